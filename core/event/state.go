@@ -1,0 +1,272 @@
+package event
+
+import "time"
+
+// Point is one sample of a curve.
+type Point struct {
+	Step   int64
+	Y      float64
+	Lo, Hi float64 // interval, equal to Y when there is none
+}
+
+// Curves are what the two charts draw for one stage. Acc is validation
+// accuracy, Loss the training loss, Joules the energy per epoch in J placed at
+// the end of the epoch, CPU the CPU seconds per epoch, Zeros the share of zeros.
+type Curves struct {
+	Acc, Loss, Joules, CPU, Zeros []Point
+}
+
+// StageInfo is what the rail shows of a stage.
+type StageInfo struct {
+	State    string // "" not begun, or as in StageChange
+	Evidence string
+	Cost     StageCost
+}
+
+// Status of a run as far as its log tells.
+type Status string
+
+// Statuses.
+const (
+	StatusNew     Status = ""
+	StatusRunning Status = "running"
+	StatusPaused  Status = "paused"
+	StatusWaiting Status = "waiting" // for the person, between stages
+	StatusDone    Status = "done"
+	StatusFailed  Status = "failed"
+)
+
+// State is the fold of a run's events: all that any reader shows. Its zero
+// value is the state before the first event.
+type State struct {
+	Seq    int64
+	At     time.Time // of the last event
+	Begun  time.Time
+	Status Status
+	Why    string // of the status
+
+	Started Started
+	Model   Model // as it is now
+	Dense   Model // as it was at the start
+	Plan    Plan
+	Stage   Stage // the current one
+	Stages  [Deploy + 1]StageInfo
+
+	Metric Metric
+	Curves [Deploy + 1]Curves
+	Evals  []Eval
+	Epochs []EpochCost
+	Mask   Mask
+
+	Checkpoints []Checkpoint
+	Decisions   []Decision
+	Fresh       []Decision // since the last checkpoint: a resume must do them again
+	Floors      []Floor
+	Rewrites    []Rewrite
+	Warnings    []Warning
+	Failures    []Failure
+	Diverged    *Diverged
+
+	Predicted     *Ledger
+	Ledger        *Ledger
+	Verdict       *Verdict
+	LayerVerdicts *LayerVerdicts
+	LastPoints    *LastPoints
+	Exports       []Export
+	Done          *Done
+	Resumes       int
+	Looks         int // at the test set
+}
+
+// BaselineAcc is the dense validation accuracy at the end of stage 1, and
+// whether it is known.
+func (s *State) BaselineAcc() (float64, bool) {
+	c := s.Curves[Baseline].Acc
+	if len(c) == 0 {
+		return 0, false
+	}
+	return c[len(c)-1].Y, true
+}
+
+// Apply folds one event. Events must come in order of Seq; the log's reader
+// sees to that.
+func (s *State) Apply(e Event) {
+	s.Seq, s.At = e.Seq, e.At
+	if s.Begun.IsZero() {
+		s.Begun = e.At
+	}
+	switch b := e.Body.(type) {
+	case *Started:
+		s.Started = *b
+		s.setStatus(StatusRunning, "")
+	case *Model:
+		s.Model = *b
+		if s.Dense.Name == "" {
+			s.Dense = *b
+		}
+	case *Plan:
+		s.Plan = *b
+	case *StageChange:
+		s.stageChange(b)
+	case *Metric:
+		s.Metric = *b
+		c := &s.Curves[clip(b.Stage)]
+		c.Loss = add(c.Loss, Point{b.Step, b.Loss, b.Loss, b.Loss})
+		c.Zeros = add(c.Zeros, Point{b.Step, b.Zeros, b.Zeros, b.Zeros})
+	case *Eval:
+		s.Evals = append(s.Evals, *b)
+		if b.Split == "val" {
+			c := &s.Curves[clip(b.Stage)]
+			c.Acc = add(c.Acc, Point{b.Step, b.Acc(), b.Lo, b.Hi})
+		}
+	case *EpochCost:
+		s.Epochs = append(s.Epochs, *b)
+		c := &s.Curves[clip(b.Stage)]
+		if b.Energy.UJ != nil {
+			j := float64(*b.Energy.UJ) / 1e6
+			w := j * b.Energy.Band / 100
+			c.Joules = add(c.Joules, Point{b.Step, j, j - w, j + w})
+		}
+		sec := float64(b.CPUUS) / 1e6
+		c.CPU = add(c.CPU, Point{b.Step, sec, sec, sec})
+	case *StageCost:
+		s.Stages[clip(b.Stage)].Cost = *b
+	case *Mask:
+		s.Mask = *b
+	case *Rewrite:
+		s.Rewrites = append(s.Rewrites, *b)
+	case *Checkpoint:
+		for i := range s.Checkpoints { // written again under the same name
+			if s.Checkpoints[i].Name == b.Name {
+				s.Checkpoints = append(s.Checkpoints[:i:i], s.Checkpoints[i+1:]...)
+				break
+			}
+		}
+		s.Checkpoints = append(s.Checkpoints, *b)
+		s.Fresh = nil
+	case *Dropped:
+		for i := range s.Checkpoints {
+			if s.Checkpoints[i].Name == b.Name {
+				s.Checkpoints = append(s.Checkpoints[:i:i], s.Checkpoints[i+1:]...)
+				break
+			}
+		}
+	case *Decision:
+		s.Decisions = append(s.Decisions, *b)
+		s.Fresh = append(s.Fresh, *b)
+	case *Floor:
+		s.Floors = append(s.Floors, *b)
+	case *Ledger:
+		if b.Predicted {
+			s.Predicted = b
+		} else {
+			s.Ledger = b
+		}
+	case *Verdict:
+		s.Verdict, s.Looks = b, b.Looks
+	case *LayerVerdicts:
+		s.LayerVerdicts = b
+	case *LastPoints:
+		s.LastPoints = b
+	case *Export:
+		s.export(b)
+	case *Warning:
+		s.Warnings = append(s.Warnings, *b)
+	case *Failure:
+		s.Failures = append(s.Failures, *b)
+		s.setStatus(StatusFailed, b.Text)
+	case *Diverged:
+		s.Diverged = b
+	case *Paused:
+		s.setStatus(StatusPaused, b.Why)
+	case *Continued:
+		s.setStatus(StatusRunning, "")
+		s.Diverged = nil
+	case *Resumed:
+		s.resumed(b)
+	case *Done:
+		s.Done = b
+		s.setStatus(StatusDone, b.Text)
+	}
+}
+
+func (s *State) setStatus(st Status, why string) { s.Status, s.Why = st, why }
+
+func (s *State) stageChange(b *StageChange) {
+	i := &s.Stages[clip(b.Stage)]
+	i.State, i.Evidence = b.State, b.Evidence
+	switch b.State {
+	case "started":
+		s.Stage = clip(b.Stage)
+		s.setStatus(StatusRunning, "")
+	case "waiting":
+		s.Stage = clip(b.Stage)
+		s.setStatus(StatusWaiting, b.Evidence)
+	}
+}
+
+// export keeps one row per format: a later one replaces it.
+func (s *State) export(b *Export) {
+	for i := range s.Exports {
+		if s.Exports[i].Format == b.Format {
+			s.Exports[i] = *b
+			return
+		}
+	}
+	s.Exports = append(s.Exports, *b)
+}
+
+// resumed drops the curve points after the checkpoint; what was spent stays in
+// the stages' costs.
+func (s *State) resumed(b *Resumed) {
+	if b.Why == "crash" {
+		s.Resumes++
+	}
+	for st := Baseline; st <= Deploy; st++ {
+		keep := b.Step
+		if st < b.Stage {
+			continue
+		}
+		if st > b.Stage {
+			keep = -1
+			s.Stages[st].State, s.Stages[st].Evidence = "", ""
+		}
+		c := &s.Curves[st]
+		for _, p := range []*[]Point{&c.Acc, &c.Loss, &c.Joules, &c.CPU, &c.Zeros} {
+			for len(*p) > 0 && (*p)[len(*p)-1].Step > keep {
+				*p = (*p)[:len(*p)-1]
+			}
+		}
+	}
+	s.Fresh = nil
+	evals := s.Evals[:0:0]
+	for _, e := range s.Evals {
+		if e.Stage < b.Stage || e.Stage == b.Stage && e.Step <= b.Step {
+			evals = append(evals, e)
+		}
+	}
+	s.Evals = evals
+	s.Stage = clip(b.Stage)
+	s.Stages[s.Stage].State = "started"
+	s.Done, s.LayerVerdicts, s.Exports = nil, nil, nil
+	if b.Stage < Deploy { // a run that went back will validate again
+		s.Verdict, s.Ledger = nil, nil
+	}
+	s.setStatus(StatusRunning, "")
+}
+
+// add appends a point; a point at or before the last step replaces what stands
+// there, so that curves stay functions of the step.
+func add(c []Point, p Point) []Point {
+	for len(c) > 0 && c[len(c)-1].Step >= p.Step {
+		c = c[:len(c)-1]
+	}
+	return append(c, p)
+}
+
+func clip(s Stage) Stage {
+	if s < Baseline || s > Deploy {
+		return 0
+	}
+	return s
+}
