@@ -1,0 +1,94 @@
+package device
+
+import "pare/core/tensor"
+
+// Cost is what one call moves and multiplies for a given batch. Skipped counts
+// multiply-adds that the kernel really left out: a mask on a dense kernel has
+// Skipped = 0. That rule keeps every energy figure honest.
+type Cost struct {
+	MACs    int64 // multiply-adds of the dense operation
+	Skipped int64 // of these, not executed
+	Read    int64 // bytes
+	Written int64 // bytes
+}
+
+// Add returns the sum of both.
+func (c Cost) Add(o Cost) Cost {
+	return Cost{c.MACs + o.MACs, c.Skipped + o.Skipped, c.Read + o.Read, c.Written + o.Written}
+}
+
+// CostOf counts call c of plan p on weights ws for a batch of b samples.
+func CostOf(p *Plan, ws []Weight, c *Call, b int) Cost {
+	var r Cost
+	size := func(v int) int64 {
+		x := p.Vals[v]
+		if x.Kind == PartVal {
+			return int64(x.C) * int64((b+p.T-1)/p.T) * 4
+		}
+		return int64(x.C) * int64(x.H) * int64(x.W) * int64(b) * 4
+	}
+	for _, v := range c.In {
+		r.Read += size(v)
+	}
+	for _, v := range c.Out {
+		r.Written += size(v)
+	}
+	weight := func(i int) int64 { return int64(stored(ws[i])) * 4 }
+	if c.Kernel != Update {
+		for _, w := range c.W {
+			switch c.Kernel {
+			case LinearDW, ConvDW, BiasD:
+				r.Written += weight(w)
+			default:
+				r.Read += weight(w)
+			}
+		}
+	}
+	if c.Update || c.Kernel == Update {
+		n := weight(c.W[0])
+		s := int64(p.Optim.Slots())
+		r.Read += n * (2 + s)
+		r.Written += n * (1 + s)
+	}
+	pixels := func(v int) int64 { return int64(p.Vals[v].H) * int64(p.Vals[v].W) * int64(b) }
+	switch c.Kernel {
+	case Linear, LinearDX, LinearDW:
+		w := ws[c.W[0]]
+		r.MACs = int64(w.Shape.Len()) * int64(b)
+		r.Skipped = int64(w.Shape.Len()-stored(w)) * int64(b)
+	case Conv, ConvDX, ConvDW:
+		w := ws[c.W[0]]
+		out := c.Out
+		if c.Kernel != Conv {
+			out = c.In // dy is In[0] of ConvDX, In[1] of ConvDW
+			if c.Kernel == ConvDW {
+				out = c.In[1:]
+			}
+		}
+		r.MACs = int64(w.Shape.Len()) * pixels(out[0])
+		r.Skipped = int64(w.Shape.Len()-stored(w)) * pixels(out[0])
+	}
+	return r
+}
+
+// stored is the number of values a weight really keeps in its format. A block
+// with one kept element is stored whole.
+func stored(w Weight) int {
+	if w.Format != tensor.Block4 || w.Mask == nil {
+		return w.Shape.Len()
+	}
+	const r = 4
+	n, k, s := w.N(), w.K(), 0
+	for nb := 0; nb < n; nb += r {
+		rows := min(r, n-nb)
+		for j := 0; j < k; j++ {
+			for i := nb; i < nb+rows; i++ {
+				if w.Mask.Kept(i*k + j) {
+					s += rows
+					break
+				}
+			}
+		}
+	}
+	return s
+}

@@ -1,0 +1,102 @@
+package cpu
+
+import "unsafe"
+
+// Arguments of the kernels. Strides are in bytes, counts at least 1 unless
+// said otherwise, flags 0 or 1. Pointers need no alignment; 64 bytes is fastest.
+
+// mulArgs: C[m][16] (+)= Σ_o Σ_i A[m,i]·B[i][16] over o < outer, i < inner.
+// Each round of o moves a by aOuter and b by bOuter. acc = 1 adds to C, acc = 0
+// overwrites it.
+type mulArgs struct {
+	a, b, c        unsafe.Pointer
+	inner, outer   int
+	aOuter, bOuter int
+	acc            int
+}
+
+// blockArgs describes rows of 4×1 blocks against one tile.
+type blockArgs struct {
+	ptr  unsafe.Pointer // [rows+1]int32: blocks of row i are ptr[i] to ptr[i+1]; only differences count
+	off  unsafe.Pointer // [blocks]uint32: distance of the block's row of x in bytes (64·k for a linear layer); first block of ptr[0]
+	val  unsafe.Pointer // [blocks][4]float32, likewise
+	x, y unsafe.Pointer // [·][16], [4·rows][16]
+	rows int
+	acc  int // blockFwd4 only: add to y
+}
+
+// blockDWArgs describes the gradient of n blocks of one block row; n may be 0.
+type blockDWArgs struct {
+	off   unsafe.Pointer // [n]uint32, as in blockArgs
+	dw    unsafe.Pointer // [n][4]float32
+	x, dy unsafe.Pointer // [·][16], [4][16]
+	n     int
+
+	tiles, tiles2     int
+	xStride, dyStride int // from tile to tile
+	xSkip, dySkip     int // added behind the last of each run of tiles
+
+	acc int
+}
+
+// rowArgs: n rows of 16 floats.
+type rowArgs struct {
+	dst, a, b unsafe.Pointer
+	n         int
+}
+
+// maxArgs: n rows of 16 floats of one place of a window. top is the maximum of
+// the window, rest the gradient that no place before this one has taken.
+type maxArgs struct {
+	dx, x, top, rest unsafe.Pointer
+	n                int
+}
+
+// affineArgs: n rows of 16 floats with a scale and a shift each.
+type affineArgs struct {
+	dst, a, scale, shift unsafe.Pointer
+	n                    int
+}
+
+// sumArgs: sums over n rows of tiles. b and bStride serve rowDots only.
+type sumArgs struct {
+	dst, a, b        unsafe.Pointer
+	n, tiles         int
+	aStride, bStride int
+	acc              int
+}
+
+// gatherArgs: n values of each of 16 rows; n a multiple of 4.
+type gatherArgs struct {
+	rows   *[T]unsafe.Pointer
+	dst    unsafe.Pointer
+	n      int
+	stride int // between the rows written to dst
+}
+
+// sgdArgs: n weights w, gradients g (read only) and, with momentum, velocities
+// v, zero before the first step. n may be 0.
+type sgdArgs struct {
+	w, g, v     unsafe.Pointer
+	n           int
+	lr, mom, wd float32
+}
+
+// adamArgs: n weights w, gradients g (read only), moments m and v, zero before
+// the first step. n may be 0. The update is, in this order,
+//
+//	g += wd·w; w *= decay
+//	m += beta1c·(g − m); v = beta2·v + beta2c·g²
+//	w −= step·m / (√v·scale + eps)
+//
+// which is torch.optim.Adam (decay = 1) and AdamW (wd = 0, decay = 1 − lr·λ)
+// for step = lr/(1−β1ᵗ) and scale = 1/√(1−β2ᵗ); see newAdam.
+type adamArgs struct {
+	w, g, m, v unsafe.Pointer
+	n          int
+
+	step, beta1c, beta2, beta2c, eps, scale, wd, decay float32
+}
+
+// peakArgs: rounds of fmaPeak.
+type peakArgs struct{ n int }

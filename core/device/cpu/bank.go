@@ -1,0 +1,305 @@
+package cpu
+
+import (
+	"fmt"
+	"math"
+
+	"pare/core/device"
+	"pare/core/tensor"
+)
+
+// blockRows is the height of the blocks of format Block4.
+const blockRows = 4
+
+// layout says in which order the values of a weight lie.
+type layout uint8
+
+const (
+	rowMajor layout = iota // vectors, grouped convolutions
+	panels                 // [⌈N/P⌉][K][P], convolution with K over ky, kx, ci
+	blocks                 // tensor.Block: [blocks][4]
+)
+
+// weight is one weight of a bank. v, g and s share one layout. Places that are
+// masked or padding are zero in all of them, and stay so: their gradient is
+// zero, and every update rule leaves zeros with zero gradients alone.
+type weight struct {
+	device.Weight
+	lay  layout
+	n, k int // of a matrix
+	v    []float32
+	g    []float32   // nil when the weight does not train
+	s    [][]float32 // [slots]
+	// keep has all bits set at kept places and none at the others; nil when
+	// everything stored is kept.
+	keep []float32
+
+	blk    *tensor.Block // blocks: the index; its Val is v
+	off    []uint32      // [blocks] Idx in bytes of a tile's row
+	ranges []kRange      // blocks: the cut for dw
+}
+
+// kRange is a range of inputs with the blocks of each block row in it.
+type kRange struct {
+	from, to []int32 // [block rows]
+}
+
+// blockRange is the number of inputs of a kRange: 16 tiles of so many rows of x
+// stay in the second level of cache while all block rows pass by.
+const blockRange = 192
+
+// bank implements device.Bank.
+type bank struct {
+	guards
+	desc  []device.Weight
+	ws    []weight
+	slots int
+}
+
+func newBank(ws []device.Weight, slots int, checked bool) (*bank, error) {
+	if slots < 0 {
+		return nil, fmt.Errorf("bank with %d slots of optimiser state", slots)
+	}
+	b := &bank{guards: guards{on: checked}, desc: make([]device.Weight, len(ws)), ws: make([]weight, len(ws)), slots: slots}
+	for i, d := range ws {
+		if err := checkWeight(d); err != nil {
+			return nil, fmt.Errorf("weight %s: %w", d.Name, err)
+		}
+		// The caller's mask may change later, this bank must not.
+		d.Shape, d.Mask = d.Shape.Clone(), d.Mask.Clone()
+		b.desc[i] = d
+		if err := b.make(&b.ws[i], d); err != nil {
+			return nil, fmt.Errorf("weight %s: %w", d.Name, err)
+		}
+	}
+	return b, nil
+}
+
+// checkWeight tests a weight's description.
+func checkWeight(d device.Weight) error {
+	if err := d.Shape.Check(); err != nil {
+		return err
+	}
+	switch {
+	case d.Mask != nil && (d.Mask.N != d.Shape.Len() || len(d.Mask.Bits) != (d.Mask.N+63)/64):
+		return fmt.Errorf("mask over %d elements for a weight of %d", d.Mask.N, d.Shape.Len())
+	case d.Conv && (!d.Matrix || len(d.Shape) != 4 || d.Groups < 1 || d.Shape[0]%d.Groups != 0):
+		return fmt.Errorf("convolution of shape %v in %d groups: need N×C/groups×KH×KW with N a multiple of the groups", d.Shape, d.Groups)
+	case d.Matrix && len(d.Shape) < 2:
+		return fmt.Errorf("matrix of shape %v: need at least two axes", d.Shape)
+	case d.Format == tensor.Dense:
+	case d.Format != tensor.Block4:
+		return fmt.Errorf("format %v is not known to device cpu", d.Format)
+	case !d.Matrix || d.Conv:
+		return fmt.Errorf("only linear layers run in blocks on device cpu: make it dense")
+	}
+	return nil
+}
+
+// make fills w with zeros in the layout of d.
+func (b *bank) make(w *weight, d device.Weight) error {
+	*w = weight{Weight: d}
+	size := d.Shape.Len()
+	if d.Matrix && (!d.Conv || d.Groups == 1) {
+		w.n, w.k, w.lay = d.N(), d.K(), panels
+		size = (w.n + P - 1) / P * w.k * P
+	}
+	if d.Format == tensor.Block4 {
+		blk, err := tensor.PackBlock(make([]float32, w.n*w.k), w.n, w.k, blockRows, d.Mask)
+		if err != nil {
+			return err
+		}
+		w.lay, w.blk, size = blocks, blk, blk.Blocks()*blockRows
+		w.off = make([]uint32, len(blk.Idx))
+		for i, k := range blk.Idx {
+			w.off[i] = uint32(k) * rowBytes
+		}
+		w.cut()
+	}
+	w.v = b.alloc(d.Name, size)
+	if w.lay == blocks {
+		w.blk.Val = w.v
+	}
+	if d.Train {
+		w.g = b.alloc(d.Name+" (gradient)", size)
+		for range b.slots {
+			w.s = append(w.s, b.alloc(d.Name+" (state)", size))
+		}
+	}
+	if d.Mask.Zeros() > 0 {
+		keep, kept := make([]float32, size), 0
+		w.each(func(logical, stored int) {
+			if d.Mask.Kept(logical) {
+				keep[stored] = math.Float32frombits(^uint32(0))
+				kept++
+			}
+		})
+		// In blocks the mask is the pattern, unless a block is kept in part.
+		// The rows below the last output need no bits: see blockDW.
+		if w.lay != blocks || kept < w.storedIn() {
+			w.keep = keep
+		}
+	}
+	return nil
+}
+
+// storedIn is the number of elements of the shape that have a place.
+func (w *weight) storedIn() int {
+	n := 0
+	w.each(func(int, int) { n++ })
+	return n
+}
+
+// cut finds where each block row enters and leaves each range of inputs.
+func (w *weight) cut() {
+	parts := (w.k + blockRange - 1) / blockRange
+	at := append([]int32(nil), w.blk.Ptr[:w.blk.Rows()]...)
+	for i := range parts {
+		end := int32((i + 1) * w.k / parts)
+		r := kRange{from: append([]int32(nil), at...)}
+		for row := range at {
+			for at[row] < w.blk.Ptr[row+1] && w.blk.Idx[at[row]] < end {
+				at[row]++
+			}
+		}
+		r.to = append([]int32(nil), at...)
+		w.ranges = append(w.ranges, r)
+	}
+}
+
+// each calls f for every element that has a place in v: its index in the shape,
+// row-major, and in v.
+func (w *weight) each(f func(logical, stored int)) {
+	switch w.lay {
+	case rowMajor:
+		for i := range w.Shape.Len() {
+			f(i, i)
+		}
+	case panels:
+		taps := 1 // K is [C][taps] in the shape and [taps][C] here
+		if w.Conv {
+			taps = w.Shape[2] * w.Shape[3]
+		}
+		c := w.k / taps
+		for n := range w.n {
+			for i := range w.k {
+				k := i%taps*c + i/taps
+				f(n*w.k+i, (n/P*w.k+k)*P+n%P)
+			}
+		}
+	case blocks:
+		for row := range w.blk.Rows() {
+			for j := int(w.blk.Ptr[row]); j < int(w.blk.Ptr[row+1]); j++ {
+				for r := 0; r < blockRows && row*blockRows+r < w.n; r++ {
+					f((row*blockRows+r)*w.k+int(w.blk.Idx[j]), j*blockRows+r)
+				}
+			}
+		}
+	}
+}
+
+// read copies x, in the layout of w, out to to.
+func (w *weight) read(to, x []float32) {
+	clear(to)
+	w.each(func(logical, stored int) { to[logical] = x[stored] })
+}
+
+// write copies from into x, in the layout of w, zero at masked places.
+func (w *weight) write(x, from []float32) {
+	w.each(func(logical, stored int) {
+		x[stored] = 0
+		if w.Mask.Kept(logical) {
+			x[stored] = from[logical]
+		}
+	})
+}
+
+// Weights describes the weights.
+func (b *bank) Weights() []device.Weight { return b.desc }
+
+// Resident is the bytes of the values with their padding, and of the index of
+// packed weights.
+func (b *bank) Resident() int64 {
+	n := int64(0)
+	for i := range b.ws {
+		w := &b.ws[i]
+		n += 4 * int64(len(w.v)+len(w.off))
+		if w.blk != nil {
+			n += 4 * int64(len(w.blk.Ptr))
+		}
+	}
+	return n
+}
+
+// Set copies x into weight i, zero at masked places.
+func (b *bank) Set(i int, x []float32) error {
+	w, err := b.at(i, x)
+	if err == nil {
+		w.write(w.v, x)
+	}
+	return err
+}
+
+// Get copies weight i into x.
+func (b *bank) Get(i int, x []float32) error {
+	w, err := b.at(i, x)
+	if err == nil {
+		w.read(x, w.v)
+	}
+	return err
+}
+
+// Grad copies the gradient of weight i into x.
+func (b *bank) Grad(i int, x []float32) error {
+	w, err := b.at(i, x)
+	if err != nil {
+		return err
+	}
+	if !w.Train {
+		return fmt.Errorf("weight %s does not train: it has no gradient", w.Name)
+	}
+	w.read(x, w.g)
+	return nil
+}
+
+// SetState copies x into a slot of optimiser state, zero at masked places.
+func (b *bank) SetState(i, slot int, x []float32) error {
+	w, err := b.state(i, slot, x)
+	if err == nil {
+		w.write(w.s[slot], x)
+	}
+	return err
+}
+
+// State copies a slot of optimiser state into x.
+func (b *bank) State(i, slot int, x []float32) error {
+	w, err := b.state(i, slot, x)
+	if err == nil {
+		w.read(x, w.s[slot])
+	}
+	return err
+}
+
+func (b *bank) at(i int, x []float32) (*weight, error) {
+	if i < 0 || i >= len(b.ws) {
+		return nil, fmt.Errorf("no weight %d in a bank of %d", i, len(b.ws))
+	}
+	w := &b.ws[i]
+	if len(x) != w.Shape.Len() {
+		return nil, fmt.Errorf("weight %s: %d values for shape %v", w.Name, len(x), w.Shape)
+	}
+	return w, nil
+}
+
+func (b *bank) state(i, slot int, x []float32) (*weight, error) {
+	w, err := b.at(i, x)
+	switch {
+	case err != nil:
+		return nil, err
+	case !w.Train:
+		return nil, fmt.Errorf("weight %s does not train: it has no optimiser state", w.Name)
+	case slot < 0 || slot >= b.slots:
+		return nil, fmt.Errorf("weight %s: no slot %d of optimiser state, the bank has %d", w.Name, slot, b.slots)
+	}
+	return w, nil
+}

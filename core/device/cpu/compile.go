@@ -1,0 +1,128 @@
+package cpu
+
+import (
+	"fmt"
+	"runtime"
+	"slices"
+	"time"
+
+	"pare/core/device"
+)
+
+// Compile checks the plan against the bank and makes room for a batch. threads
+// below 1 means one for each processor Go may use.
+func (d Device) Compile(p *device.Plan, b device.Bank, threads int) (device.Exec, error) {
+	bk, ok := b.(*bank)
+	if !ok {
+		return nil, fmt.Errorf("compile for device cpu: the bank belongs to another device")
+	}
+	if err := verify(p, bk); err != nil {
+		return nil, fmt.Errorf("compile for device cpu: %w", err)
+	}
+	if threads < 1 {
+		threads = runtime.GOMAXPROCS(0)
+	}
+	e := &exec{p: p, b: bk, checked: d.checked, guards: guards{on: d.checked}}
+	e.task = e.work
+	for _, c := range p.Stats {
+		e.stats = append(e.stats, newStat(c))
+	}
+	for i := range p.Regions {
+		r := &p.Regions[i]
+		e.regions = append(e.regions, e.prepare(r))
+		e.calls += len(r.Calls)
+	}
+	tiles := (p.Batch + T - 1) / T
+	// The last row of blocks may look at up to 3 rows behind dy.
+	e.arena = e.alloc("the batch's values", tiles*p.Slab+blockRows*T)
+	sample, rows := 0, 0
+	for _, v := range p.Vals {
+		if v.Kind == device.ActVal {
+			sample, rows = max(sample, v.C*v.H*v.W), max(rows, v.C)
+		}
+	}
+	e.zeros = e.alloc("zeros", sample)
+	e.lanes = e.alloc("lanes", laneRows*T)
+	e.locals = make([]local, threads)
+	for i := range e.locals {
+		e.locals[i] = local{buf: e.alloc("scratch", localRows(rows)*T), sums: make([]float64, 2*rows), times: make([]time.Duration, e.calls)}
+	}
+	e.pool = newPool(threads)
+	return e, nil
+}
+
+// localRows is the scratch a worker needs for values of c channels.
+func localRows(c int) int { return 2*c + (4*c+T-1)/T + 2*P }
+
+// prepare works out a region.
+func (e *exec) prepare(r *device.Region) region {
+	out := region{scope: r.Scope}
+	for k := range r.Calls {
+		c := call{Call: &r.Calls[k], number: e.calls + k}
+		c.tile, c.part, c.serial = tileKernels[c.Kernel], taskKernels[c.Kernel], serialKernels[c.Kernel]
+		e.prepareCall(&c)
+		out.wide = out.wide || c.wide
+		if c.Kernel == device.Transpose && !e.reads(c.Out[0]) {
+			continue
+		}
+		for i := range c.parts {
+			out.tasks = append(out.tasks, task{int32(len(out.calls)), int32(i)})
+		}
+		out.calls = append(out.calls, c)
+	}
+	return out
+}
+
+// reads reports whether some call needs the transposed value v: dw of packed
+// weights and of grouped convolutions works from dy as it is.
+func (e *exec) reads(v int) bool {
+	for _, r := range e.p.Regions {
+		for _, c := range r.Calls {
+			if slices.Contains(c.In, v) && (len(c.W) == 0 || e.b.ws[c.W[0]].lay == panels) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// prepareCall works out what call c does in each run.
+func (e *exec) prepareCall(c *call) {
+	val := func(i int) device.Val { return e.p.Vals[i] }
+	switch c.Kernel {
+	case device.Linear, device.LinearDX:
+		w := &e.b.ws[c.W[0]]
+		c.wide = w.lay == panels && len(w.v)*4 >= wideBytes
+	case device.LinearDW:
+		c.cut = cutDW(&e.b.ws[c.W[0]], e.p.Batch)
+		c.parts = c.cut.ks * c.cut.ns
+	case device.Conv:
+		c.geo = newGeometry(c.Win, val(c.In[0]), val(c.Out[0]))
+	case device.ConvDX, device.AvgPoolDX:
+		c.geo = newGeometry(c.Win, val(c.Out[0]), val(c.In[0]))
+	case device.MaxPool, device.AvgPool:
+		c.geo = newGeometry(c.Win, val(c.In[0]), val(c.Out[0]))
+	case device.MaxPoolDX:
+		c.geo = newGeometry(c.Win, val(c.In[0]), val(c.In[1]))
+	case device.ConvDW:
+		w := &e.b.ws[c.W[0]]
+		c.geo = newGeometry(c.Win, val(c.In[0]), val(c.In[1]))
+		if w.lay == rowMajor {
+			c.parts = min(c.geo.n, 16)
+			break
+		}
+		c.cut = cutConvDW(w, &c.geo)
+		c.parts = c.cut.ks * c.cut.ns
+	case device.NormStats:
+		v := val(c.In[0])
+		e.stats[c.Stat].pixels = v.H * v.W
+	case device.BiasD:
+		v := val(c.In[0])
+		c.parts = max(1, min(v.C/T, v.Size(T, P)*(e.p.Batch/T)>>18))
+	case device.Update:
+		c.parts = (len(e.b.ws[c.W[0]].v) + maxFloats - 1) / maxFloats
+	case device.CrossEntropy:
+		e.loss = val(c.In[0]).C
+	}
+	e.rule = e.rule || c.Update || c.Kernel == device.Update
+}

@@ -1,0 +1,207 @@
+package cpu
+
+// Direct convolution on [H][W][C][T]: for each pixel of the result the products
+// run over the part of the window that lies inside, straight from the tile; no
+// patches are copied and the border costs no branch inside.
+//
+// The weight's inputs are ordered ky, kx, ci like the pixels of a tile, so one
+// row of a window is one run of (number of kx)·C steps in both.
+
+// conv: y = f(w ⋆ x + b).
+func conv(e *exec, c *call, l *local, t0, t1 int) {
+	w, g := &e.b.ws[c.W[0]], &c.geo
+	if w.lay == rowMajor {
+		groupConv(e, c, w, t0, t1)
+		return
+	}
+	for t := t0; t < t1; t++ {
+		x, y := e.at(c.In[0], t), e.at(c.Out[0], t)
+		for n := 0; n < g.n; n += P {
+			rows := min(P, g.n-n)
+			panel := at(ptr(w.v), n*w.k*4)
+			for oy := range g.oh {
+				ky0, ky1, iy := g.rows().inside(oy)
+				for ox := range g.ow {
+					kx0, kx1, ix := g.cols().inside(ox)
+					a := mulArgs{
+						b:     at(x, (iy*g.w+ix)*g.c*rowBytes),
+						inner: (kx1 - kx0) * g.c, outer: ky1 - ky0, aOuter: g.KW * g.c * rowBytes, bOuter: g.w * g.c * rowBytes,
+					}
+					from := at(panel, (ky0*g.KW+kx0)*g.c*rowBytes)
+					pixel := at(y, (oy*g.ow+ox)*g.n*rowBytes)
+					m := 0
+					for _, mr := range cuts[rows] {
+						a.a, a.c = at(from, m*4), at(pixel, (n+m)*rowBytes)
+						productF(mr, &a)
+						m += mr
+					}
+					finish(e, c, pixel, n, rows)
+				}
+			}
+		}
+	}
+}
+
+// convDX: for each pixel of x the sum over the windows it lies in.
+func convDX(e *exec, c *call, l *local, t0, t1 int) {
+	w, g := &e.b.ws[c.W[0]], &c.geo
+	if w.lay == rowMajor {
+		groupConvDX(e, c, w, t0, t1)
+		return
+	}
+	for t := t0; t < t1; t++ {
+		dy, dx := e.at(c.In[0], t), e.at(c.Out[0], t)
+		for iy := range g.h {
+			ky := g.rows().over(iy)
+			for ix := range g.w {
+				kx := g.cols().over(ix)
+				pixel := at(dx, (iy*g.w+ix)*g.c*rowBytes)
+				if ky.n*kx.n == 0 { // between windows
+					clear(rowsOf(pixel, g.c))
+					continue
+				}
+				for ci := 0; ci < g.c; {
+					mr := run(g.c - ci)
+					p := pass{mr: mr, mulArgs: mulArgs{c: at(pixel, ci*rowBytes)}}
+					for y := range ky.n {
+						p.row(w, g, dy, ci, ky.tap+y*g.SH, ky.out-y, kx)
+					}
+					ci += mr
+				}
+			}
+		}
+	}
+}
+
+// pass is the sum of several products in the same rows.
+type pass struct {
+	mulArgs
+	mr int
+}
+
+// row adds the taps of one row of the window. Of panels and taps, the longer
+// goes into one call.
+func (p *pass) row(w *weight, g *geometry, dy pointer, ci, ky, oy int, kx taps) {
+	all := (g.n + P - 1) / P
+	if kx.n >= all {
+		for q := range all {
+			p.inner, p.outer = min(P, g.n-q*P), kx.n
+			p.aOuter, p.bOuter = g.SW*g.c*rowBytes, -g.n*rowBytes
+			p.a = at(ptr(w.v), (q*w.k+(ky*g.KW+kx.tap)*g.c+ci)*rowBytes)
+			p.b = at(dy, ((oy*g.ow+kx.out)*g.n+q*P)*rowBytes)
+			p.add()
+		}
+		return
+	}
+	for i := range kx.n {
+		p.inner, p.outer = P, g.n/P
+		p.aOuter, p.bOuter = w.k*rowBytes, P*rowBytes
+		p.a = at(ptr(w.v), ((ky*g.KW+kx.tap+i*g.SW)*g.c+ci)*rowBytes)
+		p.b = at(dy, (oy*g.ow+kx.out-i)*g.n*rowBytes)
+		if p.outer > 0 {
+			p.add()
+		}
+		if rest := g.n % P; rest > 0 {
+			p.a, p.b = at(p.a, p.outer*p.aOuter), at(p.b, p.outer*p.bOuter)
+			p.inner, p.outer = rest, 1
+			p.add()
+		}
+	}
+}
+
+func (p *pass) add() {
+	productX(p.mr, &p.mulArgs)
+	p.acc = 1
+}
+
+// cutConvDW cuts the gradient of a convolution: a task is one row of the window
+// for one panel, or a part of it when there are few of these.
+func cutConvDW(w *weight, g *geometry) cutting {
+	runs := (g.KW*g.c + maxMR - 1) / maxMR
+	c := cutting{ns: (w.n + P - 1) / P, ks: g.KH}
+	for c.ns*c.ks < 16 && c.ks < g.KH*runs {
+		c.ks += g.KH
+	}
+	return c
+}
+
+// convDW: dw of some rows of inputs of one panel, over all tiles and pixels.
+// Rows are inputs (kx, ci) of one ky; what they read of x lies side by side.
+func convDW(e *exec, c *call, l *local, part int) {
+	w, g := &e.b.ws[c.W[0]], &c.geo
+	if w.lay == rowMajor {
+		groupConvDW(e, c, l, part)
+		return
+	}
+	p, piece := part/c.cut.ks, part%c.cut.ks
+	pieces := c.cut.ks / g.KH
+	ky, piece := piece/pieces, piece%pieces
+	runs := (g.KW*g.c + maxMR - 1) / maxMR
+	r0, r1 := piece*runs/pieces*maxMR, min((piece+1)*runs/pieces*maxMR, g.KW*g.c)
+	first := (p*w.k + ky*g.KW*g.c + r0) * P
+	sum := w.g[first : first+(r1-r0)*P]
+	clear(sum)
+	all := (g.n + P - 1) / P
+	oy0, oy1 := g.rows().outputs(ky)
+	for t := range e.tiles {
+		for oy := oy0; oy < oy1; oy++ {
+			a := dwRow{g: g, bStep: all * panelBytes}
+			a.x = at(e.at(c.In[0], t), (oy*g.SH-g.PT+ky)*g.w*g.c*rowBytes)
+			a.dyT = at(e.at(c.In[2], t), (oy*g.ow*all+p)*panelBytes)
+			for r := r0; r < r1; {
+				mr := run(r1 - r)
+				a.rows(ptr(sum[(r-r0)*P:]), r, mr)
+				r += mr
+			}
+		}
+	}
+	e.settle(c, w, first, first+len(sum))
+}
+
+// dwRow is one row of dy against the row of x under it.
+type dwRow struct {
+	g      *geometry
+	x, dyT pointer
+	bStep  int
+}
+
+// rows adds the products of inputs r to r+mr−1 to dst. They span one kx or a
+// few; where all of these lie inside they go together, at the border one by one.
+func (a *dwRow) rows(dst pointer, r, mr int) {
+	g := a.g
+	k0, k1 := r/g.c, (r+mr-1)/g.c
+	from, to := g.cols().outputs(k0)
+	for k := k0 + 1; k <= k1; k++ {
+		f, t := g.cols().outputs(k)
+		from, to = max(from, f), min(to, t)
+	}
+	if from < to {
+		a.span(dst, r, mr, from, to)
+	}
+	if k0 == k1 {
+		return
+	}
+	for k := k0; k <= k1; k++ {
+		r0, r1 := max(r, k*g.c), min(r+mr, (k+1)*g.c)
+		f, t := g.cols().outputs(k)
+		sub := at(dst, (r0-r)*rowBytes)
+		if from >= to {
+			a.span(sub, r0, r1-r0, f, t)
+			continue
+		}
+		a.span(sub, r0, r1-r0, f, min(t, from))
+		a.span(sub, r0, r1-r0, max(f, to), t)
+	}
+}
+
+// span adds the products at outputs from to to−1 of the row.
+func (a *dwRow) span(dst pointer, r, mr, from, to int) {
+	if from >= to {
+		return
+	}
+	g := a.g
+	m := mulArgs{c: dst, inner: T, outer: to - from, aOuter: g.SW * g.c * rowBytes, bOuter: a.bStep, acc: 1}
+	m.a = at(a.x, ((from*g.SW-g.PL)*g.c+r)*rowBytes)
+	m.b = at(a.dyT, from*a.bStep)
+	productX(mr, &m)
+}

@@ -1,0 +1,57 @@
+package cpu
+
+import (
+	"pare/core/device"
+	"pare/core/tensor"
+)
+
+// Device is the processor this program runs on.
+type Device struct{ checked bool }
+
+// New returns the processor.
+func New() device.Device { return Device{} }
+
+// Checked returns the processor in a slow mode for tests: memory is filled with
+// NaN before each run, so that a kernel that reads what no kernel wrote shows
+// it, and a run that writes outside of its memory ends in an error.
+func Checked() device.Device { return Device{checked: true} }
+
+var _ device.Device = Device{}
+
+// Name is "cpu".
+func (Device) Name() string { return "cpu" }
+
+// ISA is "avx2" for the assembly and "go" for plain Go.
+func (Device) ISA() string { return isa }
+
+// Tile is 16 samples.
+func (Device) Tile() int { return T }
+
+// Panel is 16 outputs.
+func (Device) Panel() int { return P }
+
+// Supports is true for every kernel on dense weights, and for the products of
+// linear layers on blocks.
+func (Device) Supports(k device.Kernel, f tensor.Format) bool {
+	known := tileKernels[k] != nil || taskKernels[k] != nil || serialKernels[k] != nil
+	switch f {
+	case tensor.Dense:
+		return known
+	case tensor.Block4:
+		switch k {
+		case device.Linear, device.LinearDX, device.LinearDW, device.Update:
+			return true
+		}
+	}
+	return false
+}
+
+// NewBank makes room for weights, gradients and state, all zero. Weights that
+// do not train have neither gradient nor state.
+func (d Device) NewBank(ws []device.Weight, slots int) (device.Bank, error) {
+	b, err := newBank(ws, slots, d.checked)
+	if err != nil {
+		return nil, err
+	}
+	return b, nil
+}

@@ -1,0 +1,56 @@
+// Package cpu runs plans on the processor: generated AVX2 micro-kernels (plain
+// Go elsewhere) and a pool of workers. It may import core/device and
+// core/tensor, nothing above them.
+//
+// # Layout of the kernels
+//
+// Activations of a batch tile are [feature][T], one 64-byte row per feature, so
+// every kernel works on whole rows of 16 floats and needs no packing. Dense
+// weights are panels [⌈N/P⌉][K][P]; gradients for dw are transposed to
+// [panel][T][P]. Forward, dx, dw and direct convolution are then one product,
+// C[m][16] (+)= Σ A[m,k]·B[k][16], with A read in one of two ways (mulF, mulX).
+//
+// Grouped convolutions, which share nothing between outputs, keep their weights
+// row-major and work row by row.
+//
+// # How a plan runs
+//
+// Compile makes an arena of one slab per batch tile and a pool of workers. In a
+// region of scope Tile a task is a group of tiles: one where all weights stay in
+// the inner caches, up to maxGroup where they do not, so that each weight
+// fetched serves all of them. In a region of scope Task the parts of all calls
+// wait in one queue; each part sums over tiles in their order and, where the
+// call says so, takes the optimiser's step while its gradient is in the cache.
+// Nothing depends on who does what when, so the number of workers never changes
+// a bit, and a run allocates nothing.
+//
+// Lanes past the end of a batch hold finite numbers and, in gradients, zeros:
+// sums over whole tiles need no masks but where statistics are taken (NormStats)
+// and where a gradient does not start from dy (NormDX).
+//
+// # Bounds
+//
+// Assembly cannot be preempted, and a goroutine that cannot be preempted holds
+// up the garbage collector and with it the screen. Callers therefore cut their
+// work so that one call takes at most about 100 µs: maxSteps, maxRows and
+// maxFloats.
+//
+//go:generate go run ./internal/gen
+package cpu
+
+// Sizes of the layout. An AVX-512 set of kernels would use 32 for both.
+const (
+	T = 16 // samples in a batch tile
+	P = 16 // outputs in a weight panel
+)
+
+// rowBytes is the distance of rows of a tile, of a panel and of C.
+const rowBytes = 64
+
+// Most work of one kernel call, about 100 µs when everything comes from main
+// memory and far less from the cache.
+const (
+	maxSteps  = 1 << 14 // k-steps of a product, or blocks, each at most 2 lines
+	maxRows   = 1 << 13 // rows of 16 floats
+	maxFloats = 1 << 15 // weights of an optimiser's step
+)

@@ -1,0 +1,319 @@
+package cpu
+
+import (
+	"fmt"
+	"math"
+	"time"
+	"unsafe"
+
+	"pare/core/device"
+)
+
+// tileKernels work on tiles t0 to t1−1 of the batch.
+var tileKernels = map[device.Kernel]func(e *exec, c *call, l *local, t0, t1 int){
+	device.Load: load, device.Linear: linear, device.Conv: conv, device.MaxPool: maxPool, device.AvgPool: avgPool,
+	device.ActFn: actKernel, device.Add: add, device.Flatten: flatten, device.Dropout: dropout, device.Softmax: softmax,
+	device.NormStats: normStats, device.NormApply: normApply, device.NormInfer: normInfer,
+	device.CrossEntropy: crossEntropy,
+
+	device.LinearDX: linearDX, device.ConvDX: convDX, device.Transpose: transpose, device.MaxPoolDX: maxPoolDX,
+	device.AvgPoolDX: avgPoolDX, device.ActDX: actDX, device.FlattenDX: flattenDX, device.DropoutDX: dropout,
+	device.Accum: accum, device.Copy: copyKernel, device.NormDStats: normDStats, device.NormDX: normDX,
+}
+
+// taskKernels compute one part of a result over the whole batch; call.parts
+// says how many there are. Parts write to different memory and add up in an
+// order of their own, so it does not matter who does which.
+var taskKernels = map[device.Kernel]func(e *exec, c *call, l *local, part int){
+	device.LinearDW: linearDW, device.ConvDW: convDW, device.BiasD: biasD, device.Update: update,
+}
+
+// serialKernels work on the whole batch.
+var serialKernels = map[device.Kernel]func(e *exec, c *call){
+	device.NormMerge: normMerge, device.NormDMerge: normDMerge, device.LossMerge: lossMerge,
+}
+
+// maxGroup is the number of tiles a worker carries through a region side by
+// side: dense weights that come from the outer caches then serve 64 samples.
+// Weights of less than wideBytes stay in the inner ones from tile to tile.
+const (
+	maxGroup  = 4
+	wideBytes = 256 << 10
+)
+
+// exec implements device.Exec.
+type exec struct {
+	guards
+	p       *device.Plan
+	b       *bank
+	pool    *pool
+	checked bool
+	arena   []float32 // [tiles][Slab]
+	locals  []local   // [workers]
+	regions []region
+	stats   []stat
+	zeros   []float32 // a sample of zeros
+	lanes   []float32 // [laneRows][T], see markLanes
+	marked  int       // valid lanes in lanes
+	loss    int       // classes of the CrossEntropy, 0 without one
+	rule    bool      // some call runs the optimiser
+
+	probing bool
+	calls   int
+	task    func(task, worker int) // e.work, made once: a method value allocates
+
+	// The run at hand.
+	s        *device.Step
+	n, tiles int
+	full     int // tiles that are full: all, or all but the last
+	opt      [2]optimiser
+	now      *region
+	group    int
+	res      device.Result
+}
+
+// local is what belongs to one worker.
+type local struct {
+	buf   []float32
+	sums  []float64       // [2C], C the most channels of a value
+	times []time.Duration // [calls]
+	_     [64]byte        // keep two workers apart
+}
+
+// region is a device.Region with its calls prepared.
+type region struct {
+	scope device.Scope
+	calls []call
+	tasks []task
+	wide  bool // some call takes groups of tiles
+}
+
+// task is one part of one call.
+type task struct{ call, part int32 }
+
+// call is a device.Call with what can be worked out before the first run.
+type call struct {
+	*device.Call
+	number int // in the plan
+	// wide calls take a group of tiles at a time, others tile by tile.
+	wide   bool
+	parts  int
+	tile   func(e *exec, c *call, l *local, t0, t1 int)
+	part   func(e *exec, c *call, l *local, part int)
+	serial func(e *exec, c *call)
+	geo    geometry
+	cut    cutting
+}
+
+// Run runs every region. Whatever can be wrong with a step is found before the
+// first call, so an error leaves the weights as they were.
+func (e *exec) Run(s *device.Step) (device.Result, error) {
+	if e.pool == nil {
+		return device.Result{}, fmt.Errorf("run on device cpu: the plan is closed")
+	}
+	if err := e.check(s); err != nil {
+		return device.Result{}, fmt.Errorf("run on device cpu: %w", err)
+	}
+	e.s, e.n = s, s.Count()
+	e.tiles, e.full = (e.n+T-1)/T, e.n/T
+	e.res = device.Result{N: e.n}
+	if e.rule {
+		e.opt[0] = newOptimiser(e.p.Optim, s.LR, s.Index, false)
+		e.opt[1] = newOptimiser(e.p.Optim, s.LR, s.Index, true)
+	}
+	e.markLanes()
+	if e.checked {
+		e.poison()
+	}
+	group := groupSize(e.tiles, e.pool.threads())
+	for i := range e.regions {
+		r := &e.regions[i]
+		if e.now, e.group = r, 1; r.wide {
+			e.group = group
+		}
+		switch r.scope {
+		case device.Tile:
+			e.pool.run((e.tiles+e.group-1)/e.group, e.task)
+		case device.Task:
+			e.pool.run(len(r.tasks), e.task)
+		default:
+			for k := range r.calls {
+				c := &r.calls[k]
+				start := e.clock()
+				c.serial(e, c)
+				e.stop(&e.locals[0], c, start)
+			}
+		}
+	}
+	if s.Out != nil {
+		e.store(s.Out, e.p.Output)
+	}
+	if s.InGrad != nil {
+		e.store(s.InGrad, e.p.InGrad)
+	}
+	e.s = nil // the caller's data is not ours to keep
+	if e.checked {
+		for _, g := range []*guards{&e.guards, &e.b.guards} {
+			if err := g.check(); err != nil {
+				return device.Result{}, fmt.Errorf("run on device cpu: %w", err)
+			}
+		}
+	}
+	return e.res, nil
+}
+
+// laneRows is the number of rows that only clears in one go.
+const laneRows = 64
+
+// markLanes sets all bits of the lanes that are valid in the last tile, if that
+// is partly filled, and none of the others.
+func (e *exec) markLanes() {
+	valid := e.n - e.full*T
+	if valid == e.marked {
+		return
+	}
+	e.marked = valid
+	for i := range e.lanes {
+		e.lanes[i] = 0
+		if i%T < valid {
+			e.lanes[i] = math.Float32frombits(^uint32(0))
+		}
+	}
+}
+
+// groupSize is the number of tiles in a group: as many as there is use for, but
+// no more than keeps all workers busy to the end.
+func groupSize(tiles, threads int) int {
+	best, least := 1, math.MaxInt
+	for g := maxGroup; g >= 1; g-- {
+		groups := (tiles + g - 1) / g
+		rounds := (groups + threads - 1) / threads * g
+		if rounds < least {
+			best, least = g, rounds
+		}
+	}
+	return best
+}
+
+// work does task number i of the region at hand.
+func (e *exec) work(i, worker int) {
+	r, l := e.now, &e.locals[worker]
+	if r.scope == device.Task {
+		c := &r.calls[r.tasks[i].call]
+		start := e.clock()
+		c.part(e, c, l, int(r.tasks[i].part))
+		e.stop(l, c, start)
+		return
+	}
+	t0, t1 := i*e.group, min((i+1)*e.group, e.tiles)
+	for k := 0; k < len(r.calls); {
+		if c := &r.calls[k]; c.wide {
+			start := e.clock()
+			c.tile(e, c, l, t0, t1)
+			e.stop(l, c, start)
+			k++
+			continue
+		}
+		// Calls that gain nothing from a group carry each tile on while it is
+		// in the cache.
+		end := k
+		for end < len(r.calls) && !r.calls[end].wide {
+			end++
+		}
+		for t := t0; t < t1; t++ {
+			for j := k; j < end; j++ {
+				c := &r.calls[j]
+				start := e.clock()
+				c.tile(e, c, l, t, t+1)
+				e.stop(l, c, start)
+			}
+		}
+		k = end
+	}
+}
+
+// clock and stop time a call while probing.
+func (e *exec) clock() time.Time {
+	if !e.probing {
+		return time.Time{}
+	}
+	return time.Now()
+}
+
+func (e *exec) stop(l *local, c *call, start time.Time) {
+	if e.probing {
+		l.times[c.number] += time.Since(start)
+	}
+}
+
+// Probe switches the timing of calls and resets it.
+func (e *exec) Probe(on bool) {
+	e.probing = on
+	for i := range e.locals {
+		clear(e.locals[i].times)
+	}
+}
+
+// Times is the time of each call since Probe(true), summed over workers.
+func (e *exec) Times() []time.Duration {
+	sum := make([]time.Duration, e.calls)
+	for _, l := range e.locals {
+		for i, d := range l.times {
+			sum[i] += d
+		}
+	}
+	return sum
+}
+
+// Close ends the workers and frees the plan's memory; the bank stays. Run fails
+// afterwards.
+func (e *exec) Close() error {
+	if e.pool != nil {
+		e.pool.close()
+		e.pool, e.arena = nil, nil
+	}
+	return nil
+}
+
+// poison fills all memory that calls hand on with NaN.
+func (e *exec) poison() {
+	nan := float32(math.NaN())
+	fill := func(x []float32) {
+		for i := range x {
+			x[i] = nan
+		}
+	}
+	fill(e.arena)
+	for _, l := range e.locals {
+		fill(l.buf)
+	}
+	for _, s := range e.stats {
+		s.each(fill)
+	}
+}
+
+// at is the address of value v of tile t.
+func (e *exec) at(v, t int) unsafe.Pointer {
+	return unsafe.Pointer(&e.arena[t*e.p.Slab+e.p.Vals[v].Off])
+}
+
+// floats is value v of tile t.
+func (e *exec) floats(v, t int) []float32 {
+	x := e.p.Vals[v]
+	from := t*e.p.Slab + x.Off
+	return e.arena[from : from+x.Size(T, P)]
+}
+
+// stride is the distance of tiles in bytes.
+func (e *exec) stride() int { return e.p.Slab * 4 }
+
+// valid is the number of samples in tile t.
+func (e *exec) valid(t int) int { return min(T, e.n-t*T) }
+
+// row is the row of Step.X that sample i comes from.
+func (e *exec) row(i int) int {
+	if e.s.Rows != nil {
+		return int(e.s.Rows[i])
+	}
+	return i
+}

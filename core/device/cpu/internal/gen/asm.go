@@ -1,0 +1,70 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+)
+
+// asm collects lines of Go assembly. Operands are in Go's order: sources
+// first, destination last; of VSUBPS a, b, c the result is c = b − a, of
+// VFMADD231PS a, b, c it is c += a·b.
+type asm struct{ bytes.Buffer }
+
+// op prints one instruction.
+func (a *asm) op(format string, args ...any) {
+	a.WriteByte('\t')
+	fmt.Fprintf(a, format, args...)
+	a.WriteByte('\n')
+}
+
+// label prints a jump target; labels are local to a function.
+func (a *asm) label(name string) { a.WriteString(name + ":\n") }
+
+// loop prints the head of a hot loop, aligned to the fetch window.
+func (a *asm) loop(name string) {
+	a.op("PCALIGN $32")
+	a.label(name)
+}
+
+// text starts a function that takes one pointer; DI holds it from then on.
+// No frame, no calls: every kernel is a leaf on the caller's stack.
+func (a *asm) text(symbol string) {
+	fmt.Fprintf(a, "\n// func %s(p *args)\nTEXT ·%s(SB), NOSPLIT, $0-8\n", symbol, symbol)
+	a.op("MOVQ p+0(FP), DI")
+}
+
+// load prints MOVQ field(DI), reg for each pair of a field of the argument
+// struct typ (offsets come from go_asm.h) and a register.
+func (a *asm) load(typ string, pairs ...string) {
+	for i := 0; i < len(pairs); i += 2 {
+		a.op("MOVQ %s_%s(DI), %s", typ, pairs[i], pairs[i+1])
+	}
+}
+
+// ret ends a function that used Y registers.
+func (a *asm) ret() {
+	a.op("VZEROUPPER")
+	a.op("RET")
+}
+
+// zero clears Y registers from, ..., to−1.
+func (a *asm) zero(from, to int) {
+	for i := from; i < to; i++ {
+		a.op("VXORPS Y%d, Y%d, Y%d", i, i, i)
+	}
+}
+
+// sum4 adds up the 8 lanes of each of Y[s], ..., Y[s+3] into the 4 lanes of
+// X[s]. It overwrites all four and Y[t].
+func (a *asm) sum4(s, t int) {
+	for _, i := range []int{s, s + 2} { // pairs: lanes (even, odd) of both
+		a.op("VUNPCKLPS Y%d, Y%d, Y%d", i+1, i, t)
+		a.op("VUNPCKHPS Y%d, Y%d, Y%d", i+1, i, i)
+		a.op("VADDPS Y%d, Y%d, Y%d", t, i, i)
+	}
+	a.op("VUNPCKLPD Y%d, Y%d, Y%d", s+2, s, t)
+	a.op("VUNPCKHPD Y%d, Y%d, Y%d", s+2, s, s)
+	a.op("VADDPS Y%d, Y%d, Y%d", t, s, s)
+	a.op("VEXTRACTF128 $1, Y%d, X%d", s, t)
+	a.op("VADDPS X%d, X%d, X%d", t, s, s)
+}

@@ -1,0 +1,162 @@
+package cpu
+
+import (
+	"runtime"
+	"sync/atomic"
+	"time"
+)
+
+// spin is how long a worker looks for work, and the caller for the end of it,
+// before going to sleep. Between two regions of a plan pass a few
+// microseconds; waking a sleeping thread takes tens.
+const spin = 30 * time.Microsecond
+
+// pool is a set of persistent workers that share the tasks of one run at a
+// time. Which worker gets which task is open, so results must depend on the
+// task alone; the worker's number is for its scratch memory only. A run
+// allocates nothing.
+type pool struct {
+	workers []*worker // without the caller, who is worker 0
+	f       func(task, worker int)
+	from    int // what is added to the number of a task
+	quit    atomic.Bool
+	done    chan struct{}
+	_       [64]byte
+	// state is the run's number, its tasks and the next of them to hand out:
+	// one word, so that a worker that comes late to a run can never take a task
+	// of it in the name of the next one.
+	state atomic.Uint64
+	_     [56]byte
+	left  atomic.Int64 // tasks not finished
+	rest  atomic.Int32 // 0: somebody works; 1: the caller sleeps; 2: all done
+}
+
+// Bits of pool.state: next task, tasks, number of the run.
+const (
+	taskBits = 21
+	maxTasks = 1<<taskBits - 1
+)
+
+// worker sleeps on wake; asleep is set while it may.
+type worker struct {
+	wake   chan struct{}
+	asleep atomic.Bool
+	_      [48]byte // keep flags of two workers on two cache lines
+}
+
+// newPool starts threads − 1 workers.
+func newPool(threads int) *pool {
+	p := &pool{done: make(chan struct{}, 1)}
+	for i := 1; i < threads; i++ {
+		w := &worker{wake: make(chan struct{}, 1)}
+		p.workers = append(p.workers, w)
+		go p.serve(w, i)
+	}
+	return p
+}
+
+// threads is the number of workers, the caller of run among them.
+func (p *pool) threads() int { return len(p.workers) + 1 }
+
+// run calls f(task, worker) for every task below n and returns when all have
+// returned. Only one run at a time; f must not call run.
+func (p *pool) run(n int, f func(task, worker int)) {
+	if n <= 1 || len(p.workers) == 0 {
+		for i := range n {
+			f(i, 0)
+		}
+		return
+	}
+	for from := 0; from < n; from += maxTasks {
+		p.part(min(n-from, maxTasks), from, f)
+	}
+}
+
+// part runs the n tasks from number from on.
+func (p *pool) part(n, from int, f func(task, worker int)) {
+	p.f, p.from = f, from // nobody looks: all tasks of the last run are taken
+	p.left.Store(int64(n))
+	p.rest.Store(0)
+	p.publish(n, n-1)
+	p.work(0)
+	// Not left == 0: whoever finished the last task still writes to rest.
+	if !until(func() bool { return p.rest.Load() == 2 }) && p.rest.CompareAndSwap(0, 1) {
+		<-p.done
+	}
+}
+
+// publish starts run number + 1 of n tasks and wakes at most wake workers.
+func (p *pool) publish(n, wake int) {
+	number := p.state.Load()>>(2*taskBits) + 1
+	p.state.Store(number<<(2*taskBits) | uint64(n)<<taskBits)
+	for _, w := range p.workers[:min(wake, len(p.workers))] {
+		if w.asleep.CompareAndSwap(true, false) {
+			w.wake <- struct{}{}
+		}
+	}
+}
+
+// close ends the workers; the pool must be idle.
+func (p *pool) close() {
+	p.quit.Store(true)
+	p.publish(0, len(p.workers))
+}
+
+// serve is the life of a worker.
+func (p *pool) serve(w *worker, number int) {
+	last := uint64(0)
+	run := func() uint64 { return p.state.Load() >> (2 * taskBits) }
+	for {
+		if !until(func() bool { return run() != last }) {
+			w.asleep.Store(true)
+			if run() == last || !w.asleep.CompareAndSwap(true, false) {
+				<-w.wake // somebody took back asleep and sends, now or later
+			}
+		}
+		last = run()
+		if p.quit.Load() {
+			return
+		}
+		p.work(number)
+	}
+}
+
+// work takes tasks until there are none; whoever finishes the last one wakes
+// the caller if it sleeps.
+func (p *pool) work(worker int) {
+	for {
+		s := p.state.Load()
+		task := s & maxTasks
+		if task >= s>>taskBits&maxTasks {
+			return
+		}
+		if !p.state.CompareAndSwap(s, s+1) {
+			continue
+		}
+		p.f(p.from+int(task), worker)
+		if p.left.Add(-1) == 0 && !p.rest.CompareAndSwap(0, 2) {
+			p.done <- struct{}{}
+		}
+	}
+}
+
+// until spins, giving way to other goroutines now and then, until ok or the
+// time is over.
+func until(ok func() bool) bool {
+	var start time.Time
+	for i := 0; ; i++ {
+		if ok() {
+			return true
+		}
+		if i&31 != 31 {
+			continue
+		}
+		runtime.Gosched()
+		switch now := time.Now(); {
+		case start.IsZero():
+			start = now
+		case now.Sub(start) > spin:
+			return false
+		}
+	}
+}

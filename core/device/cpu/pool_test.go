@@ -1,0 +1,97 @@
+package cpu
+
+import (
+	"fmt"
+	"runtime"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+func TestPool(t *testing.T) {
+	for _, threads := range []int{1, 2, 3, 8} {
+		t.Run(fmt.Sprint(threads), func(t *testing.T) {
+			p := newPool(threads)
+			defer p.close()
+			if p.threads() != threads {
+				t.Fatalf("%d threads", p.threads())
+			}
+			for round := range 300 {
+				n := round % 23
+				count := make([]atomic.Int32, n)
+				busy := make([]atomic.Int32, threads)
+				p.run(n, func(task, worker int) {
+					if busy[worker].Add(1) != 1 {
+						t.Error("two tasks at once under one worker's number")
+					}
+					count[task].Add(1)
+					busy[worker].Add(-1)
+				})
+				for i := range count {
+					if c := count[i].Load(); c != 1 {
+						t.Fatalf("round %d: task %d ran %d times", round, i, c)
+					}
+				}
+				if round%100 == 99 {
+					time.Sleep(3 * spin) // let the workers fall asleep
+				}
+			}
+		})
+	}
+}
+
+// TestPoolParks: workers without work sleep, and wake up again.
+func TestPoolParks(t *testing.T) {
+	p := newPool(4)
+	defer p.close()
+	asleep := func() bool {
+		for _, w := range p.workers {
+			if !w.asleep.Load() {
+				return false
+			}
+		}
+		return true
+	}
+	for range 5 {
+		for deadline := time.Now().Add(10 * time.Second); !asleep(); time.Sleep(spin) {
+			if time.Now().After(deadline) {
+				t.Fatal("workers still spin")
+			}
+		}
+		var sum atomic.Int64
+		p.run(100, func(task, _ int) { sum.Add(int64(task)); time.Sleep(time.Microsecond) })
+		if sum.Load() != 4950 {
+			t.Fatalf("sum %d", sum.Load())
+		}
+	}
+}
+
+func TestPoolClose(t *testing.T) {
+	before := runtime.NumGoroutine()
+	p := newPool(6)
+	p.run(3, func(int, int) {})
+	p.close()
+	for deadline := time.Now().Add(10 * time.Second); runtime.NumGoroutine() > before; time.Sleep(spin) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d goroutines, %d before", runtime.NumGoroutine(), before)
+		}
+	}
+}
+
+func BenchmarkPool(b *testing.B) {
+	p := newPool(2)
+	defer p.close()
+	for b.Loop() {
+		p.run(8, func(int, int) {})
+	}
+}
+
+// TestPoolAllocs: a run makes no garbage.
+func TestPoolAllocs(t *testing.T) {
+	p := newPool(3)
+	defer p.close()
+	f := func(int, int) {}
+	if n := testing.AllocsPerRun(100, func() { p.run(5, f) }); n != 0 {
+		t.Errorf("%g allocations for a run", n)
+	}
+}

@@ -1,0 +1,124 @@
+package cpu
+
+import "unsafe"
+
+// The twins of the assembly in plain Go: the reference the assembly is read
+// against, and the kernels of every machine without it. "go" gives the same bits
+// on every architecture: a product of the dense kernels is exact in float64,
+// where they add, so that it is all one whether the compiler fuses it; the
+// others round a product before they add it (the float32 conversions forbid to
+// fuse). Dense sums are kept in float64 because in float32 without FMA they lose
+// enough for a ReLU at its kink to fall on the other side (train-resnet of the
+// reference cases shows it).
+
+type row = [16]float32
+
+// at returns p moved by off bytes.
+func at(p unsafe.Pointer, off int) unsafe.Pointer { return unsafe.Add(p, off) }
+
+func rowAt(p unsafe.Pointer, i int) *row { return (*row)(unsafe.Add(p, i*rowBytes)) }
+
+func floatAt(p unsafe.Pointer, i int) *float32 { return (*float32)(unsafe.Add(p, i*4)) }
+
+// axpy adds a·x to y.
+func axpy(y *row, a float32, x *row) {
+	for i := range y {
+		y[i] += float32(a * x[i])
+	}
+}
+
+func mulFGo(mr int, p *mulArgs) { mulGo(mr, 4, rowBytes, p) }
+
+func mulXGo(mr int, p *mulArgs) { mulGo(mr, rowBytes, 4, p) }
+
+func mulGo(mr, am, ak int, p *mulArgs) {
+	for m := range mr {
+		var c [16]float64
+		for o := range p.outer {
+			a, b := at(p.a, o*p.aOuter+m*am), at(p.b, o*p.bOuter)
+			for k := range p.inner {
+				w, x := float64(*(*float32)(at(a, k*ak))), rowAt(b, k)
+				for i, v := range x {
+					c[i] += w * float64(v)
+				}
+			}
+		}
+		dst := rowAt(p.c, m)
+		for i, v := range c {
+			if p.acc != 0 {
+				v += float64(dst[i])
+			}
+			dst[i] = float32(v)
+		}
+	}
+}
+
+func (p *blockArgs) row(i int) (from, to int) {
+	ptr := unsafe.Slice((*int32)(p.ptr), p.rows+1)
+	return int(ptr[i] - ptr[0]), int(ptr[i+1] - ptr[0])
+}
+
+func offAt(p unsafe.Pointer, j int) int { return int(*(*uint32)(unsafe.Add(p, j*4))) }
+
+func blockFwd4Go(p *blockArgs) {
+	for i := range p.rows {
+		from, to := p.row(i)
+		for r := range 4 {
+			y := rowAt(p.y, 4*i+r)
+			if p.acc == 0 {
+				*y = row{}
+			}
+			for j := from; j < to; j++ {
+				axpy(y, *floatAt(p.val, 4*j+r), (*row)(at(p.x, offAt(p.off, j))))
+			}
+		}
+	}
+}
+
+func blockDX4Go(p *blockArgs) {
+	for i := range p.rows {
+		from, to := p.row(i)
+		for j := from; j < to; j++ {
+			x := (*row)(at(p.x, offAt(p.off, j)))
+			for r := range 4 {
+				axpy(x, *floatAt(p.val, 4*j+r), rowAt(p.y, 4*i+r))
+			}
+		}
+	}
+}
+
+func blockDW4Go(p *blockDWArgs) {
+	for j := range p.n {
+		for r := range 4 {
+			var s row
+			for u := range p.tiles2 {
+				for t := range p.tiles {
+					// No pointer may stand behind the last tile: the garbage
+					// collector looks at it.
+					n := u*p.tiles + t
+					x := (*row)(at(p.x, offAt(p.off, j)+n*p.xStride+u*p.xSkip))
+					dy := (*row)(at(p.dy, r*rowBytes+n*p.dyStride+u*p.dySkip))
+					for b := range s {
+						s[b] += float32(x[b] * dy[b])
+					}
+				}
+			}
+			put(floatAt(p.dw, 4*j+r), sum(&s), p.acc)
+		}
+	}
+}
+
+func sum(x *row) float32 {
+	var s [4]float32
+	for i, v := range x {
+		s[i&3] += v
+	}
+	return s[0] + s[1] + (s[2] + s[3])
+}
+
+func put(dst *float32, v float32, acc int) {
+	if acc != 0 {
+		v += *dst
+	}
+	*dst = v
+}

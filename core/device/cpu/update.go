@@ -1,0 +1,46 @@
+package cpu
+
+// settle ends the gradient of elements from to to−1 of w, as they lie in
+// memory: the mask, and the optimiser's step while the part is in the cache.
+func (e *exec) settle(c *call, w *weight, from, to int) {
+	if w.keep != nil {
+		maskRows(w.g[from:to], w.keep[from:to])
+	}
+	if c.Update {
+		e.step(w, from, to)
+	}
+}
+
+// maskRows clears x where keep has no bits.
+func maskRows(x, keep []float32) {
+	for len(x) >= T {
+		n := min(len(x)/T, maxRows)
+		andRows(&rowArgs{dst: ptr(x), a: ptr(x), b: ptr(keep), n: n})
+		x, keep = x[n*T:], keep[n*T:]
+	}
+	for i := range x {
+		if keep[i] == 0 {
+			x[i] = 0
+		}
+	}
+}
+
+// step runs the optimiser on elements from to to−1 of w.
+func (e *exec) step(w *weight, from, to int) {
+	o := &e.opt[0]
+	if w.Decay {
+		o = &e.opt[1]
+	}
+	var s [2][]float32
+	for i := range e.p.Optim.Slots() {
+		s[i] = w.s[i][from:to]
+	}
+	o.update(w.v[from:to], w.g[from:to], s[0], s[1])
+}
+
+// update is the optimiser's step for a weight whose gradient is ready.
+func update(e *exec, c *call, _ *local, part int) {
+	w := &e.b.ws[c.W[0]]
+	n := len(w.v)
+	e.step(w, part*n/c.parts, (part+1)*n/c.parts)
+}

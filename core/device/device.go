@@ -1,0 +1,111 @@
+package device
+
+import (
+	"fmt"
+	"time"
+
+	"pare/core/tensor"
+)
+
+// Device is a place where plans run.
+type Device interface {
+	// Name is "ref", "cpu", "cuda".
+	Name() string
+	// ISA names what the kernels were made for ("avx2", "go"): equal bits are
+	// promised only for the same one.
+	ISA() string
+	// Tile and Panel are the layout constants T and P.
+	Tile() int
+	Panel() int
+	// Supports tells whether a kernel can run on a weight format.
+	Supports(Kernel, tensor.Format) bool
+	// NewBank makes room for weights, their gradients and slots of optimiser
+	// state each, all zero.
+	NewBank(ws []Weight, slots int) (Bank, error)
+	// Compile prepares a plan to run on the weights of a bank. Several plans
+	// may share one bank; they must not run at the same time.
+	Compile(p *Plan, b Bank, threads int) (Exec, error)
+}
+
+// Bank holds weights in the device's layout. Everything that goes in or comes
+// out is row-major over the weight's logical shape. Set and SetState write
+// zeros at masked places, whatever they are given, and Grad reads zeros there.
+// Grad and State of a weight that is not trained are errors.
+type Bank interface {
+	Weights() []Weight
+	Set(i int, x []float32) error
+	Get(i int, x []float32) error
+	Grad(i int, x []float32) error
+	SetState(i, slot int, x []float32) error
+	State(i, slot int, x []float32) error
+	// Resident is the number of bytes the weights take, without gradients and
+	// state.
+	Resident() int64
+}
+
+// Step is one run of a plan.
+type Step struct {
+	X      []float32 // samples, row-major [rows][F]
+	Labels []int32   // one per row of X; may be nil without CrossEntropy
+	Rows   []int32   // the rows of this batch, at most Plan.Batch; nil = the first N
+	N      int       // samples of this batch when Rows is nil
+	Index  int64     // 1 for the first training step: Adam's t, dropout's key
+	LR     float32
+
+	Out     []float32 // if not nil: Plan.Output, row-major [n][C·H·W], logical order C,H,W
+	Pred    []int32   // if not nil: the predicted class of each sample, [n]
+	Losses  []float32 // if not nil: the loss of each sample, [n]
+	OutGrad []float32 // for Load with S[0] = 1: row-major [n][C·H·W]
+	InGrad  []float32 // if not nil: the gradient of the input, row-major [n][F]
+}
+
+// Count is the number of samples.
+func (s *Step) Count() int {
+	if s.Rows != nil {
+		return len(s.Rows)
+	}
+	return s.N
+}
+
+// Result of a run: the mean loss and the number of correct samples, when the
+// plan has a CrossEntropy.
+type Result struct {
+	Loss    float64
+	Correct int
+	N       int
+}
+
+// Exec is a compiled plan.
+type Exec interface {
+	Run(s *Step) (Result, error)
+	// Probe switches timing of every call on or off and resets it.
+	Probe(on bool)
+	// Times is the time spent per call since Probe(true), summed over workers,
+	// in the order of the plan's regions and calls.
+	Times() []time.Duration
+	Close() error
+}
+
+// Check tests the bounds a Step must keep; devices call it first.
+func (p *Plan) Check(s *Step, features int) error {
+	n := s.Count()
+	if n < 1 || n > p.Batch {
+		return fmt.Errorf("batch of %d samples: this plan takes 1 to %d", n, p.Batch)
+	}
+	rows := 0
+	if features > 0 {
+		rows = len(s.X) / features
+	}
+	if s.Rows == nil && n > rows {
+		return fmt.Errorf("batch of %d samples, but the data has %d rows of %d features", n, rows, features)
+	}
+	for _, r := range s.Rows {
+		if int(r) < 0 || int(r) >= rows {
+			return fmt.Errorf("batch names row %d of data with %d rows of %d features", r, rows, features)
+		}
+	}
+	if s.Labels != nil && len(s.Labels) < rows {
+		return fmt.Errorf("%d labels for %d rows", len(s.Labels), rows)
+	}
+	return nil
+}

@@ -1,0 +1,41 @@
+// Package device is the contract between plans and the hardware that runs
+// them: kernel ids, calls, regions, plan data, cost, and the interfaces Device,
+// Bank and Exec. It imports core/tensor only. A device knows kernels and bytes;
+// it knows no gradients, no pruning and no files.
+//
+// # How a plan runs
+//
+// A Plan is a list of regions. In a region of scope Tile every worker takes a
+// few batch tiles through all calls of the region; nothing waits in between. In
+// a region of scope Task each call is cut into independent tasks over parts of
+// its output (weight panels, blocks, channels). In a region of scope Serial one
+// worker runs the calls in order. Barriers stand only between regions.
+//
+// Sums over the batch are taken in tile order, never in the order workers
+// finish, so the number of threads never changes a bit.
+//
+// # Layout
+//
+// A device reports T, the number of samples in a batch tile, and P, the width
+// of an output panel. Shapes in plans are logical; layouts are:
+//
+//	Act   value, one slab entry per tile   [H][W][C][T]
+//	ActT  its transpose for dw             [H*W][⌈C/P⌉][T][P], zero padded
+//	Part  partial sums of a tile           [C]
+//	matrix weight w[N][K], dense           [⌈N/P⌉][K][P], zero padded
+//	  (convolution: K runs over ky, kx, ci)
+//	matrix weight, blocks 4×1              tensor.Block, K as above
+//	vector weight, grouped convolution     row-major
+//
+// All values of one tile lie in one slab, so a worker touches only its own
+// memory inside a region, and values whose lifetimes do not overlap share it.
+// Samples past the end of a batch (the last tile may be partly filled) hold
+// zeros after Load and zeros as gradients after the loss; reductions over the
+// batch leave them out.
+//
+// # Names
+//
+// The same everywhere, in Go, assembly and docs: B batch, T tile, P panel, N
+// outputs, K inputs of a product, C channels, H and W height and width; x, y
+// values, dx, dy their gradients, w, b weights and bias, dw, db theirs.
+package device

@@ -1,0 +1,166 @@
+package device
+
+import "strconv"
+
+// Kernel names one piece of work a device knows how to do. Each constant says
+// what its Call carries: In and Out are indices into Plan.Vals, W indices into
+// the bank's weights, S scalars.
+type Kernel uint8
+
+// Kernels of scope Tile, forward.
+const (
+	// Load fills Out[0] with the rows of the batch, transposed into the tile;
+	// samples past the end become zero. S[0] = 0 takes Step.X, 1 takes
+	// Step.OutGrad (a gradient fed from outside, for tests).
+	// X is row-major [C][H][W] per sample, as files hold it.
+	Load Kernel = iota + 1
+	// Linear: y[N] = w[N][K]·x[K] + b[N], then Act. In x, Out y, W w [, b].
+	// x must have H = W = 1.
+	Linear
+	// Conv: y = w ⋆ x + b with Win, then Act. In x, Out y, W w [, b].
+	Conv
+	// MaxPool and AvgPool over Win. In x, Out y. Padding never wins a maximum.
+	MaxPool
+	AvgPool
+	// Act: y = f(x). In x, Out y. Call.Act says which f.
+	ActFn
+	// Add: y = a + b. In a, b, Out y.
+	Add
+	// Flatten copies [H][W][C] to the logical order C, H, W: Out has
+	// C = C·H·W, H = W = 1. In x, Out y.
+	Flatten
+	// Dropout: y = x·keep/(1−p), keep from the counter generator keyed by
+	// (Plan.Seed, Step.Index, Call.Key, sample, element). S[0] = p.
+	Dropout
+	// Softmax over the C values of each sample. In x, Out y. H = W = 1.
+	Softmax
+	// NormStats: mean and centred sum of squares of each channel over the
+	// tile's samples and pixels. In x, Out part [2C]: mean, then M2.
+	NormStats
+	// NormApply: y = (x − mean)·rstd·gamma + beta. In x, Out y,
+	// W gamma, beta; the batch's mean and rstd come from Stat.
+	NormApply
+	// NormInfer is NormApply with running statistics.
+	// W gamma, beta, running mean, running variance. S[0] = eps.
+	NormInfer
+	// CrossEntropy: softmax cross-entropy against the labels, averaged over the
+	// valid samples of the batch. In logits, Out [dlogits, part], or [part] when
+	// only evaluated; part [2]: sum of losses, number of correct samples.
+	// Also writes Step.Pred when it is given. Ties of the arg max go to the
+	// lower class.
+	CrossEntropy
+)
+
+// Kernels of scope Tile, backward. Names as in the forward kernels.
+const (
+	// LinearDX: dx = wᵀ·dy. In dy, Out dx, W w.
+	LinearDX Kernel = iota + 32
+	// ConvDX: dx of Conv. In dy, Out dx, W w.
+	ConvDX
+	// Transpose writes dy as ActT for dw. In dy, Out dyT.
+	Transpose
+	// MaxPoolDX sends dy to the first maximum of each window. In x, dy, Out dx.
+	MaxPoolDX
+	// AvgPoolDX: In dy, Out dx.
+	AvgPoolDX
+	// ActDX: dx = dy·f′. In (y for ReLU and Tanh, x otherwise), dy, Out dx.
+	ActDX
+	// FlattenDX: In dy, Out dx.
+	FlattenDX
+	// DropoutDX repeats the mask of Dropout. In dy, Out dx.
+	DropoutDX
+	// Accum: y += x. In x, Out y. For values with several readers.
+	Accum
+	// Copy: y = x. In x, Out y.
+	Copy
+	// NormDStats: sums of dy and dy·x̂ of a tile. In x, dy, Out part [2C].
+	NormDStats
+	// NormDX: dx of NormApply from the merged sums. In x, dy, Out dx, W gamma.
+	NormDX
+)
+
+// Kernels of scope Task and Serial.
+const (
+	// LinearDW: dw = dy·xᵀ over the batch, at the kept places only when the
+	// weight is packed. In x, dy, dyT (dyT may be absent for packed weights),
+	// W w. The optimiser's update follows on the same part when Update is set.
+	LinearDW Kernel = iota + 64
+	// ConvDW: dw of Conv. In x, dy, dyT, W w.
+	ConvDW
+	// BiasD: db = Σ dy over samples and pixels. In dy, W b.
+	BiasD
+	// NormMerge (Serial): merges the parts of all tiles (Chan et al. 1979) into
+	// Stat: mean, rstd of the batch, and moves the running statistics:
+	// r ← (1−m)·r + m·batch, with the unbiased variance, as PyTorch does.
+	// In part, W running mean, running variance. S[0] = eps, S[1] = momentum.
+	NormMerge
+	// NormDMerge (Serial): sums the parts into Stat and into the gradients.
+	// In part, W gamma, beta.
+	NormDMerge
+	// Update (Task): the optimiser's step for W[0] from its gradient.
+	Update
+	// LossMerge (Serial): sums the parts of CrossEntropy into the Result.
+	LossMerge
+)
+
+var kernelNames = map[Kernel]string{
+	Load: "load", Linear: "linear", Conv: "conv", MaxPool: "maxpool", AvgPool: "avgpool", ActFn: "act", Add: "add",
+	Flatten: "flatten", Dropout: "dropout", Softmax: "softmax", NormStats: "norm.stats", NormApply: "norm",
+	NormInfer: "norm.infer", CrossEntropy: "crossentropy", LinearDX: "linear.dx", ConvDX: "conv.dx",
+	Transpose: "transpose", MaxPoolDX: "maxpool.dx", AvgPoolDX: "avgpool.dx", ActDX: "act.dx", FlattenDX: "flatten.dx",
+	DropoutDX: "dropout.dx", Accum: "accum", Copy: "copy", NormDStats: "norm.dstats", NormDX: "norm.dx",
+	LinearDW: "linear.dw", ConvDW: "conv.dw", BiasD: "bias.d", NormMerge: "norm.merge", NormDMerge: "norm.dmerge",
+	Update: "update", LossMerge: "loss.merge",
+}
+
+// String is the short name used in traces and on the screen.
+func (k Kernel) String() string {
+	if s, ok := kernelNames[k]; ok {
+		return s
+	}
+	return "kernel(" + strconv.Itoa(int(k)) + ")"
+}
+
+// Scope says how a kernel is spread over workers.
+type Scope uint8
+
+// Scopes; see the package documentation.
+const (
+	Tile Scope = iota
+	Task
+	Serial
+)
+
+// Scope returns the scope of k.
+func (k Kernel) Scope() Scope {
+	switch k {
+	case LinearDW, ConvDW, BiasD, Update:
+		return Task
+	case NormMerge, NormDMerge, LossMerge:
+		return Serial
+	}
+	return Tile
+}
+
+// Act is an activation function, applied by ActFn or fused behind Linear and
+// Conv.
+type Act uint8
+
+// Activation functions. GELU is the exact one, x·Φ(x) with erf. At their corners
+// ReLU′(0) = 0 and HardSwish′(±3) is the middle part's; ReLU′ of NaN is 0.
+const (
+	NoAct Act = iota
+	ReLU
+	GELU
+	SiLU
+	HardSwish
+	Tanh
+)
+
+// String is the function's common name.
+func (a Act) String() string {
+	return [...]string{"none", "relu", "gelu", "silu", "hardswish", "tanh"}[a]
+}
+
+// FromOutput reports whether the derivative is taken from y instead of x.
+func (a Act) FromOutput() bool { return a == ReLU || a == Tanh }

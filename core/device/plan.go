@@ -1,0 +1,143 @@
+package device
+
+import "pare/core/tensor"
+
+// ValKind is the layout family of a value.
+type ValKind uint8
+
+// Kinds of values; see the package documentation for their layouts.
+const (
+	ActVal ValKind = iota
+	ActTVal
+	PartVal
+)
+
+// Val is one value of a plan, per sample (ActVal, ActTVal) or per tile
+// (PartVal, C floats).
+type Val struct {
+	Name    string
+	Kind    ValKind
+	C, H, W int
+	// Off is the offset in floats inside the tile's slab, a multiple of 16.
+	Off int
+}
+
+// Size is the number of floats the value takes in a tile's slab.
+func (v Val) Size(t, p int) int {
+	switch v.Kind {
+	case ActTVal:
+		return v.H * v.W * ((v.C + p - 1) / p) * t * p
+	case PartVal:
+		return v.C
+	}
+	return v.C * v.H * v.W * t
+}
+
+// Window is the geometry of a convolution or pool. Padding is added at the
+// top, left, bottom and right; Groups divides channels (1 = ordinary,
+// C = depthwise). CountPad makes AvgPool divide by KH·KW also at the border,
+// otherwise it divides by the pixels inside.
+type Window struct {
+	KH, KW, SH, SW, PT, PL, PB, PR, Groups int
+	CountPad                               bool
+}
+
+// Out is the output size for an input of h×w pixels.
+func (g Window) Out(h, w int) (oh, ow int) {
+	return (h+g.PT+g.PB-g.KH)/g.SH + 1, (w+g.PL+g.PR-g.KW)/g.SW + 1
+}
+
+// Weight describes one weight of a bank. A matrix has N outputs and K inputs
+// (linear: K = in; convolution: Shape = [N, C/groups, KH, KW]); everything else
+// is a vector of Shape.Len() values.
+type Weight struct {
+	Name   string
+	Shape  tensor.Shape // logical, row-major in files and in Set and Get
+	Matrix bool
+	Conv   bool // Shape is [N, Cg, KH, KW]
+	Groups int  // of a convolution
+	Format tensor.Format
+	Mask   *tensor.Mask // over Shape, row-major; nil keeps all
+	Train  bool         // has a gradient and optimiser state
+	Decay  bool         // weight decay applies
+}
+
+// N is the number of outputs of a matrix.
+func (w Weight) N() int { return w.Shape[0] }
+
+// K is the number of inputs of one output of a matrix.
+func (w Weight) K() int { return w.Shape[1:].Len() }
+
+// Call is one kernel launch. Cost follows from it and the bank alone.
+type Call struct {
+	Kernel Kernel
+	Node   int // index in Plan.Nodes
+	In     []int
+	Out    []int
+	W      []int
+	Stat   int     // index of a batch-norm's batch statistics (Norm* kernels)
+	Win    *Window // Conv*, *Pool*
+	Act    Act
+	S      [2]float32
+	Key    uint64 // Dropout: hash of the node's name
+	Update bool   // LinearDW, ConvDW, BiasD: run the optimiser on each part
+}
+
+// Region is a list of calls of one scope.
+type Region struct {
+	Scope Scope
+	Calls []Call
+}
+
+// Plan is everything a device needs to run a model: plain data.
+type Plan struct {
+	Nodes   []string
+	Vals    []Val
+	Regions []Region
+	Batch   int   // most samples of one run
+	Slab    int   // floats per tile
+	Stats   []int // channels of each batch-norm statistic
+	Output  int   // value that Step.Out receives, -1 if none
+	Input   int   // value that Load fills
+	InGrad  int   // gradient of Input for Step.InGrad, -1 if not wanted
+	Seed    uint64
+	Optim   Optim
+	T, P    int // tile and panel the layout was made for
+}
+
+// OptimKind is the update rule.
+type OptimKind uint8
+
+// Update rules, with PyTorch's formulas (torch.optim.SGD, Adam, AdamW).
+const (
+	SGD OptimKind = iota
+	Adam
+	AdamW
+)
+
+// Optim are the constants of the update rule; the learning rate comes with
+// each Step.
+//
+//	SGD    g += wd·w; v = mom·v + g (v = g at the first step, dampening 0);
+//	       w −= lr·(nesterov ? g + mom·v : v)
+//	Adam   g += wd·w; m, v moments; w −= lr·m̂/(√v̂ + eps)
+//	AdamW  w −= lr·wd·w first, then Adam without wd
+type Optim struct {
+	Kind         OptimKind
+	Momentum     float32
+	Nesterov     bool
+	Beta1, Beta2 float32
+	Eps          float32
+	WeightDecay  float32
+}
+
+// Slots is the number of state values per weight.
+func (o Optim) Slots() int {
+	switch {
+	case o.Kind != SGD:
+		return 2
+	case o.Momentum != 0:
+		return 1
+	}
+	return 0
+}

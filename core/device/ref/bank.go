@@ -1,0 +1,177 @@
+package ref
+
+import (
+	"fmt"
+
+	"pare/core/device"
+	"pare/core/tensor"
+)
+
+// weight is one weight of a bank with its gradient and optimiser state, all
+// row-major over the logical shape. Masked places are zero in v, g and s.
+type weight struct {
+	device.Weight
+	v []float32
+	g []float32   // nil when the weight does not train
+	s [][]float32 // [slots]
+}
+
+// stored reports whether the product kernels look at element j: packed formats
+// leave out the masked places, dense ones multiply their zeros.
+func (w *weight) stored(j int) bool { return w.Format == tensor.Dense || w.Mask.Kept(j) }
+
+// setGrad stores the gradient, zero at masked places.
+func (w *weight) setGrad(sum []float64) {
+	for j, s := range sum {
+		w.g[j] = 0
+		if w.Mask.Kept(j) {
+			w.g[j] = float32(s)
+		}
+	}
+}
+
+// bank implements device.Bank.
+type bank struct {
+	desc  []device.Weight
+	ws    []weight
+	slots int
+}
+
+// NewBank makes room for weights, gradients and state, all zero. Weights that
+// do not train have neither gradient nor state.
+func (Device) NewBank(ws []device.Weight, slots int) (device.Bank, error) {
+	if slots < 0 {
+		return nil, fmt.Errorf("bank with %d slots of optimiser state", slots)
+	}
+	b := &bank{desc: append([]device.Weight(nil), ws...), ws: make([]weight, len(ws)), slots: slots}
+	for i, d := range ws {
+		if err := checkWeight(d); err != nil {
+			return nil, fmt.Errorf("weight %s: %w", d.Name, err)
+		}
+		// The caller's mask may change later, this bank must not.
+		d.Shape, d.Mask = d.Shape.Clone(), d.Mask.Clone()
+		b.desc[i] = d
+		w := weight{Weight: d, v: make([]float32, d.Shape.Len())}
+		if d.Train {
+			w.g = make([]float32, d.Shape.Len())
+			for range slots {
+				w.s = append(w.s, make([]float32, d.Shape.Len()))
+			}
+		}
+		b.ws[i] = w
+	}
+	return b, nil
+}
+
+// checkWeight tests a weight's description.
+func checkWeight(d device.Weight) error {
+	if err := d.Shape.Check(); err != nil {
+		return err
+	}
+	switch {
+	case d.Mask != nil && (d.Mask.N != d.Shape.Len() || len(d.Mask.Bits) != (d.Mask.N+63)/64):
+		return fmt.Errorf("mask over %d elements for a weight of %d", d.Mask.N, d.Shape.Len())
+	case d.Conv && (!d.Matrix || len(d.Shape) != 4 || d.Groups < 1 || d.Shape[0]%d.Groups != 0):
+		return fmt.Errorf("convolution of shape %v in %d groups: need N×C/groups×KH×KW with N a multiple of the groups", d.Shape, d.Groups)
+	case d.Matrix && len(d.Shape) < 2:
+		return fmt.Errorf("matrix of shape %v: need at least two axes", d.Shape)
+	case d.Format == tensor.Dense:
+	case d.Format != tensor.Block4:
+		return fmt.Errorf("format %v is not known to device ref", d.Format)
+	case !d.Matrix || d.Conv && d.Groups != 1:
+		return fmt.Errorf("only matrices are stored in blocks, not vectors and grouped convolutions: make it dense")
+	}
+	return nil
+}
+
+// Weights describes the weights.
+func (b *bank) Weights() []device.Weight { return b.desc }
+
+// Resident is four bytes for each element: ref stores everything in full.
+func (b *bank) Resident() int64 {
+	n := int64(0)
+	for i := range b.ws {
+		n += 4 * int64(len(b.ws[i].v))
+	}
+	return n
+}
+
+// Set copies x into weight i, zero at masked places.
+func (b *bank) Set(i int, x []float32) error {
+	w, err := b.at(i, x)
+	if err != nil {
+		return err
+	}
+	copy(w.v, x)
+	w.Mask.Apply(w.v)
+	return nil
+}
+
+// Get copies weight i into x.
+func (b *bank) Get(i int, x []float32) error {
+	w, err := b.at(i, x)
+	if err != nil {
+		return err
+	}
+	copy(x, w.v)
+	return nil
+}
+
+// Grad copies the gradient of weight i into x.
+func (b *bank) Grad(i int, x []float32) error {
+	w, err := b.at(i, x)
+	if err != nil {
+		return err
+	}
+	if !w.Train {
+		return fmt.Errorf("weight %s does not train: it has no gradient", w.Name)
+	}
+	copy(x, w.g)
+	return nil
+}
+
+// SetState copies x into a slot of optimiser state, zero at masked places.
+func (b *bank) SetState(i, slot int, x []float32) error {
+	s, w, err := b.state(i, slot, x)
+	if err != nil {
+		return err
+	}
+	copy(s, x)
+	w.Mask.Apply(s)
+	return nil
+}
+
+// State copies a slot of optimiser state into x.
+func (b *bank) State(i, slot int, x []float32) error {
+	s, _, err := b.state(i, slot, x)
+	if err != nil {
+		return err
+	}
+	copy(x, s)
+	return nil
+}
+
+func (b *bank) at(i int, x []float32) (*weight, error) {
+	if i < 0 || i >= len(b.ws) {
+		return nil, fmt.Errorf("no weight %d in a bank of %d", i, len(b.ws))
+	}
+	w := &b.ws[i]
+	if len(x) != len(w.v) {
+		return nil, fmt.Errorf("weight %s: %d values for shape %v", w.Name, len(x), w.Shape)
+	}
+	return w, nil
+}
+
+func (b *bank) state(i, slot int, x []float32) ([]float32, *weight, error) {
+	w, err := b.at(i, x)
+	if err != nil {
+		return nil, nil, err
+	}
+	if !w.Train {
+		return nil, nil, fmt.Errorf("weight %s does not train: it has no optimiser state", w.Name)
+	}
+	if slot < 0 || slot >= b.slots {
+		return nil, nil, fmt.Errorf("weight %s: no slot %d of optimiser state, the bank has %d", w.Name, slot, b.slots)
+	}
+	return w.s[slot], w, nil
+}

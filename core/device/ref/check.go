@@ -1,0 +1,210 @@
+package ref
+
+import (
+	"fmt"
+
+	"pare/core/device"
+	"pare/core/tensor"
+)
+
+// What a call of each kernel carries, one letter for each value and weight.
+// Values: a activation, t transposed activation, p part. Weights: m matrix of a
+// linear layer, c of a convolution, v vector. Capitals may be absent.
+var args = map[device.Kernel]struct{ in, out, w string }{
+	device.Load:         {"", "a", ""},
+	device.Linear:       {"a", "a", "mV"},
+	device.Conv:         {"a", "a", "cV"},
+	device.MaxPool:      {"a", "a", ""},
+	device.AvgPool:      {"a", "a", ""},
+	device.ActFn:        {"a", "a", ""},
+	device.Add:          {"aa", "a", ""},
+	device.Flatten:      {"a", "a", ""},
+	device.Dropout:      {"a", "a", ""},
+	device.Softmax:      {"a", "a", ""},
+	device.NormStats:    {"a", "p", ""},
+	device.NormApply:    {"a", "a", "vv"},
+	device.NormInfer:    {"a", "a", "vvvv"},
+	device.CrossEntropy: {"a", "Ap", ""},
+	device.LinearDX:     {"a", "a", "m"},
+	device.ConvDX:       {"a", "a", "c"},
+	device.Transpose:    {"a", "t", ""},
+	device.MaxPoolDX:    {"aa", "a", ""},
+	device.AvgPoolDX:    {"a", "a", ""},
+	device.ActDX:        {"aa", "a", ""},
+	device.FlattenDX:    {"a", "a", ""},
+	device.DropoutDX:    {"a", "a", ""},
+	device.Accum:        {"a", "a", ""},
+	device.Copy:         {"a", "a", ""},
+	device.NormDStats:   {"aa", "p", ""},
+	device.NormDX:       {"aa", "a", "v"},
+	device.LinearDW:     {"aaT", "", "m"},
+	device.ConvDW:       {"aaT", "", "c"},
+	device.BiasD:        {"a", "", "v"},
+	device.NormMerge:    {"p", "", "vv"},
+	device.NormDMerge:   {"p", "", "vv"},
+	device.Update:       {"", "", "*"},
+	device.LossMerge:    {"p", "", ""},
+}
+
+// verify tests all that kernels rely on, so that they need no tests of their
+// own: whatever passes runs without a panic.
+func verify(p *device.Plan, ws []device.Weight, slots int) error {
+	switch {
+	case p.T != 1 || p.P != 1:
+		return fmt.Errorf("plan laid out for tiles of %d and panels of %d, not 1 and 1: build it for this device", p.T, p.P)
+	case p.Batch < 1 || p.Slab < 0 || p.Slab > 1<<40/p.Batch:
+		return fmt.Errorf("plan with a batch of %d samples and %d values for each", p.Batch, p.Slab)
+	case p.Input < 0 || p.Input >= len(p.Vals) || p.Output >= len(p.Vals) || p.InGrad >= len(p.Vals):
+		return fmt.Errorf("plan names input %d, output %d and input gradient %d of %d values", p.Input, p.Output, p.InGrad, len(p.Vals))
+	}
+	for _, v := range p.Vals {
+		if err := (tensor.Shape{v.C, v.H, v.W}).Check(); err != nil {
+			return fmt.Errorf("value %s: %w", v.Name, err)
+		}
+		if v.Off < 0 || v.Off+v.Size(1, 1) > p.Slab {
+			return fmt.Errorf("value %s at %d is outside the slab of %d", v.Name, v.Off, p.Slab)
+		}
+	}
+	stats := map[int]int{} // statistic → pixels of its NormStats
+	for _, r := range p.Regions {
+		for i := range r.Calls {
+			c := &r.Calls[i]
+			if c.Node < 0 || c.Node >= len(p.Nodes) {
+				return fmt.Errorf("%v: no node %d", c.Kernel, c.Node)
+			}
+			err := checkArgs(p, ws, c)
+			if err == nil && c.Kernel.Scope() != r.Scope {
+				err = fmt.Errorf("stands in a region of another scope")
+			}
+			if err == nil {
+				err = checkShapes(p, ws, c)
+			}
+			if err == nil {
+				err = checkStat(p, c, stats)
+			}
+			if err == nil && (c.Update || c.Kernel == device.Update) && slots < p.Optim.Slots() {
+				err = fmt.Errorf("the optimiser needs %d slots of state, the bank has %d", p.Optim.Slots(), slots)
+			}
+			if err != nil {
+				return fmt.Errorf("layer %s, kernel %v: %w", p.Nodes[c.Node], c.Kernel, err)
+			}
+		}
+	}
+	return nil
+}
+
+// checkArgs tests the number and kinds of what a call carries.
+func checkArgs(p *device.Plan, ws []device.Weight, c *device.Call) error {
+	want, ok := args[c.Kernel]
+	if !ok {
+		return fmt.Errorf("not known to this device")
+	}
+	if !fits(c.In, want.in, len(p.Vals), func(l rune, i int) bool { return isKind(p.Vals[i], l) }) {
+		return fmt.Errorf("reads values %v, want kinds %q", c.In, want.in)
+	}
+	if !fits(c.Out, want.out, len(p.Vals), func(l rune, i int) bool { return isKind(p.Vals[i], l) }) {
+		return fmt.Errorf("writes values %v, want kinds %q", c.Out, want.out)
+	}
+	if !fits(c.W, want.w, len(ws), func(l rune, i int) bool { return isWeight(ws[i], l) }) {
+		return fmt.Errorf("takes weights %v, want kinds %q", c.W, want.w)
+	}
+	for _, o := range c.Out {
+		for _, i := range c.In {
+			a, b := p.Vals[i], p.Vals[o]
+			if a.Off < b.Off+b.Size(1, 1) && b.Off < a.Off+a.Size(1, 1) {
+				return fmt.Errorf("value %s is written over %s, which it is made from", b.Name, a.Name)
+			}
+		}
+	}
+	switch c.Kernel {
+	case device.LinearDW, device.ConvDW, device.BiasD, device.Update:
+		if !ws[c.W[0]].Train {
+			return fmt.Errorf("weight %s does not train", ws[c.W[0]].Name)
+		}
+	}
+	if c.Act > device.Tanh {
+		return fmt.Errorf("activation %d is not known to this device", c.Act)
+	}
+	return nil
+}
+
+// fits matches indices against letters; a capital may be left out.
+func fits(idx []int, letters string, limit int, is func(l rune, i int) bool) bool {
+	n, optional := 0, 0
+	for _, l := range letters {
+		if l >= 'A' && l <= 'Z' {
+			optional++
+		}
+	}
+	missing := len(letters) - len(idx)
+	if missing < 0 || missing > optional {
+		return false
+	}
+	for _, l := range letters {
+		capital := l >= 'A' && l <= 'Z'
+		if capital && missing > 0 {
+			missing--
+			continue
+		}
+		if capital {
+			l += 'a' - 'A'
+		}
+		if idx[n] < 0 || idx[n] >= limit || !is(l, idx[n]) {
+			return false
+		}
+		n++
+	}
+	return true
+}
+
+func isKind(v device.Val, l rune) bool {
+	switch l {
+	case 'a':
+		return v.Kind == device.ActVal
+	case 't':
+		return v.Kind == device.ActTVal
+	}
+	return v.Kind == device.PartVal
+}
+
+func isWeight(w device.Weight, l rune) bool {
+	switch l {
+	case 'm':
+		return w.Matrix && !w.Conv
+	case 'c':
+		return w.Matrix && w.Conv
+	case 'v':
+		return !w.Matrix
+	}
+	return true
+}
+
+// checkStat tests the batch statistic of the Norm kernels: it exists, has the
+// value's channels, and NormStats of one shape fills it before others use it.
+func checkStat(p *device.Plan, c *device.Call, seen map[int]int) error {
+	var channels int
+	switch c.Kernel {
+	case device.NormStats, device.NormApply, device.NormDStats, device.NormDX:
+		channels = p.Vals[c.In[0]].C
+	case device.NormMerge, device.NormDMerge:
+		channels = p.Vals[c.In[0]].C / 2
+	default:
+		return nil
+	}
+	if c.Stat < 0 || c.Stat >= len(p.Stats) || p.Stats[c.Stat] != channels {
+		return fmt.Errorf("no statistic %d of %d channels", c.Stat, channels)
+	}
+	x := p.Vals[c.In[0]]
+	pixels, ok := seen[c.Stat]
+	switch {
+	case c.Kernel == device.NormStats && ok:
+		return fmt.Errorf("statistic %d is filled twice", c.Stat)
+	case c.Kernel == device.NormStats:
+		seen[c.Stat] = x.H * x.W
+	case !ok:
+		return fmt.Errorf("statistic %d is used before it is filled", c.Stat)
+	case x.Kind == device.ActVal && pixels != x.H*x.W:
+		return fmt.Errorf("statistic %d was taken over %d pixels, the value has %d", c.Stat, pixels, x.H*x.W)
+	}
+	return nil
+}

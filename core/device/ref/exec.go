@@ -1,0 +1,244 @@
+package ref
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"pare/core/device"
+)
+
+// tileKernels work on sample i of the batch.
+var tileKernels = map[device.Kernel]func(e *exec, c *device.Call, i int){
+	device.Load: load, device.Linear: linear, device.Conv: conv, device.MaxPool: maxPool, device.AvgPool: avgPool,
+	device.ActFn: actKernel, device.Add: add, device.Flatten: flatten, device.Dropout: dropout, device.Softmax: softmax,
+	device.NormStats: normStats, device.NormApply: normApply, device.NormInfer: normInfer,
+	device.CrossEntropy: crossEntropy,
+
+	device.LinearDX: linearDX, device.ConvDX: convDX, device.Transpose: copyKernel, device.MaxPoolDX: maxPoolDX,
+	device.AvgPoolDX: avgPoolDX, device.ActDX: actDX, device.FlattenDX: flattenDX, device.DropoutDX: dropout,
+	device.Accum: accum, device.Copy: copyKernel, device.NormDStats: normDStats, device.NormDX: normDX,
+}
+
+// batchKernels work on the whole batch.
+var batchKernels = map[device.Kernel]func(e *exec, c *device.Call){
+	device.LinearDW: linearDW, device.ConvDW: convDW, device.BiasD: biasD, device.NormMerge: normMerge,
+	device.NormDMerge: normDMerge, device.Update: update, device.LossMerge: lossMerge,
+}
+
+// exec implements device.Exec.
+type exec struct {
+	p     *device.Plan
+	b     *bank
+	slab  []float32 // [Batch][Slab]
+	stats []stat
+	loss  int // classes of the CrossEntropy, 0 without one
+
+	probing bool
+	times   []time.Duration
+
+	// The run at hand.
+	s   *device.Step
+	n   int
+	res device.Result
+}
+
+// Compile checks the plan against the bank. threads is ignored: ref is one
+// goroutine.
+func (Device) Compile(p *device.Plan, b device.Bank, _ int) (device.Exec, error) {
+	bk, ok := b.(*bank)
+	if !ok {
+		return nil, fmt.Errorf("compile for device ref: the bank belongs to another device")
+	}
+	if p == nil {
+		return nil, fmt.Errorf("compile for device ref: no plan")
+	}
+	if err := verify(p, bk.desc, bk.slots); err != nil {
+		return nil, fmt.Errorf("compile for device ref: %w", err)
+	}
+	e := &exec{p: p, b: bk, slab: make([]float32, p.Batch*p.Slab), stats: make([]stat, len(p.Stats))}
+	for i, c := range p.Stats {
+		e.stats[i] = stat{mean: make([]float32, c), rstd: make([]float32, c), dbeta: make([]float32, c), dgamma: make([]float32, c)}
+	}
+	calls := 0
+	for _, r := range p.Regions {
+		for _, c := range r.Calls {
+			calls++
+			switch c.Kernel {
+			case device.NormStats:
+				x := p.Vals[c.In[0]]
+				e.stats[c.Stat].pixels, e.stats[c.Stat].node = x.H*x.W, c.Node
+			case device.CrossEntropy:
+				e.loss = p.Vals[c.In[0]].C
+			}
+		}
+	}
+	e.times = make([]time.Duration, calls)
+	return e, nil
+}
+
+// Run runs every region, sample by sample. Whatever can be wrong with a step is
+// found before the first call, so an error leaves the weights as they were.
+func (e *exec) Run(s *device.Step) (device.Result, error) {
+	if e.slab == nil {
+		return device.Result{}, fmt.Errorf("run on device ref: the plan is closed")
+	}
+	if err := e.check(s); err != nil {
+		return device.Result{}, fmt.Errorf("run on device ref: %w", err)
+	}
+	e.s, e.n = s, s.Count()
+	e.res = device.Result{N: e.n}
+	e.poison()
+	first := 0
+	for _, r := range e.p.Regions {
+		if r.Scope == device.Tile {
+			for i := range e.n {
+				for k := range r.Calls {
+					e.timed(first+k, func() { tileKernels[r.Calls[k].Kernel](e, &r.Calls[k], i) })
+				}
+			}
+		} else {
+			for k := range r.Calls {
+				e.timed(first+k, func() { batchKernels[r.Calls[k].Kernel](e, &r.Calls[k]) })
+			}
+		}
+		first += len(r.Calls)
+	}
+	if s.Out != nil {
+		e.store(s.Out, e.p.Output)
+	}
+	if s.InGrad != nil {
+		e.store(s.InGrad, e.p.InGrad)
+	}
+	e.s = nil // the caller's data is not ours to keep
+	return e.res, nil
+}
+
+// check tests a step against the plan.
+func (e *exec) check(s *device.Step) error {
+	size := func(v int) int { return e.p.Vals[v].Size(1, 1) }
+	if err := e.p.Check(s, size(e.p.Input)); err != nil {
+		return err
+	}
+	n := s.Count()
+	room := func(what string, have bool, got, v, each int) error {
+		switch {
+		case !have:
+			return nil
+		case v < 0:
+			return fmt.Errorf("%s is asked for, but this plan does not make it", what)
+		case got < n*each:
+			return fmt.Errorf("%s has %d values, %d samples need %d", what, got, n, n*each)
+		}
+		return nil
+	}
+	per := func(v int) int {
+		if v < 0 {
+			return 0
+		}
+		return size(v)
+	}
+	for _, err := range []error{
+		room("Out", s.Out != nil, len(s.Out), e.p.Output, per(e.p.Output)),
+		room("InGrad", s.InGrad != nil, len(s.InGrad), e.p.InGrad, per(e.p.InGrad)),
+		room("Pred", s.Pred != nil, len(s.Pred), e.loss-1, 1),
+		room("Losses", s.Losses != nil, len(s.Losses), e.loss-1, 1),
+	} {
+		if err != nil {
+			return err
+		}
+	}
+	for _, st := range e.stats {
+		if st.pixels > 0 && n*st.pixels < 2 {
+			return fmt.Errorf("layer %s: batch norm needs more than one value per channel to train, this batch has one sample of one pixel; use larger batches", e.p.Nodes[st.node])
+		}
+	}
+	if e.loss > 0 {
+		if err := e.checkLabels(s, e.loss); err != nil {
+			return err
+		}
+	}
+	for _, r := range e.p.Regions {
+		for _, c := range r.Calls {
+			switch {
+			case c.Kernel == device.Load && c.S[0] == 1:
+				if len(s.OutGrad) < n*size(c.Out[0]) {
+					return fmt.Errorf("OutGrad has %d values, %d samples need %d", len(s.OutGrad), n, n*size(c.Out[0]))
+				}
+			case (c.Update || c.Kernel == device.Update) && e.p.Optim.Kind != device.SGD && s.Index < 1:
+				return fmt.Errorf("step index %d: the first training step is 1", s.Index)
+			}
+		}
+	}
+	return nil
+}
+
+// poison fills all memory that calls hand on with NaN.
+func (e *exec) poison() {
+	nan := float32(math.NaN())
+	for i := range e.slab[:e.n*e.p.Slab] {
+		e.slab[i] = nan
+	}
+	for _, st := range e.stats {
+		for _, x := range [][]float32{st.mean, st.rstd, st.dbeta, st.dgamma} {
+			for i := range x {
+				x[i] = nan
+			}
+		}
+	}
+}
+
+func (e *exec) timed(call int, f func()) {
+	if !e.probing {
+		f()
+		return
+	}
+	t := time.Now()
+	f()
+	e.times[call] += time.Since(t)
+}
+
+// Probe switches the timing of calls and resets it.
+func (e *exec) Probe(on bool) {
+	e.probing = on
+	clear(e.times)
+}
+
+// Times is the time of each call since Probe(true).
+func (e *exec) Times() []time.Duration { return slices.Clone(e.times) }
+
+// Close frees the plan's memory; the bank stays. Run fails afterwards.
+func (e *exec) Close() error {
+	e.slab = nil
+	return nil
+}
+
+// act is a value of one sample: [H][W][C] for activations, [C] for parts.
+type act struct {
+	device.Val
+	x []float32
+}
+
+// at is the index of a value in memory, [H][W][C].
+func (a act) at(y, x, c int) int { return (y*a.W+x)*a.C + c }
+
+// logical is the index of a value in files and results, [C][H][W].
+func (a act) logical(y, x, c int) int { return (c*a.H+y)*a.W + x }
+
+// val is value v of sample i.
+func (e *exec) val(v, i int) act {
+	a := e.p.Vals[v]
+	from := i*e.p.Slab + a.Off
+	return act{a, e.slab[from : from+a.Size(1, 1)]}
+}
+
+func (e *exec) weight(w int) *weight { return &e.b.ws[w] }
+
+// row is the row of Step.X that sample i comes from.
+func (e *exec) row(i int) int {
+	if e.s.Rows != nil {
+		return int(e.s.Rows[i])
+	}
+	return i
+}
