@@ -1,0 +1,198 @@
+package graph
+
+import (
+	"fmt"
+	"sort"
+
+	"pare/core/device"
+)
+
+// Op is one row of the op table: all that is true of an op on every device.
+type Op struct {
+	Name string
+	// ONNX is the operator it becomes in a file.
+	ONNX string
+	// Infer gives the output shape from the inputs and checks parameters.
+	Infer func(m *Model, n *Node) (Value, error)
+	// Lower emits the forward kernel calls.
+	Lower func(b *Builder, n *Node)
+	// Grad emits the backward calls. Nil: inference only; a plan that needs a
+	// gradient through it is an error.
+	Grad func(b *Builder, n *Node)
+	// Couple ties the axes that must be cut together.
+	Couple func(c *Coupler, n *Node)
+}
+
+var ops = map[string]*Op{}
+
+func register(o *Op) {
+	if ops[o.Name] != nil {
+		panic("graph: op " + o.Name + " registered twice")
+	}
+	ops[o.Name] = o
+}
+
+// Ops lists the op table by name.
+func Ops() []*Op {
+	var l []*Op
+	for _, o := range ops {
+		l = append(l, o)
+	}
+	sort.Slice(l, func(i, j int) bool { return l[i].Name < l[j].Name })
+	return l
+}
+
+// OpOf returns the row of a node's op.
+func OpOf(n *Node) *Op { return ops[n.Op] }
+
+// want checks the number of inputs and parameters.
+func want(n *Node, in int, params ...int) error {
+	if len(n.In) != in {
+		return fmt.Errorf("has %d inputs, need %d", len(n.In), in)
+	}
+	for _, p := range params {
+		if len(n.Params) == p {
+			return nil
+		}
+	}
+	if len(params) == 0 && len(n.Params) == 0 {
+		return nil
+	}
+	return fmt.Errorf("has %d parameters", len(n.Params))
+}
+
+// Builder collects the kernel calls of a plan. The plan package drives it:
+// forward over the nodes with Lower, then backward with Grad.
+type Builder struct {
+	M        *Model
+	Vals     []device.Val
+	Calls    []device.Call
+	Late     []device.Call // weight gradients and updates: after all values
+	Stats    []int         // channels of each batch norm
+	Training bool
+	// Weight maps a parameter to its index in the bank.
+	Weight []int
+
+	node    int
+	fwd     []int // plan value of each graph value, −1 none
+	grad    []int // plan value of its gradient, −1 none yet
+	readers []int // nodes that read each graph value
+	need    []bool
+	stat    map[int]int // node → statistic
+	partial map[int]int // node → its plan value (parts)
+}
+
+// NewBuilder starts a plan for m. wantInput asks for the gradient of the input
+// as well.
+func NewBuilder(m *Model, training, wantInput bool) *Builder {
+	b := &Builder{M: m, Training: training, stat: map[int]int{}, partial: map[int]int{}}
+	b.fwd, b.grad = make([]int, len(m.Values)), make([]int, len(m.Values))
+	b.readers, b.need = make([]int, len(m.Values)), make([]bool, len(m.Values))
+	for i := range b.fwd {
+		b.fwd[i], b.grad[i] = -1, -1
+	}
+	b.Weight = make([]int, len(m.Params))
+	for i := range b.Weight {
+		b.Weight[i] = i
+	}
+	b.need[0] = wantInput
+	for i := range m.Nodes {
+		n := &m.Nodes[i]
+		for _, v := range n.In {
+			b.readers[v]++
+			b.need[n.Out] = b.need[n.Out] || b.need[v]
+		}
+		for _, p := range n.Params {
+			if m.Params[p].Role != Running && !m.Params[p].Frozen {
+				b.need[n.Out] = true
+			}
+		}
+	}
+	return b
+}
+
+// At tells the builder which node the next calls belong to.
+func (b *Builder) At(node int) { b.node = node }
+
+// New makes a plan value.
+func (b *Builder) New(name string, kind device.ValKind, c, h, w int) int {
+	b.Vals = append(b.Vals, device.Val{Name: name, Kind: kind, C: c, H: h, W: w})
+	return len(b.Vals) - 1
+}
+
+// Val is the plan value of graph value v, made on first use.
+func (b *Builder) Val(v int) int {
+	if b.fwd[v] < 0 {
+		x := b.M.Values[v]
+		b.fwd[v] = b.New(fmt.Sprintf("v%d", v), device.ActVal, x.C, x.H, x.W)
+	}
+	return b.fwd[v]
+}
+
+// Emit adds a call for the current node.
+func (b *Builder) Emit(c device.Call) {
+	c.Node = b.node
+	b.Calls = append(b.Calls, c)
+}
+
+// EmitLate adds a call that runs after all values are done: weight gradients.
+func (b *Builder) EmitLate(c device.Call) {
+	c.Node = b.node
+	b.Late = append(b.Late, c)
+}
+
+// Trains reports whether parameter p gets a gradient.
+func (b *Builder) Trains(p int) bool {
+	return b.M.Params[p].Role != Running && !b.M.Params[p].Frozen
+}
+
+// Needs reports whether a gradient must flow into graph value v.
+func (b *Builder) Needs(v int) bool { return b.need[v] }
+
+// Grad is the plan value that holds dv. It is −1 while nothing has been written
+// to it.
+func (b *Builder) Grad(v int) int { return b.grad[v] }
+
+// SetGrad names the plan value that holds dv: used for the loss.
+func (b *Builder) SetGrad(v, val int) { b.grad[v] = val }
+
+// Into calls emit with a plan value to write dv to. When v has more than one
+// reader the contributions are added up in the order the nodes are visited.
+func (b *Builder) Into(v int, emit func(dst int)) {
+	if !b.need[v] {
+		return
+	}
+	x := b.M.Values[v]
+	d := b.New(fmt.Sprintf("d%d", v), device.ActVal, x.C, x.H, x.W)
+	emit(d)
+	if b.grad[v] < 0 {
+		b.grad[v] = d
+		return
+	}
+	b.Emit(device.Call{Kernel: device.Accum, In: []int{d}, Out: []int{b.grad[v]}})
+}
+
+// Pass sends the gradient src on to v unchanged. It is shared without a copy
+// when v has a single reader, as nothing will be added to it.
+func (b *Builder) Pass(v, src int) {
+	switch {
+	case !b.need[v]:
+	case b.grad[v] >= 0:
+		b.Emit(device.Call{Kernel: device.Accum, In: []int{src}, Out: []int{b.grad[v]}})
+	case b.readers[v] == 1:
+		b.grad[v] = src
+	default:
+		x := b.M.Values[v]
+		b.grad[v] = b.New(fmt.Sprintf("d%d", v), device.ActVal, x.C, x.H, x.W)
+		b.Emit(device.Call{Kernel: device.Copy, In: []int{src}, Out: []int{b.grad[v]}})
+	}
+}
+
+// weights maps parameters of a node to bank indices.
+func (b *Builder) weights(ps ...int) []int {
+	w := make([]int, len(ps))
+	for i, p := range ps {
+		w[i] = b.Weight[p]
+	}
+	return w
+}

@@ -1,0 +1,312 @@
+package onnx
+
+import (
+	"fmt"
+	"math"
+
+	"pare/core/device"
+	"pare/core/graph"
+)
+
+// Versions that Export writes: read by ONNX Runtime since 1.12, TensorRT since
+// 8.5.
+const (
+	irVersion = 8
+	opset     = 17
+)
+
+// Options of Export.
+type Options struct {
+	Input  string // name of the input; "" is "input", or "input_2" if a parameter has that
+	Output string // name of the output; "" is "logits", in the same way
+}
+
+// fill sets the defaults and checks that the names are free.
+func (o Options) fill(m *graph.Model) (Options, error) {
+	taken := map[string]bool{}
+	for _, p := range m.Params {
+		taken[p.Name] = true
+	}
+	for _, n := range []string{o.Input, o.Output} {
+		if taken[n] && n != "" {
+			return o, fmt.Errorf("%q is the name of a parameter: choose another name for the input or output", n)
+		}
+	}
+	if o.Input != "" && o.Input == o.Output {
+		return o, fmt.Errorf("input and output are both named %q: rename one", o.Input)
+	}
+	taken[o.Input], taken[o.Output] = true, true
+	if o.Input == "" {
+		o.Input = fresh(taken, "input")
+	}
+	if o.Output == "" {
+		o.Output = fresh(taken, "logits")
+	}
+	return o, nil
+}
+
+// Export writes m as an ONNX file of IR 8, operator set 17, with the batch axis
+// dynamic ("N"). Parameters keep their names; masked places are written as
+// zeros, and −0 in weights as +0, which some sparse kernels mistake for a kept
+// value (vllm#13198). GELU becomes x·(Erf(x/√2)+1)/2 and SiLU x·Sigmoid(x), as
+// operator set 17 has neither; dropout is left out. Equal models give equal
+// bytes. A parameter without values, or with one that is not finite, is an
+// error.
+func Export(m *graph.Model, o Options) ([]byte, error) {
+	o, err := o.fill(m)
+	if err != nil {
+		return nil, fmt.Errorf("onnx: %w", err)
+	}
+	if err := m.Verify(); err != nil {
+		return nil, fmt.Errorf("onnx: %w", err)
+	}
+	e := &exporter{
+		m: m, g: &Graph{Name: m.Name}, root: make([]int, len(m.Values)), name: make([]string, len(m.Values)),
+		rank: make([]int, len(m.Values)), taken: map[string]bool{o.Input: true, o.Output: true}, nodes: map[string]bool{},
+	}
+	if e.g.Name == "" {
+		e.g.Name = "pare" // the checker wants a name
+	}
+	if err := e.run(o); err != nil {
+		return nil, fmt.Errorf("onnx: %w", err)
+	}
+	return Encode(&Model{IRVersion: irVersion, ProducerName: "pare", Graph: e.g, Opsets: []Opset{{"", opset}}})
+}
+
+type exporter struct {
+	m     *graph.Model
+	g     *Graph
+	root  []int           // value whose bytes a value shares, dropout looked through
+	name  []string        // of each root value in the file
+	rank  []int           // of each root value in the file: 2 or 4
+	taken map[string]bool // names of values and initializers
+	nodes map[string]bool // names of nodes
+}
+
+func (e *exporter) run(o Options) error {
+	for i := range e.root {
+		e.root[i] = i
+	}
+	images := false
+	for _, n := range e.m.Nodes {
+		e.nodes[n.Name] = true // layers keep their names, helpers make way
+		switch n.Op {
+		case "dropout":
+			e.root[n.Out] = e.root[n.In[0]]
+		case "conv2d", "maxpool", "avgpool", "globalavgpool":
+			images = true
+		}
+	}
+	if err := e.params(); err != nil {
+		return err
+	}
+	in := e.m.Input()
+	e.name[0], e.rank[0] = o.Input, 2
+	dims := []Dim{{Param: "N"}, {Value: int64(in.C)}}
+	if in.H*in.W > 1 || images {
+		e.rank[0] = 4
+		dims = append(dims, Dim{Value: int64(in.H)}, Dim{Value: int64(in.W)})
+	}
+	out := e.root[e.m.Output]
+	e.name[out] = o.Output
+	if out == 0 { // the model does nothing, but its output needs its own name
+		e.emit("Identity", e.node(o.Output), nil, o.Output, o.Input)
+	}
+	for i := range e.m.Nodes {
+		if err := e.op(&e.m.Nodes[i]); err != nil {
+			return fmt.Errorf("layer %s: %w", e.m.Nodes[i].Name, err)
+		}
+	}
+	e.g.Inputs = []ValueInfo{{Name: o.Input, Type: &TensorType{Float, true, dims}}}
+	dims = []Dim{{Param: "N"}, {Value: int64(e.m.Classes())}}
+	if e.rank[out] == 4 {
+		dims = append(dims, Dim{Value: 1}, Dim{Value: 1})
+	}
+	e.g.Outputs = []ValueInfo{{Name: o.Output, Type: &TensorType{Float, true, dims}}}
+	return nil
+}
+
+// params writes the parameters as initializers.
+func (e *exporter) params() error {
+	for i := range e.m.Params {
+		p := &e.m.Params[i]
+		if p.Data == nil {
+			return fmt.Errorf("parameter %s has no values here: fetch them from the device before the export", p.Name)
+		}
+		e.taken[p.Name] = true
+		x := append([]float32(nil), p.Data...)
+		for j, v := range x {
+			switch {
+			case p.Mask != nil && !p.Mask.Kept(j), v == 0 && p.Role == graph.Weight:
+				x[j] = 0
+			case math.IsNaN(float64(v)) || math.IsInf(float64(v), 0):
+				return fmt.Errorf("parameter %s: value %d is %v: go back to the last finite checkpoint", p.Name, j, v)
+			}
+		}
+		dims := make([]int64, len(p.Shape))
+		for j, d := range p.Shape {
+			dims[j] = int64(d)
+		}
+		e.g.Initializers = append(e.g.Initializers, FromFloat32(p.Name, dims, x))
+	}
+	return nil
+}
+
+// op writes one node of the model.
+func (e *exporter) op(n *graph.Node) error {
+	if n.Op == "dropout" {
+		return nil
+	}
+	in := make([]string, len(n.In))
+	ranks := make([]int, len(n.In))
+	for i, v := range n.In {
+		in[i], ranks[i] = e.name[e.root[v]], e.rank[e.root[v]]
+	}
+	rank := ranks[0]
+	out := e.out(n)
+	name := n.Name
+	simple := map[string]string{"relu": "Relu", "tanh": "Tanh", "hardswish": "HardSwish", "globalavgpool": "GlobalAveragePool"}
+	switch n.Op {
+	case "linear":
+		x := e.vector(name, in[0], rank)
+		rank = 2
+		e.emit("Gemm", name, []Attribute{attrInt("transB", 1)}, out, e.with(x, n.Params)...)
+	case "conv2d":
+		a := append(window(n.Attrs.Win), attrInts("dilations", 1, 1), attrInt("group", int64(n.Attrs.Win.Groups)))
+		e.emit("Conv", name, a, out, e.with(in[0], n.Params)...)
+	case "batchnorm":
+		// the graph's momentum is the share of the new, ONNX's that of the old
+		a := []Attribute{attrFloat("epsilon", n.Attrs.Eps), attrFloat("momentum", float32(1-float64(n.Attrs.Momentum)))}
+		e.emit("BatchNormalization", name, a, out, e.with(in[0], n.Params)...)
+	case "relu", "tanh", "hardswish", "globalavgpool":
+		e.emit(simple[n.Op], name, nil, out, in[0])
+	case "relu6":
+		e.emit("Clip", name, nil, out, in[0], e.scalar("pare.zero", 0), e.scalar("pare.six", 6))
+	case "silu":
+		s := e.inner(name, "Sigmoid", in[0])
+		e.emit("Mul", name, nil, out, in[0], s)
+	case "gelu":
+		x := e.inner(name, "Div", in[0], e.scalar("pare.sqrt2", math.Sqrt2))
+		x = e.inner(name, "Erf", x)
+		x = e.inner(name, "Add", x, e.scalar("pare.one", 1))
+		x = e.inner(name, "Mul", in[0], x)
+		e.emit("Mul", name, nil, out, x, e.scalar("pare.half", 0.5))
+	case "maxpool":
+		e.emit("MaxPool", name, window(n.Attrs.Win), out, in[0])
+	case "avgpool":
+		pad := int64(0)
+		if n.Attrs.Win.CountPad {
+			pad = 1
+		}
+		e.emit("AveragePool", name, append(window(n.Attrs.Win), attrInt("count_include_pad", pad)), out, in[0])
+	case "flatten":
+		rank = 2
+		e.emit("Flatten", name, []Attribute{attrInt("axis", 1)}, out, in[0])
+	case "softmax":
+		x := e.vector(name, in[0], rank)
+		rank = 2
+		e.emit("Softmax", name, []Attribute{attrInt("axis", 1)}, out, x)
+	case "add":
+		if ranks[0] != ranks[1] {
+			in[0], in[1], rank = e.vector(name, in[0], ranks[0]), e.vector(name, in[1], ranks[1]), 2
+		}
+		e.emit("Add", name, nil, out, in...)
+	default:
+		return fmt.Errorf("op %s has no ONNX form here", n.Op)
+	}
+	switch n.Op {
+	case "conv2d", "maxpool", "avgpool", "globalavgpool":
+		if rank != 4 {
+			return fmt.Errorf("%s of a flattened value cannot be written: take the flatten away", n.Op)
+		}
+	}
+	e.rank[n.Out] = rank
+	return nil
+}
+
+// out names the value that n makes: the file's output, or like the node.
+func (e *exporter) out(n *graph.Node) string {
+	if e.name[n.Out] == "" {
+		e.name[n.Out] = e.value(n.Name)
+	}
+	return e.name[n.Out]
+}
+
+// value makes a name that no value or initializer has.
+func (e *exporter) value(want string) string { return fresh(e.taken, want) }
+
+// node makes a name that no node has.
+func (e *exporter) node(want string) string { return fresh(e.nodes, want) }
+
+func fresh(taken map[string]bool, want string) string {
+	name := want
+	for k := 2; taken[name]; k++ {
+		name = fmt.Sprintf("%s_%d", want, k)
+	}
+	taken[name] = true
+	return name
+}
+
+func (e *exporter) emit(op, name string, a []Attribute, out string, in ...string) {
+	e.g.Nodes = append(e.g.Nodes, Node{Op: op, Name: name, Attrs: a, Inputs: in, Outputs: []string{out}})
+}
+
+// inner writes a helper node of the layer called name and returns its value.
+func (e *exporter) inner(name, op string, in ...string) string {
+	out := e.value(name + "/" + op)
+	e.emit(op, e.node(name+"/"+op), nil, out, in...)
+	return out
+}
+
+// vector is x as [N, C], by a Squeeze where the file has [N, C, 1, 1]. (A
+// Flatten would do, but then Import could not tell it from one of the graph's.)
+func (e *exporter) vector(name, x string, rank int) string {
+	if rank == 2 {
+		return x
+	}
+	return e.inner(name, "Squeeze", x, e.constant(FromInt64("pare.pixels", []int64{2}, []int64{2, 3})))
+}
+
+// with lists an op's inputs: the value, then its parameters.
+func (e *exporter) with(x string, params []int) []string {
+	in := []string{x}
+	for _, p := range params {
+		in = append(in, e.m.Params[p].Name)
+	}
+	return in
+}
+
+// scalar is a shared float initializer.
+func (e *exporter) scalar(name string, v float32) string {
+	return e.constant(FromFloat32(name, nil, []float32{v}))
+}
+
+// constant adds an initializer, once for each name.
+func (e *exporter) constant(t Tensor) string {
+	want := t.Name
+	for _, old := range e.g.Initializers[len(e.m.Params):] {
+		if old.Doc == want {
+			return old.Name
+		}
+	}
+	t.Name, t.Doc = e.value(want), want // Doc tells it from a parameter that has the name
+	e.g.Initializers = append(e.g.Initializers, t)
+	return t.Name
+}
+
+func window(w *device.Window) []Attribute {
+	return []Attribute{
+		attrInts("kernel_shape", int64(w.KH), int64(w.KW)), attrInts("strides", int64(w.SH), int64(w.SW)),
+		attrInts("pads", int64(w.PT), int64(w.PL), int64(w.PB), int64(w.PR)),
+	}
+}
+
+func attrInt(name string, v int64) Attribute { return Attribute{Name: name, Type: AttrInt, I: v} }
+
+func attrInts(name string, v ...int64) Attribute {
+	return Attribute{Name: name, Type: AttrInts, Ints: v}
+}
+
+func attrFloat(name string, v float32) Attribute {
+	return Attribute{Name: name, Type: AttrFloat, F: v}
+}

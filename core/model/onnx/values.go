@@ -1,0 +1,213 @@
+package onnx
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+)
+
+var typeNames = map[DataType]string{
+	Float: "float32", Uint8: "uint8", Int8: "int8", Uint16: "uint16", Int16: "int16", Int32: "int32", Int64: "int64",
+	String: "string", Bool: "bool", Float16: "float16", Double: "float64", Uint32: "uint32", Uint64: "uint64", BFloat16: "bfloat16",
+	14: "complex64", 15: "complex128", 17: "float8e4m3fn", 18: "float8e4m3fnuz", 19: "float8e5m2", 20: "float8e5m2fnuz",
+	21: "uint4", 22: "int4", 23: "float4e2m1",
+}
+
+// String is the type's usual name.
+func (t DataType) String() string {
+	if s, ok := typeNames[t]; ok {
+		return s
+	}
+	return fmt.Sprintf("type %d", int32(t))
+}
+
+// Len is the number of elements by Dims; negative axes and overflow are errors.
+func (t *Tensor) Len() (int, error) {
+	n := int64(1)
+	for _, d := range t.Dims {
+		if d < 0 {
+			return 0, fmt.Errorf("tensor %q: shape %v has a negative axis", t.Name, t.Dims)
+		}
+		if d > 0 && n > math.MaxInt/d {
+			return 0, fmt.Errorf("tensor %q: shape %v overflows", t.Name, t.Dims)
+		}
+		n *= d
+	}
+	return int(n), nil
+}
+
+// errCount: the values do not follow from the shape.
+var errCount = errors.New("the file is damaged, export it again")
+
+// count checks n stored values against the shape.
+func (t *Tensor) count(n int) error {
+	want, err := t.Len()
+	if err != nil {
+		return err
+	}
+	if n != want {
+		return fmt.Errorf("tensor %q: %d values for shape %v: %w", t.Name, n, t.Dims, errCount)
+	}
+	return nil
+}
+
+// inFile refuses values that lie in another file.
+func (t *Tensor) inFile() error {
+	if t.Location == 0 && len(t.External) == 0 {
+		return nil
+	}
+	at := "another file"
+	for _, kv := range t.External {
+		if kv.Key == "location" {
+			at = fmt.Sprintf("%q", kv.Value)
+		}
+	}
+	return fmt.Errorf("tensor %q: its values lie in %s (external_data), which is not read yet: save the model as one file, e.g. onnx.save(onnx.load(\"model.onnx\"), \"one.onnx\")", t.Name, at)
+}
+
+// raw cuts Raw into elements of size bytes.
+func (t *Tensor) raw(size int) (int, error) {
+	if len(t.Raw)%size != 0 {
+		return 0, fmt.Errorf("tensor %q: %d bytes of %s: %w", t.Name, len(t.Raw), t.Type, errCount)
+	}
+	return len(t.Raw) / size, t.count(len(t.Raw) / size)
+}
+
+// Float32 returns the values of a float32, float64, float16 or bfloat16 tensor
+// in a fresh slice; a finite float64 too large for float32 is an error.
+func (t *Tensor) Float32() ([]float32, error) {
+	if err := t.inFile(); err != nil {
+		return nil, err
+	}
+	le := binary.LittleEndian
+	typed := func(n int, at func(i int) float32) ([]float32, error) {
+		if err := t.count(n); err != nil {
+			return nil, err
+		}
+		x := make([]float32, n)
+		for i := range x {
+			x[i] = at(i)
+		}
+		return x, nil
+	}
+	fromRaw := func(size int, at func(b []byte) float32) ([]float32, error) {
+		n, err := t.raw(size)
+		if err != nil {
+			return nil, err
+		}
+		return typed(n, func(i int) float32 { return at(t.Raw[i*size:]) })
+	}
+	var x []float32
+	var err error
+	switch t.Type {
+	case Float:
+		if t.Raw == nil {
+			return typed(len(t.Floats), func(i int) float32 { return t.Floats[i] })
+		}
+		return fromRaw(4, func(b []byte) float32 { return math.Float32frombits(le.Uint32(b)) })
+	case Double:
+		big := -1
+		narrow := func(v float64) float32 {
+			f := float32(v)
+			if math.IsInf(float64(f), 0) && !math.IsInf(v, 0) {
+				big = 1
+			}
+			return f
+		}
+		if t.Raw == nil {
+			x, err = typed(len(t.Doubles), func(i int) float32 { return narrow(t.Doubles[i]) })
+		} else {
+			x, err = fromRaw(8, func(b []byte) float32 { return narrow(math.Float64frombits(le.Uint64(b))) })
+		}
+		if err == nil && big > 0 {
+			err = fmt.Errorf("tensor %q: holds values too large for float32", t.Name)
+		}
+		return x, err
+	case Float16, BFloat16:
+		widen := half
+		if t.Type == BFloat16 {
+			widen = func(h uint16) float32 { return math.Float32frombits(uint32(h) << 16) }
+		}
+		if t.Raw == nil {
+			return typed(len(t.Int32s), func(i int) float32 { return widen(uint16(t.Int32s[i])) })
+		}
+		return fromRaw(2, func(b []byte) float32 { return widen(le.Uint16(b)) })
+	}
+	return nil, fmt.Errorf("tensor %q: is %s, needed as floating point: export the model in float32", t.Name, t.Type)
+}
+
+// half widens an IEEE 754 binary16.
+func half(h uint16) float32 {
+	sign, exp, frac := uint32(h>>15)<<31, uint32(h>>10)&31, uint32(h)&0x3ff
+	switch exp {
+	case 0: // zero or subnormal: frac·2^-24, exact
+		return math.Float32frombits(sign | math.Float32bits(float32(frac)*0x1p-24))
+	case 31:
+		return math.Float32frombits(sign | 0xff<<23 | frac<<13)
+	}
+	return math.Float32frombits(sign | (exp+112)<<23 | frac<<13)
+}
+
+// Int returns the values of an integer or bool tensor in a fresh slice.
+func (t *Tensor) Int() ([]int64, error) {
+	if err := t.inFile(); err != nil {
+		return nil, err
+	}
+	le := binary.LittleEndian
+	var size int
+	var at func(b []byte) int64
+	switch t.Type {
+	case Int64:
+		size, at = 8, func(b []byte) int64 { return int64(le.Uint64(b)) }
+	case Int32:
+		size, at = 4, func(b []byte) int64 { return int64(int32(le.Uint32(b))) }
+	case Int16:
+		size, at = 2, func(b []byte) int64 { return int64(int16(le.Uint16(b))) }
+	case Uint16:
+		size, at = 2, func(b []byte) int64 { return int64(le.Uint16(b)) }
+	case Int8:
+		size, at = 1, func(b []byte) int64 { return int64(int8(b[0])) }
+	case Uint8, Bool:
+		size, at = 1, func(b []byte) int64 { return int64(b[0]) }
+	default:
+		return nil, fmt.Errorf("tensor %q: is %s, needed as integers", t.Name, t.Type)
+	}
+	if t.Raw != nil {
+		n, err := t.raw(size)
+		if err != nil {
+			return nil, err
+		}
+		x := make([]int64, n)
+		for i := range x {
+			x[i] = at(t.Raw[i*size:])
+		}
+		return x, nil
+	}
+	if t.Type == Int64 {
+		return append([]int64{}, t.Int64s...), t.count(len(t.Int64s))
+	}
+	x := make([]int64, len(t.Int32s))
+	for i, v := range t.Int32s {
+		x[i] = int64(v)
+	}
+	return x, t.count(len(x))
+}
+
+// FromFloat32 makes a float32 tensor with raw values; x is copied.
+func FromFloat32(name string, dims []int64, x []float32) Tensor {
+	b := make([]byte, 0, 4*len(x))
+	for _, v := range x {
+		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(v))
+	}
+	return Tensor{Name: name, Type: Float, Dims: dims, Raw: b}
+}
+
+// FromInt64 makes an int64 tensor with raw values; x is copied.
+func FromInt64(name string, dims []int64, x []int64) Tensor {
+	b := make([]byte, 0, 8*len(x))
+	for _, v := range x {
+		b = binary.LittleEndian.AppendUint64(b, uint64(v))
+	}
+	return Tensor{Name: name, Type: Int64, Dims: dims, Raw: b}
+}

@@ -1,0 +1,110 @@
+// Package zoo owns the built-in models: their layers, their weights at the
+// start and the set-up their source trained them with. It imports core/graph
+// and knows no data set, no training loop and no file.
+//
+// A zoo model takes its input size and number of classes from the data; the
+// sizes in Info are those of its paper.
+package zoo
+
+import (
+	"fmt"
+	"strings"
+
+	"pare/core/graph"
+)
+
+// Input is the shape of one sample: C channels of H×W pixels. A vector of
+// features has H = W = 1.
+type Input struct{ C, H, W int }
+
+// String writes a shape as people do: 1×28×28.
+func (i Input) String() string { return fmt.Sprintf("%d×%d×%d", i.C, i.H, i.W) }
+
+// Preset is a published set-up for training a model; a user may change each
+// part of it.
+type Preset struct {
+	Optimizer   string // sgd | momentum | nesterov | adam | adamw
+	LR          float64
+	Momentum    float64 // 0 for sgd, adam and adamw
+	WeightDecay float64 // L2; decoupled for adamw
+	Batch       int
+	Epochs      int
+	LRSchedule  string // constant | cosine | step (a tenth after 1/2 and after 3/4 of the run)
+}
+
+// Info describes a model for a picker.
+type Info struct {
+	Name    string
+	About   string // one line
+	Input   Input  // the paper's
+	Classes int    // the paper's
+	Params  int64  // trained values at that size
+	Paper   string // of the architecture; the preset's source stands at the preset
+}
+
+// entry is one row of the zoo: a file of its own holds each.
+type entry struct {
+	info   Info
+	preset Preset
+	build  func(b *graph.Net, in Input, classes int)
+}
+
+// entries in the order of the picker.
+var entries = []entry{lenet300, lenet5, resnet8, mlp}
+
+// List describes all models, in the order of the picker.
+func List() []Info {
+	l := make([]Info, len(entries))
+	for i, e := range entries {
+		l[i] = e.info
+	}
+	return l
+}
+
+// New builds the named model for samples of shape in and initialises it from
+// seed. The result is a function of its arguments alone, on every machine and
+// with every version of Go. Errors name the model, or the layer that does not
+// fit the input.
+func New(name string, seed uint64, in Input, classes int) (*graph.Model, Preset, error) {
+	e, err := find(name)
+	if err != nil {
+		return nil, Preset{}, err
+	}
+	if in.C < 1 || in.H < 1 || in.W < 1 {
+		return nil, Preset{}, fmt.Errorf("model %s: input of %v: each size must be at least 1", name, in)
+	}
+	if classes < 2 {
+		return nil, Preset{}, fmt.Errorf("model %s: %d classes: a classifier needs at least 2; does the label column hold one value only?", name, classes)
+	}
+	b := &graph.Net{M: graph.New(name, in.C, in.H, in.W)}
+	e.build(b, in, classes)
+	if b.Err == nil {
+		b.Err = b.M.Verify()
+	}
+	if b.Err != nil {
+		return nil, Preset{}, fmt.Errorf("model %s does not fit samples of %v: %w", name, in, b.Err)
+	}
+	if err := Init(b.M, seed); err != nil {
+		return nil, Preset{}, fmt.Errorf("model %s: %w", name, err)
+	}
+	return b.M, e.preset, nil
+}
+
+func find(name string) (*entry, error) {
+	known := make([]string, len(entries))
+	for i := range entries {
+		if entries[i].info.Name == name {
+			return &entries[i], nil
+		}
+		known[i] = entries[i].info.Name
+	}
+	return nil, fmt.Errorf("unknown model %q: choose one of %s, or give the path of a file", name, strings.Join(known, ", "))
+}
+
+// vector flattens images, so that dense layers take both images and tables.
+func vector(b *graph.Net, in Input) int {
+	if in.H == 1 && in.W == 1 {
+		return 0
+	}
+	return b.Op("flatten", "flatten", 0)
+}

@@ -1,0 +1,88 @@
+package devicetest
+
+import (
+	"fmt"
+	"math"
+	"testing"
+
+	"pare/core/device"
+)
+
+// tolerance bounds the error of every result, as a share of the largest value
+// of that result. A float32 rounds to 6e-8; sums of the sizes used here, taken
+// in another order than the reference, and three steps of training that start
+// from slightly different weights, lose a factor of some ten to fifty. A wrong
+// term, weight or sample is off by at least 1e-3.
+const tolerance = 1e-5
+
+// groupShare makes small results of a group count as large: a bias in front of
+// a batch norm, say, has a gradient of exactly zero, and all that any device
+// has to show for it is rounding.
+const groupShare = 0.1
+
+// differ tells where two lists of results differ, "" if nowhere.
+func differ(got, want []result) string {
+	if len(got) != len(want) {
+		return fmt.Sprintf("%d results, want %d", len(got), len(want))
+	}
+	groups := map[string]float64{}
+	for _, w := range want {
+		if w.group != "" {
+			groups[w.group] = max(groups[w.group], largest(w.x))
+		}
+	}
+	for i, w := range want {
+		g := got[i]
+		if g.name != w.name || len(g.x) != len(w.x) {
+			return fmt.Sprintf("%s with %d values, want %s with %d", g.name, len(g.x), w.name, len(w.x))
+		}
+		scale := max(largest(w.x), groupShare*groups[w.group], 1e-6)
+		for k := range w.x {
+			if d := math.Abs(float64(g.x[k]) - float64(w.x[k])); !(d <= tolerance*scale) {
+				return fmt.Sprintf("%s: element %d of %d is %g, want %g (off by %.1e of %.3g)", w.name, k, len(w.x), g.x[k], w.x[k], d/scale, scale)
+			}
+		}
+	}
+	return ""
+}
+
+func largest(x []float32) float64 {
+	m := 0.0
+	for _, v := range x {
+		m = max(m, math.Abs(float64(v)))
+	}
+	return m
+}
+
+// sameBits tells where two lists of results are not equal bit by bit.
+func sameBits(got, want []result) string {
+	for i, w := range want {
+		for k := range w.x {
+			if a, b := math.Float32bits(got[i].x[k]), math.Float32bits(w.x[k]); a != b {
+				return fmt.Sprintf("%s: element %d is %x (%g), before it was %x (%g)", w.name, k, a, got[i].x[k], b, w.x[k])
+			}
+		}
+	}
+	return ""
+}
+
+// against runs j on dev and on ref and compares. A value within rounding of the
+// corner of a ReLU or of a tie in a maximum may fall on either side, and then
+// whole gradients differ: that does not happen twice, so a difference counts
+// when it shows with other numbers as well. prepare fills the model.
+func against(t *testing.T, dev, ref device.Device, j job, prepare func(seed uint64)) {
+	t.Helper()
+	var first string
+	for seed := range uint64(2) {
+		j.seed = seed + 1
+		prepare(j.seed)
+		d := differ(j.record(t, dev), j.record(t, ref))
+		if d == "" {
+			return
+		}
+		if first == "" {
+			first = d
+		}
+	}
+	t.Error(first)
+}

@@ -1,0 +1,11 @@
+package devicetest
+
+import (
+	"testing"
+
+	"pare/core/device/cpu"
+)
+
+func TestCPU(t *testing.T) { Run(t, cpu.Checked()) }
+
+func TestCPUAllocations(t *testing.T) { Allocations(t, cpu.New()) }

@@ -1,0 +1,132 @@
+// Package devicetest is the compliance suite: what every device must do, op by
+// op, in every weight format, against the scalar device core/device/ref. It
+// imports core/plan, core/graph, the devices' contract and the zoo; devices run
+// it from the test files of this package.
+package devicetest
+
+import (
+	"fmt"
+	"testing"
+
+	"pare/core/device"
+	"pare/core/device/ref"
+	"pare/core/graph"
+	"pare/core/plan"
+	"pare/core/tensor"
+)
+
+// Run tests dev. With -short it takes fewer shapes and batches, never fewer ops.
+func Run(t *testing.T, dev device.Device) {
+	t.Run("ops", func(t *testing.T) { testOps(t, dev) })
+	t.Run("optimisers", func(t *testing.T) { testOptimisers(t, dev) })
+	t.Run("zoo", func(t *testing.T) { testZoo(t, dev) })
+	t.Run("bits", func(t *testing.T) { testBits(t, dev) })
+	t.Run("masks", func(t *testing.T) { testMasks(t, dev) })
+	t.Run("errors", func(t *testing.T) { testErrors(t, dev) })
+}
+
+// batches a device must get right: one, less than a tile, and more.
+var batches = []int{1, 3, 16, 17, 33, 50}
+
+// format is a way to store the weights of a net.
+type format struct {
+	name   string
+	blocks bool // Block4 where the device supports it
+	mask   int  // rows of the blocks that are dropped, 0 for no mask
+}
+
+// formats a weight may have. A mask of single elements on blocks drops parts of
+// blocks; without a mask all blocks are stored.
+var formats = []format{
+	{"dense", false, 0}, {"masked", false, 1}, {"blocks", true, 4}, {"parts-of-blocks", true, 1}, {"all-blocks", true, 0},
+}
+
+// build makes the net.
+func (m model) net(t testing.TB) *graph.Model {
+	t.Helper()
+	b := &graph.Net{M: graph.New(m.name, m.c, m.h, m.w)}
+	m.build(b)
+	if b.Err != nil {
+		t.Fatal(b.Err)
+	}
+	return b.M
+}
+
+// choose asks for blocks wherever dev has kernels for them, and says how many
+// weights that are.
+func choose(m *graph.Model, dev device.Device) (cs []plan.Choice) {
+	for _, l := range m.Layers() {
+		k := device.Linear
+		if n := m.Nodes[l.Node]; n.Op == "conv2d" {
+			if k = device.Conv; n.Attrs.Win.Groups > 1 {
+				continue
+			}
+		}
+		if dev.Supports(k, tensor.Block4) {
+			cs = append(cs, plan.Choice{Param: l.Param, Format: tensor.Block4})
+		}
+	}
+	return cs
+}
+
+// testOps runs every net in every mode, format and with several batch sizes.
+func testOps(t *testing.T, dev device.Device) {
+	seen := map[string]bool{}
+	turn := 0
+	for _, mod := range models() {
+		for _, n := range mod.net(t).Nodes {
+			seen[n.Op] = true
+		}
+		if mod.long && testing.Short() {
+			continue
+		}
+		t.Run(mod.name, func(t *testing.T) {
+			for i, f := range formats {
+				m := mod.net(t)
+				cs := choose(m, dev)
+				if len(m.Layers()) == 0 && f.mask > 0 || f.blocks && (!mod.blocks || len(cs) == 0) {
+					continue
+				}
+				if !f.blocks {
+					cs = nil
+				}
+				modes := []plan.Mode{plan.Infer, plan.Seeded, plan.Train}
+				if !mod.train {
+					modes = modes[:1]
+				}
+				turn++
+				for k, mode := range modes {
+					j := job{m: m, formats: cs, mode: mode, lr: 0.05, optim: device.Optim{Momentum: 0.9, WeightDecay: 1e-2}, threads: 2}
+					j.batch = batches[(turn+k+i)%len(batches)]
+					if mod.batch > 0 {
+						j.batch = mod.batch
+					}
+					j.batch = max(j.batch, mod.least)
+					// Less than the plan takes, then all of it: nothing may be
+					// left over from the step before.
+					j.ns = []int{max(1, j.batch*2/3, mod.least), j.batch}
+					t.Run(fmt.Sprintf("%s/%s/batch%d", f.name, modeName(mode), j.batch), func(t *testing.T) {
+						against(t, dev, ref.New(), j, func(seed uint64) { prepare(m, f.mask, seed) })
+					})
+				}
+			}
+		})
+	}
+	for _, op := range graph.Ops() {
+		if !seen[op.Name] {
+			t.Errorf("op %s is in no net of this suite: add one", op.Name)
+		}
+	}
+}
+
+// prepare gives m a mask of blocks of that many rows, none for 0, and values.
+func prepare(m *graph.Model, mask int, seed uint64) {
+	if mask > 0 {
+		maskBlocks(m, mask, 0.5, seed)
+	}
+	fill(m, seed)
+}
+
+func modeName(m plan.Mode) string {
+	return [...]string{"infer", "eval", "train", "grads", "seeded"}[m]
+}

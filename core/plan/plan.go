@@ -1,0 +1,191 @@
+// Package plan turns a model into something a device can run: a list of
+// regions. Its passes, one file each: lower and autodiff (this file, driving the
+// op table), fuse, regions, arena, format (which kernel each layer runs on) and
+// cost.
+//
+// plan imports core/graph, core/device and core/tensor. It knows no training
+// loop and no files.
+package plan
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+
+	"pare/core/device"
+	"pare/core/graph"
+)
+
+// Mode says what a plan is for.
+type Mode int
+
+// Modes.
+const (
+	// Infer runs the model forward; Step.Out receives the logits.
+	Infer Mode = iota
+	// Eval adds the loss: Result, Step.Pred and Step.Losses.
+	Eval
+	// Train adds gradients and the optimiser's step.
+	Train
+	// Grads is Train without the optimiser's step: gradients stay in the bank.
+	Grads
+	// Seeded is Grads without a loss: the gradient of the logits comes from
+	// Step.OutGrad and the forward part runs as in training. For tests.
+	Seeded
+)
+
+// Options of a plan.
+type Options struct {
+	Mode   Mode
+	Batch  int // most samples of one run
+	Optim  device.Optim
+	Seed   uint64
+	InGrad bool // Step.InGrad receives the gradient of the input
+}
+
+// Build lowers m for dev.
+func Build(m *graph.Model, dev device.Device, o Options) (*device.Plan, error) {
+	if err := m.Verify(); err != nil {
+		return nil, err
+	}
+	if o.Batch < 1 {
+		return nil, fmt.Errorf("plan for %s: batch of %d samples", m.Name, o.Batch)
+	}
+	training := o.Mode >= Train
+	b := graph.NewBuilder(m, training, o.InGrad && training)
+	p := &device.Plan{Batch: o.Batch, Output: -1, InGrad: -1, Seed: o.Seed, Optim: o.Optim, T: dev.Tile(), P: dev.Panel()}
+	for _, n := range m.Nodes {
+		p.Nodes = append(p.Nodes, n.Name)
+	}
+	p.Nodes = append(p.Nodes, "input", "loss")
+	b.At(len(m.Nodes))
+	b.Emit(device.Call{Kernel: device.Load, Out: []int{b.Val(0)}})
+	for i := range m.Nodes {
+		b.At(i)
+		graph.OpOf(&m.Nodes[i]).Lower(b, &m.Nodes[i])
+	}
+	out := m.Values[m.Output]
+	logits := b.Val(m.Output)
+	b.At(len(m.Nodes) + 1)
+	if o.Mode != Infer && o.Mode != Seeded {
+		part := b.New("loss", device.PartVal, 2, 1, 1)
+		c := device.Call{Kernel: device.CrossEntropy, In: []int{logits}, Out: []int{part}}
+		if training {
+			d := b.New("dlogits", device.ActVal, out.C, 1, 1)
+			b.SetGrad(m.Output, d)
+			c.Out = []int{d, part}
+		}
+		b.Emit(c)
+		b.EmitLate(device.Call{Kernel: device.LossMerge, In: []int{part}})
+	}
+	if o.Mode == Seeded {
+		d := b.New("dlogits", device.ActVal, out.C, 1, 1)
+		b.SetGrad(m.Output, d)
+		b.Emit(device.Call{Kernel: device.Load, Out: []int{d}, S: [2]float32{1}})
+	}
+	if training {
+		if err := backward(b, m); err != nil {
+			return nil, err
+		}
+	}
+	if o.Mode == Train {
+		for i := range b.Late {
+			switch b.Late[i].Kernel {
+			case device.LinearDW, device.ConvDW, device.BiasD:
+				b.Late[i].Update = true
+			}
+		}
+	} else {
+		kept := b.Late[:0]
+		for _, c := range b.Late {
+			if c.Kernel != device.Update {
+				kept = append(kept, c)
+			}
+		}
+		b.Late = kept
+	}
+	p.Vals, p.Stats = b.Vals, b.Stats
+	p.Input = b.Val(0)
+	p.Output = logits
+	if o.InGrad && training {
+		p.InGrad = b.Grad(0)
+	}
+	calls := fuse(b.Calls, b.Late, p, training)
+	p.Regions = regions(calls, b.Late)
+	arena(p)
+	return p, nil
+}
+
+// backward visits the nodes in reverse and checks that every gradient that must
+// flow does: a missing one is an error here, never a silent zero.
+func backward(b *graph.Builder, m *graph.Model) error {
+	uses := make([]int, len(m.Params))
+	for i := len(m.Nodes) - 1; i >= 0; i-- {
+		n := &m.Nodes[i]
+		if !b.Needs(n.Out) {
+			continue
+		}
+		for _, p := range n.Params {
+			uses[p]++
+			if uses[p] > 1 {
+				return fmt.Errorf("layer %s: parameter %s is used by two layers; training shared weights is not supported yet", n.Name, m.Params[p].Name)
+			}
+		}
+		if b.Grad(n.Out) < 0 {
+			return fmt.Errorf("layer %s: its output does not reach the loss, so %s would never train; remove it or freeze it", n.Name, n.Name)
+		}
+		op := graph.OpOf(n)
+		if op.Grad == nil {
+			return fmt.Errorf("layer %s: op %s has no gradient (inference only); remove it before training", n.Name, n.Op)
+		}
+		b.At(i)
+		op.Grad(b, n)
+	}
+	got := make([]bool, len(m.Params))
+	for _, c := range b.Late {
+		for _, w := range c.W {
+			got[w] = true
+		}
+	}
+	for i, p := range m.Params {
+		if b.Trains(i) && !got[i] && uses[i] > 0 {
+			return fmt.Errorf("parameter %s gets no gradient: this is a fault in the op table", p.Name)
+		}
+	}
+	return nil
+}
+
+// Weights describes the model's parameters for a bank, in the model's order.
+func Weights(m *graph.Model, f []Choice) []device.Weight {
+	ws := make([]device.Weight, len(m.Params))
+	for i, p := range m.Params {
+		ws[i] = device.Weight{Name: p.Name, Shape: p.Shape, Mask: p.Mask, Train: p.Role != graph.Running && !p.Frozen, Decay: true, Groups: 1}
+	}
+	for _, n := range m.Nodes {
+		if len(n.Params) > 0 && m.Prunable(n.Params[0]) {
+			w := &ws[n.Params[0]]
+			w.Matrix, w.Conv = true, n.Op == "conv2d"
+			if w.Conv {
+				w.Groups = n.Attrs.Win.Groups
+			}
+		}
+	}
+	for _, c := range f {
+		ws[c.Param].Format = c.Format
+	}
+	return ws
+}
+
+// Hash identifies a plan: what runs, where and in which order.
+func Hash(p *device.Plan, ws []device.Weight) string {
+	h := sha256.New()
+	e := json.NewEncoder(h)
+	if err := e.Encode(p); err != nil {
+		return ""
+	}
+	for _, w := range ws {
+		fmt.Fprintln(h, w.Name, w.Shape, w.Format)
+	}
+	return hex.EncodeToString(h.Sum(nil)[:8])
+}
