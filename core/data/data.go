@@ -1,0 +1,116 @@
+package data
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"hash"
+	"os"
+	"strings"
+)
+
+// Set is one split held in memory, row-major float32, preprocessed.
+type Set struct {
+	X      []float32 // [N][F]
+	Labels []int32   // [N], each in [0, len(Classes))
+	Shape  []int     // one sample: [C,H,W] for images, [F] for tables
+}
+
+// N is the number of samples.
+func (s *Set) N() int { return len(s.Labels) }
+
+// F is the number of values of one sample: the product of Shape.
+func (s *Set) F() int { return volume(s.Shape) }
+
+// Data is a data set with its three separate splits and what was understood of
+// it. The test split is for the validate stage alone.
+type Data struct {
+	Name    string
+	Source  string   // "embedded", or the path
+	License string   // of known data; empty for the user's own
+	Classes []string // names, by label
+	Columns []string // names of a table's columns, in the order of Set.X; nil for images
+
+	Train, Val, Test *Set
+
+	Prep Prep   // preprocessing that was applied; part of the recipe
+	Hash string // sha256 over shapes, labels and raw values of all splits, in hex
+
+	// Notes says in sentences what was decided about the data, such as which
+	// column was taken as the label. For the person; may be empty.
+	Notes []string
+}
+
+// Options of Open. The zero value is fine.
+type Options struct {
+	// Seed of the split into training, validation and test set.
+	Seed uint64
+	// Val and Test are the shares taken for validation and test when the source
+	// has no such split, stratified by class; 0 means 0.1 and 0.2.
+	Val, Test float64
+	// LabelColumn of a CSV file: its name, or its number from 1. Empty: the last.
+	LabelColumn string
+	// Prep to apply, e.g. from a recipe; nil: computed from the training split.
+	Prep *Prep
+}
+
+// Open reads a data set: the name of a built-in one (see Builtin), a folder
+// with the four idx files of MNIST, or a CSV file. A built-in name wins over a
+// file of that name; write ./NAME for the file. Errors are one line that names
+// the thing and the way out.
+func Open(nameOrPath string, o Options) (*Data, error) {
+	name := nameOrPath
+	if name == "" {
+		return nil, fmt.Errorf("no data set named: choose %s, a folder with idx files or a CSV file", names())
+	}
+	for _, b := range builtins {
+		if b.Name == name {
+			return b.open(o)
+		}
+	}
+	st, err := os.Stat(name)
+	switch {
+	case os.IsNotExist(err):
+		return nil, fmt.Errorf("%q is neither a built-in data set (%s) nor a folder or file here", name, names())
+	case err != nil:
+		return nil, err
+	case st.IsDir():
+		return openFolder(name, o)
+	case !st.Mode().IsRegular():
+		return nil, fmt.Errorf("%s is not a regular file: give a folder with idx files or a CSV file", name)
+	}
+	return openTable(name, o)
+}
+
+// names lists the built-in data sets for a message.
+func names() string {
+	var s []string
+	for _, b := range builtins {
+		s = append(s, b.Name)
+	}
+	return strings.Join(s, ", ")
+}
+
+// splitHash hashes one split while it is read.
+type splitHash struct{ h hash.Hash }
+
+func newSplitHash() splitHash { return splitHash{sha256.New()} }
+
+// finishHash is Data.Hash: over a version, the element type of the raw values,
+// the shape of a sample, and per split its number of samples, its labels
+// (little-endian int32) and the digest of its raw values.
+func (d *Data) finishHash(elem string, raw [3]splitHash) {
+	h := sha256.New()
+	fmt.Fprintf(h, "pare data 1\n%s %v\n", elem, d.Train.Shape)
+	for i, s := range []*Set{d.Train, d.Val, d.Test} {
+		fmt.Fprintf(h, "%d\n", s.N())
+		b := make([]byte, 0, 4*s.N())
+		for _, l := range s.Labels {
+			b = binary.LittleEndian.AppendUint32(b, uint32(l))
+		}
+		h.Write(b)
+		h.Write(raw[i].h.Sum(nil))
+	}
+	d.Hash = hex.EncodeToString(h.Sum(nil))
+}

@@ -1,0 +1,62 @@
+// Package data owns data sets: where they come from, how they are split and
+// what is done to the raw values before a model sees them. It imports nothing
+// of ours and knows no model, no device and no session.
+//
+// Open returns a Data with three separate splits in memory, as float32 rows:
+// Train for the weights, Val for decisions on the way (accuracy floor, best
+// checkpoint), Test for the verdict alone. Order shuffles an epoch.
+//
+// # What can be opened
+//
+// A built-in name (Builtin lists them):
+//
+//   - fashion-mnist: 8000 / 1500 / 5000 images of Fashion-MNIST, embedded. The
+//     test split is large on purpose: the verdict needs narrow intervals.
+//   - fashion-mnist-full: all of it, from $PARE_DATA/fashion-mnist or from
+//     Debian's package dataset-fashion-mnist.
+//   - iris: 150 flowers, embedded.
+//
+// A folder with the four idx files of MNIST (train-images-idx3-ubyte,
+// train-labels-idx1-ubyte and the same with t10k), plain or gzipped; unsigned
+// bytes; images N×H×W or N×C×H×W. Test is the t10k set, Val a share of the
+// training images. A file classes.txt there, one name a line, names the
+// classes; else they are numbers.
+//
+// A CSV file, plain or gzipped, separated by comma, semicolon or tab (found by
+// itself), with or without a header, LF or CRLF, UTF-8 with or without byte
+// order mark. The label is the column named in Options, else the last; it may
+// hold text or numbers. All other cells are finite numbers. Val and Test are
+// shares of the rows. The first row is a header if no cell of it is a number,
+// or if the named label column stands there.
+//
+// # Splitting
+//
+// Splits the source does not have are dealt out by Options.Seed within each
+// class, so every class keeps its share to within one sample and is in every
+// split. Samples stay in the order of the source.
+//
+// # Preprocessing
+//
+// Prep is x' = (x*Scale - Mean)/Std, per channel of images and per column of
+// tables, computed from the training split alone unless given. It belongs to
+// the recipe: give Options.Prep to open the same or other data for a model that
+// was trained before, and Prep.Apply to treat what a person feeds the model.
+// Both give the same bits for the same raw values.
+//
+// Data.Hash is the SHA-256 of shapes, labels and raw values of all splits, so
+// it stands for data and split, whatever the preprocessing.
+//
+// # How the embedded part of Fashion-MNIST was made
+//
+// `go generate` runs internal/subset on the full set: it checks the four files
+// against their SHA-256, takes the first 800 training images of each class in
+// file order for Train, the next 150 for Val and the first 500 test images of
+// each class for Test, and writes them class after class in turn to embedded/,
+// packed by internal/pix (5.2 MB, where gzip needs 6.4), with SHA256SUMS.
+// Licences stand beside the data.
+//
+// # Errors
+//
+// Every error is one line that names the file, for tables the line and the
+// column (file:line:column), and says what to do.
+package data
