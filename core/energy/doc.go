@@ -1,0 +1,86 @@
+// Package energy reads, estimates and adds up the energy of a run, and says of
+// every joule how it is known. It owns the sources (RAPL counters, hardware
+// profile), the sampler and the ledger. It imports hwprofiles and the standard
+// library; it must not import the engine, the training loop or anything of the
+// screen.
+//
+// # Use
+//
+//	m, err := energy.Open(energy.Options{})   // one Meter per process
+//	defer m.Close()
+//	a := m.Mark()
+//	...                                       // an epoch
+//	b := m.Mark()
+//	r := m.Between(a, b)
+//	ledger.Add("baseline", 3, r, energy.CPUMicros(a, b))
+//	fmt.Println(energy.Format(r))             // "12.4 kJ B", "≈12 kJ E ±40 %" or "–"
+//
+// Mark costs one or two microseconds and may be called in every step. Between is for
+// the ends of epochs and stages: when the window ends after the newest sample it
+// asks the sampler for a fresh one and waits for it, tens of microseconds; a source
+// that hangs costs a tenth of a second, not the run.
+//
+// # Tiers
+//
+// Tier A to E says how a figure came about (Tier). Only A to C may stand beside
+// the word "measured" (Tier.Measured). What was not measured is a nil UJ, printed
+// "–", never zero. Energy is integer microjoules throughout; floats are for
+// display only.
+//
+// # RAPL, tier B
+//
+// The Linux powercap files, read by our own reader:
+//
+//   - counted are package-N, package-N-die-D and dram. psys contains the
+//     packages, core and uncore are parts of them: none of the three is added;
+//   - a package that shows up twice, through model-specific registers
+//     (intel-rapl) and through memory (intel-rapl-mmio), is counted once; so are
+//     dies whose counters are mirrors of each other (Threadripper 1950X);
+//   - a counter that falls has wrapped: Δ = (max_energy_range_uj − old) + new.
+//     The sampler reads far more often than half the wrap time at 1000 W. Across
+//     a pause longer than the wrap time at 1000 W (a stopped process, a sleeping
+//     laptop) the number of wraps is unknowable: that stretch counts as not
+//     covered instead of being guessed;
+//   - values that mean a power above 1000 W, all-ones sentinels, values above the
+//     range and text that is no number are rejected and counted. The counter is
+//     cumulative, so the next good value makes up for a rejected one. Three
+//     rejected values in a row that advance plausibly among themselves mean that
+//     the counter was reset: it is anchored anew, the gap is not covered;
+//   - a counter that does not move while Open watches it is not used; one that
+//     stops for 5 s later on is called stale, and that time is not covered;
+//   - a file that vanishes or becomes unreadable takes its coverage with it; the
+//     rest goes on, Reading.Note and Sources say so.
+//
+// RAPL sees the whole package: every process and the idle power are in the
+// figure. Boundary says that.
+//
+// Since CVE-2020-8694 only root may read energy_uj. Open does not fall back in
+// silence: Sources carries the file, its mode and the exact command. (Making the
+// counters readable lets local users observe each other's power; on a shared
+// machine grant it to a group instead.)
+//
+// # Profile, tier E
+//
+// Without a usable counter, joules are CPU seconds of this process times the
+// profile's busy_core_w (package hwprofiles), with the profile's band. Busy power
+// is constant by construction, so a saving in joules equals the saving in CPU
+// seconds: print it as such, with the E, never as measured.
+//
+// # Windows
+//
+// One goroutine reads the counters, by default every 100 ms, less often when a
+// reading takes long (at most a thousandth of its time is spent reading). Mark
+// remembers the newest sample; the first sample after it fixes the energy at the
+// mark by linear interpolation, once and for all. So windows of any length and
+// age add up exactly: Between(a, c) = Between(a, b) + Between(b, c), and no
+// history is kept. Band of a counter reading is how much the power's unknown
+// course within the two edge samples can matter. Windows shorter than two sample
+// periods are nil for counters; the profile bills windows down to 1 ms.
+//
+// # Ledger
+//
+// Ledger adds windows up by stage and epoch: microjoules, CPU seconds, coverage,
+// the worst tier and the joules by tier. It is plain JSON, so a checkpoint can
+// carry it and billed joules stay billed after a resume. Windows given to it must
+// not overlap.
+package energy
