@@ -1,0 +1,191 @@
+package core
+
+import (
+	"time"
+
+	"pare/core/device"
+	"pare/core/energy"
+	"pare/core/event"
+)
+
+// bill keeps what every stage has cost so far: CPU time, wall time, energy.
+// Waiting for a person is not billed.
+type bill struct {
+	cost    [event.Deploy + 1]event.StageCost
+	base    event.StageCost // the current stage's bill when billing last began
+	stage   event.Stage
+	mark    energy.Mark
+	begin   time.Time
+	running bool
+	epoch   epochBill
+}
+
+// epochBill is the epoch being billed.
+type epochBill struct {
+	mark  energy.Mark
+	begin time.Time
+	step  int64
+}
+
+// spent is the bill of one epoch of the baseline, for the last-points analysis.
+type spent struct {
+	Acc   float64 `json:"acc"`
+	CPUUS int64   `json:"cpu_us"`
+	UJ    *int64  `json:"uj"`
+}
+
+// restore takes over a stage's bill from the log: what was spent stays billed.
+func (b *bill) restore(c event.StageCost) {
+	if s := c.Stage; s >= event.Baseline && s <= event.Deploy {
+		b.cost[s] = c
+	}
+}
+
+// restoreMetric takes over a bill that a metric brought further than the last
+// StageCost.
+func (b *bill) restoreMetric(m event.Metric) {
+	if s := m.Stage; s >= event.Baseline && s <= event.Deploy && m.CPUUS > b.cost[s].CPUUS {
+		b.cost[s] = event.StageCost{Stage: s, CPUUS: m.CPUUS, WallUS: m.WallUS, Energy: m.Energy}
+	}
+}
+
+// tick brings the current stage's bill up to now. The window always starts where
+// billing began, not at the last tick: a counter needs long windows.
+func (b *bill) tick(r *run) {
+	if !b.running {
+		return
+	}
+	if b.stage != r.loop.Stage {
+		b.resume(r)
+	}
+	now := r.meter.Mark()
+	c := b.base
+	c.Stage = b.stage
+	c.CPUUS += energy.CPUMicros(b.mark, now)
+	c.WallUS += time.Since(b.begin).Microseconds()
+	x := joules(r.meter.Between(b.mark, now))
+	switch {
+	case c.Energy.UJ == nil && c.CPUUS == energy.CPUMicros(b.mark, now):
+		c.Energy = x // nothing was billed before this window
+	case x.UJ != nil:
+		c.Energy = plus(c.Energy, x)
+	}
+	b.cost[b.stage] = c
+}
+
+// hold stops billing while the run waits; resume starts it again.
+func (b *bill) hold(r *run) { b.tick(r); b.running = false }
+
+func (b *bill) resume(r *run) {
+	b.stage = r.loop.Stage
+	b.base = b.cost[b.stage]
+	b.mark, b.begin, b.running = r.meter.Mark(), time.Now(), true
+}
+
+// total is the energy of all stages in joules, and whether it is known.
+func (b *bill) total() (float64, bool) {
+	j, known := 0.0, false
+	for _, c := range b.cost {
+		if c.Energy.UJ != nil {
+			j += float64(*c.Energy.UJ) / 1e6
+			known = true
+		}
+	}
+	return j, known
+}
+
+// plus adds two amounts; unknown stays unknown, the worse tier stands.
+func plus(a, b event.Joules) event.Joules {
+	if a.UJ == nil || b.UJ == nil {
+		a.UJ = nil
+		return a
+	}
+	sum := *a.UJ + *b.UJ
+	a.UJ = &sum
+	a.Tier = string(energy.Tier(a.Tier).Worse(energy.Tier(b.Tier)))
+	a.Band = max(a.Band, b.Band)
+	return a
+}
+
+// startEpoch begins the bill of an epoch (or of any other piece of work).
+func (r *run) startEpoch() {
+	if !r.bill.running {
+		r.bill.resume(r)
+	}
+	r.bill.epoch = epochBill{r.meter.Mark(), time.Now(), r.loop.Step}
+}
+
+// billEpoch tells what the epoch's training steps cost.
+func (r *run) billEpoch(stage event.Stage, epoch int) (*event.EpochCost, error) {
+	now := r.meter.Mark()
+	e := r.bill.epoch
+	r.bill.tick(r)
+	b := &event.EpochCost{
+		Stage: stage, Epoch: epoch, Step: r.loop.Step, Steps: r.loop.Step - e.step,
+		CPUUS: energy.CPUMicros(e.mark, now), WallUS: time.Since(e.begin).Microseconds(),
+		Energy: joules(r.meter.Between(e.mark, now)), Zeros: r.zeros(),
+	}
+	return b, r.emit(b)
+}
+
+// billStage tells what a stage has cost so far, evaluations and probes
+// included.
+func (r *run) billStage(s event.Stage) error {
+	r.bill.tick(r)
+	c := r.bill.cost[s]
+	c.Stage = s
+	return r.emit(&c)
+}
+
+// metricWindow gathers the steps between two metric events.
+type metricWindow struct {
+	mark    energy.Mark
+	begin   time.Time
+	steps   int64
+	loss    float64
+	correct int
+	samples int
+	lr      float64
+}
+
+// every is the shortest time between two metric events: ten a second at most.
+const every = 100 * time.Millisecond
+
+func (w *metricWindow) reset(r *run) {
+	*w = metricWindow{mark: r.meter.Mark(), begin: time.Now()}
+}
+
+// add takes one step's result and tells a metric when it is time.
+func (w *metricWindow) add(r *run, c course, res device.Result, lr float64) error {
+	w.steps++
+	w.loss += res.Loss
+	w.correct += res.Correct
+	w.samples += res.N
+	w.lr = lr
+	if time.Since(w.begin) < every {
+		return nil
+	}
+	return w.flush(r, c)
+}
+
+// flush tells the metric of the steps gathered so far.
+func (w *metricWindow) flush(r *run, c course) error {
+	if w.steps == 0 {
+		return nil
+	}
+	r.bill.tick(r)
+	now, n, total := r.meter.Mark(), float64(w.steps), c.steps()
+	target := 0.0
+	if c.stage == event.Sparsify {
+		target = r.loop.Share
+	}
+	cost := r.bill.cost[c.stage]
+	m := &event.Metric{
+		Stage: c.stage, Epoch: int((r.loop.Step-1)/r.perEpoch()) + 1, Epochs: int((total + r.perEpoch() - 1) / r.perEpoch()), Step: r.loop.Step, Steps: total,
+		Loss: finite(w.loss / n), Acc: float64(w.correct) / float64(max(w.samples, 1)), LR: w.lr, Zeros: r.zeros(), Target: target,
+		CPUUS: cost.CPUUS, WallUS: cost.WallUS, Energy: cost.Energy,
+		StepCPU: float64(energy.CPUMicros(w.mark, now)) / n, StepWall: float64(time.Since(w.begin).Microseconds()) / n,
+	}
+	w.reset(r)
+	return r.emit(m)
+}

@@ -1,0 +1,149 @@
+package core
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"pare/core/event"
+)
+
+// keepFiles is how many epoch checkpoints stay on disk for rolling back, next
+// to the special ones and the last good one.
+const keepFiles = 12
+
+// stepName names the checkpoint of the current step.
+func (r *run) stepName() string { return fmt.Sprintf("s%d-%06d", r.loop.Stage, r.loop.Step) }
+
+// special reports whether a checkpoint is kept for the whole run: the ends of
+// stages and the rewind point.
+func special(name string) bool {
+	return !strings.HasPrefix(name, "s") || strings.HasSuffix(name, "-000000")
+}
+
+// checkpoint writes everything needed to go on from here.
+func (r *run) checkpoint(name string, acc float64) error {
+	if err := r.t.Pull(); err != nil {
+		return err
+	}
+	for _, p := range r.model.Params {
+		for _, x := range p.Data {
+			if x-x != 0 {
+				return nil // NaN or Inf: the next loss will say so, and the last checkpoint is still finite
+			}
+		}
+	}
+	state, err := r.t.State()
+	if err != nil {
+		return err
+	}
+	good := r.loop.Stage != event.Sparsify || acc < 0 || acc >= r.loop.Floor
+	zeros := r.zeros()
+	if r.loop.Stage == event.Sparsify && good && acc >= 0 {
+		r.loop.Good = name
+	}
+	l, err := json.Marshal(r.loop)
+	if err != nil {
+		return err
+	}
+	c := &Checkpoint{Model: r.model, State: state, Loop: l}
+	sha, size, err := r.cfg.Store.Save(name, c)
+	if isFull(err) {
+		if err := r.emit(&event.Paused{Stage: r.loop.Stage, Step: r.loop.Step, Why: "no space left on the disk: free some, the run goes on by itself"}); err != nil {
+			return err
+		}
+		for isFull(err) {
+			if err := r.waitForSpace(); err != nil {
+				return err
+			}
+			sha, size, err = r.cfg.Store.Save(name, c)
+		}
+		if err == nil {
+			err = r.emit(&event.Continued{Stage: r.loop.Stage, Step: r.loop.Step})
+		}
+	}
+	if err != nil {
+		return err
+	}
+	if err := r.emit(&event.Checkpoint{
+		Name: name, Stage: r.loop.Stage, Epoch: int(r.loop.Step / r.perEpoch()), Step: r.loop.Step, SHA: sha, Bytes: size,
+		Acc: acc, Zeros: zeros, Good: good, AtGoal: r.loop.Stage >= event.Sparsify && zeros >= r.target()-1e-3,
+	}); err != nil {
+		return err
+	}
+	r.wrote = name
+	return r.tidy(name)
+}
+
+// tidy removes old epoch checkpoints.
+func (r *run) tidy(name string) error {
+	if special(name) {
+		return nil
+	}
+	for i, f := range r.files {
+		if f == name {
+			r.files = append(r.files[:i], r.files[i+1:]...)
+			break
+		}
+	}
+	r.files = append(r.files, name)
+	for i := 0; len(r.files) > keepFiles && i < len(r.files)-1; {
+		f := r.files[i]
+		if f == r.loop.Good {
+			i++
+			continue
+		}
+		if err := r.emit(&event.Dropped{Name: f}); err != nil {
+			return err
+		}
+		if err := r.cfg.Store.Drop(f); err != nil {
+			return err
+		}
+		r.files = append(r.files[:i], r.files[i+1:]...)
+	}
+	return nil
+}
+
+// goBack loads a checkpoint and goes on from there.
+func (r *run) goBack(name, why string) error {
+	c, err := r.cfg.Store.Load(name)
+	if err != nil {
+		return err
+	}
+	pending, replayed, before := r.pending, r.loop.Replayed, r.model.StructHash()
+	r.pending = nil
+	if err := r.restore(c); err != nil {
+		return err
+	}
+	r.pending, r.loop.Replayed = pending, replayed
+	r.wrote = name
+	if err := r.emit(&event.Resumed{Checkpoint: name, Stage: r.loop.Stage, Step: r.loop.Step, Why: why}); err != nil {
+		return err
+	}
+	if r.model.StructHash() != before {
+		if err := r.describe(); err != nil {
+			return err
+		}
+	}
+	return r.choices()
+}
+
+// enter moves on to the next stage and leaves a checkpoint at its door.
+func (r *run) enter(s event.Stage) error {
+	if err := r.t.Pull(); err != nil {
+		return err
+	}
+	if err := r.checkMasks(r.model); err != nil {
+		return fmt.Errorf("at the end of %s: %w", r.loop.Stage, err)
+	}
+	r.bill.tick(r)
+	r.loop.Stage, r.loop.Step = s, 0
+	if r.bill.running {
+		r.bill.resume(r)
+	}
+	acc := r.lastAcc
+	if s == event.Sparsify { // where the floor goes back to when nothing else is above it
+		acc = r.loop.BaseAcc
+	}
+	return r.checkpoint(r.stepName(), acc)
+}

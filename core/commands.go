@@ -1,0 +1,192 @@
+package core
+
+import (
+	"context"
+	"fmt"
+
+	"pare/core/event"
+)
+
+// obey takes the commands that came in since the last step, first those the
+// recipe says a person gave at this step. While paused it waits.
+func (r *run) obey(ctx context.Context, stage event.Stage) error {
+	for _, list := range []*[]Decision{&r.redo, &r.pending} {
+		for len(*list) > 0 {
+			d := (*list)[0]
+			if event.Stage(d.Stage) != stage || d.Step > r.loop.Step {
+				break
+			}
+			*list = (*list)[1:]
+			if list == &r.pending {
+				r.loop.Replayed++
+			}
+			if err := r.act(ctx, Command{Cmd: d.Cmd, Value: d.Value, Text: d.Text}, "recipe"); err != nil {
+				return err
+			}
+		}
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return r.stop()
+		case c, ok := <-r.cfg.Commands:
+			if !ok {
+				r.cfg.Commands = nil
+				continue
+			}
+			if err := r.act(ctx, c, "person"); err != nil {
+				return err
+			}
+		default:
+			return nil
+		}
+	}
+}
+
+// act carries out one command.
+func (r *run) act(ctx context.Context, c Command, by string) error {
+	switch c.Cmd {
+	case CmdPause:
+		return r.pause(ctx, "person")
+	case CmdGo, CmdNext:
+		return nil // nothing to end
+	case CmdStop:
+		return r.stop()
+	case CmdTarget:
+		if r.loop.Stage != event.Sparsify {
+			return r.refuse("the target can be changed while sparsifying, not in stage %s", r.loop.Stage)
+		}
+		next, err := r.sched.Retarget(r.loop.Step, c.Value)
+		if err != nil {
+			return r.refuse("%v", err)
+		}
+		if err := r.decide(c, by); err != nil {
+			return err
+		}
+		r.sched = next
+		r.loop.Retarget = append(r.loop.Retarget, retarget{Step: r.loop.Step, Target: c.Value})
+		r.loop.Frozen = false // the person wants more
+		return r.checkpoint(r.stepName(), -1)
+	case CmdRollback:
+		if err := r.decide(c, by); err != nil {
+			return err
+		}
+		stage := r.loop.Stage
+		if err := r.goBack(c.Text, "rollback"); err != nil {
+			return r.refuse("roll back: %v", err)
+		}
+		if by == "person" {
+			if err := r.pause(ctx, "rolled back to "+c.Text); err != nil {
+				return err
+			}
+		}
+		if r.loop.Stage != stage {
+			return errRolledBack
+		}
+		return nil
+	case CmdConfigure:
+		if r.loop.Stage != event.Configure && r.loop.Stage != event.Baseline {
+			return r.refuse("the recipe is settled once sparsifying has begun: roll back to a checkpoint of stage 2 first")
+		}
+		return r.reconfigure(c.Text)
+	}
+	return r.refuse("unknown command %q", c.Cmd)
+}
+
+// refuse answers a command that cannot be carried out; the run goes on.
+func (r *run) refuse(format string, a ...any) error {
+	return r.emit(&event.Warning{Text: fmt.Sprintf(format, a...)})
+}
+
+// decide writes a decision before it takes effect.
+func (r *run) decide(c Command, by string) error {
+	return r.emit(&event.Decision{Stage: r.loop.Stage, Step: r.loop.Step, Cmd: c.Cmd, Value: c.Value, Text: c.Text, By: by})
+}
+
+// pause holds the run until go, stop or a rollback.
+func (r *run) pause(ctx context.Context, why string) error {
+	if r.paused {
+		return nil
+	}
+	r.paused = true
+	defer func() { r.paused = false }()
+	if r.wrote != r.stepName() { // not judged by its accuracy: a pause changes nothing that is computed
+		if err := r.checkpoint(r.stepName(), -1); err != nil {
+			return err
+		}
+	}
+	if err := r.emit(&event.Paused{Stage: r.loop.Stage, Step: r.loop.Step, Why: why}); err != nil {
+		return err
+	}
+	stage := r.loop.Stage
+	r.bill.hold(r)
+	defer r.bill.resume(r)
+	for {
+		select {
+		case <-ctx.Done():
+			return r.stop()
+		case c, ok := <-r.cfg.Commands:
+			switch {
+			case !ok || c.Cmd == CmdStop:
+				return r.stop()
+			case c.Cmd == CmdGo || c.Cmd == CmdNext:
+				if err := r.emit(&event.Continued{Stage: r.loop.Stage, Step: r.loop.Step}); err != nil {
+					return err
+				}
+				if r.loop.Stage != stage {
+					return errRolledBack
+				}
+				return nil
+			case c.Cmd == CmdPause:
+			default:
+				if err := r.act(ctx, c, "person"); err != nil {
+					return err
+				}
+			}
+		}
+	}
+}
+
+// stop leaves a checkpoint to resume from and ends the run.
+func (r *run) stop() error {
+	if r.t != nil && r.wrote != r.stepName() {
+		if err := r.checkpoint(r.stepName(), -1); err != nil {
+			return err
+		}
+	}
+	if err := r.emit(&event.Paused{Stage: r.loop.Stage, Step: r.loop.Step, Why: "stopped"}); err != nil {
+		return err
+	}
+	return errStop
+}
+
+// wait holds the run between stages until the person says next. Commands that
+// a stage allows are carried out meanwhile.
+func (r *run) wait(ctx context.Context, stage event.Stage, evidence string) error {
+	if r.r.Auto {
+		return nil
+	}
+	if err := r.stage(stage, "waiting", evidence); err != nil {
+		return err
+	}
+	r.bill.hold(r)
+	defer r.bill.resume(r)
+	for {
+		select {
+		case <-ctx.Done():
+			return r.stop()
+		case c, ok := <-r.cfg.Commands:
+			switch {
+			case !ok || c.Cmd == CmdStop:
+				return r.stop()
+			case c.Cmd == CmdNext || c.Cmd == CmdGo:
+				return nil
+			case c.Cmd == CmdPause:
+			default:
+				if err := r.act(ctx, c, "person"); err != nil {
+					return err
+				}
+			}
+		}
+	}
+}

@@ -1,0 +1,219 @@
+package core
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+
+	"pare/core/event"
+)
+
+// drive runs a recipe that waits for a person; react answers events with
+// commands.
+func drive(t *testing.T, r *Recipe, st *MemStore, react func(e event.Event, send func(Command))) (int, error) {
+	t.Helper()
+	cmds := make(chan Command, 100)
+	st.Dir = t.TempDir()
+	st.On = func(e event.Event) { react(e, func(c Command) { cmds <- c }) }
+	return Run(context.Background(), Config{Recipe: r, Store: st, Commands: cmds, Session: "test"})
+}
+
+// nextAtDoors says next wherever the run waits.
+func nextAtDoors(e event.Event, send func(Command)) {
+	if b, ok := e.Body.(*event.StageChange); ok && b.State == "waiting" {
+		send(Command{Cmd: CmdNext})
+	}
+}
+
+func TestAPersonDrives(t *testing.T) {
+	r := small()
+	r.Auto = false
+	r.Floor.Points = 60
+	r.Train.Epochs, r.Prune.Epochs = 6, 12
+	var st MemStore
+	paused, rolled := false, false
+	code, err := drive(t, r, &st, func(e event.Event, send func(Command)) {
+		defer nextAtDoors(e, send) // after what else is said at a door
+		switch b := e.Body.(type) {
+		case *event.StageChange:
+			if b.Stage == event.Configure && b.State == "waiting" {
+				n := clone(t, r)
+				n.Prune.Target = 0.4
+				toml, err := n.Marshal()
+				if err != nil {
+					t.Error(err)
+				}
+				send(Command{Cmd: CmdConfigure, Text: string(toml)})
+			}
+		case *event.Eval:
+			if b.Stage != event.Sparsify {
+				return
+			}
+			switch b.Epoch {
+			case 3:
+				if !paused {
+					paused = true
+					send(Command{Cmd: CmdPause})
+					send(Command{Cmd: CmdTarget, Value: 0.7})
+					send(Command{Cmd: CmdGo})
+				}
+			case 8:
+				if !rolled {
+					rolled = true
+					name := st.State.Checkpoints[len(st.State.Checkpoints)-3].Name
+					send(Command{Cmd: CmdRollback, Text: name})
+					send(Command{Cmd: CmdGo})
+				}
+			}
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &st.State
+	if s.Done == nil || s.Done.Exit != code {
+		t.Fatalf("exit %d, done %+v", code, s.Done)
+	}
+	if z := s.Ledger.Now.Zeros; z < 0.699 || z > 0.72 {
+		t.Errorf("%.3f zeros, want the new target 0.7", z)
+	}
+	cmds := ""
+	used := clone(t, r)
+	used.Auto = true
+	for _, d := range s.Decisions {
+		cmds += d.Cmd + " "
+		if d.Cmd == CmdConfigure {
+			n, err := ParseRecipe([]byte(d.Text))
+			if err != nil {
+				t.Fatal(err)
+			}
+			used = n
+			used.Auto = true
+		} else {
+			used.Decisions = append(used.Decisions, Decision{int(d.Stage), d.Step, d.Cmd, d.Value, d.Text})
+		}
+	}
+	if cmds != "configure target rollback " {
+		t.Errorf("decisions: %s", cmds)
+	}
+
+	// The recipe and the decisions give the same bits again.
+	var again MemStore
+	runAll(t, used, nil, &again)
+	if a, b := again.State.Done.Weights, s.Done.Weights; a != b {
+		t.Errorf("run again from recipe and decisions: weights %s, want %s", a, b)
+	}
+}
+
+func TestRefusedCommandsChangeNothing(t *testing.T) {
+	r := small()
+	r.Train.Epochs, r.Prune.Epochs = 4, 4
+	var plain MemStore
+	runAll(t, clone(t, r), nil, &plain)
+	var st MemStore
+	sent := false
+	_, err := drive(t, clone(t, r), &st, func(e event.Event, send func(Command)) {
+		if b, ok := e.Body.(*event.Eval); ok && b.Stage == event.Sparsify && b.Epoch == 2 && !sent {
+			sent = true
+			for _, c := range []Command{{Cmd: "dance"}, {Cmd: CmdTarget, Value: 1.5}, {Cmd: CmdTarget, Value: 0.001}, {Cmd: CmdRollback, Text: "nowhere"}, {Cmd: CmdConfigure, Text: "x"}} {
+				send(c)
+			}
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(st.State.Warnings) < 5 {
+		t.Errorf("%d warnings, want one for each refused command: %+v", len(st.State.Warnings), st.State.Warnings)
+	}
+	if st.State.Done.Weights != plain.State.Done.Weights {
+		t.Error("refused commands changed the weights")
+	}
+}
+
+// fullStore is a disk that is full for a while.
+type fullStore struct {
+	*MemStore
+	fail int
+}
+
+func (s *fullStore) Save(name string, c *Checkpoint) (string, int64, error) {
+	if s.fail > 0 && strings.HasPrefix(name, "s3-") {
+		s.fail--
+		return "", 0, fmt.Errorf("write %s: %w", name, ErrFull)
+	}
+	return s.MemStore.Save(name, c)
+}
+
+func TestFullDiskPausesAndGoesOn(t *testing.T) {
+	r := small()
+	r.Train.Epochs, r.Prune.Epochs = 3, 3
+	var whole MemStore
+	runAll(t, clone(t, r), nil, &whole)
+	st := &fullStore{&MemStore{Dir: t.TempDir()}, 1}
+	if _, err := Run(context.Background(), Config{Recipe: clone(t, r), Store: st, Session: "test"}); err != nil {
+		t.Fatal(err)
+	}
+	paused := false
+	for _, e := range st.Events {
+		if p, ok := e.Body.(*event.Paused); ok && strings.Contains(p.Why, "no space") {
+			paused = true
+		}
+	}
+	if !paused {
+		t.Error("a full disk did not pause the run")
+	}
+	if st.State.Done.Weights != whole.State.Done.Weights {
+		t.Error("the pause changed the weights")
+	}
+}
+
+func TestDivergedLossStopsAtTheLastFiniteCheckpoint(t *testing.T) {
+	r := small()
+	r.Train.Optimizer, r.Train.LR = "sgd", 50
+	st := &MemStore{Dir: t.TempDir()}
+	code, err := Run(context.Background(), Config{Recipe: r, Store: st, Session: "test"})
+	if code != ExitError || err == nil || !strings.Contains(err.Error(), "train.lr") {
+		t.Fatalf("exit %d, %v", code, err)
+	}
+	if st.State.Diverged == nil {
+		t.Fatal("no event says that the loss diverged")
+	}
+	c, err := st.Load(st.State.Diverged.Back)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range c.Model.Params {
+		for _, x := range p.Data {
+			if x-x != 0 {
+				t.Fatalf("%s holds %v in checkpoint %s", p.Name, x, st.State.Diverged.Back)
+			}
+		}
+	}
+}
+
+func TestFloorGoesBackAndStops(t *testing.T) {
+	r := small()
+	r.Train.Epochs, r.Prune.Epochs = 40, 20
+	r.Prune.Target, r.Floor.Points = 0.98, 1
+	var st MemStore
+	code := runAll(t, r, nil, &st)
+	s := &st.State
+	if len(s.Floors) == 0 {
+		t.Fatal("98 % zeros stayed above the floor: the test needs a harder target")
+	}
+	if code != ExitTarget {
+		t.Errorf("exit code %d, want %d", code, ExitTarget)
+	}
+	if s.Ledger.Now.Zeros > 0.97 {
+		t.Errorf("%.3f zeros after the floor was hit", s.Ledger.Now.Zeros)
+	}
+	last := s.Curves[event.Sparsify].Acc
+	if a := last[len(last)-1].Y; a < s.Floors[0].Floor && s.Ledger.Now.Zeros > 0 {
+		best := s.Floors[len(s.Floors)-1]
+		if best.Back == "" {
+			t.Errorf("ended at %.3f, under the floor", a)
+		}
+	}
+}

@@ -1,0 +1,189 @@
+package core
+
+import (
+	"fmt"
+	"math"
+	"time"
+
+	"pare/core/energy"
+	"pare/core/event"
+	"pare/core/graph"
+	"pare/core/train"
+)
+
+// window is how long one side is measured in one alternation: long against the
+// clock's and the scheduler's grain, short against a person's patience.
+var window = 120 * time.Millisecond
+
+// cost of one unit of work (a training step, an inference).
+type cost struct {
+	cpuUS, wallUS float64
+	joules        event.Joules
+}
+
+// compare measures dense and pared in alternation, so that a drift of the
+// machine hits both, and makes the ledger. Both trainers work on copies of
+// their weights' banks: the steps taken here teach nothing that is kept.
+func (r *run) compare(dense *train.Trainer, sd, sn train.Score) (*event.Ledger, error) {
+	now, err := r.copyTrainer()
+	if err != nil {
+		return nil, err
+	}
+	defer now.Close()
+	batch := min(r.r.Train.Batch, r.set.Train.N())
+	rows := make([]int32, batch)
+	for i := range rows {
+		rows[i] = int32(i)
+	}
+	out := make([]float32, r.model.Classes())
+	step := func(t *train.Trainer) func(int) error {
+		return func(i int) error {
+			// Rate zero: the arithmetic of a step without moving the weights.
+			_, err := t.Step(r.set.Train, rows, 0, int64(i+1))
+			return err
+		}
+	}
+	infer := func(t *train.Trainer) func(int) error {
+		return func(i int) error { return t.Infer(r.set.Val, i%r.set.Val.N(), out) }
+	}
+	l := &event.Ledger{Hardware: r.hw.Name, Rounds: alternations, Batch: batch}
+	l.Dense, l.Now = r.side(dense.Model, sd, dense.Resident()), r.side(r.model, sn, now.Resident())
+	l.Now.Zeros = r.zeros()
+	steps, err := r.alternate(step(dense), step(now))
+	if err != nil {
+		return nil, err
+	}
+	infers, err := r.alternate(infer(dense), infer(now))
+	if err != nil {
+		return nil, err
+	}
+	for i, s := range []*event.Side{&l.Dense, &l.Now} {
+		cpu, half := train.Mean(column(steps[i], func(c cost) float64 { return c.cpuUS }))
+		s.StepCPUUS, s.StepBand = cpu, percent(half, cpu)
+		s.StepEnergy = meanJoules(steps[i])
+		us, half := train.Mean(column(infers[i], func(c cost) float64 { return c.wallUS }))
+		s.InferUS, s.InferBand = us, percent(half, us)
+		s.InferEnergy = meanJoules(infers[i])
+	}
+	if l.Dense.FileBytes, err = r.packedBytes(dense.Model); err != nil {
+		return nil, err
+	}
+	if l.Now.FileBytes, err = r.packedBytes(r.model); err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
+// copyTrainer puts a copy of the pared model on the device.
+func (r *run) copyTrainer() (*train.Trainer, error) {
+	if err := r.t.Pull(); err != nil {
+		return nil, err
+	}
+	o, err := r.trainerOptions()
+	if err != nil {
+		return nil, err
+	}
+	return train.New(r.model.Clone(), r.dev, o, nil)
+}
+
+func (r *run) side(m *graph.Model, s train.Score, resident int64) event.Side {
+	lo, hi := train.Wilson(s.Correct, s.N)
+	all, _ := m.NumParams()
+	for _, p := range m.Params {
+		all -= int64(p.Mask.Zeros())
+	}
+	return event.Side{Acc: s.Acc(), Lo: lo, Hi: hi, Params: all, Resident: resident}
+}
+
+// alternate measures a and b in turn after one window each to warm up. A window
+// repeats the work until it has lasted long enough.
+func (r *run) alternate(a, b func(int) error) (out [2][]cost, err error) {
+	for i := -1; i < alternations; i++ {
+		for side, fn := range []func(int) error{a, b} {
+			from, begin, n := r.meter.Mark(), time.Now(), 0
+			for ; n == 0 || time.Since(begin) < window; n++ {
+				if err := fn(n); err != nil {
+					return out, err
+				}
+			}
+			wall := time.Since(begin)
+			to := r.meter.Mark()
+			if i < 0 {
+				continue
+			}
+			c := cost{cpuUS: float64(energy.CPUMicros(from, to)) / float64(n), wallUS: float64(wall.Microseconds()) / float64(n)}
+			c.joules = joules(r.meter.Between(from, to))
+			if u := c.joules.UJ; u != nil {
+				per := int64(math.Round(float64(*u) / float64(n)))
+				c.joules.UJ = &per
+			}
+			out[side] = append(out[side], c)
+		}
+	}
+	return out, nil
+}
+
+func column(cs []cost, f func(cost) float64) []float64 {
+	x := make([]float64, len(cs))
+	for i, c := range cs {
+		x[i] = f(c)
+	}
+	return x
+}
+
+func percent(half, of float64) float64 {
+	if of == 0 || math.IsInf(half, 0) {
+		return 0
+	}
+	return 100 * half / of
+}
+
+// meanJoules averages readings; nil as soon as one is missing.
+func meanJoules(cs []cost) event.Joules {
+	j := cs[0].joules
+	sum := int64(0)
+	for _, c := range cs {
+		if c.joules.UJ == nil {
+			j.UJ = nil
+			return j
+		}
+		sum += *c.joules.UJ
+	}
+	mean := sum / int64(len(cs))
+	j.UJ = &mean
+	return j
+}
+
+// joules turns a meter's reading into the event's form.
+func joules(x energy.Reading) event.Joules {
+	return event.Joules{UJ: x.UJ, Tier: string(x.Tier), Source: x.Source, Band: x.Band}
+}
+
+// savings is the sentence about the step's cost. The word "measured" stands
+// only beside joules of tiers A to C.
+func savings(l *event.Ledger, measured bool) string {
+	d, n := l.Dense.StepCPUUS, l.Now.StepCPUUS
+	if d <= 0 || n <= 0 {
+		return ""
+	}
+	change := 100 * (n/d - 1)
+	band := math.Hypot(l.Dense.StepBand, l.Now.StepBand) * n / d
+	s := fmt.Sprintf("CPU time per step %s %% (%d alternations, ±%.0f %%)", signed(change, 0), l.Rounds, math.Ceil(band))
+	du, nu := l.Dense.StepEnergy.UJ, l.Now.StepEnergy.UJ
+	if du == nil || nu == nil || *du == 0 {
+		return s + " · J not measured"
+	}
+	jc := 100 * (float64(*nu)/float64(*du) - 1)
+	if measured {
+		return s + fmt.Sprintf(" · J per step %s %%, measured, tier %s", signed(jc, 0), l.Now.StepEnergy.Tier)
+	}
+	return s + fmt.Sprintf(" · J %s %% by tier %s: busy power taken as constant, so it equals the saving in CPU time", signed(jc, 0), l.Now.StepEnergy.Tier)
+}
+
+// finite keeps a loss fit for JSON.
+func finite(x float64) float64 {
+	if math.IsNaN(x) || math.IsInf(x, 0) {
+		return math.MaxFloat32
+	}
+	return x
+}

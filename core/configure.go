@@ -1,0 +1,98 @@
+package core
+
+import (
+	"context"
+	"fmt"
+
+	"pare/core/event"
+)
+
+// configure is stage 2: settle how the model will be pared, and predict what
+// that should bring on the chosen hardware.
+func (r *run) configure(ctx context.Context) error {
+	if err := r.stage(event.Configure, "started", ""); err != nil {
+		return err
+	}
+	if err := r.predict(); err != nil {
+		return err
+	}
+	if err := r.wait(ctx, event.Configure, "choose method, pattern, target and floor"); err != nil {
+		return err
+	}
+	if err := r.stage(event.Configure, "done", r.recipeText()+"; sensitivity scan skipped"); err != nil {
+		return err
+	}
+	if err := r.billStage(event.Configure); err != nil {
+		return err
+	}
+	// A fresh optimiser: its moments belong to the dense run.
+	r.loop.Index = 0
+	if err := r.t.Pull(); err != nil {
+		return err
+	}
+	if err := r.startTrainer(nil); err != nil {
+		return err
+	}
+	r.loop.Share, r.loop.Masks, r.loop.Retarget, r.loop.Frozen, r.loop.Good = 0, "", nil, false, ""
+	return r.enter(event.Sparsify)
+}
+
+// recipeText is the recipe in one line of words.
+func (r *run) recipeText() string {
+	p := r.r.Prune
+	pattern := map[string]string{"element": "single weights", "block4x1": "4×1 blocks", "neuron": "neurons and filters"}[p.Pattern]
+	return fmt.Sprintf("%s, %s, %s, %s, %.0f %% zeros, floor %.1f %%", p.Score, pattern, p.Distribution, p.Schedule, 100*p.Target, 100*r.loop.Floor)
+}
+
+// reconfigure replaces the parts of the recipe that may still change.
+func (r *run) reconfigure(toml string) error {
+	n, err := ParseRecipe([]byte(toml))
+	if err != nil {
+		return r.refuse("recipe not taken: %v", err)
+	}
+	for _, s := range n.Prune.Skip {
+		if err := knownLayer(r.model, s); err != nil {
+			return r.refuse("recipe not taken: %v", err)
+		}
+	}
+	old := *r.r
+	r.r.Prune, r.r.Floor, r.r.Budget, r.r.Deploy = n.Prune, n.Floor, n.Budget, n.Deploy
+	if r.loop.Stage == event.Baseline && r.loop.Step == 0 {
+		r.r.Train = n.Train
+		r.fillRecipe()
+	}
+	if r.loop.Stage == event.Configure && n.Prune.Schedule == "iterative" && n.Prune.RewindStep >= 0 {
+		if c, err := r.cfg.Store.Load("rewind"); err != nil || c == nil {
+			*r.r = old
+			return r.refuse("recipe not taken: prune.rewind_step = %d needs the weights of that baseline step, which were not kept; set it before the baseline runs, or use −1", n.Prune.RewindStep)
+		}
+	}
+	b, err := r.r.Marshal()
+	if err != nil {
+		return err
+	}
+	r.loop.Recipe = string(b)
+	r.setFloorIfKnown()
+	if err := r.emit(&event.Decision{Stage: r.loop.Stage, Step: r.loop.Step, Cmd: CmdConfigure, Text: r.loop.Recipe, By: "person"}); err != nil {
+		return err
+	}
+	if r.loop.Stage == event.Baseline {
+		if r.loop.Step == 0 { // the batch may have changed
+			if err := r.t.Pull(); err != nil {
+				return err
+			}
+			return r.startTrainer(nil)
+		}
+		return r.checkpoint(r.stepName(), r.lastAcc)
+	}
+	if err := r.predict(); err != nil {
+		return err
+	}
+	return r.checkpoint(r.stepName(), r.lastAcc)
+}
+
+func (r *run) setFloorIfKnown() {
+	if r.loop.BaseN > 0 {
+		r.setFloor()
+	}
+}

@@ -1,0 +1,214 @@
+package core
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+
+	"pare/core/deploy"
+	"pare/core/event"
+	"pare/core/graph"
+	"pare/core/train"
+)
+
+// checkSamples is how many validation inputs every written file is run on.
+const checkSamples = 64
+
+// deploy is stage 5: write the files, read each again and run it against the
+// model in memory, and say for every layer what was gained.
+func (r *run) deploy(ctx context.Context) error {
+	if err := r.stage(event.Deploy, "started", ""); err != nil {
+		return err
+	}
+	if err := r.wait(ctx, event.Deploy, "choose the formats to write"); err != nil {
+		return err
+	}
+	r.startEpoch()
+	if err := r.t.Pull(); err != nil {
+		return err
+	}
+	want, err := r.logits(r.model)
+	if err != nil {
+		return err
+	}
+	for _, f := range r.r.Deploy.Formats {
+		if err := r.export(f, want); err != nil {
+			return err
+		}
+	}
+	if err := r.layerVerdicts(); err != nil {
+		return err
+	}
+	if err := r.billStage(event.Deploy); err != nil {
+		return err
+	}
+	if err := r.stage(event.Deploy, "done", fmt.Sprintf("%d files written, read again and compared", len(r.r.Deploy.Formats))); err != nil {
+		return err
+	}
+	if err := r.checkpoint("final", -1); err != nil {
+		return err
+	}
+	code, text := r.exit()
+	if err := r.emit(&event.Done{Exit: code, Text: text, Weights: r.model.WeightHash()}); err != nil {
+		return err
+	}
+	return outcome{code, text}
+}
+
+// exit is the exit code: the verdict's, unless the target was not reached.
+func (r *run) exit() (int, string) {
+	v := r.loop.Verdict
+	switch {
+	case r.loop.Frozen && r.zeros() < r.target()-1e-3:
+		return ExitTarget, fmt.Sprintf("target of %.1f %% zeros not reached above the floor", 100*r.target())
+	case v == "PASS":
+		return ExitOK, "verdict PASS"
+	}
+	return ExitVerdict, "verdict " + v
+}
+
+// export writes one format, reads it back, compares masks and logits.
+func (r *run) export(format string, want []float32) error {
+	name := r.model.Name + map[string]string{"packed": ".packed.safetensors", "safetensors": ".safetensors", "onnx": ".onnx"}[format]
+	path, sha, size, err := r.cfg.Store.Export(name, func(w io.Writer) error { return deploy.Write(w, r.model, format) })
+	if err != nil {
+		return fmt.Errorf("export %s: %w", format, err)
+	}
+	back, err := LoadModel(path)
+	if err != nil {
+		return fmt.Errorf("export %s: the file does not read back: %w", format, err)
+	}
+	if err := deploy.SameZeros(r.model, back); err != nil {
+		return fmt.Errorf("export %s: %w", format, err)
+	}
+	if format == deploy.Packed { // the one that carries masks
+		if err := r.checkMasks(back); err != nil {
+			return fmt.Errorf("export %s: %w", format, err)
+		}
+	}
+	got, err := r.logits(back)
+	if err != nil {
+		return fmt.Errorf("export %s: the file does not run: %w", format, err)
+	}
+	d := deploy.MaxDiff(want, got)
+	largest := 1.0
+	for _, x := range want {
+		largest = max(largest, math.Abs(float64(x)))
+	}
+	if !(d <= 1e-4*largest) {
+		return fmt.Errorf("export %s: the file's outputs differ from the model's by %g", format, d)
+	}
+	return r.emit(&event.Export{Format: format, File: path, Bytes: size, SHA: sha, MaxDiff: d, Samples: min(checkSamples, r.set.Val.N())})
+}
+
+// logits runs a model on the first validation samples.
+func (r *run) logits(m *graph.Model) ([]float32, error) {
+	o, err := r.trainerOptions()
+	if err != nil {
+		return nil, err
+	}
+	t, err := train.New(m.Clone(), r.dev, o, nil)
+	if err != nil {
+		return nil, err
+	}
+	defer t.Close()
+	n := min(checkSamples, r.set.Val.N())
+	out := make([]float32, n*m.Classes())
+	for i := 0; i < n; i++ {
+		if err := t.Infer(r.set.Val, i, out[i*m.Classes():(i+1)*m.Classes()]); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// packedBytes is the size of the packed file of m, counted by writing it to
+// nowhere.
+func (r *run) packedBytes(m *graph.Model) (int64, error) {
+	var c counter
+	err := deploy.Write(&c, m, "packed")
+	return int64(c), err
+}
+
+type counter int64
+
+func (c *counter) Write(b []byte) (int, error) { *c += counter(len(b)); return len(b), nil }
+
+// layerVerdicts times every layer in a training step, dense and as it runs now,
+// in alternation, and says in words what it gained.
+func (r *run) layerVerdicts() error {
+	dense, err := r.denseTrainer()
+	if err != nil {
+		return err
+	}
+	defer dense.Close()
+	now, err := r.copyTrainer()
+	if err != nil {
+		return err
+	}
+	defer now.Close()
+	batch := min(r.r.Train.Batch, r.set.Train.N())
+	rows := make([]int32, batch)
+	for i := range rows {
+		rows[i] = int32(i)
+	}
+	const steps = 20
+	var d, n []float64
+	for i := 0; i <= alternations; i++ {
+		x, err := dense.Probe(r.set.Train, rows, 0, steps)
+		if err != nil {
+			return err
+		}
+		y, err := now.Probe(r.set.Train, rows, 0, steps)
+		if err != nil {
+			return err
+		}
+		if i == 0 { // warm-up
+			d, n = make([]float64, len(x)), make([]float64, len(y))
+			continue
+		}
+		addTo(d, x, alternations)
+		addTo(n, y, alternations)
+	}
+	e := &event.LayerVerdicts{}
+	dl := dense.Model.Layers()
+	for i, l := range now.Model.Layers() {
+		if i >= len(dl) {
+			return errors.New("the pared model has more layers than the dense one")
+		}
+		p, q := now.Model.Params[l.Param], dense.Model.Params[dl[i].Param]
+		v := event.LayerVerdict{Name: l.Name, Shape: p.Shape, RunsAs: now.Choices[i].Format.String(), DenseMS: d[dl[i].Node] / 1e6, NowMS: n[l.Node] / 1e6}
+		v.Zeros = 1 - float64(p.Shape.Len()-p.Mask.Zeros())/float64(q.Shape.Len())
+		v.Text = gain(v, now.Choices[i].Why, !p.Shape.Equal(q.Shape))
+		e.Layers = append(e.Layers, v)
+	}
+	return r.emit(e)
+}
+
+func addTo(sum, x []float64, n int) {
+	for i := range sum {
+		sum[i] += x[i] / float64(n)
+	}
+}
+
+// gain is the verdict of one layer in words. A layer that still runs the dense
+// kernel at its old size gained nothing, whatever the clock's noise says.
+func gain(v event.LayerVerdict, why string, cut bool) string {
+	f := 0.0
+	if v.NowMS > 0 {
+		f = v.DenseMS / v.NowMS
+	}
+	switch {
+	case v.Zeros == 0:
+		return "left dense"
+	case v.RunsAs == "dense" && !cut:
+		return why
+	case f >= 1.05:
+		return fmt.Sprintf("%.1f× less CPU time", f)
+	case f > 0.95:
+		return fmt.Sprintf("no gain here: %.0f %% zeros, the same CPU time within 5 %%", 100*v.Zeros)
+	}
+	return fmt.Sprintf("no gain here: %.0f %% zeros, but slower than dense", 100*v.Zeros)
+}

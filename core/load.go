@@ -1,0 +1,165 @@
+package core
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"pare/core/data"
+	"pare/core/deploy"
+	"pare/core/device"
+	"pare/core/device/cpu"
+	"pare/core/device/ref"
+	"pare/core/event"
+	"pare/core/graph"
+	"pare/core/model/onnx"
+	"pare/core/model/zoo"
+)
+
+// OpenDevice finds the device of a recipe's hardware.device.
+func OpenDevice(name string) (device.Device, error) {
+	switch name {
+	case "", "auto", "cpu":
+		return cpu.New(), nil
+	case "ref":
+		return ref.New(), nil
+	}
+	return nil, fmt.Errorf("device %q is not available here: choose cpu", name)
+}
+
+func openData(r *Recipe) (*data.Data, error) {
+	name := r.Data.Name
+	if r.Data.Path != "" {
+		name = r.Data.Path
+		if !strings.ContainsAny(name, `/\`) {
+			name = "./" + name // a file, also where a built-in set has its name
+		}
+	}
+	o := data.Options{Seed: r.Seed, Val: r.Data.Val, Test: r.Data.Test, LabelColumn: r.Data.Label}
+	if len(r.Data.Mean) > 0 {
+		o.Prep = &data.Prep{Scale: r.Data.Scale, Mean: r.Data.Mean, Std: r.Data.Std}
+	}
+	return data.Open(name, o)
+}
+
+// filePreset is the training set-up for a model from a file, which brings none:
+// a gentle fine-tuning.
+var filePreset = zoo.Preset{Optimizer: "momentum", LR: 0.01, Momentum: 0.9, Batch: 64, LRSchedule: "cosine"}
+
+// OpenModel loads a model by zoo name or from a file (.onnx, or .safetensors
+// written by pare) for samples of the given shape.
+func OpenModel(spec ModelSpec, seed uint64, in []int, classes int) (*graph.Model, zoo.Preset, error) {
+	c, h, w := 1, 1, 1
+	switch len(in) {
+	case 3:
+		c, h, w = in[0], in[1], in[2]
+	default:
+		for _, d := range in {
+			c *= d
+		}
+	}
+	if spec.Path == "" {
+		return zoo.New(spec.Name, seed, zoo.Input{C: c, H: h, W: w}, classes)
+	}
+	m, err := LoadModel(spec.Path)
+	return m, filePreset, err
+}
+
+// LoadModel reads a model file.
+func LoadModel(path string) (*graph.Model, error) {
+	switch strings.ToLower(filepath.Ext(path)) {
+	case ".onnx":
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return nil, fmt.Errorf("model: %w", err)
+		}
+		m, err := onnx.Import(b)
+		if err != nil {
+			return nil, fmt.Errorf("model %s: %w", path, err)
+		}
+		if m.InputName, m.OutputName, err = onnx.Names(b); err != nil {
+			return nil, fmt.Errorf("model %s: %w", path, err)
+		}
+		return m, nil
+	case ".safetensors":
+		return deploy.Load(path)
+	}
+	if _, err := os.Stat(path); err != nil {
+		return nil, fmt.Errorf("model: %w", err)
+	}
+	return nil, fmt.Errorf("model %s: unknown kind of file; give an .onnx file or a .safetensors file written by pare", path)
+}
+
+// openModel loads the recipe's model and checks it against the data.
+func openModel(r *Recipe, set *data.Data) (*graph.Model, zoo.Preset, []event.Warning, error) {
+	m, pre, err := OpenModel(r.Model, r.Seed, set.Train.Shape, len(set.Classes))
+	if err != nil {
+		return nil, pre, nil, err
+	}
+	if f := m.Input().Len(); f != set.Train.F() {
+		in := m.Input()
+		return nil, pre, nil, fmt.Errorf("model %s takes %d×%d×%d = %d values a sample, %s has %v = %d: choose data of that shape or another model", m.Name, in.C, in.H, in.W, f, set.Name, set.Train.Shape, set.Train.F())
+	}
+	var warn []event.Warning
+	switch k := m.Classes(); {
+	case k < len(set.Classes):
+		return nil, pre, nil, fmt.Errorf("model %s scores %d classes, %s has %d: choose other data or another model", m.Name, k, set.Name, len(set.Classes))
+	case k > len(set.Classes):
+		warn = append(warn, event.Warning{Text: fmt.Sprintf("model %s scores %d classes, %s has only %d", m.Name, k, set.Name, len(set.Classes))})
+	}
+	if n := m.Nodes[len(m.Nodes)-1]; n.Op == "softmax" && n.Out == m.Output {
+		// The loss holds the softmax; a second one would flatten its gradient.
+		m.Output = n.In[0]
+		m.Nodes = m.Nodes[:len(m.Nodes)-1]
+		warn = append(warn, event.Warning{Text: "the model ends in a softmax; it is left off here because the loss contains it"})
+		if err := m.Verify(); err != nil {
+			return nil, pre, nil, err
+		}
+	}
+	for _, s := range r.Prune.Skip {
+		if err := knownLayer(m, s); err != nil {
+			return nil, pre, nil, err
+		}
+	}
+	return m, pre, warn, nil
+}
+
+func knownLayer(m *graph.Model, name string) error {
+	var names []string
+	for _, l := range m.Layers() {
+		if l.Name == name {
+			return nil
+		}
+		names = append(names, l.Name)
+	}
+	return fmt.Errorf("prune.skip names layer %q; this model has %s", name, strings.Join(names, ", "))
+}
+
+// fillRecipe replaces what the recipe leaves open by the model's published
+// set-up and the data's preprocessing, so that the saved recipe says it all.
+func (r *run) fillRecipe() {
+	t, p := &r.r.Train, r.pre
+	blank := t.Optimizer == "" && t.LR == 0 && t.Batch == 0
+	if t.Optimizer == "" {
+		t.Optimizer = p.Optimizer
+	}
+	if t.LR == 0 {
+		t.LR = p.LR
+	}
+	if t.Batch == 0 {
+		t.Batch = p.Batch
+	}
+	if t.Momentum == 0 {
+		t.Momentum = p.Momentum
+	}
+	if blank && t.WeightDecay == 0 {
+		t.WeightDecay = p.WeightDecay
+	}
+	if t.Schedule == "" {
+		t.Schedule = p.LRSchedule
+	}
+	if q := r.set.Prep; len(q.Mean) > 0 {
+		r.r.Data.Scale, r.r.Data.Mean, r.r.Data.Std = q.Scale, q.Mean, q.Std
+	}
+}

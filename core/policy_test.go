@@ -1,0 +1,173 @@
+package core_test
+
+import (
+	"bytes"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// layers lists the packages from the top of the house to its floor. A package
+// may import what stands below its own line, and its own sub-packages.
+var layers = []string{
+	"pare",
+	"pare/tui",
+	"pare/sessions",
+	"pare/core",
+	"pare/core/deploy",
+	"pare/core/train",
+	"pare/core/prune",
+	"pare/core/lowrank",
+	"pare/core/energy",
+	"pare/core/model",
+	"pare/core/data",
+	"pare/core/plan",
+	"pare/core/graph",
+	"pare/core/device",
+	"pare/core/tensor",
+	"pare/core/event",
+	"pare/hwprofiles",
+}
+
+// leaves import nothing of ours.
+var leaves = []string{"pare/core/tensor", "pare/core/event", "pare/hwprofiles"}
+
+// layerOf finds the deepest listed package that holds p.
+func layerOf(p string) int {
+	best := -1
+	for i, l := range layers {
+		if (p == l || strings.HasPrefix(p, l+"/")) && (best < 0 || len(l) > len(layers[best])) {
+			best = i
+		}
+	}
+	return best
+}
+
+// walk calls fn for every Go file of the repository.
+func walk(t *testing.T, fn func(path, pkg string)) {
+	t.Helper()
+	root := ".."
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && (strings.HasPrefix(d.Name(), ".") && d.Name() != ".." || d.Name() == "testdata") {
+			return filepath.SkipDir
+		}
+		if !d.IsDir() && strings.HasSuffix(path, ".go") {
+			rel, err := filepath.Rel(root, filepath.Dir(path))
+			if err != nil {
+				return err
+			}
+			fn(path, strings.TrimSuffix("pare/"+filepath.ToSlash(rel), "/."))
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestImportsGoDownward(t *testing.T) {
+	files := 0
+	walk(t, func(path, pkg string) {
+		if strings.HasSuffix(path, "_test.go") {
+			return
+		}
+		files++
+		f, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, im := range f.Imports {
+			imp, err := strconv.Unquote(im.Path.Value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !strings.HasPrefix(imp, "pare/") {
+				continue
+			}
+			if strings.HasSuffix(imp, "test") {
+				t.Errorf("%s: %s is for tests only", path, imp)
+			}
+			if strings.HasSuffix(pkg, "test") { // test support stands beside the house
+				continue
+			}
+			if slices.Contains(leaves, pkg) {
+				t.Errorf("%s: %s imports nothing of ours, not %s", path, pkg, imp)
+			}
+			if layerOf(imp) < layerOf(pkg) || layerOf(imp) < 0 {
+				t.Errorf("%s: %s must not import %s, which stands above it", path, pkg, imp)
+			}
+		}
+	})
+	if files < 50 {
+		t.Fatalf("looked at %d files only", files)
+	}
+}
+
+func TestPackagesAreDocumented(t *testing.T) {
+	docs := map[string]int{}
+	walk(t, func(path, pkg string) {
+		if strings.HasSuffix(path, "_test.go") {
+			return
+		}
+		docs[pkg] += 0
+		f, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.PackageClauseOnly|parser.ParseComments)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f.Doc != nil && len(f.Doc.Text()) > 60 {
+			docs[pkg]++
+		}
+	})
+	for pkg, n := range docs {
+		if n != 1 {
+			t.Errorf("%s has %d package comments, want exactly one that says what it owns", pkg, n)
+		}
+	}
+}
+
+// bare finds words the project does not use towards people: they mean different
+// things to different tools.
+var bare = regexp.MustCompile(`(?i)"[^"\n]*\b(compression|ratio|sparsity ratio)\b[^"\n]*"`)
+
+func TestWordsOnScreen(t *testing.T) {
+	walk(t, func(path, pkg string) {
+		if strings.HasSuffix(path, "_test.go") || !strings.HasPrefix(pkg, "pare/tui") && pkg != "pare/core" && pkg != "pare/sessions" {
+			return
+		}
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, line := range bytes.Split(b, []byte("\n")) {
+			if m := bare.Find(line); m != nil {
+				t.Errorf("%s:%d: %s: say zeros %%, params, bytes, ms or J instead", path, i+1, m)
+			}
+		}
+	})
+}
+
+func TestFilesStayShort(t *testing.T) {
+	const limit = 450
+	walk(t, func(path, _ string) {
+		if strings.HasSuffix(path, "_test.go") {
+			return
+		}
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := bytes.Count(b, []byte("\n")); n > limit && !bytes.HasPrefix(b, []byte("// Code generated")) {
+			t.Errorf("%s has %d lines: one idea per file, at most %d", path, n, limit)
+		}
+	})
+}

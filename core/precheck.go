@@ -1,0 +1,59 @@
+package core
+
+import (
+	"fmt"
+	"os"
+	"strings"
+
+	"pare/core/data"
+	"pare/core/model/zoo"
+	"pare/hwprofiles"
+)
+
+// Precheck finds what can be found wrong with a recipe without loading
+// anything: unknown names, missing files. It makes a mistake an answer at the
+// prompt instead of a failed session.
+func Precheck(r *Recipe) error {
+	if err := r.Check(); err != nil {
+		return err
+	}
+	if n := r.Model.Name; n != "" {
+		known := false
+		for _, i := range zoo.List() {
+			known = known || i.Name == n
+		}
+		if !known {
+			return UnknownModel(n)
+		}
+	} else if _, err := os.Stat(r.Model.Path); err != nil {
+		return fmt.Errorf("model: %w", err)
+	}
+	if n := r.Data.Name; n != "" {
+		var names []string
+		known := false
+		for _, i := range data.Builtin() {
+			names = append(names, i.Name)
+			known = known || i.Name == n
+		}
+		if !known {
+			return fmt.Errorf("no built-in data set %q: choose %s, or give a folder or file (./%s)", n, strings.Join(names, ", "), n)
+		}
+	} else if _, err := os.Stat(r.Data.Path); err != nil {
+		return fmt.Errorf("data: %w", err)
+	}
+	if p := r.Hardware.Profile; p != "" {
+		if _, err := hwprofiles.Load(p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// UnknownModel is the error for a name that is not in the zoo.
+func UnknownModel(name string) error {
+	var names []string
+	for _, i := range zoo.List() {
+		names = append(names, i.Name)
+	}
+	return fmt.Errorf("no built-in model %q: choose %s, or give a file (./%s)", name, strings.Join(names, ", "), name)
+}

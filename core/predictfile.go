@@ -1,0 +1,167 @@
+package core
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"pare/core/device"
+	"pare/core/graph"
+	"pare/core/model/npy"
+	"pare/core/model/safetensors"
+	"pare/core/plan"
+)
+
+// Tensor is an input or output of PredictFile as JSON writes it.
+type Tensor struct {
+	Shape []int     `json:"shape"`
+	Data  []float32 `json:"data"`
+}
+
+// Outputs is what PredictFile returns.
+type Outputs struct {
+	Outputs map[string]Tensor `json:"outputs"`
+}
+
+// predictBatch is the batch of PredictFile. It does not change results.
+const predictBatch = 64
+
+// PredictFile runs a model on the samples of a file (.safetensors, .npy or
+// JSON). The input's shape is [B, …sample] or one sample without a batch axis;
+// the output has the shape [B, classes] and the graph's own name, else "logits".
+func PredictFile(m *graph.Model, dev device.Device, path string, threads int) (*Outputs, error) {
+	in, err := readInput(path, m.InputName)
+	if err != nil {
+		return nil, fmt.Errorf("input %s: %w", path, err)
+	}
+	v := m.Input()
+	f := v.Len()
+	n := 1
+	for _, d := range in.Shape {
+		n *= d
+	}
+	if n != len(in.Data) {
+		return nil, fmt.Errorf("input %s: shape %v needs %d values, the file has %d", path, in.Shape, n, len(in.Data))
+	}
+	if !fits(in.Shape, v) {
+		return nil, fmt.Errorf("input %s: shape %v does not fit: the model takes [B, %d, %d, %d] or [B, %d]", path, in.Shape, v.C, v.H, v.W, f)
+	}
+	for i, x := range in.Data {
+		if math.IsNaN(float64(x)) || math.IsInf(float64(x), 0) {
+			return nil, fmt.Errorf("input %s: value %d is %v", path, i, x)
+		}
+	}
+	b := n / f
+	c := plan.Choose(m, dev)
+	ws := plan.Weights(m, c)
+	p, err := plan.Build(m, dev, plan.Options{Mode: plan.Infer, Batch: min(max(b, 1), predictBatch)})
+	if err != nil {
+		return nil, err
+	}
+	bank, err := dev.NewBank(ws, 0)
+	if err != nil {
+		return nil, err
+	}
+	for i, q := range m.Params {
+		if err := bank.Set(i, q.Data); err != nil {
+			return nil, fmt.Errorf("parameter %s: %w", q.Name, err)
+		}
+	}
+	x, err := dev.Compile(p, bank, max(threads, 1))
+	if err != nil {
+		return nil, err
+	}
+	defer x.Close() //nolint:errcheck // nothing left to do with it
+	k := m.Classes()
+	out := Tensor{Shape: []int{b, k}, Data: make([]float32, b*k)}
+	for i := 0; i < b; i += p.Batch {
+		j := min(i+p.Batch, b)
+		if _, err := x.Run(&device.Step{X: in.Data[i*f : j*f], N: j - i, Out: out.Data[i*k : j*k]}); err != nil {
+			return nil, err
+		}
+	}
+	name := m.OutputName
+	if name == "" {
+		name = "logits"
+	}
+	return &Outputs{map[string]Tensor{name: out}}, nil
+}
+
+// fits reports whether a file's shape is one or more samples of v.
+func fits(s []int, v graph.Value) bool {
+	last := func(k int) int {
+		n := 1
+		for _, d := range s[len(s)-k:] {
+			n *= d
+		}
+		return n
+	}
+	switch len(s) {
+	case 1:
+		return s[0] == v.Len()
+	case 2:
+		return s[1] == v.Len() || v.C == 1 && s[0] == v.H && s[1] == v.W
+	case 3:
+		return s[0] == v.C && s[1] == v.H && s[2] == v.W || v.C == 1 && s[1] == v.H && s[2] == v.W || s[1]*s[2] == v.Len()
+	case 4:
+		return last(3) == v.Len() && s[1] == v.C && s[2] == v.H
+	}
+	return false
+}
+
+func readInput(path, name string) (Tensor, error) {
+	switch strings.ToLower(filepath.Ext(path)) {
+	case ".safetensors":
+		f, err := safetensors.Open(path)
+		if err != nil {
+			return Tensor{}, err
+		}
+		if len(f.Tensors) != 1 {
+			return Tensor{}, fmt.Errorf("holds %d tensors, need exactly one", len(f.Tensors))
+		}
+		x, err := f.Tensors[0].Float32()
+		return Tensor{f.Tensors[0].Shape, x}, err
+	case ".npy":
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return Tensor{}, err
+		}
+		s, x, err := npy.Parse(b)
+		return Tensor{s, x}, err
+	case ".json":
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return Tensor{}, err
+		}
+		return parseInput(b, name)
+	}
+	return Tensor{}, fmt.Errorf("unknown kind of file: give .safetensors, .npy or .json")
+}
+
+func parseInput(b []byte, name string) (Tensor, error) {
+	var m map[string]Tensor
+	if err := json.Unmarshal(b, &m); err != nil {
+		return Tensor{}, fmt.Errorf(`not of the form {"input": {"shape": […], "data": […]}}: %w`, err)
+	}
+	if len(m) != 1 {
+		return Tensor{}, fmt.Errorf("names %d inputs, the model has one", len(m))
+	}
+	for k, t := range m {
+		if k != "input" && k != name {
+			return Tensor{}, fmt.Errorf("names the input %q; this model's is called %q", k, cmp.Or(name, "input"))
+		}
+		n := 1
+		for _, d := range t.Shape {
+			if d < 1 || n > len(t.Data) {
+				return Tensor{}, fmt.Errorf("shape %v does not fit %d values", t.Shape, len(t.Data))
+			}
+			n *= d
+		}
+		return t, nil
+	}
+	return Tensor{}, nil
+}

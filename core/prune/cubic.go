@@ -1,0 +1,78 @@
+package prune
+
+import "fmt"
+
+// cubic is the gradual schedule of Zhu & Gupta 2017 (arXiv:1710.01878):
+//
+//	s(t) = s_f + (s_i − s_f)·(1 − (t − t0)/(t_end − t0))³
+//
+// at t0, t0 + every, … and at t_end, where s is s_f exactly; in between the
+// share stays.
+type cubic struct {
+	from, to          float64
+	begin, end, every int64
+	steps, planned    int64 // planned: before any retarget
+}
+
+func (c cubic) share(step int64) float64 {
+	switch {
+	case step < c.begin:
+		return c.from
+	case step >= c.end:
+		return c.to
+	}
+	at := c.begin + (step-c.begin)/c.every*c.every
+	if at == c.begin {
+		return c.from
+	}
+	left := 1 - float64(at-c.begin)/float64(c.end-c.begin)
+	// The conversion keeps the compiler from fusing multiply and add: equal
+	// shares on every machine.
+	s := c.to + float64((c.from-c.to)*left*left*left)
+	return min(max(s, c.from), c.to) // rounding, when they are next to equal
+}
+
+func (c cubic) At(step int64) Point {
+	return Point{Share: c.share(step), Changed: step >= 0 && c.share(step) != c.share(step-1)}
+}
+
+func (c cubic) Steps() int64    { return c.steps }
+func (c cubic) Target() float64 { return c.to }
+
+func (c cubic) Next(step int64) int64 {
+	now := c.share(step)
+	if now == c.to {
+		return -1
+	}
+	first := c.begin + max(1, (step-c.begin)/c.every+1)*c.every
+	for next := first; next < c.end; next += c.every {
+		if c.share(next) != now {
+			return next
+		}
+	}
+	return c.end
+}
+
+// Retarget keeps the end of the ramp while it lies ahead. After it, a new ramp
+// half as long follows. At least a quarter of the planned run is left for
+// recovery, or as much as there was.
+func (c cubic) Retarget(step int64, target float64) (Schedule, error) {
+	now, err := retarget(c, step, target)
+	if err != nil {
+		return nil, err
+	}
+	n := c
+	n.from, n.to = now, target
+	if step > c.begin {
+		n.begin = step
+	}
+	if step >= c.end {
+		n.end = step + max((c.end-c.begin)/2, c.every)
+		n.steps = max(c.steps, n.end+quarter(c.planned))
+	}
+	return n, nil
+}
+
+func (c cubic) Text() string {
+	return fmt.Sprintf("cubic to %s from step %d to %d, every %d of %d steps", percent(c.to), c.begin, c.end, c.every, c.steps)
+}

@@ -1,0 +1,299 @@
+package prune
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"sort"
+	"strings"
+
+	"pare/core/graph"
+)
+
+// Base is the number of weights of each prunable layer, by name, before the
+// first cut: the base of a structured share. Keep it with the run.
+type Base map[string]int
+
+// NewBase takes the base from a model that is still whole.
+func NewBase(m *graph.Model) Base {
+	b := Base{}
+	for _, l := range m.Layers() {
+		b[l.Name] = m.Params[l.Param].Shape.Len()
+	}
+	return b
+}
+
+// check refuses the base of another model.
+func (b Base) check(ls []layer) error {
+	for _, l := range ls {
+		if n := b[l.name]; n < l.n*l.k {
+			return fmt.Errorf("prune: layer %s has %d weights, but %d before the first cut: the base is of another model", l.name, l.n*l.k, n)
+		}
+	}
+	return nil
+}
+
+// Cut works out which channels to cut out so that at least k = round(share·n)
+// of the n weights in base are gone, counting every slice that goes with a
+// channel: its producers, and the inputs of all layers that read it. It returns
+// one CutAxis for each group of channels that shrinks; m stays as it is.
+//
+// A channel's score is the root mean square of all weights that produce it (over
+// every producer of its group: with a residual addition there are several),
+// divided by the mean over its group, so that groups of different fan-in can be
+// ranked together: the group importance of DepGraph (Fang et al. 2023,
+// arXiv:2301.12900) over the producers. Of equal channels the lower index stays.
+//
+// With distribution layer every group loses the same fraction of its channels,
+// to within one channel, with global the lowest-ranked channels of all groups
+// go. In both cases the smallest cut that reaches k is found by bisection. Each
+// group keeps at least one channel, or RoundTo, and a multiple of RoundTo unless
+// it stays whole.
+//
+// A skipped layer keeps all its own outputs and is not in the base, but may lose
+// inputs. The model's input and output, and grouped convolutions, cannot be cut.
+// The share counts weights cut out; the report also counts masks that an earlier
+// rule left.
+func Cut(m *graph.Model, s Spec, share float64, base Base) ([]graph.CutAxis, Report, error) {
+	if err := s.Check(m); err != nil {
+		return nil, Report{}, err
+	}
+	if err := checkShare(share); err != nil {
+		return nil, Report{}, err
+	}
+	if !s.Structured() {
+		return nil, Report{}, fmt.Errorf("prune: pattern %s is a mask: it cuts no channels", s.Pattern)
+	}
+	c, err := newCutter(m, &s, base)
+	if err != nil {
+		return nil, Report{}, err
+	}
+	order := c.order()
+	k := count(share, c.of)
+	if most := c.gone(c.cutBy(order)); most < k {
+		return nil, Report{}, fmt.Errorf("prune: target %g %%: at most %.1f %% of the weights can be cut out%s", 100*share, 100*float64(most)/float64(c.of), c.limits())
+	}
+	q := sort.Search(len(order), func(q int) bool { return c.gone(c.cutBy(order[:q])) >= k })
+	keep := c.cutBy(order[:q])
+	var cuts []graph.CutAxis
+	var groups []GroupReport
+	for i, x := range c.chans {
+		if keep[i] == x.g.Size {
+			continue
+		}
+		kept := slices.Clone(x.order[x.g.Size-keep[i]:])
+		slices.Sort(kept)
+		cuts = append(cuts, graph.CutAxis{Group: x.g.Name, Keep: kept})
+		groups = append(groups, GroupReport{x.g.Name, x.g.Size, keep[i]})
+	}
+	after := m.Clone()
+	for _, x := range cuts {
+		if _, err := x.Apply(after); err != nil {
+			return nil, Report{}, fmt.Errorf("prune: %w", err)
+		}
+	}
+	r, err := Survey(after, s, base)
+	r.Share, r.Cuts = share, groups
+	return cuts, r, err
+}
+
+// channels is a group that may be cut.
+type channels struct {
+	g     graph.Group
+	score []float64
+	order []int // channels, the first to go first
+	least int   // channels that stay in any case
+}
+
+// axis ties one axis of a layer's weight to a group.
+type axis struct{ layer, axis, group, block int }
+
+type cutter struct {
+	m       *graph.Model
+	s       *Spec
+	ls      []layer
+	chans   []channels
+	axes    []axis
+	refused []string
+	base    Base
+	of      int // Σ base of layers not skipped
+}
+
+func newCutter(m *graph.Model, s *Spec, base Base) (*cutter, error) {
+	ls, err := layersOf(m, s.Skip)
+	if err != nil {
+		return nil, err
+	}
+	if err := base.check(ls); err != nil {
+		return nil, err
+	}
+	c := &cutter{m: m, s: s, ls: ls, base: base}
+	byParam := map[int]int{}
+	for i := range ls {
+		if !ls[i].skip {
+			c.of += base[ls[i].name]
+		}
+		byParam[ls[i].param] = i
+		if err := ls[i].checkWeights(); err != nil {
+			return nil, err
+		}
+	}
+	groups, err := m.Groups()
+	if err != nil {
+		return nil, fmt.Errorf("prune: %w", err)
+	}
+	for _, g := range groups {
+		why := g.Refused
+		for _, x := range g.Slices {
+			if i, ok := byParam[x.Param]; ok && x.Axis == 0 && ls[i].skip && why == "" {
+				why = ls[i].name + " is skipped"
+			}
+		}
+		if why != "" {
+			if g.Name != "input" {
+				c.refused = append(c.refused, g.Name+": "+why)
+			}
+			continue
+		}
+		gi := len(c.chans)
+		c.chans = append(c.chans, c.channels(g))
+		for _, x := range g.Slices {
+			if i, ok := byParam[x.Param]; ok {
+				c.axes = append(c.axes, axis{i, x.Axis, gi, x.Block})
+			}
+		}
+	}
+	return c, nil
+}
+
+// channels scores a group.
+func (c *cutter) channels(g graph.Group) channels {
+	x := channels{g: g, score: make([]float64, g.Size), order: make([]int, g.Size), least: min(g.Size, max(1, c.s.RoundTo))}
+	n := 0
+	for _, s := range g.Slices {
+		p := c.m.Params[s.Param]
+		if s.Axis != 0 || p.Role != graph.Weight {
+			continue
+		}
+		row := p.Shape[1:].Len() * s.Block
+		n += row
+		for i, v := range p.Data {
+			x.score[i/row] += float64(float64(v) * float64(v))
+		}
+	}
+	mean := 0.0
+	for j := range x.score {
+		x.score[j] = math.Sqrt(x.score[j] / float64(max(n, 1)))
+		mean += x.score[j] / float64(g.Size)
+	}
+	sc := scoreOf(c.s.Score)
+	for j := range x.score {
+		if mean > 0 {
+			x.score[j] /= mean
+		}
+		x.score[j] = sc.channel(c.s, g.Name, j, x.score[j])
+		x.order[j] = j
+	}
+	sort.Slice(x.order, func(a, b int) bool {
+		i, j := x.order[a], x.order[b]
+		return x.score[i] < x.score[j] || x.score[i] == x.score[j] && i > j
+	})
+	return x
+}
+
+// order lists groups in the order in which they lose a channel each.
+func (c *cutter) order() []int {
+	type event struct {
+		group, nth int
+		at         float64
+	}
+	var es []event
+	for i, x := range c.chans {
+		for j := 0; j < x.g.Size-x.least; j++ {
+			at := x.score[x.order[j]]
+			if c.s.Distribution == "layer" {
+				at = float64(j+1) / float64(x.g.Size)
+			}
+			es = append(es, event{i, j, at})
+		}
+	}
+	sort.Slice(es, func(a, b int) bool {
+		x, y := es[a], es[b]
+		switch {
+		case x.at != y.at:
+			return x.at < y.at
+		case x.group != y.group:
+			return x.group > y.group
+		}
+		return x.nth < y.nth
+	})
+	l := make([]int, len(es))
+	for i, e := range es {
+		l[i] = e.group
+	}
+	return l
+}
+
+// cutBy is the number of channels each group keeps after the given losses,
+// rounded up to RoundTo.
+func (c *cutter) cutBy(losses []int) []int {
+	keep := make([]int, len(c.chans))
+	for i, x := range c.chans {
+		keep[i] = x.g.Size
+	}
+	for _, g := range losses {
+		keep[g]--
+	}
+	if r := c.s.RoundTo; r > 1 {
+		for i, x := range c.chans {
+			keep[i] = min(x.g.Size, (keep[i]+r-1)/r*r)
+		}
+	}
+	return keep
+}
+
+// left is the number of weights of each layer when group g keeps keep[g]
+// channels.
+func (c *cutter) left(keep []int) []int {
+	shapes := make([][]int, len(c.ls))
+	for i, l := range c.ls {
+		shapes[i] = slices.Clone(c.m.Params[l.param].Shape)
+	}
+	for _, a := range c.axes {
+		shapes[a.layer][a.axis] = keep[a.group] * a.block
+	}
+	left := make([]int, len(c.ls))
+	for i, s := range shapes {
+		left[i] = 1
+		for _, d := range s {
+			left[i] *= d
+		}
+	}
+	return left
+}
+
+// gone is the number of weights of the base that are gone then.
+func (c *cutter) gone(keep []int) int {
+	n := 0
+	for i, x := range c.left(keep) {
+		if !c.ls[i].skip {
+			n += c.base[c.ls[i].name] - x
+		}
+	}
+	return n
+}
+
+// limits says in words what stands in the way of a larger cut.
+func (c *cutter) limits() string {
+	var why []string
+	if c.s.RoundTo > 1 {
+		why = append(why, fmt.Sprintf("each group keeps at least %d channels", c.s.RoundTo))
+	} else if len(c.chans) > 0 {
+		why = append(why, "each group keeps a channel")
+	}
+	why = append(why, c.refused...)
+	if len(why) == 0 {
+		return ""
+	}
+	return " (" + strings.Join(why, "; ") + ")"
+}

@@ -1,0 +1,100 @@
+package prune
+
+import (
+	"fmt"
+
+	"pare/core/graph"
+	"pare/core/tensor"
+)
+
+// Masks works out the masks that bring the model to the given share of zeros:
+// one SetMask for each layer whose mask changes. m itself stays as it is; its
+// parameters must hold their values (Data) and the masks in force (Mask).
+//
+// With distribution layer each layer loses k = round(share·n) of its own n
+// weights, with global the whole loses k of all. Already masked weights count
+// first; if more than k are masked, nothing more goes.
+//
+// Zeros are exactly k for element. For block4x1 whole blocks go until zeros
+// reach k, so with up to 4 weights a block they are k to k+3 (of each layer, or
+// of the whole).
+//
+// Skipped layers are not touched and not in the base.
+func Masks(m *graph.Model, s Spec, share float64) ([]graph.SetMask, Report, error) {
+	if err := s.Check(m); err != nil {
+		return nil, Report{}, err
+	}
+	if err := checkShare(share); err != nil {
+		return nil, Report{}, err
+	}
+	p := patternOf(s.Pattern)
+	if p == nil {
+		return nil, Report{}, fmt.Errorf("prune: pattern %s is no mask: it cuts channels out for good", s.Pattern)
+	}
+	ls, err := layersOf(m, s.Skip)
+	if err != nil {
+		return nil, Report{}, err
+	}
+	var xs []units
+	zeros, all := 0, 0
+	for i := range ls {
+		l := &ls[i]
+		if l.skip {
+			continue
+		}
+		if err := l.checkWeights(); err != nil {
+			return nil, Report{}, err
+		}
+		xs = append(xs, rate(&s, l, p))
+		zeros += l.mask.Zeros()
+		all += l.n * l.k
+	}
+	masks := map[int]*tensor.Mask{} // by parameter: those that change
+	drop := func(x *units, u int) {
+		mask := masks[x.l.param]
+		if mask == nil {
+			if mask = x.l.mask.Clone(); mask == nil {
+				mask = tensor.NewMask(x.l.n * x.l.k)
+			}
+			masks[x.l.param] = mask
+		}
+		at, size := x.span(u)
+		for i := 0; i < size; i++ {
+			mask.Drop(at + i*x.l.k)
+		}
+	}
+	if s.Distribution == "global" {
+		dropLowest(xs, count(share, all)-zeros, func(i, u int) { drop(&xs[i], u) })
+	} else {
+		for i := range xs {
+			x := &xs[i]
+			dropLowest(xs[i:i+1], count(share, x.l.n*x.l.k)-x.l.mask.Zeros(), func(_, u int) { drop(x, u) })
+		}
+	}
+	var set []graph.SetMask
+	for i := range ls {
+		if mask := masks[ls[i].param]; mask != nil {
+			set = append(set, graph.SetMask{Param: m.Params[ls[i].param].Name, Mask: mask})
+			ls[i].mask = mask
+		}
+	}
+	return set, report(&s, share, ls, NewBase(m)), nil
+}
+
+// Step is Masks or Cut, whichever the rule asks for. base is only needed by a
+// structured rule.
+func Step(m *graph.Model, s Spec, share float64, base Base) ([]graph.Rewrite, Report, error) {
+	var rs []graph.Rewrite
+	if s.Structured() {
+		cuts, r, err := Cut(m, s, share, base)
+		for _, c := range cuts {
+			rs = append(rs, c)
+		}
+		return rs, r, err
+	}
+	set, r, err := Masks(m, s, share)
+	for _, c := range set {
+		rs = append(rs, c)
+	}
+	return rs, r, err
+}

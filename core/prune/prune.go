@@ -1,0 +1,190 @@
+// Package prune decides which weights go. A rule has four parts that do not
+// know each other:
+//
+//	score         what a weight is worth      magnitude, random
+//	pattern       what goes together          element, block4x1, neuron
+//	distribution  who competes with whom      layer, global
+//	schedule      when, and how many          oneshot, cubic, iterative
+//
+// Element and block4x1 end in masks (Masks), neuron in a smaller dense model
+// (Cut); Step does whichever the rule asks for. Schedules are pure functions of
+// the training step.
+//
+// # Words
+//
+// The share s is the part of the prunable weights that go, 0 ≤ s < 1. The base n
+// of every share is the prunable weights (those of linear and convolution
+// layers; no biases, no batch norm) of all layers that are not skipped.
+// k = round(s·n) weights go, halves to even as in PyTorch. Of equal scores the
+// one with the lower index stays: layers in the model's order, then elements
+// row-major.
+//
+// A mask only ever loses weights: what is masked stays masked and counts first.
+//
+// prune imports core/graph and core/tensor. It must not import devices, training,
+// data or files: whoever trains brings the weights.
+package prune
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"pare/core/graph"
+	"pare/core/tensor"
+)
+
+// Spec is a rule without its schedule; the words are those of a recipe.
+type Spec struct {
+	Score        string   `json:"score"`          // magnitude | random
+	Pattern      string   `json:"pattern"`        // element | block4x1 | neuron
+	Distribution string   `json:"distribution"`   // layer | global
+	Skip         []string `json:"skip,omitempty"` // layers that keep all their weights; see Masks, Cut
+	Seed         uint64   `json:"seed,omitempty"` // of the random score
+	// RoundTo makes neuron keep a multiple of so many channels; 0 means 1.
+	RoundTo int `json:"round_to,omitempty"`
+}
+
+// Word is one choice of a part of a rule, for a picker.
+type Word struct{ Name, About string }
+
+// Scores lists the words of Spec.Score.
+func Scores() []Word {
+	l := make([]Word, len(scores))
+	for i, s := range scores {
+		l[i] = s.Word
+	}
+	return l
+}
+
+// Patterns lists the words of Spec.Pattern.
+func Patterns() []Word {
+	l := make([]Word, 0, len(patterns)+1)
+	for _, p := range patterns {
+		l = append(l, p.Word)
+	}
+	return append(l, neuron)
+}
+
+// Distributions lists the words of Spec.Distribution.
+func Distributions() []Word {
+	return []Word{
+		{"layer", "every layer loses the same share"},
+		{"global", "all layers in one ranking: layers that matter less lose more"},
+	}
+}
+
+// neuron is the pattern that Cut handles; the others are masks.
+var neuron = Word{"neuron", "whole neurons and filters, cut out: a smaller dense model"}
+
+// Structured reports whether the rule makes the model smaller (Cut) instead of
+// masking it.
+func (s Spec) Structured() bool { return s.Pattern == neuron.Name }
+
+// Rule is the rule in words, for logs and screens: "magnitude, global, 4×1
+// blocks".
+func (s Spec) Rule() string {
+	text := s.Pattern
+	for _, p := range patterns {
+		if p.Name == s.Pattern {
+			text = p.text
+		}
+	}
+	if s.Structured() {
+		text = "neurons and filters"
+		if s.RoundTo > 1 {
+			text += fmt.Sprintf(" in multiples of %d", s.RoundTo)
+		}
+	}
+	r := fmt.Sprintf("%s, %s, %s", s.Score, map[string]string{"layer": "per layer", "global": "global"}[s.Distribution], text)
+	if len(s.Skip) > 0 {
+		r += ", not in " + strings.Join(s.Skip, ", ")
+	}
+	return r
+}
+
+// Check tells whether the rule fits the model: its words and the layers it
+// names.
+func (s Spec) Check(m *graph.Model) error {
+	for _, c := range []struct {
+		key, got string
+		words    []Word
+	}{{"score", s.Score, Scores()}, {"pattern", s.Pattern, Patterns()}, {"distribution", s.Distribution, Distributions()}} {
+		known := make([]string, len(c.words))
+		for i, w := range c.words {
+			known[i] = w.Name
+		}
+		if !slices.Contains(known, c.got) {
+			return fmt.Errorf("prune: %s %q is unknown: choose one of %s", c.key, c.got, strings.Join(known, ", "))
+		}
+	}
+	if s.RoundTo < 0 {
+		return fmt.Errorf("prune: round_to = %d: give 1 or the number of channels to keep multiples of", s.RoundTo)
+	}
+	_, err := layersOf(m, s.Skip)
+	return err
+}
+
+// layer is a prunable weight seen as a matrix of N outputs × K inputs; for a
+// convolution K runs over ci, ky, kx.
+type layer struct {
+	name  string
+	param int
+	n, k  int
+	w     []float32
+	mask  *tensor.Mask
+	skip  bool
+}
+
+// layersOf lists the prunable layers in the model's order. A weight that two
+// layers share is listed once. Unknown names in skip are an error that lists
+// the known ones.
+func layersOf(m *graph.Model, skip []string) ([]layer, error) {
+	var ls []layer
+	var names []string
+	seen := map[int]bool{}
+	for _, l := range m.Layers() {
+		if seen[l.Param] {
+			continue
+		}
+		seen[l.Param] = true
+		p := &m.Params[l.Param]
+		ls = append(ls, layer{
+			name: l.Name, param: l.Param, n: p.Shape[0], k: p.Shape[1:].Len(),
+			w: p.Data, mask: p.Mask, skip: slices.Contains(skip, l.Name),
+		})
+		names = append(names, l.Name)
+	}
+	for _, s := range skip {
+		if !slices.Contains(names, s) {
+			return nil, fmt.Errorf("prune: no layer named %q to skip; %s has %s", s, m.Name, strings.Join(names, ", "))
+		}
+	}
+	return ls, nil
+}
+
+// checkWeights refuses weights that cannot be ranked.
+func (l *layer) checkWeights() error {
+	if len(l.w) != l.n*l.k {
+		return fmt.Errorf("prune: layer %s: %d of %d weights are here: fetch them from the device first", l.name, len(l.w), l.n*l.k)
+	}
+	for i, v := range l.w {
+		if l.mask.Kept(i) && (math.IsNaN(float64(v)) || math.IsInf(float64(v), 0)) {
+			return fmt.Errorf("prune: layer %s: weight %d is %g and cannot be ranked: go back to the last finite checkpoint", l.name, i, v)
+		}
+	}
+	return nil
+}
+
+// checkShare refuses shares outside 0 ≤ s < 1.
+func checkShare(s float64) error {
+	if !(s >= 0 && s < 1) {
+		return fmt.Errorf("prune: target %g: the share of weights that go must be at least 0 and below 1 (0.9 = 90 %%)", s)
+	}
+	return nil
+}
+
+// count is k = round(s·n), halves to even: Python's round, which
+// torch.nn.utils.prune applies to amount·n.
+func count(s float64, n int) int { return int(math.RoundToEven(s * float64(n))) }

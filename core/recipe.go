@@ -1,0 +1,273 @@
+package core
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/pelletier/go-toml/v2"
+)
+
+// RecipeVersion is the newest recipe format this program reads.
+const RecipeVersion = 1
+
+// Recipe is everything a run is told beforehand. Together with the decision log
+// it determines the run.
+type Recipe struct {
+	Version int    `toml:"version"`
+	Name    string `toml:"name,omitempty"`
+	Seed    uint64 `toml:"seed"`
+	// Auto goes through all stages without waiting for a person.
+	Auto bool `toml:"auto"`
+
+	Model    ModelSpec  `toml:"model"`
+	Data     DataSpec   `toml:"data"`
+	Train    TrainSpec  `toml:"train"`
+	Prune    PruneSpec  `toml:"prune"`
+	Floor    FloorSpec  `toml:"floor"`
+	Budget   BudgetSpec `toml:"budget"`
+	Hardware HWSpec     `toml:"hardware"`
+	Deploy   DeploySpec `toml:"deploy"`
+	// Decisions are what a person did while the run this recipe was saved from
+	// went on; a new run repeats them at the same steps.
+	Decisions []Decision `toml:"decision,omitempty"`
+}
+
+// Decision is one command that took effect at a step of a stage.
+type Decision struct {
+	Stage int     `toml:"stage"`
+	Step  int64   `toml:"step"`
+	Cmd   string  `toml:"cmd"` // target | rollback
+	Value float64 `toml:"value,omitempty"`
+	Text  string  `toml:"text,omitempty"`
+}
+
+// ModelSpec names a zoo model, or a file (.onnx, or safetensors written by us).
+type ModelSpec struct {
+	Name string `toml:"name,omitempty"`
+	Path string `toml:"path,omitempty"`
+}
+
+// DataSpec names a built-in data set, or a path (idx folder, CSV file), and the
+// preprocessing. Scale, Mean and Std are filled in when the run starts, so that
+// a saved recipe carries them.
+type DataSpec struct {
+	Name  string    `toml:"name,omitempty"`
+	Path  string    `toml:"path,omitempty"`
+	Label string    `toml:"label,omitempty"` // CSV column; the last by default
+	Val   float64   `toml:"val,omitempty"`   // share split off when the source has no such split
+	Test  float64   `toml:"test,omitempty"`
+	Scale float64   `toml:"scale,omitempty"`
+	Mean  []float64 `toml:"mean,omitempty"`
+	Std   []float64 `toml:"std,omitempty"`
+}
+
+// TrainSpec is the dense training of stage 1. Fields left out take the model's
+// published set-up.
+type TrainSpec struct {
+	Epochs      int     `toml:"epochs"` // 0 = evaluate only
+	Batch       int     `toml:"batch"`
+	Optimizer   string  `toml:"optimizer"` // sgd | momentum | nesterov | adam | adamw
+	LR          float64 `toml:"lr"`
+	Momentum    float64 `toml:"momentum"`
+	WeightDecay float64 `toml:"weight_decay"`
+	Schedule    string  `toml:"schedule"` // constant | cosine | step
+	Warmup      int     `toml:"warmup"`   // steps
+}
+
+// PruneSpec is what stage 3 does.
+type PruneSpec struct {
+	Score        string   `toml:"score"`        // magnitude | random
+	Pattern      string   `toml:"pattern"`      // element | block4x1 | neuron
+	Distribution string   `toml:"distribution"` // layer | global
+	Schedule     string   `toml:"schedule"`     // oneshot | cubic | iterative
+	Target       float64  `toml:"target"`       // share of zeros among the prunable weights, 0…1
+	Epochs       int      `toml:"epochs"`       // length of the stage (iterative: of each level)
+	Every        int      `toml:"every"`        // cubic: steps between mask updates, 0 = epochs/20
+	Levels       int      `toml:"levels"`       // iterative
+	RewindStep   int64    `toml:"rewind_step"`  // iterative: −1 no rewind, k ≥ 0 = weights of baseline step k
+	LR           float64  `toml:"lr"`           // 0 = half the baseline's
+	LRSchedule   string   `toml:"lr_schedule"`
+	Skip         []string `toml:"skip"` // layers left dense
+}
+
+// FloorSpec is the lowest accuracy accepted: either points under the baseline,
+// or an absolute accuracy.
+type FloorSpec struct {
+	Points   float64 `toml:"points"`             // e.g. 1.0 = one percentage point under the baseline
+	Accuracy float64 `toml:"accuracy,omitempty"` // 0…1, overrides Points
+}
+
+// BudgetSpec bounds the run. 0 = none.
+type BudgetSpec struct {
+	Joules float64 `toml:"joules,omitempty"`
+}
+
+// HWSpec names the hardware profile predictions are made for.
+type HWSpec struct {
+	Profile string `toml:"profile,omitempty"` // "" = this machine
+	Device  string `toml:"device"`            // auto | cpu | ref
+	Threads int    `toml:"threads"`           // 0 = all
+}
+
+// DeploySpec lists the export formats.
+type DeploySpec struct {
+	Formats []string `toml:"formats"` // packed | safetensors | onnx
+}
+
+// DefaultRecipe is what a newcomer starts from: the demo's model and data.
+func DefaultRecipe() *Recipe {
+	return &Recipe{
+		Version: RecipeVersion, Seed: 1,
+		Model:    ModelSpec{Name: "lenet-300-100"},
+		Data:     DataSpec{Name: "fashion-mnist"},
+		Prune:    PruneSpec{Score: "magnitude", Pattern: "block4x1", Distribution: "global", Schedule: "cubic", Target: 0.9, Epochs: 20, Levels: 8, RewindStep: -1, LRSchedule: "cosine"},
+		Floor:    FloorSpec{Points: 2},
+		Hardware: HWSpec{Device: "auto"},
+		Deploy:   DeploySpec{Formats: []string{"packed", "safetensors", "onnx"}},
+	}
+}
+
+// ReadRecipe loads a recipe file.
+func ReadRecipe(path string) (*Recipe, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("recipe: %w", err)
+	}
+	r, err := ParseRecipe(b)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return r, nil
+}
+
+// ParseRecipe reads a recipe. Keys it does not know are errors that name them.
+func ParseRecipe(b []byte) (*Recipe, error) {
+	r := DefaultRecipe()
+	r.Version = 0
+	def := *r
+	r.Model, r.Data = ModelSpec{}, DataSpec{} // a path in the file must not meet a default name
+	d := toml.NewDecoder(bytes.NewReader(b)).DisallowUnknownFields()
+	if err := d.Decode(r); err != nil {
+		var miss *toml.StrictMissingError
+		if errors.As(err, &miss) && len(miss.Errors) > 0 {
+			row, _ := miss.Errors[0].Position()
+			return nil, fmt.Errorf("line %d: unknown key %q; see `pare run --help` for the keys", row, strings.Join(miss.Errors[0].Key(), "."))
+		}
+		var de *toml.DecodeError
+		if errors.As(err, &de) {
+			row, col := de.Position()
+			return nil, fmt.Errorf("line %d, column %d: %s", row, col, de.Error())
+		}
+		return nil, err
+	}
+	if r.Version > RecipeVersion {
+		return nil, fmt.Errorf("recipe version %d is newer than this program reads (%d): use a newer pare", r.Version, RecipeVersion)
+	}
+	r.Version = RecipeVersion
+	if r.Model == (ModelSpec{}) {
+		r.Model = def.Model
+	}
+	if r.Data.Name == "" && r.Data.Path == "" {
+		r.Data.Name = def.Data.Name
+	}
+	return r, r.Check()
+}
+
+// Marshal writes the recipe as TOML.
+func (r *Recipe) Marshal() ([]byte, error) { return toml.Marshal(r) }
+
+// Hash identifies the recipe: SHA-256 of its TOML, first 16 hex digits.
+func (r *Recipe) Hash() string {
+	b, err := r.Marshal()
+	if err != nil {
+		return ""
+	}
+	h := sha256.Sum256(b)
+	return hex.EncodeToString(h[:8])
+}
+
+// Check refuses what cannot work, before anything runs. Each message names the
+// key and the way out.
+func (r *Recipe) Check() error {
+	oneOf := func(key, v string, ok ...string) error {
+		for _, o := range ok {
+			if v == o {
+				return nil
+			}
+		}
+		return fmt.Errorf("%s = %q: choose one of %s", key, v, strings.Join(ok, ", "))
+	}
+	p, t := r.Prune, r.Train
+	checks := []error{
+		oneOf("prune.score", p.Score, "magnitude", "random"),
+		oneOf("prune.pattern", p.Pattern, "element", "block4x1", "neuron"),
+		oneOf("prune.distribution", p.Distribution, "layer", "global"),
+		oneOf("prune.schedule", p.Schedule, "oneshot", "cubic", "iterative"),
+		oneOf("prune.lr_schedule", p.LRSchedule, "", "constant", "cosine", "step"),
+		oneOf("train.optimizer", t.Optimizer, "", "sgd", "momentum", "nesterov", "adam", "adamw"),
+		oneOf("train.schedule", t.Schedule, "", "constant", "cosine", "step"),
+		oneOf("hardware.device", r.Hardware.Device, "auto", "cpu", "ref"),
+	}
+	for _, f := range r.Deploy.Formats {
+		checks = append(checks, oneOf("deploy.formats", f, "packed", "safetensors", "onnx"))
+	}
+	for _, err := range checks {
+		if err != nil {
+			return err
+		}
+	}
+	switch {
+	case !(p.Target >= 0 && p.Target < 1):
+		return fmt.Errorf("prune.target = %g: the share of zeros must be at least 0 and below 1 (0.9 = 90 %%)", p.Target)
+	case p.Epochs < 0 || p.Epochs > 100000:
+		return fmt.Errorf("prune.epochs = %d: give 0 to 100000", p.Epochs)
+	case t.Epochs < 0 || t.Epochs > 100000:
+		return fmt.Errorf("train.epochs = %d: give 0 (evaluate only) to 100000", t.Epochs)
+	case t.Batch < 0 || t.Batch > 65536:
+		return fmt.Errorf("train.batch = %d: give 1 to 65536", t.Batch)
+	case t.LR < 0 || t.LR > 100 || p.LR < 0 || p.LR > 100:
+		return fmt.Errorf("train.lr = %g, prune.lr = %g: give a rate between 0 and 100", t.LR, p.LR)
+	case t.Momentum < 0 || t.Momentum >= 1:
+		return fmt.Errorf("train.momentum = %g: must be at least 0 and below 1", t.Momentum)
+	case t.WeightDecay < 0:
+		return fmt.Errorf("train.weight_decay = %g: must not be negative", t.WeightDecay)
+	case t.Warmup < 0:
+		return fmt.Errorf("train.warmup = %d: must not be negative", t.Warmup)
+	case p.Schedule == "iterative" && p.Levels < 1:
+		return fmt.Errorf("prune.levels = %d: iterative pruning needs at least one level", p.Levels)
+	case p.RewindStep < -1:
+		return fmt.Errorf("prune.rewind_step = %d: give −1 (no rewind) or a step of the baseline", p.RewindStep)
+	case p.RewindStep >= 0 && t.Epochs == 0 && p.RewindStep > 0:
+		return fmt.Errorf("prune.rewind_step = %d needs baseline training, but train.epochs = 0", p.RewindStep)
+	case p.RewindStep >= 0 && p.Schedule == "iterative" && p.Pattern == "neuron":
+		return errors.New("prune.rewind_step with prune.pattern = \"neuron\": neurons that were cut out cannot be rewound; use −1, or a pattern that masks")
+	case p.Schedule == "iterative" && p.Epochs < 1:
+		return fmt.Errorf("prune.epochs = %d: iterative pruning trains at least one epoch a level", p.Epochs)
+	case p.Every < 0:
+		return fmt.Errorf("prune.every = %d: must not be negative", p.Every)
+	case r.Floor.Points < 0 || r.Floor.Points > 100:
+		return fmt.Errorf("floor.points = %g: give percentage points under the baseline, 0 to 100", r.Floor.Points)
+	case r.Floor.Accuracy < 0 || r.Floor.Accuracy > 1:
+		return fmt.Errorf("floor.accuracy = %g: give a share between 0 and 1 (0.88 = 88 %%)", r.Floor.Accuracy)
+	case r.Data.Val < 0 || r.Data.Test < 0 || r.Data.Val+r.Data.Test >= 1:
+		return fmt.Errorf("data.val = %g, data.test = %g: the shares must leave something to train on", r.Data.Val, r.Data.Test)
+	case r.Budget.Joules < 0:
+		return fmt.Errorf("budget.joules = %g: must not be negative", r.Budget.Joules)
+	case r.Hardware.Threads < 0 || r.Hardware.Threads > 4096:
+		return fmt.Errorf("hardware.threads = %d: give 0 (all) to 4096", r.Hardware.Threads)
+	case r.Model.Name == "" && r.Model.Path == "":
+		return errors.New("no model: give model.name (a zoo model) or model.path")
+	case r.Data.Name == "" && r.Data.Path == "":
+		return errors.New("no data: give data.name (a built-in set) or data.path")
+	case r.Model.Name != "" && r.Model.Path != "":
+		return errors.New("model.name and model.path are both set: give one")
+	case r.Data.Name != "" && r.Data.Path != "":
+		return errors.New("data.name and data.path are both set: give one")
+	}
+	return nil
+}

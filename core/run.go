@@ -1,0 +1,378 @@
+package core
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"time"
+
+	"pare/core/data"
+	"pare/core/device"
+	"pare/core/energy"
+	"pare/core/event"
+	"pare/core/graph"
+	"pare/core/model/zoo"
+	"pare/core/prune"
+	"pare/core/train"
+	"pare/hwprofiles"
+)
+
+// errStop ends a run that was asked to stop: it can be resumed.
+var errStop = errors.New("stopped on request")
+
+// outcome ends a run with an exit code other than an error's.
+type outcome struct {
+	code int
+	text string
+}
+
+func (o outcome) Error() string { return o.text }
+
+// loop is the part of the run's state that a checkpoint carries as JSON: with
+// the model and the optimiser's state it determines everything that follows.
+type loop struct {
+	Stage event.Stage `json:"stage"`
+	Step  int64       `json:"step"`  // of the stage, finished steps
+	Index int64       `json:"index"` // optimiser steps since its state was fresh
+
+	Base    prune.Base `json:"base"`     // weights of each layer of the dense model
+	BaseAcc float64    `json:"base_acc"` // validation accuracy of the dense model
+	BaseN   int        `json:"base_n"`
+	Floor   float64    `json:"floor"`
+
+	Masks    string     `json:"masks,omitempty"` // hash over all masks, checked wherever they could get lost
+	Share    float64    `json:"share"`           // the schedule's current share of zeros
+	Retarget []retarget `json:"retarget,omitempty"`
+	Frozen   bool       `json:"frozen"`            // the floor was hit: no more zeros
+	Good     string     `json:"good"`              // last checkpoint above the floor
+	Replayed int        `json:"replayed"`          // decisions of the recipe already used
+	Looks    int        `json:"looks"`             // at the test set
+	History  []spent    `json:"history,omitempty"` // of the baseline, epoch by epoch
+	Verdict  string     `json:"verdict,omitempty"`
+	Recipe   string     `json:"recipe"` // TOML in force
+}
+
+// retarget is a change of the target while sparsifying.
+type retarget struct {
+	Step   int64   `json:"step"`
+	Target float64 `json:"target"`
+}
+
+type run struct {
+	cfg   Config
+	r     *Recipe
+	dev   device.Device
+	set   *data.Data
+	pre   zoo.Preset
+	model *graph.Model // as loaded or initialised, weights filled
+	t     *train.Trainer
+	hw    hwprofiles.Profile // predictions are made for it
+	meter *energy.Meter
+	sched prune.Schedule // of sparsify
+
+	loop    loop
+	redo    []Decision // a crash came between them and the next checkpoint
+	pending []Decision // the recipe's, still to come
+	paused  bool
+	wrote   string   // last checkpoint's name
+	files   []string // epoch checkpoints on disk, oldest first
+	lastAcc float64  // validation accuracy last seen, −1 unknown
+	bill    bill
+	metric  metricWindow
+}
+
+// Run goes through the stages until the end, a stop or an error, and returns
+// the exit code. It emits everything it does; the returned error is for the
+// caller's last line and is already in the log when the log could be written.
+func Run(ctx context.Context, cfg Config) (int, error) {
+	r := &run{cfg: cfg, r: cfg.Recipe, lastAcc: -1}
+	err := r.all(ctx)
+	if r.t != nil {
+		r.t.Close()
+	}
+	if r.meter != nil {
+		r.meter.Close() //nolint:errcheck // nothing more is read from it
+	}
+	var o outcome
+	switch {
+	case errors.Is(err, errStop), errors.Is(err, context.Canceled):
+		return ExitInterrupted, nil
+	case errors.As(err, &o):
+		return o.code, nil
+	}
+	text, fix := err.Error(), ""
+	var f *fixable
+	if errors.As(err, &f) {
+		text, fix = f.err.Error(), f.fix
+	}
+	r.emit(&event.Failure{Text: text, Fix: fix}) //nolint:errcheck // the disk may be why we are here
+	return ExitError, err
+}
+
+// fixable is an error with the way out.
+type fixable struct {
+	err error
+	fix string
+}
+
+func (f *fixable) Error() string { return f.err.Error() + ": " + f.fix }
+func (f *fixable) Unwrap() error { return f.err }
+
+// all never returns nil: the last stage ends in an outcome.
+func (r *run) all(ctx context.Context) error {
+	if err := r.open(); err != nil {
+		return err
+	}
+	if err := r.begin(); err != nil {
+		return err
+	}
+	for {
+		var err error
+		switch r.loop.Stage {
+		case event.Baseline:
+			err = r.baseline(ctx)
+		case event.Configure:
+			err = r.configure(ctx)
+		case event.Sparsify:
+			err = r.sparsify(ctx)
+		case event.Validate:
+			err = r.validate(ctx)
+		case event.Deploy:
+			err = r.deploy(ctx)
+		}
+		if errors.Is(err, errRolledBack) {
+			continue // the loop state names the stage to go on with
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// open loads what the recipe names and the machine offers.
+func (r *run) open() error {
+	if err := r.r.Check(); err != nil {
+		return err
+	}
+	r.pending = append([]Decision(nil), r.r.Decisions...)
+	dev, err := OpenDevice(r.r.Hardware.Device)
+	if err != nil {
+		return err
+	}
+	r.dev = dev
+	if r.set, err = openData(r.r); err != nil {
+		return err
+	}
+	m, pre, warn, err := openModel(r.r, r.set)
+	if err != nil {
+		return err
+	}
+	r.model, r.pre = m, pre
+	r.fillRecipe()
+	if r.r.Hardware.Profile == "" {
+		r.hw = hwprofiles.Local()
+	} else if r.hw, err = hwprofiles.Load(r.r.Hardware.Profile); err != nil {
+		return err
+	}
+	if r.meter, err = energy.Open(energy.Options{}); err != nil {
+		return err
+	}
+	toml, err := r.r.Marshal()
+	if err != nil {
+		return err
+	}
+	r.loop = loop{Stage: event.Baseline, Base: prune.NewBase(m), Recipe: string(toml)}
+	if err := r.emit(&event.Started{
+		Format: event.Version, Session: r.cfg.Session, Pare: r.cfg.Version,
+		Model: m.Name, Data: r.set.Name, DataHash: r.set.Hash, Recipe: r.r.Hash(),
+		Device: dev.Name(), ISA: dev.ISA(), Threads: r.threads(), Machine: hwprofiles.CPUModel(), Hardware: r.hw.Name,
+		Meter: r.meter.Source(), Tier: string(r.meter.Tier()), MeterWhy: meterWhy(r.meter), Boundary: r.meter.Profile().Boundary, Pid: os.Getpid(), Auto: r.r.Auto,
+	}); err != nil {
+		return err
+	}
+	for _, w := range warn {
+		if err := r.emit(&w); err != nil {
+			return err
+		}
+	}
+	return r.describe()
+}
+
+// begin starts afresh or from the checkpoint to resume from.
+func (r *run) begin() error {
+	res := r.cfg.Resume
+	if res == nil {
+		return r.startTrainer(nil)
+	}
+	if res.Checkpoint == "" { // it died before the first checkpoint
+		if err := r.emit(&event.Resumed{Stage: event.Baseline, Why: res.Why}); err != nil {
+			return err
+		}
+		return r.startTrainer(nil)
+	}
+	c, err := r.cfg.Store.Load(res.Checkpoint)
+	if err != nil {
+		return fmt.Errorf("resume: %w", err)
+	}
+	if err := r.restore(c); err != nil {
+		return fmt.Errorf("resume from %s: %w", res.Checkpoint, err)
+	}
+	r.wrote = res.Checkpoint
+	if res.Log != nil {
+		for _, ck := range res.Log.Checkpoints {
+			if !special(ck.Name) {
+				r.files = append(r.files, ck.Name)
+			}
+		}
+		for _, s := range res.Log.Stages {
+			r.bill.restore(s.Cost)
+		}
+		// Energy of steps after the checkpoint was spent and stays billed.
+		r.bill.restoreMetric(res.Log.Metric)
+		for _, d := range res.Log.Fresh {
+			if d.Stage == r.loop.Stage && (d.Cmd == CmdTarget || d.Cmd == CmdRollback) {
+				r.redo = append(r.redo, Decision{Stage: int(d.Stage), Step: d.Step, Cmd: d.Cmd, Value: d.Value, Text: d.Text})
+			}
+		}
+		r.loop.Looks = max(r.loop.Looks, res.Log.Looks)
+	}
+	if err := r.emit(&event.Resumed{Checkpoint: res.Checkpoint, Seq: res.Seq, Stage: r.loop.Stage, Step: r.loop.Step, Why: res.Why}); err != nil {
+		return err
+	}
+	return r.describe()
+}
+
+// restore replaces model, optimiser state and loop by the checkpoint's.
+func (r *run) restore(c *Checkpoint) error {
+	var l loop
+	if err := json.Unmarshal(c.Loop, &l); err != nil {
+		return fmt.Errorf("its loop state does not parse: %w", err)
+	}
+	if l.Recipe != "" {
+		rec, err := ParseRecipe([]byte(l.Recipe))
+		if err != nil {
+			return fmt.Errorf("its recipe: %w", err)
+		}
+		r.r = rec
+	}
+	if err := c.Model.Verify(); err != nil {
+		return err
+	}
+	l.Looks = max(l.Looks, r.loop.Looks)
+	r.loop, r.model = l, c.Model
+	if err := r.checkMasks(r.model); err != nil {
+		return err
+	}
+	if l.Stage == event.Sparsify {
+		if err := r.makeSchedule(); err != nil {
+			return err
+		}
+	}
+	if l.Replayed > 0 {
+		r.pending = r.pending[min(l.Replayed, len(r.pending)):]
+	}
+	return r.startTrainer(c.State)
+}
+
+// startTrainer puts the current model on the device.
+func (r *run) startTrainer(state [][][]float32) error {
+	if r.t != nil {
+		r.t.Close()
+		r.t = nil
+	}
+	o, err := r.trainerOptions()
+	if err != nil {
+		return err
+	}
+	r.t, err = train.New(r.model, r.dev, o, state)
+	return err
+}
+
+func (r *run) trainerOptions() (train.Options, error) {
+	ts := r.r.Train
+	opt, err := train.Optim(ts.Optimizer, ts.Momentum, ts.WeightDecay)
+	return train.Options{Batch: min(ts.Batch, r.set.Train.N()), Optim: opt, Seed: r.r.Seed, Threads: r.threads()}, err
+}
+
+func (r *run) threads() int {
+	if n := r.r.Hardware.Threads; n > 0 {
+		return n
+	}
+	return runtime.GOMAXPROCS(0)
+}
+
+// emit writes an event. When the disk is full it waits until there is room or
+// the run is told to stop: nothing already written is lost.
+func (r *run) emit(b event.Body) error {
+	for {
+		_, err := r.cfg.Store.Emit(b)
+		if !errors.Is(err, ErrFull) {
+			return err
+		}
+		if err := r.waitForSpace(); err != nil {
+			return err
+		}
+	}
+}
+
+// waitForSpace sleeps until the disk may have room again. The log cannot say
+// so; the control socket's status does.
+func (r *run) waitForSpace() error {
+	select {
+	case c, ok := <-r.cfg.Commands:
+		if !ok || c.Cmd == CmdStop {
+			return errStop
+		}
+	case <-time.After(2 * time.Second):
+	}
+	return nil
+}
+
+// describe tells the model's layers as they are now.
+func (r *run) describe() error {
+	m := r.model
+	all, _ := m.NumParams()
+	e := &event.Model{Name: m.Name, Params: all, Classes: r.set.Classes, Train: r.set.Train.N(), Val: r.set.Val.N(), Test: r.set.Test.N(), Step: r.loop.Step}
+	in := m.Input()
+	e.Input = []int{in.C, in.H, in.W}
+	for _, l := range m.Layers() {
+		p, n := m.Params[l.Param], m.Nodes[l.Node]
+		out := m.Values[n.Out]
+		macs := int64(p.Shape.Len()) * int64(out.H) * int64(out.W)
+		e.MACs += macs
+		e.Layers = append(e.Layers, event.Layer{Name: l.Name, Op: n.Op, Shape: p.Shape, Params: int64(p.Shape.Len()), MACs: macs, Prunable: !r.skipped(l.Name)})
+	}
+	return r.emit(e)
+}
+
+// choices tells which kernel each layer runs on, before the next step.
+func (r *run) choices() error {
+	e := &event.Plan{Stage: r.loop.Stage, Step: r.loop.Step, Hash: r.t.PlanHash()}
+	for _, c := range r.t.Choices {
+		e.Layers = append(e.Layers, event.RunsAs{Name: c.Name, Format: c.Format.String(), Why: c.Why})
+	}
+	return r.emit(e)
+}
+
+func (r *run) stage(s event.Stage, state, evidence string) error {
+	return r.emit(&event.StageChange{Stage: s, State: state, Evidence: evidence})
+}
+
+// meterWhy says why no better energy source is used, and the way out.
+func meterWhy(m *energy.Meter) string {
+	if m.Measured() {
+		return ""
+	}
+	for _, s := range m.Sources() {
+		if s.Name == "rapl" && s.Why != "" {
+			if s.Fix != "" {
+				return s.Why + "; fix: " + s.Fix
+			}
+			return s.Why
+		}
+	}
+	return ""
+}

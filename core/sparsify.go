@@ -1,0 +1,244 @@
+package core
+
+import (
+	"context"
+	"fmt"
+
+	"pare/core/event"
+	"pare/core/graph"
+	"pare/core/prune"
+	"pare/core/train"
+)
+
+// sparsify is stage 3: train on while the schedule takes weights away, within
+// the floor.
+func (r *run) sparsify(ctx context.Context) error {
+	if err := r.stage(event.Sparsify, "started", ""); err != nil {
+		return err
+	}
+	if err := r.choices(); err != nil {
+		return err
+	}
+	if err := r.makeSchedule(); err != nil {
+		return err
+	}
+	p := r.r.Prune
+	lr := p.LR
+	if lr == 0 {
+		lr = r.r.Train.LR / 2 // gentler than from scratch: the weights are good already
+	}
+	rate := train.Rate{Kind: p.LRSchedule, Base: lr}
+	err := r.train(ctx, course{
+		stage: event.Sparsify,
+		steps: func() int64 { return r.sched.Steps() },
+		rate: func(step int64) float64 {
+			// Iterative pruning trains every level with the whole schedule.
+			if rate.Steps = r.sched.Steps(); p.Schedule == "iterative" {
+				rate.Steps = r.perEpoch() * int64(p.Epochs)
+				step %= rate.Steps
+			}
+			return rate.At(step)
+		},
+		before: r.takeAway,
+		after:  r.holdFloor,
+	})
+	if err != nil {
+		return err
+	}
+	if err := r.takeAway(r.loop.Step); err != nil { // one shot without training after it
+		return err
+	}
+	if r.loop.Step == 0 {
+		if _, err := r.evaluate(event.Sparsify, 0, "val"); err != nil {
+			return err
+		}
+	}
+	s, err := r.t.Eval(r.set.Val, nil)
+	if err != nil {
+		return err
+	}
+	if good := r.loop.Good; s.Acc() < r.loop.Floor && good != "" && good != r.stepName() {
+		if err := r.emit(&event.Floor{Step: r.loop.Step, Acc: s.Acc(), Floor: r.loop.Floor, Back: good, Zeros: r.zeros()}); err != nil {
+			return err
+		}
+		if err := r.goBack(good, "floor"); err != nil {
+			return err
+		}
+		r.loop.Frozen, r.loop.Step = true, r.sched.Steps() // the stage is over: a resume must not train on
+		if s, err = r.t.Eval(r.set.Val, nil); err != nil {
+			return err
+		}
+	}
+	r.lastAcc = s.Acc()
+	if err := r.checkpoint("sparse", s.Acc()); err != nil {
+		return err
+	}
+	if err := r.billStage(event.Sparsify); err != nil {
+		return err
+	}
+	text := fmt.Sprintf("%.1f %% zeros, %.1f %% on validation", 100*r.zeros(), 100*s.Acc())
+	if r.loop.Frozen && r.zeros() < r.target()-1e-3 {
+		text += fmt.Sprintf("; stopped short of %.1f %% zeros by the floor of %.1f %%", 100*r.target(), 100*r.loop.Floor)
+	}
+	if err := r.stage(event.Sparsify, "done", text); err != nil {
+		return err
+	}
+	return r.enter(event.Validate)
+}
+
+// target is the share of zeros in force: the recipe's, or a person's last word.
+func (r *run) target() float64 {
+	if n := len(r.loop.Retarget); n > 0 {
+		return r.loop.Retarget[n-1].Target
+	}
+	return r.r.Prune.Target
+}
+
+// makeSchedule builds the schedule from the recipe and the changes of target so
+// far. It is a function of these and the step alone, so a resumed run takes the
+// same weights away.
+func (r *run) makeSchedule() error {
+	p, per := r.r.Prune, r.perEpoch()
+	s, err := prune.ScheduleSpec{
+		Kind: p.Schedule, Target: p.Target, Steps: per * int64(p.Epochs), Every: int64(p.Every),
+		Levels: p.Levels, Rewind: p.RewindStep >= 0,
+	}.New()
+	if err != nil {
+		return err
+	}
+	for _, t := range r.loop.Retarget {
+		if s, err = s.Retarget(t.Step, t.Target); err != nil {
+			return err
+		}
+	}
+	r.sched = s
+	return nil
+}
+
+// rule is the recipe's pruning rule without its schedule.
+func (r *run) rule() prune.Spec {
+	p := r.r.Prune
+	return prune.Spec{Score: p.Score, Pattern: p.Pattern, Distribution: p.Distribution, Skip: p.Skip, Seed: r.r.Seed}
+}
+
+// checkMasks proves that the masks are the ones that were made last and that
+// every removed weight is zero: after loading, at the end of the stage and in
+// files read back. Momentum, weight decay, merges and exports have all been seen
+// to revive weights elsewhere.
+func (r *run) checkMasks(m *graph.Model) error {
+	if r.loop.Masks == "" {
+		return nil
+	}
+	if err := prune.Holds(m); err != nil {
+		return err
+	}
+	rep, err := prune.Survey(m, r.rule(), r.loop.Base)
+	if err != nil {
+		return err
+	}
+	if rep.Hash != r.loop.Masks {
+		return fmt.Errorf("the masks changed: hash %s, they were made with %s", rep.Hash, r.loop.Masks)
+	}
+	return nil
+}
+
+// takeAway prunes when the schedule says so.
+func (r *run) takeAway(step int64) error {
+	if r.loop.Frozen {
+		return nil
+	}
+	at := r.sched.At(step)
+	if !at.Changed && !at.Rewind {
+		return nil
+	}
+	share, rewind := at.Share, at.Rewind
+	if err := r.t.Pull(); err != nil {
+		return err
+	}
+	p := r.r.Prune
+	rs, rep, err := prune.Step(r.model, r.rule(), share, r.loop.Base)
+	if err != nil {
+		return err
+	}
+	rule := rep.Rule + ", " + p.Schedule
+	for _, x := range rs {
+		if err := r.emit(&event.Rewrite{Stage: event.Sparsify, Step: step, Op: graph.Describe(x), Text: x.Text()}); err != nil {
+			return err
+		}
+	}
+	r.loop.Share, r.loop.Masks = share, rep.Hash
+	before := r.model.StructHash()
+	if err := r.t.Rewrite(rs, rewind); err != nil {
+		return err
+	}
+	if rewind {
+		if err := r.rewind(); err != nil {
+			return err
+		}
+	}
+	e := &event.Mask{Stage: event.Sparsify, Step: step, Rule: rule, Target: share, Zeros: rep.Zeros, Of: rep.Of, Hash: rep.Hash}
+	for _, l := range rep.Layers {
+		e.Layers = append(e.Layers, event.LayerMask{Name: l.Name, Zeros: l.Zeros, Of: l.Of, Hash: l.Hash})
+	}
+	if err := r.emit(e); err != nil {
+		return err
+	}
+	if r.model.StructHash() != before {
+		if err := r.describe(); err != nil {
+			return err
+		}
+	}
+	return r.choices()
+}
+
+// rewind sets the surviving weights back to the kept step of the baseline and
+// starts the optimiser anew (Frankle et al. 2019). Cut channels cannot be
+// rewound: recipes that ask for it are refused.
+func (r *run) rewind() error {
+	c, err := r.cfg.Store.Load("rewind")
+	if err != nil {
+		return fmt.Errorf("rewind: %w", err)
+	}
+	for i := range r.model.Params {
+		p := &r.model.Params[i]
+		j := c.Model.Param(p.Name)
+		if j < 0 || !c.Model.Params[j].Shape.Equal(p.Shape) {
+			return fmt.Errorf("rewind: parameter %s has another shape than at baseline step %d", p.Name, r.r.Prune.RewindStep)
+		}
+		copy(p.Data, c.Model.Params[j].Data)
+		p.Mask.Apply(p.Data)
+	}
+	r.loop.Index = 0
+	return r.t.Push()
+}
+
+// holdFloor goes back to the last good checkpoint when validation accuracy is
+// under the floor, and takes no more away from then on. Schedules that need
+// training before they can be judged (one shot, a level) are judged at the end
+// of it.
+func (r *run) holdFloor(epoch int, s train.Score) error {
+	p := r.r.Prune
+	judged := true
+	switch p.Schedule {
+	case "oneshot":
+		judged = r.loop.Step >= r.sched.Steps()
+	case "iterative":
+		judged = epoch%max(p.Epochs, 1) == 0
+	}
+	if !judged || s.Acc() >= r.loop.Floor || r.loop.Frozen {
+		return nil
+	}
+	if r.loop.Good == "" {
+		return r.refuse("validation accuracy %.1f %% is under the floor of %.1f %% and no checkpoint of this stage is above it: the baseline stands", 100*s.Acc(), 100*r.loop.Floor)
+	}
+	back, looks := r.loop.Good, r.loop.Looks
+	if err := r.emit(&event.Floor{Step: r.loop.Step, Acc: s.Acc(), Floor: r.loop.Floor, Back: back, Zeros: r.zeros()}); err != nil {
+		return err
+	}
+	if err := r.goBack(back, "floor"); err != nil {
+		return err
+	}
+	r.loop.Frozen, r.loop.Looks = true, looks
+	r.lastAcc = -1
+	return nil
+}

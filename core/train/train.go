@@ -1,0 +1,281 @@
+// Package train runs a model on a device: one training step, evaluation of a
+// split, learning-rate schedules, and the move of weights and optimiser state
+// between the model and the device when the structure changes. The loop over
+// steps, with its stages and commands, is core's.
+//
+// train imports core/plan, core/graph, core/device, core/data and core/tensor.
+// It knows no stages, no events and no files.
+package train
+
+import (
+	"fmt"
+	"runtime"
+
+	"pare/core/data"
+	"pare/core/device"
+	"pare/core/graph"
+	"pare/core/plan"
+)
+
+// Options of a trainer.
+type Options struct {
+	Batch   int
+	Optim   device.Optim
+	Seed    uint64 // of dropout
+	Threads int    // 0 = GOMAXPROCS
+	// Dense runs every layer on dense kernels whatever its mask: the control
+	// side of a comparison.
+	Dense bool
+}
+
+// Trainer holds a model on a device. While it is open the device's bank owns
+// the weights; Pull brings them back into the model. Not safe for concurrent
+// use.
+type Trainer struct {
+	Model   *graph.Model
+	Choices []plan.Choice
+	Plan    *device.Plan // of a training step
+	Weights []device.Weight
+
+	dev   device.Device
+	o     Options
+	bank  device.Bank
+	step  device.Exec
+	eval  device.Exec
+	infer device.Exec // batch 1, one thread
+}
+
+// EvalBatch is the batch of evaluations. It does not change results.
+const EvalBatch = 256
+
+// New puts m on dev. state is the optimiser's, State[slot][param], or nil for a
+// fresh start. m.Data must be filled.
+func New(m *graph.Model, dev device.Device, o Options, state [][][]float32) (*Trainer, error) {
+	if o.Threads <= 0 {
+		o.Threads = runtime.GOMAXPROCS(0)
+	}
+	t := &Trainer{Model: m, dev: dev, o: o}
+	if err := t.build(state); err != nil {
+		t.Close()
+		return nil, err
+	}
+	return t, nil
+}
+
+func (t *Trainer) build(state [][][]float32) error {
+	m := t.Model
+	t.Choices = plan.Choose(m, t.dev)
+	if t.o.Dense {
+		for i := range t.Choices {
+			t.Choices[i].Format, t.Choices[i].Why = 0, "dense on request"
+		}
+	}
+	t.Weights = plan.Weights(m, t.Choices)
+	p, err := plan.Build(m, t.dev, plan.Options{Mode: plan.Train, Batch: t.o.Batch, Optim: t.o.Optim, Seed: t.o.Seed})
+	if err != nil {
+		return err
+	}
+	t.Plan = p
+	slots := t.o.Optim.Slots()
+	if t.bank, err = t.dev.NewBank(t.Weights, slots); err != nil {
+		return err
+	}
+	for i, w := range m.Params {
+		if len(w.Data) != w.Shape.Len() {
+			return fmt.Errorf("parameter %s has %d values for shape %v: load or initialise it first", w.Name, len(w.Data), w.Shape)
+		}
+		if err := t.bank.Set(i, w.Data); err != nil {
+			return err
+		}
+		for s := 0; s < slots && state != nil; s++ {
+			if s < len(state) && state[s][i] != nil {
+				if err := t.bank.SetState(i, s, state[s][i]); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	if t.step, err = t.dev.Compile(p, t.bank, t.o.Threads); err != nil {
+		return err
+	}
+	pe, err := plan.Build(m, t.dev, plan.Options{Mode: plan.Eval, Batch: EvalBatch})
+	if err != nil {
+		return err
+	}
+	if t.eval, err = t.dev.Compile(pe, t.bank, t.o.Threads); err != nil {
+		return err
+	}
+	pi, err := plan.Build(m, t.dev, plan.Options{Mode: plan.Infer, Batch: 1})
+	if err != nil {
+		return err
+	}
+	t.infer, err = t.dev.Compile(pi, t.bank, 1)
+	return err
+}
+
+// Close frees the device's side. The model keeps what the last Pull brought.
+func (t *Trainer) Close() {
+	for _, e := range []device.Exec{t.step, t.eval, t.infer} {
+		if e != nil {
+			e.Close() //nolint:errcheck // nothing left to do with it
+		}
+	}
+	t.step, t.eval, t.infer = nil, nil, nil
+}
+
+// Step trains on the given rows of set. index is 1 for the first step of the
+// optimiser's life.
+func (t *Trainer) Step(set *data.Set, rows []int32, lr float64, index int64) (device.Result, error) {
+	return t.step.Run(&device.Step{X: set.X, Labels: set.Labels, Rows: rows, LR: float32(lr), Index: index})
+}
+
+// Score is the outcome of an evaluation.
+type Score struct {
+	Correct, N int
+	Loss       float64 // mean
+}
+
+// Acc is the accuracy, 0…1.
+func (s Score) Acc() float64 { return float64(s.Correct) / float64(max(s.N, 1)) }
+
+// Eval runs the model over a whole split. If pred is not nil it receives the
+// predicted class of every sample.
+func (t *Trainer) Eval(set *data.Set, pred []int32) (Score, error) {
+	var s Score
+	rows := make([]int32, 0, EvalBatch)
+	for i := 0; i < set.N(); i += EvalBatch {
+		rows = rows[:0]
+		for j := i; j < min(i+EvalBatch, set.N()); j++ {
+			rows = append(rows, int32(j))
+		}
+		st := &device.Step{X: set.X, Labels: set.Labels, Rows: rows}
+		if pred != nil {
+			st.Pred = pred[i : i+len(rows)]
+		}
+		r, err := t.eval.Run(st)
+		if err != nil {
+			return s, err
+		}
+		s.Loss += r.Loss * float64(len(rows))
+		s.Correct += r.Correct
+		s.N += len(rows)
+	}
+	s.Loss /= float64(max(s.N, 1))
+	return s, nil
+}
+
+// Infer runs one sample (row i of set) and writes its logits to out.
+func (t *Trainer) Infer(set *data.Set, i int, out []float32) error {
+	_, err := t.infer.Run(&device.Step{X: set.X, Rows: []int32{int32(i)}, Out: out})
+	return err
+}
+
+// Pull copies the weights from the device into the model.
+func (t *Trainer) Pull() error {
+	for i := range t.Model.Params {
+		p := &t.Model.Params[i]
+		if len(p.Data) != p.Shape.Len() {
+			p.Data = make([]float32, p.Shape.Len())
+		}
+		if err := t.bank.Get(i, p.Data); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Push copies the model's weights to the device: after a rewind.
+func (t *Trainer) Push() error {
+	for i, p := range t.Model.Params {
+		if err := t.bank.Set(i, p.Data); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// State copies the optimiser's state out: State[slot][param], nil for
+// parameters that are not trained.
+func (t *Trainer) State() ([][][]float32, error) {
+	st := make([][][]float32, t.o.Optim.Slots())
+	for s := range st {
+		st[s] = make([][]float32, len(t.Weights))
+		for i, w := range t.Weights {
+			if !w.Train {
+				continue
+			}
+			st[s][i] = make([]float32, w.Shape.Len())
+			if err := t.bank.State(i, s, st[s][i]); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return st, nil
+}
+
+// Rewrite applies rewrites to the model and moves weights and optimiser state
+// along. fresh drops the state instead: a rewind starts the optimiser anew.
+func (t *Trainer) Rewrite(rs []graph.Rewrite, fresh bool) error {
+	if err := t.Pull(); err != nil {
+		return err
+	}
+	var state [][][]float32
+	if !fresh {
+		var err error
+		if state, err = t.State(); err != nil {
+			return err
+		}
+	}
+	old := t.Model.Clone()
+	for _, r := range rs {
+		shapes := t.Model.Params
+		before := make([]graph.Param, len(shapes))
+		copy(before, shapes)
+		for i := range before {
+			before[i].Shape = before[i].Shape.Clone()
+		}
+		remap, err := r.Apply(t.Model)
+		if err != nil {
+			*t.Model = *old
+			return err
+		}
+		for s := range state {
+			for i := range state[s] {
+				if state[s][i] != nil {
+					state[s][i] = remap.Tensor(i, before[i].Shape, state[s][i])
+				}
+			}
+		}
+	}
+	t.Close()
+	return t.build(state)
+}
+
+// PlanHash identifies the plan of a training step.
+func (t *Trainer) PlanHash() string { return plan.Hash(t.Plan, t.Weights) }
+
+// Resident is the number of bytes the weights take on the device.
+func (t *Trainer) Resident() int64 { return t.bank.Resident() }
+
+// Probe times the calls of n training steps on rows of set and returns the time
+// per node of the model, in nanoseconds per step summed over workers, forward
+// and backward and update together. The weights do change: use a copy.
+func (t *Trainer) Probe(set *data.Set, rows []int32, lr float64, n int) ([]float64, error) {
+	t.step.Probe(true)
+	defer t.step.Probe(false)
+	for i := 0; i < n; i++ {
+		if _, err := t.Step(set, rows, lr, int64(i+1)); err != nil {
+			return nil, err
+		}
+	}
+	per := make([]float64, len(t.Plan.Nodes))
+	times := t.step.Times()
+	i := 0
+	for _, r := range t.Plan.Regions {
+		for _, c := range r.Calls {
+			per[c.Node] += float64(times[i].Nanoseconds()) / float64(n)
+			i++
+		}
+	}
+	return per, nil
+}

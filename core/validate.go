@@ -1,0 +1,136 @@
+package core
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"pare/core/event"
+	"pare/core/train"
+)
+
+// alternations is how often dense and pared are measured in turn.
+const alternations = 5
+
+// validate is stage 4: the test set, dense against pared on the same samples,
+// and the cost of both measured in alternation.
+func (r *run) validate(ctx context.Context) error {
+	if err := r.stage(event.Validate, "started", ""); err != nil {
+		return err
+	}
+	if err := r.wait(ctx, event.Validate, "this will look at the test set"); err != nil {
+		return err
+	}
+	r.startEpoch()
+	dense, err := r.denseTrainer()
+	if err != nil {
+		return err
+	}
+	defer dense.Close()
+	r.loop.Looks++
+	if err := r.checkpoint(r.stepName(), -1); err != nil { // a look counts even if the run dies during it
+		return err
+	}
+	test := r.set.Test
+	a, b := make([]int32, test.N()), make([]int32, test.N())
+	sd, err := dense.Eval(test, a)
+	if err != nil {
+		return err
+	}
+	sn, err := r.t.Eval(test, b)
+	if err != nil {
+		return err
+	}
+	lo, hi := train.Wilson(sn.Correct, sn.N)
+	if err := r.emit(&event.Eval{Stage: event.Validate, Step: r.loop.Step, Split: "test", Correct: sn.Correct, N: sn.N, Loss: finite(sn.Loss), Lo: lo, Hi: hi, Zeros: r.zeros()}); err != nil {
+		return err
+	}
+	l, err := r.compare(dense, sd, sn)
+	if err != nil {
+		return err
+	}
+	if err := r.emit(l); err != nil {
+		return err
+	}
+	v := r.judge(a, b, test.Labels, sd, sn)
+	v.Text = fmt.Sprintf("%s  %s", v.Verdict, v.Text)
+	if s := savings(l, r.meter.Measured()); s != "" {
+		v.Text += " · " + s
+	}
+	if err := r.emit(v); err != nil {
+		return err
+	}
+	r.loop.Verdict = v.Verdict
+	if err := r.billStage(event.Validate); err != nil {
+		return err
+	}
+	if err := r.stage(event.Validate, "done", fmt.Sprintf("%s, %d test samples, look %d at the test set", v.Verdict, v.N, v.Looks)); err != nil {
+		return err
+	}
+	r.lastAcc = -1 // the checkpoint must not carry a test accuracy as validation's
+	return r.enter(event.Deploy)
+}
+
+// denseTrainer puts the baseline on the device beside the pared model.
+func (r *run) denseTrainer() (*train.Trainer, error) {
+	c, err := r.cfg.Store.Load("baseline")
+	if err != nil {
+		return nil, fmt.Errorf("the dense baseline to compare with: %w", err)
+	}
+	o, err := r.trainerOptions()
+	if err != nil {
+		return nil, err
+	}
+	o.Dense = true
+	return train.New(c.Model, r.dev, o, nil)
+}
+
+// judge applies the verdict rule: PASS if the paired 95 % interval's lower end
+// lies above the floor, FAIL if its upper end lies below it, else UNDECIDED. A
+// floor given as an absolute accuracy is compared with the pared accuracy's own
+// interval, as nothing is paired with it.
+func (r *run) judge(dense, now, label []int32, sd, sn train.Score) *event.Verdict {
+	v := &event.Verdict{N: sn.N, Looks: r.loop.Looks}
+	v.Diff, v.Lo, v.Hi = train.Paired(dense, now, label)
+	var above, below bool
+	if a := r.r.Floor.Accuracy; a > 0 {
+		lo, hi := train.Wilson(sn.Correct, sn.N)
+		v.Floor = a
+		above, below = lo > a, hi < a
+	} else {
+		drop := -r.r.Floor.Points / 100
+		v.Floor = sd.Acc() + drop
+		above, below = v.Lo > drop, v.Hi < drop
+	}
+	switch {
+	case above:
+		v.Verdict = "PASS"
+	case below:
+		v.Verdict = "FAIL"
+	default:
+		v.Verdict = "UNDECIDED"
+	}
+	v.Text = fmt.Sprintf("%.1f %% against a floor of %.1f %% (difference %s pt, 95 %%: %s to %s, %d test samples)",
+		100*sn.Acc(), 100*v.Floor, signed(100*v.Diff, 1), signed(100*v.Lo, 1), signed(100*v.Hi, 1), sn.N)
+	v.Classes = make([]event.ClassRow, len(r.set.Classes))
+	for i, l := range label {
+		c := &v.Classes[l]
+		c.Name = r.set.Classes[l]
+		c.N++
+		if dense[i] == l {
+			c.Dense++
+		}
+		if now[i] == l {
+			c.Now++
+		}
+	}
+	for i := range v.Classes {
+		v.Classes[i].Name = r.set.Classes[i]
+	}
+	return v
+}
+
+// signed prints a number with its sign, the minus as people write it.
+func signed(x float64, digits int) string {
+	return strings.Replace(fmt.Sprintf("%+.*f", digits, x), "-", "−", 1)
+}
