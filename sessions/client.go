@@ -1,0 +1,215 @@
+package sessions
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"pare/core"
+)
+
+// ErrNotRunning says that no process carries the run, so nobody can be told
+// anything.
+var ErrNotRunning = errors.New("is not running")
+
+// Refused is a run's no to a command.
+type Refused struct {
+	Reason string
+	Fix    string
+	// Seat is set when somebody else has the driver's seat.
+	Seat bool
+}
+
+// Error is the reason and the way out in one line.
+func (r *Refused) Error() string {
+	if r.Fix == "" {
+		return r.Reason
+	}
+	return r.Reason + ": " + r.Fix
+}
+
+// answerLimit bounds the wait for an answer when the context does not.
+const answerLimit = 5 * time.Second
+
+// Send hands one command to the run. It returns once the run has taken it; it
+// takes effect at the next step. Errors: ErrNotRunning, *Refused, or of the
+// connection.
+func (s *Session) Send(ctx context.Context, c core.Command) error {
+	k, err := s.dial(ctx)
+	if err != nil {
+		return err
+	}
+	defer k.c.Close() //nolint:errcheck // the answer is what counts
+	_, err = k.ask(ctx, request{Command: c})
+	return err
+}
+
+// Live asks the run's process for what the log cannot say.
+func (s *Session) Live(ctx context.Context) (Live, error) {
+	k, err := s.dial(ctx)
+	if err != nil {
+		return Live{}, err
+	}
+	defer k.c.Close() //nolint:errcheck // the answer is what counts
+	a, err := k.ask(ctx, request{Command: core.Command{Cmd: statusCmd}})
+	return a.Live, err
+}
+
+// notRunning says what can be done with a session that no process carries.
+func (s *Session) notRunning() error {
+	if s.Summary().Status == Done {
+		return fmt.Errorf("session %s %w, it is done: `pare report %s` shows it", s.ID, ErrNotRunning, s.ID)
+	}
+	return fmt.Errorf("session %s %w: `pare sessions resume %s` goes on with it", s.ID, ErrNotRunning, s.ID)
+}
+
+// client is one connection to a run.
+type client struct {
+	s *Session
+	c net.Conn
+	r *bufio.Reader
+}
+
+func (s *Session) dial(ctx context.Context) (*client, error) {
+	path, err := socketPath(s.Dir)
+	if err != nil {
+		return nil, err
+	}
+	if r, err := readRun(s.Dir); err == nil && r.Socket != "" && filepath.Dir(r.Socket) == socketDir() {
+		path = r.Socket // the folder may have been moved since
+	}
+	if _, alive := s.Alive(); !alive {
+		return nil, s.notRunning()
+	}
+	if err := checkSocketDir(filepath.Dir(path)); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, answerLimit)
+	defer cancel()
+	var d net.Dialer
+	for {
+		c, err := d.DialContext(ctx, "unix", path)
+		if err == nil {
+			return &client{s: s, c: c, r: bufio.NewReader(c)}, nil
+		}
+		if ctx.Err() != nil {
+			return nil, fmt.Errorf("session %s does not listen: %w", s.ID, err)
+		}
+		if _, alive := s.Alive(); !alive {
+			return nil, s.notRunning()
+		}
+		select { // just starting
+		case <-ctx.Done():
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// ask sends one line and waits for its answer.
+func (k *client) ask(ctx context.Context, r request) (answer, error) {
+	end, ok := ctx.Deadline()
+	if !ok {
+		end = time.Now().Add(answerLimit)
+	}
+	_ = k.c.SetDeadline(end)
+	stop := context.AfterFunc(ctx, func() { _ = k.c.SetDeadline(time.Unix(1, 0)) })
+	defer stop()
+	var a answer
+	b, err := json.Marshal(r)
+	if err == nil && len(b) >= maxRequest {
+		return a, &Refused{Reason: fmt.Sprintf("a command may have %d bytes", maxRequest)}
+	}
+	if err == nil {
+		_, err = k.c.Write(append(b, '\n'))
+	}
+	var line []byte
+	if err == nil {
+		line, err = readRequest(k.r, maxRequest)
+	}
+	if err == nil {
+		err = json.Unmarshal(line, &a)
+	}
+	if err != nil {
+		_ = k.c.Close() // answers would no longer fit the questions
+		if ctx.Err() != nil {
+			err = ctx.Err()
+		}
+		return a, fmt.Errorf("session %s: %w", k.s.ID, err)
+	}
+	if !a.OK {
+		return a, &Refused{Reason: a.Error, Fix: a.Fix, Seat: a.Seat}
+	}
+	return a, nil
+}
+
+// Driver holds the driver's seat of a run until it is closed or its process
+// ends. Its methods may be used from several goroutines.
+type Driver struct {
+	mu   sync.Mutex // one question at a time
+	k    *client
+	stop chan struct{}
+	once sync.Once
+}
+
+// keepSeat is how often a driver shows that it is still there.
+var keepSeat = 30 * time.Second
+
+// Drive takes the driver's seat: until Close nobody else can command the run.
+// A taken seat is a *Refused with Seat set. When the connection breaks (the
+// run ended), Send and Live fail; Drive again then.
+func (s *Session) Drive(ctx context.Context) (*Driver, error) {
+	k, err := s.dial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := k.ask(ctx, request{Hello: "drive"}); err != nil {
+		_ = k.c.Close()
+		return nil, err
+	}
+	d := &Driver{k: k, stop: make(chan struct{})}
+	go d.keep()
+	return d, nil
+}
+
+func (d *Driver) keep() {
+	t := time.NewTicker(keepSeat)
+	defer t.Stop()
+	for {
+		select {
+		case <-d.stop:
+			return
+		case <-t.C:
+			if _, err := d.Live(context.Background()); err != nil {
+				return
+			}
+		}
+	}
+}
+
+// Send hands one command to the run, as Session.Send does.
+func (d *Driver) Send(ctx context.Context, c core.Command) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	_, err := d.k.ask(ctx, request{Command: c})
+	return err
+}
+
+// Live asks for what the log cannot say.
+func (d *Driver) Live(ctx context.Context) (Live, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	a, err := d.k.ask(ctx, request{Command: core.Command{Cmd: statusCmd}})
+	return a.Live, err
+}
+
+// Close leaves the seat. The run goes on.
+func (d *Driver) Close() error {
+	d.once.Do(func() { close(d.stop) })
+	return d.k.c.Close()
+}

@@ -1,0 +1,121 @@
+package sessions
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"pare/core"
+)
+
+// The control protocol is one JSON object a line, an answer to each:
+//
+//	{"hello":"drive"}                    take the driver's seat, if it is free
+//	{"hello":"watch"}                    only ask
+//	{"cmd":"status"}                     → {"ok":true,"pid":…,"seq":…}
+//	{"cmd":"target","value":0.9}         → {"ok":true} or {"error":…,"fix":…}
+//
+// A command without a hello takes the seat for that moment. An accepted
+// command takes effect at the run's next step; the log then says so.
+
+// Limits of the socket.
+const (
+	maxRequest = 1 << 20 // bytes of a line
+	maxConns   = 32
+)
+
+// idleLimit is how long a connection may be silent. Drivers ask for the status
+// now and then; a frozen one loses the seat.
+var idleLimit = 2 * time.Minute
+
+const statusCmd = "status"
+
+// request is one line from a client.
+type request struct {
+	Hello string `json:"hello,omitempty"`
+	core.Command
+}
+
+// answer is one line back.
+type answer struct {
+	OK    bool   `json:"ok"`
+	Error string `json:"error,omitempty"`
+	Fix   string `json:"fix,omitempty"`
+	Seat  bool   `json:"seat,omitempty"` // refused because somebody else drives
+	Live
+}
+
+// Live is what only the process of a run knows.
+type Live struct {
+	Pid int   `json:"pid,omitempty"`
+	Seq int64 `json:"seq,omitempty"` // of the last event
+	// Problem is why the log or another file cannot be written, "" when all is
+	// well. A full disk cannot be logged.
+	Problem string `json:"problem,omitempty"`
+	// DriverSince is when somebody took the driver's seat; nil when it is free.
+	DriverSince *time.Time `json:"driver_since,omitempty"`
+}
+
+// parseRequest reads a line and checks all that can be checked without knowing
+// the run.
+func parseRequest(line []byte) (request, error) {
+	var r request
+	d := json.NewDecoder(bytes.NewReader(line))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&r); err != nil {
+		return r, fmt.Errorf("not a command: %w", err)
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return r, errors.New("not a command: one JSON object a line")
+	}
+	switch {
+	case r.Hello != "" && r.Cmd != "":
+		return r, errors.New("hello and cmd are two lines")
+	case r.Hello == "drive", r.Hello == "watch":
+		return r, nil
+	case r.Hello != "":
+		return r, fmt.Errorf("hello %q: say drive or watch", r.Hello)
+	}
+	switch r.Cmd {
+	case statusCmd, core.CmdPause, core.CmdGo, core.CmdNext, core.CmdStop:
+	case core.CmdTarget:
+		if !(r.Value >= 0 && r.Value < 1) {
+			return r, fmt.Errorf("target %g: the share of zeros must be at least 0 and below 1", r.Value)
+		}
+	case core.CmdRollback:
+		if err := checkName(r.Text); err != nil {
+			return r, fmt.Errorf("rollback: %w", err)
+		}
+	case core.CmdConfigure:
+		if _, err := core.ParseRecipe([]byte(r.Text)); err != nil {
+			return r, fmt.Errorf("recipe: %w", err)
+		}
+	default:
+		return r, fmt.Errorf("unknown command %q", r.Cmd)
+	}
+	return r, nil
+}
+
+// readRequest reads up to the next newline; a longer line than max is an
+// error.
+func readRequest(r *bufio.Reader, max int) ([]byte, error) {
+	var line []byte
+	for {
+		b, err := r.ReadSlice('\n')
+		if len(line)+len(b) > max {
+			return nil, fmt.Errorf("a line may have %d bytes", max)
+		}
+		line = append(line, b...)
+		if errors.Is(err, bufio.ErrBufferFull) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		return bytes.TrimSpace(line), nil
+	}
+}

@@ -1,0 +1,165 @@
+package report
+
+import (
+	"fmt"
+	"math"
+
+	"pare/core/energy"
+	"pare/core/event"
+)
+
+// ledger is dense against pared.
+type ledger struct {
+	Head  string // what the table is
+	Rows  []ledgerRow
+	Notes []string
+
+	Predicted bool
+}
+
+type ledgerRow struct {
+	Name, Dense, Now, Change string
+	Main                     bool // set large
+}
+
+// tile is one headline figure.
+type tile struct{ Name, Value, Change, Note string }
+
+// newLedger is the measured ledger, else the predicted one, else empty.
+func newLedger(st *event.State) ledger {
+	l, head := st.Ledger, ""
+	switch {
+	case l != nil:
+		head = fmt.Sprintf("Dense against pared, measured in %s in turn on the same machine; batch %d.", plural(l.Rounds, "alternation"), l.Batch)
+	case st.Predicted != nil:
+		l = st.Predicted
+		head = fmt.Sprintf("Predicted in stage 2 for %s, from counted work; nothing of this has been run.", or(l.Hardware, "this machine"))
+	default:
+		return ledger{}
+	}
+	d, n := l.Dense, l.Now
+	v := ledger{Head: head, Predicted: l.Predicted}
+	row := func(name, dense, now, change string) {
+		v.Rows = append(v.Rows, ledgerRow{Name: name, Dense: dense, Now: now, Change: change})
+	}
+	if !l.Predicted {
+		row("accuracy on the test set (95 %)", interval(d.Acc, d.Lo, d.Hi), interval(n.Acc, n.Lo, n.Hi), points(n.Acc-d.Acc))
+	}
+	row("zeros, of the prunable weights", percent(d.Zeros), percent(n.Zeros), "")
+	row("params", count(d.Params), count(n.Params), change(float64(d.Params), float64(n.Params)))
+	row("packed file", size(d.FileBytes), size(n.FileBytes), change(float64(d.FileBytes), float64(n.FileBytes)))
+	if d.Resident > 0 || n.Resident > 0 {
+		row("bytes resident", size(d.Resident), size(n.Resident), change(float64(d.Resident), float64(n.Resident)))
+	}
+	joules, timeChange := joules, timeChange
+	if l.Predicted { // nothing was measured, and the bands of both sides go the same way
+		joules = func(j event.Joules) string {
+			if !known(j) {
+				return none
+			}
+			return energy.Format(energy.Reading{UJ: j.UJ, Tier: energy.Tier(j.Tier), Band: j.Band, Coverage: 1})
+		}
+		timeChange = func(d, _, n, _ float64) string { return or(change(d, n), none) }
+	}
+	row("CPU per training step", millis(d.StepCPUUS, d.StepBand), millis(n.StepCPUUS, n.StepBand), timeChange(d.StepCPUUS, d.StepBand, n.StepCPUUS, n.StepBand))
+	row("energy per training step", joules(d.StepEnergy), joules(n.StepEnergy), energyChange(d.StepEnergy, n.StepEnergy))
+	row("time per inference, batch 1", millis(d.InferUS, d.InferBand), millis(n.InferUS, n.InferBand), timeChange(d.InferUS, d.InferBand, n.InferUS, n.InferBand))
+	row("energy per inference", joules(d.InferEnergy), joules(n.InferEnergy), energyChange(d.InferEnergy, n.InferEnergy))
+	if known(n.StepEnergy) && !energy.Tier(n.StepEnergy.Tier).Measured() {
+		v.Notes = append(v.Notes, estimated)
+	}
+	if p := pays(st); p != "" {
+		v.Notes = append(v.Notes, p)
+	}
+	if l.Note != "" {
+		v.Notes = append(v.Notes, l.Note)
+	}
+	return v
+}
+
+// estimated is said wherever joules do not come from a meter.
+const estimated = "Energy here is an estimate: busy power is taken as constant, so a saving in J equals the saving in CPU time. It is no claim about the machine's power."
+
+// timeChange is the relative change, and whether it is larger than what the
+// alternations scatter (core's rule for the same sentence).
+func timeChange(d, dBand, n, nBand float64) string {
+	c := change(d, n)
+	if c == "" || !(n > 0) {
+		return none
+	}
+	band := math.Hypot(dBand, nBand) * n / d
+	if !(band > 0) {
+		return c
+	}
+	if math.Abs(100*(n/d-1)) <= band {
+		return fmt.Sprintf("no difference beyond ±%.0f %%", math.Ceil(band))
+	}
+	return fmt.Sprintf("%s (±%.0f)", c, math.Ceil(band))
+}
+
+func energyChange(d, n event.Joules) string {
+	if !known(d) || !known(n) {
+		return none
+	}
+	c := change(float64(*d.UJ), float64(*n.UJ))
+	if c == "" {
+		return none
+	}
+	if !energy.Tier(n.Tier).Measured() {
+		return c + ", as CPU time"
+	}
+	return c
+}
+
+// pays says after how many inferences the joules of sparsifying are back. It
+// wants a saving that is larger than its scatter.
+func pays(st *event.State) string {
+	l := st.Ledger
+	if l == nil {
+		return ""
+	}
+	cost, a, b := st.Stages[event.Sparsify].Cost.Energy, l.Dense.InferEnergy, l.Now.InferEnergy
+	if !known(cost) || !known(a) || !known(b) || *cost.UJ <= 0 || *b.UJ <= 0 || *a.UJ <= *b.UJ {
+		return ""
+	}
+	saved := float64(*a.UJ - *b.UJ)
+	if 100*saved < math.Hypot(l.Dense.InferBand*float64(*a.UJ), l.Now.InferBand*float64(*b.UJ)) {
+		return ""
+	}
+	n, unit := float64(*cost.UJ)/saved, ""
+	switch {
+	case n >= 1e6:
+		n, unit = n/1e6, " million"
+	case n >= 1e3:
+		n, unit = n/1e3, " thousand"
+	}
+	by := ""
+	if t := energy.Tier(b.Tier); !t.Measured() {
+		by = ", by tier " + b.Tier
+	}
+	if n >= 100 {
+		n = math.Round(n)
+		return fmt.Sprintf("Sparsifying took %s. That is paid back after %.0f%s inferences%s.", joules(cost), n, unit, by)
+	}
+	return fmt.Sprintf("Sparsifying took %s. That is paid back after %.2g%s inferences%s.", joules(cost), n, unit, by)
+}
+
+// tiles are the headline figures of a measured ledger.
+func tiles(st *event.State) []tile {
+	l := st.Ledger
+	if l == nil {
+		return nil
+	}
+	d, n := l.Dense, l.Now
+	out := []tile{
+		{"accuracy, test set", percent(n.Acc), points(n.Acc - d.Acc), "dense " + percent(d.Acc)},
+		{"zeros", percent(n.Zeros), "", "of the prunable weights"},
+		{"packed file", size(n.FileBytes), change(float64(d.FileBytes), float64(n.FileBytes)), "dense " + size(d.FileBytes)},
+		{"CPU per training step", millis(n.StepCPUUS, 0), timeChange(d.StepCPUUS, d.StepBand, n.StepCPUUS, n.StepBand), "dense " + millis(d.StepCPUUS, 0)},
+	}
+	e := tile{"energy per training step", joules(n.StepEnergy), energyChange(d.StepEnergy, n.StepEnergy), "dense " + joules(d.StepEnergy)}
+	if !known(n.StepEnergy) {
+		e = tile{"energy per training step", none, "", "not measured"}
+	}
+	return append(out, e)
+}

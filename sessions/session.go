@@ -1,0 +1,140 @@
+package sessions
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"pare/core"
+	"pare/core/event"
+)
+
+// Recipe reads the session's recipe as it stands.
+func (s *Session) Recipe() (*core.Recipe, error) {
+	r, err := core.ReadRecipe(filepath.Join(s.Dir, recipeFile))
+	if err != nil {
+		return nil, fmt.Errorf("session %s: %w", s.ID, err)
+	}
+	return r, nil
+}
+
+// State folds the whole log. When the log is damaged (*DamageError) or of a
+// newer pare (ErrNewer), the state up to there comes with the error; it is
+// never nil.
+func (s *Session) State() (*event.State, error) {
+	st := new(event.State)
+	err := s.each(func(e event.Event) { st.Apply(e) })
+	return st, err
+}
+
+// each calls f for every event of the log as it is now.
+func (s *Session) each(f func(event.Event)) error {
+	t, err := s.Tail()
+	if err != nil {
+		return err
+	}
+	defer t.Close() //nolint:errcheck // only read from
+	for {
+		es, err := t.Next(1024)
+		for _, e := range es {
+			f(e)
+		}
+		if err != nil || len(es) == 0 {
+			return err
+		}
+	}
+}
+
+// Decisions are the choices a person made, in order, in the form a recipe
+// carries: a new run repeats them at the same steps. What a resumed run did
+// again because the log said so stands once.
+func (s *Session) Decisions() ([]core.Decision, error) {
+	var l []core.Decision
+	seen := map[core.Decision]bool{}
+	err := s.each(func(e event.Event) {
+		b, ok := e.Body.(*event.Decision)
+		if !ok || b.By == "pare" {
+			return // pare's own follow from the recipe
+		}
+		switch b.Cmd {
+		case core.CmdConfigure: // is in recipe.toml
+			return
+		case core.CmdPause, core.CmdGo, core.CmdNext, core.CmdStop: // change nothing that is computed
+			return
+		}
+		d := core.Decision{Stage: int(b.Stage), Step: b.Step, Cmd: b.Cmd, Value: b.Value, Text: b.Text}
+		if b.By != "person" && seen[d] {
+			return
+		}
+		seen[d] = true
+		l = append(l, d)
+	})
+	return l, err
+}
+
+// RecipeUsed is the recipe as really used, with the person's decisions:
+// running it again does the same.
+func (s *Session) RecipeUsed() (*core.Recipe, error) {
+	r, err := s.Recipe()
+	if err != nil {
+		return nil, err
+	}
+	if r.Decisions, err = s.Decisions(); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// Remove deletes the session. It refuses while a process carries the run.
+func (s *Session) Remove() error {
+	if !isSession(s.Dir) && !emptied(s.Dir) {
+		return fmt.Errorf("session %s: %s does not look like a session: remove it by hand", s.ID, s.Dir)
+	}
+	// A run that has said its last word may take a moment to leave.
+	done := s.Summary().Status == Done
+	wait := time.Duration(0)
+	if done {
+		wait = lockWait
+	}
+	lock, err := s.takeLock(wait, done)
+	if err != nil {
+		if errors.Is(err, ErrRunning) {
+			return fmt.Errorf("session %s is running: stop it first with `pare attach %s`", s.ID, s.ID)
+		}
+		return err
+	}
+	// Out of sight first, so that no half of a session is ever listed.
+	gone := filepath.Join(filepath.Dir(s.Dir), ".rm-"+s.ID)
+	_ = os.RemoveAll(gone)
+	if err := os.Rename(s.Dir, gone); err != nil {
+		gone = s.Dir // Windows: the lock is open in it
+	}
+	_ = lock.Close()
+	if err := os.RemoveAll(gone); err != nil {
+		return fmt.Errorf("session %s: %w", s.ID, err)
+	}
+	if p, err := socketPath(s.Dir); err == nil {
+		_ = os.Remove(p) // of a run that was killed
+	}
+	return nil
+}
+
+// emptied reports whether a folder holds nothing but what a session has: the
+// remains of one whose making or removal was cut short.
+func emptied(dir string) bool {
+	es, err := os.ReadDir(dir)
+	if err != nil {
+		return false
+	}
+	for _, e := range es {
+		switch n := e.Name(); {
+		case n == checkpointDir, n == exportDir, n == lockFile, n == stderrFile, strings.HasPrefix(n, ".") && strings.Contains(n, ".tmp-"):
+		default:
+			return false
+		}
+	}
+	return true
+}
