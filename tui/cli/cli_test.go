@@ -1,0 +1,129 @@
+package cli
+
+import (
+	"bytes"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/creack/pty"
+
+	"pare/sessions"
+)
+
+// The test binary stands in for the program: runs start it again.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == sessions.Verb || os.Getenv("PARE_TEST_MAIN") != "" {
+		os.Exit(Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+	}
+	os.Exit(m.Run())
+}
+
+// call runs the command line in this process.
+func call(t *testing.T, args ...string) (code int, out, errs string) {
+	t.Helper()
+	var o, e bytes.Buffer
+	code = Main(append(args, "--sessions", t.TempDir()), nil, &o, &e)
+	return code, o.String(), e.String()
+}
+
+func TestMistakesAreOneLine(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		p := filepath.Join(dir, name)
+		if err := os.WriteFile(p, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	for _, c := range []struct {
+		args []string
+		code int
+		want string
+	}{
+		{[]string{"nonsense"}, 1, "no built-in model"},
+		{[]string{"run", "--nonsense"}, 2, "unknown flag"},
+		{[]string{"run", "--target", "1.2"}, 2, "prune.target"},
+		{[]string{"run", "--target", "high"}, 2, "--target"},
+		{[]string{"run", "--pattern", "diagonal"}, 2, "element, block4x1, neuron"},
+		{[]string{"run", "--model", "./missing.onnx"}, 1, "missing.onnx"},
+		{[]string{"run", "--data", "./missing.csv"}, 1, "missing.csv"},
+		{[]string{"run", "missing.toml"}, 2, "missing.toml"},
+		{[]string{"run", write("typo.toml", "version = 1\n[prune]\ntarge = 0.5\n")}, 2, "targe"},
+		{[]string{"run", write("new.toml", "version = 99\n")}, 2, "newer"},
+		{[]string{"run", write("bad.toml", "version = [\n")}, 2, "line"},
+		{[]string{"inspect"}, 2, "accepts 1 arg"},
+		{[]string{"inspect", write("no.onnx", "hello")}, 1, "no.onnx"},
+		{[]string{"predict", "lenet-300-100"}, 2, "--input"},
+		{[]string{"predict", "lenet-300-100", "--input", write("in.json", `{"input":{"shape":[1,3],"data":[1,2,3]}}`)}, 1, "does not fit"},
+		{[]string{"attach", "nobody"}, 1, "no sessions"},
+		{[]string{"sessions"}, 2, "list"},
+		{[]string{"sessions", "rm", "nobody"}, 1, "no sessions"},
+		{[]string{"hw", "show", "nobody"}, 1, "generic-x86-cpu"},
+		{[]string{"data", "show", "./missing"}, 1, "missing"},
+	} {
+		code, out, errs := call(t, c.args...)
+		if code != c.code || !strings.Contains(errs, c.want) {
+			t.Errorf("pare %s: exit %d, %q; want exit %d and %q", strings.Join(c.args, " "), code, errs, c.code, c.want)
+		}
+		if strings.Count(errs, "\n") != 1 || out != "" {
+			t.Errorf("pare %s: want exactly one line on stderr, got %q and on stdout %q", strings.Join(c.args, " "), errs, out)
+		}
+	}
+}
+
+func TestEveryVerbHasHelp(t *testing.T) {
+	for _, v := range []string{"", "demo", "run", "attach", "sessions", "sessions list", "sessions show", "sessions resume", "sessions rm", "report", "bench", "bench sparsity", "inspect", "predict", "doctor", "hw", "hw list", "hw show", "data", "data list", "data show"} {
+		code, out, errs := call(t, append(strings.Fields(v), "--help")...)
+		if code != 0 || errs != "" || !strings.Contains(out, "usage: pare") {
+			t.Errorf("pare %s --help: exit %d, %q %q", v, code, out, errs)
+		}
+	}
+}
+
+// TestHelpAsksTheTerminalNothing runs help and a usage error on a pseudo
+// terminal that never answers: they must send no query and end at once.
+func TestHelpAsksTheTerminalNothing(t *testing.T) {
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"--help"}, {"run", "--nonsense"}} {
+		best := time.Hour
+		for range 5 { // the fastest of five: the machine may be busy
+			begin := time.Now()
+			cmd := exec.Command(exe, args...)
+			cmd.Env = append(os.Environ(), "PARE_TEST_MAIN=1", "TERM=xterm-256color")
+			tty, err := pty.Start(cmd)
+			if err != nil {
+				t.Skip("no pseudo terminals here:", err)
+			}
+			var out bytes.Buffer
+			var wg sync.WaitGroup
+			wg.Add(1)
+			go func() {
+				defer wg.Done()
+				io.Copy(&out, tty) //nolint:errcheck // ends with an error when the child leaves
+			}()
+			cmd.Wait() //nolint:errcheck // its exit code is another test's
+			took := time.Since(begin)
+			wg.Wait()
+			tty.Close() //nolint:errcheck // done with it
+			best = min(best, took)
+			if strings.ContainsRune(out.String(), '\x1b') {
+				t.Errorf("pare %v sends escape sequences: %q", args, out.String())
+			}
+			if out.Len() == 0 {
+				t.Errorf("pare %v says nothing", args)
+			}
+		}
+		if best > 100*time.Millisecond {
+			t.Errorf("pare %v took %v at best, want under 100 ms", args, best)
+		}
+	}
+}

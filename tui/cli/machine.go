@@ -1,0 +1,169 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"runtime"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"pare/core"
+	"pare/core/data"
+	"pare/core/energy"
+	"pare/hwprofiles"
+	"pare/sessions"
+)
+
+func (e *env) doctor() *cobra.Command {
+	return &cobra.Command{
+		Use: "doctor", Short: "what this machine can measure and accelerate", Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			m, err := energy.Open(energy.Options{})
+			if err != nil {
+				return err
+			}
+			defer m.Close() //nolint:errcheck // nothing was measured
+			dev, err := core.OpenDevice(e.device)
+			if err != nil {
+				return err
+			}
+			hw := hwprofiles.Local()
+			dir, err := sessions.Root(e.sessions)
+			if err != nil {
+				return err
+			}
+			if e.json {
+				return json.NewEncoder(e.out).Encode(map[string]any{
+					"pare": Version, "go": runtime.Version(), "os": runtime.GOOS, "arch": runtime.GOARCH,
+					"machine": hwprofiles.CPUModel(), "cpus": runtime.NumCPU(), "device": dev.Name(), "isa": dev.ISA(), "tile": dev.Tile(), "panel": dev.Panel(),
+					"profile": hw.Name, "energy_source": m.Source(), "energy_tier": m.Tier(), "sources": m.Sources(), "sessions": dir,
+				})
+			}
+			w := tabwriter.NewWriter(e.out, 0, 0, 2, ' ', 0)
+			fmt.Fprintf(w, "machine\t%s, %d CPUs, %s/%s\n", dash(hwprofiles.CPUModel()), runtime.NumCPU(), runtime.GOOS, runtime.GOARCH)
+			fmt.Fprintf(w, "kernels\t%s, %s: tiles of %d samples, panels of %d outputs\n", dev.Name(), isaText(dev.ISA()), dev.Tile(), dev.Panel())
+			fmt.Fprintf(w, "profile\t%s  %s\n", hw.Name, hw.Why)
+			fmt.Fprintf(w, "energy\t%s, tier %s: %s\n", m.Source(), dash(string(m.Tier())), m.Tier().Meaning())
+			for _, s := range m.Sources() {
+				mark := "–"
+				if s.OK {
+					mark = "ok"
+				}
+				if s.Used {
+					mark = "used"
+				}
+				fmt.Fprintf(w, "  %s\t%s\t%s\n", s.Name, mark, s.Why)
+				if s.Fix != "" {
+					fmt.Fprintf(w, "\t\tfix: %s\n", s.Fix)
+				}
+			}
+			fmt.Fprintf(w, "sessions\t%s\n", dir)
+			return w.Flush()
+		},
+	}
+}
+
+func isaText(isa string) string {
+	if isa == "go" {
+		return "plain Go (no AVX2 and FMA here, or PARE_ISA=go): expect a tenth of the speed or less"
+	}
+	return isa
+}
+
+func (e *env) hw() *cobra.Command {
+	c := &cobra.Command{
+		Use: "hw", Short: "hardware profiles: list, show", Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error { return usagef("say which: pare hw list, or pare hw show NAME") },
+	}
+	c.AddCommand(
+		&cobra.Command{Use: "list", Short: "all profiles", Args: cobra.NoArgs, RunE: func(*cobra.Command, []string) error {
+			l := hwprofiles.List()
+			if e.json {
+				return json.NewEncoder(e.out).Encode(l)
+			}
+			w := tabwriter.NewWriter(e.out, 0, 0, 2, ' ', 0)
+			local := hwprofiles.Local().Name
+			for _, p := range l {
+				here := ""
+				if p.Name == local {
+					here = "this machine"
+				}
+				fmt.Fprintf(w, "%s\t%s\t%s\n", p.Name, p.Kind, here)
+			}
+			return w.Flush()
+		}},
+		&cobra.Command{Use: "show NAME", Short: "one profile with the source of each figure", Args: cobra.ExactArgs(1), RunE: func(_ *cobra.Command, a []string) error {
+			p, err := hwprofiles.Load(a[0])
+			if err != nil {
+				return err
+			}
+			enc := json.NewEncoder(e.out)
+			if !e.json {
+				enc.SetIndent("", "  ")
+			}
+			enc.SetEscapeHTML(false)
+			return enc.Encode(p)
+		}},
+	)
+	return c
+}
+
+func (e *env) dataCmd() *cobra.Command {
+	var label string
+	c := &cobra.Command{
+		Use: "data", Short: "data sets: list, show", Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			return usagef("say which: pare data list, or pare data show NAME")
+		},
+	}
+	show := &cobra.Command{
+		Use: "show NAME|PATH", Short: "what pare understood of a data set", Args: cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, a []string) error {
+			d, err := data.Open(a[0], data.Options{Seed: e.seed, LabelColumn: label})
+			if err != nil {
+				return err
+			}
+			if e.json {
+				return json.NewEncoder(e.out).Encode(map[string]any{
+					"name": d.Name, "source": d.Source, "shape": d.Train.Shape, "classes": d.Classes,
+					"train": d.Train.N(), "val": d.Val.N(), "test": d.Test.N(), "prep": d.Prep, "hash": d.Hash, "notes": d.Notes,
+				})
+			}
+			w := tabwriter.NewWriter(e.out, 0, 0, 2, ' ', 0)
+			fmt.Fprintf(w, "%s\t%s\n", d.Name, d.Source)
+			fmt.Fprintf(w, "sample\t%v\n", d.Train.Shape)
+			fmt.Fprintf(w, "samples\t%d train, %d validation, %d test\n", d.Train.N(), d.Val.N(), d.Test.N())
+			for _, n := range d.Notes {
+				fmt.Fprintf(w, "note\t%s\n", n)
+			}
+			fmt.Fprintf(w, "hash\t%s\n\nclass\ttrain\tvalidation\ttest\n", d.Hash)
+			count := func(s *data.Set) []int {
+				n := make([]int, len(d.Classes))
+				for _, l := range s.Labels {
+					n[l]++
+				}
+				return n
+			}
+			tr, va, te := count(d.Train), count(d.Val), count(d.Test)
+			for i, c := range d.Classes {
+				fmt.Fprintf(w, "%s\t%d\t%d\t%d\n", c, tr[i], va[i], te[i])
+			}
+			return w.Flush()
+		},
+	}
+	show.Flags().StringVar(&label, "label", "", "label column of a CSV file (the last by default)")
+	c.AddCommand(show, &cobra.Command{Use: "list", Short: "the built-in data sets", Args: cobra.NoArgs, RunE: func(*cobra.Command, []string) error {
+		w := tabwriter.NewWriter(e.out, 0, 0, 2, ' ', 0)
+		for _, i := range data.Builtin() {
+			fmt.Fprintf(w, "%s\t%s\n", i.Name, i.Description)
+		}
+		return w.Flush()
+	}})
+	return c
+}
+
+// isTerminal reports whether f is a character device that answers like a
+// terminal; it asks the kernel, never the terminal.
+func isTerminal(f *os.File) bool { return f != nil && isTTY(f.Fd()) }

@@ -1,0 +1,124 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"pare/core"
+	"pare/core/graph"
+	"pare/core/model/zoo"
+	"pare/core/plan"
+	"pare/tui/plain"
+)
+
+// openModel loads a zoo model at its paper's size, or a file.
+func (e *env) openModel(name string) (*graph.Model, error) {
+	if isPath(name) {
+		return core.LoadModel(name)
+	}
+	for _, i := range zoo.List() {
+		if i.Name == name {
+			m, _, err := zoo.New(name, e.seed, i.Input, i.Classes)
+			return m, err
+		}
+	}
+	return nil, core.UnknownModel(name)
+}
+
+// layerInfo is one line of inspect.
+type layerInfo struct {
+	Name   string `json:"name"`
+	Op     string `json:"op"`
+	Shape  []int  `json:"shape"`
+	Out    [3]int `json:"out"`
+	Params int    `json:"params"`
+	Zeros  int    `json:"zeros"`
+	MACs   int64  `json:"macs"`
+	Format string `json:"format"`
+	Why    string `json:"why"`
+}
+
+func (e *env) inspect() *cobra.Command {
+	return &cobra.Command{
+		Use: "inspect MODEL", Short: "layers, params, zeros, MACs, bytes, and the kernel each layer runs on", Args: cobra.ExactArgs(1),
+		Long: "inspect shows a zoo model, an .onnx file, or a .safetensors file written by pare.",
+		RunE: func(_ *cobra.Command, args []string) error {
+			m, err := e.openModel(args[0])
+			if err != nil {
+				return err
+			}
+			dev, err := core.OpenDevice(e.device)
+			if err != nil {
+				return err
+			}
+			why := map[int]plan.Choice{}
+			for _, c := range plan.Choose(m, dev) {
+				why[c.Param] = c
+			}
+			var rows []layerInfo
+			var macs, bytes int64
+			zeros := 0
+			for _, l := range m.Layers() {
+				p, n := m.Params[l.Param], m.Nodes[l.Node]
+				v := m.Values[n.Out]
+				r := layerInfo{
+					Name: l.Name, Op: n.Op, Shape: p.Shape, Out: [3]int{v.C, v.H, v.W}, Params: p.Shape.Len(), Zeros: p.Mask.Zeros(),
+					MACs: int64(p.Shape.Len()) * int64(v.H) * int64(v.W), Format: why[l.Param].Format.String(), Why: why[l.Param].Why,
+				}
+				rows, macs, zeros = append(rows, r), macs+r.MACs, zeros+r.Zeros
+			}
+			for _, p := range m.Params {
+				bytes += int64(p.Shape.Len()) * 4
+			}
+			all, prunable := m.NumParams()
+			in := m.Input()
+			if e.json {
+				return json.NewEncoder(e.out).Encode(map[string]any{
+					"name": m.Name, "input": [3]int{in.C, in.H, in.W}, "classes": m.Classes(),
+					"params": all, "prunable": prunable, "zeros": zeros, "macs": macs, "bytes_resident_f32": bytes, "device": dev.Name(), "isa": dev.ISA(), "layers": rows,
+				})
+			}
+			fmt.Fprintf(e.out, "%s: input %d×%d×%d, %d classes, %s params (%s prunable), %s MACs a sample, %s as float32\n\n", m.Name, in.C, in.H, in.W, m.Classes(), plain.Count(all), plain.Count(prunable), plain.Count(macs), plain.Bytes(bytes))
+			w := tabwriter.NewWriter(e.out, 0, 0, 2, ' ', 0)
+			fmt.Fprintf(w, "layer\top\tweight\tout\tparams\tzeros\tMACs\truns as (%s %s)\twhy\n", dev.Name(), dev.ISA())
+			for _, r := range rows {
+				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%.1f %%\t%s\t%s\t%s\n", r.Name, r.Op, plain.Shape(r.Shape), plain.Shape(r.Out[:]), plain.Count(int64(r.Params)), 100*float64(r.Zeros)/float64(r.Params), plain.Count(r.MACs), r.Format, r.Why)
+			}
+			return w.Flush()
+		},
+	}
+}
+
+func (e *env) predict() *cobra.Command {
+	var input string
+	c := &cobra.Command{
+		Use: "predict MODEL --input FILE", Short: "run a model on inputs from a file", Args: cobra.ExactArgs(1),
+		Long: `predict runs a model (.onnx, .safetensors written by pare, or a zoo model with
+fresh weights) on the inputs of FILE: .safetensors or .npy with one tensor, or JSON
+{"NAME": {"shape": [...], "data": [...]}}; a single unnamed input may be called
+"input". Prints {"outputs": {"NAME": {"shape": [...], "data": [...]}}}.`,
+		RunE: func(_ *cobra.Command, args []string) error {
+			if input == "" {
+				return usagef("predict needs --input FILE (.safetensors, .npy or .json)")
+			}
+			m, err := e.openModel(args[0])
+			if err != nil {
+				return err
+			}
+			dev, err := core.OpenDevice(e.device)
+			if err != nil {
+				return err
+			}
+			out, err := core.PredictFile(m, dev, input, e.threads)
+			if err != nil {
+				return err
+			}
+			return json.NewEncoder(e.out).Encode(out)
+		},
+	}
+	c.Flags().StringVar(&input, "input", "", "file with the inputs")
+	return c
+}

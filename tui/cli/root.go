@@ -1,0 +1,130 @@
+// Package cli is the command line: verbs, flags, help, exit codes. It starts
+// runs in their own process, follows their logs, and opens the workbench. It
+// owns no state of its own.
+//
+// Nothing here asks the terminal anything: help and usage errors answer at once
+// on a terminal that never replies.
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"pare/core"
+	"pare/sessions"
+)
+
+// Version of the program.
+const Version = "0.1.0"
+
+// env is what a command needs of the outside.
+type env struct {
+	in       *os.File
+	out, err io.Writer
+	code     int // exit code of the command
+
+	json, plain bool
+	device      string
+	threads     int
+	seed        uint64
+	sessions    string
+}
+
+// usage is an error of the command line: exit code 2.
+type usage struct{ error }
+
+func usagef(format string, a ...any) error { return usage{fmt.Errorf(format, a...)} }
+
+// Main runs the command line and returns the exit code.
+func Main(args []string, in *os.File, out, errw io.Writer) int {
+	if len(args) == 2 && args[0] == sessions.Verb {
+		return sessions.Main(args[1], Version)
+	}
+	e := &env{in: in, out: out, err: errw}
+	root := e.root()
+	root.SetArgs(args)
+	root.SetOut(out)
+	root.SetErr(errw)
+	err := root.Execute()
+	if err == nil {
+		return e.code
+	}
+	text := strings.TrimSpace(err.Error())
+	fmt.Fprintln(errw, "pare:", text)
+	var u usage
+	if errors.As(err, &u) || isCobraUsage(text) {
+		return core.ExitUsage
+	}
+	return core.ExitError
+}
+
+// isCobraUsage recognises the library's own messages about arguments, which are
+// plain errors.
+func isCobraUsage(text string) bool {
+	for _, p := range []string{"unknown command", "unknown flag", "unknown shorthand", "invalid argument", "accepts ", "requires ", "flag needs", "bad flag", "required flag"} {
+		if strings.HasPrefix(text, p) {
+			return true
+		}
+	}
+	return false
+}
+
+func (e *env) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "pare [MODEL] [--data PATH]",
+		Short: "make a neural network spend less energy, and prove it",
+		Long: `pare takes a model through five stages: baseline, configure, sparsify,
+validate, deploy. It shows accuracy and energy while they happen, and says for
+every figure how it is known.`,
+		Example: `  pare demo                              all five stages on built-in data
+  pare                                   the workbench, with a picker
+  pare lenet-5 --data fashion-mnist      the workbench on this model and data
+  pare run recipe.toml --plain           the same without a screen`,
+		Args:          cobra.MaximumNArgs(1),
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Version:       Version,
+	}
+	root.CompletionOptions.DisableDefaultCmd = true
+	root.SetHelpCommand(&cobra.Command{Use: "no-help", Hidden: true})
+	root.SetHelpTemplate(helpTemplate)
+	root.SetUsageTemplate(helpTemplate)
+	root.SetVersionTemplate("pare {{.Version}}\n")
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return usagef("%v; see `%s --help`", err, c.CommandPath())
+	})
+	f := root.PersistentFlags()
+	f.BoolVar(&e.json, "json", false, "one JSON object a line")
+	f.BoolVar(&e.plain, "plain", false, "plain lines, no screen")
+	f.StringVar(&e.device, "device", "auto", "auto or cpu")
+	f.IntVar(&e.threads, "threads", 0, "worker threads, 0 = all")
+	f.Uint64Var(&e.seed, "seed", 1, "seed of weights, data order and splits")
+	f.StringVar(&e.sessions, "sessions", "", "folder of the sessions")
+	e.workbench(root)
+	root.AddCommand(e.demo(), e.run(), e.attach(), e.sessionsCmd(), e.report(), e.bench(), e.inspect(), e.predict(), e.doctor(), e.hw(), e.dataCmd())
+	return root
+}
+
+// helpTemplate is short enough to read: what it does, how to call it, examples,
+// verbs, flags.
+const helpTemplate = `{{with (or .Long .Short)}}{{. | trimTrailingWhitespaces}}
+
+{{end}}usage: {{.UseLine}}{{if .HasAvailableSubCommands}}
+       {{.CommandPath}} VERB …{{end}}
+{{if .HasExample}}
+{{.Example}}
+{{end}}{{if .HasAvailableSubCommands}}
+verbs:{{range .Commands}}{{if .IsAvailableCommand}}
+  {{rpad .Name 12}}{{.Short}}{{end}}{{end}}
+{{end}}{{if .HasAvailableLocalFlags}}
+flags:
+{{.LocalFlags.FlagUsages | trimTrailingWhitespaces}}
+{{end}}{{if .HasAvailableInheritedFlags}}
+flags of every verb:
+{{.InheritedFlags.FlagUsages | trimTrailingWhitespaces}}
+{{end}}`

@@ -1,0 +1,212 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"pare/core"
+	"pare/sessions"
+	"pare/tui/plain"
+	"pare/tui/work"
+)
+
+// recipeFlags are the recipe's keys that a person sets most, as flags.
+type recipeFlags struct {
+	model, data, label                     string
+	epochs, pruneEpochs, batch             int
+	lr, target, floor                      float64
+	optimizer, score, pattern, distr, plan string
+	formats                                []string
+}
+
+func (f *recipeFlags) add(c *cobra.Command) {
+	s := c.Flags()
+	s.StringVar(&f.data, "data", "", "built-in data set, folder with idx files, or CSV file")
+	s.StringVar(&f.label, "label", "", "label column of a CSV file (the last by default)")
+	s.IntVar(&f.epochs, "epochs", 0, "epochs of the baseline, 0 = evaluate only")
+	s.IntVar(&f.pruneEpochs, "prune-epochs", 0, "epochs while sparsifying")
+	s.IntVar(&f.batch, "batch", 0, "samples a step")
+	s.Float64Var(&f.lr, "lr", 0, "learning rate")
+	s.StringVar(&f.optimizer, "optimizer", "", "sgd, momentum, nesterov, adam or adamw")
+	s.Float64Var(&f.target, "target", 0, "share of zeros among the prunable weights, 0.9 = 90 %")
+	s.StringVar(&f.score, "score", "", "magnitude or random")
+	s.StringVar(&f.pattern, "pattern", "", "element, block4x1 or neuron")
+	s.StringVar(&f.distr, "distribution", "", "layer or global")
+	s.StringVar(&f.plan, "schedule", "", "oneshot, cubic or iterative")
+	s.Float64Var(&f.floor, "floor", 0, "accepted loss of accuracy in percentage points")
+	s.StringSliceVar(&f.formats, "formats", nil, "packed, safetensors, onnx")
+}
+
+// apply writes the flags that were given over the recipe.
+func (f *recipeFlags) apply(c *cobra.Command, e *env, r *core.Recipe) error {
+	if f.model != "" {
+		if isPath(f.model) {
+			r.Model = core.ModelSpec{Path: f.model}
+		} else {
+			r.Model = core.ModelSpec{Name: f.model}
+		}
+	}
+	if f.data != "" {
+		if isPath(f.data) {
+			r.Data.Path, r.Data.Name = f.data, ""
+		} else {
+			r.Data.Name, r.Data.Path = f.data, ""
+		}
+	}
+	given := func(name string) bool { return c.Flags().Changed(name) }
+	for name, set := range map[string]func(){
+		"label": func() { r.Data.Label = f.label }, "epochs": func() { r.Train.Epochs = f.epochs },
+		"prune-epochs": func() { r.Prune.Epochs = f.pruneEpochs }, "batch": func() { r.Train.Batch = f.batch },
+		"lr": func() { r.Train.LR = f.lr }, "optimizer": func() { r.Train.Optimizer = f.optimizer },
+		"target": func() { r.Prune.Target = f.target }, "score": func() { r.Prune.Score = f.score },
+		"pattern": func() { r.Prune.Pattern = f.pattern }, "distribution": func() { r.Prune.Distribution = f.distr },
+		"schedule": func() { r.Prune.Schedule = f.plan }, "floor": func() { r.Floor.Points, r.Floor.Accuracy = f.floor, 0 },
+		"formats": func() { r.Deploy.Formats = f.formats },
+		"device":  func() { r.Hardware.Device = e.device }, "threads": func() { r.Hardware.Threads = e.threads },
+		"seed": func() { r.Seed = e.seed },
+	} {
+		if given(name) {
+			set()
+		}
+	}
+	if err := r.Check(); err != nil {
+		return usage{err}
+	}
+	return core.Precheck(r)
+}
+
+// isPath tells a file or folder from a built-in name.
+func isPath(s string) bool {
+	return strings.ContainsAny(s, `/\`) || strings.Contains(s, ".")
+}
+
+// DemoRecipe is the demo: LeNet-300-100 on the embedded Fashion-MNIST, 90 %
+// zeros in 4×1 blocks.
+func DemoRecipe() *core.Recipe {
+	r := core.DefaultRecipe()
+	r.Name, r.Auto = "demo", true
+	r.Train = core.TrainSpec{Epochs: 15, Batch: 64, Optimizer: "momentum", Momentum: 0.9, LR: 0.02, Schedule: "cosine"}
+	return r
+}
+
+func (e *env) demo() *cobra.Command {
+	var f recipeFlags
+	c := &cobra.Command{
+		Use: "demo", Short: "all five stages on built-in data, under a minute", Args: cobra.NoArgs,
+		Long: `demo takes LeNet-300-100 on an embedded subset of Fashion-MNIST through all five
+stages by itself. With a terminal it plays in the workbench, without one (or with
+--plain) it prints lines. It ends with the ledger, dense against pared.`,
+		RunE: func(c *cobra.Command, _ []string) error {
+			r := DemoRecipe()
+			if err := f.apply(c, e, r); err != nil {
+				return err
+			}
+			return e.start(r, e.screen())
+		},
+	}
+	f.add(c)
+	return c
+}
+
+func (e *env) run() *cobra.Command {
+	var f recipeFlags
+	c := &cobra.Command{
+		Use: "run [RECIPE.toml]", Short: "a run without a screen", Args: cobra.MaximumNArgs(1),
+		Long: `run takes a model through all five stages without a screen. Keys that a recipe
+leaves out have defaults; flags win over the recipe. Exit codes: 0 verdict PASS,
+1 error, 2 wrong usage, 3 verdict FAIL or UNDECIDED, 4 stopped by the budget,
+5 target not reached above the floor, 130 interrupted.`,
+		Example: `  pare run recipe.toml --plain
+  pare run --model lenet-5 --data fashion-mnist --epochs 10 --target 0.9
+  pare run --model net.onnx --data digits.csv --label digit --epochs 0`,
+		RunE: func(c *cobra.Command, args []string) error {
+			r := core.DefaultRecipe()
+			if len(args) == 1 {
+				var err error
+				if r, err = core.ReadRecipe(args[0]); err != nil {
+					return usage{err}
+				}
+			} else {
+				r.Train.Epochs = 15
+			}
+			r.Auto = true
+			if err := f.apply(c, e, r); err != nil {
+				return err
+			}
+			return e.start(r, false)
+		},
+	}
+	c.Flags().StringVar(&f.model, "model", "", "zoo model, .onnx file, or .safetensors file written by pare")
+	f.add(c)
+	return c
+}
+
+func (e *env) workbench(root *cobra.Command) {
+	var f recipeFlags
+	f.add(root)
+	root.RunE = func(c *cobra.Command, args []string) error {
+		r := core.DefaultRecipe()
+		r.Train.Epochs = 15
+		if len(args) == 1 {
+			f.model = args[0]
+		}
+		if err := f.apply(c, e, r); err != nil {
+			return err
+		}
+		if !e.screen() {
+			return usagef("the workbench needs a terminal; without one use `pare run --plain` or `pare demo --plain`")
+		}
+		dir, err := sessions.Root(e.sessions)
+		if err != nil {
+			return err
+		}
+		// With model or data named the picker is skipped.
+		e.code, err = work.Open(work.Options{Root: dir, Recipe: r, Picked: len(args) == 1 || f.data != "", Version: Version})
+		return err
+	}
+}
+
+// screen reports whether the workbench can be shown.
+func (e *env) screen() bool {
+	out, ok := e.out.(*os.File)
+	return ok && !e.plain && !e.json && isTerminal(e.in) && isTerminal(out) && os.Getenv("TERM") != "dumb"
+}
+
+// start creates a session, starts its run and follows it.
+func (e *env) start(r *core.Recipe, screen bool) error {
+	dir, err := sessions.Root(e.sessions)
+	if err != nil {
+		return err
+	}
+	s, err := sessions.Create(dir, r)
+	if err != nil {
+		return err
+	}
+	if err := s.Start(); err != nil {
+		return err
+	}
+	if screen {
+		e.code, err = work.Attach(work.Options{Root: dir, Version: Version}, s)
+		return err
+	}
+	return e.follow(s)
+}
+
+// follow prints a run's log until it ends. An interrupt stops the run at a
+// checkpoint.
+func (e *env) follow(s *sessions.Session) error {
+	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer cancel()
+	code, err := plain.Follow(ctx, s, e.out, e.json)
+	e.code = code
+	if code == core.ExitInterrupted {
+		fmt.Fprintf(e.err, "stopped at a checkpoint; `pare sessions resume %s` goes on\n", s.ID)
+	}
+	return err
+}

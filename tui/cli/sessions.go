@@ -1,0 +1,272 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"pare/core/event"
+	"pare/sessions"
+	"pare/sessions/report"
+	"pare/tui/plain"
+	"pare/tui/work"
+)
+
+// find returns the session an argument names, the latest without one.
+func (e *env) find(args []string) (*sessions.Session, error) {
+	dir, err := sessions.Root(e.sessions)
+	if err != nil {
+		return nil, err
+	}
+	id := ""
+	if len(args) > 0 {
+		id = args[0]
+	}
+	return sessions.Find(dir, id)
+}
+
+func (e *env) attach() *cobra.Command {
+	return &cobra.Command{
+		Use: "attach [SESSION]", Short: "the screen of a run that goes on (the latest by default)", Args: cobra.MaximumNArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			s, err := e.find(args)
+			if err != nil {
+				return err
+			}
+			if !e.screen() {
+				return e.follow(s)
+			}
+			dir, err := sessions.Root(e.sessions)
+			if err != nil {
+				return err
+			}
+			e.code, err = work.Attach(work.Options{Root: dir, Version: Version}, s)
+			return err
+		},
+	}
+}
+
+func (e *env) sessionsCmd() *cobra.Command {
+	c := &cobra.Command{
+		Use: "sessions", Short: "list, show, resume and remove runs on disk", Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			return usagef("say which: pare sessions list, show, resume or rm")
+		},
+	}
+	c.AddCommand(
+		&cobra.Command{Use: "list", Short: "all sessions, the latest first", Args: cobra.NoArgs, RunE: e.list},
+		e.show(),
+		&cobra.Command{
+			Use: "resume [SESSION]", Short: "go on from the last checkpoint", Args: cobra.MaximumNArgs(1),
+			RunE: func(_ *cobra.Command, args []string) error {
+				s, err := e.find(args)
+				if err != nil {
+					return err
+				}
+				if err := s.Start(); err != nil {
+					return err
+				}
+				if e.screen() {
+					dir, err := sessions.Root(e.sessions)
+					if err != nil {
+						return err
+					}
+					e.code, err = work.Attach(work.Options{Root: dir, Version: Version}, s)
+					return err
+				}
+				return e.follow(s)
+			},
+		},
+		&cobra.Command{
+			Use: "rm SESSION…", Short: "remove sessions with all their files", Args: cobra.MinimumNArgs(1),
+			RunE: func(_ *cobra.Command, args []string) error {
+				for _, a := range args {
+					s, err := e.find([]string{a})
+					if err != nil {
+						return err
+					}
+					if err := s.Remove(); err != nil {
+						return err
+					}
+					fmt.Fprintln(e.out, "removed", s.ID)
+				}
+				return nil
+			},
+		},
+	)
+	return c
+}
+
+func (e *env) list(*cobra.Command, []string) error {
+	dir, err := sessions.Root(e.sessions)
+	if err != nil {
+		return err
+	}
+	l, err := sessions.List(dir)
+	if err != nil {
+		return err
+	}
+	if e.json {
+		enc := json.NewEncoder(e.out)
+		for _, s := range l {
+			if err := enc.Encode(s); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if len(l) == 0 {
+		fmt.Fprintf(e.out, "no sessions in %s; `pare demo` makes one\n", dir)
+		return nil
+	}
+	w := tabwriter.NewWriter(e.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "session\tbegun\tstatus\tstage\tmodel\tdata\tzeros\taccuracy\tverdict\ton disk")
+	for _, s := range l {
+		if s.Damage != "" {
+			fmt.Fprintf(w, "%s\t%s\tdamaged\t\t\t\t\t\t\t%s\n", s.ID, when(s.Begun), s.Damage)
+			continue
+		}
+		acc := "–"
+		if s.Acc >= 0 {
+			acc = fmt.Sprintf("%.1f %%", 100*s.Acc)
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%.1f %%\t%s\t%s\t%s\n", s.ID, when(s.Begun), s.Status, s.Stage, s.Model, s.Data, 100*s.Zeros, acc, dash(s.Verdict), plain.Bytes(s.Bytes))
+	}
+	return w.Flush()
+}
+
+func when(t time.Time) string {
+	if t.IsZero() {
+		return "–"
+	}
+	return t.Local().Format("2006-01-02 15:04")
+}
+
+func dash(s string) string {
+	if s == "" {
+		return "–"
+	}
+	return s
+}
+
+func (e *env) show() *cobra.Command {
+	var recipe bool
+	c := &cobra.Command{
+		Use: "show [SESSION]", Short: "what happened in a session (the latest by default)", Args: cobra.MaximumNArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			s, err := e.find(args)
+			if err != nil {
+				return err
+			}
+			if recipe {
+				r, err := s.RecipeUsed()
+				if err != nil {
+					return err
+				}
+				b, err := r.Marshal()
+				if err != nil {
+					return err
+				}
+				_, err = e.out.Write(b)
+				return err
+			}
+			t, err := s.Tail()
+			if err != nil {
+				return err
+			}
+			defer t.Close() //nolint:errcheck // only read from
+			var st event.State
+			for {
+				es, err := t.Next(1000)
+				if err != nil {
+					return err
+				}
+				if len(es) == 0 {
+					break
+				}
+				for _, x := range es {
+					st.Apply(x)
+					if e.json {
+						b, err := event.Encode(x)
+						if err != nil {
+							return err
+						}
+						fmt.Fprintf(e.out, "%s\n", b)
+					} else if l := plain.Line(x, &st); l != "" {
+						fmt.Fprintln(e.out, l)
+					}
+				}
+			}
+			if !e.json && st.Done == nil {
+				fmt.Fprintf(e.out, "status: %s %s\n", st.Status, st.Why)
+			}
+			return nil
+		},
+	}
+	c.Flags().BoolVar(&recipe, "recipe", false, "print the recipe as used, decisions included, to run it again")
+	return c
+}
+
+// writeReport writes the file aside first, so that a failure leaves none behind.
+func writeReport(s *sessions.Session, out string) error {
+	st, err := s.State()
+	if err != nil {
+		return err
+	}
+	r, err := s.RecipeUsed()
+	if err != nil {
+		return err
+	}
+	toml, err := r.Marshal()
+	if err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(filepath.Dir(out), ".report-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name()) //nolint:errcheck // gone after the rename
+	if err := report.Write(f, st, string(toml)); err != nil {
+		f.Close() //nolint:errcheck // the first error counts
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	if err := os.Chmod(f.Name(), 0o644); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), out)
+}
+
+func (e *env) report() *cobra.Command {
+	var out string
+	c := &cobra.Command{
+		Use: "report [SESSION]", Short: "one self-contained HTML file", Args: cobra.MaximumNArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			s, err := e.find(args)
+			if err != nil {
+				return err
+			}
+			if out == "" {
+				out = s.ID + ".html"
+			}
+			if err := writeReport(s, out); err != nil {
+				return err
+			}
+			st, err := os.Stat(out)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(e.out, "wrote %s (%s)\n", out, plain.Bytes(st.Size()))
+			return nil
+		},
+	}
+	c.Flags().StringVarP(&out, "out", "o", "", "file to write (SESSION.html)")
+	return c
+}

@@ -1,0 +1,258 @@
+// Package plain is the front without a screen: one line per event that a person
+// would want to know, append-only, fit for logs and screen readers, and the
+// final ledger as a table. It is a fold over the same events as the workbench.
+//
+// It imports core/event and core/energy's wording only; it draws nothing.
+package plain
+
+import (
+	"fmt"
+	"math"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"pare/core/energy"
+	"pare/core/event"
+)
+
+// Line is what an event says in one line, "" when it says nothing a reader of
+// plain output needs. st is the fold up to and including e.
+func Line(e event.Event, st *event.State) string {
+	switch b := e.Body.(type) {
+	case *event.Started:
+		return fmt.Sprintf("session %s: %s on %s, %s (%s, %d threads), %s\nenergy: %s", b.Session, b.Model, b.Data, b.Device, b.ISA, b.Threads, orDash(b.Machine), Meter(b))
+	case *event.Model:
+		if st.Dense.Step == b.Step && b.Params == st.Dense.Params {
+			return fmt.Sprintf("model: %s params in %d layers; samples: %d train, %d validation, %d test", Count(b.Params), len(b.Layers), b.Train, b.Val, b.Test)
+		}
+		return fmt.Sprintf("model: now %s params", Count(b.Params))
+	case *event.StageChange:
+		switch b.State {
+		case "started":
+			return fmt.Sprintf("\n%d %s", int(b.Stage), b.Stage)
+		case "done":
+			return fmt.Sprintf("  done: %s", b.Evidence)
+		}
+		return fmt.Sprintf("  %s: %s", b.State, b.Evidence)
+	case *event.Eval:
+		if b.Split == "test" {
+			return fmt.Sprintf("  test set: %.1f %% (95 %%: %.1f–%.1f), %d samples", 100*b.Acc(), 100*b.Lo, 100*b.Hi, b.N)
+		}
+		s := fmt.Sprintf("  epoch %2d: validation %.1f %% (%.1f–%.1f)", b.Epoch, 100*b.Acc(), 100*b.Lo, 100*b.Hi)
+		if b.Stage == event.Sparsify {
+			s += fmt.Sprintf(", %.1f %% zeros", 100*b.Zeros)
+		}
+		if n := len(st.Epochs); n > 0 && st.Epochs[n-1].Step == b.Step && st.Epochs[n-1].Stage == b.Stage {
+			c := st.Epochs[n-1]
+			s += fmt.Sprintf(" · %s CPU · %s", Micros(float64(c.CPUUS)), Joules(c.Energy))
+		}
+		return s
+	case *event.Floor:
+		return fmt.Sprintf("  floor: %.1f %% is under %.1f %% at %.1f %% zeros: back to checkpoint %s, no more zeros from here", 100*b.Acc, 100*b.Floor, 100*b.Zeros, b.Back)
+	case *event.Decision:
+		return fmt.Sprintf("  decision at step %d by %s: %s %s", b.Step, b.By, b.Cmd, decided(b))
+	case *event.LastPoints:
+		return "  " + b.Text
+	case *event.Verdict:
+		return "  " + b.Text
+	case *event.Export:
+		return fmt.Sprintf("  wrote %s (%s), read it again: largest difference %.1g over %d samples", b.File, Bytes(b.Bytes), b.MaxDiff, b.Samples)
+	case *event.LayerVerdicts:
+		return layerTable(b)
+	case *event.Warning:
+		return "  warning: " + withFix(b.Text, b.Fix)
+	case *event.Failure:
+		return "error: " + withFix(b.Text, b.Fix)
+	case *event.Diverged:
+		return fmt.Sprintf("  the loss became %s at step %d: back to checkpoint %s", b.Loss, b.Step, b.Back)
+	case *event.Paused:
+		return fmt.Sprintf("  paused at step %d: %s", b.Step, b.Why)
+	case *event.Continued:
+		return "  going on"
+	case *event.Resumed:
+		return fmt.Sprintf("  going on from checkpoint %s (%s), step %d of stage %d", b.Checkpoint, b.Why, b.Step, int(b.Stage))
+	case *event.Done:
+		return "\n" + Ledger(st) + b.Text
+	}
+	return ""
+}
+
+func decided(b *event.Decision) string {
+	switch b.Cmd {
+	case "target":
+		return fmt.Sprintf("%.1f %%", 100*b.Value)
+	case "configure":
+		return ""
+	}
+	return b.Text
+}
+
+func withFix(text, fix string) string {
+	if fix == "" {
+		return text
+	}
+	return text + ": " + fix
+}
+
+// Meter says how the joules are known.
+func Meter(b *event.Started) string {
+	t := energy.Tier(b.Tier)
+	s := fmt.Sprintf("%s, tier %s (%s)", t.Meaning(), orDash(b.Tier), orDash(b.Meter))
+	if b.MeterWhy != "" {
+		s += "; " + b.MeterWhy
+	}
+	return s
+}
+
+func layerTable(b *event.LayerVerdicts) string {
+	var s strings.Builder
+	fmt.Fprintf(&s, "  %-16s %-12s %7s  %-8s %10s %10s", "layer", "shape", "zeros", "runs as", "dense ms", "now ms")
+	for _, l := range b.Layers {
+		fmt.Fprintf(&s, "\n  %-16s %-12s %5.1f %%  %-8s %10.3f %10.3f  %s", l.Name, Shape(l.Shape), 100*l.Zeros, l.RunsAs, l.DenseMS, l.NowMS, l.Text)
+	}
+	return s.String()
+}
+
+// Ledger is the final table, dense against pared. Empty before validate.
+func Ledger(st *event.State) string {
+	l := st.Ledger
+	if l == nil {
+		return ""
+	}
+	var s strings.Builder
+	row := func(name, dense, now, change string) {
+		fmt.Fprintf(&s, "  %s%s%s   %s\n", pad(name, 20), padLeft(dense, 21), padLeft(now, 21), change)
+	}
+	row("ledger", "dense", "pared", "change")
+	for _, r := range Rows(l) {
+		row(r.Name, r.Dense, r.Now, r.Change)
+	}
+	for _, e := range st.Exports {
+		if e.Format == "packed" {
+			row("packed file written", "", Bytes(e.Bytes), filepath.Base(e.File))
+		}
+	}
+	if st.Verdict != nil {
+		fmt.Fprintf(&s, "  %s\n", st.Verdict.Text)
+	}
+	return s.String()
+}
+
+// Row is one line of the ledger in words, for every front.
+type Row struct{ Name, Dense, Now, Change string }
+
+// Rows are the ledger's lines. CPU time comes before joules; every joule has its
+// tier.
+func Rows(l *event.Ledger) []Row {
+	d, n := l.Dense, l.Now
+	acc := func(s event.Side) string {
+		if s.Hi > s.Lo {
+			return fmt.Sprintf("%.1f %% (%.1f–%.1f)", 100*s.Acc, 100*s.Lo, 100*s.Hi)
+		}
+		return fmt.Sprintf("%.1f %%", 100*s.Acc)
+	}
+	var rows []Row
+	if !l.Predicted {
+		rows = append(rows, Row{"accuracy (95 %)", acc(d), acc(n), strings.Replace(fmt.Sprintf("%+.1f pt", 100*(n.Acc-d.Acc)), "-", "−", 1)})
+	}
+	rows = append(rows,
+		Row{"zeros", fmt.Sprintf("%.1f %%", 100*d.Zeros), fmt.Sprintf("%.1f %%", 100*n.Zeros), "of the prunable weights"},
+		Row{"params", Count(d.Params), Count(n.Params), Change(float64(d.Params), float64(n.Params))},
+		Row{"packed file", Bytes(d.FileBytes), Bytes(n.FileBytes), Change(float64(d.FileBytes), float64(n.FileBytes))},
+		Row{"CPU ms per step", ms(d.StepCPUUS, d.StepBand), ms(n.StepCPUUS, n.StepBand), Change(d.StepCPUUS, n.StepCPUUS)},
+		Row{"J per step", Joules(d.StepEnergy), Joules(n.StepEnergy), changeJ(d.StepEnergy, n.StepEnergy)},
+		Row{"ms per inference", ms(d.InferUS, d.InferBand), ms(n.InferUS, n.InferBand), Change(d.InferUS, n.InferUS)},
+		Row{"J per inference", Joules(d.InferEnergy), Joules(n.InferEnergy), changeJ(d.InferEnergy, n.InferEnergy)},
+	)
+	return rows
+}
+
+func ms(us, band float64) string {
+	if us <= 0 {
+		return "–"
+	}
+	s := fmt.Sprintf("%.3g", us/1000)
+	if band > 0 {
+		s += fmt.Sprintf(" ±%.0f %%", math.Ceil(band))
+	}
+	return s
+}
+
+func changeJ(d, n event.Joules) string {
+	if d.UJ == nil || n.UJ == nil {
+		return "not measured"
+	}
+	s := Change(float64(*d.UJ), float64(*n.UJ))
+	if !energy.Tier(n.Tier).Measured() {
+		s += " (as CPU time: busy power taken as constant)"
+	}
+	return s
+}
+
+// Change is the relative change in percent.
+func Change(from, to float64) string {
+	if from <= 0 {
+		return "–"
+	}
+	return strings.Replace(fmt.Sprintf("%+.0f %%", 100*(to/from-1)), "-", "−", 1)
+}
+
+// Joules prints an amount with unit and tier, "–" when it was not measured.
+func Joules(j event.Joules) string {
+	return energy.Format(energy.Reading{UJ: j.UJ, Tier: energy.Tier(j.Tier), Source: j.Source, Band: j.Band, Coverage: 1})
+}
+
+// Micros prints a duration given in microseconds.
+func Micros(us float64) string {
+	switch {
+	case us < 1000:
+		return fmt.Sprintf("%.0f µs", us)
+	case us < 1e6:
+		return fmt.Sprintf("%.3g ms", us/1000)
+	case us < 100e6:
+		return fmt.Sprintf("%.3g s", us/1e6)
+	}
+	return time.Duration(us * 1000).Round(time.Second).String()
+}
+
+// Bytes prints a size in powers of 1000.
+func Bytes(n int64) string {
+	switch {
+	case n < 1000:
+		return fmt.Sprintf("%d B", n)
+	case n < 1e6:
+		return fmt.Sprintf("%.3g kB", float64(n)/1e3)
+	case n < 1e9:
+		return fmt.Sprintf("%.3g MB", float64(n)/1e6)
+	}
+	return fmt.Sprintf("%.3g GB", float64(n)/1e9)
+}
+
+// Count prints a number with thin groups of three: 266,610.
+func Count(n int64) string {
+	s := fmt.Sprint(n)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
+// Shape prints 300×784.
+func Shape(d []int) string {
+	p := make([]string, len(d))
+	for i, v := range d {
+		p[i] = fmt.Sprint(v)
+	}
+	return strings.Join(p, "×")
+}
+
+func pad(s string, n int) string     { return s + strings.Repeat(" ", max(0, n-len([]rune(s)))) }
+func padLeft(s string, n int) string { return strings.Repeat(" ", max(0, n-len([]rune(s)))) + s }
+
+func orDash(s string) string {
+	if s == "" {
+		return "–"
+	}
+	return s
+}

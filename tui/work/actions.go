@@ -1,0 +1,138 @@
+package work
+
+import (
+	"pare/core"
+	"pare/core/event"
+	"pare/tui/chart"
+)
+
+// The commands.
+
+func (d *desk) notRunning() string {
+	switch s, _ := d.run.status(); s {
+	case statusDone:
+		return "the run is done"
+	case statusFailed, statusStopped, statusDead:
+		return "the run is " + s + ": press R to resume it"
+	case statusStarting:
+		return "the run has not begun yet"
+	}
+	return ""
+}
+
+func (d *desk) canPause() string {
+	if w := d.notRunning(); w != "" {
+		return w
+	}
+	if s, _ := d.run.status(); s == statusWaiting {
+		return "the run is waiting already: press enter to go on"
+	}
+	return ""
+}
+
+func (d *desk) pause() []effect {
+	if s, _ := d.run.status(); s == statusPaused {
+		return []effect{d.send(core.Command{Cmd: core.CmdGo})}
+	}
+	d.promise("pausing at the next step …")
+	return []effect{d.send(core.Command{Cmd: core.CmdPause})}
+}
+
+func pauseText(d *desk) string {
+	if s, _ := d.run.status(); s == statusPaused {
+		return "go on"
+	}
+	return "pause"
+}
+
+func (d *desk) canEnter() string {
+	if w := d.notRunning(); w != "" {
+		return w
+	}
+	if s, _ := d.run.status(); s != statusWaiting {
+		return "nothing waits for you: the run goes on by itself"
+	}
+	return ""
+}
+
+func enterText(d *desk) string {
+	switch d.run.st.Stage {
+	case event.Baseline:
+		return "train"
+	case event.Validate:
+		return "look at the test set"
+	case event.Deploy:
+		return "write the files"
+	}
+	return "go on"
+}
+
+func (d *desk) enter() []effect {
+	if d.run.st.Stage == event.Configure { // looked at another stage meanwhile
+		d.lookAt(event.Configure)
+		return nil
+	}
+	d.look.stage = 0
+	return []effect{d.send(core.Command{Cmd: core.CmdNext})}
+}
+
+func (d *desk) canResume() string {
+	switch s, _ := d.run.status(); {
+	case d.busy != "":
+		return d.busy
+	case s == statusDone:
+		return "the run is done: there is nothing to go on with"
+	case s == statusFailed || s == statusStopped || s == statusDead:
+		return ""
+	}
+	return "the run is there: nothing to resume"
+}
+
+func (d *desk) canStop() string {
+	if w := d.notRunning(); w != "" {
+		return w
+	}
+	return ""
+}
+
+func (d *desk) openStop() { d.over = overStop }
+
+func (d *desk) stop() []effect {
+	d.over = overNone
+	d.promise("stopping at a checkpoint …")
+	return []effect{d.send(core.Command{Cmd: core.CmdStop})}
+}
+
+// What is looked at.
+
+func (d *desk) lookAt(s event.Stage) {
+	if s < event.Baseline || s > event.Deploy {
+		return
+	}
+	cur := d.stage()
+	d.look.stage = s
+	if d.run.st.Stage == s {
+		d.look.stage = 0 // follow it on
+	}
+	if cur != s {
+		d.look.win, d.look.cursor = chart.Window{}, nil
+	}
+}
+
+func (d *desk) canTab() string {
+	if views(d.w, d.h) == 1 {
+		return "everything is in sight"
+	}
+	return ""
+}
+
+func (d *desk) smooth() {
+	switch d.look.ema {
+	case 0:
+		d.look.ema = 0.6
+	case 0.6:
+		d.look.ema = 0.9
+	default:
+		d.look.ema = 0
+	}
+}

@@ -1,0 +1,87 @@
+package work
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+
+	"pare/tui/theme"
+)
+
+// app carries a desk in a terminal. It is the package's only tea.Model.
+type app struct {
+	d    *desk
+	ctx  context.Context
+	view tea.View // of the last frame that was drawn
+}
+
+// fps bounds how often the terminal is written to; keys are answered within a
+// thirtieth of a second.
+const fps = 10
+
+// runScreen shows the desk until the person leaves.
+func runScreen(d *desk, o ...tea.ProgramOption) error {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel() // ends the effects under way
+	a := &app{d: d, ctx: ctx}
+	_, err := tea.NewProgram(a, append([]tea.ProgramOption{tea.WithFPS(fps)}, o...)...).Run()
+	if err != nil {
+		return fmt.Errorf("the screen ended: %w; the run is not touched by it", err)
+	}
+	return nil
+}
+
+// Init implements tea.Model.
+func (a *app) Init() tea.Cmd {
+	cmds := a.cmds(a.d.begin())
+	if a.d.mode == theme.Auto {
+		cmds = append(cmds, tea.RequestBackgroundColor)
+	}
+	return tea.Batch(cmds...)
+}
+
+// Update implements tea.Model.
+func (a *app) Update(m tea.Msg) (tea.Model, tea.Cmd) {
+	a.d.now = time.Now()
+	var todo []effect
+	switch m := m.(type) {
+	case tea.WindowSizeMsg:
+		a.d.resize(m.Width, m.Height)
+	case tea.BackgroundColorMsg:
+		a.d.background(m.IsDark())
+	case tea.KeyPressMsg:
+		todo = a.d.press(keyName(m), m.Text)
+	case tea.PasteMsg:
+		a.d.paste(m.Content)
+	case tea.InterruptMsg:
+		a.d.quit = true
+	default:
+		todo = a.d.handle(m)
+	}
+	if a.d.quit {
+		return a, tea.Quit
+	}
+	return a, tea.Batch(a.cmds(todo)...)
+}
+
+// View implements tea.Model. The frame is drawn anew only when the desk has
+// changed.
+func (a *app) View() tea.View {
+	if a.d.dirty && !a.d.hold {
+		a.d.dirty = false
+		a.view = tea.NewView(a.d.Render())
+		a.view.AltScreen = true
+		a.view.WindowTitle = a.d.title()
+	}
+	return a.view
+}
+
+func (a *app) cmds(es []effect) []tea.Cmd {
+	out := make([]tea.Cmd, len(es))
+	for i, e := range es {
+		out[i] = func() tea.Msg { return e(a.ctx) }
+	}
+	return out
+}

@@ -1,0 +1,266 @@
+package work
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"pare/core"
+	"pare/core/device"
+	"pare/core/event"
+	"pare/core/graph"
+	"pare/hwprofiles"
+	"pare/tui/plain"
+	"pare/tui/theme"
+)
+
+// predictor is what the predicted ledger of the configure stage needs, and the
+// newest prediction.
+type predictor struct {
+	m      *graph.Model
+	dev    device.Device
+	hw     hwprofiles.Profile
+	gen    int // of the form; answers of older ones are dropped
+	busy   bool
+	ledger *event.Ledger
+	text   string
+	err    string
+}
+
+// formOpen says whether the configure form takes the keys.
+func (d *desk) formOpen() bool {
+	if d.run == nil || d.stage() != event.Configure || d.run.st.Stage != event.Configure || len(d.conf.fields) == 0 {
+		return false
+	}
+	s, _ := d.run.status()
+	return s == statusWaiting && !d.goOn
+}
+
+// openConf fills the form from the recipe in force, once.
+func (d *desk) openConf() []effect {
+	r := d.run.recipe
+	if r == nil || len(d.conf.fields) > 0 {
+		return nil
+	}
+	has := func(f string) string {
+		for _, x := range r.Deploy.Formats {
+			if x == f {
+				return "yes"
+			}
+		}
+		return "no"
+	}
+	yes := []string{"yes", "no"}
+	p := r.Prune
+	d.conf = form{at: 4, fields: []field{
+		pick("score", "what goes first", p.Score, scores, scoreWords),
+		pick("pattern", "what is removed", p.Pattern, patterns, patWords),
+		pick("distribution", "spread", p.Distribution, distribs, disWords),
+		pick("schedule", "how it goes", p.Schedule, schedules, schWords),
+		{key: "target", label: "target zeros", kind: slider, num: p.Target, hi: 0.999, step: 0.01},
+		{key: "epochs", label: "epochs", kind: number, num: float64(p.Epochs), hi: 10000, step: 1, whole: true, zero: "0 (no fine-tuning)"},
+		{key: "floor", label: "accepted loss, pt", kind: number, num: r.Floor.Points, hi: 100, step: 0.5},
+		pick("packed", "write packed", has("packed"), yes, yes),
+		pick("safetensors", "write safetensors", has("safetensors"), yes, yes),
+		pick("onnx", "write ONNX", has("onnx"), yes, yes),
+	}}
+	st := &d.run.st
+	d.predict.busy = true
+	spec, seed, hw, in, classes := r.Model, r.Seed, r.Hardware, st.Dense.Input, len(st.Dense.Classes)
+	return []effect{func(context.Context) any {
+		var e engineMsg
+		if e.m, _, e.err = core.OpenModel(spec, seed, in, classes); e.err != nil {
+			return e
+		}
+		if e.dev, e.err = core.OpenDevice(hw.Device); e.err != nil {
+			return e
+		}
+		if e.hw = hwprofiles.Local(); hw.Profile != "" {
+			e.hw, e.err = hwprofiles.Load(hw.Profile)
+		}
+		return e
+	}}
+}
+
+// engineMsg is what predictions are made with.
+type engineMsg struct {
+	m   *graph.Model
+	dev device.Device
+	hw  hwprofiles.Profile
+	err error
+}
+
+func (d *desk) onEngine(m engineMsg) []effect {
+	if m.err != nil {
+		d.predict.err, d.predict.busy = m.err.Error(), false
+		return nil
+	}
+	d.predict.m, d.predict.dev, d.predict.hw = m.m, m.dev, m.hw
+	d.predict.gen++
+	return d.onDue(dueMsg{d.predict.gen})
+}
+
+// dueMsg says that the form has rested for a moment.
+type dueMsg struct{ gen int }
+
+// rest is how long the form must rest before a prediction is made.
+const rest = 80 * time.Millisecond
+
+func (d *desk) predictSoon() []effect {
+	d.predict.gen++
+	gen, nap := d.predict.gen, d.sleep
+	return []effect{func(ctx context.Context) any {
+		if !nap(ctx, rest) {
+			return nil
+		}
+		return dueMsg{gen}
+	}}
+}
+
+// predictedMsg is the ledger of a form.
+type predictedMsg struct {
+	gen    int
+	ledger *event.Ledger
+	text   string
+	err    error
+}
+
+func (d *desk) onDue(m dueMsg) []effect {
+	p := &d.predict
+	if m.gen != p.gen || p.m == nil || d.run == nil || d.run.recipe == nil {
+		return nil
+	}
+	r, model, dev, hw := d.confRecipe(), p.m, p.dev, p.hw
+	p.busy = true
+	return []effect{func(context.Context) any {
+		l, err := core.Predict(model, dev, hw, r)
+		if err != nil {
+			return predictedMsg{gen: m.gen, err: err}
+		}
+		return predictedMsg{m.gen, l, core.PredictText(l), nil}
+	}}
+}
+
+func (d *desk) onPredicted(m predictedMsg) {
+	p := &d.predict
+	if m.gen != p.gen {
+		return
+	}
+	p.busy, p.err = false, ""
+	if m.err != nil {
+		p.err = m.err.Error()
+		return
+	}
+	p.ledger, p.text = m.ledger, m.text
+}
+
+// confRecipe is the recipe with the form's values.
+func (d *desk) confRecipe() *core.Recipe {
+	r := *d.run.recipe
+	f := &d.conf
+	r.Prune.Score, r.Prune.Pattern = f.get("score").chosen(), f.get("pattern").chosen()
+	r.Prune.Distribution, r.Prune.Schedule = f.get("distribution").chosen(), f.get("schedule").chosen()
+	r.Prune.Target, r.Prune.Epochs = f.get("target").num, int(f.get("epochs").num)
+	r.Floor.Points = f.get("floor").num
+	if f.get("floor").touched {
+		r.Floor.Accuracy = 0
+	}
+	r.Deploy.Formats = nil
+	for _, k := range []string{"packed", "safetensors", "onnx"} {
+		if f.get(k).chosen() == "yes" {
+			r.Deploy.Formats = append(r.Deploy.Formats, k)
+		}
+	}
+	return &r
+}
+
+func (d *desk) canConf() string {
+	if d.goOn {
+		return "the recipe is on its way"
+	}
+	return ""
+}
+
+// sendConf sends the recipe; once the run has taken it the next stage is
+// entered (see fold). A refusal is a Warning, and the form stays.
+func (d *desk) sendConf() []effect {
+	r := d.confRecipe()
+	if err := r.Check(); err != nil {
+		d.warn(theme.Bad, err.Error())
+		return nil
+	}
+	b, err := r.Marshal()
+	if err != nil {
+		d.warn(theme.Bad, err.Error())
+		return nil
+	}
+	d.goOn = true
+	return []effect{d.send(core.Command{Cmd: core.CmdConfigure, Text: string(b)})}
+}
+
+// confPane is the form, or the settled recipe.
+func (d *desk) confPane(w, h int) string {
+	th := d.th
+	if d.formOpen() {
+		return th.Box("recipe", "for stage 3", d.fieldLines(&d.conf, w-2, h-2, nil), w, h)
+	}
+	t := d.text(w - 2)
+	st := &d.run.st
+	if e := st.Stages[event.Configure].Evidence; st.Stages[event.Configure].State == "done" {
+		t.add(theme.Text, e)
+	} else if word, _ := d.run.status(); word == statusPaused {
+		t.add(theme.Text, "paused here: space goes on, then the recipe can be changed")
+	} else if st.Stage == event.Configure {
+		t.add(theme.Dim, "the run is taking the recipe")
+	}
+	if r := d.run.recipe; r != nil && st.Stages[event.Configure].State == "done" {
+		t.blank().add(theme.Dim, fmt.Sprintf("%d epochs; formats: %s", r.Prune.Epochs, strings.Join(r.Deploy.Formats, ", ")))
+		t.add(theme.Dim, "settled: to change it, roll back to a checkpoint of stage 2")
+	}
+	return th.Box("recipe", "", t.String(), w, h)
+}
+
+// predictedPane is the ledger that the form promises.
+func (d *desk) predictedPane(w, h int) string {
+	th := d.th
+	l := d.predict.ledger
+	if l == nil || !d.formOpen() {
+		if p := d.run.st.Predicted; p != nil {
+			l = p
+		}
+	}
+	if l == nil {
+		msg := "no prediction yet"
+		if d.predict.err != "" {
+			msg = d.predict.err
+		}
+		return th.Box("ledger", "predicted", d.text(w-2).add(theme.Dim, msg).String(), w, h)
+	}
+	rows, notes := brief(plain.Rows(l))
+	notes = append([]string{"on " + l.Hardware + ", from counted multiply-adds and bytes; nothing has run"}, notes...)
+	return d.table("ledger, predicted", "", "dense", "pared", rows, notes, w, h)
+}
+
+// expectPane says in words what to expect.
+func (d *desk) expectPane(w, h int) string {
+	t := d.text(w - 2)
+	switch {
+	case d.predict.err != "":
+		t.add(theme.Bad, d.predict.err)
+	case d.predict.text != "" && d.formOpen():
+		t.add(theme.Text, d.predict.text)
+	case d.run.st.Predicted != nil:
+		t.add(theme.Text, core.PredictText(d.run.st.Predicted))
+	}
+	if b, ok := d.run.st.BaselineAcc(); ok {
+		floor, known := d.run.floor()
+		if d.formOpen() && d.confRecipe().Floor.Accuracy == 0 {
+			floor, known = b-d.confRecipe().Floor.Points/100, true
+		}
+		if known {
+			t.add(theme.Dim, fmt.Sprintf("dense %s on validation; the floor is %s", percent(b), percent(floor)))
+		}
+	}
+	return d.th.Box("what to expect", "", t.String(), w, h)
+}

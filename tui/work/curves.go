@@ -1,0 +1,336 @@
+package work
+
+import (
+	"fmt"
+	"math"
+	"sort"
+
+	"pare/core/event"
+	"pare/tui/chart"
+	"pare/tui/plain"
+	"pare/tui/theme"
+)
+
+// curve turns points of the fold into those of a chart.
+func curve(ps []event.Point) []chart.Point {
+	out := make([]chart.Point, len(ps))
+	for i, p := range ps {
+		out[i] = chart.Point{X: float64(p.Step), Y: p.Y, Lo: p.Lo, Hi: p.Hi}
+	}
+	return out
+}
+
+// at is the last point at or before a step.
+func at(ps []event.Point, step int64) (event.Point, bool) {
+	i := sort.Search(len(ps), func(i int) bool { return ps[i].Step > step }) - 1
+	if i < 0 {
+		return event.Point{}, false
+	}
+	return ps[i], true
+}
+
+func mean(ps []event.Point) (float64, bool) {
+	sum := 0.0
+	for _, p := range ps {
+		sum += p.Y
+	}
+	return sum / float64(len(ps)), len(ps) > 0
+}
+
+// lastAcc is the newest validation accuracy of a stage; of validate and deploy,
+// which have none, that of sparsify.
+func lastAcc(st *event.State, s event.Stage) (float64, bool) {
+	if s > event.Sparsify {
+		s = event.Sparsify
+	}
+	if s < event.Baseline || s == event.Configure {
+		s = event.Baseline
+	}
+	c := st.Curves[s].Acc
+	if len(c) == 0 {
+		return math.NaN(), false
+	}
+	return c[len(c)-1].Y, true
+}
+
+// lastEpoch is the newest bill of a stage's epochs.
+func lastEpoch(st *event.State, s event.Stage) (event.EpochCost, bool) {
+	for i := len(st.Epochs) - 1; i >= 0; i-- {
+		if st.Epochs[i].Stage == s && stands(st, &st.Epochs[i]) {
+			return st.Epochs[i], true
+		}
+	}
+	return event.EpochCost{}, false
+}
+
+// stands is false for epochs that a roll-back undid. Their joules stay billed,
+// but they say nothing about the run as it is.
+func stands(st *event.State, e *event.EpochCost) bool {
+	c := st.Curves[e.Stage].CPU
+	return len(c) > 0 && e.Step <= c[len(c)-1].Step
+}
+
+// shared is the axis of both charts: all data of the stage, and while it runs
+// the steps to come.
+func (d *desk) shared(s event.Stage) chart.Frame {
+	c := &d.run.st.Curves[s]
+	ext := chart.Extent(chart.Series{Points: curve(c.Acc)}, chart.Series{Points: curve(c.CPU)})
+	return d.look.win.Frame(d.ahead(s, ext))
+}
+
+// ahead makes room for the steps to come, unless a part is looked at.
+func (d *desk) ahead(s event.Stage, ext chart.Frame) chart.Frame {
+	m := d.run.metric
+	if d.look.win.Span == 0 && !d.look.win.Locked && m.Stage == s && m.Steps > 0 {
+		return ext.Union(chart.Frame{X0: 0, X1: float64(m.Steps)})
+	}
+	return ext
+}
+
+func (d *desk) accChart(s event.Stage) chart.Chart {
+	st := &d.run.st
+	c := chart.Chart{
+		Theme:  d.th,
+		Series: []chart.Series{{Name: "validation accuracy", Token: theme.Accuracy, Points: curve(st.Curves[s].Acc)}},
+		Events: d.run.marks[s],
+		Options: chart.Options{
+			Frame: d.shared(s), Cursor: d.look.cursor, Log: d.look.log, EMA: d.look.ema, Top: 1, Empty: d.none(s, "the first point comes with the end of epoch 1"),
+		},
+	}
+	if s == event.Sparsify {
+		if b, ok := st.BaselineAcc(); ok {
+			c.Lines = append(c.Lines, chart.Line{Kind: chart.Ghost, Y: b, Label: fmt.Sprintf("dense %.3f", b)})
+		}
+		if f, ok := d.run.floor(); ok {
+			c.Lines = append(c.Lines, chart.Line{Kind: chart.Floor, Y: f, Label: fmt.Sprintf("floor %.3f", f)})
+		}
+	}
+	return c
+}
+
+// none says why a chart is empty.
+func (d *desk) none(s event.Stage, soon string) string {
+	word, _ := d.run.status()
+	switch {
+	case s == event.Baseline && d.run.recipe != nil && d.run.recipe.Train.Epochs == 0:
+		return "0 epochs: the model is only evaluated"
+	case word == statusWaiting && s == d.run.st.Stage:
+		return "press enter to begin"
+	}
+	return soon
+}
+
+// bill is the energy curve of a stage: joules, or CPU seconds where joules are
+// not measured.
+type bill struct {
+	title, right, unit string
+	points             []event.Point
+	dense              float64 // of the baseline per epoch
+	known              bool
+}
+
+func (d *desk) bill(s event.Stage) bill {
+	st := &d.run.st
+	c, base := &st.Curves[s], &st.Curves[event.Baseline]
+	if len(c.Joules) == 0 && (len(c.CPU) > 0 || st.Started.Tier == "") {
+		b := bill{title: "CPU s per epoch", right: "J not measured", unit: "CPU s", points: c.CPU}
+		b.dense, b.known = mean(base.CPU)
+		return b
+	}
+	b := bill{title: "J per epoch", unit: "J", points: c.Joules}
+	if e, ok := lastEpoch(st, s); ok {
+		b.right = tier(e.Energy)
+	} else {
+		b.right = "tier " + st.Started.Tier
+	}
+	b.dense, b.known = mean(base.Joules)
+	return b
+}
+
+func (d *desk) energyChart(s event.Stage) (chart.Chart, bill) {
+	b := d.bill(s)
+	c := chart.Chart{
+		Theme:  d.th,
+		Series: []chart.Series{{Name: b.title, Token: theme.Energy, Points: curve(b.points)}},
+		Events: d.run.marks[s],
+		Options: chart.Options{
+			Frame: d.shared(s), Cursor: d.look.cursor, Log: d.look.log, EMA: d.look.ema, Zero: !d.look.log, Empty: d.none(s, "the first epoch is not over"),
+		},
+	}
+	if s == event.Sparsify && b.known {
+		c.Lines = append(c.Lines, chart.Line{Kind: chart.Ghost, Y: b.dense, Label: fmt.Sprintf("dense %.3g", b.dense)})
+	}
+	return c, b
+}
+
+func (d *desk) accPane(w, h int) string {
+	s := d.stage()
+	c := d.accChart(s)
+	var say []string // of several ways to say it the first that fits
+	if x, ok := d.readAt(s); ok {
+		if r := c.Readout(x)[0]; r.OK {
+			val := fmt.Sprintf("%.3f", r.Y)
+			long := val
+			if b, ok := d.run.st.BaselineAcc(); ok && s == event.Sparsify {
+				val += " (" + points(r.Y-b) + ")"
+				long = val
+			} else if r.Hi > r.Lo {
+				long += fmt.Sprintf(" (%.3f to %.3f)", r.Lo, r.Hi)
+			}
+			zeros := ""
+			if z, ok := at(d.run.st.Curves[s].Zeros, int64(x)); ok && s == event.Sparsify {
+				zeros = " · " + percent(z.Y) + " zeros"
+			}
+			mark := d.markAt(c, x, w-2)
+			say = []string{d.where(x) + long + zeros + mark, d.where(x) + val + zeros, short(x) + val + zeros, val + zeros, val}
+			if mark != "" { // what happened there matters more than the zeros
+				say = []string{say[0], short(x) + val + mark, say[2], say[3], say[4]}
+			}
+		}
+	}
+	return d.chartBox("validation accuracy", c.State(), c, say, w, h)
+}
+
+func (d *desk) energyPane(w, h int) string {
+	s := d.stage()
+	c, b := d.energyChart(s)
+	var say []string
+	if x, ok := d.readAt(s); ok {
+		if r := c.Readout(x)[0]; r.OK {
+			val := fmt.Sprintf("%.3g %s", r.Y, b.unit)
+			change := ""
+			cpu, ok1 := at(d.run.st.Curves[s].CPU, int64(x))
+			dense, ok2 := mean(d.run.st.Curves[event.Baseline].CPU)
+			if s == event.Sparsify && ok1 && ok2 {
+				change = " (" + plain.Change(dense, cpu.Y) + " CPU s)"
+			}
+			say = []string{d.where(x) + val + " per epoch" + change, short(x) + val + "/epoch" + change, short(x) + val + change, val + change, val}
+		}
+	}
+	right := b.right
+	if o := c.State(); o != "" {
+		right = o + " · " + right
+	}
+	return d.chartBox(b.title, right, c, say, w, h)
+}
+
+// chartBox frames a chart with the readout under it, if there is room.
+func (d *desk) chartBox(title, right string, c chart.Chart, say []string, w, h int) string {
+	ch := h - 2
+	if ch >= 5 {
+		ch--
+	}
+	body := c.Render(w-2, ch)
+	if ch < h-2 {
+		body += "\n " + d.th.Paint(theme.Dim, d.fitting(say, w-3))
+	}
+	return d.th.Box(title, right, body, w, h)
+}
+
+// readAt is the step that is read: the cursor's, else the newest point's.
+func (d *desk) readAt(s event.Stage) (float64, bool) {
+	if d.look.cursor != nil {
+		return *d.look.cursor, true
+	}
+	c := &d.run.st.Curves[s]
+	if n := len(c.Acc); n > 0 {
+		return float64(c.Acc[n-1].Step), true
+	}
+	if n := len(c.CPU); n > 0 {
+		return float64(c.CPU[n-1].Step), true
+	}
+	return 0, false
+}
+
+func (d *desk) where(x float64) string {
+	if d.look.cursor != nil {
+		return fmt.Sprintf("at step %.0f: ", x)
+	}
+	return fmt.Sprintf("now, step %.0f: ", x)
+}
+
+func short(x float64) string { return fmt.Sprintf("step %.0f: ", x) }
+
+// fitting is the first of several texts that fits w cells, else the last.
+func (d *desk) fitting(say []string, w int) string {
+	for i, s := range say {
+		if s = d.th.Tr(s); theme.Width(s) <= w || i == len(say)-1 {
+			return s
+		}
+	}
+	return ""
+}
+
+// markAt is the event in the cursor's column in words.
+func (d *desk) markAt(c chart.Chart, x float64, w int) string {
+	if d.look.cursor == nil {
+		return ""
+	}
+	e, ok := c.EventNear(x, w)
+	if !ok {
+		return ""
+	}
+	glyph := d.th.G.Up
+	if e.Kind == chart.Bad {
+		glyph = d.th.G.Cross
+	}
+	return " · " + glyph + " " + d.th.Clean(e.Label)
+}
+
+// canCurve says why the keys of the charts do nothing.
+func (d *desk) canCurve() string {
+	s := d.stage()
+	if s != event.Baseline && s != event.Sparsify {
+		return "this stage has no curve: look at 1 or 3"
+	}
+	if len(d.run.st.Curves[s].Acc) == 0 && len(d.run.st.Curves[s].CPU) == 0 {
+		return "there is no point to look at yet"
+	}
+	return ""
+}
+
+func (d *desk) canReset() string {
+	if w := d.canCurve(); w != "" {
+		return w
+	}
+	if d.look.win == (chart.Window{}) && d.look.cursor == nil {
+		return "everything is shown already"
+	}
+	return ""
+}
+
+// plotWidth is how many columns the charts on the screen have.
+func (d *desk) plotWidth() int {
+	rows := d.rows()
+	w, _, ok := find(rows, paneA)
+	if !ok {
+		if w, _, ok = find(rows, paneB); !ok {
+			w = d.w
+		}
+	}
+	return chart.PlotWidth(max(w-2, 1))
+}
+
+// extent is where the data of a stage lie.
+func (d *desk) extent(s event.Stage) chart.Frame {
+	c := &d.run.st.Curves[s]
+	return chart.Extent(chart.Series{Points: curve(c.Acc)}, chart.Series{Points: curve(c.CPU)})
+}
+
+func (d *desk) moveCursor(dir int) {
+	s := d.stage()
+	pts := d.run.st.Curves[s].Acc
+	if len(pts) == 0 {
+		pts = d.run.st.Curves[s].CPU
+	}
+	frame := d.shared(s)
+	if x, ok := chart.Move(chart.Series{Points: curve(pts)}, frame, d.look.cursor, dir, d.plotWidth()); ok {
+		d.look.cursor = &x
+		d.look.win.Show(d.ahead(s, d.extent(s)), x)
+	}
+}
+
+func (d *desk) zoom(factor float64) {
+	s := d.stage()
+	d.look.win.Zoom(d.ahead(s, d.extent(s)), factor, d.look.cursor)
+}

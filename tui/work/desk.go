@@ -1,0 +1,217 @@
+package work
+
+import (
+	"context"
+	"time"
+
+	"pare/core"
+	"pare/core/event"
+	"pare/tui/chart"
+	"pare/tui/theme"
+)
+
+// effect is a piece of work that takes time. It runs elsewhere; what it returns
+// comes back to handle, nil is dropped.
+type effect func(ctx context.Context) any
+
+// page is what the screen is about.
+type page uint8
+
+const (
+	pagePick page = iota
+	pageSetup
+	pageRun
+)
+
+// overlay is what asks for the keys before the page does.
+type overlay uint8
+
+const (
+	overNone   overlay = iota
+	overHelp           // the list of keys
+	overStop           // detach, stop or cancel?
+	overTarget         // a new target is typed
+	overRoll           // a checkpoint is chosen
+	overPath           // a path is typed, in the picker
+	overEdit           // a number is typed into a form
+)
+
+// desk is the workbench without a terminal.
+type desk struct {
+	o     Options
+	mode  theme.Mode
+	ascii bool
+	th    *theme.Theme
+	w, h  int
+	now   time.Time
+	// opened is when the screen came up: a run that ends later ended under our
+	// eyes, and its exit code is ours.
+	opened time.Time
+	dirty  bool // what Render returned last is no longer true
+	rev    int  // counts changes of more than the newest metric
+	hold   bool // the log is being read up to its end: draw afterwards
+	kept   [paneNone + 1]kept
+	quit   bool
+	exit   int
+
+	sleep func(context.Context, time.Duration) bool // tests do not wait
+
+	page    page
+	over    overlay
+	pick    picker
+	setup   form
+	conf    form // of the configure stage
+	predict predictor
+	run     *watch
+	look    look
+	input   input
+	roll    int // checkpoint chosen in overRoll
+	scroll  int // of the help, and of lists
+	toast   toast
+
+	autoNext bool // pass the first wait: the set-up was the decision
+	goOn     bool // a recipe was sent; when it has been taken, enter the next stage
+	busy     string
+}
+
+// look is what the person chose to see of a run.
+type look struct {
+	stage  event.Stage // 0 follows the run
+	win    chart.Window
+	cursor *float64
+	log    bool
+	ema    float64
+	tab    int
+	layer  int // first one shown, where not all fit
+}
+
+// input is a line of text being typed.
+type input struct {
+	text string
+	err  string
+}
+
+// toast is the line that tells the newest thing that went wrong or was asked.
+// It goes with the next key, or after a while.
+type toast struct {
+	text  string
+	tok   theme.Token
+	until time.Time
+	soon  bool // tells what was asked for; gone when it has happened
+}
+
+func newDesk(o Options, mode theme.Mode, ascii bool) *desk {
+	d := &desk{o: o, mode: mode, ascii: ascii, now: time.Now(), rev: 1, w: 80, h: 24, sleep: sleep}
+	d.opened = d.now
+	d.background(true)
+	if d.o.Recipe == nil {
+		d.o.Recipe = core.DefaultRecipe()
+		d.o.Recipe.Train.Epochs = 15
+	}
+	return d
+}
+
+// touch tells that more has changed than the newest metric.
+func (d *desk) touch() {
+	d.dirty = true
+	d.rev++
+}
+
+// begin is the work to do when the screen opens.
+func (d *desk) begin() []effect {
+	if d.run != nil {
+		return d.watchOn()
+	}
+	d.pick = newPicker(d.o.Recipe)
+	if d.o.Picked {
+		return append(d.toSetup(), d.listSessions())
+	}
+	return []effect{d.listSessions()}
+}
+
+// background tells what the terminal's ground is like.
+func (d *desk) background(dark bool) {
+	if t := theme.New(d.mode, dark, d.ascii); d.th == nil || t.Mode != d.th.Mode {
+		d.th = t
+		d.touch()
+	}
+}
+
+func (d *desk) resize(w, h int) {
+	d.w, d.h = max(w, 0), max(h, 0)
+	d.touch()
+}
+
+// title is the terminal's window title.
+func (d *desk) title() string {
+	if d.run == nil {
+		return "pare"
+	}
+	return "pare " + d.th.Clean(d.run.src.ID())
+}
+
+// say shows a toast for a few seconds.
+func (d *desk) say(tok theme.Token, text string) {
+	d.toast = toast{text: text, tok: tok, until: d.now.Add(toastFor)}
+	d.touch()
+}
+
+// promise shows what was asked of the run until it has happened.
+func (d *desk) promise(text string) {
+	d.say(theme.Dim, text)
+	d.toast.soon = true
+}
+
+// warn shows what went wrong, for longer.
+func (d *desk) warn(tok theme.Token, text string) {
+	d.say(tok, text)
+	d.toast.until = d.now.Add(warnFor)
+}
+
+const (
+	toastFor = 6 * time.Second
+	warnFor  = time.Minute
+)
+
+// stage is the stage that is looked at.
+func (d *desk) stage() event.Stage {
+	if d.look.stage != 0 {
+		return d.look.stage
+	}
+	if d.run == nil || d.run.st.Stage < event.Baseline {
+		return event.Baseline
+	}
+	return d.run.st.Stage
+}
+
+// handle takes the answer of an effect.
+func (d *desk) handle(m any) []effect {
+	if l, ok := m.(logMsg); ok {
+		return d.onLog(l)
+	}
+	d.touch()
+	switch m := m.(type) {
+	case sentMsg:
+		d.onSent(m)
+	case resumedMsg:
+		return d.onResumed(m)
+	case recipeMsg:
+		return d.onRecipe(m)
+	case createdMsg:
+		return d.onCreated(m)
+	case openedMsg:
+		return d.onOpened(m)
+	case sessionsMsg:
+		d.pick.sessions = m.list
+		d.pick.keepInside()
+	case presetMsg:
+		d.onPreset(m)
+	case engineMsg:
+		return d.onEngine(m)
+	case dueMsg:
+		return d.onDue(m)
+	case predictedMsg:
+		d.onPredicted(m)
+	}
+	return nil
+}

@@ -1,0 +1,150 @@
+package work
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"pare/core/event"
+	"pare/tui/plain"
+	"pare/tui/theme"
+)
+
+// text is lines of a pane: painted paragraphs.
+type text struct {
+	th *theme.Theme
+	w  int
+	b  strings.Builder
+}
+
+func (d *desk) text(w int) *text { return &text{th: d.th, w: max(w-2, 1)} }
+
+func (t *text) add(tok theme.Token, s string) *text {
+	for _, l := range wrap(t.th.Clean(s), t.w) {
+		t.b.WriteString(" " + t.th.Paint(tok, t.th.Tr(l)) + "\n")
+	}
+	return t
+}
+
+// line is one line as it is, cut if need be.
+func (t *text) line(tok theme.Token, s string) *text {
+	t.b.WriteString(" " + t.th.Paint(tok, t.th.Fit(s, t.w)) + "\n")
+	return t
+}
+
+func (t *text) blank() *text { t.b.WriteByte('\n'); return t }
+
+func (t *text) String() string { return strings.TrimSuffix(t.b.String(), "\n") }
+
+// verdictPane is the sentence of the validate stage and its evidence.
+func (d *desk) verdictPane(w, h int) string {
+	st := &d.run.st
+	t := d.text(w - 2)
+	v := st.Verdict
+	word, _ := d.run.status()
+	switch {
+	case v != nil:
+		tok := map[string]theme.Token{"PASS": theme.Good, "FAIL": theme.Bad}[v.Verdict]
+		if tok == theme.Text {
+			tok = theme.Warn
+		}
+		t.add(tok, v.Text)
+		t.add(theme.Dim, fmt.Sprintf("look %d at the test set; each further look makes it less of a test", v.Looks))
+		switch v.Verdict {
+		case "PASS":
+			t.add(theme.Dim, "PASS: the lower end of the paired 95 % interval lies above the floor.")
+		case "FAIL":
+			t.add(theme.Dim, "FAIL: the upper end of the paired 95 % interval lies below the floor. A lower target, other blocks or more epochs may help.")
+		default:
+			t.add(theme.Dim, "UNDECIDED: the paired 95 % interval holds the floor. More test samples would tell.")
+		}
+	case st.Stage == event.Validate && word == statusWaiting:
+		t.add(theme.Text, "Everything so far was judged on the validation set. Now the test set is looked at, dense against pared on the same samples, and both are timed in five alternations.").blank()
+		t.add(theme.Dim, fmt.Sprintf("looks at the test set so far: %d", st.Looks))
+		t.add(theme.Accent, "enter looks at the test set; r goes back to a checkpoint instead")
+	default:
+		t.add(theme.Dim, "the test set is being looked at; dense and pared are timed in alternation")
+	}
+	return d.th.Box("verdict", "", t.String(), w, h)
+}
+
+// classesPane is the accuracy per class.
+func (d *desk) classesPane(w, h int) string {
+	v := d.run.st.Verdict
+	if v == nil {
+		return d.th.Box("classes", "", d.th.Paint(theme.Dim, " per class, once the test set has been looked at"), w, h)
+	}
+	rows := make([]plain.Row, 0, len(v.Classes))
+	share := func(k, n int) string {
+		if n == 0 {
+			return "–"
+		}
+		return percent(float64(k) / float64(n))
+	}
+	for _, c := range v.Classes {
+		r := plain.Row{Name: d.th.Fit(d.th.Clean(c.Name), min(theme.Width(d.th.Clean(c.Name)), max(w/3, 4))), Dense: share(c.Dense, c.N), Now: share(c.Now, c.N)}
+		if c.N > 0 {
+			r.Change = points(float64(c.Now-c.Dense) / float64(c.N))
+		}
+		rows = append(rows, r)
+	}
+	if room := h - 2; len(rows) > room {
+		more := len(rows) - max(room-1, 0)
+		rows = append(rows[:max(room-1, 0)], plain.Row{Name: fmt.Sprintf("%d more", more)})
+	}
+	return d.table("classes", fmt.Sprintf("%d test samples", v.N), "dense", "now", rows, nil, w, h)
+}
+
+// filesPane is what deploy wrote.
+func (d *desk) filesPane(w, h int) string {
+	st := &d.run.st
+	t := d.text(w - 2)
+	word, _ := d.run.status()
+	if len(st.Exports) == 0 {
+		switch {
+		case st.Stage == event.Deploy && word == statusWaiting:
+			formats := "the chosen formats"
+			if r := d.run.recipe; r != nil {
+				formats = strings.Join(r.Deploy.Formats, ", ")
+			}
+			t.add(theme.Text, "Writes "+formats+"; each file is read again and run against the model in memory before it is called done. Then every layer is timed, dense against now.").blank()
+			t.add(theme.Accent, "enter writes the files")
+		default:
+			t.add(theme.Dim, "writing the files")
+		}
+		return d.th.Box("files", "", t.String(), w, h)
+	}
+	for _, e := range st.Exports {
+		size := plain.Bytes(e.Bytes)
+		t.line(theme.Text, d.th.Fit(d.th.Clean(filepath.Base(e.File)), max(w-6-theme.Width(size), 1))+"  "+size)
+		t.line(theme.Dim, fmt.Sprintf("  %s, read again: off by %.1g at most, %d samples", d.th.Clean(e.Format), e.MaxDiff, e.Samples))
+	}
+	if len(st.Exports) > 0 {
+		t.blank().add(theme.Dim, filepath.Dir(st.Exports[0].File))
+	}
+	return d.th.Box("files", plural(len(st.Exports), "file", "files"), t.String(), w, h)
+}
+
+// finalPane says how it ended and what one can do with it.
+func (d *desk) finalPane(w, h int) string {
+	st := &d.run.st
+	t := d.text(w - 2)
+	if v := st.Verdict; v != nil {
+		tok := theme.Warn
+		if v.Verdict == "PASS" {
+			tok = theme.Good
+		}
+		t.add(tok, v.Text).blank()
+	}
+	if st.Done != nil {
+		id := d.th.Clean(d.run.src.ID())
+		t.line(theme.KeyHint, "pare report "+id).line(theme.Dim, "  charts and ledger as one HTML file")
+		for _, e := range st.Exports {
+			if e.Format == "packed" {
+				t.line(theme.KeyHint, "pare predict "+d.th.Clean(filepath.Base(e.File))+" --input FILE").line(theme.Dim, "  run the pared model")
+			}
+		}
+		t.line(theme.KeyHint, "pare sessions show "+id+" --recipe").line(theme.Dim, "  the recipe as used, to run it again")
+	}
+	return d.th.Box("outcome", "", t.String(), w, h)
+}

@@ -1,0 +1,210 @@
+package work
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+
+	"pare/tui/chart"
+	"pare/tui/theme"
+)
+
+// kind is what a field holds.
+type kind uint8
+
+const (
+	choice kind = iota // one of opts
+	number
+	slider // a share as per cent, with a bar
+)
+
+// field is a line of a form.
+type field struct {
+	key, label string
+	kind       kind
+	opts       []string // values of a choice
+	words      []string // the same for people
+	at         int      // chosen of opts
+	num        float64
+	lo, hi     float64
+	step       float64 // of ← and →; 0 doubles and halves
+	whole      bool
+	zero       string // what 0 means
+	touched    bool   // changed by the person
+}
+
+// value is what the field shows.
+func (f *field) value() string {
+	switch {
+	case f.kind == choice:
+		return f.words[f.at]
+	case f.kind == slider:
+		return fmt.Sprintf("%.4g %%", 100*f.num)
+	case f.num == 0 && f.zero != "":
+		return f.zero
+	}
+	return strconv.FormatFloat(f.num, 'g', 6, 64)
+}
+
+// text is what stands there when one begins to type.
+func (f *field) set(s string) error {
+	x, err := strconv.ParseFloat(strings.TrimSpace(strings.TrimSuffix(strings.ReplaceAll(s, ",", "."), "%")), 64)
+	if err != nil || math.IsNaN(x) || math.IsInf(x, 0) {
+		return fmt.Errorf("%q is not a number", s)
+	}
+	lo, hi := f.lo, f.hi
+	if f.kind == slider {
+		lo, hi = 100*lo, 100*hi
+	}
+	switch {
+	case f.whole && x != math.Trunc(x):
+		return fmt.Errorf("give a whole number")
+	case x < lo || x > hi:
+		return fmt.Errorf("give %g to %g", lo, hi)
+	}
+	if f.kind == slider {
+		x /= 100
+	}
+	f.num, f.touched = x, true
+	return nil
+}
+
+// turn moves the field by one notch.
+func (f *field) turn(dir int) {
+	f.touched = true
+	switch {
+	case f.kind == choice:
+		f.at = (f.at + dir + len(f.opts)) % len(f.opts)
+	case f.step > 0:
+		n := math.Round(f.num/f.step+float64(dir)) * f.step
+		f.num = min(max(n, f.lo), f.hi)
+	default:
+		x := f.num
+		if dir > 0 {
+			x *= 2
+		} else {
+			x /= 2
+		}
+		if f.whole {
+			x = math.Max(math.Round(x), 1)
+		}
+		f.num = min(max(x, f.lo), f.hi)
+	}
+}
+
+// form is fields with one of them chosen.
+type form struct {
+	fields []field
+	at     int
+	err    string
+	busy   bool
+}
+
+func (f *form) move(dir int) {
+	if n := len(f.fields); n > 0 {
+		f.at = min(max(f.at+dir, 0), n-1)
+	}
+}
+
+func (f *form) get(key string) *field {
+	for i := range f.fields {
+		if f.fields[i].key == key {
+			return &f.fields[i]
+		}
+	}
+	return &field{opts: []string{""}, words: []string{""}}
+}
+
+func pick(key, label, now string, opts, words []string) field {
+	f := field{key: key, label: label, kind: choice, opts: opts, words: words}
+	for i, o := range opts {
+		if o == now {
+			f.at = i
+		}
+	}
+	return f
+}
+
+func (f *field) chosen() string { return f.opts[f.at] }
+
+// form is the form that has the keys.
+func (d *desk) form() *form {
+	if d.page == pageSetup {
+		return &d.setup
+	}
+	return &d.conf
+}
+
+func (d *desk) canType() string {
+	f := d.form()
+	if len(f.fields) == 0 || f.fields[f.at].kind == choice {
+		return "this field takes ← and →, not a number"
+	}
+	return ""
+}
+
+// change turns the chosen field.
+func (d *desk) change(dir int) []effect {
+	f := d.form()
+	if len(f.fields) == 0 {
+		return nil
+	}
+	f.fields[f.at].turn(dir)
+	return d.changed()
+}
+
+// changed is what follows from a new value.
+func (d *desk) changed() []effect {
+	if d.page == pageSetup {
+		d.setup.err = ""
+		d.suggestLR()
+		return nil
+	}
+	return d.predictSoon()
+}
+
+// fieldLines draws a form's fields in exactly h lines, the chosen one in sight.
+func (d *desk) fieldLines(f *form, w, h int, notes []string) string {
+	th := d.th
+	label := 0
+	for _, x := range f.fields {
+		label = max(label, theme.Width(x.label))
+	}
+	label = min(label, max(w/2, 4))
+	lines := make([]string, 0, len(f.fields))
+	for i := range f.fields {
+		x := &f.fields[i]
+		on := i == f.at
+		mark := "  "
+		if on {
+			mark = th.Paint(theme.Accent, ">") + " "
+		}
+		v := th.Tr(x.value())
+		if on && d.over == overEdit {
+			v = th.Clean(d.input.text) + "_"
+		}
+		bar := ""
+		if n := w - label - 18; x.kind == slider && n >= 8 {
+			bar = chart.Bar(th, x.num, min(n, 30)) + " "
+		}
+		if on {
+			v = th.G.Left + " " + bar + th.Paint(theme.Selected, v) + " " + th.G.Right
+		} else {
+			v = "  " + bar + v
+		}
+		lines = append(lines, " "+mark+th.Fit(x.label, label)+"  "+v)
+	}
+	from := 0
+	if len(lines) > h {
+		from = min(max(f.at-h/2, 0), len(lines)-h)
+		lines = lines[from : from+max(h, 0)]
+	}
+	if room := h - len(lines); room >= 2 {
+		lines = append(lines, "")
+		for _, n := range notes[:min(len(notes), room-1)] {
+			lines = append(lines, " "+n)
+		}
+	}
+	return strings.Join(lines, "\n")
+}

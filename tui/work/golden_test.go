@@ -1,0 +1,198 @@
+package work
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"pare/core/event"
+	"pare/tui/theme"
+)
+
+var update = flag.Bool("update", false, "write the golden screens anew")
+
+// golden compares a screen with the one on file.
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	var lines []string
+	for _, l := range strings.Split(got, "\n") {
+		lines = append(lines, strings.TrimRight(l, " "))
+	}
+	got = strings.Join(lines, "\n") + "\n"
+	path := filepath.Join("testdata", name+".txt")
+	if *update {
+		if err := os.MkdirAll("testdata", 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w := strings.ReplaceAll(string(want), "\r\n", "\n"); w != got {
+		t.Errorf("%s differs; look at it and run `go test ./tui/work -update` if it is right\ngot:\n%s\nwant:\n%s", name, got, w)
+	}
+}
+
+// bare is text without colours.
+func bare(s string) string {
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] == '\x1b' {
+			for i < len(s) && s[i] != 'm' {
+				i++
+			}
+			continue
+		}
+		b.WriteByte(s[i])
+	}
+	return b.String()
+}
+
+// scenes are the states a run goes through.
+func scenes() []struct {
+	name  string
+	story *story
+	do    func(d *desk, f *fake)
+} {
+	type scene = struct {
+		name  string
+		story *story
+		do    func(d *desk, f *fake)
+	}
+	b := func() *story { return newStory().start("B") }
+	conf := func() *story {
+		return b().baselineDone("B").wait(event.Configure, "choose method, pattern, target and floor")
+	}
+	spar := func(n int) *story { return b().baselineDone("B").configured("B").sparsify(n, "B") }
+	val := func() *story { return b().baselineDone("B").configured("B").sparsified("B") }
+	dep := func() *story { return val().validated("B") }
+	return []scene{
+		{"starting", newStory(), nil},
+		{"baseline-ready", b().wait(event.Baseline, "ready to train the dense model"), nil},
+		{"baseline", b().baseline("B"), nil},
+		{"configure", conf(), func(d *desk, _ *fake) { key(d, "right", "right") }},
+		{"sparsify", spar(9), nil},
+		{
+			"sparsify-cursor", spar(9).add(&event.Decision{Stage: event.Sparsify, Step: 500, Cmd: "target", Value: 0.95, By: "person"}),
+			func(d *desk, _ *fake) { key(d, "left", "left", "left", "left", "left", "s") },
+		},
+		{"sparsify-estimated", newStory().start("E").baselineDone("E").configured("E").sparsify(9, "E"), nil},
+		{"sparsify-cpu", newStory().start("").baselineDone("").configured("").sparsify(9, ""), nil},
+		{"paused", spar(9).add(&event.Paused{Stage: event.Sparsify, Step: 900, Why: "person"}), nil},
+		{"floor", spar(9).add(&event.Floor{Step: 900, Acc: 0.861, Floor: 0.865, Back: "s3-000800", Zeros: 0.84},
+			&event.Resumed{Checkpoint: "s3-000800", Stage: event.Sparsify, Step: 800, Why: "floor"}), nil},
+		{"target", spar(9), func(d *desk, _ *fake) { key(d, "e", "9", "5", "0", "enter") }},
+		{"rollback", spar(9), func(d *desk, _ *fake) { key(d, "r", "down") }},
+		{"stop", spar(9), func(d *desk, _ *fake) { key(d, "x") }},
+		{"help", spar(9), func(d *desk, _ *fake) { key(d, "?") }},
+		{"validate-ready", val().wait(event.Validate, "this will look at the test set"), nil},
+		{"deploy-ready", dep().wait(event.Deploy, "choose the formats to write"), nil},
+		{"verdict", dep(), func(d *desk, _ *fake) { key(d, "4") }},
+		{"done", dep().deployed(), nil},
+		{"done-estimated", newStory().start("E").baselineDone("E").configured("E").sparsified("E").validated("E").deployed(), nil},
+		{"failed", spar(3).add(&event.Failure{Text: "the disk went away", Fix: "plug it in again"}), nil},
+		{"dead", spar(3), func(d *desk, f *fake) { f.alive = false; d.run.gone = 2 }},
+	}
+}
+
+func TestGoldenScreens(t *testing.T) {
+	sizes := []struct{ w, h int }{{120, 40}, {80, 24}, {60, 20}}
+	for _, s := range scenes() {
+		for _, z := range sizes {
+			t.Run(fmt.Sprintf("%s/%dx%d", s.name, z.w, z.h), func(t *testing.T) {
+				d, f := watching(t, z.w, z.h, s.story)
+				if s.do != nil {
+					s.do(d, f)
+				}
+				golden(t, fmt.Sprintf("%s-%dx%d", s.name, z.w, z.h), bare(d.Render()))
+			})
+		}
+	}
+}
+
+func TestGoldenSmall(t *testing.T) {
+	for _, s := range scenes() {
+		switch s.name {
+		case "baseline", "configure", "sparsify", "stop", "done":
+		default:
+			continue
+		}
+		var all strings.Builder
+		for _, z := range [][2]int{{40, 12}, {30, 8}, {20, 5}, {40, 4}, {10, 3}, {70, 1}, {12, 1}} {
+			d, f := watching(t, z[0], z[1], s.story)
+			if s.do != nil {
+				s.do(d, f)
+			}
+			fmt.Fprintf(&all, "%d × %d\n%s\n\n", z[0], z[1], bare(d.Render()))
+		}
+		golden(t, s.name+"-small", all.String())
+	}
+}
+
+func TestGoldenASCII(t *testing.T) {
+	for _, s := range scenes() {
+		switch s.name {
+		case "configure", "sparsify", "done":
+		default:
+			continue
+		}
+		d, f := watching(t, 80, 24, s.story)
+		d.ascii, d.th = true, theme.New(theme.Mono, true, true)
+		if s.do != nil {
+			s.do(d, f)
+		}
+		got := bare(d.Render())
+		for i, r := range got {
+			if r > 126 {
+				t.Errorf("%s: %q at byte %d is not ASCII", s.name, r, i)
+				break
+			}
+		}
+		golden(t, s.name+"-ascii-80x24", got)
+	}
+}
+
+// TestGoldenColours keeps the colours of one screen in each palette.
+func TestGoldenColours(t *testing.T) {
+	for _, s := range scenes() {
+		if s.name != "sparsify" {
+			continue
+		}
+		for _, m := range []theme.Mode{theme.Dark, theme.Light, theme.Mono} {
+			d, _ := watching(t, 60, 20, s.story)
+			d.th = theme.New(m, true, false)
+			golden(t, "sparsify-"+m.String(), strings.ReplaceAll(d.Render(), "\x1b", "^"))
+		}
+	}
+}
+
+func TestGoldenPicker(t *testing.T) {
+	for _, z := range [][2]int{{120, 40}, {80, 24}, {60, 20}, {40, 12}} {
+		d := testDesk(t, z[0], z[1], theme.Mono, false)
+		work(d, d.begin())
+		name := fmt.Sprintf("%dx%d", z[0], z[1])
+		for i := range d.pick.data { // what this machine has must not matter
+			d.pick.data[i].Ready = true
+		}
+		golden(t, "picker-"+name, bare(d.Render()))
+		key(d, "enter", "enter")
+		golden(t, "setup-"+name, bare(d.Render()))
+	}
+}
+
+func readFile(t *testing.T, path string) string {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}

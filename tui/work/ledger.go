@@ -1,0 +1,320 @@
+package work
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"pare/core/event"
+	"pare/tui/plain"
+	"pare/tui/theme"
+)
+
+// liveRows are the ledger while the run goes on: dense from the baseline's
+// epochs, now from the newest.
+func (d *desk) liveRows() []plain.Row {
+	st := &d.run.st
+	pared := st.Stage >= event.Sparsify
+	row := func(name, dense, now, change string) plain.Row { //nolint:unparam // the row of a ledger
+		if !pared {
+			now, change = "", ""
+		}
+		return plain.Row{Name: name, Dense: dense, Now: now, Change: change}
+	}
+	dash := "–"
+
+	acc := row("accuracy", dash, dash, "")
+	if b, ok := st.BaselineAcc(); ok {
+		acc.Dense = percent(b)
+		if a, ok := lastAcc(st, event.Sparsify); ok && pared {
+			acc.Now, acc.Change = percent(a), points(a-b)
+		}
+	}
+	zeros := row("zeros", percent(0), percent(d.run.zeros()), "")
+	if t, ok := d.run.target(); ok && pared {
+		zeros.Change = fmt.Sprintf("of %.4g %%", 100*t)
+	}
+	params := row("params", dash, dash, "")
+	if n := st.Dense.Params; n > 0 {
+		kept := min(st.Model.Params, n-int64(d.run.now.mask.Zeros))
+		params.Dense = plain.Count(n)
+		if pared {
+			params.Now, params.Change = plain.Count(kept), plain.Change(float64(n), float64(kept))
+		}
+	}
+	cpu, jou := row("CPU ms per step", dash, dash, ""), row("J per step", dash, dash, "")
+	dc, dj, okc, okj := perStep(st, event.Baseline)
+	if okc {
+		cpu.Dense = fmt.Sprintf("%.3g", dc/1000)
+	}
+	if okj {
+		jou.Dense = plain.Joules(dj)
+	}
+	if pared {
+		nc, nj, ok1, ok2 := perStep(st, event.Sparsify)
+		if ok1 {
+			cpu.Now = fmt.Sprintf("%.3g", nc/1000)
+			if okc {
+				cpu.Change = plain.Change(dc, nc)
+			}
+		}
+		if ok2 {
+			jou.Now = plain.Joules(nj)
+			if okj {
+				jou.Change = plain.Change(float64(*dj.UJ), float64(*nj.UJ))
+			}
+		}
+	}
+	return append([]plain.Row{acc, zeros, params, cpu, jou}, d.spentRows()...)
+}
+
+// perStep is what a training step cost: of the baseline on average, of sparsify
+// in its newest epoch.
+func perStep(st *event.State, s event.Stage) (cpuUS float64, j event.Joules, okCPU, okJ bool) {
+	var cpu, uj, steps, jsteps int64
+	for i := len(st.Epochs) - 1; i >= 0; i-- {
+		e := &st.Epochs[i]
+		if e.Stage != s || e.Steps <= 0 || !stands(st, e) {
+			continue
+		}
+		cpu, steps = cpu+e.CPUUS, steps+e.Steps
+		if e.Energy.UJ != nil {
+			if jsteps == 0 {
+				j = e.Energy
+			}
+			uj, jsteps = uj+*e.Energy.UJ, jsteps+e.Steps
+		}
+		if s != event.Baseline {
+			break
+		}
+	}
+	if jsteps > 0 {
+		n := int64(math.Round(float64(uj) / float64(jsteps)))
+		j.UJ = &n
+	}
+	return float64(cpu) / float64(max(steps, 1)), j, steps > 0, jsteps > 0
+}
+
+// spent is what the run has cost so far, all stages together.
+func (d *desk) spent() (cpuUS int64, j event.Joules) {
+	st := &d.run.st
+	sum, known := int64(0), false
+	for s := event.Baseline; s <= event.Deploy; s++ {
+		c := st.Stages[s].Cost
+		if m := st.Metric; m.Stage == s && m.CPUUS > c.CPUUS {
+			c.CPUUS, c.Energy = m.CPUUS, m.Energy
+		}
+		cpuUS += c.CPUUS
+		if c.Energy.UJ != nil {
+			sum, known = sum+*c.Energy.UJ, true
+			if j.Tier < c.Energy.Tier { // E after A: the worse stands
+				j = c.Energy
+			}
+		}
+	}
+	j.UJ = nil
+	if known {
+		j.UJ = &sum
+	}
+	return cpuUS, j
+}
+
+// spentRows are the run's own bill.
+func (d *desk) spentRows() []plain.Row {
+	cpu, j := d.spent()
+	rows := []plain.Row{{Name: "CPU this run", Now: plain.Micros(float64(cpu))}}
+	if j.UJ == nil {
+		return append(rows, plain.Row{Name: "J this run", Now: "not measured"})
+	}
+	r := plain.Row{Name: "J this run", Now: plain.Joules(j)}
+	if rec := d.run.recipe; rec != nil && rec.Budget.Joules > 0 {
+		r.Change = fmt.Sprintf("of %.4g J", rec.Budget.Joules)
+	}
+	return append(rows, r)
+}
+
+// ledgerPane is dense against pared.
+func (d *desk) ledgerPane(w, h int) string {
+	l := d.run.st.Ledger
+	if l == nil {
+		return d.table("ledger", "", "dense", "now", d.liveRows(), nil, w, h)
+	}
+	rows, notes := brief(plain.Rows(l))
+	if p := d.pays(); p != "" {
+		notes = append(notes, p)
+	}
+	notes = append(notes, fmt.Sprintf("CPU and J by %d alternations of dense and pared", l.Rounds))
+	if len(rows)+3 < h-2 {
+		rows = append(rows, d.spentRows()...)
+	}
+	return d.table("ledger, test set", "", "dense", "now", rows, notes, w, h)
+}
+
+// brief takes what is said in words out of the last column and puts it in notes.
+func brief(rows []plain.Row) ([]plain.Row, []string) {
+	var notes []string // what is said of joules comes first
+	for i := range rows {
+		if c, words, ok := strings.Cut(rows[i].Change, " ("); ok {
+			rows[i].Change = c
+			if n := "J " + strings.TrimSuffix(words, ")"); !slices.Contains(notes, n) {
+				notes = append(notes, n)
+			}
+		}
+	}
+	for i := range rows {
+		r := &rows[i]
+		if strings.HasPrefix(r.Change, "of ") {
+			notes = append(notes, r.Name+": share "+r.Change)
+			r.Change = ""
+		}
+	}
+	return rows, notes
+}
+
+// pays says after how many inferences the joules of sparsifying are back.
+func (d *desk) pays() string {
+	l := d.run.st.Ledger
+	cost := d.run.st.Stages[event.Sparsify].Cost.Energy
+	a, b := l.Dense.InferEnergy.UJ, l.Now.InferEnergy.UJ
+	if a == nil || b == nil || cost.UJ == nil || *a <= *b {
+		return ""
+	}
+	n := float64(*cost.UJ) / float64(*a-*b)
+	switch {
+	case n >= 1e6:
+		return fmt.Sprintf("pays for itself after %.2g M inferences", n/1e6)
+	case n >= 1e3:
+		return fmt.Sprintf("pays for itself after %.0f k inferences", n/1e3)
+	}
+	return fmt.Sprintf("pays for itself after %.0f inferences", n)
+}
+
+// table frames rows of four columns. When they are too wide, intervals get a
+// line of their own, then the bands of joules go, then all of what follows a
+// figure, then the dense column.
+func (d *desk) table(title, right, dense, now string, rows []plain.Row, notes []string, w, h int) string { //nolint:unparam // said at the call
+	th, in := d.th, w-2
+	const margin = 3 // one cell at the left, two at the right
+	cells := make([][4]string, len(rows))
+	for i, r := range rows {
+		cells[i] = [4]string{r.Name, r.Dense, r.Now, r.Change}
+	}
+	var ws [4]int
+	width := func() int {
+		ws = [4]int{0, len(dense), len(now), len("change")}
+		sum := 0
+		for k := range ws {
+			for _, c := range cells {
+				ws[k] = max(ws[k], theme.Width(th.Tr(c[k])))
+			}
+			sum += ws[k]
+		}
+		return sum + 3 + margin
+	}
+	cut := func(sep string, only func(name string) bool) {
+		for i := range cells {
+			for k := 1; k < 4; k++ {
+				if only == nil || only(cells[i][0]) {
+					cells[i][k], _, _ = strings.Cut(cells[i][k], sep)
+				}
+			}
+		}
+	}
+	for level := 0; width() > in && level < 4; level++ {
+		switch level {
+		case 0:
+			cells = ownLine(cells, h-2)
+		case 1:
+			cut(" ±", func(name string) bool { return strings.HasPrefix(name, "J ") })
+		case 2:
+			cut(" ±", nil)
+		case 3:
+			cut(" (", nil)
+		}
+	}
+	shown := []int{0, 1, 2, 3}
+	if width() > in {
+		shown = []int{0, 2, 3}
+		if !anyNow(cells) {
+			shown = []int{0, 1}
+		}
+	}
+	// Spare room goes between the columns.
+	need := margin
+	for _, k := range shown {
+		need += ws[k]
+	}
+	gap := 2
+	if n := len(shown) - 1; n > 0 {
+		gap = min(max((in-need)/n, 1), 6)
+	}
+	names := [4]string{"", dense, now, "change"}
+	var heads []theme.Head
+	var b strings.Builder
+	x := 1
+	for _, k := range shown {
+		if k > 0 {
+			x += gap
+			heads = append(heads, theme.Head{At: x + ws[k] - len(names[k]), Text: names[k]})
+		}
+		x += ws[k]
+	}
+	for i, c := range cells {
+		if i > 0 {
+			b.WriteByte('\n')
+		}
+		b.WriteString(" ")
+		for _, k := range shown {
+			if k == 0 {
+				b.WriteString(th.Fit(c[0], ws[0]))
+				continue
+			}
+			b.WriteString(strings.Repeat(" ", gap))
+			s := th.FitRight(c[k], ws[k])
+			if k == 1 {
+				s = th.Paint(theme.Ghost, s)
+			}
+			b.WriteString(s)
+		}
+	}
+	room := h - 2 - len(cells)
+	for _, n := range notes {
+		for _, line := range wrap(n, max(in-2, 1)) {
+			if room--; room < 0 {
+				break
+			}
+			b.WriteString("\n " + th.Paint(theme.Dim, th.Tr(line)))
+		}
+	}
+	return th.BoxWith(theme.BoxOptions{Title: title, Right: right, Heads: heads, Body: b.String()}, w, h)
+}
+
+// ownLine gives intervals, "85.0 % (84.0–86.0)", a line of their own, if there
+// is room for one more.
+func ownLine(cells [][4]string, room int) [][4]string {
+	for i, c := range cells {
+		a, x, ok1 := strings.Cut(c[1], " (")
+		b, y, ok2 := strings.Cut(c[2], " (")
+		if !ok1 && !ok2 {
+			continue
+		}
+		name, of, _ := strings.Cut(c[0], " (")
+		first, second := [4]string{name, a, b, c[3]}, [4]string{"  " + strings.TrimSuffix(or(of, "interval"), ")"), strings.TrimSuffix(x, ")"), strings.TrimSuffix(y, ")"), ""}
+		if len(cells) >= room {
+			cells[i] = first
+			return cells
+		}
+		return append(append(append([][4]string{}, cells[:i]...), first, second), cells[i+1:]...)
+	}
+	return cells
+}
+
+func anyNow(cells [][4]string) bool {
+	for _, c := range cells {
+		if c[2] != "" {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,59 @@
+package work
+
+import (
+	"math"
+	"time"
+
+	"pare/core/event"
+)
+
+// pace is how fast steps go by, from the times of recent metrics.
+type pace struct {
+	stage event.Stage
+	steps int64
+	seen  []beat
+}
+
+type beat struct {
+	at   time.Time
+	step int64
+}
+
+// memory is how much of the past counts for the pace.
+const memory = 30 * time.Second
+
+func (p *pace) fold(e event.Event) {
+	switch b := e.Body.(type) {
+	case *event.Metric:
+		if b.Stage != p.stage || len(p.seen) > 0 && b.Step <= p.seen[len(p.seen)-1].step {
+			p.seen = p.seen[:0]
+		}
+		p.stage, p.steps = b.Stage, b.Steps
+		n := 0
+		for n < len(p.seen)-1 && e.At.Sub(p.seen[n].at) > memory {
+			n++
+		}
+		p.seen = append(p.seen[n:], beat{e.At, b.Step})
+	case *event.Paused, *event.Continued, *event.Resumed, *event.Started, *event.StageChange:
+		p.seen = p.seen[:0]
+	}
+}
+
+func (p *pace) known() bool { return len(p.seen) >= 2 }
+
+// left is the time to the stage's last step, −1 if unknown.
+func (p *pace) left(now time.Time) time.Duration {
+	if !p.known() {
+		return -1
+	}
+	a, b := p.seen[0], p.seen[len(p.seen)-1]
+	dt := b.at.Sub(a.at).Seconds()
+	if dt <= 0 || b.step <= a.step {
+		return -1
+	}
+	s := float64(p.steps-b.step) * dt / float64(b.step-a.step)
+	if s -= now.Sub(b.at).Seconds(); math.IsNaN(s) || s > 1e8 {
+		return -1
+	}
+	return time.Duration(max(s, 0) * float64(time.Second))
+}

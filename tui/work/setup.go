@@ -1,0 +1,233 @@
+package work
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"pare/core"
+	"pare/core/data"
+	"pare/core/model/zoo"
+	"pare/sessions"
+	"pare/tui/theme"
+)
+
+var (
+	optimizers = []string{"sgd", "momentum", "nesterov", "adam", "adamw"}
+	scores     = []string{"magnitude", "random"}
+	scoreWords = []string{"magnitude", "random (control)"}
+	patterns   = []string{"element", "block4x1", "neuron"}
+	patWords   = []string{"single weights", "4×1 blocks", "neurons and filters"}
+	distribs   = []string{"global", "layer"}
+	disWords   = []string{"over all layers", "the same in each layer"}
+	schedules  = []string{"oneshot", "cubic", "iterative"}
+	schWords   = []string{"all at once", "gradually (cubic)", "in levels (iterative)"}
+)
+
+// presetMsg is a model's published set-up, or why it does not fit the data.
+type presetMsg struct {
+	preset zoo.Preset
+	err    error
+}
+
+// toSetup opens the set-up for the picked model and data.
+func (d *desk) toSetup() []effect {
+	d.page, d.over = pageSetup, overNone
+	r := d.o.Recipe
+	d.setup = form{busy: true}
+	return []effect{func(context.Context) any {
+		p, err := checkPick(r)
+		return presetMsg{p, err}
+	}}
+}
+
+// checkPick finds what can be found wrong with a choice of model and data
+// before anything runs, and the model's set-up.
+func checkPick(r *core.Recipe) (zoo.Preset, error) {
+	if err := core.Precheck(r); err != nil {
+		return zoo.Preset{}, err
+	}
+	in, classes := []int{1, 28, 28}, 10
+	for _, i := range data.Builtin() {
+		if i.Name == r.Data.Name {
+			in, classes = i.Shape, i.Classes
+			if !i.Ready {
+				return zoo.Preset{}, fmt.Errorf("%s is not on this machine: %s", i.Name, i.Hint)
+			}
+		}
+	}
+	if r.Data.Path != "" && r.Model.Name != "" { // its shape is not known yet: take the paper's
+		for _, i := range zoo.List() {
+			if i.Name == r.Model.Name {
+				in, classes = []int{i.Input.C, i.Input.H, i.Input.W}, i.Classes
+			}
+		}
+	}
+	m, p, err := core.OpenModel(r.Model, r.Seed, in, classes)
+	if err != nil {
+		return p, err
+	}
+	n := 1
+	for _, k := range in {
+		n *= k
+	}
+	if r.Data.Path == "" && m.Input().Len() != n {
+		return p, fmt.Errorf("model %s takes %d values a sample, %s has %d: choose other data or another model", m.Name, m.Input().Len(), r.Data.Name, n)
+	}
+	return p, nil
+}
+
+// onPreset fills the form: what the recipe says, else the published set-up.
+func (d *desk) onPreset(m presetMsg) {
+	if m.err != nil {
+		d.setup.busy = false
+		d.setup.err = m.err.Error()
+		if d.page == pageSetup {
+			d.page, d.pick.err = pagePick, m.err.Error()
+		}
+		return
+	}
+	r, p := d.o.Recipe, m.preset
+	t := &r.Train
+	if t.Optimizer == "" && t.LR == 0 && t.Batch == 0 && t.WeightDecay == 0 {
+		t.WeightDecay = p.WeightDecay
+	}
+	t.Optimizer, t.Schedule = or(t.Optimizer, p.Optimizer), or(t.Schedule, p.LRSchedule)
+	t.LR, t.Momentum, t.Batch = orNum(t.LR, p.LR), orNum(t.Momentum, p.Momentum), orNum(t.Batch, p.Batch)
+	d.setup = form{fields: []field{
+		{key: "epochs", label: "epochs", kind: number, num: float64(t.Epochs), hi: 10000, step: 1, whole: true, zero: "0 (evaluate only)"},
+		{key: "batch", label: "batch", kind: number, num: float64(t.Batch), lo: 1, hi: 65536, whole: true},
+		pick("optimizer", "optimizer", t.Optimizer, optimizers, optimizers),
+		{key: "lr", label: "learning rate", kind: number, num: t.LR, lo: 1e-9, hi: 1000},
+		{key: "target", label: "target zeros", kind: slider, num: r.Prune.Target, hi: 0.999, step: 0.01},
+		pick("pattern", "what is removed", r.Prune.Pattern, patterns, patWords),
+		pick("schedule", "how it goes", r.Prune.Schedule, schedules, schWords),
+		{key: "floor", label: "accepted loss, pt", kind: number, num: r.Floor.Points, hi: 100, step: 0.5},
+	}}
+}
+
+func or(a, b string) string {
+	if a == "" {
+		return b
+	}
+	return a
+}
+
+func orNum[T int | float64](a, b T) T {
+	if a == 0 {
+		return b
+	}
+	return a
+}
+
+// suggestLR follows the optimizer with the learning rate, unless it was set.
+func (d *desk) suggestLR() {
+	f, lr := d.setup.get("optimizer"), d.setup.get("lr")
+	if !f.touched || lr.touched {
+		return
+	}
+	switch f.chosen() {
+	case "adam", "adamw":
+		lr.num = 0.001
+	case d.o.Recipe.Train.Optimizer:
+		lr.num = d.o.Recipe.Train.LR
+	case "sgd":
+		lr.num = 0.1
+	default:
+		lr.num = 0.05
+	}
+}
+
+// setupRecipe is the recipe with the form's values.
+func (d *desk) setupRecipe() *core.Recipe {
+	r := *d.o.Recipe
+	f := &d.setup
+	t := &r.Train
+	t.Epochs, t.Batch = int(f.get("epochs").num), int(f.get("batch").num)
+	t.Optimizer, t.LR = f.get("optimizer").chosen(), f.get("lr").num
+	switch t.Optimizer {
+	case "momentum", "nesterov":
+		t.Momentum = orNum(t.Momentum, 0.9)
+	default:
+		t.Momentum = 0
+	}
+	r.Prune.Target = f.get("target").num
+	r.Prune.Pattern, r.Prune.Schedule = f.get("pattern").chosen(), f.get("schedule").chosen()
+	r.Floor.Points = f.get("floor").num
+	if f.get("floor").touched {
+		r.Floor.Accuracy = 0
+	}
+	return &r
+}
+
+// createdMsg is the new session, its run started.
+type createdMsg struct {
+	src source
+	err error
+}
+
+// create makes the session and starts its run.
+func (d *desk) create() []effect {
+	if d.setup.busy || len(d.setup.fields) == 0 {
+		return nil
+	}
+	r, root := d.setupRecipe(), d.o.Root
+	if err := r.Check(); err != nil {
+		d.setup.err = err.Error()
+		return nil
+	}
+	d.setup.busy, d.setup.err = true, ""
+	return []effect{func(context.Context) any {
+		s, err := sessions.Create(root, r)
+		if err != nil {
+			return createdMsg{err: err}
+		}
+		if err := s.Start(); err != nil {
+			return createdMsg{err: err}
+		}
+		src, err := openSession(s)
+		if err != nil {
+			return createdMsg{err: err}
+		}
+		return createdMsg{src: src}
+	}}
+}
+
+func (d *desk) onCreated(m createdMsg) []effect {
+	d.setup.busy = false
+	if m.err != nil {
+		d.setup.err = m.err.Error()
+		return nil
+	}
+	d.follow(m.src)
+	d.autoNext = true
+	return d.watchOn()
+}
+
+// setupPane is the form before the run.
+func (d *desk) setupPane(w, h int) string {
+	th, f := d.th, &d.setup
+	r := d.o.Recipe
+	title := th.Clean(or(r.Model.Name, r.Model.Path)) + " on " + th.Clean(or(r.Data.Name, r.Data.Path))
+	var notes []string
+	switch {
+	case f.err != "":
+		for _, l := range wrap(th.Clean(f.err), max(w-4, 1)) {
+			notes = append(notes, th.Paint(theme.Bad, th.Tr(l)))
+		}
+	case f.busy && len(f.fields) > 0:
+		notes = append(notes, th.Paint(theme.Dim, "starting the run …"))
+	default:
+		for _, l := range wrap("Training set-up as published for the model, unless changed here. What is pared, and how, can be changed again after the baseline.", max(w-4, 1)) {
+			notes = append(notes, th.Paint(theme.Dim, l))
+		}
+	}
+	if len(f.fields) == 0 {
+		body := " " + strings.Join(notes, "\n ")
+		if f.busy {
+			body = th.Paint(theme.Dim, " looking at model and data …")
+		}
+		return th.Box(title, "", body, w, h)
+	}
+	return th.Box(title, "set-up", d.fieldLines(f, w-2, h-2, notes), w, h)
+}

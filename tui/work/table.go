@@ -1,0 +1,219 @@
+package work
+
+import (
+	"slices"
+
+	"pare/core/event"
+	"pare/tui/chart"
+)
+
+// where is a set of the situations in which a key means something.
+type where uint16
+
+const (
+	inPick   where = 1 << iota // the picker's lists
+	inPath                     // typing a path
+	inSetup                    // the set-up form
+	inConf                     // the form of the configure stage
+	inEdit                     // typing a number into a form
+	inRun                      // the stages
+	inHelp                     // the list of keys
+	inStop                     // asked how to stop
+	inTarget                   // typing a target
+	inRoll                     // choosing a checkpoint
+
+	inForm  = inSetup | inConf
+	inStage = inRun | inConf
+	inLists = inPick | inForm | inRoll | inHelp
+	inText  = inPath | inEdit | inTarget
+)
+
+var whereNames = []struct {
+	w    where
+	name string
+}{
+	{inRun, "while a run is shown"},
+	{inConf, "in the configure form"},
+	{inRoll, "in the list of checkpoints"},
+	{inPick, "in the picker"},
+	{inSetup, "in the set-up"},
+}
+
+// binding is a key with what it does. The table of bindings drives dispatch,
+// the footer and the help: what stands in none of them does not exist.
+type binding struct {
+	keys []string // names as in keyName
+	show string   // as the footer writes it; "" stays out of the footer
+	in   where
+	// text says what it does, now.
+	text func(*desk) string
+	// can says why it cannot be done now, "" if it can.
+	can func(*desk) string
+	do  func(*desk) []effect
+	// rank orders the footer, lowest first; keys that do not fit are left out
+	// from the highest. Negative stays to the last.
+	rank int
+	help string // the line of the help; text when empty
+}
+
+func words(s string) func(*desk) string { return func(*desk) string { return s } }
+
+func always(*desk) string { return "" }
+
+// plainly wraps what needs no effect.
+func plainly(f func(*desk)) func(*desk) []effect {
+	return func(d *desk) []effect { f(d); return nil }
+}
+
+var table []binding
+
+func init() { // the help, opened by the table, shows the table
+	table = []binding{
+		// The run.
+		{[]string{"enter"}, "enter", inRun, enterText, (*desk).canEnter, (*desk).enter, 1, "go on to the next stage"},
+		{[]string{"space"}, "space", inRun, pauseText, (*desk).canPause, (*desk).pause, 2, "pause, go on"},
+		{[]string{"R"}, "R", inRun, words("resume"), (*desk).canResume, (*desk).resume, 1, "start a run again whose process is gone"},
+		{[]string{"r"}, "r", inRun, words("roll back"), (*desk).canRoll, plainly((*desk).openRoll), 5, "go back to a checkpoint"},
+		{[]string{"e"}, "e", inRun, words("target"), (*desk).canTarget, plainly((*desk).openTarget), 6, "change the target share of zeros"},
+		{[]string{"x"}, "x", inRun, words("stop"), (*desk).canStop, plainly((*desk).openStop), 9, "stop the run, asked again by letter"},
+
+		// Forms.
+		{[]string{"enter"}, "enter", inSetup, words("start"), always, (*desk).create, 1, "start the run"},
+		{[]string{"enter"}, "enter", inConf, words("sparsify with this"), (*desk).canConf, (*desk).sendConf, 1, "settle the recipe and sparsify"},
+		{[]string{"up", "k"}, "", inForm, words("field before"), always, plainly(func(d *desk) { d.form().move(-1) }), 0, ""},
+		{[]string{"down", "j"}, "↑ ↓", inForm, words("field"), always, plainly(func(d *desk) { d.form().move(1) }), 2, "another field"},
+		{[]string{"left", "h"}, "", inForm, words("less, the one before"), always, func(d *desk) []effect { return d.change(-1) }, 0, ""},
+		{[]string{"right", "l"}, "← →", inForm, words("change"), always, func(d *desk) []effect { return d.change(1) }, 3, "change the field"},
+		{[]string{"0", "1", "2", "3", "4", "5", "6", "7", "8", "9", ".", "e"}, "0-9", inSetup, words("type"), (*desk).canType, nil, 4, "type a number into the field"},
+		{[]string{"0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "."}, "0-9", inConf, words("type"), (*desk).canType, nil, 4, "type a number into the field"},
+		{[]string{"esc"}, "esc", inSetup, words("back"), always, func(d *desk) []effect { d.page = pagePick; return []effect{d.listSessions()} }, 6, "back to the picker"},
+
+		// The picker.
+		{[]string{"enter", "right", "l"}, "enter", inPick, pickText, (*desk).canPick, (*desk).choose, 1, "choose"},
+		{[]string{"up", "k"}, "", inPick, words("up"), always, plainly(func(d *desk) { d.pick.move(-1) }), 0, ""},
+		{[]string{"down", "j"}, "↑ ↓", inPick, words("select"), always, plainly(func(d *desk) { d.pick.move(1) }), 2, "another line"},
+		{[]string{"tab"}, "tab", inPick, words("other list"), always, plainly(func(d *desk) { d.pick.next(1) }), 4, "another list"},
+		{[]string{"shift+tab"}, "", inPick, words("list before"), always, plainly(func(d *desk) { d.pick.next(-1) }), 0, ""},
+		{[]string{"/"}, "/", inPick, words("type a path"), (*desk).canPath, plainly((*desk).openPath), 3, "type the path of a model or of data"},
+		{[]string{"esc", "left", "h"}, "esc", inPick, words("back"), (*desk).canBack, plainly(func(d *desk) { d.pick.back() }), 6, "back to the models"},
+
+		// What is typed.
+		{[]string{"enter"}, "enter", inText, words("take"), always, (*desk).take, 1, "take what was typed"},
+		{[]string{"esc"}, "esc", inText, words("cancel"), always, plainly((*desk).closeOver), 2, "forget what was typed"},
+		{[]string{"backspace", "ctrl+h"}, "", inText, words("delete"), always, plainly((*desk).backspace), 0, ""},
+		{[]string{"ctrl+u"}, "", inText, words("delete all"), always, plainly(func(d *desk) { d.input.text = "" }), 0, ""},
+
+		// How to stop.
+		{[]string{"d"}, "d", inStop, words("detach, the run goes on"), always, plainly((*desk).leave), 1, "leave; the run goes on"},
+		{[]string{"s"}, "s", inStop, words("stop at a checkpoint"), always, (*desk).stop, 2, "stop; it can be resumed"},
+		{[]string{"c", "esc"}, "c", inStop, words("cancel"), always, plainly((*desk).closeOver), 3, "go on as before"},
+
+		// Checkpoints.
+		{[]string{"enter"}, "enter", inRoll, words("roll back and pause there"), always, (*desk).rollBack, 1, "roll back"},
+		{[]string{"up", "k"}, "", inRoll, words("newer"), always, plainly(func(d *desk) { d.moveRoll(-1) }), 0, ""},
+		{[]string{"down", "j"}, "↑ ↓", inRoll, words("select"), always, plainly(func(d *desk) { d.moveRoll(1) }), 2, "another checkpoint"},
+		{[]string{"esc", "r"}, "esc", inRoll, words("cancel"), always, plainly((*desk).closeOver), 3, "back to the charts"},
+
+		// What is looked at.
+		{[]string{"left"}, "", inRun, words("cursor left"), (*desk).canCurve, plainly(func(d *desk) { d.moveCursor(-1) }), 0, ""},
+		{[]string{"right"}, "← →", inRun, words("cursor"), (*desk).canCurve, plainly(func(d *desk) { d.moveCursor(1) }), 3, "move the cursor of both charts"},
+		{[]string{"esc"}, "", inRun, words("cursor off"), (*desk).canCurve, plainly(func(d *desk) { d.look.cursor = nil }), 0, "put the cursor away"},
+		{[]string{"+"}, "+ −", inRun, words("zoom"), (*desk).canCurve, plainly(func(d *desk) { d.zoom(0.5) }), 7, "zoom in and out, about the cursor"},
+		{[]string{"-"}, "", inRun, words("zoom out"), (*desk).canCurve, plainly(func(d *desk) { d.zoom(2) }), 0, ""},
+		{[]string{"0"}, "0", inRun, words("all"), (*desk).canReset, plainly(func(d *desk) { d.look.win, d.look.cursor = chart.Window{}, nil }), 10, "show everything again"},
+		{[]string{"s"}, "s", inRun, words("smooth"), (*desk).canCurve, plainly((*desk).smooth), 11, "smooth the curves: off, 0.6, 0.9"},
+		{[]string{"l"}, "l", inRun, words("log"), (*desk).canCurve, plainly(func(d *desk) { d.look.log = !d.look.log }), 12, "logarithmic axis"},
+		{[]string{"1", "2", "3", "4", "5"}, "1-5", inStage, words("stages"), always, nil, 8, "look at a stage; that of the run follows it"},
+		{[]string{"["}, "", inStage, words("stage before"), always, plainly(func(d *desk) { d.lookAt(d.stage() - 1) }), 0, ""},
+		{[]string{"]"}, "", inStage, words("next stage"), always, plainly(func(d *desk) { d.lookAt(d.stage() + 1) }), 0, "the stage before, the next"},
+		{[]string{"tab"}, "tab", inStage, words("panes"), (*desk).canTab, plainly(func(d *desk) { d.look.tab++ }), 4, "other panes, where not all fit"},
+
+		{[]string{"up", "k"}, "", inRun, words("layers up"), (*desk).canScroll, plainly(func(d *desk) { d.look.layer = max(d.look.layer-1, 0) }), 0, ""},
+		{[]string{"down", "j"}, "↑ ↓", inRun, words("layers"), (*desk).canScroll, plainly(func(d *desk) { d.look.layer++ }), 13, "other layers, where not all fit"},
+
+		// Everywhere.
+		{[]string{"up", "k", "pgup"}, "", inHelp, words("up"), always, plainly(func(d *desk) { d.scroll = max(d.scroll-1, 0) }), 0, ""},
+		{[]string{"down", "j", "pgdown"}, "↑ ↓", inHelp, words("scroll"), always, plainly(func(d *desk) { d.scroll++ }), 2, ""},
+		{[]string{"?", "esc", "enter", "q"}, "?", inHelp, words("back"), always, plainly((*desk).closeOver), 1, ""},
+		{[]string{"?"}, "?", inStage | inPick | inSetup | inRoll, words("keys"), always, plainly(func(d *desk) { d.over, d.scroll = overHelp, 0 }), -2, "this list"},
+		{[]string{"q", "ctrl+c"}, "q", inStage | inPick | inSetup | inRoll, words("leave"), always, plainly((*desk).leave), -1, "leave the screen; the run goes on"},
+		{[]string{"ctrl+c"}, "", inText | inStop | inHelp, words("leave"), always, plainly((*desk).leave), 0, ""},
+	}
+}
+
+// place is the situation the keys are in.
+func (d *desk) place() where {
+	switch d.over {
+	case overHelp:
+		return inHelp
+	case overStop:
+		return inStop
+	case overTarget:
+		return inTarget
+	case overRoll:
+		return inRoll
+	case overPath:
+		return inPath
+	case overEdit:
+		return inEdit
+	}
+	switch d.page {
+	case pagePick:
+		return inPick
+	case pageSetup:
+		return inSetup
+	}
+	if d.formOpen() {
+		return inConf
+	}
+	return inRun
+}
+
+// press takes a key: its name, and the text it types.
+func (d *desk) press(name, text string) []effect {
+	d.touch()
+	at := d.place()
+	if at&inText != 0 && text != "" {
+		d.typed(text)
+		return nil
+	}
+	d.toast = toast{} // it has been read
+	why := ""
+	for i := range table {
+		b := &table[i]
+		if b.in&at == 0 || !slices.Contains(b.keys, name) {
+			continue
+		}
+		if w := b.can(d); w != "" {
+			if why == "" && !(b.do == nil && at&inForm != 0) { // a digit has another meaning too
+				why = w
+			}
+			continue
+		}
+		if b.do == nil {
+			return d.digit(name, at)
+		}
+		return b.do(d)
+	}
+	if why != "" {
+		d.say(0, why)
+	}
+	return nil
+}
+
+// digit is the keys that stand for what is written on them.
+func (d *desk) digit(name string, at where) []effect {
+	if at&inForm != 0 && d.canType() == "" {
+		d.over, d.input = overEdit, input{text: name}
+		return nil
+	}
+	if n := event.Stage(name[0] - '0'); n >= event.Baseline && n <= event.Deploy && at&inStage != 0 {
+		d.lookAt(n)
+	}
+	return nil
+}
+
+// leave ends the screen. The run goes on.
+func (d *desk) leave() { d.quit = true }
+
+func (d *desk) closeOver() { d.over, d.input, d.scroll = overNone, input{}, 0 }

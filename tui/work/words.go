@@ -1,0 +1,113 @@
+package work
+
+import (
+	"fmt"
+	"math"
+	"strings"
+
+	"pare/core"
+	"pare/core/event"
+)
+
+// percent prints a share: 81.3 %.
+func percent(x float64) string {
+	if math.IsNaN(x) || math.IsInf(x, 0) {
+		return "–"
+	}
+	return fmt.Sprintf("%.1f %%", 100*x)
+}
+
+// points prints a difference of shares in percentage points: −0.3 pt.
+func points(diff float64) string {
+	if math.IsNaN(diff) || math.IsInf(diff, 0) {
+		return "–"
+	}
+	return minus(fmt.Sprintf("%+.1f pt", 100*diff))
+}
+
+// minus writes the sign as one.
+func minus(s string) string { return strings.Replace(s, "-", "−", 1) }
+
+func withFix(text, fix string) string {
+	if fix == "" {
+		return text
+	}
+	return text + ": " + fix
+}
+
+// decided is a decision in a few words, for the mark on the charts.
+func decided(b *event.Decision) string {
+	switch b.Cmd {
+	case core.CmdTarget:
+		return "target " + percent(b.Value)
+	case core.CmdRollback:
+		return "rolled back to " + b.Text
+	case core.CmdConfigure:
+		return "recipe set"
+	}
+	return b.Cmd
+}
+
+// tier says in few words how joules are known: "B counter", "E est. ±40 %".
+func tier(j event.Joules) string {
+	switch j.Tier {
+	case "A":
+		return "A · wall meter"
+	case "B":
+		return "B · counter"
+	case "C":
+		return "C · power samples"
+	case "D":
+		return fmt.Sprintf("D · model ±%.0f %%", math.Ceil(j.Band))
+	case "E":
+		return fmt.Sprintf("E · est. ±%.0f %%", math.Ceil(j.Band))
+	}
+	return ""
+}
+
+// plural counts things.
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}
+
+// wrap breaks text between words into lines of at most w characters; longer
+// words are left to be cut. A unit stays with its figure.
+func wrap(s string, w int) []string {
+	var words []string
+	for _, word := range strings.Fields(s) {
+		if n := len(words); n > 0 && unit(word) {
+			words[n-1] += " " + word
+		} else {
+			words = append(words, word)
+		}
+	}
+	var out []string
+	line, n := "", 0
+	for _, word := range words {
+		k := len([]rune(word))
+		if n > 0 && n+1+k > w {
+			out = append(out, line)
+			line, n = "", 0
+		}
+		if n > 0 {
+			line, n = line+" ", n+1
+		}
+		line, n = line+word, n+k
+	}
+	if n > 0 {
+		out = append(out, line)
+	}
+	return out
+}
+
+// unit says that a word belongs to the figure before it.
+func unit(word string) bool {
+	switch strings.TrimRight(word, ",.;:)") {
+	case "%", "pt", "J", "mJ", "kJ", "ms", "kB", "MB":
+		return true
+	}
+	return false
+}
