@@ -343,6 +343,14 @@ func (s *screen) Write(p []byte) (int, error) {
 	return s.em.Write(p)
 }
 
+// close ends the reader of its answers. Emulator.Close would race with it.
+func (s *screen) close(t *testing.T) {
+	t.Helper()
+	if err := s.em.InputPipe().(io.Closer).Close(); err != nil {
+		t.Error(err)
+	}
+}
+
 func (s *screen) has(what string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -401,7 +409,7 @@ func TestProgram(t *testing.T) {
 		t.Fatal("q does not leave")
 	}
 	keys.Close()
-	scr.em.Close()
+	scr.close(t)
 	if got := f.commands(); got != "pause" {
 		t.Errorf("sent %q", got)
 	}
