@@ -30,8 +30,8 @@ func BenchmarkPeak(b *testing.B) {
 // BenchmarkMul runs each micro-kernel from the first cache level: F over 192
 // inputs, X over the 16 outputs of each of 12 panels.
 func BenchmarkMul(b *testing.B) {
-	x, w, y := random(192*16), random(192*16), random(6*16)
-	for mr := 6; mr > 0; mr-- {
+	x, w, y := random(192*16), random(192*16), random(16*16)
+	for mr := maxMR; mr > 0; mr-- {
 		b.Run(fmt.Sprintf("F%d", mr), func(b *testing.B) {
 			for b.Loop() {
 				mulF(mr, &mulArgs{a: ptr(w), b: ptr(x), c: ptr(y), inner: 192, outer: 1})
@@ -39,7 +39,7 @@ func BenchmarkMul(b *testing.B) {
 			gflops(b, mr*16*192)
 		})
 	}
-	for mr := 6; mr > 0; mr-- {
+	for mr := maxMR; mr > 0; mr-- {
 		b.Run(fmt.Sprintf("X%d", mr), func(b *testing.B) {
 			for b.Loop() {
 				mulX(mr, &mulArgs{a: ptr(w), b: ptr(x), c: ptr(y), inner: 16, outer: 12, aOuter: 1024, bOuter: 1024})
@@ -63,7 +63,7 @@ func newLayer(k, n, tiles int) *layer {
 }
 
 // parts cuts 16 rows of a panel into runs of micro-kernels.
-var parts = map[string][]int{"655": {6, 5, 5}, "4444": {4, 4, 4, 4}}
+var parts = map[string][]int{"655": {6, 5, 5}, "16": {16}}
 
 func (l *layer) forward(cut []int, kc int) {
 	for k := 0; k < l.k; k += kc {
@@ -89,7 +89,7 @@ func (l *layer) forward(cut []int, kc int) {
 func (l *layer) backX(pc int) {
 	for p := 0; p < l.n/16; p += pc {
 		for t := range l.tiles {
-			for k := 0; k < l.k; k += 6 {
+			for k := 0; k < l.k; k += maxMR {
 				a := mulArgs{
 					a: at(ptr(l.w), (p*l.k+k)*64), b: at(ptr(l.y), (t*l.n+p*16)*64), c: at(ptr(l.dx), (t*l.k+k)*64),
 					inner: 16, outer: min(pc, l.n/16-p), aOuter: l.k * 64, bOuter: 1024,
@@ -97,7 +97,7 @@ func (l *layer) backX(pc int) {
 				if p > 0 {
 					a.acc = 1
 				}
-				mulX(min(6, l.k-k), &a)
+				mulX(min(maxMR, l.k-k), &a)
 			}
 		}
 	}
@@ -106,8 +106,8 @@ func (l *layer) backX(pc int) {
 func (l *layer) backW(kc int) {
 	for k0 := 0; k0 < l.k; k0 += kc {
 		for p := 0; p < l.n/16; p++ {
-			for k := k0; k < min(l.k, k0+kc); k += 6 {
-				mulX(min(6, l.k-k), &mulArgs{
+			for k := k0; k < min(l.k, k0+kc); k += maxMR {
+				mulX(min(maxMR, l.k-k), &mulArgs{
 					a: at(ptr(l.x), k*64), b: at(ptr(l.dyT), p*1024), c: at(ptr(l.dw), (p*l.k+k)*64),
 					inner: 16, outer: l.tiles, aOuter: l.k * 64, bOuter: l.n * 64,
 				})

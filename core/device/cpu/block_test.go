@@ -45,7 +45,7 @@ func (c *blockCase) each(f func(i, j, off int)) {
 }
 
 func blockCases(t *testing.T, f func(t *testing.T, r *rand.Rand, c *blockCase, acc int)) {
-	bothISA(t, func(t *testing.T) {
+	eachISA(t, func(t *testing.T) {
 		for _, rows := range []int{1, 2, 5} {
 			for _, k := range []int{1, 3, 17, 40} {
 				for _, keep := range []float64{0, 0.1, 0.5, 1} {
@@ -105,7 +105,7 @@ func TestBlockDX4(t *testing.T) {
 }
 
 func TestBlockDW4(t *testing.T) {
-	bothISA(t, func(t *testing.T) {
+	eachISA(t, func(t *testing.T) {
 		for n := range 9 {
 			for _, tiles := range [][2]int{{1, 1}, {3, 1}, {1, 4}, {5, 3}} {
 				for acc := range 2 {

@@ -1,5 +1,5 @@
-// Package cpu runs plans on the processor: generated AVX2 micro-kernels (plain
-// Go elsewhere) and a pool of workers. It may import core/device and
+// Package cpu runs plans on the processor: generated AVX-512 and AVX2
+// micro-kernels (plain Go elsewhere) and a pool of workers. It may import core/device and
 // core/tensor, nothing above them.
 //
 // # Layout of the kernels
@@ -9,6 +9,8 @@
 // weights are panels [⌈N/P⌉][K][P]; gradients for dw are transposed to
 // [panel][T][P]. Forward, dx, dw and direct convolution are then one product,
 // C[m][16] (+)= Σ A[m,k]·B[k][16], with A read in one of two ways (mulF, mulX).
+// A row is one AVX-512 register or two of AVX2; the layout is the same for all
+// instruction sets.
 //
 // Grouped convolutions, which share nothing between outputs, keep their weights
 // row-major and work row by row.
@@ -38,7 +40,7 @@
 //go:generate go run ./internal/gen
 package cpu
 
-// Sizes of the layout. An AVX-512 set of kernels would use 32 for both.
+// Sizes of the layout.
 const (
 	T = 16 // samples in a batch tile
 	P = 16 // outputs in a weight panel

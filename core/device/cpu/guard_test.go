@@ -68,17 +68,15 @@ func near(got float32, want, scale float64) bool {
 
 var nan = float32(math.NaN())
 
-// bothISA runs a test with the assembly, where there is one, and with the
-// twins.
-func bothISA(t *testing.T, f func(t *testing.T)) {
-	for _, name := range []string{"avx2", "go"} {
+// eachISA runs a test with every set of kernels that the processor has.
+func eachISA(t *testing.T, f func(t *testing.T)) {
+	for _, name := range isas {
 		t.Run(name, func(t *testing.T) {
-			if name == "avx2" && !hasAVX2() {
-				t.Skip("no AVX2 and FMA here")
+			if chooseISA(name, bestISA()) != name {
+				t.Skipf("no %s here", name)
 			}
-			old := useAVX2
-			useAVX2 = name == "avx2"
-			defer func() { useAVX2 = old }()
+			useISA(name)
+			defer useISA(isa)
 			f(t)
 		})
 	}

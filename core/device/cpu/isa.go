@@ -2,18 +2,44 @@ package cpu
 
 import "os"
 
-// isa names the kernels in use: "avx2" for the assembly (AVX2 and FMA), "go"
-// for plain Go. It is chosen once at start; the environment variable
-// PARE_ISA=go forces plain Go, which the tests use and which helps to tell a
-// kernel's fault from another.
-var isa = chooseISA(os.Getenv("PARE_ISA"), hasAVX2())
+// isa names the kernels in use: "avx512" and "avx2" for the assembly, "go" for
+// plain Go. It is chosen once at start; the environment variable PARE_ISA
+// forces a lesser one than the processor has, which the tests use and which
+// helps to tell a kernel's fault from another.
+var isa = chooseISA(os.Getenv("PARE_ISA"), bestISA())
 
-// useAVX2 is read on every kernel call.
-var useAVX2 = isa == "avx2"
+// useAVX2 and useAVX512 are read on every kernel call; AVX-512 implies AVX2.
+// maxMR is the number of rows of the widest product kernel.
+var (
+	useAVX2, useAVX512 bool
+	maxMR              int
+)
 
-func chooseISA(want string, avx2 bool) string {
-	if want == "go" || !avx2 {
-		return "go"
+func init() { useISA(isa) }
+
+// useISA sets what follows from the name of an instruction set.
+func useISA(name string) {
+	useAVX512 = name == "avx512"
+	useAVX2 = useAVX512 || name == "avx2"
+	maxMR = 6
+	if useAVX512 {
+		maxMR = 16
 	}
-	return "avx2"
+	cuts = cutRows(maxMR)
+}
+
+// isas are the instruction sets, the better one first.
+var isas = []string{"avx512", "avx2", "go"}
+
+// chooseISA is what was asked for, or the best there is when the processor does
+// not have that.
+func chooseISA(want, best string) string {
+	have := false
+	for _, s := range isas {
+		have = have || s == best
+		if have && s == want {
+			return want
+		}
+	}
+	return best
 }

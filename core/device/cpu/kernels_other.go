@@ -4,7 +4,7 @@
 
 package cpu
 
-// mulF computes C[m][16] (+)= Σ A[m,k]·B[k][16] for mr ≤ 6 rows
+// mulF computes C[m][16] (+)= Σ A[m,k]·B[k][16] for mr ≤ maxMR rows
 // of C, with A[m,k] at a + 4m + 64k: a weight panel [K][P], m over its outputs.
 // One call should stay below maxSteps inner·outer steps.
 func mulF(mr int, p *mulArgs) {

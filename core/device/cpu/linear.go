@@ -19,22 +19,21 @@ const (
 	dwTiles = 16   // tiles that dw sums in one go
 )
 
-// maxMR is the number of rows of the widest product kernel.
-const maxMR = 6
-
 // cuts[n] cuts n rows into runs for the product kernels, as even as can be.
-var cuts = func() (c [P + 1][]int) {
+var cuts [P + 1][]int
+
+func cutRows(most int) (c [P + 1][]int) {
 	for n := 1; n <= P; n++ {
-		runs := (n + maxMR - 1) / maxMR
+		runs := (n + most - 1) / most
 		for i := range runs {
 			c[n] = append(c[n], (n+runs-1-i)/runs)
 		}
 	}
 	return c
-}()
+}
 
-// run is the number of rows to do next when rest are left: six, and the last
-// few as even as can be.
+// run is the number of rows to do next when rest are left: as many as there are
+// kernels for, and the last few as even as can be.
 func run(rest int) int {
 	if rest > P {
 		return maxMR

@@ -8,13 +8,13 @@ import (
 )
 
 func TestMul(t *testing.T) {
-	bothISA(t, func(t *testing.T) {
+	eachISA(t, func(t *testing.T) {
 		for _, f := range []struct {
 			name   string
 			run    func(int, *mulArgs)
 			am, ak int // floats
 		}{{"F", mulF, 1, 16}, {"X", mulX, 16, 1}} {
-			for mr := 1; mr <= 6; mr++ {
+			for mr := 1; mr <= maxMR; mr++ {
 				for _, inner := range []int{1, 2, 3, 4, 5, 7, 16, 17, 31} {
 					for outer := 1; outer <= 5; outer++ {
 						for acc := range 2 {

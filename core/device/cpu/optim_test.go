@@ -55,7 +55,7 @@ func TestOptimiser(t *testing.T) {
 		{Kind: device.AdamW, Beta1: 0.8, Beta2: 0.99, Eps: 1e-8, WeightDecay: 0.1},
 	} {
 		t.Run(fmt.Sprintf("%+v", o), func(t *testing.T) {
-			bothISA(t, func(t *testing.T) {
+			eachISA(t, func(t *testing.T) {
 				for _, n := range []int{1, 7, 8, 9, 16, 37, maxFloats + 5} {
 					testOptimiser(t, o, n)
 				}
@@ -115,13 +115,12 @@ func TestOptimiserDecay(t *testing.T) {
 }
 
 func TestISA(t *testing.T) {
-	for _, c := range []struct {
-		want string
-		avx2 bool
-		isa  string
-	}{{"", true, "avx2"}, {"", false, "go"}, {"go", true, "go"}, {"avx2", false, "go"}} {
-		if got := chooseISA(c.want, c.avx2); got != c.isa {
-			t.Errorf("PARE_ISA=%q, AVX2 %t: %s, want %s", c.want, c.avx2, got, c.isa)
+	for _, c := range []struct{ want, best, isa string }{
+		{"", "avx512", "avx512"}, {"", "go", "go"}, {"go", "avx512", "go"}, {"avx2", "avx512", "avx2"},
+		{"avx512", "avx2", "avx2"}, {"avx2", "go", "go"}, {"mmx", "avx2", "avx2"},
+	} {
+		if got := chooseISA(c.want, c.best); got != c.isa {
+			t.Errorf("PARE_ISA=%q, at best %s: %s, want %s", c.want, c.best, got, c.isa)
 		}
 	}
 }

@@ -37,7 +37,7 @@ func TestRows(t *testing.T) {
 		}},
 	} {
 		t.Run(k.name, func(t *testing.T) {
-			bothISA(t, func(t *testing.T) {
+			eachISA(t, func(t *testing.T) {
 				for _, n := range []int{1, 2, 3, 8, 33} {
 					for _, inPlace := range []bool{false, true} {
 						r := rand.New(rand.NewPCG(uint64(n), 1))
@@ -68,7 +68,7 @@ func TestRows(t *testing.T) {
 }
 
 func TestMaxGrad(t *testing.T) {
-	bothISA(t, func(t *testing.T) {
+	eachISA(t, func(t *testing.T) {
 		for _, n := range []int{1, 2, 7} {
 			r := rand.New(rand.NewPCG(5, 6))
 			x := newGuarded(t, "x", n*16, 1).random(r)
@@ -95,7 +95,7 @@ func TestMaxGrad(t *testing.T) {
 }
 
 func TestAffineRows(t *testing.T) {
-	bothISA(t, func(t *testing.T) {
+	eachISA(t, func(t *testing.T) {
 		for _, n := range []int{1, 2, 7} {
 			r := rand.New(rand.NewPCG(3, 4))
 			a := newGuarded(t, "a", n*16, 1).random(r)
@@ -114,7 +114,7 @@ func TestAffineRows(t *testing.T) {
 }
 
 func TestRowSumsAndDots(t *testing.T) {
-	bothISA(t, func(t *testing.T) {
+	eachISA(t, func(t *testing.T) {
 		for _, n := range []int{1, 2, 3, 4, 5, 8, 11} {
 			for _, tiles := range []int{1, 2, 5} {
 				for acc := range 2 {
@@ -160,7 +160,7 @@ func TestRowSumsAndDots(t *testing.T) {
 }
 
 func TestTransposeBlocks(t *testing.T) {
-	bothISA(t, func(t *testing.T) {
+	eachISA(t, func(t *testing.T) {
 		for _, n := range []int{1, 2, 3} {
 			a := newGuarded(t, "a", n*256, 1).random(rand.New(rand.NewPCG(1, 2)))
 			dst := newGuarded(t, "dst", n*256, 2).fill(nan)
@@ -175,7 +175,7 @@ func TestTransposeBlocks(t *testing.T) {
 }
 
 func TestGatherRows(t *testing.T) {
-	bothISA(t, func(t *testing.T) {
+	eachISA(t, func(t *testing.T) {
 		for _, n := range []int{4, 8, 12, 36} {
 			for _, stride := range []int{16, 48} {
 				var rows [T]unsafe.Pointer

@@ -41,10 +41,21 @@ func (a *asm) load(typ string, pairs ...string) {
 	}
 }
 
-// ret ends a function that used Y registers.
+// ret ends a function that used vector registers.
 func (a *asm) ret() {
 	a.op("VZEROUPPER")
 	a.op("RET")
+}
+
+// clear clears registers from, ..., to−1.
+func (a *asm) clear(v vector, from, to int) {
+	if v == vector256 {
+		a.zero(from, to)
+		return
+	}
+	for i := from; i < to; i++ {
+		a.op("VPXORD Z%d, Z%d, Z%d", i, i, i)
+	}
 }
 
 // zero clears Y registers from, ..., to−1.

@@ -1,36 +1,63 @@
 package main
 
-// maxMR is the most rows of C a kernel holds: 6 rows × 2 registers of
-// accumulators, 2 registers of B and 2 of A fill the 16 registers.
-const maxMR = 6
+import "fmt"
+
+// vector is a kind of register: its letter, floats and how many there are.
+type vector struct {
+	letter    string
+	floats, n int
+}
+
+var vector256, vector512 = vector{"Y", 8, 16}, vector{"Z", 16, 32}
+
+// mostRows is the most rows of C a kernel holds. With 16 registers 6 rows × 2 of
+// accumulators, 2 of B and 2 of A fill them all; with 32 a whole panel of 16
+// rows has room.
+func mostRows(v vector) int {
+	if v == vector512 {
+		return 16
+	}
+	return 6
+}
 
 // mul emits the dense micro-kernel with mr rows: C[m][16] (+)= Σ A[m,k]·B[k][16]
 // with A[m,k] at a + m·am + k·ak bytes.
 //
-// A fused multiply-add takes 4 cycles and two start per cycle, so 8 independent
-// accumulators are needed. Kernels with few rows reach that by splitting k over
-// groups of accumulators that are added at the end.
-func mul(a *asm, mr, am, ak int) {
+// A fused multiply-add takes 4 cycles and two start per cycle (on processors
+// with narrow AVX-512 one), so 8 independent accumulators are needed. Kernels
+// with few rows reach that by splitting k over groups of accumulators that are
+// added at the end.
+func mul(a *asm, v vector, mr, am, ak int) {
 	const unroll = 4
-	groups := map[int]int{1: 4, 2: 2, 3: 2}[mr]
-	if groups == 0 {
-		groups = 1
+	parts := 16 / v.floats // registers of a row
+	groups := 1
+	for groups < unroll && groups*mr*parts < 8 {
+		groups *= 2
 	}
-	acc := func(g, m, v int) int { return (g*mr+m)*2 + v }
-	nacc := groups * mr * 2
-	bcast := func(i int) int { return nacc + 2 + i%min(3, 14-nacc) }
+	reg := func(i int) string { return fmt.Sprintf("%s%d", v.letter, i) }
+	acc := func(g, m, p int) string { return reg((g*mr+m)*parts + p) }
+	nacc := groups * mr * parts
+	b := func(p int) string { return reg(nacc + p) }
+	spare := v.n - nacc - parts // for A, where it is not broadcast on the fly
 
 	a.load("mulArgs", "a", "SI", "b", "BX", "c", "DX", "inner", "CX", "outer", "R8", "aOuter", "R9", "bOuter", "R10")
-	a.zero(0, nacc)
+	a.clear(v, 0, nacc)
 	step := func(u int) {
 		g := u % groups
-		a.op("VMOVUPS %d(R12), Y%d", 64*u, nacc)
-		a.op("VMOVUPS %d(R12), Y%d", 64*u+32, nacc+1)
+		for p := range parts {
+			a.op("VMOVUPS %d(R12), %s", 64*u+4*v.floats*p, b(p))
+		}
 		for m := range mr {
-			b := bcast(m)
-			a.op("VBROADCASTSS %d(AX), Y%d", m*am+u*ak, b)
-			a.op("VFMADD231PS Y%d, Y%d, Y%d", nacc, b, acc(g, m, 0))
-			a.op("VFMADD231PS Y%d, Y%d, Y%d", nacc+1, b, acc(g, m, 1))
+			from := fmt.Sprintf("%d(AX)", m*am+u*ak)
+			if v == vector512 {
+				a.op("VFMADD231PS.BCST %s, %s, %s", from, b(0), acc(g, m, 0))
+				continue
+			}
+			x := reg(nacc + parts + m%min(3, spare))
+			a.op("VBROADCASTSS %s, %s", from, x)
+			for p := range parts {
+				a.op("VFMADD231PS %s, %s, %s", b(p), x, acc(g, m, p))
+			}
 		}
 	}
 	a.label("outer")
@@ -68,21 +95,21 @@ func mul(a *asm, mr, am, ak int) {
 	a.op("JNZ outer")
 
 	for n := groups; n > 1; n /= 2 { // add the groups pairwise
-		for i := range n / 2 * mr * 2 {
-			a.op("VADDPS Y%d, Y%d, Y%d", i+n/2*mr*2, i, i)
+		for i := range n / 2 * mr * parts {
+			a.op("VADDPS %s, %s, %s", reg(i+n/2*mr*parts), reg(i), reg(i))
 		}
 	}
 	a.op("CMPQ mulArgs_acc(DI), $0")
 	a.op("JEQ store")
 	for m := range mr {
-		for v := range 2 {
-			a.op("VADDPS %d(DX), Y%d, Y%d", 64*m+32*v, acc(0, m, v), acc(0, m, v))
+		for p := range parts {
+			a.op("VADDPS %d(DX), %s, %s", 64*m+4*v.floats*p, acc(0, m, p), acc(0, m, p))
 		}
 	}
 	a.label("store")
 	for m := range mr {
-		for v := range 2 {
-			a.op("VMOVUPS Y%d, %d(DX)", acc(0, m, v), 64*m+32*v)
+		for p := range parts {
+			a.op("VMOVUPS %s, %d(DX)", acc(0, m, p), 64*m+4*v.floats*p)
 		}
 	}
 	a.ret()

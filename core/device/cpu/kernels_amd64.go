@@ -2,6 +2,166 @@
 
 package cpu
 
+// mulF1AVX512 is mulF in assembly.
+//
+//go:noescape
+func mulF1AVX512(p *mulArgs)
+
+// mulF2AVX512 is mulF in assembly.
+//
+//go:noescape
+func mulF2AVX512(p *mulArgs)
+
+// mulF3AVX512 is mulF in assembly.
+//
+//go:noescape
+func mulF3AVX512(p *mulArgs)
+
+// mulF4AVX512 is mulF in assembly.
+//
+//go:noescape
+func mulF4AVX512(p *mulArgs)
+
+// mulF5AVX512 is mulF in assembly.
+//
+//go:noescape
+func mulF5AVX512(p *mulArgs)
+
+// mulF6AVX512 is mulF in assembly.
+//
+//go:noescape
+func mulF6AVX512(p *mulArgs)
+
+// mulF7AVX512 is mulF in assembly.
+//
+//go:noescape
+func mulF7AVX512(p *mulArgs)
+
+// mulF8AVX512 is mulF in assembly.
+//
+//go:noescape
+func mulF8AVX512(p *mulArgs)
+
+// mulF9AVX512 is mulF in assembly.
+//
+//go:noescape
+func mulF9AVX512(p *mulArgs)
+
+// mulF10AVX512 is mulF in assembly.
+//
+//go:noescape
+func mulF10AVX512(p *mulArgs)
+
+// mulF11AVX512 is mulF in assembly.
+//
+//go:noescape
+func mulF11AVX512(p *mulArgs)
+
+// mulF12AVX512 is mulF in assembly.
+//
+//go:noescape
+func mulF12AVX512(p *mulArgs)
+
+// mulF13AVX512 is mulF in assembly.
+//
+//go:noescape
+func mulF13AVX512(p *mulArgs)
+
+// mulF14AVX512 is mulF in assembly.
+//
+//go:noescape
+func mulF14AVX512(p *mulArgs)
+
+// mulF15AVX512 is mulF in assembly.
+//
+//go:noescape
+func mulF15AVX512(p *mulArgs)
+
+// mulF16AVX512 is mulF in assembly.
+//
+//go:noescape
+func mulF16AVX512(p *mulArgs)
+
+// mulX1AVX512 is mulX in assembly.
+//
+//go:noescape
+func mulX1AVX512(p *mulArgs)
+
+// mulX2AVX512 is mulX in assembly.
+//
+//go:noescape
+func mulX2AVX512(p *mulArgs)
+
+// mulX3AVX512 is mulX in assembly.
+//
+//go:noescape
+func mulX3AVX512(p *mulArgs)
+
+// mulX4AVX512 is mulX in assembly.
+//
+//go:noescape
+func mulX4AVX512(p *mulArgs)
+
+// mulX5AVX512 is mulX in assembly.
+//
+//go:noescape
+func mulX5AVX512(p *mulArgs)
+
+// mulX6AVX512 is mulX in assembly.
+//
+//go:noescape
+func mulX6AVX512(p *mulArgs)
+
+// mulX7AVX512 is mulX in assembly.
+//
+//go:noescape
+func mulX7AVX512(p *mulArgs)
+
+// mulX8AVX512 is mulX in assembly.
+//
+//go:noescape
+func mulX8AVX512(p *mulArgs)
+
+// mulX9AVX512 is mulX in assembly.
+//
+//go:noescape
+func mulX9AVX512(p *mulArgs)
+
+// mulX10AVX512 is mulX in assembly.
+//
+//go:noescape
+func mulX10AVX512(p *mulArgs)
+
+// mulX11AVX512 is mulX in assembly.
+//
+//go:noescape
+func mulX11AVX512(p *mulArgs)
+
+// mulX12AVX512 is mulX in assembly.
+//
+//go:noescape
+func mulX12AVX512(p *mulArgs)
+
+// mulX13AVX512 is mulX in assembly.
+//
+//go:noescape
+func mulX13AVX512(p *mulArgs)
+
+// mulX14AVX512 is mulX in assembly.
+//
+//go:noescape
+func mulX14AVX512(p *mulArgs)
+
+// mulX15AVX512 is mulX in assembly.
+//
+//go:noescape
+func mulX15AVX512(p *mulArgs)
+
+// mulX16AVX512 is mulX in assembly.
+//
+//go:noescape
+func mulX16AVX512(p *mulArgs)
+
 // mulF1AVX2 is mulF in assembly.
 //
 //go:noescape
@@ -167,10 +327,47 @@ func adamStepAVX2(p *adamArgs)
 //go:noescape
 func fmaPeakAVX2(p *peakArgs)
 
-// mulF computes C[m][16] (+)= Σ A[m,k]·B[k][16] for mr ≤ 6 rows
+// mulF computes C[m][16] (+)= Σ A[m,k]·B[k][16] for mr ≤ maxMR rows
 // of C, with A[m,k] at a + 4m + 64k: a weight panel [K][P], m over its outputs.
 // One call should stay below maxSteps inner·outer steps.
 func mulF(mr int, p *mulArgs) {
+	if useAVX512 {
+		switch mr {
+		case 1:
+			mulF1AVX512(p)
+		case 2:
+			mulF2AVX512(p)
+		case 3:
+			mulF3AVX512(p)
+		case 4:
+			mulF4AVX512(p)
+		case 5:
+			mulF5AVX512(p)
+		case 6:
+			mulF6AVX512(p)
+		case 7:
+			mulF7AVX512(p)
+		case 8:
+			mulF8AVX512(p)
+		case 9:
+			mulF9AVX512(p)
+		case 10:
+			mulF10AVX512(p)
+		case 11:
+			mulF11AVX512(p)
+		case 12:
+			mulF12AVX512(p)
+		case 13:
+			mulF13AVX512(p)
+		case 14:
+			mulF14AVX512(p)
+		case 15:
+			mulF15AVX512(p)
+		case 16:
+			mulF16AVX512(p)
+		}
+		return
+	}
 	if useAVX2 {
 		switch mr {
 		case 1:
@@ -195,6 +392,43 @@ func mulF(mr int, p *mulArgs) {
 // [feature][T] or of a panel [K][P], m over these rows.
 // One call should stay below maxSteps inner·outer steps.
 func mulX(mr int, p *mulArgs) {
+	if useAVX512 {
+		switch mr {
+		case 1:
+			mulX1AVX512(p)
+		case 2:
+			mulX2AVX512(p)
+		case 3:
+			mulX3AVX512(p)
+		case 4:
+			mulX4AVX512(p)
+		case 5:
+			mulX5AVX512(p)
+		case 6:
+			mulX6AVX512(p)
+		case 7:
+			mulX7AVX512(p)
+		case 8:
+			mulX8AVX512(p)
+		case 9:
+			mulX9AVX512(p)
+		case 10:
+			mulX10AVX512(p)
+		case 11:
+			mulX11AVX512(p)
+		case 12:
+			mulX12AVX512(p)
+		case 13:
+			mulX13AVX512(p)
+		case 14:
+			mulX14AVX512(p)
+		case 15:
+			mulX15AVX512(p)
+		case 16:
+			mulX16AVX512(p)
+		}
+		return
+	}
 	if useAVX2 {
 		switch mr {
 		case 1:
