@@ -40,7 +40,7 @@ func (r *run) configure(ctx context.Context) error {
 // recipeText is the recipe in one line of words.
 func (r *run) recipeText() string {
 	p := r.r.Prune
-	pattern := map[string]string{"element": "single weights", "block4x1": "4×1 blocks", "neuron": "neurons and filters"}[p.Pattern]
+	pattern := map[string]string{"element": "single weights", "block4x1": "4×1 blocks", "block8x1": "8×1 blocks", "block16x1": "16×1 blocks", "neuron": "neurons and filters"}[p.Pattern]
 	return fmt.Sprintf("%s, %s, %s, %s, %.0f %% zeros, floor %.1f %%", p.Score, pattern, p.Distribution, p.Schedule, 100*p.Target, 100*r.loop.Floor)
 }
 

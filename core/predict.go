@@ -2,6 +2,7 @@ package core
 
 import (
 	"fmt"
+	"strings"
 
 	"pare/core/device"
 	"pare/core/event"
@@ -80,7 +81,7 @@ func hwCosts(p *device.Plan, ws []device.Weight, batch int, share float64, prune
 			h := hwprofiles.Cost{MACs: k.MACs, Skipped: k.Skipped, Read: k.Read, Written: k.Written}
 			if share > 0 && k.MACs > 0 && len(c.W) > 0 && pruned[c.W[0]] {
 				h.Skipped = int64(share * float64(k.MACs))
-				h.Pattern = pattern
+				h.Pattern = hwPattern(pattern)
 			}
 			out = append(out, h)
 		}
@@ -95,10 +96,19 @@ func packedGuess(all, gone int64, pattern string) int64 {
 	switch pattern {
 	case "neuron":
 		return kept * 4
-	case "block4x1":
+	case "block4x1", "block8x1", "block16x1":
 		return kept*4 + kept/4*2
 	}
 	return min(all*4, kept*4+all/8)
+}
+
+// hwPattern is a recipe's pattern in the words of the profiles, which know one
+// height of blocks: higher ones cost the same or less.
+func hwPattern(pattern string) string {
+	if strings.HasPrefix(pattern, "block") {
+		return hwprofiles.Block4x1
+	}
+	return pattern
 }
 
 // micros is the predicted time in µs, 0 when the profile cannot tell.

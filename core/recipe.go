@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/pelletier/go-toml/v2"
+
+	"pare/core/prune"
 )
 
 // RecipeVersion is the newest recipe format this program reads.
@@ -82,7 +84,7 @@ type TrainSpec struct {
 // PruneSpec is what stage 3 does.
 type PruneSpec struct {
 	Score        string   `toml:"score"`        // magnitude | random
-	Pattern      string   `toml:"pattern"`      // element | block4x1 | neuron
+	Pattern      string   `toml:"pattern"`      // element | block4x1 | block8x1 | block16x1 | neuron
 	Distribution string   `toml:"distribution"` // layer | global
 	Schedule     string   `toml:"schedule"`     // oneshot | cubic | iterative
 	Target       float64  `toml:"target"`       // share of zeros among the prunable weights, 0…1
@@ -205,7 +207,7 @@ func (r *Recipe) Check() error {
 	p, t := r.Prune, r.Train
 	checks := []error{
 		oneOf("prune.score", p.Score, "magnitude", "random"),
-		oneOf("prune.pattern", p.Pattern, "element", "block4x1", "neuron"),
+		oneOf("prune.pattern", p.Pattern, names(prune.Patterns())...),
 		oneOf("prune.distribution", p.Distribution, "layer", "global"),
 		oneOf("prune.schedule", p.Schedule, "oneshot", "cubic", "iterative"),
 		oneOf("prune.lr_schedule", p.LRSchedule, "", "constant", "cosine", "step"),
@@ -270,4 +272,13 @@ func (r *Recipe) Check() error {
 		return errors.New("data.name and data.path are both set: give one")
 	}
 	return nil
+}
+
+// names are the words a recipe may hold.
+func names(l []prune.Word) []string {
+	var out []string
+	for _, w := range l {
+		out = append(out, w.Name)
+	}
+	return out
 }

@@ -1,7 +1,5 @@
 package device
 
-import "pare/core/tensor"
-
 // Cost is what one call moves and multiplies for a given batch. Skipped counts
 // multiply-adds that the kernel really left out: a mask on a dense kernel has
 // Skipped = 0. That rule keeps every energy figure honest.
@@ -74,10 +72,10 @@ func CostOf(p *Plan, ws []Weight, c *Call, b int) Cost {
 // stored is the number of values a weight really keeps in its format. A block
 // with one kept element is stored whole.
 func stored(w Weight) int {
-	if w.Format != tensor.Block4 || w.Mask == nil {
+	r := w.Format.Height()
+	if r == 0 || w.Mask == nil {
 		return w.Shape.Len()
 	}
-	const r = 4
 	n, k, s := w.N(), w.K(), 0
 	for nb := 0; nb < n; nb += r {
 		rows := min(r, n-nb)

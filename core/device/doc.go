@@ -24,7 +24,7 @@
 //	Part  partial sums of a tile           [C]
 //	matrix weight w[N][K], dense           [⌈N/P⌉][K][P], zero padded
 //	  (convolution: K runs over ky, kx, ci)
-//	matrix weight, blocks 4×1              tensor.Block, K as above
+//	matrix weight, blocks R×1              [blocks][R], K as above
 //	vector weight, grouped convolution     row-major
 //
 // All values of one tile lie in one slab, so a worker touches only its own

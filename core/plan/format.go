@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"math"
 
 	"pare/core/device"
 	"pare/core/graph"
@@ -16,59 +17,89 @@ type Choice struct {
 	Why    string
 }
 
-// MinBlockZeros is the share of zeros from which a block-packed layer is
-// expected to beat the dense kernel. Measured break-even of the three products
-// is 7–10 %; the margin covers small layers.
-const MinBlockZeros = 0.25
+// price is what a training step of a layer costs in a format, as a share of the
+// dense kernels' time: fixed + perStored · (share of the values stored).
+type price struct{ fixed, perStored float64 }
+
+// prices of the formats, from BenchmarkStep and BenchmarkConvStep of
+// core/device/cpu on Zen 4.
+var prices = map[device.Kernel]map[tensor.Format]price{
+	device.Linear: {tensor.Single: {0.06, 1.75}, tensor.Block4: {0.03, 1.1}, tensor.Block8: {0.03, 1.05}, tensor.Block16: {0.03, 1.05}},
+	device.Conv:   {tensor.Single: {0.2, 2.2}, tensor.Block4: {0.1, 1.2}, tensor.Block8: {0.1, 1.1}, tensor.Block16: {0.1, 1.1}},
+}
+
+// paysFrom is the share of zeros from which a format is chosen.
+func (p price) paysFrom() float64 { return 1 - (margin-p.fixed)/p.perStored }
+
+// margin is how much cheaper than dense a format must be expected to be: the
+// choice must not make a layer slower.
+const margin = 0.85
 
 // Choose picks a format for every layer. What it returns is written to the
 // session before it takes effect.
 func Choose(m *graph.Model, dev device.Device) []Choice {
 	var cs []Choice
 	for _, l := range m.Layers() {
-		p := m.Params[l.Param]
-		c := Choice{Param: l.Param, Name: l.Name, Format: tensor.Dense}
-		zeros := float64(p.Mask.Zeros()) / float64(p.Shape.Len())
-		kernel := device.Linear
-		if m.Nodes[l.Node].Op == "conv2d" {
-			kernel = device.Conv
-		}
-		switch {
-		case zeros == 0:
-			c.Why = "no zeros"
-		case !isBlocks(p, 4):
-			c.Why = fmt.Sprintf("no gain here: %.0f %% zeros, but not in 4×1 blocks, and there is no kernel for single zeros", 100*zeros)
-		case kernel == device.Conv && m.Nodes[l.Node].Attrs.Win.Groups > 1:
-			c.Why = fmt.Sprintf("no gain here: %.0f %% zeros, but there is no sparse kernel for grouped convolutions", 100*zeros)
-		case !dev.Supports(kernel, tensor.Block4):
-			c.Why = fmt.Sprintf("no gain here: %.0f %% zeros, but %s has no sparse %s kernel", 100*zeros, dev.Name(), kernel)
-		case zeros < MinBlockZeros:
-			c.Why = fmt.Sprintf("no gain yet: %.0f %% zeros, 4×1 kernels pay from %.0f %%", 100*zeros, 100*MinBlockZeros)
-		default:
-			c.Format = tensor.Block4
-			c.Why = fmt.Sprintf("skips %.0f %% of the multiply-adds", 100*zeros)
-		}
-		cs = append(cs, c)
+		cs = append(cs, choose(m, dev, l))
 	}
 	return cs
 }
 
-// isBlocks reports whether the mask of a matrix keeps or drops whole blocks of
-// r outputs × 1 input.
-func isBlocks(p graph.Param, r int) bool {
-	if p.Mask == nil {
-		return true
+func choose(m *graph.Model, dev device.Device, l graph.Layer) Choice {
+	p := m.Params[l.Param]
+	c := Choice{Param: l.Param, Name: l.Name, Format: tensor.Dense}
+	zeros := float64(p.Mask.Zeros()) / float64(p.Shape.Len())
+	kernel := device.Linear
+	if m.Nodes[l.Node].Op == "conv2d" {
+		kernel = device.Conv
+		if m.Nodes[l.Node].Attrs.Win.Groups > 1 && zeros > 0 {
+			c.Why = fmt.Sprintf("no gain here: %.0f %% zeros, but there is no sparse kernel for grouped convolutions", 100*zeros)
+			return c
+		}
 	}
+	if zeros == 0 {
+		c.Why = "no zeros"
+		return c
+	}
+	best, known := tensor.Dense, false
+	cost, stored := math.Inf(1), 1.0
+	for _, f := range tensor.Blocks {
+		if !dev.Supports(kernel, f) {
+			continue
+		}
+		known = true
+		share := storedShare(p, f.Height())
+		if t := prices[kernel][f].fixed + prices[kernel][f].perStored*share; t < cost {
+			best, cost, stored = f, t, share
+		}
+	}
+	switch {
+	case !known:
+		c.Why = fmt.Sprintf("no gain here: %.0f %% zeros, but %s has no sparse %s kernel", 100*zeros, dev.Name(), kernel)
+	case cost > margin:
+		c.Why = fmt.Sprintf("no gain yet: %.0f %% zeros, %v kernels pay from %.0f %%", 100*zeros, best, 100*prices[kernel][best].paysFrom())
+	default:
+		c.Format = best
+		c.Why = fmt.Sprintf("skips %.0f %% of the multiply-adds", 100*(1-stored))
+	}
+	return c
+}
+
+// storedShare is the share of the values of a matrix that blocks of r outputs × 1
+// input store: those of every block that keeps something.
+func storedShare(p graph.Param, r int) float64 {
 	n, k := p.Shape[0], p.Shape[1:].Len()
+	stored := 0
 	for nb := 0; nb < n; nb += r {
-		for j := 0; j < k; j++ {
-			first := p.Mask.Kept(nb*k + j)
-			for i := nb + 1; i < min(nb+r, n); i++ {
-				if p.Mask.Kept(i*k+j) != first {
-					return false
+		rows := min(r, n-nb)
+		for j := range k {
+			for i := nb; i < nb+rows; i++ {
+				if p.Mask.Kept(i*k + j) {
+					stored += rows
+					break
 				}
 			}
 		}
 	}
-	return true
+	return float64(stored) / float64(n*k)
 }

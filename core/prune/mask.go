@@ -15,7 +15,7 @@ import (
 // weights, with global the whole loses k of all. Already masked weights count
 // first; if more than k are masked, nothing more goes.
 //
-// Zeros are exactly k for element. For block4x1 whole blocks go until zeros
+// Zeros are exactly k for element. For blocks whole blocks go until zeros
 // reach k, so with up to 4 weights a block they are k to k+3 (of each layer, or
 // of the whole).
 //

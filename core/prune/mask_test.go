@@ -436,7 +436,7 @@ func TestMasksRefuse(t *testing.T) {
 		{good, -0.1, nil, "target -0.1"},
 		{good, math.NaN(), nil, "target NaN"},
 		{with(func(s *Spec) { s.Score = "taylor" }), 0.5, nil, `score "taylor" is unknown: choose one of magnitude, random`},
-		{with(func(s *Spec) { s.Pattern = "" }), 0.5, nil, `pattern "" is unknown: choose one of element, block4x1, neuron`},
+		{with(func(s *Spec) { s.Pattern = "" }), 0.5, nil, `pattern "" is unknown: choose one of element, block4x1, block8x1, block16x1, neuron`},
 		{with(func(s *Spec) { s.Distribution = "erk" }), 0.5, nil, `distribution "erk" is unknown: choose one of layer, global`},
 		{with(func(s *Spec) { s.Skip = []string{"fc1", "fc7"} }), 0.5, nil, `no layer named "fc7" to skip; test has conv, fc1, fc2`},
 		{with(func(s *Spec) { s.Pattern = "neuron" }), 0.5, nil, "pattern neuron is no mask"},

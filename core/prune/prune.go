@@ -2,11 +2,11 @@
 // know each other:
 //
 //	score         what a weight is worth      magnitude, random
-//	pattern       what goes together          element, block4x1, neuron
+//	pattern       what goes together          element, block4x1, block8x1, block16x1, neuron
 //	distribution  who competes with whom      layer, global
 //	schedule      when, and how many          oneshot, cubic, iterative
 //
-// Element and block4x1 end in masks (Masks), neuron in a smaller dense model
+// Element and the blocks end in masks (Masks), neuron in a smaller dense model
 // (Cut); Step does whichever the rule asks for. Schedules are pure functions of
 // the training step.
 //
@@ -38,7 +38,7 @@ import (
 // Spec is a rule without its schedule; the words are those of a recipe.
 type Spec struct {
 	Score        string   `json:"score"`          // magnitude | random
-	Pattern      string   `json:"pattern"`        // element | block4x1 | neuron
+	Pattern      string   `json:"pattern"`        // element | block4x1 | block8x1 | block16x1 | neuron
 	Distribution string   `json:"distribution"`   // layer | global
 	Skip         []string `json:"skip,omitempty"` // layers that keep all their weights; see Masks, Cut
 	Seed         uint64   `json:"seed,omitempty"` // of the random score

@@ -81,20 +81,35 @@ const (
 // layer changes format.
 type Format uint8
 
-// Formats.
+// Formats. In blocks of R×1 a block is R neighbouring outputs of one input,
+// kept or dropped as a whole; see Block.
 const (
 	Dense   Format = iota // every value
-	Block4                // blocks of 4 outputs × 1 input, see Block
+	Single                // single values, R = 1
+	Block4                // R = 4
+	Block8                // R = 8
+	Block16               // R = 16
 	formats               // count
 )
 
+// Blocks lists the formats that leave zeros out, the finer one first.
+var Blocks = []Format{Single, Block4, Block8, Block16}
+
+// Height is R, the number of outputs of a block; 0 for dense weights.
+func (f Format) Height() int {
+	if f >= formats {
+		return 0
+	}
+	return [formats]int{0, 1, 4, 8, 16}[f]
+}
+
 // String is the word used on the screen for a format.
 func (f Format) String() string {
-	switch f {
-	case Dense:
+	switch {
+	case f == Dense:
 		return "dense"
-	case Block4:
-		return "4×1"
+	case f < formats:
+		return strconv.Itoa(f.Height()) + "×1"
 	}
 	return "format(" + strconv.Itoa(int(f)) + ")"
 }

@@ -202,7 +202,7 @@ func TestConfigureWaitsForItsAnswer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.Prune.Target != 0.91 || r.Prune.Pattern != "neuron" {
+	if r.Prune.Target != 0.91 || r.Prune.Pattern != "block8x1" {
 		t.Errorf("the recipe sent has target %g and pattern %s", r.Prune.Target, r.Prune.Pattern)
 	}
 	if key(d, "enter"); len(f.sent) != 1 {

@@ -16,8 +16,8 @@ var (
 	optimizers = []string{"sgd", "momentum", "nesterov", "adam", "adamw"}
 	scores     = []string{"magnitude", "random"}
 	scoreWords = []string{"magnitude", "random (control)"}
-	patterns   = []string{"element", "block4x1", "neuron"}
-	patWords   = []string{"single weights", "4×1 blocks", "neurons and filters"}
+	patterns   = []string{"element", "block4x1", "block8x1", "block16x1", "neuron"}
+	patWords   = []string{"single weights", "4×1 blocks", "8×1 blocks", "16×1 blocks", "neurons and filters"}
 	distribs   = []string{"global", "layer"}
 	disWords   = []string{"over all layers", "the same in each layer"}
 	schedules  = []string{"oneshot", "cubic", "iterative"}

@@ -15,21 +15,23 @@ type mulArgs struct {
 	acc            int
 }
 
-// blockArgs describes rows of 4×1 blocks against one tile.
+// blockArgs describes rows of R×1 blocks against one tile or several.
 type blockArgs struct {
 	ptr  unsafe.Pointer // [rows+1]int32: blocks of row i are ptr[i] to ptr[i+1]; only differences count
 	off  unsafe.Pointer // [blocks]uint32: distance of the block's row of x in bytes (64·k for a linear layer); first block of ptr[0]
-	val  unsafe.Pointer // [blocks][4]float32, likewise
-	x, y unsafe.Pointer // [·][16], [4·rows][16]
+	val  unsafe.Pointer // [blocks][R]float32, likewise
+	x, y unsafe.Pointer // [·][16], [R·rows][16]
 	rows int
-	acc  int // blockFwd4 only: add to y
+	acc  int // blockFwd only: add to y
+
+	xStride, yStride int // from tile to tile
 }
 
 // blockDWArgs describes the gradient of n blocks of one block row; n may be 0.
 type blockDWArgs struct {
 	off   unsafe.Pointer // [n]uint32, as in blockArgs
-	dw    unsafe.Pointer // [n][4]float32
-	x, dy unsafe.Pointer // [·][16], [4][16]
+	dw    unsafe.Pointer // [n][R]float32
+	x, dy unsafe.Pointer // [·][16], [R][16]
 	n     int
 
 	tiles, tiles2     int
@@ -38,6 +40,25 @@ type blockDWArgs struct {
 
 	acc int
 }
+
+// singleDWArgs describes the gradient of rows of single weights. off must go on
+// for spareOffs more elements, distances inside the buffer of x like the others.
+type singleDWArgs struct {
+	ptr   unsafe.Pointer // [rows+1]int32, as in blockArgs
+	off   unsafe.Pointer // [weights+spareOffs]uint32, as in blockArgs
+	dw    unsafe.Pointer // [weights]float32
+	x, dy unsafe.Pointer // [·][16], [rows][16]
+	rows  int
+	acc   int
+
+	xStride, dyStride int // from tile to tile
+}
+
+// singleTiles is the most tiles of a call of singleDW.
+const singleTiles = 4
+
+// laneMasks[n] has n lanes set; kernels know it by name.
+var laneMasks = [4][4]uint32{{}, {1<<32 - 1}, {1<<32 - 1, 1<<32 - 1}, {1<<32 - 1, 1<<32 - 1, 1<<32 - 1}}
 
 // rowArgs: n rows of 16 floats.
 type rowArgs struct {

@@ -8,16 +8,13 @@ import (
 	"pare/core/tensor"
 )
 
-// blockRows is the height of the blocks of format Block4.
-const blockRows = 4
-
 // layout says in which order the values of a weight lie.
 type layout uint8
 
 const (
 	rowMajor layout = iota // vectors, grouped convolutions
 	panels                 // [⌈N/P⌉][K][P], convolution with K over ky, kx, ci
-	blocks                 // tensor.Block: [blocks][4]
+	blocks                 // [blocks][R], see packed
 )
 
 // weight is one weight of a bank. v, g and s share one layout. Places that are
@@ -34,19 +31,8 @@ type weight struct {
 	// everything stored is kept.
 	keep []float32
 
-	blk    *tensor.Block // blocks: the index; its Val is v
-	off    []uint32      // [blocks] Idx in bytes of a tile's row
-	ranges []kRange      // blocks: the cut for dw
+	blk *packed // of layout blocks
 }
-
-// kRange is a range of inputs with the blocks of each block row in it.
-type kRange struct {
-	from, to []int32 // [block rows]
-}
-
-// blockRange is the number of inputs of a kRange: 16 tiles of so many rows of x
-// stay in the second level of cache while all block rows pass by.
-const blockRange = 192
 
 // bank implements device.Bank.
 type bank struct {
@@ -88,10 +74,10 @@ func checkWeight(d device.Weight) error {
 	case d.Matrix && len(d.Shape) < 2:
 		return fmt.Errorf("matrix of shape %v: need at least two axes", d.Shape)
 	case d.Format == tensor.Dense:
-	case d.Format != tensor.Block4:
+	case d.Format.Height() == 0:
 		return fmt.Errorf("format %v is not known to device cpu", d.Format)
-	case !d.Matrix || d.Conv:
-		return fmt.Errorf("only linear layers run in blocks on device cpu: make it dense")
+	case !d.Matrix || d.Conv && d.Groups > 1:
+		return fmt.Errorf("only linear layers and convolutions of one group run in blocks on device cpu: make it dense")
 	}
 	return nil
 }
@@ -104,22 +90,15 @@ func (b *bank) make(w *weight, d device.Weight) error {
 		w.n, w.k, w.lay = d.N(), d.K(), panels
 		size = (w.n + P - 1) / P * w.k * P
 	}
-	if d.Format == tensor.Block4 {
-		blk, err := tensor.PackBlock(make([]float32, w.n*w.k), w.n, w.k, blockRows, d.Mask)
-		if err != nil {
-			return err
+	if d.Format != tensor.Dense {
+		w.lay = blocks
+		w.pack()
+		size = len(w.blk.idx) * w.blk.r
+		if w.blk.r == 1 && !w.Conv {
+			w.reflect()
 		}
-		w.lay, w.blk, size = blocks, blk, blk.Blocks()*blockRows
-		w.off = make([]uint32, len(blk.Idx))
-		for i, k := range blk.Idx {
-			w.off[i] = uint32(k) * rowBytes
-		}
-		w.cut()
 	}
 	w.v = b.alloc(d.Name, size)
-	if w.lay == blocks {
-		w.blk.Val = w.v
-	}
 	if d.Train {
 		w.g = b.alloc(d.Name+" (gradient)", size)
 		for range b.slots {
@@ -150,21 +129,20 @@ func (w *weight) storedIn() int {
 	return n
 }
 
-// cut finds where each block row enters and leaves each range of inputs.
-func (w *weight) cut() {
-	parts := (w.k + blockRange - 1) / blockRange
-	at := append([]int32(nil), w.blk.Ptr[:w.blk.Rows()]...)
-	for i := range parts {
-		end := int32((i + 1) * w.k / parts)
-		r := kRange{from: append([]int32(nil), at...)}
-		for row := range at {
-			for at[row] < w.blk.Ptr[row+1] && w.blk.Idx[at[row]] < end {
-				at[row]++
-			}
-		}
-		r.to = append([]int32(nil), at...)
-		w.ranges = append(w.ranges, r)
+// taps is the number of pixels of a convolution's window, 1 for other weights.
+func (w *weight) taps() int {
+	if !w.Conv {
+		return 1
 	}
+	return w.Shape[2] * w.Shape[3]
+}
+
+// inShape is the place of input k in an output's part of the shape: there inputs
+// of a convolution are [C][taps], here [taps][C].
+func (w *weight) inShape(k int) int {
+	taps := w.taps()
+	c := w.k / taps
+	return k%c*taps + k/c
 }
 
 // each calls f for every element that has a place in v: its index in the shape,
@@ -176,25 +154,13 @@ func (w *weight) each(f func(logical, stored int)) {
 			f(i, i)
 		}
 	case panels:
-		taps := 1 // K is [C][taps] in the shape and [taps][C] here
-		if w.Conv {
-			taps = w.Shape[2] * w.Shape[3]
-		}
-		c := w.k / taps
 		for n := range w.n {
-			for i := range w.k {
-				k := i%taps*c + i/taps
-				f(n*w.k+i, (n/P*w.k+k)*P+n%P)
+			for k := range w.k {
+				f(n*w.k+w.inShape(k), (n/P*w.k+k)*P+n%P)
 			}
 		}
 	case blocks:
-		for row := range w.blk.Rows() {
-			for j := int(w.blk.Ptr[row]); j < int(w.blk.Ptr[row+1]); j++ {
-				for r := 0; r < blockRows && row*blockRows+r < w.n; r++ {
-					f((row*blockRows+r)*w.k+int(w.blk.Idx[j]), j*blockRows+r)
-				}
-			}
-		}
+		w.blk.each(w.n, func(out, in, stored int) { f(out*w.k+w.inShape(in), stored) })
 	}
 }
 
@@ -223,9 +189,9 @@ func (b *bank) Resident() int64 {
 	n := int64(0)
 	for i := range b.ws {
 		w := &b.ws[i]
-		n += 4 * int64(len(w.v)+len(w.off))
+		n += 4 * int64(len(w.v))
 		if w.blk != nil {
-			n += 4 * int64(len(w.blk.Ptr))
+			n += w.blk.bytes()
 		}
 	}
 	return n
@@ -236,6 +202,7 @@ func (b *bank) Set(i int, x []float32) error {
 	w, err := b.at(i, x)
 	if err == nil {
 		w.write(w.v, x)
+		w.mirrorFrom(0, len(w.v))
 	}
 	return err
 }

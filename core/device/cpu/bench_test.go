@@ -57,8 +57,8 @@ type layer struct {
 
 func newLayer(k, n, tiles int) *layer {
 	return &layer{
-		k, n, tiles, random(tiles * k * 16), random(k * n), random(tiles * n * 16),
-		random(tiles * n * 16), random(tiles * k * 16), random(k * n), random(n),
+		k, n, tiles, random(tiles*k*16 + 1024), random(k * n), random(tiles * n * 16),
+		random(tiles * n * 16), random(tiles*k*16 + 1024), random(k * n), random(n),
 	}
 }
 
@@ -150,49 +150,52 @@ func BenchmarkLayer(b *testing.B) {
 }
 
 // BenchmarkBlock counts the multiply-adds that are really done, on 784 inputs
-// and 320 outputs at 90 % zeros, 16 tiles.
+// and 320 outputs, 16 tiles.
 func BenchmarkBlock(b *testing.B) {
 	const k, n, tiles = 784, 320, 16
-	for _, keep := range []float64{0.5, 0.1, 0.05} {
-		c := newBlockCase(rand.New(rand.NewPCG(1, 2)), n/4, k, keep)
-		l := newLayer(k, n, tiles)
-		macs := len(c.off) * 4 * 16 * tiles
-		args := func(t int) *blockArgs {
-			return &blockArgs{
-				ptr: ptr(c.ptr), off: ptr(c.off), val: ptr(c.val), rows: c.rows,
-				x: at(ptr(l.x), t*k*64), y: at(ptr(l.y), t*n*64),
+	for _, h := range heights {
+		for _, keep := range []float64{0.5, 0.1, 0.05} {
+			l := newLayer(k, n, tiles)
+			for t := 1; t <= mostTiles(h.r); t *= 2 {
+				c := newBlockCase(rand.New(rand.NewPCG(1, 2)), h.r, n/h.r, k, t, keep)
+				macs := len(c.off) * h.r * 16 * tiles
+				each := func(f func(tiles int, p *blockArgs)) {
+					for i := 0; i < tiles; i += t {
+						f(t, &blockArgs{
+							ptr: ptr(c.ptr), off: ptr(c.off), val: ptr(c.val), rows: c.rows,
+							x: at(ptr(l.x), i*k*64), y: at(ptr(l.y), i*n*64), xStride: k * 64, yStride: n * 64,
+						})
+					}
+				}
+				b.Run(fmt.Sprintf("%dx1/%g/fwd/tiles%d", h.r, keep, t), func(b *testing.B) {
+					for b.Loop() {
+						each(h.fwd)
+					}
+					gflops(b, macs)
+				})
+				b.Run(fmt.Sprintf("%dx1/%g/dx/tiles%d", h.r, keep, t), func(b *testing.B) {
+					for b.Loop() {
+						each(h.dx)
+						clear(l.x)
+					}
+					gflops(b, macs)
+				})
 			}
+			c := newBlockCase(rand.New(rand.NewPCG(1, 2)), h.r, n/h.r, k, 1, keep)
+			dw := random(len(c.val))
+			b.Run(fmt.Sprintf("%dx1/%g/dw", h.r, keep), func(b *testing.B) {
+				for b.Loop() {
+					for i := range c.rows {
+						from, to := int(c.ptr[i]-7), int(c.ptr[i+1]-7)
+						h.dw(&blockDWArgs{
+							off: at(ptr(c.off), 4*from), dw: at(ptr(dw), 4*h.r*from), n: to - from,
+							x: ptr(l.x), dy: at(ptr(l.y), i*64*h.r), tiles: tiles, xStride: k * 64, dyStride: n * 64, tiles2: 1,
+						})
+					}
+				}
+				gflops(b, len(c.off)*h.r*16*tiles)
+			})
 		}
-		b.Run(fmt.Sprintf("fwd/%g", keep), func(b *testing.B) {
-			for b.Loop() {
-				for t := range tiles {
-					blockFwd4(args(t))
-				}
-			}
-			gflops(b, macs)
-		})
-		b.Run(fmt.Sprintf("dx/%g", keep), func(b *testing.B) {
-			for b.Loop() {
-				for t := range tiles {
-					blockDX4(args(t))
-				}
-				clear(l.x)
-			}
-			gflops(b, macs)
-		})
-		dw := random(len(c.val))
-		b.Run(fmt.Sprintf("dw/%g", keep), func(b *testing.B) {
-			for b.Loop() {
-				for i := range c.rows {
-					from, to := int(c.ptr[i]-7), int(c.ptr[i+1]-7)
-					blockDW4(&blockDWArgs{
-						off: at(ptr(c.off), 4*from), dw: at(ptr(dw), 16*from), n: to - from,
-						x: ptr(l.x), dy: at(ptr(l.y), i*256), tiles: tiles, xStride: k * 64, dyStride: n * 64, tiles2: 1,
-					})
-				}
-			}
-			gflops(b, macs)
-		})
 	}
 }
 

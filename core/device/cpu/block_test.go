@@ -7,22 +7,29 @@ import (
 	"testing"
 )
 
-// blockCase is a random pattern of blocks over rows of x.
+// heights are those of the blocks there are kernels for, with the kernels.
+var heights = []struct {
+	r       int
+	fwd, dx func(tiles int, p *blockArgs)
+	dw      func(p *blockDWArgs)
+}{{1, blockFwd1, blockDX1, blockDW1}, {4, blockFwd4, blockDX4, blockDW4}, {8, blockFwd8, blockDX8, blockDW8}, {16, blockFwd16, blockDX16, blockDW16}}
+
+// blockCase is a random pattern of r×1 blocks over rows of x, for a few tiles.
 type blockCase struct {
-	rows, k int
-	ptr     []int32
-	off     []uint32
-	val     []float32
+	r, rows, k, tiles int
+	ptr               []int32
+	off               []uint32
+	val               []float32
 }
 
-func newBlockCase(r *rand.Rand, rows, k int, keep float64) *blockCase {
-	c := &blockCase{rows: rows, k: k, ptr: []int32{7}} // only differences count
+func newBlockCase(rnd *rand.Rand, r, rows, k, tiles int, keep float64) *blockCase {
+	c := &blockCase{r: r, rows: rows, k: k, tiles: tiles, ptr: []int32{7}} // only differences count
 	for range rows {
 		for j := range k {
-			if r.Float64() < keep {
+			if rnd.Float64() < keep {
 				c.off = append(c.off, uint32(j*rowBytes))
-				for range 4 {
-					c.val = append(c.val, r.Float32()*2-1)
+				for range r {
+					c.val = append(c.val, rnd.Float32()*2-1)
 				}
 			}
 		}
@@ -31,28 +38,125 @@ func newBlockCase(r *rand.Rand, rows, k int, keep float64) *blockCase {
 	return c
 }
 
-func (c *blockCase) args(x, y *guarded, acc int) *blockArgs {
-	return &blockArgs{ptr: ptr(c.ptr), off: ptr(c.off), val: ptr(c.val), x: x.p(), y: y.p(), rows: c.rows, acc: acc}
+// strides of x and y in floats: tiles lie some way apart.
+func (c *blockCase) strides() (x, y int) { return c.k*16 + 16, c.rows*c.r*16 + 48 }
+
+// buffers for x and y of all tiles.
+func (c *blockCase) buffers(t *testing.T) (x, y *guarded) {
+	xs, ys := c.strides()
+	return newGuarded(t, "x", (c.tiles-1)*xs+c.k*16, 1), newGuarded(t, "y", (c.tiles-1)*ys+c.rows*c.r*16, 2)
 }
 
-// each calls f for every block with its row, number and offset in floats.
-func (c *blockCase) each(f func(i, j, off int)) {
-	for i := range c.rows {
-		for j := c.ptr[i] - 7; j < c.ptr[i+1]-7; j++ {
-			f(i, int(j), int(c.off[j]/4))
+func (c *blockCase) args(x, y *guarded, acc int) *blockArgs {
+	xs, ys := c.strides()
+	return &blockArgs{
+		ptr: ptr(c.ptr), off: ptr(c.off), val: ptr(c.val), x: x.p(), y: y.p(), rows: c.rows, acc: acc,
+		xStride: xs * 4, yStride: ys * 4,
+	}
+}
+
+// each calls f for every product: a value, and where its x and y lie.
+func (c *blockCase) each(f func(v float64, x, y int)) {
+	xs, ys := c.strides()
+	for t := range c.tiles {
+		for i := range c.rows {
+			for j := int(c.ptr[i] - 7); j < int(c.ptr[i+1]-7); j++ {
+				for q := range c.r * 16 {
+					f(float64(c.val[c.r*j+q/16]), t*xs+int(c.off[j]/4)+q%16, t*ys+i*c.r*16+q)
+				}
+			}
 		}
 	}
 }
 
-func blockCases(t *testing.T, f func(t *testing.T, r *rand.Rand, c *blockCase, acc int)) {
+func blockCases(t *testing.T, f func(t *testing.T, rnd *rand.Rand, c *blockCase, kernel, acc int)) {
 	eachISA(t, func(t *testing.T) {
-		for _, rows := range []int{1, 2, 5} {
-			for _, k := range []int{1, 3, 17, 40} {
-				for _, keep := range []float64{0, 0.1, 0.5, 1} {
+		for h, b := range heights {
+			for tiles := 1; tiles <= mostTiles(b.r); tiles++ {
+				for _, rows := range []int{1, 2, 5} {
+					for _, k := range []int{1, 3, 17, 40} {
+						for _, keep := range []float64{0, 0.1, 0.5, 1} {
+							for acc := range 2 {
+								t.Run(fmt.Sprintf("%dx1/%d/%dx%d/%g/%d", b.r, tiles, rows, k, keep, acc), func(t *testing.T) {
+									rnd := rand.New(rand.NewPCG(uint64(rows), uint64(k)))
+									f(t, rnd, newBlockCase(rnd, b.r, rows, k, tiles, keep), h, acc)
+								})
+							}
+						}
+					}
+				}
+			}
+		}
+	})
+}
+
+func TestBlockFwd(t *testing.T) {
+	blockCases(t, func(t *testing.T, rnd *rand.Rand, c *blockCase, h, acc int) {
+		x, y := c.buffers(t)
+		x.random(rnd)
+		if y.fill(nan); acc == 1 {
+			y.random(rnd)
+		}
+		was := y.copy()
+		heights[h].fwd(c.tiles, c.args(x, y, acc))
+		want, abs := start(was, acc)
+		c.each(func(v float64, i, j int) { add1(want, abs, j, v*float64(x.x[i])) })
+		c.compare(t, y.x, was, want, abs)
+	})
+}
+
+func TestBlockDX(t *testing.T) {
+	blockCases(t, func(t *testing.T, rnd *rand.Rand, c *blockCase, h, acc int) {
+		x, y := c.buffers(t)
+		x.random(rnd)
+		y.random(rnd)
+		want, abs := start(x.x, 1)
+		c.each(func(v float64, i, j int) { add1(want, abs, i, v*float64(y.x[j])) })
+		heights[h].dx(c.tiles, c.args(x, y, acc))
+		compare(t, x.x, want, abs)
+	})
+}
+
+// compare is compare for y: what lies between its tiles must not change.
+func (c *blockCase) compare(t *testing.T, got, was []float32, want, abs []float64) {
+	t.Helper()
+	_, ys := c.strides()
+	for i := range got {
+		if i%ys < c.rows*c.r*16 {
+			continue
+		}
+		if math.Float32bits(got[i]) != math.Float32bits(was[i]) {
+			t.Fatalf("float %d, between two tiles, was written", i)
+		}
+		got[i], want[i] = 0, 0
+	}
+	compare(t, got, want, abs)
+}
+
+// start is what a sum that goes on from was, if acc is 1, begins with.
+func start(was []float32, acc int) (want, abs []float64) {
+	want, abs = make([]float64, len(was)), make([]float64, len(was))
+	for i, v := range was {
+		if acc == 1 {
+			want[i], abs[i] = float64(v), math.Abs(float64(v))
+		}
+	}
+	return want, abs
+}
+
+func add1(want, abs []float64, i int, v float64) {
+	want[i] += v
+	abs[i] += math.Abs(v)
+}
+
+func TestBlockDW(t *testing.T) {
+	eachISA(t, func(t *testing.T) {
+		for h, b := range heights {
+			for n := range 20 {
+				for _, tiles := range [][2]int{{1, 1}, {3, 1}, {1, 4}, {5, 3}} {
 					for acc := range 2 {
-						t.Run(fmt.Sprintf("%dx%d/%g/%d", rows, k, keep, acc), func(t *testing.T) {
-							r := rand.New(rand.NewPCG(uint64(rows), uint64(k)))
-							f(t, r, newBlockCase(r, rows, k, keep), acc)
+						t.Run(fmt.Sprintf("%dx1/%d/%dx%d/%d", b.r, n, tiles[0], tiles[1], acc), func(t *testing.T) {
+							testBlockDW(t, h, n, tiles[0], tiles[1], acc)
 						})
 					}
 				}
@@ -61,99 +165,67 @@ func blockCases(t *testing.T, f func(t *testing.T, r *rand.Rand, c *blockCase, a
 	})
 }
 
-func TestBlockFwd4(t *testing.T) {
-	blockCases(t, func(t *testing.T, r *rand.Rand, c *blockCase, acc int) {
-		x := newGuarded(t, "x", c.k*16, 1).random(r)
-		y := newGuarded(t, "y", c.rows*64, 2).fill(nan)
-		want, abs := make([]float64, len(y.x)), make([]float64, len(y.x))
-		if acc == 1 {
-			y.random(r)
-			for i, v := range y.x {
-				want[i], abs[i] = float64(v), math.Abs(float64(v))
-			}
-		}
-		c.each(func(i, j, off int) {
-			for q := range 64 {
-				v := float64(c.val[4*j+q/16]) * float64(x.x[off+q%16])
-				want[64*i+q] += v
-				abs[64*i+q] += math.Abs(v)
-			}
-		})
-		blockFwd4(c.args(x, y, acc))
-		compare(t, y.x, want, abs)
-	})
-}
-
-func TestBlockDX4(t *testing.T) {
-	blockCases(t, func(t *testing.T, r *rand.Rand, c *blockCase, acc int) {
-		x := newGuarded(t, "dx", c.k*16, 1).random(r)
-		y := newGuarded(t, "dy", c.rows*64, 2).random(r)
-		want, abs := make([]float64, len(x.x)), make([]float64, len(x.x))
-		for i, v := range x.x {
-			want[i], abs[i] = float64(v), math.Abs(float64(v))
-		}
-		c.each(func(i, j, off int) {
-			for q := range 64 {
-				v := float64(c.val[4*j+q/16]) * float64(y.x[64*i+q])
-				want[off+q%16] += v
-				abs[off+q%16] += math.Abs(v)
-			}
-		})
-		blockDX4(c.args(x, y, acc))
-		compare(t, x.x, want, abs)
-	})
-}
-
-func TestBlockDW4(t *testing.T) {
-	eachISA(t, func(t *testing.T) {
-		for n := range 9 {
-			for _, tiles := range [][2]int{{1, 1}, {3, 1}, {1, 4}, {5, 3}} {
-				for acc := range 2 {
-					t.Run(fmt.Sprintf("%d/%dx%d/%d", n, tiles[0], tiles[1], acc), func(t *testing.T) {
-						testBlockDW4(t, n, tiles[0], tiles[1], acc)
-					})
-				}
-			}
-		}
-	})
-}
-
-func testBlockDW4(t *testing.T, n, tiles, tiles2, acc int) {
-	r := rand.New(rand.NewPCG(uint64(n), uint64(tiles)))
+func testBlockDW(t *testing.T, h, n, tiles, tiles2, acc int) {
+	rnd, r := rand.New(rand.NewPCG(uint64(n), uint64(tiles))), heights[h].r
 	const k = 11
-	xs, ys := k*16+16, 4*16+32
+	xs, ys := k*16+16, r*16+32
 	xs2, ys2 := tiles*xs-16, tiles*ys+16
-	x := newGuarded(t, "x", (tiles-1)*xs+(tiles2-1)*xs2+k*16, 1).random(r)
-	dy := newGuarded(t, "dy", (tiles-1)*ys+(tiles2-1)*ys2+64, 2).random(r)
-	dw := newGuarded(t, "dw", n*4, 3).fill(nan)
+	x := newGuarded(t, "x", (tiles-1)*xs+(tiles2-1)*xs2+k*16, 1).random(rnd)
+	dy := newGuarded(t, "dy", (tiles-1)*ys+(tiles2-1)*ys2+r*16, 2).random(rnd)
+	dw := newGuarded(t, "dw", n*r, 3).fill(nan)
 	off := make([]uint32, n)
 	for j := range off {
-		off[j] = uint32(r.IntN(k) * rowBytes)
+		off[j] = uint32(rnd.IntN(k) * rowBytes)
 	}
 	if acc == 1 {
-		dw.random(r)
+		dw.random(rnd)
 	}
-	was := dw.copy()
-	blockDW4(&blockDWArgs{
+	want, abs := start(dw.x, acc)
+	heights[h].dw(&blockDWArgs{
 		off: ptr(off), dw: dw.p(), x: x.p(), dy: dy.p(), n: n, acc: acc,
 		tiles: tiles, xStride: xs * 4, dyStride: ys * 4, tiles2: tiles2, xSkip: (xs2 - tiles*xs) * 4, dySkip: (ys2 - tiles*ys) * 4,
 	})
-	want, abs := make([]float64, n*4), make([]float64, n*4)
 	for q := range want {
-		if acc == 1 {
-			want[q], abs[q] = float64(was[q]), math.Abs(float64(was[q]))
-		}
 		for u := range tiles2 {
 			for s := range tiles {
 				for b := range 16 {
-					v := float64(x.x[int(off[q/4]/4)+s*xs+u*xs2+b]) * float64(dy.x[q%4*16+s*ys+u*ys2+b])
-					want[q] += v
-					abs[q] += math.Abs(v)
+					add1(want, abs, q, float64(x.x[int(off[q/r]/4)+s*xs+u*xs2+b])*float64(dy.x[q%r*16+s*ys+u*ys2+b]))
 				}
 			}
 		}
 	}
 	compare(t, dw.x, want, abs)
+}
+
+func TestSingleDW(t *testing.T) {
+	blockCases(t, func(t *testing.T, rnd *rand.Rand, c *blockCase, h, acc int) {
+		if c.r > 1 {
+			t.Skip("TestBlockDW")
+		}
+		x, y := c.buffers(t)
+		x.random(rnd)
+		y.random(rnd)
+		dw := newGuarded(t, "dw", len(c.val), 3).fill(nan)
+		if acc == 1 {
+			dw.random(rnd)
+		}
+		want, abs := start(dw.x, acc)
+		xs, ys := c.strides()
+		for s := range c.tiles {
+			for i := range c.rows {
+				for j := int(c.ptr[i] - 7); j < int(c.ptr[i+1]-7); j++ {
+					for q := range c.r * 16 {
+						add1(want, abs, j*c.r+q/16, float64(x.x[s*xs+int(c.off[j]/4)+q%16])*float64(y.x[s*ys+i*c.r*16+q]))
+					}
+				}
+			}
+		}
+		off := append(append([]uint32(nil), c.off...), make([]uint32, spareOffs)...)
+		singleDW(c.tiles, &singleDWArgs{
+			ptr: ptr(c.ptr), off: ptr(off), dw: dw.p(), x: x.p(), dy: y.p(), rows: c.rows, acc: acc, xStride: xs * 4, dyStride: ys * 4,
+		})
+		compare(t, dw.x, want, abs)
+	})
 }
 
 func compare(t *testing.T, got []float32, want, abs []float64) {

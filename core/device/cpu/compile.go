@@ -33,8 +33,8 @@ func (d Device) Compile(p *device.Plan, b device.Bank, threads int) (device.Exec
 		e.calls += len(r.Calls)
 	}
 	tiles := (p.Batch + T - 1) / T
-	// The last row of blocks may look at up to 3 rows behind dy.
-	e.arena = e.alloc("the batch's values", tiles*p.Slab+blockRows*T)
+	// The last row of blocks may look at up to 15 rows behind dy.
+	e.arena = e.alloc("the batch's values", tiles*p.Slab+(P-1)*T)
 	sample, rows := 0, 0
 	for _, v := range p.Vals {
 		if v.Kind == device.ActVal {
@@ -45,7 +45,7 @@ func (d Device) Compile(p *device.Plan, b device.Bank, threads int) (device.Exec
 	e.lanes = e.alloc("lanes", laneRows*T)
 	e.locals = make([]local, threads)
 	for i := range e.locals {
-		e.locals[i] = local{buf: e.alloc("scratch", localRows(rows)*T), sums: make([]float64, 2*rows), times: make([]time.Duration, e.calls)}
+		e.locals[i] = local{pad: e.alloc("padded image", e.padded), buf: e.alloc("scratch", localRows(rows)*T), sums: make([]float64, 2*rows), times: make([]time.Duration, e.calls)}
 	}
 	e.pool = newPool(threads)
 	return e, nil
@@ -92,13 +92,17 @@ func (e *exec) prepareCall(c *call) {
 	switch c.Kernel {
 	case device.Linear, device.LinearDX:
 		w := &e.b.ws[c.W[0]]
-		c.wide = w.lay == panels && len(w.v)*4 >= wideBytes
+		c.wide = w.lay == panels && len(w.v)*4 >= wideBytes || w.lay == blocks && mostTiles(w.blk.r) > 1
 	case device.LinearDW:
 		c.cut = cutDW(&e.b.ws[c.W[0]], e.p.Batch)
 		c.parts = c.cut.ks * c.cut.ns
 	case device.Conv:
 		c.geo = newGeometry(c.Win, val(c.In[0]), val(c.Out[0]))
-	case device.ConvDX, device.AvgPoolDX:
+		e.prepareConvBlocks(c)
+	case device.ConvDX:
+		c.geo = newGeometry(c.Win, val(c.Out[0]), val(c.In[0]))
+		e.prepareConvBlocks(c)
+	case device.AvgPoolDX:
 		c.geo = newGeometry(c.Win, val(c.Out[0]), val(c.In[0]))
 	case device.MaxPool, device.AvgPool:
 		c.geo = newGeometry(c.Win, val(c.In[0]), val(c.Out[0]))
@@ -111,7 +115,8 @@ func (e *exec) prepareCall(c *call) {
 			c.parts = min(c.geo.n, 16)
 			break
 		}
-		c.cut = cutConvDW(w, &c.geo)
+		c.cut = cutConvDW(w, &c.geo, e.p.Batch)
+		e.prepareConvBlocks(c)
 		c.parts = c.cut.ks * c.cut.ns
 	case device.NormStats:
 		v := val(c.In[0])

@@ -10,8 +10,12 @@ package cpu
 // conv: y = f(w ⋆ x + b).
 func conv(e *exec, c *call, l *local, t0, t1 int) {
 	w, g := &e.b.ws[c.W[0]], &c.geo
-	if w.lay == rowMajor {
+	switch w.lay {
+	case rowMajor:
 		groupConv(e, c, w, t0, t1)
+		return
+	case blocks:
+		blockConv(e, c, w, l, t0, t1)
 		return
 	}
 	for t := t0; t < t1; t++ {
@@ -45,8 +49,12 @@ func conv(e *exec, c *call, l *local, t0, t1 int) {
 // convDX: for each pixel of x the sum over the windows it lies in.
 func convDX(e *exec, c *call, l *local, t0, t1 int) {
 	w, g := &e.b.ws[c.W[0]], &c.geo
-	if w.lay == rowMajor {
+	switch w.lay {
+	case rowMajor:
 		groupConvDX(e, c, w, t0, t1)
+		return
+	case blocks:
+		blockConvDX(e, c, w, l, t0, t1)
 		return
 	}
 	for t := t0; t < t1; t++ {
@@ -116,7 +124,11 @@ func (p *pass) add() {
 
 // cutConvDW cuts the gradient of a convolution: a task is one row of the window
 // for one panel, or a part of it when there are few of these.
-func cutConvDW(w *weight, g *geometry) cutting {
+func cutConvDW(w *weight, g *geometry, batch int) cutting {
+	if w.lay == blocks {
+		macs := len(w.v) * g.oh * g.ow * batch
+		return cutting{ks: w.taps(), ns: max(1, min(w.blk.rows(), macs/taskMACs/w.taps()))}
+	}
 	runs := (g.KW*g.c + maxMR - 1) / maxMR
 	c := cutting{ns: (w.n + P - 1) / P, ks: g.KH}
 	for c.ns*c.ks < 16 && c.ks < g.KH*runs {
@@ -129,8 +141,12 @@ func cutConvDW(w *weight, g *geometry) cutting {
 // Rows are inputs (kx, ci) of one ky; what they read of x lies side by side.
 func convDW(e *exec, c *call, l *local, part int) {
 	w, g := &e.b.ws[c.W[0]], &c.geo
-	if w.lay == rowMajor {
+	switch w.lay {
+	case rowMajor:
 		groupConvDW(e, c, l, part)
+		return
+	case blocks:
+		blockConvDW(e, c, w, part)
 		return
 	}
 	p, piece := part/c.cut.ks, part%c.cut.ks

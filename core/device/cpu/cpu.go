@@ -30,18 +30,16 @@ func (Device) Tile() int { return T }
 // Panel is 16 outputs.
 func (Device) Panel() int { return P }
 
-// Supports is true for every kernel on dense weights, and for the products of
-// linear layers on blocks.
+// Supports is true for every kernel on dense weights, and for the products on
+// blocks of every height. (Grouped convolutions are dense: see NewBank.)
 func (Device) Supports(k device.Kernel, f tensor.Format) bool {
 	known := tileKernels[k] != nil || taskKernels[k] != nil || serialKernels[k] != nil
-	switch f {
-	case tensor.Dense:
+	if f == tensor.Dense {
 		return known
-	case tensor.Block4:
-		switch k {
-		case device.Linear, device.LinearDX, device.LinearDW, device.Update:
-			return true
-		}
+	}
+	switch k {
+	case device.Linear, device.LinearDX, device.LinearDW, device.Conv, device.ConvDX, device.ConvDW, device.Update:
+		return f.Height() > 0
 	}
 	return false
 }

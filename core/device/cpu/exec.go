@@ -55,6 +55,7 @@ type exec struct {
 	zeros   []float32 // a sample of zeros
 	lanes   []float32 // [laneRows][T], see markLanes
 	marked  int       // valid lanes in lanes
+	padded  int       // floats of the largest padded image
 	loss    int       // classes of the CrossEntropy, 0 without one
 	rule    bool      // some call runs the optimiser
 
@@ -75,6 +76,7 @@ type exec struct {
 // local is what belongs to one worker.
 type local struct {
 	buf   []float32
+	pad   []float32       // an image with its padding, for convolutions in blocks
 	sums  []float64       // [2C], C the most channels of a value
 	times []time.Duration // [calls]
 	_     [64]byte        // keep two workers apart
@@ -103,6 +105,7 @@ type call struct {
 	serial func(e *exec, c *call)
 	geo    geometry
 	cut    cutting
+	off    []uint32 // of a convolution in blocks: where the blocks lie in the image
 }
 
 // Run runs every region. Whatever can be wrong with a step is found before the
@@ -286,6 +289,7 @@ func (e *exec) poison() {
 	fill(e.arena)
 	for _, l := range e.locals {
 		fill(l.buf)
+		fill(l.pad)
 	}
 	for _, s := range e.stats {
 		s.each(fill)

@@ -28,6 +28,17 @@ func useISA(name string) {
 	cuts = cutRows(maxMR)
 }
 
+// mostTiles is the most tiles that one pass over r×1 blocks serves.
+func mostTiles(r int) int {
+	switch {
+	case r == 1:
+		return 4
+	case useAVX512:
+		return min(4, 16/r)
+	}
+	return 1
+}
+
 // isas are the instruction sets, the better one first.
 var isas = []string{"avx512", "avx2", "go"}
 

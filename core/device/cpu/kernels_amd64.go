@@ -162,6 +162,156 @@ func mulX15AVX512(p *mulArgs)
 //go:noescape
 func mulX16AVX512(p *mulArgs)
 
+// singleDWx1AVX512 is singleDW in assembly.
+//
+//go:noescape
+func singleDWx1AVX512(p *singleDWArgs)
+
+// singleDWx2AVX512 is singleDW in assembly.
+//
+//go:noescape
+func singleDWx2AVX512(p *singleDWArgs)
+
+// singleDWx3AVX512 is singleDW in assembly.
+//
+//go:noescape
+func singleDWx3AVX512(p *singleDWArgs)
+
+// singleDWx4AVX512 is singleDW in assembly.
+//
+//go:noescape
+func singleDWx4AVX512(p *singleDWArgs)
+
+// blockFwd1x1AVX512 is blockFwd1 in assembly.
+//
+//go:noescape
+func blockFwd1x1AVX512(p *blockArgs)
+
+// blockDX1x1AVX512 is blockDX1 in assembly.
+//
+//go:noescape
+func blockDX1x1AVX512(p *blockArgs)
+
+// blockFwd1x2AVX512 is blockFwd1 in assembly.
+//
+//go:noescape
+func blockFwd1x2AVX512(p *blockArgs)
+
+// blockDX1x2AVX512 is blockDX1 in assembly.
+//
+//go:noescape
+func blockDX1x2AVX512(p *blockArgs)
+
+// blockFwd1x3AVX512 is blockFwd1 in assembly.
+//
+//go:noescape
+func blockFwd1x3AVX512(p *blockArgs)
+
+// blockDX1x3AVX512 is blockDX1 in assembly.
+//
+//go:noescape
+func blockDX1x3AVX512(p *blockArgs)
+
+// blockFwd1x4AVX512 is blockFwd1 in assembly.
+//
+//go:noescape
+func blockFwd1x4AVX512(p *blockArgs)
+
+// blockDX1x4AVX512 is blockDX1 in assembly.
+//
+//go:noescape
+func blockDX1x4AVX512(p *blockArgs)
+
+// blockDW1AVX512 is blockDW1 in assembly.
+//
+//go:noescape
+func blockDW1AVX512(p *blockDWArgs)
+
+// blockFwd4x1AVX512 is blockFwd4 in assembly.
+//
+//go:noescape
+func blockFwd4x1AVX512(p *blockArgs)
+
+// blockDX4x1AVX512 is blockDX4 in assembly.
+//
+//go:noescape
+func blockDX4x1AVX512(p *blockArgs)
+
+// blockFwd4x2AVX512 is blockFwd4 in assembly.
+//
+//go:noescape
+func blockFwd4x2AVX512(p *blockArgs)
+
+// blockDX4x2AVX512 is blockDX4 in assembly.
+//
+//go:noescape
+func blockDX4x2AVX512(p *blockArgs)
+
+// blockFwd4x3AVX512 is blockFwd4 in assembly.
+//
+//go:noescape
+func blockFwd4x3AVX512(p *blockArgs)
+
+// blockDX4x3AVX512 is blockDX4 in assembly.
+//
+//go:noescape
+func blockDX4x3AVX512(p *blockArgs)
+
+// blockFwd4x4AVX512 is blockFwd4 in assembly.
+//
+//go:noescape
+func blockFwd4x4AVX512(p *blockArgs)
+
+// blockDX4x4AVX512 is blockDX4 in assembly.
+//
+//go:noescape
+func blockDX4x4AVX512(p *blockArgs)
+
+// blockDW4AVX512 is blockDW4 in assembly.
+//
+//go:noescape
+func blockDW4AVX512(p *blockDWArgs)
+
+// blockFwd8x1AVX512 is blockFwd8 in assembly.
+//
+//go:noescape
+func blockFwd8x1AVX512(p *blockArgs)
+
+// blockDX8x1AVX512 is blockDX8 in assembly.
+//
+//go:noescape
+func blockDX8x1AVX512(p *blockArgs)
+
+// blockFwd8x2AVX512 is blockFwd8 in assembly.
+//
+//go:noescape
+func blockFwd8x2AVX512(p *blockArgs)
+
+// blockDX8x2AVX512 is blockDX8 in assembly.
+//
+//go:noescape
+func blockDX8x2AVX512(p *blockArgs)
+
+// blockDW8AVX512 is blockDW8 in assembly.
+//
+//go:noescape
+func blockDW8AVX512(p *blockDWArgs)
+
+// blockFwd16x1AVX512 is blockFwd16 in assembly.
+//
+//go:noescape
+func blockFwd16x1AVX512(p *blockArgs)
+
+// blockDX16x1AVX512 is blockDX16 in assembly.
+//
+//go:noescape
+func blockDX16x1AVX512(p *blockArgs)
+
+// blockDW16AVX512 is blockDW16 in assembly.
+//
+//go:noescape
+func blockDW16AVX512(p *blockDWArgs)
+
 // mulF1AVX2 is mulF in assembly.
 //
 //go:noescape
@@ -222,20 +372,115 @@ func mulX5AVX2(p *mulArgs)
 //go:noescape
 func mulX6AVX2(p *mulArgs)
 
-// blockFwd4AVX2 is blockFwd4 in assembly.
+// singleDWx1AVX2 is singleDW in assembly.
 //
 //go:noescape
-func blockFwd4AVX2(p *blockArgs)
+func singleDWx1AVX2(p *singleDWArgs)
 
-// blockDX4AVX2 is blockDX4 in assembly.
+// singleDWx2AVX2 is singleDW in assembly.
 //
 //go:noescape
-func blockDX4AVX2(p *blockArgs)
+func singleDWx2AVX2(p *singleDWArgs)
+
+// singleDWx3AVX2 is singleDW in assembly.
+//
+//go:noescape
+func singleDWx3AVX2(p *singleDWArgs)
+
+// singleDWx4AVX2 is singleDW in assembly.
+//
+//go:noescape
+func singleDWx4AVX2(p *singleDWArgs)
+
+// blockFwd1x1AVX2 is blockFwd1 in assembly.
+//
+//go:noescape
+func blockFwd1x1AVX2(p *blockArgs)
+
+// blockDX1x1AVX2 is blockDX1 in assembly.
+//
+//go:noescape
+func blockDX1x1AVX2(p *blockArgs)
+
+// blockFwd1x2AVX2 is blockFwd1 in assembly.
+//
+//go:noescape
+func blockFwd1x2AVX2(p *blockArgs)
+
+// blockDX1x2AVX2 is blockDX1 in assembly.
+//
+//go:noescape
+func blockDX1x2AVX2(p *blockArgs)
+
+// blockFwd1x3AVX2 is blockFwd1 in assembly.
+//
+//go:noescape
+func blockFwd1x3AVX2(p *blockArgs)
+
+// blockDX1x3AVX2 is blockDX1 in assembly.
+//
+//go:noescape
+func blockDX1x3AVX2(p *blockArgs)
+
+// blockFwd1x4AVX2 is blockFwd1 in assembly.
+//
+//go:noescape
+func blockFwd1x4AVX2(p *blockArgs)
+
+// blockDX1x4AVX2 is blockDX1 in assembly.
+//
+//go:noescape
+func blockDX1x4AVX2(p *blockArgs)
+
+// blockDW1AVX2 is blockDW1 in assembly.
+//
+//go:noescape
+func blockDW1AVX2(p *blockDWArgs)
+
+// blockFwd4x1AVX2 is blockFwd4 in assembly.
+//
+//go:noescape
+func blockFwd4x1AVX2(p *blockArgs)
+
+// blockDX4x1AVX2 is blockDX4 in assembly.
+//
+//go:noescape
+func blockDX4x1AVX2(p *blockArgs)
 
 // blockDW4AVX2 is blockDW4 in assembly.
 //
 //go:noescape
 func blockDW4AVX2(p *blockDWArgs)
+
+// blockFwd8x1AVX2 is blockFwd8 in assembly.
+//
+//go:noescape
+func blockFwd8x1AVX2(p *blockArgs)
+
+// blockDX8x1AVX2 is blockDX8 in assembly.
+//
+//go:noescape
+func blockDX8x1AVX2(p *blockArgs)
+
+// blockDW8AVX2 is blockDW8 in assembly.
+//
+//go:noescape
+func blockDW8AVX2(p *blockDWArgs)
+
+// blockFwd16x1AVX2 is blockFwd16 in assembly.
+//
+//go:noescape
+func blockFwd16x1AVX2(p *blockArgs)
+
+// blockDX16x1AVX2 is blockDX16 in assembly.
+//
+//go:noescape
+func blockDX16x1AVX2(p *blockArgs)
+
+// blockDW16AVX2 is blockDW16 in assembly.
+//
+//go:noescape
+func blockDW16AVX2(p *blockDWArgs)
 
 // biasAddAVX2 is biasAdd in assembly.
 //
@@ -449,37 +694,306 @@ func mulX(mr int, p *mulArgs) {
 	mulXGo(mr, p)
 }
 
-// blockFwd4 multiplies rows of 4×1 blocks with a tile:
-// y[4i+r][16] (+)= Σ_j val[j][r]·x[off[j]][16] over the blocks j of block row i.
-// One call should stay below maxSteps blocks.
-func blockFwd4(p *blockArgs) {
-	if useAVX2 {
-		blockFwd4AVX2(p)
+// singleDW computes the gradient of rows of single weights:
+// dw[j] (+)= Σ_t Σ_b x[off[j]][b]·dy[i][b] over the weights j of row i, where x
+// and dy move by their strides for each t < tiles ≤ singleTiles. It reads
+// spareOffs off behind the last. One call should stay below maxSteps weights.
+func singleDW(tiles int, p *singleDWArgs) {
+	if useAVX512 {
+		switch tiles {
+		case 1:
+			singleDWx1AVX512(p)
+		case 2:
+			singleDWx2AVX512(p)
+		case 3:
+			singleDWx3AVX512(p)
+		case 4:
+			singleDWx4AVX512(p)
+		}
 		return
 	}
-	blockFwd4Go(p)
+	if useAVX2 {
+		switch tiles {
+		case 1:
+			singleDWx1AVX2(p)
+		case 2:
+			singleDWx2AVX2(p)
+		case 3:
+			singleDWx3AVX2(p)
+		case 4:
+			singleDWx4AVX2(p)
+		}
+		return
+	}
+	singleDWGo(tiles, p)
 }
 
-// blockDX4 scatters the gradient of a tile through 4×1 blocks:
-// x[off[j]][16] += Σ_r val[j][r]·y[4i+r][16], y being dy and x being dx.
+// blockFwd1 multiplies rows of 1×1 blocks with tiles ≤ mostTiles(1) tiles:
+// y[1i+r][16] (+)= Σ_j val[j][r]·x[off[j]][16] over the blocks j of block row i.
 // One call should stay below maxSteps blocks.
-func blockDX4(p *blockArgs) {
-	if useAVX2 {
-		blockDX4AVX2(p)
+func blockFwd1(tiles int, p *blockArgs) {
+	if useAVX512 {
+		switch tiles {
+		case 1:
+			blockFwd1x1AVX512(p)
+		case 2:
+			blockFwd1x2AVX512(p)
+		case 3:
+			blockFwd1x3AVX512(p)
+		case 4:
+			blockFwd1x4AVX512(p)
+		}
 		return
 	}
-	blockDX4Go(p)
+	if useAVX2 {
+		switch tiles {
+		case 1:
+			blockFwd1x1AVX2(p)
+		case 2:
+			blockFwd1x2AVX2(p)
+		case 3:
+			blockFwd1x3AVX2(p)
+		case 4:
+			blockFwd1x4AVX2(p)
+		}
+		return
+	}
+	blockFwdGo(1, tiles, p)
+}
+
+// blockDX1 scatters the gradient of some tiles through 1×1 blocks:
+// x[off[j]][16] += Σ_r val[j][r]·y[1i+r][16], y being dy and x being dx.
+// One call should stay below maxSteps blocks.
+func blockDX1(tiles int, p *blockArgs) {
+	if useAVX512 {
+		switch tiles {
+		case 1:
+			blockDX1x1AVX512(p)
+		case 2:
+			blockDX1x2AVX512(p)
+		case 3:
+			blockDX1x3AVX512(p)
+		case 4:
+			blockDX1x4AVX512(p)
+		}
+		return
+	}
+	if useAVX2 {
+		switch tiles {
+		case 1:
+			blockDX1x1AVX2(p)
+		case 2:
+			blockDX1x2AVX2(p)
+		case 3:
+			blockDX1x3AVX2(p)
+		case 4:
+			blockDX1x4AVX2(p)
+		}
+		return
+	}
+	blockDXGo(1, tiles, p)
+}
+
+// blockDW1 computes the gradient of the 1×1 blocks of one block row:
+// dw[j][r] (+)= Σ_u Σ_t Σ_b x[off[j]][b]·dy[r][b], where x and dy move by their
+// strides for each t < tiles and by their skips for each u < tiles2. One call should stay below maxSteps n·tiles·tiles2.
+func blockDW1(p *blockDWArgs) {
+	if useAVX512 {
+		blockDW1AVX512(p)
+		return
+	}
+	if useAVX2 {
+		blockDW1AVX2(p)
+		return
+	}
+	blockDWGo(1, p)
+}
+
+// blockFwd4 multiplies rows of 4×1 blocks with tiles ≤ mostTiles(4) tiles:
+// y[4i+r][16] (+)= Σ_j val[j][r]·x[off[j]][16] over the blocks j of block row i.
+// One call should stay below maxSteps blocks.
+func blockFwd4(tiles int, p *blockArgs) {
+	if useAVX512 {
+		switch tiles {
+		case 1:
+			blockFwd4x1AVX512(p)
+		case 2:
+			blockFwd4x2AVX512(p)
+		case 3:
+			blockFwd4x3AVX512(p)
+		case 4:
+			blockFwd4x4AVX512(p)
+		}
+		return
+	}
+	if useAVX2 {
+		switch tiles {
+		case 1:
+			blockFwd4x1AVX2(p)
+		}
+		return
+	}
+	blockFwdGo(4, tiles, p)
+}
+
+// blockDX4 scatters the gradient of some tiles through 4×1 blocks:
+// x[off[j]][16] += Σ_r val[j][r]·y[4i+r][16], y being dy and x being dx.
+// One call should stay below maxSteps blocks.
+func blockDX4(tiles int, p *blockArgs) {
+	if useAVX512 {
+		switch tiles {
+		case 1:
+			blockDX4x1AVX512(p)
+		case 2:
+			blockDX4x2AVX512(p)
+		case 3:
+			blockDX4x3AVX512(p)
+		case 4:
+			blockDX4x4AVX512(p)
+		}
+		return
+	}
+	if useAVX2 {
+		switch tiles {
+		case 1:
+			blockDX4x1AVX2(p)
+		}
+		return
+	}
+	blockDXGo(4, tiles, p)
 }
 
 // blockDW4 computes the gradient of the 4×1 blocks of one block row:
 // dw[j][r] (+)= Σ_u Σ_t Σ_b x[off[j]][b]·dy[r][b], where x and dy move by their
 // strides for each t < tiles and by their skips for each u < tiles2. One call should stay below maxSteps n·tiles·tiles2.
 func blockDW4(p *blockDWArgs) {
+	if useAVX512 {
+		blockDW4AVX512(p)
+		return
+	}
 	if useAVX2 {
 		blockDW4AVX2(p)
 		return
 	}
-	blockDW4Go(p)
+	blockDWGo(4, p)
+}
+
+// blockFwd8 multiplies rows of 8×1 blocks with tiles ≤ mostTiles(8) tiles:
+// y[8i+r][16] (+)= Σ_j val[j][r]·x[off[j]][16] over the blocks j of block row i.
+// One call should stay below maxSteps blocks.
+func blockFwd8(tiles int, p *blockArgs) {
+	if useAVX512 {
+		switch tiles {
+		case 1:
+			blockFwd8x1AVX512(p)
+		case 2:
+			blockFwd8x2AVX512(p)
+		}
+		return
+	}
+	if useAVX2 {
+		switch tiles {
+		case 1:
+			blockFwd8x1AVX2(p)
+		}
+		return
+	}
+	blockFwdGo(8, tiles, p)
+}
+
+// blockDX8 scatters the gradient of some tiles through 8×1 blocks:
+// x[off[j]][16] += Σ_r val[j][r]·y[8i+r][16], y being dy and x being dx.
+// One call should stay below maxSteps blocks.
+func blockDX8(tiles int, p *blockArgs) {
+	if useAVX512 {
+		switch tiles {
+		case 1:
+			blockDX8x1AVX512(p)
+		case 2:
+			blockDX8x2AVX512(p)
+		}
+		return
+	}
+	if useAVX2 {
+		switch tiles {
+		case 1:
+			blockDX8x1AVX2(p)
+		}
+		return
+	}
+	blockDXGo(8, tiles, p)
+}
+
+// blockDW8 computes the gradient of the 8×1 blocks of one block row:
+// dw[j][r] (+)= Σ_u Σ_t Σ_b x[off[j]][b]·dy[r][b], where x and dy move by their
+// strides for each t < tiles and by their skips for each u < tiles2. One call should stay below maxSteps n·tiles·tiles2.
+func blockDW8(p *blockDWArgs) {
+	if useAVX512 {
+		blockDW8AVX512(p)
+		return
+	}
+	if useAVX2 {
+		blockDW8AVX2(p)
+		return
+	}
+	blockDWGo(8, p)
+}
+
+// blockFwd16 multiplies rows of 16×1 blocks with tiles ≤ mostTiles(16) tiles:
+// y[16i+r][16] (+)= Σ_j val[j][r]·x[off[j]][16] over the blocks j of block row i.
+// One call should stay below maxSteps blocks.
+func blockFwd16(tiles int, p *blockArgs) {
+	if useAVX512 {
+		switch tiles {
+		case 1:
+			blockFwd16x1AVX512(p)
+		}
+		return
+	}
+	if useAVX2 {
+		switch tiles {
+		case 1:
+			blockFwd16x1AVX2(p)
+		}
+		return
+	}
+	blockFwdGo(16, tiles, p)
+}
+
+// blockDX16 scatters the gradient of some tiles through 16×1 blocks:
+// x[off[j]][16] += Σ_r val[j][r]·y[16i+r][16], y being dy and x being dx.
+// One call should stay below maxSteps blocks.
+func blockDX16(tiles int, p *blockArgs) {
+	if useAVX512 {
+		switch tiles {
+		case 1:
+			blockDX16x1AVX512(p)
+		}
+		return
+	}
+	if useAVX2 {
+		switch tiles {
+		case 1:
+			blockDX16x1AVX2(p)
+		}
+		return
+	}
+	blockDXGo(16, tiles, p)
+}
+
+// blockDW16 computes the gradient of the 16×1 blocks of one block row:
+// dw[j][r] (+)= Σ_u Σ_t Σ_b x[off[j]][b]·dy[r][b], where x and dy move by their
+// strides for each t < tiles and by their skips for each u < tiles2. One call should stay below maxSteps n·tiles·tiles2.
+func blockDW16(p *blockDWArgs) {
+	if useAVX512 {
+		blockDW16AVX512(p)
+		return
+	}
+	if useAVX2 {
+		blockDW16AVX2(p)
+		return
+	}
+	blockDWGo(16, p)
 }
 
 // biasAdd adds a bias to rows: dst[i][16] = a[i][16] + b[i]; dst may be a.

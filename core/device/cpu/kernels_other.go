@@ -18,25 +18,96 @@ func mulX(mr int, p *mulArgs) {
 	mulXGo(mr, p)
 }
 
-// blockFwd4 multiplies rows of 4×1 blocks with a tile:
-// y[4i+r][16] (+)= Σ_j val[j][r]·x[off[j]][16] over the blocks j of block row i.
-// One call should stay below maxSteps blocks.
-func blockFwd4(p *blockArgs) {
-	blockFwd4Go(p)
+// singleDW computes the gradient of rows of single weights:
+// dw[j] (+)= Σ_t Σ_b x[off[j]][b]·dy[i][b] over the weights j of row i, where x
+// and dy move by their strides for each t < tiles ≤ singleTiles. It reads
+// spareOffs off behind the last. One call should stay below maxSteps weights.
+func singleDW(tiles int, p *singleDWArgs) {
+	singleDWGo(tiles, p)
 }
 
-// blockDX4 scatters the gradient of a tile through 4×1 blocks:
+// blockFwd1 multiplies rows of 1×1 blocks with tiles ≤ mostTiles(1) tiles:
+// y[1i+r][16] (+)= Σ_j val[j][r]·x[off[j]][16] over the blocks j of block row i.
+// One call should stay below maxSteps blocks.
+func blockFwd1(tiles int, p *blockArgs) {
+	blockFwdGo(1, tiles, p)
+}
+
+// blockDX1 scatters the gradient of some tiles through 1×1 blocks:
+// x[off[j]][16] += Σ_r val[j][r]·y[1i+r][16], y being dy and x being dx.
+// One call should stay below maxSteps blocks.
+func blockDX1(tiles int, p *blockArgs) {
+	blockDXGo(1, tiles, p)
+}
+
+// blockDW1 computes the gradient of the 1×1 blocks of one block row:
+// dw[j][r] (+)= Σ_u Σ_t Σ_b x[off[j]][b]·dy[r][b], where x and dy move by their
+// strides for each t < tiles and by their skips for each u < tiles2. One call should stay below maxSteps n·tiles·tiles2.
+func blockDW1(p *blockDWArgs) {
+	blockDWGo(1, p)
+}
+
+// blockFwd4 multiplies rows of 4×1 blocks with tiles ≤ mostTiles(4) tiles:
+// y[4i+r][16] (+)= Σ_j val[j][r]·x[off[j]][16] over the blocks j of block row i.
+// One call should stay below maxSteps blocks.
+func blockFwd4(tiles int, p *blockArgs) {
+	blockFwdGo(4, tiles, p)
+}
+
+// blockDX4 scatters the gradient of some tiles through 4×1 blocks:
 // x[off[j]][16] += Σ_r val[j][r]·y[4i+r][16], y being dy and x being dx.
 // One call should stay below maxSteps blocks.
-func blockDX4(p *blockArgs) {
-	blockDX4Go(p)
+func blockDX4(tiles int, p *blockArgs) {
+	blockDXGo(4, tiles, p)
 }
 
 // blockDW4 computes the gradient of the 4×1 blocks of one block row:
 // dw[j][r] (+)= Σ_u Σ_t Σ_b x[off[j]][b]·dy[r][b], where x and dy move by their
 // strides for each t < tiles and by their skips for each u < tiles2. One call should stay below maxSteps n·tiles·tiles2.
 func blockDW4(p *blockDWArgs) {
-	blockDW4Go(p)
+	blockDWGo(4, p)
+}
+
+// blockFwd8 multiplies rows of 8×1 blocks with tiles ≤ mostTiles(8) tiles:
+// y[8i+r][16] (+)= Σ_j val[j][r]·x[off[j]][16] over the blocks j of block row i.
+// One call should stay below maxSteps blocks.
+func blockFwd8(tiles int, p *blockArgs) {
+	blockFwdGo(8, tiles, p)
+}
+
+// blockDX8 scatters the gradient of some tiles through 8×1 blocks:
+// x[off[j]][16] += Σ_r val[j][r]·y[8i+r][16], y being dy and x being dx.
+// One call should stay below maxSteps blocks.
+func blockDX8(tiles int, p *blockArgs) {
+	blockDXGo(8, tiles, p)
+}
+
+// blockDW8 computes the gradient of the 8×1 blocks of one block row:
+// dw[j][r] (+)= Σ_u Σ_t Σ_b x[off[j]][b]·dy[r][b], where x and dy move by their
+// strides for each t < tiles and by their skips for each u < tiles2. One call should stay below maxSteps n·tiles·tiles2.
+func blockDW8(p *blockDWArgs) {
+	blockDWGo(8, p)
+}
+
+// blockFwd16 multiplies rows of 16×1 blocks with tiles ≤ mostTiles(16) tiles:
+// y[16i+r][16] (+)= Σ_j val[j][r]·x[off[j]][16] over the blocks j of block row i.
+// One call should stay below maxSteps blocks.
+func blockFwd16(tiles int, p *blockArgs) {
+	blockFwdGo(16, tiles, p)
+}
+
+// blockDX16 scatters the gradient of some tiles through 16×1 blocks:
+// x[off[j]][16] += Σ_r val[j][r]·y[16i+r][16], y being dy and x being dx.
+// One call should stay below maxSteps blocks.
+func blockDX16(tiles int, p *blockArgs) {
+	blockDXGo(16, tiles, p)
+}
+
+// blockDW16 computes the gradient of the 16×1 blocks of one block row:
+// dw[j][r] (+)= Σ_u Σ_t Σ_b x[off[j]][b]·dy[r][b], where x and dy move by their
+// strides for each t < tiles and by their skips for each u < tiles2. One call should stay below maxSteps n·tiles·tiles2.
+func blockDW16(p *blockDWArgs) {
+	blockDWGo(16, p)
 }
 
 // biasAdd adds a bias to rows: dst[i][16] = a[i][16] + b[i]; dst may be a.

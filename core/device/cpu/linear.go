@@ -75,8 +75,8 @@ func productX(mr int, a *mulArgs) {
 func linear(e *exec, c *call, l *local, t0, t1 int) {
 	w := &e.b.ws[c.W[0]]
 	if w.lay == blocks {
+		blockForward(e, w, c, l, t0, t1)
 		for t := t0; t < t1; t++ {
-			blockForward(w, e.at(c.In[0], t), e.at(c.Out[0], t), l)
 			finish(e, c, e.at(c.Out[0], t), 0, w.n)
 		}
 		return
@@ -137,9 +137,7 @@ func finish(e *exec, c *call, y unsafe.Pointer, n, rows int) {
 func linearDX(e *exec, c *call, l *local, t0, t1 int) {
 	w := &e.b.ws[c.W[0]]
 	if w.lay == blocks {
-		for t := t0; t < t1; t++ {
-			blockDX(w, e.at(c.In[0], t), e.at(c.Out[0], t), l)
-		}
+		blockLinearDX(e, w, c, l, t0, t1)
 		return
 	}
 	dy, dx := e.at(c.In[0], t0), e.at(c.Out[0], t0)
@@ -185,7 +183,7 @@ func cutDW(w *weight, batch int) cutting {
 	c := cutting{ks: (w.k + dwRange - 1) / dwRange, ns: 1}
 	units, macs := (w.n+P-1)/P, w.n*w.k*batch
 	if w.lay == blocks {
-		c.ks, units, macs = len(w.ranges), w.blk.Rows(), len(w.v)*batch
+		c.ks, units, macs = len(w.blk.cuts), w.blk.rows(), len(w.v)*batch
 	}
 	c.ns = max(1, min(units, macs/taskMACs/c.ks))
 	return c
@@ -196,8 +194,8 @@ func linearDW(e *exec, c *call, _ *local, part int) {
 	w := &e.b.ws[c.W[0]]
 	ki, ni := part%c.cut.ks, part/c.cut.ks
 	if w.lay == blocks {
-		rows := w.blk.Rows()
-		blockDW(e, c, w, &w.ranges[ki], ni*rows/c.cut.ns, (ni+1)*rows/c.cut.ns)
+		rows := w.blk.rows()
+		blockDW(e, c, w, &w.blk.cuts[ki], ni*rows/c.cut.ns, (ni+1)*rows/c.cut.ns)
 		return
 	}
 	k0, k1 := ki*w.k/c.cut.ks, (ki+1)*w.k/c.cut.ks

@@ -36,9 +36,9 @@ type stepper struct {
 	macs int64 // multiply-adds of a step that are done
 }
 
-// newStepper prepares training of m with momentum. zeros is the share of
-// blocks left out of all layers but the last.
-func newStepper(tb testing.TB, m *graph.Model, batch, threads int, zeros float64) *stepper {
+// newStepper prepares training of m with momentum. zeros is the share of the
+// blocks of format f left out of all layers but the last.
+func newStepper(tb testing.TB, m *graph.Model, batch, threads int, f tensor.Format, zeros float64) *stepper {
 	tb.Helper()
 	dev := cpu.New()
 	r := rand.New(rand.NewPCG(1, 2))
@@ -47,16 +47,17 @@ func newStepper(tb testing.TB, m *graph.Model, batch, threads int, zeros float64
 		for _, l := range layers[:len(layers)-1] {
 			p := &m.Params[l.Param]
 			p.Mask = tensor.NewMask(p.Shape.Len())
-			for n := 0; n < p.Shape[0]; n += 4 {
-				for k := range p.Shape[1] {
+			inputs := p.Shape[1:].Len()
+			for n := 0; n < p.Shape[0]; n += f.Height() {
+				for k := range inputs {
 					if r.Float64() < zeros {
-						for i := n; i < min(n+4, p.Shape[0]); i++ {
-							p.Mask.Drop(i*p.Shape[1] + k)
+						for i := n; i < min(n+f.Height(), p.Shape[0]); i++ {
+							p.Mask.Drop(i*inputs + k)
 						}
 					}
 				}
 			}
-			formats = append(formats, plan.Choice{Param: l.Param, Format: tensor.Block4})
+			formats = append(formats, plan.Choice{Param: l.Param, Format: f})
 		}
 	}
 	o := device.Optim{Momentum: 0.9}
@@ -101,19 +102,27 @@ func (s *stepper) run(tb testing.TB) {
 	}
 }
 
+// sparse is what the benchmarks of steps run: dense, and blocks with zeros.
+var sparse = []struct {
+	f     tensor.Format
+	zeros float64
+}{
+	{tensor.Dense, 0},
+	{tensor.Single, 0.5}, {tensor.Single, 0.8}, {tensor.Single, 0.9}, {tensor.Single, 0.95},
+	{tensor.Block4, 0.5}, {tensor.Block4, 0.8}, {tensor.Block4, 0.9}, {tensor.Block4, 0.95},
+	{tensor.Block8, 0.9}, {tensor.Block16, 0.9},
+}
+
 // BenchmarkStep times whole training steps: forward, loss, backward, momentum.
 // GF/s counts the multiply-adds that are done.
 func BenchmarkStep(b *testing.B) {
-	for _, net := range []struct {
-		sizes   []int
-		batches []int
-	}{{[]int{784, 300, 100, 10}, []int{128, 256}}, {[]int{784, 1024, 1024, 10}, []int{256}}} {
-		for _, batch := range net.batches {
-			for _, zeros := range []float64{0, 0.5, 0.8, 0.9, 0.95} {
-				for _, threads := range []int{1, 2} {
-					name := strings.Join(strings.Fields(strings.Trim(fmt.Sprint(net.sizes), "[]")), "-")
-					b.Run(fmt.Sprintf("%s/batch%d/zeros%g/threads%d", name, batch, 100*zeros, threads), func(b *testing.B) {
-						benchStep(b, newStepper(b, mlp(net.sizes...), batch, threads, zeros))
+	for _, sizes := range [][]int{{784, 300, 100, 10}, {784, 1024, 1024, 10}} {
+		name := strings.Join(strings.Fields(strings.Trim(fmt.Sprint(sizes), "[]")), "-")
+		for _, batch := range []int{128, 256} {
+			for _, threads := range []int{1, 2} {
+				for _, s := range sparse {
+					b.Run(fmt.Sprintf("%s/batch%d/threads%d/%v/%g", name, batch, threads, s.f, 100*s.zeros), func(b *testing.B) {
+						benchStep(b, newStepper(b, mlp(sizes...), batch, threads, s.f, s.zeros))
 					})
 				}
 			}
@@ -121,17 +130,19 @@ func BenchmarkStep(b *testing.B) {
 	}
 }
 
-// BenchmarkConvStep times whole training steps of convolutional nets, dense.
+// BenchmarkConvStep times whole training steps of convolutional nets.
 func BenchmarkConvStep(b *testing.B) {
 	for name, in := range map[string]zoo.Input{"lenet-5": {C: 1, H: 28, W: 28}, "resnet-8": {C: 3, H: 32, W: 32}} {
 		for _, threads := range []int{1, 2} {
-			b.Run(fmt.Sprintf("%s/batch64/threads%d", name, threads), func(b *testing.B) {
-				m, _, err := zoo.New(name, 1, in, 10)
-				if err != nil {
-					b.Fatal(err)
-				}
-				benchStep(b, newStepper(b, m, 64, threads, 0))
-			})
+			for _, s := range sparse {
+				b.Run(fmt.Sprintf("%s/batch64/threads%d/%v/%g", name, threads, s.f, 100*s.zeros), func(b *testing.B) {
+					m, _, err := zoo.New(name, 1, in, 10)
+					if err != nil {
+						b.Fatal(err)
+					}
+					benchStep(b, newStepper(b, m, 64, threads, s.f, s.zeros))
+				})
+			}
 		}
 	}
 }
@@ -156,7 +167,7 @@ func benchStep(b *testing.B, s *stepper) {
 // TestProbe: with probing on, times are measured for each call, and the large
 // products take most of them.
 func TestProbe(t *testing.T) {
-	s := newStepper(t, mlp(200, 300, 10), 64, 2, 0)
+	s := newStepper(t, mlp(200, 300, 10), 64, 2, tensor.Dense, 0)
 	s.run(t)
 	for _, d := range s.ex.Times() {
 		if d != 0 {

@@ -60,36 +60,43 @@ func (p *blockArgs) row(i int) (from, to int) {
 
 func offAt(p unsafe.Pointer, j int) int { return int(*(*uint32)(unsafe.Add(p, j*4))) }
 
-func blockFwd4Go(p *blockArgs) {
-	for i := range p.rows {
-		from, to := p.row(i)
-		for r := range 4 {
-			y := rowAt(p.y, 4*i+r)
-			if p.acc == 0 {
-				*y = row{}
-			}
+// each calls f for every block of every tile: block row i, block j, its row of x
+// and the first of its r rows of y.
+func (p *blockArgs) each(r, tiles int, f func(j int, x *row, y unsafe.Pointer)) {
+	for t := range tiles {
+		for i := range p.rows {
+			from, to := p.row(i)
 			for j := from; j < to; j++ {
-				axpy(y, *floatAt(p.val, 4*j+r), (*row)(at(p.x, offAt(p.off, j))))
+				f(j, (*row)(at(p.x, t*p.xStride+offAt(p.off, j))), at(p.y, t*p.yStride+i*r*rowBytes))
 			}
 		}
 	}
 }
 
-func blockDX4Go(p *blockArgs) {
-	for i := range p.rows {
-		from, to := p.row(i)
-		for j := from; j < to; j++ {
-			x := (*row)(at(p.x, offAt(p.off, j)))
-			for r := range 4 {
-				axpy(x, *floatAt(p.val, 4*j+r), rowAt(p.y, 4*i+r))
-			}
+func blockFwdGo(r, tiles int, p *blockArgs) {
+	if p.acc == 0 {
+		for t := range tiles {
+			clear(unsafe.Slice((*float32)(at(p.y, t*p.yStride)), p.rows*r*T))
 		}
 	}
+	p.each(r, tiles, func(j int, x *row, y unsafe.Pointer) {
+		for q := range r {
+			axpy(rowAt(y, q), *floatAt(p.val, r*j+q), x)
+		}
+	})
 }
 
-func blockDW4Go(p *blockDWArgs) {
+func blockDXGo(r, tiles int, p *blockArgs) {
+	p.each(r, tiles, func(j int, x *row, y unsafe.Pointer) {
+		for q := range r {
+			axpy(x, *floatAt(p.val, r*j+q), rowAt(y, q))
+		}
+	})
+}
+
+func blockDWGo(r int, p *blockDWArgs) {
 	for j := range p.n {
-		for r := range 4 {
+		for q := range r {
 			var s row
 			for u := range p.tiles2 {
 				for t := range p.tiles {
@@ -97,13 +104,30 @@ func blockDW4Go(p *blockDWArgs) {
 					// collector looks at it.
 					n := u*p.tiles + t
 					x := (*row)(at(p.x, offAt(p.off, j)+n*p.xStride+u*p.xSkip))
-					dy := (*row)(at(p.dy, r*rowBytes+n*p.dyStride+u*p.dySkip))
+					dy := (*row)(at(p.dy, q*rowBytes+n*p.dyStride+u*p.dySkip))
 					for b := range s {
 						s[b] += float32(x[b] * dy[b])
 					}
 				}
 			}
-			put(floatAt(p.dw, 4*j+r), sum(&s), p.acc)
+			put(floatAt(p.dw, r*j+q), sum(&s), p.acc)
+		}
+	}
+}
+
+func singleDWGo(tiles int, p *singleDWArgs) {
+	index := unsafe.Slice((*int32)(p.ptr), p.rows+1)
+	for i := range p.rows {
+		for j := int(index[i] - index[0]); j < int(index[i+1]-index[0]); j++ {
+			var s row
+			for t := range tiles {
+				x := (*row)(at(p.x, t*p.xStride+offAt(p.off, j)))
+				dy := (*row)(at(p.dy, t*p.dyStride+i*rowBytes))
+				for b := range s {
+					s[b] += float32(x[b] * dy[b])
+				}
+			}
+			put(floatAt(p.dw, j), sum(&s), p.acc)
 		}
 	}
 }

@@ -36,6 +36,7 @@ func (e *exec) step(w *weight, from, to int) {
 		s[i] = w.s[i][from:to]
 	}
 	o.update(w.v[from:to], w.g[from:to], s[0], s[1])
+	w.mirrorFrom(from, to)
 }
 
 // update is the optimiser's step for a weight whose gradient is ready.

@@ -76,7 +76,7 @@ func checkWeight(d device.Weight) error {
 	case d.Matrix && len(d.Shape) < 2:
 		return fmt.Errorf("matrix of shape %v: need at least two axes", d.Shape)
 	case d.Format == tensor.Dense:
-	case d.Format != tensor.Block4:
+	case d.Format.Height() == 0:
 		return fmt.Errorf("format %v is not known to device ref", d.Format)
 	case !d.Matrix || d.Conv && d.Groups != 1:
 		return fmt.Errorf("only matrices are stored in blocks, not vectors and grouped convolutions: make it dense")

@@ -46,14 +46,12 @@ func (Device) Panel() int { return 1 }
 // blocks: these leave out the masked places one by one.
 func (Device) Supports(k device.Kernel, f tensor.Format) bool {
 	_, known := args[k]
-	switch f {
-	case tensor.Dense:
+	if f == tensor.Dense {
 		return known
-	case tensor.Block4:
-		switch k {
-		case device.Linear, device.LinearDX, device.LinearDW, device.Conv, device.ConvDX, device.ConvDW, device.Update:
-			return true
-		}
+	}
+	switch k {
+	case device.Linear, device.LinearDX, device.LinearDW, device.Conv, device.ConvDX, device.ConvDW, device.Update:
+		return f.Height() > 0
 	}
 	return false
 }

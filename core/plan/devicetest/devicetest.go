@@ -31,14 +31,17 @@ var batches = []int{1, 3, 16, 17, 33, 50}
 // format is a way to store the weights of a net.
 type format struct {
 	name   string
-	blocks bool // Block4 where the device supports it
-	mask   int  // rows of the blocks that are dropped, 0 for no mask
+	blocks tensor.Format // where the device supports it
+	mask   int           // rows of the blocks that are dropped, 0 for no mask
 }
 
 // formats a weight may have. A mask of single elements on blocks drops parts of
 // blocks; without a mask all blocks are stored.
 var formats = []format{
-	{"dense", false, 0}, {"masked", false, 1}, {"blocks", true, 4}, {"parts-of-blocks", true, 1}, {"all-blocks", true, 0},
+	{"dense", tensor.Dense, 0}, {"masked", tensor.Dense, 1},
+	{"blocks1", tensor.Single, 1}, {"blocks4", tensor.Block4, 4}, {"blocks8", tensor.Block8, 8}, {"blocks16", tensor.Block16, 16},
+	{"parts-of-blocks4", tensor.Block4, 1}, {"parts-of-blocks16", tensor.Block16, 1},
+	{"all-blocks1", tensor.Single, 0}, {"all-blocks4", tensor.Block4, 0}, {"all-blocks8", tensor.Block8, 0},
 }
 
 // build makes the net.
@@ -52,9 +55,11 @@ func (m model) net(t testing.TB) *graph.Model {
 	return b.M
 }
 
-// choose asks for blocks wherever dev has kernels for them, and says how many
-// weights that are.
-func choose(m *graph.Model, dev device.Device) (cs []plan.Choice) {
+// choose asks for format f wherever dev has kernels for it.
+func choose(m *graph.Model, dev device.Device, f tensor.Format) (cs []plan.Choice) {
+	if f == tensor.Dense {
+		return nil
+	}
 	for _, l := range m.Layers() {
 		k := device.Linear
 		if n := m.Nodes[l.Node]; n.Op == "conv2d" {
@@ -62,8 +67,8 @@ func choose(m *graph.Model, dev device.Device) (cs []plan.Choice) {
 				continue
 			}
 		}
-		if dev.Supports(k, tensor.Block4) {
-			cs = append(cs, plan.Choice{Param: l.Param, Format: tensor.Block4})
+		if dev.Supports(k, f) {
+			cs = append(cs, plan.Choice{Param: l.Param, Format: f})
 		}
 	}
 	return cs
@@ -83,12 +88,9 @@ func testOps(t *testing.T, dev device.Device) {
 		t.Run(mod.name, func(t *testing.T) {
 			for i, f := range formats {
 				m := mod.net(t)
-				cs := choose(m, dev)
-				if len(m.Layers()) == 0 && f.mask > 0 || f.blocks && (!mod.blocks || len(cs) == 0) {
+				cs := choose(m, dev, f.blocks)
+				if len(m.Layers()) == 0 && f.mask > 0 || f.blocks != tensor.Dense && (!mod.blocks || len(cs) == 0) {
 					continue
-				}
-				if !f.blocks {
-					cs = nil
 				}
 				modes := []plan.Mode{plan.Infer, plan.Seeded, plan.Train}
 				if !mod.train {

@@ -10,6 +10,7 @@ import (
 	"pare/core/graph"
 	"pare/core/model/zoo"
 	"pare/core/plan"
+	"pare/core/tensor"
 )
 
 // optimiser is an update rule with a learning rate that suits it.
@@ -53,10 +54,8 @@ func testOptimisers(t *testing.T, dev device.Device) {
 			t.Run(o.name+"/"+f.name, func(t *testing.T) {
 				m := mixed().net(t)
 				j := job{m: m, mode: plan.Train, optim: o.o, lr: o.lr, batch: 20, ns: []int{20, 11, 20}, threads: 3}
-				if f.blocks {
-					if j.formats = choose(m, dev); len(j.formats) == 0 {
-						t.Skipf("%s has no kernels for blocks", dev.Name())
-					}
+				if j.formats = choose(m, dev, f.blocks); f.blocks != tensor.Dense && len(j.formats) == 0 {
+					t.Skipf("%s has no kernels for %v", dev.Name(), f.blocks)
 				}
 				against(t, dev, ref.New(), j, func(seed uint64) { prepare(m, f.mask, seed) })
 			})
@@ -107,10 +106,8 @@ func testBits(t *testing.T, dev device.Device) {
 		for _, f := range formats {
 			m := mod.net(t)
 			j := job{m: m, mode: plan.Train, optim: device.Optim{Momentum: 0.9, WeightDecay: 0.01}, lr: 0.05, batch: 200, ns: []int{150, 200}, seed: 1}
-			if f.blocks {
-				if j.formats = choose(m, dev); len(j.formats) == 0 {
-					continue
-				}
+			if j.formats = choose(m, dev, f.blocks); f.blocks != tensor.Dense && len(j.formats) == 0 {
+				continue
 			}
 			switch {
 			case dev.Name() == "ref": // slow, and one thread whatever it is told
@@ -140,11 +137,9 @@ func testMasks(t *testing.T, dev device.Device) {
 		for _, f := range formats {
 			m := mixed().net(t)
 			prepare(m, f.mask, 1)
-			var cs []plan.Choice
-			if f.blocks {
-				if cs = choose(m, dev); len(cs) == 0 {
-					continue
-				}
+			cs := choose(m, dev, f.blocks)
+			if f.blocks != tensor.Dense && len(cs) == 0 {
+				continue
 			}
 			t.Run(o.name+"/"+f.name, func(t *testing.T) { testMask(t, dev, m, cs, o) })
 		}

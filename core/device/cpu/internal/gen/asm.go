@@ -27,9 +27,9 @@ func (a *asm) loop(name string) {
 }
 
 // text starts a function that takes one pointer; DI holds it from then on.
-// No frame, no calls: every kernel is a leaf on the caller's stack.
-func (a *asm) text(symbol string) {
-	fmt.Fprintf(a, "\n// func %s(p *args)\nTEXT ·%s(SB), NOSPLIT, $0-8\n", symbol, symbol)
+// No calls: every kernel is a leaf. frame is the bytes of its locals, mostly 0.
+func (a *asm) text(symbol string, frame int) {
+	fmt.Fprintf(a, "\n// func %s(p *args)\nTEXT ·%s(SB), NOSPLIT, $%d-8\n", symbol, symbol, frame)
 	a.op("MOVQ p+0(FP), DI")
 }
 
@@ -68,6 +68,17 @@ func (a *asm) zero(from, to int) {
 // sum4 adds up the 8 lanes of each of Y[s], ..., Y[s+3] into the 4 lanes of
 // X[s]. It overwrites all four and Y[t].
 func (a *asm) sum4(s, t int) {
+	a.sumFour(vector256, s, t)
+}
+
+// sumFour is sum4 for either kind of register.
+func (a *asm) sumFour(v vector, s, t int) {
+	if v == vector512 { // fold the upper halves first
+		for i := s; i < s+4; i++ {
+			a.op("VEXTRACTF64X4 $1, Z%d, Y%d", i, t)
+			a.op("VADDPS Y%d, Y%d, Y%d", t, i, i)
+		}
+	}
 	for _, i := range []int{s, s + 2} { // pairs: lanes (even, odd) of both
 		a.op("VUNPCKLPS Y%d, Y%d, Y%d", i+1, i, t)
 		a.op("VUNPCKHPS Y%d, Y%d, Y%d", i+1, i, i)
@@ -76,6 +87,10 @@ func (a *asm) sum4(s, t int) {
 	a.op("VUNPCKLPD Y%d, Y%d, Y%d", s+2, s, t)
 	a.op("VUNPCKHPD Y%d, Y%d, Y%d", s+2, s, s)
 	a.op("VADDPS Y%d, Y%d, Y%d", t, s, s)
-	a.op("VEXTRACTF128 $1, Y%d, X%d", s, t)
+	if v == vector512 {
+		a.op("VEXTRACTF32X4 $1, Y%d, X%d", s, t)
+	} else {
+		a.op("VEXTRACTF128 $1, Y%d, X%d", s, t)
+	}
 	a.op("VADDPS X%d, X%d, X%d", t, s, s)
 }

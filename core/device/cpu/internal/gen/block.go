@@ -2,179 +2,398 @@ package main
 
 import "fmt"
 
-// Kernels of weights stored as blocks of 4 outputs × 1 input. Each row of the
-// tile that is loaded serves 4 outputs, which is what makes them run near the
-// dense kernels' speed.
+// Kernels of weights stored as blocks of r outputs × 1 input (r = 1: single
+// weights). Each row of the tile that is loaded serves r outputs; each weight
+// that is loaded serves all t tiles of a pass.
 
-// blockRows emits the loop over block rows that blockFwd4 and blockDX4 share.
-// Registers: SI offsets, R8 values, R10 x, R11 y of the block row, CX blocks of
-// the row.
-func blockRows(a *asm, open, block, end func()) {
-	a.load("blockArgs", "ptr", "R9", "rows", "R12", "off", "SI", "val", "R8", "x", "R10", "y", "R11")
+// blockHeights are the r there are kernels for.
+var blockHeights = []int{1, 4, 8, 16}
+
+// blockTiles is the most tiles of a pass: r·t rows of accumulators fill about
+// half of the registers.
+func blockTiles(v vector, r int) int {
+	switch {
+	case r == 1:
+		return 4
+	case v == vector512:
+		return min(4, 16/r)
+	}
+	return 1
+}
+
+// passRows is how many of the r outputs have room at a time; the rest follow in
+// further passes over the blocks of a row.
+func passRows(v vector, r int) int {
+	if v == vector512 {
+		return r
+	}
+	return min(r, 4)
+}
+
+// blockArgs' registers: DX block rows left, R9 ptr, SI off, R8 val, R10 x of the
+// first tile, R11 y of the block row, BX distance of tiles in y, CX blocks of the
+// row, AX distance of x.
+//
+// blockRows emits the loop over block rows that blockFwd and blockDX share.
+// block emits one block, given the registers of x and of the values and the
+// distance of the pass's first value.
+func blockRows(a *asm, v vector, r, t int, open func(pass int), block func(x []string, val string, pass int), end func(pass int)) {
+	a.load("blockArgs", "ptr", "R9", "rows", "DX", "off", "SI", "val", "R8", "x", "R10", "y", "R11", "yStride", "BX")
+	x := []string{"R10", "R12", "R13", "R14"}[:t]
+	for i := 1; i < t; i++ {
+		a.op("MOVQ %s, %s", x[i-1], x[i])
+		a.op("ADDQ blockArgs_xStride(DI), %s", x[i])
+	}
+	passes := r / passRows(v, r)
+	off, val, n := "SI", "R8", "CX"
+	if passes > 1 { // t = 1: these are free
+		off, val, n = "R12", "R13", "R14"
+	}
 	a.label("row")
 	a.op("MOVL 4(R9), CX")
 	a.op("SUBL (R9), CX")
-	open()
-	a.op("TESTL CX, CX")
-	a.op("JZ end")
-	a.loop("block")
-	block()
-	a.op("ADDQ $4, SI")
-	a.op("ADDQ $16, R8")
-	a.op("DECL CX")
-	a.op("JNZ block")
-	a.label("end")
-	end()
+	for p := range passes {
+		if passes > 1 {
+			a.op("MOVQ SI, %s", off)
+			a.op("MOVQ R8, %s", val)
+			a.op("MOVL CX, %s", n)
+		}
+		open(p)
+		a.op("TESTL %s, %s", n, n)
+		a.op("JZ end%d", p)
+		a.loop(fmt.Sprintf("block%d", p))
+		a.op("MOVL (%s), AX", off)
+		block(x, val, p)
+		a.op("ADDQ $4, %s", off)
+		a.op("ADDQ $%d, %s", 4*r, val)
+		a.op("DECL %s", n)
+		a.op("JNZ block%d", p)
+		a.label(fmt.Sprintf("end%d", p))
+		end(p)
+	}
+	if passes > 1 {
+		a.op("MOVQ %s, SI", off)
+		a.op("MOVQ %s, R8", val)
+	}
 	a.op("ADDQ $4, R9")
-	a.op("ADDQ $256, R11")
-	a.op("DECQ R12")
+	a.op("ADDQ $%d, R11", 64*r)
+	a.op("DECQ DX")
 	a.op("JNZ row")
 	a.ret()
 }
 
-func blockFwd4(a *asm) {
-	blockRows(a, func() {
-		a.zero(0, 8)
-		a.op("CMPQ blockArgs_acc(DI), $0")
-		a.op("JEQ start")
-		for i := range 8 {
-			a.op("VMOVUPS %d(R11), Y%d", 32*i, i)
+// eachTile calls f with the address of y's row for each tile, through AX.
+func eachTile(a *asm, t int, f func(tile int, y string)) {
+	for i := range t {
+		switch i {
+		case 0:
+			f(0, "R11")
+			continue
+		case 1:
+			a.op("LEAQ (R11)(BX*1), AX")
+		default:
+			a.op("ADDQ BX, AX")
 		}
-		a.label("start")
-	}, func() {
-		a.op("MOVL (SI), AX")
-		a.op("VMOVUPS (R10)(AX*1), Y8")
-		a.op("VMOVUPS 32(R10)(AX*1), Y9")
-		for r := range 4 {
-			a.op("VBROADCASTSS %d(R8), Y%d", 4*r, 10+r)
-			a.op("VFMADD231PS Y8, Y%d, Y%d", 10+r, 2*r)
-			a.op("VFMADD231PS Y9, Y%d, Y%d", 10+r, 2*r+1)
-		}
-	}, func() {
-		for i := range 8 {
-			a.op("VMOVUPS Y%d, %d(R11)", i, 32*i)
+		f(i, "AX")
+	}
+}
+
+// blockRegs numbers the registers of a pass: [rows][tiles][parts of a row] of y
+// from 0 on, then x and one for a weight.
+type blockRegs struct {
+	v           vector
+	t, parts, n int // tiles, registers of a row, rows of the pass
+}
+
+func newBlockRegs(v vector, r, t int) blockRegs {
+	return blockRegs{v, t, 16 / v.floats, passRows(v, r)}
+}
+
+func (b blockRegs) reg(i int) string       { return fmt.Sprintf("%s%d", b.v.letter, i) }
+func (b blockRegs) all() int               { return b.n * b.t * b.parts }
+func (b blockRegs) y(row, t, p int) string { return b.reg((row*b.t+t)*b.parts + p) }
+func (b blockRegs) x(t, p int) string      { return b.reg(b.all() + t*b.parts + p) }
+func (b blockRegs) val(row int) string     { return b.reg(b.all() + b.t*b.parts + row%2) }
+
+// eachY calls f for every register of y with its address.
+func (b blockRegs) eachY(a *asm, pass int, f func(reg, at string)) {
+	eachTile(a, b.t, func(t int, y string) {
+		for row := range b.n {
+			for p := range b.parts {
+				f(b.y(row, t, p), fmt.Sprintf("%d(%s)", 64*(pass*b.n+row)+4*b.v.floats*p, y))
+			}
 		}
 	})
 }
 
-func blockDX4(a *asm) {
-	blockRows(a, func() {
-		for i := range 8 {
-			a.op("VMOVUPS %d(R11), Y%d", 32*i, i)
+func blockFwd(a *asm, v vector, r, t int) {
+	b := newBlockRegs(v, r, t)
+	blockRows(a, v, r, t, func(pass int) {
+		a.clear(v, 0, b.all())
+		a.op("CMPQ blockArgs_acc(DI), $0")
+		a.op("JEQ start%d", pass)
+		b.eachY(a, pass, func(reg, at string) { a.op("VMOVUPS %s, %s", at, reg) })
+		a.label(fmt.Sprintf("start%d", pass))
+	}, func(x []string, val string, pass int) {
+		load := func(t, p int) string { return fmt.Sprintf("%d(%s)(AX*1)", 4*v.floats*p, x[t]) }
+		if r > 1 {
+			for t := range t {
+				for p := range b.parts {
+					a.op("VMOVUPS %s, %s", load(t, p), b.x(t, p))
+				}
+			}
+			load = b.x
 		}
-	}, func() {
-		a.op("MOVL (SI), AX")
-		a.op("VMOVUPS (R10)(AX*1), Y8")
-		a.op("VMOVUPS 32(R10)(AX*1), Y9")
-		for r := range 4 {
-			a.op("VBROADCASTSS %d(R8), Y%d", 4*r, 10+r)
-			a.op("VFMADD231PS Y%d, Y%d, Y8", 2*r, 10+r)
-			a.op("VFMADD231PS Y%d, Y%d, Y9", 2*r+1, 10+r)
+		for row := range b.n {
+			at := fmt.Sprintf("%d(%s)", 4*(pass*b.n+row), val)
+			if v == vector512 && t == 1 && r > 1 {
+				a.op("VFMADD231PS.BCST %s, %s, %s", at, b.x(0, 0), b.y(row, 0, 0))
+				continue
+			}
+			a.op("VBROADCASTSS %s, %s", at, b.val(row))
+			for t := range t {
+				for p := range b.parts {
+					a.op("VFMADD231PS %s, %s, %s", load(t, p), b.val(row), b.y(row, t, p))
+				}
+			}
 		}
-		a.op("VMOVUPS Y8, (R10)(AX*1)")
-		a.op("VMOVUPS Y9, 32(R10)(AX*1)")
-	}, func() {})
+	}, func(pass int) {
+		b.eachY(a, pass, func(reg, at string) { a.op("VMOVUPS %s, %s", reg, at) })
+	})
 }
 
-// blockDW4 takes 3 blocks at a time: 3×4 accumulators, 3 registers of x and 1
-// of dy. The last one or two blocks of a row have their own code. The rows of x
-// lie far apart, one per tile, where no hardware prefetcher follows; so each
-// round fetches those of the next three blocks.
-func blockDW4(a *asm) {
-	const typ = "blockDWArgs"
-	a.load(typ, "off", "SI", "n", "CX", "xStride", "R12", "dyStride", "R13")
-	x := []string{"R9", "R10", "R11"}
-	ahead := []string{"AX", "R14", "R15"}
-	part := func(g int) {
-		a.load(typ, "x", "DX", "dy", "BX")
-		for i := range g {
-			a.op("MOVL %d(SI), %s", 4*i, x[i])
-			a.op("ADDQ DX, %s", x[i])
-		}
-		next := []string{}
-		if g == 3 { // n−3−g < 0: nothing to fetch, look at the same rows again
-			next = ahead
-			for i, r := range next {
-				a.op("MOVQ %s, %s", x[i], r)
-			}
-			a.op("CMPQ CX, $3")
-			a.op("JLT last")
-			for i, r := range next {
-				a.op("MOVL %d(SI), %s", 4*(g+i), r)
-				a.op("ADDQ DX, %s", r)
-			}
-			a.label("last")
-		}
-		a.zero(0, 4*g)
-		a.load(typ, "tiles2", "R8")
-		outer, inner := fmt.Sprintf("outer%d", g), fmt.Sprintf("tile%d", g)
-		a.label(outer)
-		a.load(typ, "tiles", "DX")
-		a.loop(inner)
-		for h := 0; h < 64; h += 32 {
-			for i := range g {
-				a.op("VMOVUPS %d(%s), Y%d", h, x[i], 12+i)
-			}
-			for r := range 4 {
-				if g == 1 {
-					a.op("VFMADD231PS %d(BX), Y12, Y%d", 64*r+h, r)
-					continue
-				}
-				a.op("VMOVUPS %d(BX), Y15", 64*r+h)
-				for i := range g {
-					a.op("VFMADD231PS Y15, Y%d, Y%d", 12+i, 4*i+r)
+func blockDX(a *asm, v vector, r, t int) {
+	b := newBlockRegs(v, r, t)
+	blockRows(a, v, r, t, func(pass int) {
+		b.eachY(a, pass, func(reg, at string) { a.op("VMOVUPS %s, %s", at, reg) })
+	}, func(x []string, val string, pass int) {
+		each := func(f func(t, p int, at string)) {
+			for t := range t {
+				for p := range b.parts {
+					f(t, p, fmt.Sprintf("%d(%s)(AX*1)", 4*v.floats*p, x[t]))
 				}
 			}
 		}
-		for _, r := range next {
-			a.op("PREFETCHT0 (%s)", r)
-			a.op("ADDQ R12, %s", r)
+		each(func(t, p int, at string) { a.op("VMOVUPS %s, %s", at, b.x(t, p)) })
+		for row := range b.n {
+			from := fmt.Sprintf("%d(%s)", 4*(pass*b.n+row), val)
+			if v == vector512 && t == 1 {
+				a.op("VFMADD231PS.BCST %s, %s, %s", from, b.y(row, 0, 0), b.x(0, 0))
+				continue
+			}
+			a.op("VBROADCASTSS %s, %s", from, b.val(row))
+			each(func(t, p int, _ string) { a.op("VFMADD231PS %s, %s, %s", b.y(row, t, p), b.val(row), b.x(t, p)) })
 		}
-		for _, r := range x[:g] {
-			a.op("ADDQ R12, %s", r)
-		}
-		a.op("ADDQ R13, BX")
-		a.op("DECQ DX")
-		a.op("JNZ %s", inner)
-		for _, r := range append(next, x[:g]...) {
-			a.op("ADDQ %s_xSkip(DI), %s", typ, r)
-		}
-		a.op("ADDQ %s_dySkip(DI), BX", typ)
-		a.op("DECQ R8")
-		a.op("JNZ %s", outer)
-		for i := range g {
-			a.sum4(4*i, 12+i)
-		}
-		a.op("MOVQ SI, DX") // place in dw: 16 bytes for 4 of off
-		a.op("SUBQ %s_off(DI), DX", typ)
-		a.op("SHLQ $2, DX")
-		a.op("ADDQ %s_dw(DI), DX", typ)
-		a.op("CMPQ %s_acc(DI), $0", typ)
-		a.op("JEQ store%d", g)
-		for i := range g {
-			a.op("VADDPS %d(DX), X%d, X%d", 16*i, 4*i, 4*i)
-		}
-		a.label(fmt.Sprintf("store%d", g))
-		for i := range g {
-			a.op("VMOVUPS X%d, %d(DX)", 4*i, 16*i)
-		}
-		a.op("ADDQ $%d, SI", 4*g)
+		each(func(t, p int, at string) { a.op("VMOVUPS %s, %s", b.x(t, p), at) })
+	}, func(int) {})
+}
+
+// singleTiles is the most tiles a pass of singleDW sums over.
+const singleTiles = 4
+
+// singleDW emits the gradient of rows of single weights for t tiles. Nothing is
+// used twice but dy, which stays in registers for all weights of a row; so the
+// rows of x of t tiles must lie in the first level of cache. Weights are taken
+// four at a time, the last of a row with others' offsets in the places left over,
+// whose sums are not stored.
+//
+// Registers: SI off, R8 dw, R9 ptr, R10 x of the first tile, R11 dy, DX rows
+// left, CX weights left in the row, BX dyStride; AX, R15 for distances of x.
+func singleDW(a *asm, v vector, t int) {
+	const typ = "singleDWArgs"
+	parts := 16 / v.floats
+	reg := func(i int) string { return fmt.Sprintf("%s%d", v.letter, i) }
+	dy := func(i int) string { return reg(6 + i) } // 0 to 3 sums, 4 and 5 spare
+	a.load(typ, "ptr", "R9", "rows", "DX", "off", "SI", "dw", "R8", "x", "R10", "dy", "R11", "dyStride", "BX")
+	x := []string{"R10", "R12", "R13", "R14"}[:t]
+	for i := 1; i < t; i++ {
+		a.op("MOVQ %s, %s", x[i-1], x[i])
+		a.op("ADDQ %s_xStride(DI), %s", typ, x[i])
 	}
-	a.op("SUBQ $3, CX")
-	a.op("JLT rest")
-	a.label("three")
-	part(3)
-	a.op("SUBQ $3, CX")
-	a.op("JGE three")
-	a.label("rest")
-	a.op("ADDQ $3, CX")
-	a.op("JZ done")
-	a.op("CMPQ CX, $1")
-	a.op("JEQ single")
-	part(2)
-	a.op("JMP done")
-	a.label("single")
-	part(1)
+	a.label("row")
+	a.op("MOVL 4(R9), CX")
+	a.op("SUBL (R9), CX")
+	a.op("JZ next")
+	eachTile(a, t, func(i int, y string) {
+		for p := range parts {
+			a.op("VMOVUPS %d(%s), %s", 4*v.floats*p, y, dy(i*parts+p))
+		}
+	})
+	a.loop("four")
+	for k := range 4 {
+		off := []string{"AX", "R15"}[k%2]
+		a.op("MOVL %d(SI), %s", 4*k, off)
+		for i := range t {
+			for p := range parts {
+				op := "VFMADD231PS"
+				if i+p == 0 {
+					op = "VMULPS"
+				}
+				a.op("%s %d(%s)(%s*1), %s, %s", op, 4*v.floats*p, x[i], off, dy(i*parts+p), reg(k))
+			}
+		}
+	}
+	a.sumFour(v, 0, 4)
+	a.op("CMPQ CX, $4")
+	a.op("JLT last")
+	a.op("CMPQ %s_acc(DI), $0", typ)
+	a.op("JEQ store")
+	a.op("VADDPS (R8), X0, X0")
+	a.label("store")
+	a.op("VMOVUPS X0, (R8)")
+	a.op("ADDQ $16, SI")
+	a.op("ADDQ $16, R8")
+	a.op("SUBQ $4, CX")
+	a.op("JNZ four")
+	a.op("JMP next")
+	a.label("last") // one to three weights
+	a.op("LEAQ ·laneMasks(SB), AX")
+	a.op("MOVQ CX, R15")
+	a.op("SHLQ $4, R15")
+	a.op("VMOVUPS (AX)(R15*1), X4")
+	a.op("CMPQ %s_acc(DI), $0", typ)
+	a.op("JEQ stored")
+	a.op("VMASKMOVPS (R8), X4, X5")
+	a.op("VADDPS X5, X0, X0")
+	a.label("stored")
+	a.op("VMASKMOVPS X0, X4, (R8)")
+	a.op("LEAQ (SI)(CX*4), SI")
+	a.op("LEAQ (R8)(CX*4), R8")
+	a.label("next")
+	a.op("ADDQ $4, R9")
+	a.op("ADDQ $64, R11")
+	a.op("DECQ DX")
+	a.op("JNZ row")
+	a.ret()
+}
+
+// blockDW computes a few blocks at a time, as many as there are accumulators
+// for; smaller kernels follow for what is left of a row. The rows of x lie far
+// apart, one per tile, where no hardware prefetcher follows; where registers are
+// left each round fetches those of the next blocks.
+//
+// Registers: SI off, CX blocks left, AX x, BX dy, DX tiles left, R8 to R15
+// distances of x; the counter of tiles2 is on the stack.
+func blockDW(a *asm, v vector, r int) {
+	const typ = "blockDWArgs"
+	rows := min(r, 4)
+	if v == vector512 {
+		rows = min(r, 8)
+	}
+	sizes := []int{3, 2, 1}
+	if rows == 1 {
+		sizes = []int{8, 4, 2, 1}
+	}
+	a.load(typ, "off", "SI", "n", "CX")
+	for i, g := range sizes {
+		a.label(fmt.Sprintf("size%d", g))
+		a.op("CMPQ CX, $%d", g)
+		if i+1 < len(sizes) {
+			a.op("JLT size%d", sizes[i+1])
+		} else {
+			a.op("JLT done")
+		}
+		blockDWPart(a, v, r, rows, g)
+		a.op("ADDQ $%d, SI", 4*g)
+		a.op("SUBQ $%d, CX", g)
+		a.op("JMP size%d", g)
+	}
 	a.label("done")
 	a.ret()
+}
+
+// blockDWPart emits the gradient of g blocks.
+func blockDWPart(a *asm, v vector, r, rows, g int) {
+	const typ = "blockDWArgs"
+	reg := func(i int) string { return fmt.Sprintf("%s%d", v.letter, i) }
+	acc := func(i, q int) int { return i*rows + q }
+	free := max(4, g*rows) // behind the accumulators; sums take four at a time
+	off := make([]string, g)
+	for i := range off {
+		off[i] = fmt.Sprintf("R%d", 8+i)
+		a.op("MOVL %d(SI), %s", 4*i, off[i])
+	}
+	var ahead []string
+	if rows > 1 && 2*g <= 8 {
+		last := fmt.Sprintf("last%d", g)
+		for i := range off { // n < 2g: nothing to fetch, look at the same rows again
+			ahead = append(ahead, fmt.Sprintf("R%d", 8+g+i))
+			a.op("MOVQ %s, %s", off[i], ahead[i])
+		}
+		a.op("CMPQ CX, $%d", 2*g)
+		a.op("JLT %s", last)
+		for i := range off {
+			a.op("MOVL %d(SI), %s", 4*(g+i), ahead[i])
+		}
+		a.label(last)
+	}
+	for pass := range r / rows {
+		label := fmt.Sprintf("%d_%d", g, pass)
+		a.load(typ, "x", "AX", "dy", "BX", "tiles2", "DX")
+		a.op("MOVQ DX, 0(SP)")
+		a.clear(v, 0, free)
+		a.label("outer" + label)
+		a.load(typ, "tiles", "DX")
+		a.loop("tile" + label)
+		for h := 0; h < 16; h += v.floats {
+			from := func(i int) string { return fmt.Sprintf("%d(AX)(%s*1)", 4*h, off[i]) }
+			dy := func(q int) string { return fmt.Sprintf("%d(BX)", 64*(pass*rows+q)+4*h) }
+			if rows == 1 {
+				a.op("VMOVUPS %s, %s", dy(0), reg(free))
+				for i := range g {
+					a.op("VFMADD231PS %s, %s, %s", from(i), reg(free), reg(acc(i, 0)))
+				}
+				continue
+			}
+			for i := range g {
+				a.op("VMOVUPS %s, %s", from(i), reg(free+i))
+			}
+			for q := range rows {
+				y := dy(q)
+				if g > 1 {
+					y = reg(free + g)
+					a.op("VMOVUPS %s, %s", dy(q), y)
+				}
+				for i := range g {
+					a.op("VFMADD231PS %s, %s, %s", y, reg(free+i), reg(acc(i, q)))
+				}
+			}
+		}
+		if pass == 0 {
+			for _, o := range ahead {
+				a.op("PREFETCHT0 (AX)(%s*1)", o)
+			}
+		}
+		a.op("ADDQ %s_xStride(DI), AX", typ)
+		a.op("ADDQ %s_dyStride(DI), BX", typ)
+		a.op("DECQ DX")
+		a.op("JNZ tile%s", label)
+		a.op("ADDQ %s_xSkip(DI), AX", typ)
+		a.op("ADDQ %s_dySkip(DI), BX", typ)
+		a.op("DECQ 0(SP)")
+		a.op("JNZ outer%s", label)
+		for i := 0; i < g*rows; i += 4 {
+			a.sumFour(v, i, free)
+		}
+		a.op("MOVQ SI, DX") // place in dw: 4·r bytes for 4 of off
+		a.op("SUBQ %s_off(DI), DX", typ)
+		a.op("IMULQ $%d, DX", r)
+		a.op("ADDQ %s_dw(DI), DX", typ)
+		// Four sums are those of four single weights or of four rows of a block.
+		place := func(i int) int { return 4 * (i/rows*r + pass*rows + i%rows) }
+		move := "VMOVUPS"
+		if rows == 1 && g < 4 {
+			move = map[int]string{2: "VMOVSD", 1: "VMOVSS"}[g]
+		}
+		a.op("CMPQ %s_acc(DI), $0", typ)
+		a.op("JEQ store%s", label)
+		for i := 0; i < g*rows; i += 4 {
+			a.op("%s %d(DX), X%d", move, place(i), free)
+			a.op("VADDPS X%d, X%d, X%d", free, i, i)
+		}
+		a.label("store" + label)
+		for i := 0; i < g*rows; i += 4 {
+			a.op("%s X%d, %d(DX)", move, i, place(i))
+		}
+	}
 }

@@ -26,7 +26,10 @@ type kernel struct {
 	name   string // of the function callers use; assembly adds AVX2, the twin Go
 	args   string // type of the struct its one argument points to
 	doc    string // comment of the function callers use, without the name
-	mr     int    // > 0: one of a family name1, name2, ..., chosen by mr
+	mr     int    // > 0: one of a family name1, name2, ..., chosen by it
+	family string // what the family's number is called
+	frame  int    // bytes of locals
+	twin   string // call of the twin, if it is not name + Go
 	avx2   func(a *asm)
 	avx512 func(a *asm) // nil: AVX2 serves there too
 }
@@ -45,7 +48,7 @@ func kernels() []kernel {
 	var ks []kernel
 	family := func(name, doc string, am, ak int) {
 		for mr := 1; mr <= mostRows(vector512); mr++ {
-			k := kernel{name: name, args: "mulArgs", doc: doc, mr: mr, avx512: func(a *asm) { mul(a, vector512, mr, am, ak) }}
+			k := kernel{name: name, args: "mulArgs", doc: doc, mr: mr, family: "mr", avx512: func(a *asm) { mul(a, vector512, mr, am, ak) }}
 			if mr <= mostRows(vector256) {
 				k.avx2 = func(a *asm) { mul(a, vector256, mr, am, ak) }
 			}
@@ -54,41 +57,61 @@ func kernels() []kernel {
 	}
 	family("mulF", "computes C[m][16] (+)= Σ A[m,k]·B[k][16] for mr ≤ maxMR rows\n// of C, with A[m,k] at a + 4m + 64k: a weight panel [K][P], m over its outputs.\n// One call should stay below maxSteps inner·outer steps.", 4, 64)
 	family("mulX", "is mulF with A[m,k] at a + 64m + 4k: rows of a tile\n// [feature][T] or of a panel [K][P], m over these rows.\n// One call should stay below maxSteps inner·outer steps.", 64, 4)
+	ks = append(ks, blockKernels()...)
 	return append(ks,
-		kernel{
-			"blockFwd4", "blockArgs",
-			"multiplies rows of 4×1 blocks with a tile:\n// y[4i+r][16] (+)= Σ_j val[j][r]·x[off[j]][16] over the blocks j of block row i.\n// One call should stay below maxSteps blocks.",
-			0, blockFwd4, nil,
-		},
-		kernel{
-			"blockDX4", "blockArgs",
-			"scatters the gradient of a tile through 4×1 blocks:\n// x[off[j]][16] += Σ_r val[j][r]·y[4i+r][16], y being dy and x being dx.\n// One call should stay below maxSteps blocks.",
-			0, blockDX4, nil,
-		},
-		kernel{
-			"blockDW4", "blockDWArgs",
-			"computes the gradient of the 4×1 blocks of one block row:\n// dw[j][r] (+)= Σ_u Σ_t Σ_b x[off[j]][b]·dy[r][b], where x and dy move by their\n// strides for each t < tiles and by their skips for each u < tiles2. One call should stay below maxSteps n·tiles·tiles2.",
-			0, blockDW4, nil,
-		},
-		kernel{"biasAdd", "rowArgs", "adds a bias to rows: dst[i][16] = a[i][16] + b[i]; dst may be a.\n// One call should stay below maxRows rows.", 0, biasAdd, nil},
-		kernel{"biasReLU", "rowArgs", "is biasAdd, then max(·, 0); NaN stays NaN.\n// One call should stay below maxRows rows.", 0, biasReLU, nil},
-		kernel{"reluRows", "rowArgs", "computes dst = max(a, 0) over n rows; NaN stays NaN. dst may be a.\n// One call should stay below maxRows rows.", 0, reluRows, nil},
-		kernel{"reluGrad", "rowArgs", "computes dst = a where b > 0, else 0, over n rows: dx from dy and y.\n// dst may be a or b. One call should stay below maxRows rows.", 0, reluGrad, nil},
-		kernel{"addRows", "rowArgs", "computes dst = a + b over n rows. dst may be a or b.\n// One call should stay below maxRows rows.", 0, addRows, nil},
-		kernel{"andRows", "rowArgs", "keeps the bits of a that are set in b, over n rows: a mask\n// of all-ones and all-zero words. dst may be a or b.\n// One call should stay below maxRows rows.", 0, andRows, nil},
-		kernel{"largerRows", "rowArgs", "computes dst = max(a, b) over n rows; a NaN in either wins. dst may be a\n// or b. One call should stay below maxRows rows.", 0, largerRows, nil},
-		kernel{"maxGrad", "maxArgs", "takes the share of one place in the gradient of a maximum: where x = top, or\n// one of them is NaN, rest moves to dx and is zero from then on.\n// One call should stay below maxRows rows.", 0, maxGrad, nil},
-		kernel{"affineRows", "affineArgs", "computes dst[i][16] = a[i][16]·scale[i] + shift[i] over n rows.\n// dst may be a. One call should stay below maxRows rows.", 0, affineRows, nil},
-		kernel{"rowSums", "sumArgs", "computes dst[i] (+)= Σ_t Σ_b a[i][b], where t < tiles moves a by\n// its stride: a bias's gradient. One call should stay below maxRows n·tiles.", 0, rowSums, nil},
-		kernel{"rowDots", "sumArgs", "computes dst[i] (+)= Σ_t Σ_b a[i][b]·b[i][b], where t < tiles moves\n// a and b by their strides. One call should stay below maxRows n·tiles.", 0, rowDots, nil},
-		kernel{"transposeBlocks", "rowArgs", "transposes n blocks of 16×16 floats, 1 KiB each: dst[i][c][r] = a[i][r][c].\n// dst must not overlap a. One call should stay below maxRows/16 blocks.", 0, transposeBlocks, nil},
-		kernel{"gatherRows", "gatherArgs", "makes a tile from 16 samples: the 16 floats at dst + i·stride become\n// rows[0][i], ..., rows[15][i] for i < n. n must be a multiple of 4.\n// One call should stay below maxRows/4 features.", 0, gatherRows, nil},
-		kernel{"sgdPlain", "sgdArgs", "updates n weights: w −= lr·(g + wd·w).\n// One call should stay below maxFloats weights.", 0, sgd("sgdPlain"), nil},
-		kernel{"sgdMomentum", "sgdArgs", "updates n weights: v = mom·v + g + wd·w; w −= lr·v.\n// One call should stay below maxFloats weights.", 0, sgd("sgdMomentum"), nil},
-		kernel{"sgdNesterov", "sgdArgs", "updates n weights: g += wd·w; v = mom·v + g; w −= lr·(g + mom·v).\n// One call should stay below maxFloats weights.", 0, sgd("sgdNesterov"), nil},
-		kernel{"adamStep", "adamArgs", "updates n weights by Adam's or AdamW's rule; see adamArgs.\n// One call should stay below maxFloats weights.", 0, adam, nil},
-		kernel{"fmaPeak", "peakArgs", "runs n·96 fused multiply-adds of a full register without touching\n// memory: the yardstick beside which kernels are measured.", 0, fmaPeak, nil},
+		kernel{name: "biasAdd", args: "rowArgs", doc: "adds a bias to rows: dst[i][16] = a[i][16] + b[i]; dst may be a.\n// One call should stay below maxRows rows.", avx2: biasAdd},
+		kernel{name: "biasReLU", args: "rowArgs", doc: "is biasAdd, then max(·, 0); NaN stays NaN.\n// One call should stay below maxRows rows.", avx2: biasReLU},
+		kernel{name: "reluRows", args: "rowArgs", doc: "computes dst = max(a, 0) over n rows; NaN stays NaN. dst may be a.\n// One call should stay below maxRows rows.", avx2: reluRows},
+		kernel{name: "reluGrad", args: "rowArgs", doc: "computes dst = a where b > 0, else 0, over n rows: dx from dy and y.\n// dst may be a or b. One call should stay below maxRows rows.", avx2: reluGrad},
+		kernel{name: "addRows", args: "rowArgs", doc: "computes dst = a + b over n rows. dst may be a or b.\n// One call should stay below maxRows rows.", avx2: addRows},
+		kernel{name: "andRows", args: "rowArgs", doc: "keeps the bits of a that are set in b, over n rows: a mask\n// of all-ones and all-zero words. dst may be a or b.\n// One call should stay below maxRows rows.", avx2: andRows},
+		kernel{name: "largerRows", args: "rowArgs", doc: "computes dst = max(a, b) over n rows; a NaN in either wins. dst may be a\n// or b. One call should stay below maxRows rows.", avx2: largerRows},
+		kernel{name: "maxGrad", args: "maxArgs", doc: "takes the share of one place in the gradient of a maximum: where x = top, or\n// one of them is NaN, rest moves to dx and is zero from then on.\n// One call should stay below maxRows rows.", avx2: maxGrad},
+		kernel{name: "affineRows", args: "affineArgs", doc: "computes dst[i][16] = a[i][16]·scale[i] + shift[i] over n rows.\n// dst may be a. One call should stay below maxRows rows.", avx2: affineRows},
+		kernel{name: "rowSums", args: "sumArgs", doc: "computes dst[i] (+)= Σ_t Σ_b a[i][b], where t < tiles moves a by\n// its stride: a bias's gradient. One call should stay below maxRows n·tiles.", avx2: rowSums},
+		kernel{name: "rowDots", args: "sumArgs", doc: "computes dst[i] (+)= Σ_t Σ_b a[i][b]·b[i][b], where t < tiles moves\n// a and b by their strides. One call should stay below maxRows n·tiles.", avx2: rowDots},
+		kernel{name: "transposeBlocks", args: "rowArgs", doc: "transposes n blocks of 16×16 floats, 1 KiB each: dst[i][c][r] = a[i][r][c].\n// dst must not overlap a. One call should stay below maxRows/16 blocks.", avx2: transposeBlocks},
+		kernel{name: "gatherRows", args: "gatherArgs", doc: "makes a tile from 16 samples: the 16 floats at dst + i·stride become\n// rows[0][i], ..., rows[15][i] for i < n. n must be a multiple of 4.\n// One call should stay below maxRows/4 features.", avx2: gatherRows},
+		kernel{name: "sgdPlain", args: "sgdArgs", doc: "updates n weights: w −= lr·(g + wd·w).\n// One call should stay below maxFloats weights.", avx2: sgd("sgdPlain")},
+		kernel{name: "sgdMomentum", args: "sgdArgs", doc: "updates n weights: v = mom·v + g + wd·w; w −= lr·v.\n// One call should stay below maxFloats weights.", avx2: sgd("sgdMomentum")},
+		kernel{name: "sgdNesterov", args: "sgdArgs", doc: "updates n weights: g += wd·w; v = mom·v + g; w −= lr·(g + mom·v).\n// One call should stay below maxFloats weights.", avx2: sgd("sgdNesterov")},
+		kernel{name: "adamStep", args: "adamArgs", doc: "updates n weights by Adam's or AdamW's rule; see adamArgs.\n// One call should stay below maxFloats weights.", avx2: adam},
+		kernel{name: "fmaPeak", args: "peakArgs", doc: "runs n·96 fused multiply-adds of a full register without touching\n// memory: the yardstick beside which kernels are measured.", avx2: fmaPeak},
 	)
+}
+
+// blockKernels are those of each height of blocks.
+func blockKernels() []kernel {
+	var ks []kernel
+	for t := 1; t <= singleTiles; t++ {
+		ks = append(ks, kernel{
+			name: "singleDW", args: "singleDWArgs", mr: t, family: "tiles",
+			doc:    "computes the gradient of rows of single weights:\n// dw[j] (+)= Σ_t Σ_b x[off[j]][b]·dy[i][b] over the weights j of row i, where x\n// and dy move by their strides for each t < tiles ≤ singleTiles. It reads\n// spareOffs off behind the last. One call should stay below maxSteps weights.",
+			avx2:   func(a *asm) { singleDW(a, vector256, t) },
+			avx512: func(a *asm) { singleDW(a, vector512, t) },
+		})
+	}
+	for _, r := range blockHeights {
+		for t := 1; t <= blockTiles(vector512, r); t++ {
+			add := func(name, doc string, emit func(a *asm, v vector, r, t int)) {
+				k := kernel{name: fmt.Sprint(name, r), args: "blockArgs", doc: doc, mr: t, family: "tiles", twin: fmt.Sprintf("%sGo(%d, tiles, p)", name, r)}
+				k.avx512 = func(a *asm) { emit(a, vector512, r, t) }
+				if t <= blockTiles(vector256, r) {
+					k.avx2 = func(a *asm) { emit(a, vector256, r, t) }
+				}
+				ks = append(ks, k)
+			}
+			add("blockFwd", fmt.Sprintf("multiplies rows of %d×1 blocks with tiles ≤ mostTiles(%d) tiles:\n// y[%di+r][16] (+)= Σ_j val[j][r]·x[off[j]][16] over the blocks j of block row i.\n// One call should stay below maxSteps blocks.", r, r, r), blockFwd)
+			add("blockDX", fmt.Sprintf("scatters the gradient of some tiles through %d×1 blocks:\n// x[off[j]][16] += Σ_r val[j][r]·y[%di+r][16], y being dy and x being dx.\n// One call should stay below maxSteps blocks.", r, r), blockDX)
+		}
+		ks = append(ks, kernel{
+			name: fmt.Sprint("blockDW", r), args: "blockDWArgs", frame: 8, twin: fmt.Sprintf("blockDWGo(%d, p)", r),
+			doc:    fmt.Sprintf("computes the gradient of the %d×1 blocks of one block row:\n// dw[j][r] (+)= Σ_u Σ_t Σ_b x[off[j]][b]·dy[r][b], where x and dy move by their\n// strides for each t < tiles and by their skips for each u < tiles2. One call should stay below maxSteps n·tiles·tiles2.", r),
+			avx2:   func(a *asm) { blockDW(a, vector256, r) },
+			avx512: func(a *asm) { blockDW(a, vector512, r) },
+		})
+	}
+	return ks
 }
 
 const header = "// Code generated by core/device/cpu/internal/gen. DO NOT EDIT.\n\n"
@@ -101,7 +124,7 @@ func outputs() (map[string][]byte, error) {
 		s.WriteString(header + "//go:build amd64\n\n#include \"textflag.h\"\n#include \"go_asm.h\"\n")
 		for _, k := range ks {
 			if emit := isa.emit(k); emit != nil {
-				s.text(k.symbol(isa.name))
+				s.text(k.symbol(isa.name), k.frame)
 				emit(&s)
 			}
 		}
@@ -122,7 +145,10 @@ func outputs() (map[string][]byte, error) {
 
 // symbol is the name of the assembly function.
 func (k kernel) symbol(isa string) string {
-	if k.mr > 0 {
+	switch {
+	case k.family == "tiles":
+		return fmt.Sprintf("%sx%d%s", k.name, k.mr, isa)
+	case k.mr > 0:
 		return fmt.Sprintf("%s%d%s", k.name, k.mr, isa)
 	}
 	return k.name + isa
@@ -151,9 +177,12 @@ func choices(ks []kernel, amd64 bool) string {
 		if k.mr > 1 {
 			continue // printed with the first of its family
 		}
-		in, pass := "p *"+k.args, "p"
+		in, twin := "p *"+k.args, k.name+"Go(p)"
 		if k.mr == 1 {
-			in, pass = "mr int, "+in, "mr, p"
+			in, twin = k.family+" int, "+in, k.name+"Go("+k.family+", p)"
+		}
+		if k.twin != "" {
+			twin = k.twin
 		}
 		fmt.Fprintf(&b, "\n// %s %s\nfunc %s(%s) {\n", k.name, k.doc, k.name, in)
 		for _, isa := range isas {
@@ -164,7 +193,7 @@ func choices(ks []kernel, amd64 bool) string {
 			if k.mr == 0 {
 				fmt.Fprintf(&b, "%s(p)\n", k.symbol(isa.name))
 			} else {
-				b.WriteString("switch mr {\n")
+				fmt.Fprintf(&b, "switch %s {\n", k.family)
 				for _, f := range ks[i:] {
 					if f.name == k.name && isa.emit(f) != nil {
 						fmt.Fprintf(&b, "case %d:\n%s(p)\n", f.mr, f.symbol(isa.name))
@@ -174,7 +203,7 @@ func choices(ks []kernel, amd64 bool) string {
 			}
 			b.WriteString("return\n}\n")
 		}
-		fmt.Fprintf(&b, "%sGo(%s)\n}\n", k.name, pass)
+		fmt.Fprintf(&b, "%s\n}\n", twin)
 	}
 	return b.String()
 }
