@@ -11,17 +11,107 @@ import (
 	"github.com/spf13/cobra"
 
 	"pare/core"
+	"pare/core/bench"
 	"pare/core/event"
 	"pare/core/train"
 )
 
 func (e *env) bench() *cobra.Command {
 	c := &cobra.Command{
-		Use: "bench", Short: "measure: sparsity", Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error { return usagef("say what: pare bench sparsity") },
+		Use: "bench", Short: "measure: kernels, train, infer, sparsity", Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			return usagef("say what: pare bench kernels, train, infer or sparsity")
+		},
 	}
-	c.AddCommand(e.benchSparsity())
+	c.AddCommand(
+		e.benchSpeed("kernels", "products of matrices and layers, beside gonum and OpenBLAS", bench.Kernels),
+		e.benchSpeed("train", "training steps, dense and with zeros, beside PyTorch", bench.Train),
+		e.benchSpeed("infer", "inferences, dense and with zeros, beside ONNX Runtime", bench.Infer),
+		e.benchSparsity(),
+	)
 	return c
+}
+
+// benchSpeed makes one of the verbs that time things.
+func (e *env) benchSpeed(use, short string, run func(bench.Options) error) *cobra.Command {
+	o := bench.Options{}
+	threads := []int{}
+	c := &cobra.Command{
+		Use: use, Short: short, Args: cobra.NoArgs,
+		Long: short + `. All contenders of a case take turns, so that they share whatever else the
+machine does; the table gives the median over the rounds and the extremes. Packed weights
+have random masks: the time depends on the number of zeros, not on the values.`,
+		RunE: func(*cobra.Command, []string) error {
+			if o.Rounds < 1 || o.Window <= 0 {
+				return usagef("--rounds %d, --window %v: need at least 1 and more than 0", o.Rounds, o.Window)
+			}
+			if o.Threads = threads; e.threads > 0 {
+				o.Threads = []int{e.threads}
+			}
+			for _, t := range o.Threads {
+				if t < 1 {
+					return usagef("--on %d threads: need at least 1", t)
+				}
+			}
+			t := speedTable{e: e}
+			o.Report = t.row
+			if err := run(o); err != nil {
+				return err
+			}
+			return t.end()
+		},
+	}
+	c.Flags().IntVar(&o.Rounds, "rounds", 7, "turns of every contender")
+	c.Flags().DurationVar(&o.Window, "window", 60*time.Millisecond, "length of a turn")
+	c.Flags().IntSliceVar(&threads, "on", []int{1, 2}, "numbers of threads to measure with")
+	c.Flags().StringVar(&o.Filter, "only", "", "cases whose name contains this")
+	if use != "kernels" {
+		c.Flags().StringVar(&o.Python, "python", "", "Python with torch (train) or onnxruntime (infer): measures these beside us")
+	}
+	return c
+}
+
+// speedTable prints rows as they come: JSON lines, or a Markdown table a case.
+type speedTable struct {
+	e     *env
+	last  string
+	first float64 // value of the case's first contender
+	rows  [][]string
+}
+
+func (t *speedTable) row(r bench.Row) {
+	if t.e.json {
+		json.NewEncoder(t.e.out).Encode(r) //nolint:errcheck // the next write fails too
+		return
+	}
+	name := fmt.Sprintf("%s, %d threads", r.Case, r.Threads)
+	if r.Threads == 1 {
+		name = r.Case + ", 1 thread"
+	}
+	if name != t.last {
+		t.end() //nolint:errcheck // the next write fails too
+		t.last, t.first = name, r.Value
+	}
+	times := r.Value / t.first
+	if r.Unit == "ms" {
+		times = t.first / r.Value
+	}
+	t.rows = append(t.rows, []string{r.Who, fmt.Sprintf("%.3g (%.3g–%.3g) %s", r.Value, r.Lo, r.Hi, r.Unit), fmt.Sprintf("%.2f×", times)})
+}
+
+// end prints the case at hand.
+func (t *speedTable) end() error {
+	if len(t.rows) == 0 {
+		return nil
+	}
+	fmt.Fprintf(t.e.out, "\n%s\n\n", t.last)
+	w := tabwriter.NewWriter(t.e.out, 0, 0, 1, ' ', 0)
+	fmt.Fprintf(w, "| \t| median (extremes)\t| speed beside %s\t|\n| ---\t| ---\t| ---\t|\n", t.rows[0][0])
+	for _, r := range t.rows {
+		fmt.Fprintf(w, "| %s\t| %s\t| %s\t|\n", r[0], r[1], r[2])
+	}
+	t.rows = nil
+	return w.Flush()
 }
 
 // sparsityRow is one run of the comparison.

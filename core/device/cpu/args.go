@@ -13,6 +13,7 @@ type mulArgs struct {
 	inner, outer   int
 	aOuter, bOuter int
 	acc            int
+	cStride        int // mulC and mulD only
 }
 
 // blockArgs describes rows of R×1 blocks against one tile or several.

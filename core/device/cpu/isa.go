@@ -21,9 +21,9 @@ func init() { useISA(isa) }
 func useISA(name string) {
 	useAVX512 = name == "avx512"
 	useAVX2 = useAVX512 || name == "avx2"
-	maxMR = 6
+	maxMR, panelCuts = 6, []int{6, 5, 5}
 	if useAVX512 {
-		maxMR = 16
+		maxMR, panelCuts = 16, []int{16}
 	}
 	cuts = cutRows(maxMR)
 }

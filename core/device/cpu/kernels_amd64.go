@@ -162,6 +162,16 @@ func mulX15AVX512(p *mulArgs)
 //go:noescape
 func mulX16AVX512(p *mulArgs)
 
+// mulC16AVX512 is mulC in assembly.
+//
+//go:noescape
+func mulC16AVX512(p *mulArgs)
+
+// mulD16AVX512 is mulD in assembly.
+//
+//go:noescape
+func mulD16AVX512(p *mulArgs)
+
 // singleDWx1AVX512 is singleDW in assembly.
 //
 //go:noescape
@@ -371,6 +381,26 @@ func mulX5AVX2(p *mulArgs)
 //
 //go:noescape
 func mulX6AVX2(p *mulArgs)
+
+// mulC5AVX2 is mulC in assembly.
+//
+//go:noescape
+func mulC5AVX2(p *mulArgs)
+
+// mulC6AVX2 is mulC in assembly.
+//
+//go:noescape
+func mulC6AVX2(p *mulArgs)
+
+// mulD5AVX2 is mulD in assembly.
+//
+//go:noescape
+func mulD5AVX2(p *mulArgs)
+
+// mulD6AVX2 is mulD in assembly.
+//
+//go:noescape
+func mulD6AVX2(p *mulArgs)
 
 // singleDWx1AVX2 is singleDW in assembly.
 //
@@ -692,6 +722,48 @@ func mulX(mr int, p *mulArgs) {
 		return
 	}
 	mulXGo(mr, p)
+}
+
+// mulC is mulF for rows of C cStride bytes apart. mr is one of panelCuts.
+func mulC(mr int, p *mulArgs) {
+	if useAVX512 {
+		switch mr {
+		case 16:
+			mulC16AVX512(p)
+		}
+		return
+	}
+	if useAVX2 {
+		switch mr {
+		case 5:
+			mulC5AVX2(p)
+		case 6:
+			mulC6AVX2(p)
+		}
+		return
+	}
+	mulCGo(mr, p)
+}
+
+// mulD is mulC in float64: C[m][8] (+)= Σ A[m,k]·B[k][8], A[m,k] at a + 8m + 128k.
+func mulD(mr int, p *mulArgs) {
+	if useAVX512 {
+		switch mr {
+		case 16:
+			mulD16AVX512(p)
+		}
+		return
+	}
+	if useAVX2 {
+		switch mr {
+		case 5:
+			mulD5AVX2(p)
+		case 6:
+			mulD6AVX2(p)
+		}
+		return
+	}
+	mulDGo(mr, p)
 }
 
 // singleDW computes the gradient of rows of single weights:

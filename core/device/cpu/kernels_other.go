@@ -18,6 +18,16 @@ func mulX(mr int, p *mulArgs) {
 	mulXGo(mr, p)
 }
 
+// mulC is mulF for rows of C cStride bytes apart. mr is one of panelCuts.
+func mulC(mr int, p *mulArgs) {
+	mulCGo(mr, p)
+}
+
+// mulD is mulC in float64: C[m][8] (+)= Σ A[m,k]·B[k][8], A[m,k] at a + 8m + 128k.
+func mulD(mr int, p *mulArgs) {
+	mulDGo(mr, p)
+}
+
 // singleDW computes the gradient of rows of single weights:
 // dw[j] (+)= Σ_t Σ_b x[off[j]][b]·dy[i][b] over the weights j of row i, where x
 // and dy move by their strides for each t < tiles ≤ singleTiles. It reads

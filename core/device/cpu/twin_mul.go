@@ -53,6 +53,35 @@ func mulGo(mr, am, ak int, p *mulArgs) {
 	}
 }
 
+func mulCGo(mr int, p *mulArgs) {
+	for m := range mr {
+		q := *p
+		q.a, q.c = at(p.a, 4*m), at(p.c, m*p.cStride)
+		mulFGo(1, &q)
+	}
+}
+
+func mulDGo(mr int, p *mulArgs) {
+	for m := range mr {
+		c := (*[8]float64)(at(p.c, m*p.cStride))
+		var sum [8]float64
+		for o := range p.outer {
+			for k := range p.inner {
+				a, b := *(*float64)(at(p.a, o*p.aOuter+8*m+128*k)), (*[8]float64)(at(p.b, o*p.bOuter+64*k))
+				for i, v := range b {
+					sum[i] += float64(a * v)
+				}
+			}
+		}
+		for i, v := range sum {
+			if p.acc != 0 {
+				v += c[i]
+			}
+			c[i] = v
+		}
+	}
+}
+
 func (p *blockArgs) row(i int) (from, to int) {
 	ptr := unsafe.Slice((*int32)(p.ptr), p.rows+1)
 	return int(ptr[i] - ptr[0]), int(ptr[i+1] - ptr[0])

@@ -18,6 +18,7 @@ import (
 	"go/format"
 	"log"
 	"os"
+	"slices"
 	"strings"
 )
 
@@ -46,17 +47,38 @@ var isas = []struct {
 // kernels in the order they are printed.
 func kernels() []kernel {
 	var ks []kernel
-	family := func(name, doc string, am, ak int) {
+	// Products whose C is packed come with any number of rows; those that write
+	// into a matrix with whole panels of 16 rows, in as few kernels as can be.
+	add := func(name, doc string, q product, avx512, avx2 []int) {
 		for mr := 1; mr <= mostRows(vector512); mr++ {
-			k := kernel{name: name, args: "mulArgs", doc: doc, mr: mr, family: "mr", avx512: func(a *asm) { mul(a, vector512, mr, am, ak) }}
-			if mr <= mostRows(vector256) {
-				k.avx2 = func(a *asm) { mul(a, vector256, mr, am, ak) }
+			k := kernel{name: name, args: "mulArgs", doc: doc, mr: mr, family: "mr"}
+			emit := func(v vector) func(a *asm) {
+				q := q
+				q.v, q.mr = v, mr
+				return q.emit
 			}
-			ks = append(ks, k)
+			if slices.Contains(avx512, mr) {
+				k.avx512 = emit(vector512)
+			}
+			if slices.Contains(avx2, mr) {
+				k.avx2 = emit(vector256)
+			}
+			if mr == 1 || k.avx512 != nil || k.avx2 != nil {
+				ks = append(ks, k)
+			}
 		}
 	}
-	family("mulF", "computes C[m][16] (+)= Σ A[m,k]·B[k][16] for mr ≤ maxMR rows\n// of C, with A[m,k] at a + 4m + 64k: a weight panel [K][P], m over its outputs.\n// One call should stay below maxSteps inner·outer steps.", 4, 64)
-	family("mulX", "is mulF with A[m,k] at a + 64m + 4k: rows of a tile\n// [feature][T] or of a panel [K][P], m over these rows.\n// One call should stay below maxSteps inner·outer steps.", 64, 4)
+	upTo := func(n int) (l []int) {
+		for i := range n {
+			l = append(l, i+1)
+		}
+		return l
+	}
+	some, few := upTo(mostRows(vector512)), upTo(mostRows(vector256))
+	add("mulF", "computes C[m][16] (+)= Σ A[m,k]·B[k][16] for mr ≤ maxMR rows\n// of C, with A[m,k] at a + 4m + 64k: a weight panel [K][P], m over its outputs.\n// One call should stay below maxSteps inner·outer steps.", product{am: 4, ak: 64, cStride: 64}, some, few)
+	add("mulX", "is mulF with A[m,k] at a + 64m + 4k: rows of a tile\n// [feature][T] or of a panel [K][P], m over these rows.\n// One call should stay below maxSteps inner·outer steps.", product{am: 64, ak: 4, cStride: 64}, some, few)
+	add("mulC", "is mulF for rows of C cStride bytes apart. mr is one of panelCuts.", product{am: 4, ak: 64}, []int{16}, []int{5, 6})
+	add("mulD", "is mulC in float64: C[m][8] (+)= Σ A[m,k]·B[k][8], A[m,k] at a + 8m + 128k.", product{am: 8, ak: 128, double: true}, []int{16}, []int{5, 6})
 	ks = append(ks, blockKernels()...)
 	return append(ks,
 		kernel{name: "biasAdd", args: "rowArgs", doc: "adds a bias to rows: dst[i][16] = a[i][16] + b[i]; dst may be a.\n// One call should stay below maxRows rows.", avx2: biasAdd},
@@ -186,7 +208,8 @@ func choices(ks []kernel, amd64 bool) string {
 		}
 		fmt.Fprintf(&b, "\n// %s %s\nfunc %s(%s) {\n", k.name, k.doc, k.name, in)
 		for _, isa := range isas {
-			if !amd64 || isa.emit(k) == nil {
+			some := slices.ContainsFunc(ks[i:], func(f kernel) bool { return f.name == k.name && isa.emit(f) != nil })
+			if !amd64 || !some {
 				continue
 			}
 			fmt.Fprintf(&b, "if %s {\n", isa.flag)

@@ -20,15 +20,29 @@ func mostRows(v vector) int {
 	return 6
 }
 
-// mul emits the dense micro-kernel with mr rows: C[m][16] (+)= Σ A[m,k]·B[k][16]
-// with A[m,k] at a + m·am + k·ak bytes.
+// product is a kind of dense micro-kernel with mr rows of 64 bytes: C[m][16] (+)=
+// Σ A[m,k]·B[k][16] with A[m,k] at a + m·am + k·ak bytes. Rows of C lie cStride
+// bytes apart, 0 for a distance given with the arguments. double is for 8 float64
+// in place of 16 float32.
+type product struct {
+	v                   vector
+	mr, am, ak, cStride int
+	double              bool
+}
+
+// emit prints the kernel.
 //
 // A fused multiply-add takes 4 cycles and two start per cycle (on processors
 // with narrow AVX-512 one), so 8 independent accumulators are needed. Kernels
 // with few rows reach that by splitting k over groups of accumulators that are
 // added at the end.
-func mul(a *asm, v vector, mr, am, ak int) {
+func (q product) emit(a *asm) {
 	const unroll = 4
+	v, mr, am, ak := q.v, q.mr, q.am, q.ak
+	ps, ss, move := "PS", "SS", "VMOVUPS"
+	if q.double {
+		ps, ss, move = "PD", "SD", "VMOVUPD"
+	}
 	parts := 16 / v.floats // registers of a row
 	groups := 1
 	for groups < unroll && groups*mr*parts < 8 {
@@ -45,18 +59,18 @@ func mul(a *asm, v vector, mr, am, ak int) {
 	step := func(u int) {
 		g := u % groups
 		for p := range parts {
-			a.op("VMOVUPS %d(R12), %s", 64*u+4*v.floats*p, b(p))
+			a.op("%s %d(R12), %s", move, 64*u+4*v.floats*p, b(p))
 		}
 		for m := range mr {
 			from := fmt.Sprintf("%d(AX)", m*am+u*ak)
 			if v == vector512 {
-				a.op("VFMADD231PS.BCST %s, %s, %s", from, b(0), acc(g, m, 0))
+				a.op("VFMADD231%s.BCST %s, %s, %s", ps, from, b(0), acc(g, m, 0))
 				continue
 			}
 			x := reg(nacc + parts + m%min(3, spare))
-			a.op("VBROADCASTSS %s, %s", from, x)
+			a.op("VBROADCAST%s %s, %s", ss, from, x)
 			for p := range parts {
-				a.op("VFMADD231PS %s, %s, %s", b(p), x, acc(g, m, p))
+				a.op("VFMADD231%s %s, %s, %s", ps, b(p), x, acc(g, m, p))
 			}
 		}
 	}
@@ -96,22 +110,30 @@ func mul(a *asm, v vector, mr, am, ak int) {
 
 	for n := groups; n > 1; n /= 2 { // add the groups pairwise
 		for i := range n / 2 * mr * parts {
-			a.op("VADDPS %s, %s, %s", reg(i+n/2*mr*parts), reg(i), reg(i))
+			a.op("VADD%s %s, %s, %s", ps, reg(i+n/2*mr*parts), reg(i), reg(i))
 		}
+	}
+	each := func(f func(at, reg string)) {
+		for m := range mr {
+			for p := range parts {
+				f(fmt.Sprintf("%d(DX)", q.cStride*m+4*v.floats*p), acc(0, m, p))
+			}
+			if q.cStride == 0 {
+				a.op("ADDQ AX, DX")
+			}
+		}
+	}
+	if q.cStride == 0 {
+		a.load("mulArgs", "cStride", "AX")
 	}
 	a.op("CMPQ mulArgs_acc(DI), $0")
 	a.op("JEQ store")
-	for m := range mr {
-		for p := range parts {
-			a.op("VADDPS %d(DX), %s, %s", 64*m+4*v.floats*p, acc(0, m, p), acc(0, m, p))
-		}
+	each(func(at, reg string) { a.op("VADD%s %s, %s, %s", ps, at, reg, reg) })
+	if q.cStride == 0 {
+		a.load("mulArgs", "c", "DX")
 	}
 	a.label("store")
-	for m := range mr {
-		for p := range parts {
-			a.op("VMOVUPS %s, %d(DX)", acc(0, m, p), 64*m+4*v.floats*p)
-		}
-	}
+	each(func(at, reg string) { a.op("%s %s, %s", move, reg, at) })
 	a.ret()
 }
 

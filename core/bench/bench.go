@@ -1,0 +1,107 @@
+// Package bench measures what products, training steps and inferences cost:
+// ours, dense and packed, beside other libraries, all interleaved in one run, so
+// that the figures share whatever else the machine does meanwhile. It may import
+// everything of core; only the command line imports it.
+package bench
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"time"
+)
+
+// Row is one contender in one case.
+type Row struct {
+	Group   string  `json:"group"` // kernels | train | infer
+	Case    string  `json:"case"`
+	Who     string  `json:"who"`
+	Threads int     `json:"threads"`
+	Unit    string  `json:"unit"`  // GF/s (higher is better) | ms
+	Value   float64 `json:"value"` // median over the rounds
+	Lo      float64 `json:"lo"`    // extremes over the rounds
+	Hi      float64 `json:"hi"`
+}
+
+// Options of a run.
+type Options struct {
+	Rounds  int           // of interleaved windows; at least 5 for a claim
+	Window  time.Duration // length of a window
+	Threads []int
+	Filter  string // of cases: those that contain it; "" all
+	Python  string // interpreter with torch or onnxruntime for the peers; "" none
+	Report  func(Row)
+}
+
+// contender is somebody who can do the work of a case.
+type contender struct {
+	who  string
+	work float64 // floating-point operations of one call, 0 when ms are reported
+	// run does the work for about a window and returns seconds per call.
+	run   func(window time.Duration) (float64, error)
+	close func()
+}
+
+// of makes a contender of a function of ours.
+func of(who string, work float64, f func() error) contender {
+	return contender{who: who, work: work, run: func(window time.Duration) (float64, error) {
+		start, n := time.Now(), 0
+		for n == 0 || time.Since(start) < window {
+			if err := f(); err != nil {
+				return 0, err
+			}
+			n++
+		}
+		return time.Since(start).Seconds() / float64(n), nil
+	}}
+}
+
+// measure interleaves the contenders of a case and reports a row for each.
+func (o Options) measure(group, name string, threads int, cs []contender) error {
+	times := make([][]float64, len(cs))
+	defer func() {
+		for _, c := range cs {
+			if c.close != nil {
+				c.close()
+			}
+		}
+	}()
+	for _, c := range cs { // caches, clocks, compilers
+		if _, err := c.run(o.Window / 4); err != nil {
+			return fmt.Errorf("%s, %s: %w", name, c.who, err)
+		}
+	}
+	for range o.Rounds {
+		for i, c := range cs {
+			s, err := c.run(o.Window)
+			if err != nil {
+				return fmt.Errorf("%s, %s: %w", name, c.who, err)
+			}
+			times[i] = append(times[i], s)
+		}
+	}
+	for i, c := range cs {
+		r := Row{Group: group, Case: name, Who: c.who, Threads: threads, Unit: "ms"}
+		value := func(s float64) float64 { return 1e3 * s }
+		if c.work > 0 {
+			r.Unit = "GF/s"
+			value = func(s float64) float64 { return c.work / s / 1e9 }
+		}
+		r.Value = value(median(times[i]))
+		a, b := value(slices.Min(times[i])), value(slices.Max(times[i]))
+		r.Lo, r.Hi = min(a, b), max(a, b)
+		o.Report(r)
+	}
+	return nil
+}
+
+func median(x []float64) float64 {
+	if len(x) == 0 {
+		return math.NaN()
+	}
+	s := slices.Sorted(slices.Values(x))
+	if n := len(s); n%2 == 0 {
+		return (s[n/2-1] + s[n/2]) / 2
+	}
+	return s[len(s)/2]
+}

@@ -1,0 +1,75 @@
+package bench
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestMeasure(t *testing.T) {
+	var rows []Row
+	o := Options{Rounds: 5, Window: time.Microsecond, Report: func(r Row) { rows = append(rows, r) }}
+	turn, seen := 0, ""
+	fixed := func(who string, s ...float64) contender {
+		calls := -1 // the first warms up
+		return contender{who: who, run: func(time.Duration) (float64, error) {
+			calls++
+			seen += who
+			return s[max(calls-1, 0)], nil
+		}, close: func() { turn++ }}
+	}
+	a, b := fixed("a", 5, 1, 2, 9, 3), fixed("b", 1, 1, 1, 1, 1)
+	b.work = 2e9
+	if err := o.measure("g", "c", 2, []contender{a, b}); err != nil {
+		t.Fatal(err)
+	}
+	want := []Row{{"g", "c", "a", 2, "ms", 3000, 1000, 9000}, {"g", "c", "b", 2, "GF/s", 2, 2, 2}}
+	if len(rows) != 2 || rows[0] != want[0] || rows[1] != want[1] {
+		t.Errorf("rows %v, want %v", rows, want)
+	}
+	if seen != "abababababab" {
+		t.Errorf("turns %s: contenders must take turns", seen)
+	}
+	if turn != 2 {
+		t.Errorf("%d contenders closed", turn)
+	}
+	a.run = func(time.Duration) (float64, error) { return 0, errors.New("broken") }
+	if err := o.measure("g", "c", 1, []contender{a}); err == nil || !strings.Contains(err.Error(), "broken") {
+		t.Errorf("error %v", err)
+	}
+}
+
+// TestVerbs runs one case of each kind for a moment.
+func TestVerbs(t *testing.T) {
+	for name, c := range map[string]struct {
+		run    func(Options) error
+		filter string
+		want   []string // contenders
+	}{
+		"kernels": {Kernels, "gemm 256×300", []string{"pare", "pare float64", "gonum"}},
+		"layers":  {Kernels, "layer 256×784", []string{"pare dense linear", "pare dense linear.dw", "pare 1×1 at 90 % linear.dx"}},
+		"train":   {Train, "lenet-5", []string{"pare dense", "pare 4×1 at 90 %"}},
+		"infer":   {Infer, "784-300-100-10 batch 1", []string{"pare dense", "pare 16×1 at 90 %"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := map[string]Row{}
+			o := Options{Rounds: 1, Window: time.Microsecond, Threads: []int{2}, Filter: c.filter, Report: func(r Row) { got[r.Who] = r }}
+			if err := c.run(o); err != nil {
+				t.Fatal(err)
+			}
+			for _, who := range c.want {
+				if r := got[who]; !(r.Value > 0) || r.Threads != 2 {
+					t.Errorf("%s: %+v", who, r)
+				}
+			}
+		})
+	}
+}
+
+func TestPeersThatCannotStart(t *testing.T) {
+	o := Options{Rounds: 1, Window: time.Microsecond, Threads: []int{1}, Filter: "784-300-100-10 batch 128", Python: "no-such-python", Report: func(Row) {}}
+	if err := Train(o); err == nil || !strings.Contains(err.Error(), "no-such-python") {
+		t.Errorf("error %v", err)
+	}
+}

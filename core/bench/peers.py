@@ -1,0 +1,106 @@
+"""Peers of `pare bench`: PyTorch and ONNX Runtime, driven line by line.
+
+Reads one JSON object a line, answers with one. {"op": "open", ...} builds a model and
+answers {"id": n} (or {"error": text}); {"op": "run", "id": n, "seconds": s} runs it for
+about s seconds and answers {"seconds": time per call}; {"op": "close", "id": n}.
+"""
+import json
+import sys
+import time
+
+opened = []
+
+
+def net(spec):
+    """spec["net"] is a zoo model of pare, or "mlp" with spec["sizes"]."""
+    import torch.nn as nn
+
+    if spec["net"] == "mlp":
+        sizes, layers = spec["sizes"], []
+        for i, (k, n) in enumerate(zip(sizes, sizes[1:])):
+            layers += [nn.Linear(k, n)] + ([nn.ReLU()] if i + 2 < len(sizes) else [])
+        return nn.Sequential(*layers)
+    if spec["net"] == "lenet-5":
+        return nn.Sequential(
+            nn.Conv2d(1, 6, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2),
+            nn.Flatten(), nn.Linear(400, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10))
+    if spec["net"] != "resnet-8":
+        raise ValueError(f"no peer of {spec['net']}")
+
+    class Residual(nn.Module):
+        def __init__(self, k, n, stride):
+            super().__init__()
+            self.a = nn.Sequential(
+                nn.Conv2d(k, n, 3, stride, 1, bias=False), nn.BatchNorm2d(n), nn.ReLU(),
+                nn.Conv2d(n, n, 3, 1, 1, bias=False), nn.BatchNorm2d(n))
+            self.s = nn.Identity()
+            if stride > 1 or k != n:
+                self.s = nn.Sequential(nn.Conv2d(k, n, 1, stride, 0, bias=False), nn.BatchNorm2d(n))
+
+        def forward(self, x):
+            return (self.a(x) + self.s(x)).relu()
+
+    return nn.Sequential(
+        nn.Conv2d(3, 16, 3, 1, 1, bias=False), nn.BatchNorm2d(16), nn.ReLU(),
+        Residual(16, 16, 1), Residual(16, 32, 2), Residual(32, 64, 2), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 10))
+
+
+def train(spec):
+    """A training step: forward, cross-entropy, backward, SGD with momentum."""
+    import torch
+
+    model = net(spec)
+    if spec.get("channels_last"):
+        model = model.to(memory_format=torch.channels_last)
+    x, y = torch.rand(spec["batch"], *spec["input"]), torch.randint(0, 10, (spec["batch"],))
+    if spec.get("channels_last"):
+        x = x.contiguous(memory_format=torch.channels_last)
+    opt = torch.optim.SGD(model.parameters(), lr=1e-3, momentum=0.9)
+    forward = torch.compile(model) if spec["mode"] == "compile" else model
+
+    def step():
+        torch.set_num_threads(spec["threads"])
+        opt.zero_grad()
+        torch.nn.functional.cross_entropy(forward(x), y).backward()
+        opt.step()
+
+    return step
+
+
+def infer(spec):
+    """An inference of ONNX Runtime on the file spec["model"]."""
+    import numpy
+    import onnxruntime
+
+    o = onnxruntime.SessionOptions()
+    o.intra_op_num_threads, o.inter_op_num_threads = spec["threads"], 1
+    o.add_session_config_entry("session.intra_op.allow_spinning", "1")
+    s = onnxruntime.InferenceSession(spec["model"], o, providers=["CPUExecutionProvider"])
+    x = numpy.random.rand(spec["batch"], *spec["input"]).astype(numpy.float32)
+    name = s.get_inputs()[0].name
+    return lambda: s.run(None, {name: x})
+
+
+def answer(q):
+    if q["op"] == "open":
+        f = {"train": train, "infer": infer}[q["what"]](q)
+        for _ in range(5):
+            f()
+        opened.append(f)
+        return {"id": len(opened) - 1}
+    if q["op"] == "close":
+        opened[q["id"]] = None
+        return {}
+    f, n, start = opened[q["id"]], 0, time.perf_counter()
+    while n == 0 or time.perf_counter() - start < q["seconds"]:
+        f()
+        n += 1
+    return {"seconds": (time.perf_counter() - start) / n}
+
+
+for line in sys.stdin:
+    try:
+        out = answer(json.loads(line))
+    except Exception as e:  # reported, and the next question is answered
+        out = {"error": f"{type(e).__name__}: {e}"[:500]}
+    print(json.dumps(out), flush=True)
