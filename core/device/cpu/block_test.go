@@ -105,6 +105,30 @@ func TestBlockFwd(t *testing.T) {
 	})
 }
 
+func TestBlockOne(t *testing.T) {
+	blockCases(t, func(t *testing.T, rnd *rand.Rand, c *blockCase, h, acc int) {
+		if c.tiles > 1 {
+			t.Skip("for one sample")
+		}
+		x := newGuarded(t, "x", c.k, 1).random(rnd)
+		y := newGuarded(t, "y", c.rows*c.r, 2).fill(nan)
+		if acc == 1 {
+			y.random(rnd)
+		}
+		want, abs := start(y.x, acc)
+		for i := range c.rows {
+			for j := int(c.ptr[i] - 7); j < int(c.ptr[i+1]-7); j++ {
+				for q := range c.r {
+					add1(want, abs, i*c.r+q, float64(c.val[c.r*j+q])*float64(x.x[c.off[j]/rowBytes]))
+				}
+			}
+		}
+		a := c.args(x, y, acc)
+		[]func(*blockArgs){blockOne1, blockOne4, blockOne8, blockOne16}[h](a)
+		compare(t, y.x, want, abs)
+	})
+}
+
 func TestBlockDX(t *testing.T) {
 	blockCases(t, func(t *testing.T, rnd *rand.Rand, c *blockCase, h, acc int) {
 		x, y := c.buffers(t)

@@ -56,6 +56,7 @@ type exec struct {
 	lanes   []float32 // [laneRows][T], see markLanes
 	marked  int       // valid lanes in lanes
 	padded  int       // floats of the largest padded image
+	one     int       // floats of the largest linear layer's vectors
 	loss    int       // classes of the CrossEntropy, 0 without one
 	rule    bool      // some call runs the optimiser
 
@@ -76,6 +77,7 @@ type exec struct {
 // local is what belongs to one worker.
 type local struct {
 	buf   []float32
+	one   []float32       // vectors of a linear layer, for plans of one sample
 	pad   []float32       // an image with its padding, for convolutions in blocks
 	sums  []float64       // [2C], C the most channels of a value
 	times []time.Duration // [calls]
@@ -290,6 +292,7 @@ func (e *exec) poison() {
 	for _, l := range e.locals {
 		fill(l.buf)
 		fill(l.pad)
+		fill(l.one)
 	}
 	for _, s := range e.stats {
 		s.each(fill)

@@ -232,6 +232,11 @@ func blockFwd1x4AVX512(p *blockArgs)
 //go:noescape
 func blockDX1x4AVX512(p *blockArgs)
 
+// blockOne1AVX512 is blockOne1 in assembly.
+//
+//go:noescape
+func blockOne1AVX512(p *blockArgs)
+
 // blockDW1AVX512 is blockDW1 in assembly.
 //
 //go:noescape
@@ -277,6 +282,11 @@ func blockFwd4x4AVX512(p *blockArgs)
 //go:noescape
 func blockDX4x4AVX512(p *blockArgs)
 
+// blockOne4AVX512 is blockOne4 in assembly.
+//
+//go:noescape
+func blockOne4AVX512(p *blockArgs)
+
 // blockDW4AVX512 is blockDW4 in assembly.
 //
 //go:noescape
@@ -302,6 +312,11 @@ func blockFwd8x2AVX512(p *blockArgs)
 //go:noescape
 func blockDX8x2AVX512(p *blockArgs)
 
+// blockOne8AVX512 is blockOne8 in assembly.
+//
+//go:noescape
+func blockOne8AVX512(p *blockArgs)
+
 // blockDW8AVX512 is blockDW8 in assembly.
 //
 //go:noescape
@@ -316,6 +331,11 @@ func blockFwd16x1AVX512(p *blockArgs)
 //
 //go:noescape
 func blockDX16x1AVX512(p *blockArgs)
+
+// blockOne16AVX512 is blockOne16 in assembly.
+//
+//go:noescape
+func blockOne16AVX512(p *blockArgs)
 
 // blockDW16AVX512 is blockDW16 in assembly.
 //
@@ -462,6 +482,11 @@ func blockFwd1x4AVX2(p *blockArgs)
 //go:noescape
 func blockDX1x4AVX2(p *blockArgs)
 
+// blockOne1AVX2 is blockOne1 in assembly.
+//
+//go:noescape
+func blockOne1AVX2(p *blockArgs)
+
 // blockDW1AVX2 is blockDW1 in assembly.
 //
 //go:noescape
@@ -476,6 +501,11 @@ func blockFwd4x1AVX2(p *blockArgs)
 //
 //go:noescape
 func blockDX4x1AVX2(p *blockArgs)
+
+// blockOne4AVX2 is blockOne4 in assembly.
+//
+//go:noescape
+func blockOne4AVX2(p *blockArgs)
 
 // blockDW4AVX2 is blockDW4 in assembly.
 //
@@ -492,6 +522,11 @@ func blockFwd8x1AVX2(p *blockArgs)
 //go:noescape
 func blockDX8x1AVX2(p *blockArgs)
 
+// blockOne8AVX2 is blockOne8 in assembly.
+//
+//go:noescape
+func blockOne8AVX2(p *blockArgs)
+
 // blockDW8AVX2 is blockDW8 in assembly.
 //
 //go:noescape
@@ -506,6 +541,11 @@ func blockFwd16x1AVX2(p *blockArgs)
 //
 //go:noescape
 func blockDX16x1AVX2(p *blockArgs)
+
+// blockOne16AVX2 is blockOne16 in assembly.
+//
+//go:noescape
+func blockOne16AVX2(p *blockArgs)
 
 // blockDW16AVX2 is blockDW16 in assembly.
 //
@@ -866,6 +906,20 @@ func blockDX1(tiles int, p *blockArgs) {
 	blockDXGo(1, tiles, p)
 }
 
+// blockOne1 multiplies rows of 1×1 blocks with one sample: x is [·], y [1·rows].
+// One call should stay below maxSteps blocks.
+func blockOne1(p *blockArgs) {
+	if useAVX512 {
+		blockOne1AVX512(p)
+		return
+	}
+	if useAVX2 {
+		blockOne1AVX2(p)
+		return
+	}
+	blockOneGo(1, p)
+}
+
 // blockDW1 computes the gradient of the 1×1 blocks of one block row:
 // dw[j][r] (+)= Σ_u Σ_t Σ_b x[off[j]][b]·dy[r][b], where x and dy move by their
 // strides for each t < tiles and by their skips for each u < tiles2. One call should stay below maxSteps n·tiles·tiles2.
@@ -935,6 +989,20 @@ func blockDX4(tiles int, p *blockArgs) {
 	blockDXGo(4, tiles, p)
 }
 
+// blockOne4 multiplies rows of 4×1 blocks with one sample: x is [·], y [4·rows].
+// One call should stay below maxSteps blocks.
+func blockOne4(p *blockArgs) {
+	if useAVX512 {
+		blockOne4AVX512(p)
+		return
+	}
+	if useAVX2 {
+		blockOne4AVX2(p)
+		return
+	}
+	blockOneGo(4, p)
+}
+
 // blockDW4 computes the gradient of the 4×1 blocks of one block row:
 // dw[j][r] (+)= Σ_u Σ_t Σ_b x[off[j]][b]·dy[r][b], where x and dy move by their
 // strides for each t < tiles and by their skips for each u < tiles2. One call should stay below maxSteps n·tiles·tiles2.
@@ -996,6 +1064,20 @@ func blockDX8(tiles int, p *blockArgs) {
 	blockDXGo(8, tiles, p)
 }
 
+// blockOne8 multiplies rows of 8×1 blocks with one sample: x is [·], y [8·rows].
+// One call should stay below maxSteps blocks.
+func blockOne8(p *blockArgs) {
+	if useAVX512 {
+		blockOne8AVX512(p)
+		return
+	}
+	if useAVX2 {
+		blockOne8AVX2(p)
+		return
+	}
+	blockOneGo(8, p)
+}
+
 // blockDW8 computes the gradient of the 8×1 blocks of one block row:
 // dw[j][r] (+)= Σ_u Σ_t Σ_b x[off[j]][b]·dy[r][b], where x and dy move by their
 // strides for each t < tiles and by their skips for each u < tiles2. One call should stay below maxSteps n·tiles·tiles2.
@@ -1051,6 +1133,20 @@ func blockDX16(tiles int, p *blockArgs) {
 		return
 	}
 	blockDXGo(16, tiles, p)
+}
+
+// blockOne16 multiplies rows of 16×1 blocks with one sample: x is [·], y [16·rows].
+// One call should stay below maxSteps blocks.
+func blockOne16(p *blockArgs) {
+	if useAVX512 {
+		blockOne16AVX512(p)
+		return
+	}
+	if useAVX2 {
+		blockOne16AVX2(p)
+		return
+	}
+	blockOneGo(16, p)
 }
 
 // blockDW16 computes the gradient of the 16×1 blocks of one block row:

@@ -5102,6 +5102,74 @@ end0:
 	VZEROUPPER
 	RET
 
+// func blockOne1AVX512(p *args)
+TEXT ·blockOne1AVX512(SB), NOSPLIT, $0-8
+	MOVQ p+0(FP), DI
+	MOVQ blockArgs_ptr(DI), R9
+	MOVQ blockArgs_rows(DI), DX
+	MOVQ blockArgs_off(DI), SI
+	MOVQ blockArgs_val(DI), R8
+	MOVQ blockArgs_x(DI), R10
+	MOVQ blockArgs_y(DI), R11
+row:
+	MOVL 4(R9), CX
+	SUBL (R9), CX
+	VXORPS X0, X0, X0
+	VXORPS X1, X1, X1
+	VXORPS X2, X2, X2
+	VXORPS X3, X3, X3
+	SUBL $4, CX
+	JLT rest
+	PCALIGN $32
+four:
+	MOVL 0(SI), R12
+	SHRL $4, R12
+	VMOVSS (R10)(R12*1), X4
+	VFMADD231SS 0(R8), X4, X0
+	MOVL 4(SI), R12
+	SHRL $4, R12
+	VMOVSS (R10)(R12*1), X5
+	VFMADD231SS 4(R8), X5, X1
+	MOVL 8(SI), R12
+	SHRL $4, R12
+	VMOVSS (R10)(R12*1), X4
+	VFMADD231SS 8(R8), X4, X2
+	MOVL 12(SI), R12
+	SHRL $4, R12
+	VMOVSS (R10)(R12*1), X5
+	VFMADD231SS 12(R8), X5, X3
+	ADDQ $16, SI
+	ADDQ $16, R8
+	SUBL $4, CX
+	JGE four
+rest:
+	ADDL $4, CX
+	JZ end
+one:
+	MOVL 0(SI), R12
+	SHRL $4, R12
+	VMOVSS (R10)(R12*1), X4
+	VFMADD231SS 0(R8), X4, X0
+	ADDQ $4, SI
+	ADDQ $4, R8
+	DECL CX
+	JNZ one
+end:
+	VADDSS X2, X0, X0
+	VADDSS X3, X1, X1
+	VADDSS X1, X0, X0
+	CMPQ blockArgs_acc(DI), $0
+	JEQ store
+	VADDSS (R11), X0, X0
+store:
+	VMOVSS X0, 0(R11)
+	ADDQ $4, R9
+	ADDQ $4, R11
+	DECQ DX
+	JNZ row
+	VZEROUPPER
+	RET
+
 // func blockDW1AVX512(p *args)
 TEXT ·blockDW1AVX512(SB), NOSPLIT, $8-8
 	MOVQ p+0(FP), DI
@@ -5979,6 +6047,74 @@ end0:
 	VZEROUPPER
 	RET
 
+// func blockOne4AVX512(p *args)
+TEXT ·blockOne4AVX512(SB), NOSPLIT, $0-8
+	MOVQ p+0(FP), DI
+	MOVQ blockArgs_ptr(DI), R9
+	MOVQ blockArgs_rows(DI), DX
+	MOVQ blockArgs_off(DI), SI
+	MOVQ blockArgs_val(DI), R8
+	MOVQ blockArgs_x(DI), R10
+	MOVQ blockArgs_y(DI), R11
+row:
+	MOVL 4(R9), CX
+	SUBL (R9), CX
+	VXORPS X0, X0, X0
+	VXORPS X1, X1, X1
+	VXORPS X2, X2, X2
+	VXORPS X3, X3, X3
+	SUBL $4, CX
+	JLT rest
+	PCALIGN $32
+four:
+	MOVL 0(SI), R12
+	SHRL $4, R12
+	VBROADCASTSS (R10)(R12*1), X4
+	VFMADD231PS 0(R8), X4, X0
+	MOVL 4(SI), R12
+	SHRL $4, R12
+	VBROADCASTSS (R10)(R12*1), X5
+	VFMADD231PS 16(R8), X5, X1
+	MOVL 8(SI), R12
+	SHRL $4, R12
+	VBROADCASTSS (R10)(R12*1), X4
+	VFMADD231PS 32(R8), X4, X2
+	MOVL 12(SI), R12
+	SHRL $4, R12
+	VBROADCASTSS (R10)(R12*1), X5
+	VFMADD231PS 48(R8), X5, X3
+	ADDQ $16, SI
+	ADDQ $64, R8
+	SUBL $4, CX
+	JGE four
+rest:
+	ADDL $4, CX
+	JZ end
+one:
+	MOVL 0(SI), R12
+	SHRL $4, R12
+	VBROADCASTSS (R10)(R12*1), X4
+	VFMADD231PS 0(R8), X4, X0
+	ADDQ $4, SI
+	ADDQ $16, R8
+	DECL CX
+	JNZ one
+end:
+	VADDPS X2, X0, X0
+	VADDPS X3, X1, X1
+	VADDPS X1, X0, X0
+	CMPQ blockArgs_acc(DI), $0
+	JEQ store
+	VADDPS 0(R11), X0, X0
+store:
+	VMOVUPS X0, 0(R11)
+	ADDQ $4, R9
+	ADDQ $16, R11
+	DECQ DX
+	JNZ row
+	VZEROUPPER
+	RET
+
 // func blockDW4AVX512(p *args)
 TEXT ·blockDW4AVX512(SB), NOSPLIT, $8-8
 	MOVQ p+0(FP), DI
@@ -6599,6 +6735,74 @@ block0:
 end0:
 	ADDQ $4, R9
 	ADDQ $512, R11
+	DECQ DX
+	JNZ row
+	VZEROUPPER
+	RET
+
+// func blockOne8AVX512(p *args)
+TEXT ·blockOne8AVX512(SB), NOSPLIT, $0-8
+	MOVQ p+0(FP), DI
+	MOVQ blockArgs_ptr(DI), R9
+	MOVQ blockArgs_rows(DI), DX
+	MOVQ blockArgs_off(DI), SI
+	MOVQ blockArgs_val(DI), R8
+	MOVQ blockArgs_x(DI), R10
+	MOVQ blockArgs_y(DI), R11
+row:
+	MOVL 4(R9), CX
+	SUBL (R9), CX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	SUBL $4, CX
+	JLT rest
+	PCALIGN $32
+four:
+	MOVL 0(SI), R12
+	SHRL $4, R12
+	VBROADCASTSS (R10)(R12*1), Y4
+	VFMADD231PS 0(R8), Y4, Y0
+	MOVL 4(SI), R12
+	SHRL $4, R12
+	VBROADCASTSS (R10)(R12*1), Y5
+	VFMADD231PS 32(R8), Y5, Y1
+	MOVL 8(SI), R12
+	SHRL $4, R12
+	VBROADCASTSS (R10)(R12*1), Y4
+	VFMADD231PS 64(R8), Y4, Y2
+	MOVL 12(SI), R12
+	SHRL $4, R12
+	VBROADCASTSS (R10)(R12*1), Y5
+	VFMADD231PS 96(R8), Y5, Y3
+	ADDQ $16, SI
+	ADDQ $128, R8
+	SUBL $4, CX
+	JGE four
+rest:
+	ADDL $4, CX
+	JZ end
+one:
+	MOVL 0(SI), R12
+	SHRL $4, R12
+	VBROADCASTSS (R10)(R12*1), Y4
+	VFMADD231PS 0(R8), Y4, Y0
+	ADDQ $4, SI
+	ADDQ $32, R8
+	DECL CX
+	JNZ one
+end:
+	VADDPS Y2, Y0, Y0
+	VADDPS Y3, Y1, Y1
+	VADDPS Y1, Y0, Y0
+	CMPQ blockArgs_acc(DI), $0
+	JEQ store
+	VADDPS 0(R11), Y0, Y0
+store:
+	VMOVUPS Y0, 0(R11)
+	ADDQ $4, R9
+	ADDQ $32, R11
 	DECQ DX
 	JNZ row
 	VZEROUPPER
@@ -7272,6 +7476,74 @@ block0:
 end0:
 	ADDQ $4, R9
 	ADDQ $1024, R11
+	DECQ DX
+	JNZ row
+	VZEROUPPER
+	RET
+
+// func blockOne16AVX512(p *args)
+TEXT ·blockOne16AVX512(SB), NOSPLIT, $0-8
+	MOVQ p+0(FP), DI
+	MOVQ blockArgs_ptr(DI), R9
+	MOVQ blockArgs_rows(DI), DX
+	MOVQ blockArgs_off(DI), SI
+	MOVQ blockArgs_val(DI), R8
+	MOVQ blockArgs_x(DI), R10
+	MOVQ blockArgs_y(DI), R11
+row:
+	MOVL 4(R9), CX
+	SUBL (R9), CX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	SUBL $4, CX
+	JLT rest
+	PCALIGN $32
+four:
+	MOVL 0(SI), R12
+	SHRL $4, R12
+	VBROADCASTSS (R10)(R12*1), Z4
+	VFMADD231PS 0(R8), Z4, Z0
+	MOVL 4(SI), R12
+	SHRL $4, R12
+	VBROADCASTSS (R10)(R12*1), Z5
+	VFMADD231PS 64(R8), Z5, Z1
+	MOVL 8(SI), R12
+	SHRL $4, R12
+	VBROADCASTSS (R10)(R12*1), Z4
+	VFMADD231PS 128(R8), Z4, Z2
+	MOVL 12(SI), R12
+	SHRL $4, R12
+	VBROADCASTSS (R10)(R12*1), Z5
+	VFMADD231PS 192(R8), Z5, Z3
+	ADDQ $16, SI
+	ADDQ $256, R8
+	SUBL $4, CX
+	JGE four
+rest:
+	ADDL $4, CX
+	JZ end
+one:
+	MOVL 0(SI), R12
+	SHRL $4, R12
+	VBROADCASTSS (R10)(R12*1), Z4
+	VFMADD231PS 0(R8), Z4, Z0
+	ADDQ $4, SI
+	ADDQ $64, R8
+	DECL CX
+	JNZ one
+end:
+	VADDPS Z2, Z0, Z0
+	VADDPS Z3, Z1, Z1
+	VADDPS Z1, Z0, Z0
+	CMPQ blockArgs_acc(DI), $0
+	JEQ store
+	VADDPS 0(R11), Z0, Z0
+store:
+	VMOVUPS Z0, 0(R11)
+	ADDQ $4, R9
+	ADDQ $64, R11
 	DECQ DX
 	JNZ row
 	VZEROUPPER

@@ -50,6 +50,12 @@ func blockDX1(tiles int, p *blockArgs) {
 	blockDXGo(1, tiles, p)
 }
 
+// blockOne1 multiplies rows of 1×1 blocks with one sample: x is [·], y [1·rows].
+// One call should stay below maxSteps blocks.
+func blockOne1(p *blockArgs) {
+	blockOneGo(1, p)
+}
+
 // blockDW1 computes the gradient of the 1×1 blocks of one block row:
 // dw[j][r] (+)= Σ_u Σ_t Σ_b x[off[j]][b]·dy[r][b], where x and dy move by their
 // strides for each t < tiles and by their skips for each u < tiles2. One call should stay below maxSteps n·tiles·tiles2.
@@ -69,6 +75,12 @@ func blockFwd4(tiles int, p *blockArgs) {
 // One call should stay below maxSteps blocks.
 func blockDX4(tiles int, p *blockArgs) {
 	blockDXGo(4, tiles, p)
+}
+
+// blockOne4 multiplies rows of 4×1 blocks with one sample: x is [·], y [4·rows].
+// One call should stay below maxSteps blocks.
+func blockOne4(p *blockArgs) {
+	blockOneGo(4, p)
 }
 
 // blockDW4 computes the gradient of the 4×1 blocks of one block row:
@@ -92,6 +104,12 @@ func blockDX8(tiles int, p *blockArgs) {
 	blockDXGo(8, tiles, p)
 }
 
+// blockOne8 multiplies rows of 8×1 blocks with one sample: x is [·], y [8·rows].
+// One call should stay below maxSteps blocks.
+func blockOne8(p *blockArgs) {
+	blockOneGo(8, p)
+}
+
 // blockDW8 computes the gradient of the 8×1 blocks of one block row:
 // dw[j][r] (+)= Σ_u Σ_t Σ_b x[off[j]][b]·dy[r][b], where x and dy move by their
 // strides for each t < tiles and by their skips for each u < tiles2. One call should stay below maxSteps n·tiles·tiles2.
@@ -111,6 +129,12 @@ func blockFwd16(tiles int, p *blockArgs) {
 // One call should stay below maxSteps blocks.
 func blockDX16(tiles int, p *blockArgs) {
 	blockDXGo(16, tiles, p)
+}
+
+// blockOne16 multiplies rows of 16×1 blocks with one sample: x is [·], y [16·rows].
+// One call should stay below maxSteps blocks.
+func blockOne16(p *blockArgs) {
+	blockOneGo(16, p)
 }
 
 // blockDW16 computes the gradient of the 16×1 blocks of one block row:

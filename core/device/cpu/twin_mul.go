@@ -115,6 +115,19 @@ func blockFwdGo(r, tiles int, p *blockArgs) {
 	})
 }
 
+func blockOneGo(r int, p *blockArgs) {
+	for i := range p.rows {
+		from, to := p.row(i)
+		for q := range r {
+			sum := 0.0
+			for j := from; j < to; j++ {
+				sum += float64(*floatAt(p.val, r*j+q)) * float64(*floatAt(p.x, offAt(p.off, j)/rowBytes))
+			}
+			put(floatAt(p.y, r*i+q), float32(sum), p.acc)
+		}
+	}
+}
+
 func blockDXGo(r, tiles int, p *blockArgs) {
 	p.each(r, tiles, func(j int, x *row, y unsafe.Pointer) {
 		for q := range r {

@@ -188,6 +188,92 @@ func blockDX(a *asm, v vector, r, t int) {
 	}, func(int) {})
 }
 
+// blockOne emits y = w·x for one sample: x and y are vectors. What a block adds
+// goes to one of four sums in turn, for a sum takes four cycles to be ready.
+//
+// Registers as in blockRows; R12 is the distance of x's element.
+func blockOne(a *asm, v vector, r int) {
+	const sums = 4
+	letter, parts, move, fma, add, bcast := "X", 1, "VMOVUPS", "VFMADD231PS", "VADDPS", "VBROADCASTSS"
+	switch {
+	case r == 1:
+		move, fma, add, bcast = "VMOVSS", "VFMADD231SS", "VADDSS", "VMOVSS"
+	case r == 8:
+		letter = "Y"
+	case r == 16:
+		letter, parts = v.letter, 16/v.floats
+	}
+	size := 4 * r / parts
+	acc := func(k, p int) string { return fmt.Sprintf("%s%d", letter, k*parts+p) }
+	x := func(k int) string { return fmt.Sprintf("%s%d", letter, sums*parts+k%2) }
+	a.load("blockArgs", "ptr", "R9", "rows", "DX", "off", "SI", "val", "R8", "x", "R10", "y", "R11")
+	block := func(k int) {
+		a.op("MOVL %d(SI), R12", 4*k)
+		a.op("SHRL $4, R12") // rows of a tile are 64 bytes apart, elements 4
+		a.op("%s (R10)(R12*1), %s", bcast, x(k))
+		for p := range parts {
+			a.op("%s %d(R8), %s, %s", fma, 4*r*k+size*p, x(k), acc(k, p))
+		}
+	}
+	a.label("row")
+	a.op("MOVL 4(R9), CX")
+	a.op("SUBL (R9), CX")
+	for k := range sums {
+		for p := range parts {
+			if letter == "Z" {
+				a.op("VPXORD %s, %s, %s", acc(k, p), acc(k, p), acc(k, p))
+			} else {
+				a.op("VXORPS %s, %s, %s", acc(k, p), acc(k, p), acc(k, p))
+			}
+		}
+	}
+	a.op("SUBL $%d, CX", sums)
+	a.op("JLT rest")
+	a.loop("four")
+	for k := range sums {
+		block(k)
+	}
+	a.op("ADDQ $%d, SI", 4*sums)
+	a.op("ADDQ $%d, R8", 4*r*sums)
+	a.op("SUBL $%d, CX", sums)
+	a.op("JGE four")
+	a.label("rest")
+	a.op("ADDL $%d, CX", sums)
+	a.op("JZ end")
+	a.label("one")
+	block(0)
+	a.op("ADDQ $4, SI")
+	a.op("ADDQ $%d, R8", 4*r)
+	a.op("DECL CX")
+	a.op("JNZ one")
+	a.label("end")
+	for n := sums / 2; n > 0; n /= 2 {
+		for k := range n {
+			for p := range parts {
+				a.op("%s %s, %s, %s", add, acc(k+n, p), acc(k, p), acc(k, p))
+			}
+		}
+	}
+	a.op("CMPQ blockArgs_acc(DI), $0")
+	a.op("JEQ store")
+	for p := range parts {
+		if r == 1 {
+			a.op("VADDSS (R11), %s, %s", acc(0, p), acc(0, p))
+		} else {
+			a.op("VADDPS %d(R11), %s, %s", size*p, acc(0, p), acc(0, p))
+		}
+	}
+	a.label("store")
+	for p := range parts {
+		a.op("%s %s, %d(R11)", move, acc(0, p), size*p)
+	}
+	a.op("ADDQ $4, R9")
+	a.op("ADDQ $%d, R11", 4*r)
+	a.op("DECQ DX")
+	a.op("JNZ row")
+	a.ret()
+}
+
 // singleTiles is the most tiles a pass of singleDW sums over.
 const singleTiles = 4
 

@@ -127,6 +127,12 @@ func blockKernels() []kernel {
 			add("blockDX", fmt.Sprintf("scatters the gradient of some tiles through %d×1 blocks:\n// x[off[j]][16] += Σ_r val[j][r]·y[%di+r][16], y being dy and x being dx.\n// One call should stay below maxSteps blocks.", r, r), blockDX)
 		}
 		ks = append(ks, kernel{
+			name: fmt.Sprint("blockOne", r), args: "blockArgs", twin: fmt.Sprintf("blockOneGo(%d, p)", r),
+			doc:    fmt.Sprintf("multiplies rows of %d×1 blocks with one sample: x is [·], y [%d·rows].\n// One call should stay below maxSteps blocks.", r, r),
+			avx2:   func(a *asm) { blockOne(a, vector256, r) },
+			avx512: func(a *asm) { blockOne(a, vector512, r) },
+		})
+		ks = append(ks, kernel{
 			name: fmt.Sprint("blockDW", r), args: "blockDWArgs", frame: 8, twin: fmt.Sprintf("blockDWGo(%d, p)", r),
 			doc:    fmt.Sprintf("computes the gradient of the %d×1 blocks of one block row:\n// dw[j][r] (+)= Σ_u Σ_t Σ_b x[off[j]][b]·dy[r][b], where x and dy move by their\n// strides for each t < tiles and by their skips for each u < tiles2. One call should stay below maxSteps n·tiles·tiles2.", r),
 			avx2:   func(a *asm) { blockDW(a, vector256, r) },

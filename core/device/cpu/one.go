@@ -1,0 +1,83 @@
+package cpu
+
+import "unsafe"
+
+// Linear layers for plans of one sample. Of a tile's 16 lanes one would be used;
+// instead x and y become vectors, and the 16 outputs of a panel (or those of a
+// block) take the place of the lanes.
+
+// oneRoom is the room a plan of one sample needs for the vectors of its largest
+// linear layer, in floats.
+func (w *weight) oneRoom() int {
+	r := P
+	if w.blk != nil {
+		r = w.blk.r
+	}
+	return (w.k+P-1)/P*P + (w.n+r-1)/r*r + P
+}
+
+// linearOne: y = f(w·x + b) for one sample.
+func linearOne(e *exec, c *call, l *local, _, _ int) {
+	w := &e.b.ws[c.W[0]]
+	x, y := l.one[:(w.k+P-1)/P*P], l.one[(w.k+P-1)/P*P:]
+	in, out := e.at(c.In[0], 0), e.at(c.Out[0], 0)
+	for k := range w.k {
+		x[k] = rowAt(in, k)[0]
+	}
+	if w.lay == blocks {
+		for i, run := range w.blk.runs {
+			w.oneRun(run, x, y, min(i, 1))
+		}
+	} else {
+		for n := 0; n < w.n; n += P {
+			a := mulArgs{a: ptr(x), b: ptr(w.v[n*w.k:]), c: ptr(y[n:]), inner: w.k, outer: 1}
+			for k := 0; k < w.k; k += maxSteps {
+				a.inner = min(maxSteps, w.k-k)
+				a.a, a.b = ptr(x[k:]), ptr(w.v[n*w.k+k*P:])
+				mulX(1, &a)
+				a.acc = 1
+			}
+		}
+	}
+	y = y[:(w.n+P-1)/P*P]
+	if len(c.W) > 1 {
+		for n, b := range e.b.ws[c.W[1]].v[:w.n] {
+			y[n] += b
+		}
+	}
+	actRows(c.Act, y, y)
+	for n, v := range y[:w.n] {
+		*rowAt(out, n) = row{v}
+	}
+}
+
+// oneRun multiplies with the blocks of a run, a bounded number at a time.
+func (w *weight) oneRun(run []int32, x, y []float32, acc int) {
+	r := w.blk.r
+	for row := 0; row < len(run)-1; {
+		end := row + 1
+		for end < len(run)-1 && run[end+1]-run[row] <= maxSteps {
+			end++
+		}
+		first, n := int(run[row]), int(run[end]-run[row])
+		a := blockArgs{ptr: ptr(run[row:]), off: ptr(w.blk.off[first:]), val: ptr(w.v[first*r:]), x: ptr(x), y: ptr(y[row*r:]), rows: end - row, acc: acc}
+		for j := 0; j == 0 || j < n; j += maxSteps {
+			piece := [2]int32{0, int32(min(maxSteps, n-j))}
+			if n > maxSteps { // one very long row
+				a.ptr, a.off, a.val = unsafe.Pointer(&piece), ptr(w.blk.off[first+j:]), ptr(w.v[(first+j)*r:])
+			}
+			switch r {
+			case 1:
+				blockOne1(&a)
+			case 4:
+				blockOne4(&a)
+			case 8:
+				blockOne8(&a)
+			default:
+				blockOne16(&a)
+			}
+			a.acc = 1
+		}
+		row = end
+	}
+}
