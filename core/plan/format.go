@@ -61,23 +61,25 @@ func choose(m *graph.Model, dev device.Device, l graph.Layer) Choice {
 		c.Why = "no zeros"
 		return c
 	}
-	best, known := tensor.Dense, false
-	cost, stored := math.Inf(1), 1.0
+	best, cost, stored := tensor.Dense, 1.0, 1.0
+	pattern, least := tensor.Dense, math.Inf(1) // the mask's own: the highest blocks that store nothing more
 	for _, f := range tensor.Blocks {
 		if !dev.Supports(kernel, f) {
 			continue
 		}
-		known = true
 		share := storedShare(p, f.Height())
 		if t := prices[kernel][f].fixed + prices[kernel][f].perStored*share; t < cost {
 			best, cost, stored = f, t, share
 		}
+		if share <= least+1e-9 {
+			pattern, least = f, share
+		}
 	}
 	switch {
-	case !known:
+	case pattern == tensor.Dense:
 		c.Why = fmt.Sprintf("no gain here: %.0f %% zeros, but %s has no sparse %s kernel", 100*zeros, dev.Name(), kernel)
 	case cost > margin:
-		c.Why = fmt.Sprintf("no gain yet: %.0f %% zeros, %v kernels pay from %.0f %%", 100*zeros, best, 100*prices[kernel][best].paysFrom())
+		c.Why = fmt.Sprintf("no gain yet: %.0f %% zeros, %v kernels pay from %.0f %%", 100*zeros, pattern, 100*prices[kernel][pattern].paysFrom())
 	default:
 		c.Format = best
 		c.Why = fmt.Sprintf("skips %.0f %% of the multiply-adds", 100*(1-stored))
