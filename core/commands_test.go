@@ -171,7 +171,7 @@ func TestFullDiskPausesAndGoesOn(t *testing.T) {
 
 func TestDivergedLossStopsAtTheLastFiniteCheckpoint(t *testing.T) {
 	r := small()
-	r.Train.Optimizer, r.Train.LR = "sgd", 50
+	r.Train.Optimizer, r.Train.LR = "sgd", 100
 	st := &MemStore{Dir: t.TempDir()}
 	code, err := Run(context.Background(), Config{Recipe: r, Store: st, Session: "test"})
 	if code != ExitError || err == nil || !strings.Contains(err.Error(), "train.lr") {

@@ -15,6 +15,7 @@ import (
 	"pare/core/graph"
 	"pare/core/model/onnx"
 	"pare/core/model/zoo"
+	"pare/core/plan"
 )
 
 // OpenDevice finds the device of a recipe's hardware.device.
@@ -36,7 +37,7 @@ func openData(r *Recipe) (*data.Data, error) {
 			name = "./" + name // a file, also where a built-in set has its name
 		}
 	}
-	o := data.Options{Seed: r.Seed, Val: r.Data.Val, Test: r.Data.Test, LabelColumn: r.Data.Label}
+	o := data.Options{Seed: r.Data.SplitSeed, Val: r.Data.Val, Test: r.Data.Test, LabelColumn: r.Data.Label}
 	if len(r.Data.Mean) > 0 {
 		o.Prep = &data.Prep{Scale: r.Data.Scale, Mean: r.Data.Mean, Std: r.Data.Std}
 	}
@@ -158,6 +159,9 @@ func (r *run) fillRecipe() {
 	}
 	if t.Schedule == "" {
 		t.Schedule = p.LRSchedule
+	}
+	if !r.r.Plan.Known() {
+		r.r.Plan = plan.DefaultPrices()
 	}
 	if q := r.set.Prep; len(q.Mean) > 0 {
 		r.r.Data.Scale, r.r.Data.Mean, r.r.Data.Std = q.Scale, q.Mean, q.Std

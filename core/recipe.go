@@ -11,6 +11,7 @@ import (
 
 	"github.com/pelletier/go-toml/v2"
 
+	"pare/core/plan"
 	"pare/core/prune"
 )
 
@@ -34,6 +35,9 @@ type Recipe struct {
 	Budget   BudgetSpec `toml:"budget"`
 	Hardware HWSpec     `toml:"hardware"`
 	Deploy   DeploySpec `toml:"deploy"`
+	// Plan is what the formats of weights cost; filled in when the run starts, so
+	// that a saved recipe runs on the same kernels.
+	Plan plan.Prices `toml:"plan,omitempty"`
 	// Decisions are what a person did while the run this recipe was saved from
 	// went on; a new run repeats them at the same steps.
 	Decisions []Decision `toml:"decision,omitempty"`
@@ -58,14 +62,17 @@ type ModelSpec struct {
 // preprocessing. Scale, Mean and Std are filled in when the run starts, so that
 // a saved recipe carries them.
 type DataSpec struct {
-	Name  string    `toml:"name,omitempty"`
-	Path  string    `toml:"path,omitempty"`
-	Label string    `toml:"label,omitempty"` // CSV column; the last by default
-	Val   float64   `toml:"val,omitempty"`   // share split off when the source has no such split
-	Test  float64   `toml:"test,omitempty"`
-	Scale float64   `toml:"scale,omitempty"`
-	Mean  []float64 `toml:"mean,omitempty"`
-	Std   []float64 `toml:"std,omitempty"`
+	Name  string  `toml:"name,omitempty"`
+	Path  string  `toml:"path,omitempty"`
+	Label string  `toml:"label,omitempty"` // CSV column; the last by default
+	Val   float64 `toml:"val,omitempty"`   // share split off when the source has no such split
+	Test  float64 `toml:"test,omitempty"`
+	// SplitSeed draws the splits. It is not the run's seed: runs with other seeds
+	// must not train on what this one tests.
+	SplitSeed uint64    `toml:"split_seed,omitempty"`
+	Scale     float64   `toml:"scale,omitempty"`
+	Mean      []float64 `toml:"mean,omitempty"`
+	Std       []float64 `toml:"std,omitempty"`
 }
 
 // TrainSpec is the dense training of stage 1. Fields left out take the model's
@@ -206,6 +213,7 @@ func (r *Recipe) Check() error {
 	}
 	p, t := r.Prune, r.Train
 	checks := []error{
+		r.Plan.Check(),
 		oneOf("prune.score", p.Score, "magnitude", "random"),
 		oneOf("prune.pattern", p.Pattern, names(prune.Patterns())...),
 		oneOf("prune.distribution", p.Distribution, "layer", "global"),

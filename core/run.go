@@ -294,7 +294,7 @@ func (r *run) startTrainer(state [][][]float32) error {
 func (r *run) trainerOptions() (train.Options, error) {
 	ts := r.r.Train
 	opt, err := train.Optim(ts.Optimizer, ts.Momentum, ts.WeightDecay)
-	return train.Options{Batch: min(ts.Batch, r.set.Train.N()), Optim: opt, Seed: r.r.Seed, Threads: r.threads()}, err
+	return train.Options{Batch: min(ts.Batch, r.set.Train.N()), Optim: opt, Seed: r.r.Seed, Threads: r.threads(), Prices: r.r.Plan}, err
 }
 
 func (r *run) threads() int {

@@ -45,7 +45,7 @@ func sniff(src io.Reader, name string) (*text, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s: is damaged (%w): fetch it again", name, err)
 		}
-		r = bufio.NewReaderSize(z, window)
+		r = bufio.NewReaderSize(&bounded{z, maxUnpacked}, window)
 	}
 	head, err := r.Peek(window)
 	if err != nil && !errors.Is(err, io.EOF) {
@@ -71,6 +71,25 @@ func sniff(src io.Reader, name string) (*text, error) {
 		return nil, fmt.Errorf("%s: ends its lines with a bare carriage return: save it with LF or CRLF", name)
 	}
 	return &text{r, separator(head)}, nil
+}
+
+// maxUnpacked bounds what a gzipped table unpacks to, in bytes: a small file may
+// promise any amount.
+const maxUnpacked = 4 << 30
+
+// bounded reads at most left bytes, then fails.
+type bounded struct {
+	r    io.Reader
+	left int64
+}
+
+func (b *bounded) Read(p []byte) (int, error) {
+	if b.left <= 0 {
+		return 0, fmt.Errorf("unpacks to more than %d GiB: unpack it and take a part", maxUnpacked>>30)
+	}
+	n, err := b.r.Read(p[:min(int64(len(p)), b.left)])
+	b.left -= int64(n)
+	return n, err
 }
 
 // separator is the one that stands equally often in every one of the first

@@ -25,13 +25,22 @@ func CostOf(p *Plan, ws []Weight, c *Call, b int) Cost {
 		}
 		return int64(x.C) * int64(x.H) * int64(x.W) * int64(b) * 4
 	}
-	for _, v := range c.In {
+	for i, v := range c.In {
+		// dw of packed weights and of grouped convolutions works from dy as it is.
+		if i == 2 && (c.Kernel == LinearDW || c.Kernel == ConvDW) && !ws[c.W[0]].NeedsDYT() {
+			continue
+		}
 		r.Read += size(v)
 	}
 	for _, v := range c.Out {
 		r.Written += size(v)
 	}
 	weight := func(i int) int64 { return int64(stored(ws[i])) * 4 }
+	for _, w := range c.W { // where the blocks of a packed weight lie
+		if ws[w].Format.Height() > 0 && c.Kernel != Update {
+			r.Read += int64(storedBlocks(ws[w])) * 4
+		}
+	}
 	if c.Kernel != Update {
 		for _, w := range c.W {
 			switch c.Kernel {
@@ -69,24 +78,39 @@ func CostOf(p *Plan, ws []Weight, c *Call, b int) Cost {
 	return r
 }
 
+// NeedsDYT reports whether dw of a matrix works from the transposed gradient.
+func (w Weight) NeedsDYT() bool { return w.Format.Height() == 0 && w.Groups <= 1 }
+
 // stored is the number of values a weight really keeps in its format. A block
 // with one kept element is stored whole.
 func stored(w Weight) int {
-	r := w.Format.Height()
-	if r == 0 || w.Mask == nil {
+	if w.Format.Height() == 0 || w.Mask == nil {
 		return w.Shape.Len()
 	}
-	n, k, s := w.N(), w.K(), 0
+	s := 0
+	eachBlock(w, func(rows int) { s += rows })
+	return s
+}
+
+// storedBlocks is the number of blocks that stored counts the values of.
+func storedBlocks(w Weight) int {
+	n := 0
+	eachBlock(w, func(int) { n++ })
+	return n
+}
+
+// eachBlock calls f with the number of outputs of every block that is stored.
+func eachBlock(w Weight, f func(rows int)) {
+	r, n, k := w.Format.Height(), w.N(), w.K()
 	for nb := 0; nb < n; nb += r {
 		rows := min(r, n-nb)
 		for j := 0; j < k; j++ {
 			for i := nb; i < nb+rows; i++ {
 				if w.Mask.Kept(i*k + j) {
-					s += rows
+					f(rows)
 					break
 				}
 			}
 		}
 	}
-	return s
 }

@@ -1,6 +1,10 @@
 package plan
 
-import "pare/core/device"
+import (
+	"slices"
+
+	"pare/core/device"
+)
 
 // Costs counts every call of the plan for a batch of b samples, in the order of
 // regions and calls.
@@ -8,10 +12,27 @@ func Costs(p *device.Plan, ws []device.Weight, b int) []device.Cost {
 	var cs []device.Cost
 	for _, r := range p.Regions {
 		for i := range r.Calls {
-			cs = append(cs, device.CostOf(p, ws, &r.Calls[i], b))
+			c := &r.Calls[i]
+			if c.Kernel == device.Transpose && !needed(p, ws, c.Out[0]) {
+				cs = append(cs, device.Cost{}) // devices leave it out
+				continue
+			}
+			cs = append(cs, device.CostOf(p, ws, c, b))
 		}
 	}
 	return cs
+}
+
+// needed reports whether some dw works from the transposed gradient dyT.
+func needed(p *device.Plan, ws []device.Weight, dyT int) bool {
+	for _, r := range p.Regions {
+		for _, c := range r.Calls {
+			if slices.Contains(c.In, dyT) && (len(c.W) == 0 || ws[c.W[0]].NeedsDYT()) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // Total sums costs.

@@ -111,6 +111,15 @@ func Build(m *graph.Model, dev device.Device, o Options) (*device.Plan, error) {
 	if o.InGrad && training {
 		p.InGrad = b.Grad(0)
 	}
+	if o.Mode != Train { // who only looks at gradients must not move the model
+		for _, l := range [][]device.Call{b.Calls, b.Late} {
+			for i := range l {
+				if l[i].Kernel == device.NormMerge {
+					l[i].S[1] = 0
+				}
+			}
+		}
+	}
 	calls := fuse(b.Calls, b.Late, p, training)
 	p.Regions = regions(calls, b.Late)
 	arena(p)

@@ -116,7 +116,7 @@ func TestBlocksArePacked(t *testing.T) {
 				t.Fatal(err)
 			}
 			pared := apply(t, m, set)
-			choices := plan.Choose(pared, ref.New())
+			choices := plan.Choose(pared, ref.New(), plan.DefaultPrices())
 			for _, c := range choices {
 				if c.Format != want && c.Name != "out" {
 					t.Errorf("%s %s, %s: runs as %v: %s", name, c.Name, pattern, c.Format, c.Why)

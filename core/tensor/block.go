@@ -4,8 +4,7 @@ import "fmt"
 
 // Block is a matrix w[N][K] stored as blocks of R outputs × 1 input: a block
 // (nb, k) holds w[nb*R .. nb*R+R-1][k]. Blocks are ordered by block row, then
-// by k. One copy of the values serves forward, dx, dw and inference, which is
-// why this is the first sparse format of the project.
+// by k. Packed files hold weights like this; devices keep what their kernels like.
 //
 // The last block row is padded with zero rows when N is no multiple of R.
 type Block struct {

@@ -21,8 +21,9 @@ import (
 type Options struct {
 	Batch   int
 	Optim   device.Optim
-	Seed    uint64 // of dropout
-	Threads int    // 0 = GOMAXPROCS
+	Seed    uint64      // of dropout
+	Threads int         // 0 = GOMAXPROCS
+	Prices  plan.Prices // what formats cost; none: the default ones
 	// Dense runs every layer on dense kernels whatever its mask: the control
 	// side of a comparison.
 	Dense bool
@@ -54,6 +55,9 @@ func New(m *graph.Model, dev device.Device, o Options, state [][][]float32) (*Tr
 	if o.Threads <= 0 {
 		o.Threads = runtime.GOMAXPROCS(0)
 	}
+	if !o.Prices.Known() {
+		o.Prices = plan.DefaultPrices()
+	}
 	t := &Trainer{Model: m, dev: dev, o: o}
 	if err := t.build(state); err != nil {
 		t.Close()
@@ -64,7 +68,7 @@ func New(m *graph.Model, dev device.Device, o Options, state [][][]float32) (*Tr
 
 func (t *Trainer) build(state [][][]float32) error {
 	m := t.Model
-	t.Choices = plan.Choose(m, t.dev)
+	t.Choices = plan.Choose(m, t.dev, t.o.Prices)
 	if t.o.Dense {
 		for i := range t.Choices {
 			t.Choices[i].Format, t.Choices[i].Why = 0, "dense on request"

@@ -55,7 +55,7 @@ func (e *env) inspect() *cobra.Command {
 				return err
 			}
 			why := map[int]plan.Choice{}
-			for _, c := range plan.Choose(m, dev) {
+			for _, c := range plan.Choose(m, dev, plan.DefaultPrices()) {
 				why[c.Param] = c
 			}
 			var rows []layerInfo

@@ -78,6 +78,8 @@ func checkWeight(d device.Weight) error {
 		return fmt.Errorf("format %v is not known to device cpu", d.Format)
 	case !d.Matrix || d.Conv && d.Groups > 1:
 		return fmt.Errorf("only linear layers and convolutions of one group run in blocks on device cpu: make it dense")
+	case d.K() >= 1<<26: // distances in blocks are 32 bits
+		return fmt.Errorf("%d inputs: blocks have at most %d", d.K(), 1<<26-1)
 	}
 	return nil
 }

@@ -33,6 +33,9 @@ func (d Device) Compile(p *device.Plan, b device.Bank, threads int) (device.Exec
 		e.calls += len(r.Calls)
 	}
 	tiles := (p.Batch + T - 1) / T
+	if need, have := 4*int64(tiles)*int64(p.Slab), memory(); have > 0 && need > have {
+		return nil, fmt.Errorf("compile for device cpu: a batch of %d samples needs %.1f GiB, this machine has %.1f: take batches of at most %d", p.Batch, gib(need), gib(have), max(T, have/2/(4*int64(p.Slab))*T))
+	}
 	// The last row of blocks may look at up to 15 rows behind dy.
 	e.arena = e.alloc("the batch's values", tiles*p.Slab+(P-1)*T)
 	sample, rows := 0, 0
@@ -50,6 +53,8 @@ func (d Device) Compile(p *device.Plan, b device.Bank, threads int) (device.Exec
 	e.pool = newPool(threads)
 	return e, nil
 }
+
+func gib(bytes int64) float64 { return float64(bytes) / (1 << 30) }
 
 // localRows is the scratch a worker needs for values of c channels.
 func localRows(c int) int { return 2*c + (4*c+T-1)/T + 2*P }

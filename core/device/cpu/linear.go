@@ -225,13 +225,16 @@ func biasD(e *exec, c *call, _ *local, part int) {
 	w, v := &e.b.ws[c.W[0]], e.p.Vals[c.In[0]]
 	n0, n1 := part*v.C/c.parts, (part+1)*v.C/c.parts
 	pixels := v.H * v.W
-	for t := range e.tiles {
-		s := sumArgs{dst: at(ptr(w.g), n0*4), n: n1 - n0, aStride: v.C * rowBytes}
-		for p := 0; p < pixels; p += s.tiles {
-			s.a = at(e.at(c.In[0], t), (p*v.C+n0)*rowBytes)
-			s.tiles = min(pixels-p, max(1, min(sumPixels, maxRows/s.n)))
-			s.acc = min(t+p, 1)
-			rowSums(&s)
+	for n := n0; n < n1; n += maxRows {
+		rows := min(n1-n, maxRows)
+		for t := range e.tiles {
+			s := sumArgs{dst: at(ptr(w.g), n*4), n: rows, aStride: v.C * rowBytes}
+			for p := 0; p < pixels; p += s.tiles {
+				s.a = at(e.at(c.In[0], t), (p*v.C+n)*rowBytes)
+				s.tiles = min(pixels-p, max(1, min(sumPixels, maxRows/rows)))
+				s.acc = min(t+p, 1)
+				rowSums(&s)
+			}
 		}
 	}
 	e.settle(c, w, n0, n1)

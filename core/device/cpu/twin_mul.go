@@ -3,13 +3,9 @@ package cpu
 import "unsafe"
 
 // The twins of the assembly in plain Go: the reference the assembly is read
-// against, and the kernels of every machine without it. "go" gives the same bits
-// on every architecture: a product of the dense kernels is exact in float64,
-// where they add, so that it is all one whether the compiler fuses it; the
-// others round a product before they add it (the float32 conversions forbid to
-// fuse). Dense sums are kept in float64 because in float32 without FMA they lose
-// enough for a ReLU at its kink to fall on the other side (train-resnet of the
-// reference cases shows it).
+// against, and the kernels of every machine without it. Dense sums are kept in
+// float64: in float32 without FMA they lose enough for a ReLU at its kink to fall
+// on the other side (train-resnet of the reference cases shows it).
 
 type row = [16]float32
 

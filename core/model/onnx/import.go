@@ -61,12 +61,12 @@ type importer struct {
 	in    ValueInfo // the one input that is not an initializer
 	batch int64     // fixed batch size of the input, 0 when dynamic
 
-	m      *graph.Model
-	consts map[string]*Tensor // initializers, Constant nodes, what folds to one
-	shapes map[string][]int64 // results of shape arithmetic; anyBatch for B
-	vals   map[string]val     // what flows
-	params map[paramKey]int
-	names  map[string]bool // of model nodes
+	m                 *graph.Model
+	consts            map[string]*Tensor // initializers, Constant nodes, what folds to one
+	shapes            map[string][]int64 // results of shape arithmetic; anyBatch for B
+	vals              map[string]val     // what flows
+	params            map[paramKey]int
+	names, paramNames nameSet // of model nodes and parameters
 
 	live   []bool
 	users  map[string][]int // live nodes that read a value, once per use
@@ -93,7 +93,7 @@ func newImporter(b []byte) (*importer, error) {
 	}
 	im := &importer{
 		g: f.Graph, consts: map[string]*Tensor{}, shapes: map[string][]int64{}, vals: map[string]val{},
-		params: map[paramKey]int{}, names: map[string]bool{}, users: map[string][]int{}, maker: map[string]int{},
+		params: map[paramKey]int{}, names: newNameSet(), paramNames: newNameSet(), users: map[string][]int{}, maker: map[string]int{},
 		found: map[int]found{}, size: int64(len(b)),
 	}
 	for _, o := range f.Opsets {
@@ -334,10 +334,23 @@ func (im *importer) unique(n *Node) string {
 	if name == "" {
 		name = n.Outputs[0]
 	}
-	base := name
-	for k := 2; im.names[name] || name == ""; k++ {
-		name = fmt.Sprintf("%s_%d", base, k)
+	return im.names.next(name, "_")
+}
+
+// nameSet gives out names once: to one that is taken it adds the next number.
+type nameSet struct {
+	taken map[string]bool
+	last  map[string]int // number added last
+}
+
+func newNameSet() nameSet { return nameSet{map[string]bool{}, map[string]int{}} }
+
+func (s nameSet) next(base, sep string) string {
+	name := base
+	for name == "" || s.taken[name] {
+		s.last[base] = max(s.last[base], 1) + 1
+		name = fmt.Sprint(base, sep, s.last[base])
 	}
-	im.names[name] = true
+	s.taken[name] = true
 	return name
 }

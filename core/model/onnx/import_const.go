@@ -262,11 +262,7 @@ func (im *importer) param(key paramKey, t *Tensor, shape tensor.Shape) (int, err
 			return 0, fmt.Errorf("initializer %q: value %d is %v: the weights are damaged, export an earlier checkpoint", key.name, i, v)
 		}
 	}
-	name := t.Name
-	for k := 2; name == "" || im.m.Param(name) >= 0; k++ {
-		name = fmt.Sprintf("%s.%d", t.Name, k)
-	}
-	p := im.m.AddParam(name, key.role, shape, x)
+	p := im.m.AddParam(im.paramNames.next(t.Name, "."), key.role, shape, x)
 	im.params[key] = p
 	return p, nil
 }

@@ -107,6 +107,9 @@ func gemm(im *importer, i int, n *Node) error {
 	if transA != 0 {
 		return errors.New("transA is not supported: transpose the weight instead")
 	}
+	if c := im.consts[n.input(2)]; c != nil && len(c.Dims) == 2 && c.Dims[0] != 1 {
+		return fmt.Errorf("C = %q has shape %v: only one value for each output is supported", n.input(2), c.Dims)
+	}
 	return im.linear(i, n, transB == 0, alpha, n.input(2), beta)
 }
 
@@ -142,7 +145,7 @@ func (im *importer) withBias(i int, n *Node, op string, a graph.Attrs, w int, bi
 	last := n
 	if bias == "" {
 		if j, name := im.addAfter(n, im.m.Params[w].Shape[0], x.rank); j > i {
-			bias, last = name, &im.g.Nodes[j]
+			bias, last, beta = name, &im.g.Nodes[j], 1 // beta belongs to the layer's own bias
 			im.absorb[j] = true
 		}
 	}
@@ -269,9 +272,16 @@ func softmax(im *importer, _ int, n *Node) error {
 
 // drop leaves out what does nothing at inference.
 func drop(im *importer, _ int, n *Node) error {
-	for _, name := range n.Inputs[1:] { // Dropout's ratio and training_mode
-		if name != "" && im.consts[name] == nil {
+	for k, name := range n.Inputs[1:] { // Dropout's ratio and training_mode
+		if name == "" {
+			continue
+		}
+		c := im.consts[name]
+		if c == nil {
 			return fmt.Errorf("its argument %q is computed inside the model", name)
+		}
+		if k == 1 && c.isTrue() {
+			return errors.New("it is exported in training mode, where it drops at random: export the model in eval mode")
 		}
 	}
 	x, err := im.value(n.Inputs[0])

@@ -96,6 +96,22 @@ func TestImportRecognises(t *testing.T) {
 	}
 }
 
+// Gemm's beta scales its own C, not an Add behind it.
+func TestGemmWithoutBiasLeavesTheAddAlone(t *testing.T) {
+	gemm := op("Gemm", "z", "x", "w").with(attrInt("transB", 1), attrFloat("beta", 0))
+	b, err := Encode(onnxGraph(17, dims(4), []Tensor{weights("w", 3, 4), FromFloat32("b", []int64{3}, []float32{1, 2, 3})}, gemm, op("Add", "y", "z", "b")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := Import(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p := m.Params[m.Nodes[0].Params[1]]; !slices.Equal(p.Data, []float32{1, 2, 3}) {
+		t.Errorf("the bias became %v", p.Data)
+	}
+}
+
 // One initializer read twice is one parameter; read plain and transposed it is
 // two.
 func TestImportShares(t *testing.T) {
@@ -197,6 +213,8 @@ func TestImportRefuses(t *testing.T) {
 		"NaN weight":        {onnxGraph(17, dims(4), []Tensor{nan}, gemmT), []string{`"w"`, "value 2 is NaN"}},
 		"wrong width":       {onnxGraph(17, dims(5), []Tensor{w}, gemmT), []string{"n0", "5 features"}},
 		"wrong bias":        {onnxGraph(17, dims(4), []Tensor{w, b4}, op("Gemm", "y", "x", "w", "b").with(attrInt("transB", 1))), []string{`"b" has shape [4], need 3`}},
+		"column bias":       {onnxGraph(17, dims(4), []Tensor{w, weights("b", 3, 1)}, op("Gemm", "y", "x", "w", "b").with(attrInt("transB", 1))), []string{`"b" has shape [3 1]`}},
+		"training dropout":  {onnxGraph(17, dims(4), []Tensor{FromFloat32("p", nil, []float32{0.5}), {Name: "on", Type: Bool, Raw: []byte{1}}}, op("Dropout", "y", "x", "p", "on")), []string{"training mode"}},
 		"transA":            {onnxGraph(17, dims(4), []Tensor{w}, gemmT.with(attrInt("transA", 1))), []string{"transA"}},
 		"wrong attribute":   {onnxGraph(17, dims(4), []Tensor{w}, op("Gemm", "y", "x", "w").with(str("transB", "yes"))), []string{`attribute "transB"`}},
 		"computed weight":   {onnxGraph(17, dims(4), nil, op("Relu", "r", "x"), op("MatMul", "y", "x", "r")), []string{"n1", `"r" is computed`}},

@@ -211,3 +211,8 @@ func FromInt64(name string, dims []int64, x []int64) Tensor {
 	}
 	return Tensor{Name: name, Type: Int64, Dims: dims, Raw: b}
 }
+
+// isTrue reports whether t is a Boolean constant that is true.
+func (t *Tensor) isTrue() bool {
+	return t.Type == Bool && (len(t.Raw) > 0 && t.Raw[0] != 0 || len(t.Int32s) > 0 && t.Int32s[0] != 0)
+}

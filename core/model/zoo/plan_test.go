@@ -19,7 +19,7 @@ func compile(t *testing.T, m *graph.Model, o plan.Options) device.Exec {
 	if err != nil {
 		t.Fatal(err)
 	}
-	bank, err := dev.NewBank(plan.Weights(m, plan.Choose(m, dev)), o.Optim.Slots())
+	bank, err := dev.NewBank(plan.Weights(m, plan.Choose(m, dev, plan.DefaultPrices())), o.Optim.Slots())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,6 +19,7 @@ type model struct {
 	long    bool               // left out in short mode
 	least   int                // samples in a batch, at least
 	batch   int                // samples in a batch, 0 for one size after the other
+	ties    bool               // run it on samples of few different values
 }
 
 // vectorNet is a net on k features, windowNet one on an image that ends in a
@@ -177,6 +178,14 @@ func poolModels() (l []model) {
 				b.Linear("fc", b.Op("flat", "flatten", v), 5)
 			}})
 		}
+	}
+	// The first of equal values takes the gradient.
+	for _, win := range []device.Window{square(3, 2, 1, 1), square(2, 2, 0, 1)} {
+		l = append(l, model{name: fmt.Sprintf("maxpool/ties-k%d", win.KH), c: 5, h: 6, w: 5, train: true, ties: true, build: func(b *graph.Net) {
+			v := 0
+			v, b.Err = b.M.Append("pool", "maxpool", graph.Attrs{Win: &win}, nil, 0)
+			b.Linear("fc", b.Op("flat", "flatten", v), 5)
+		}})
 	}
 	for _, c := range []int{1, 5, 33} {
 		l = append(l, model{name: fmt.Sprint("globalavgpool/", c), c: c, h: 3, w: 5, train: true, build: func(b *graph.Net) {

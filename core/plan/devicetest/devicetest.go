@@ -98,7 +98,7 @@ func testOps(t *testing.T, dev device.Device) {
 				}
 				turn++
 				for k, mode := range modes {
-					j := job{m: m, formats: cs, mode: mode, lr: 0.05, optim: device.Optim{Momentum: 0.9, WeightDecay: 1e-2}, threads: 2}
+					j := job{m: m, formats: cs, mode: mode, lr: 0.05, optim: device.Optim{Momentum: 0.9, WeightDecay: 1e-2}, threads: 2, ties: mod.ties}
 					j.batch = batches[(turn+k+i)%len(batches)]
 					if mod.batch > 0 {
 						j.batch = mod.batch

@@ -25,6 +25,7 @@ type job struct {
 	ns      []int // samples of each step
 	threads int
 	seed    uint64 // of the data
+	ties    bool   // samples of few different values
 }
 
 // result is a named list of values that a job left behind. Results of one group
@@ -114,6 +115,11 @@ func (j job) step(i, n int) *device.Step {
 	in, classes := j.m.Input().Len(), j.m.Classes()
 	rows := n + 5
 	s := &device.Step{X: randoms(r, rows*in), Index: int64(i + 1), LR: j.lr, Out: make([]float32, n*classes)}
+	if j.ties {
+		for k, v := range s.X {
+			s.X[k] = float32(math.Round(2 * float64(v)))
+		}
+	}
 	for range rows {
 		s.Labels = append(s.Labels, int32(r.IntN(classes)))
 	}
