@@ -56,7 +56,7 @@ func (r *run) baseline(ctx context.Context) error {
 	r.lastAcc = s.Acc()
 	r.loop.BaseAcc, r.loop.BaseN = s.Acc(), s.N
 	r.setFloor()
-	if chance := 1 / float64(len(r.set.Classes)); s.Acc() < 1.5*chance {
+	if chance := 1 / float64(len(r.set.Classes)); s.Acc() < atChance*chance {
 		w := &event.Warning{
 			Text: fmt.Sprintf("the model is right on %.1f %% of the validation set, near the %.1f %% of guessing", 100*s.Acc(), 100*chance),
 			Fix:  "check the preprocessing (data.scale, data.mean, data.std), the order of the classes, or train longer",

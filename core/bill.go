@@ -94,6 +94,15 @@ func (b *bill) total() (float64, bool) {
 	return j, known
 }
 
+// band is the widest ± of all stages, in %.
+func (b *bill) band() float64 {
+	w := 0.0
+	for _, c := range b.cost {
+		w = max(w, c.Energy.Band)
+	}
+	return w
+}
+
 // plus adds two amounts; unknown stays unknown, the worse tier stands.
 func plus(a, b event.Joules) event.Joules {
 	if a.UJ == nil || b.UJ == nil {

@@ -3,6 +3,8 @@ package core
 import (
 	"encoding/json"
 	"fmt"
+	"math"
+	"slices"
 	"strings"
 
 	"pare/core/event"
@@ -11,6 +13,9 @@ import (
 // keepFiles is how many epoch checkpoints stay on disk for rolling back, next
 // to the special ones and the last good one.
 const keepFiles = 12
+
+// keepLast is how many of these are the newest ones.
+const keepLast = 4
 
 // stepName names the checkpoint of the current step.
 func (r *run) stepName() string { return fmt.Sprintf("s%d-%06d", r.loop.Stage, r.loop.Step) }
@@ -72,36 +77,59 @@ func (r *run) checkpoint(name string, acc float64) error {
 		return err
 	}
 	r.wrote = name
-	return r.tidy(name)
+	return r.tidy(kept{name, zeros, acc})
 }
 
-// tidy removes old epoch checkpoints.
-func (r *run) tidy(name string) error {
-	if special(name) {
+// kept is an epoch checkpoint on disk.
+type kept struct {
+	name       string
+	zeros, acc float64 // acc is −1 when it was not judged
+}
+
+// tidy removes epoch checkpoints that rolling back needs least.
+func (r *run) tidy(k kept) error {
+	if special(k.name) {
 		return nil
 	}
-	for i, f := range r.files {
-		if f == name {
-			r.files = append(r.files[:i], r.files[i+1:]...)
-			break
-		}
-	}
-	r.files = append(r.files, name)
-	for i := 0; len(r.files) > keepFiles && i < len(r.files)-1; {
-		f := r.files[i]
-		if f == r.loop.Good {
-			i++
-			continue
-		}
+	r.files = append(slices.DeleteFunc(r.files, func(f kept) bool { return f.name == k.name }), k)
+	for len(r.files) > keepFiles {
+		i := leastNeeded(r.files, r.loop.Good)
+		f := r.files[i].name
 		if err := r.emit(&event.Dropped{Name: f}); err != nil {
 			return err
 		}
 		if err := r.cfg.Store.Drop(f); err != nil {
 			return err
 		}
-		r.files = append(r.files[:i], r.files[i+1:]...)
+		r.files = slices.Delete(r.files, i, i+1)
 	}
 	return nil
+}
+
+// leastNeeded picks the checkpoint to remove: not one of the last few, the last
+// good one, or the most accurate one; of the others the one between whose
+// neighbours the zeros differ least, so that a few stay all along the way.
+func leastNeeded(files []kept, good string) int {
+	best := 0
+	for i, f := range files {
+		if f.acc > files[best].acc {
+			best = i
+		}
+	}
+	least, gap := -1, math.Inf(1)
+	for i := range len(files) - keepLast {
+		if files[i].name == good || i == best && files[i].acc >= 0 {
+			continue
+		}
+		before := 0.0
+		if i > 0 {
+			before = files[i-1].zeros
+		}
+		if d := math.Abs(files[i+1].zeros - before); d < gap {
+			least, gap = i, d
+		}
+	}
+	return max(least, 0)
 }
 
 // goBack loads a checkpoint and goes on from there.

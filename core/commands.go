@@ -105,8 +105,8 @@ func (r *run) decide(c Command, by string) error {
 
 // pause holds the run until go, stop or a rollback.
 func (r *run) pause(ctx context.Context, why string) error {
-	if r.paused {
-		return nil
+	if r.paused { // rolled back meanwhile: still paused, and the log must say so
+		return r.emit(&event.Paused{Stage: r.loop.Stage, Step: r.loop.Step, Why: why})
 	}
 	r.paused = true
 	defer func() { r.paused = false }()
@@ -185,6 +185,11 @@ func (r *run) wait(ctx context.Context, stage event.Stage, evidence string) erro
 			default:
 				if err := r.act(ctx, c, "person"); err != nil {
 					return err
+				}
+				if c.Cmd == CmdRollback { // to this stage: it waits again
+					if err := r.stage(stage, "waiting", evidence); err != nil {
+						return err
+					}
 				}
 			}
 		}

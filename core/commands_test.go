@@ -3,6 +3,8 @@ package core
 import (
 	"context"
 	"fmt"
+	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -214,6 +216,107 @@ func TestFloorGoesBackAndStops(t *testing.T) {
 		best := s.Floors[len(s.Floors)-1]
 		if best.Back == "" {
 			t.Errorf("ended at %.3f, under the floor", a)
+		}
+	}
+}
+
+// TestRollbackWhilePausedStaysPaused: the fold must know that the run waits.
+func TestRollbackWhilePausedStaysPaused(t *testing.T) {
+	r := small()
+	r.Auto = false
+	var st MemStore
+	var seen []event.Status
+	_, err := drive(t, r, &st, func(e event.Event, send func(Command)) {
+		switch b := e.Body.(type) {
+		case *event.StageChange:
+			switch {
+			case b.State != "waiting":
+			case b.Stage == event.Validate:
+				send(Command{Cmd: CmdRollback, Text: "s3-000000"})
+			default:
+				send(Command{Cmd: CmdNext})
+			}
+		case *event.Paused:
+			seen = append(seen, st.State.Status)
+			switch len(seen) {
+			case 1: // back in sparsify; once more, while paused
+				send(Command{Cmd: CmdRollback, Text: "s2-000000"})
+			case 2:
+				send(Command{Cmd: CmdStop})
+			}
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(seen) != 3 { // the last one is the stop
+		t.Fatalf("%d times paused, want after each roll-back and at the stop", len(seen))
+	}
+	for _, s := range seen {
+		if s != event.StatusPaused {
+			t.Errorf("status %q while the run waits", s)
+		}
+	}
+}
+
+func TestLeastNeededCheckpoint(t *testing.T) {
+	files := []kept{
+		{"a", 0.1, 0.8},
+		{"b", 0.2, 0.9}, // the best
+		{"c", 0.21, 0.7},
+		{"d", 0.35, 0.6},
+		{"e", 0.9, 0.5}, {"f", 0.9, 0.5}, {"g", 0.9, 0.5}, {"h", 0.9, 0.5}, // the newest
+	}
+	for _, c := range []struct {
+		files      []kept
+		good, want string
+	}{
+		{files, "", "c"},      // between 0.2 and 0.35
+		{files, "c", "a"},     // between 0 and 0.2
+		{files[1:], "c", "d"}, // all others are spoken for
+		{append([]kept{{"z", 0.9, 0.4}, {"y", 0.9, 0.4}}, files[4:]...), "", "y"},
+	} {
+		if i := leastNeeded(c.files, c.good); c.files[i].name != c.want {
+			t.Errorf("%v, good %q: %s goes, want %s", c.files, c.good, c.files[i].name, c.want)
+		}
+	}
+}
+
+// TestOneShotWithoutTrainingKeepsTheFloor: the pruned model is judged although
+// the stage has no epochs.
+func TestOneShotWithoutTrainingKeepsTheFloor(t *testing.T) {
+	r := small()
+	r.Train.Epochs = 40
+	r.Prune.Schedule, r.Prune.Epochs, r.Prune.Target, r.Floor.Points = "oneshot", 0, 0.98, 1
+	var st MemStore
+	if code := runAll(t, r, nil, &st); code != ExitTarget {
+		t.Errorf("exit %d, want %d: %s", code, ExitTarget, st.State.Done.Text)
+	}
+	if !slices.ContainsFunc(st.Events, func(e event.Event) bool { _, ok := e.Body.(*event.Floor); return ok }) {
+		t.Error("no event says that the floor was hit")
+	}
+}
+
+// TestGuessingProvesNothing: keeping the accuracy of a model that guesses is no
+// PASS.
+func TestGuessingProvesNothing(t *testing.T) {
+	r := small()
+	r.Train.Epochs, r.Prune.Epochs, r.Floor.Points = 0, 0, 100
+	var st MemStore
+	if code := runAll(t, r, nil, &st); code != ExitVerdict || st.State.Verdict.Verdict != "UNDECIDED" {
+		t.Errorf("exit %d, %+v", code, st.State.Verdict)
+	}
+}
+
+func TestNumbersMustBeFinite(t *testing.T) {
+	for key, change := range map[string]func(*Recipe){
+		"floor.points": func(r *Recipe) { r.Floor.Points = math.NaN() }, "train.lr": func(r *Recipe) { r.Train.LR = math.Inf(1) },
+		"data.scale": func(r *Recipe) { r.Data.Scale = math.NaN() }, "data.std": func(r *Recipe) { r.Data.Std = []float64{1, math.NaN()} },
+	} {
+		r := small()
+		change(r)
+		if err := r.Check(); err == nil || !strings.Contains(err.Error(), key) {
+			t.Errorf("%s: %v", key, err)
 		}
 	}
 }

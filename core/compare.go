@@ -48,7 +48,7 @@ func (r *run) compare(dense *train.Trainer, sd, sn train.Score) (*event.Ledger, 
 	}
 	l := &event.Ledger{Hardware: r.hw.Name, Rounds: alternations, Batch: batch}
 	l.Dense, l.Now = r.side(dense.Model, sd, dense.Resident()), r.side(r.model, sn, now.Resident())
-	l.Now.Zeros = r.zeros()
+	l.Dense.Zeros, l.Now.Zeros = zerosOf(dense.Model), r.zeros()
 	steps, err := r.alternate(step(dense), step(now))
 	if err != nil {
 		return nil, err

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"strings"
 
 	"pare/core/deploy"
 	"pare/core/event"
@@ -22,7 +23,7 @@ func (r *run) deploy(ctx context.Context) error {
 	if err := r.stage(event.Deploy, "started", ""); err != nil {
 		return err
 	}
-	if err := r.wait(ctx, event.Deploy, "choose the formats to write"); err != nil {
+	if err := r.wait(ctx, event.Deploy, "ready to write "+strings.Join(r.r.Deploy.Formats, ", ")); err != nil {
 		return err
 	}
 	r.startEpoch()
@@ -49,6 +50,11 @@ func (r *run) deploy(ctx context.Context) error {
 	}
 	if err := r.checkpoint("final", -1); err != nil {
 		return err
+	}
+	for _, d := range r.pending {
+		if err := r.refuse("the recipe's decision to %s %s at step %d of %s was never reached: this run is not the one it was saved from", d.Cmd, strings.TrimSpace(fmt.Sprint(d.Text, " ", d.Value)), d.Step, event.Stage(d.Stage)); err != nil {
+			return err
+		}
 	}
 	code, text := r.exit()
 	if err := r.emit(&event.Done{Exit: code, Text: text, Weights: r.model.WeightHash()}); err != nil {

@@ -16,6 +16,7 @@ import (
 	"pare/core/model/onnx"
 	"pare/core/model/zoo"
 	"pare/core/plan"
+	"pare/core/tensor"
 )
 
 // OpenDevice finds the device of a recipe's hardware.device.
@@ -82,6 +83,12 @@ func LoadModel(path string) (*graph.Model, error) {
 		if m.InputName, m.OutputName, err = onnx.Names(b); err != nil {
 			return nil, fmt.Errorf("model %s: %w", path, err)
 		}
+		for _, l := range m.Layers() { // the format has no masks
+			p := &m.Params[l.Param]
+			if k := tensor.MaskOfZeros(p.Data); float64(k.Zeros()) >= fewZeros*float64(len(p.Data)) {
+				p.Mask = k
+			}
+		}
 		return m, nil
 	case ".safetensors":
 		return deploy.Load(path)
@@ -91,6 +98,10 @@ func LoadModel(path string) (*graph.Model, error) {
 	}
 	return nil, fmt.Errorf("model %s: unknown kind of file; give an .onnx file or a .safetensors file written by pare", path)
 }
+
+// fewZeros is the share of exact zeros from which a layer of a file counts as
+// pared: trained weights are hardly ever zero by chance.
+const fewZeros = 0.02
 
 // openModel loads the recipe's model and checks it against the data.
 func openModel(r *Recipe, set *data.Data) (*graph.Model, zoo.Preset, []event.Warning, error) {
@@ -118,12 +129,25 @@ func openModel(r *Recipe, set *data.Data) (*graph.Model, zoo.Preset, []event.War
 			return nil, pre, nil, err
 		}
 	}
+	if z := zerosOf(m); r.Model.Path != "" && z > 0 {
+		warn = append(warn, event.Warning{Text: fmt.Sprintf("the model has %.1f %% zeros already: they stay zero, and what is called dense below is the model as it came", 100*z)})
+	}
 	for _, s := range r.Prune.Skip {
 		if err := knownLayer(m, s); err != nil {
 			return nil, pre, nil, err
 		}
 	}
 	return m, pre, warn, nil
+}
+
+// zerosOf is the share of masked weights among the prunable ones.
+func zerosOf(m *graph.Model) float64 {
+	zeros, of := 0, 0
+	for _, l := range m.Layers() {
+		p := m.Params[l.Param]
+		zeros, of = zeros+p.Mask.Zeros(), of+p.Shape.Len()
+	}
+	return float64(zeros) / float64(max(of, 1))
 }
 
 func knownLayer(m *graph.Model, name string) error {

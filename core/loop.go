@@ -7,6 +7,7 @@ import (
 	"math"
 
 	"pare/core/data"
+	"pare/core/energy"
 	"pare/core/event"
 	"pare/core/graph"
 	"pare/core/train"
@@ -214,7 +215,8 @@ func (r *run) budget() error {
 	if !known || spent < limit {
 		return nil
 	}
-	text := fmt.Sprintf("budget of %.0f J spent (%.0f J %s)", limit, spent, r.meter.Tier())
+	uj := int64(spent * 1e6)
+	text := fmt.Sprintf("budget of %g J spent: %s; a new run with a larger budget.joules goes further", limit, energy.Format(energy.Reading{UJ: &uj, Tier: r.meter.Tier(), Band: r.bill.band(), Coverage: 1}))
 	if err := r.checkpoint(r.stepName(), r.lastAcc); err != nil {
 		return err
 	}

@@ -49,6 +49,10 @@ func Predict(m *graph.Model, dev device.Device, hw hwprofiles.Profile, rec *Reci
 			gone += int64(rec.Prune.Target * float64(m.Params[l.Param].Shape.Len()))
 		}
 	}
+	one := hw // one sample at a time runs on one CPU
+	if hw.Kind == "cpu" {
+		one.Visible = 1
+	}
 	l := &event.Ledger{Predicted: true, Hardware: hw.Name, Batch: batch}
 	l.Dense = event.Side{Params: all, FileBytes: all * 4}
 	l.Now = event.Side{Params: all - gone, Zeros: rec.Prune.Target, FileBytes: packedGuess(all, gone, rec.Prune.Pattern)}
@@ -59,7 +63,10 @@ func Predict(m *graph.Model, dev device.Device, hw hwprofiles.Profile, rec *Reci
 		}
 		e := hw.Estimate(hwCosts(step, ws, batch, share, pruned, rec.Prune.Pattern))
 		s.StepCPUUS, s.StepBand, s.StepEnergy = micros(e), e.BandPct, estimated(e, hw)
-		f := hw.Estimate(hwCosts(infer, ws, 1, share, pruned, rec.Prune.Pattern))
+		if hw.Kind == "cpu" { // of all CPUs, as the finished ledger has it
+			s.StepCPUUS *= float64(max(hw.CPUs(), 1))
+		}
+		f := one.Estimate(hwCosts(infer, ws, 1, share, pruned, rec.Prune.Pattern))
 		s.InferUS, s.InferBand, s.InferEnergy = micros(f), f.BandPct, estimated(f, hw)
 		if e.Note != "" {
 			l.Note = e.Note

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"strings"
 
@@ -134,6 +135,7 @@ func DefaultRecipe() *Recipe {
 		Version: RecipeVersion, Seed: 1,
 		Model:    ModelSpec{Name: "lenet-300-100"},
 		Data:     DataSpec{Name: "fashion-mnist"},
+		Train:    TrainSpec{Epochs: 15},
 		Prune:    PruneSpec{Score: "magnitude", Pattern: "block4x1", Distribution: "global", Schedule: "cubic", Target: 0.9, Epochs: 20, Levels: 8, RewindStep: -1, LRSchedule: "cosine"},
 		Floor:    FloorSpec{Points: 2},
 		Hardware: HWSpec{Device: "auto"},
@@ -231,6 +233,9 @@ func (r *Recipe) Check() error {
 			return err
 		}
 	}
+	if err := r.finite(); err != nil {
+		return err
+	}
 	switch {
 	case !(p.Target >= 0 && p.Target < 1):
 		return fmt.Errorf("prune.target = %g: the share of zeros must be at least 0 and below 1 (0.9 = 90 %%)", p.Target)
@@ -289,4 +294,25 @@ func names(l []prune.Word) []string {
 		out = append(out, w.Name)
 	}
 	return out
+}
+
+// finite refuses NaN and infinities: no comparison would notice a NaN.
+func (r *Recipe) finite() error {
+	for _, x := range []struct {
+		key string
+		v   []float64
+	}{
+		{"train.lr", []float64{r.Train.LR}}, {"train.momentum", []float64{r.Train.Momentum}}, {"train.weight_decay", []float64{r.Train.WeightDecay}},
+		{"prune.target", []float64{r.Prune.Target}}, {"prune.lr", []float64{r.Prune.LR}},
+		{"floor.points", []float64{r.Floor.Points}}, {"floor.accuracy", []float64{r.Floor.Accuracy}}, {"budget.joules", []float64{r.Budget.Joules}},
+		{"data.val", []float64{r.Data.Val}}, {"data.test", []float64{r.Data.Test}}, {"data.scale", []float64{r.Data.Scale}},
+		{"data.mean", r.Data.Mean}, {"data.std", r.Data.Std},
+	} {
+		for _, v := range x.v {
+			if math.IsNaN(v) || math.IsInf(v, 0) {
+				return fmt.Errorf("%s holds %v: give a number", x.key, v)
+			}
+		}
+	}
+	return nil
 }

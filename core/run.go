@@ -77,9 +77,9 @@ type run struct {
 	redo    []Decision // a crash came between them and the next checkpoint
 	pending []Decision // the recipe's, still to come
 	paused  bool
-	wrote   string   // last checkpoint's name
-	files   []string // epoch checkpoints on disk, oldest first
-	lastAcc float64  // validation accuracy last seen, −1 unknown
+	wrote   string  // last checkpoint's name
+	files   []kept  // epoch checkpoints on disk, oldest first
+	lastAcc float64 // validation accuracy last seen, −1 unknown
 	bill    bill
 	metric  metricWindow
 }
@@ -224,7 +224,7 @@ func (r *run) begin() error {
 	if res.Log != nil {
 		for _, ck := range res.Log.Checkpoints {
 			if !special(ck.Name) {
-				r.files = append(r.files, ck.Name)
+				r.files = append(r.files, kept{ck.Name, ck.Zeros, ck.Acc})
 			}
 		}
 		for _, s := range res.Log.Stages {

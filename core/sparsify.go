@@ -23,6 +23,11 @@ func (r *run) sparsify(ctx context.Context) error {
 		return err
 	}
 	p := r.r.Prune
+	if z := r.zeros(); r.loop.Step == 0 && z > 0 && z >= p.Target {
+		if err := r.refuse("the model has %.1f %% zeros already, the target is %.1f %%: nothing is taken away", 100*z, 100*p.Target); err != nil {
+			return err
+		}
+	}
 	lr := p.LR
 	if lr == 0 {
 		lr = r.r.Train.LR / 2 // gentler than from scratch: the weights are good already
@@ -57,7 +62,7 @@ func (r *run) sparsify(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if good := r.loop.Good; s.Acc() < r.loop.Floor && good != "" && good != r.stepName() {
+	if good := r.loop.Good; s.Acc() < r.loop.Floor && good != "" { // one shot without training may be under its own first checkpoint
 		if err := r.emit(&event.Floor{Step: r.loop.Step, Acc: s.Acc(), Floor: r.loop.Floor, Back: good, Zeros: r.zeros()}); err != nil {
 			return err
 		}

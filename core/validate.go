@@ -9,6 +9,9 @@ import (
 	"pare/core/train"
 )
 
+// atChance times the share of guessing is an accuracy that proves nothing.
+const atChance = 1.5
+
 // alternations is how often dense and pared are measured in turn.
 const alternations = 5
 
@@ -102,7 +105,10 @@ func (r *run) judge(dense, now, label []int32, sd, sn train.Score) *event.Verdic
 		v.Floor = sd.Acc() + drop
 		above, below = v.Lo > drop, v.Hi < drop
 	}
+	guessing := sd.Acc() < atChance/float64(len(r.set.Classes))
 	switch {
+	case guessing:
+		v.Verdict = "UNDECIDED"
 	case above:
 		v.Verdict = "PASS"
 	case below:
@@ -110,8 +116,15 @@ func (r *run) judge(dense, now, label []int32, sd, sn train.Score) *event.Verdic
 	default:
 		v.Verdict = "UNDECIDED"
 	}
-	v.Text = fmt.Sprintf("%.1f %% against a floor of %.1f %% (difference %s pt, 95 %%: %s to %s, %d test samples)",
-		100*sn.Acc(), 100*v.Floor, signed(100*v.Diff, 1), signed(100*v.Lo, 1), signed(100*v.Hi, 1), sn.N)
+	floor := fmt.Sprintf("a floor of %.1f %%", 100*v.Floor)
+	if r.r.Floor.Accuracy == 0 {
+		floor += fmt.Sprintf(", %g points under dense", r.r.Floor.Points)
+	}
+	v.Text = fmt.Sprintf("%.1f %% against %s (difference %s pt, 95 %%: %s to %s, %d test samples)",
+		100*sn.Acc(), floor, signed(100*v.Diff, 1), signed(100*v.Lo, 1), signed(100*v.Hi, 1), sn.N)
+	if guessing {
+		v.Text = fmt.Sprintf("the dense model is right on %.1f %% of the test set, near the %.1f %% of guessing: nothing is proved by keeping that · ", 100*sd.Acc(), 100/float64(len(r.set.Classes))) + v.Text
+	}
 	v.Classes = make([]event.ClassRow, len(r.set.Classes))
 	for i, l := range label {
 		c := &v.Classes[l]

@@ -48,29 +48,36 @@ func (s *Session) each(f func(event.Event)) error {
 	}
 }
 
-// Decisions are the choices a person made, in order, in the form a recipe
-// carries: a new run repeats them at the same steps. What a resumed run did
-// again because the log said so stands once.
+// Decisions are the choices a person made that count in the end, in order, in the
+// form a recipe carries: a new run repeats them at the same steps. Going back to a
+// checkpoint undoes what was decided after it, so neither that nor the going back
+// is among them. Whatever pare went back for (a floor, a crash) it does again.
 func (s *Session) Decisions() ([]core.Decision, error) {
 	var l []core.Decision
+	at := map[string]int{} // decisions before each checkpoint
 	seen := map[core.Decision]bool{}
 	err := s.each(func(e event.Event) {
-		b, ok := e.Body.(*event.Decision)
-		if !ok || b.By == "pare" {
-			return // pare's own follow from the recipe
+		switch b := e.Body.(type) {
+		case *event.Checkpoint:
+			at[b.Name] = len(l)
+		case *event.Resumed:
+			if n, ok := at[b.Checkpoint]; ok && b.Why == "rollback" && n <= len(l) {
+				for _, d := range l[n:] {
+					delete(seen, d)
+				}
+				l = l[:n:n]
+			}
+		case *event.Decision:
+			if b.By == "pare" || b.Cmd != core.CmdTarget { // pare's own follow from the recipe; the rest changes nothing that is computed, or is in recipe.toml
+				return
+			}
+			d := core.Decision{Stage: int(b.Stage), Step: b.Step, Cmd: b.Cmd, Value: b.Value, Text: b.Text}
+			if b.By != "person" && seen[d] {
+				return
+			}
+			seen[d] = true
+			l = append(l, d)
 		}
-		switch b.Cmd {
-		case core.CmdConfigure: // is in recipe.toml
-			return
-		case core.CmdPause, core.CmdGo, core.CmdNext, core.CmdStop: // change nothing that is computed
-			return
-		}
-		d := core.Decision{Stage: int(b.Stage), Step: b.Step, Cmd: b.Cmd, Value: b.Value, Text: b.Text}
-		if b.By != "person" && seen[d] {
-			return
-		}
-		seen[d] = true
-		l = append(l, d)
 	})
 	return l, err
 }

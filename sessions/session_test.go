@@ -311,22 +311,26 @@ func TestRemove(t *testing.T) {
 	}
 }
 
-// TestDecisions: what a person did, in order, once; what pare did by itself and
-// what is in the recipe anyway is left out.
+// TestDecisions: what a person did that still counts, in order, once; what pare
+// did by itself, what a roll-back undid and what is in the recipe anyway is left
+// out.
 func TestDecisions(t *testing.T) {
 	s := newSession(t, "", 100)
 	d := func(step int64, cmd string, v float64, by string) event.Body {
 		return &event.Decision{Stage: event.Sparsify, Step: step, Cmd: cmd, Value: v, By: by}
 	}
 	write(t, s,
-		&event.Started{Format: event.Version}, d(1, "target", 0.5, "recipe"), d(2, "target", 0.6, "person"), d(3, "pause", 0, "person"), d(3, "go", 0, "person"),
-		&event.Decision{Cmd: "configure", Text: "…", By: "person"}, d(4, "target", 0.7, "pare"),
-		&event.Resumed{Why: "crash"}, d(2, "target", 0.6, "recipe"), d(5, "rollback", 0, "person"), d(2, "target", 0.6, "person"), d(9, "stop", 0, "person"))
+		&event.Started{Format: event.Version}, d(1, "target", 0.5, "recipe"), &event.Checkpoint{Name: "a"},
+		d(2, "target", 0.6, "person"), d(3, "pause", 0, "person"), d(3, "go", 0, "person"),
+		&event.Decision{Cmd: "configure", Text: "…", By: "person"}, d(4, "target", 0.7, "pare"), &event.Checkpoint{Name: "b"},
+		&event.Resumed{Checkpoint: "a", Why: "crash"}, d(2, "target", 0.6, "recipe"), // done again
+		&event.Resumed{Checkpoint: "a", Why: "floor"},                                                                  // happens again by itself
+		d(5, "target", 0.8, "person"), d(6, "rollback", 0, "person"), &event.Resumed{Checkpoint: "b", Why: "rollback"}, // undone
+		d(7, "target", 0.8, "person"), d(9, "stop", 0, "person"))
 	want := []core.Decision{
 		{Stage: 3, Step: 1, Cmd: "target", Value: 0.5},
 		{Stage: 3, Step: 2, Cmd: "target", Value: 0.6},
-		{Stage: 3, Step: 5, Cmd: "rollback"},
-		{Stage: 3, Step: 2, Cmd: "target", Value: 0.6}, // given again after going back
+		{Stage: 3, Step: 7, Cmd: "target", Value: 0.8},
 	}
 	got, err := s.Decisions()
 	if err != nil || !reflect.DeepEqual(got, want) {

@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"reflect"
 	"runtime"
 	"strings"
 	"testing"
@@ -357,8 +356,8 @@ func TestRollback(t *testing.T) {
 	if r.Step > last || last-r.Step > 20 {
 		t.Errorf("resumed at step %d, killed after step %d", r.Step, last)
 	}
-	if got, err := s.Decisions(); err != nil || !reflect.DeepEqual(got, []core.Decision{{Stage: 1, Step: got[0].Step, Cmd: core.CmdRollback, Text: "s1-000020"}}) {
-		t.Errorf("decisions %+v, %v", got, err)
+	if got, err := s.Decisions(); err != nil || len(got) > 0 {
+		t.Errorf("decisions %+v, %v: a run that went back did nothing that counts", got, err)
 	}
 }
 

@@ -124,7 +124,7 @@ func fromFile(f *safetensors.File) (*graph.Model, error) {
 		}
 		p.Data = x
 		if format == Safetensors && m.Prunable(i) {
-			p.Mask = maskOfZeros(p.Data)
+			p.Mask = tensor.MaskOfZeros(p.Data)
 		}
 	}
 	return m, m.Verify()

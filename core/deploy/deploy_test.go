@@ -138,7 +138,7 @@ func TestRoundTrip(t *testing.T) {
 				}
 				exact := p.Mask
 				if format == Safetensors && want.Prunable(i) {
-					exact = maskOfZeros(p.Data)
+					exact = tensor.MaskOfZeros(p.Data)
 				}
 				if !exact.Equal(q.Mask) {
 					t.Fatalf("%s: mask of %s changed: %d zeros, were %d", format, p.Name, q.Mask.Zeros(), exact.Zeros())
@@ -327,10 +327,10 @@ func TestWriteRefuses(t *testing.T) {
 	bare.Params[0].Data = nil
 	twice := net(t, 1, 2, 3, 2) // fc.weight packs into the name of another
 	i := twice.Param("fc.weight")
-	twice.Params[i].Mask = maskOfZeros(make([]float32, twice.Params[i].Shape.Len()))
+	twice.Params[i].Mask = tensor.MaskOfZeros(make([]float32, twice.Params[i].Shape.Len()))
 	twice.Params[twice.Param("fc.bias")].Name = "fc.weight.rows"
 	flat := net(t, 1, 2, 3, 2)
-	flat.Params[flat.Param("fc.bias")].Mask = maskOfZeros(make([]float32, 3))
+	flat.Params[flat.Param("fc.bias")].Mask = tensor.MaskOfZeros(make([]float32, 3))
 	for _, c := range []struct {
 		m            *graph.Model
 		format, want string

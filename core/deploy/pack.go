@@ -152,17 +152,3 @@ func wholeBlocks(m *tensor.Mask, n, k int) bool {
 	}
 	return true
 }
-
-// maskOfZeros keeps what is not zero; nil when nothing is.
-func maskOfZeros(x []float32) *tensor.Mask {
-	m := tensor.NewMask(len(x))
-	for i, v := range x {
-		if v == 0 {
-			m.Drop(i)
-		}
-	}
-	if m.Zeros() == 0 {
-		return nil
-	}
-	return m
-}

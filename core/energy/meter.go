@@ -289,6 +289,9 @@ func (m *Meter) Between(a, b Mark) Reading {
 	return r
 }
 
+// shortest is the least window of an estimate: the system tells CPU time in µs.
+const shortest = 100 * time.Microsecond
+
 // Estimate is the energy from mark a to mark b by the profile, tier E, whatever
 // source the meter uses: CPU seconds of this process × busy_core_w.
 func (m *Meter) Estimate(a, b Mark) Reading {
@@ -300,8 +303,8 @@ func (m *Meter) Estimate(a, b Mark) Reading {
 	case m.busyW == 0:
 		r.Source, r.Note = "none", joinNotes("no energy source on this machine", m.noProfile())
 		return r
-	case b.at-a.at < int64(time.Millisecond) || b.cpu < a.cpu:
-		r.Note = fmt.Sprintf("a window of %v is too short for an estimate: at least 1ms", Wall(a, b))
+	case b.at-a.at < int64(shortest) || b.cpu < a.cpu:
+		r.Note = fmt.Sprintf("a window of %v is too short for an estimate: at least %v", Wall(a, b), shortest)
 		return r
 	}
 	if m.profile.Boundary != "" {

@@ -44,12 +44,12 @@ func TestProfileSource(t *testing.T) {
 	if CPUMicros(a, b) != 3_000_000 || Wall(a, b) != 2*time.Second {
 		t.Errorf("%d µs, %v", CPUMicros(a, b), Wall(a, b))
 	}
-	// 1 ms is enough, less is not.
-	f.advance(time.Millisecond)
-	f.cpuUS += 1000
+	// 100 µs are enough, less is not.
+	f.advance(shortest)
+	f.cpuUS += 100
 	c := m.Mark()
-	wantUJ(t, "1 ms", m.Between(b, c), 6500)
-	f.advance(time.Millisecond - 1)
+	wantUJ(t, "100 µs", m.Between(b, c), 650)
+	f.advance(shortest - 1)
 	if r := m.Between(c, m.Mark()); r.UJ != nil || !strings.Contains(r.Note, "too short") {
 		t.Errorf("%+v", r)
 	}

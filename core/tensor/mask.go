@@ -26,6 +26,20 @@ func NewMask(n int) *Mask {
 	return m
 }
 
+// MaskOfZeros keeps what is not zero; nil when nothing is.
+func MaskOfZeros(x []float32) *Mask {
+	m := NewMask(len(x))
+	for i, v := range x {
+		if v == 0 {
+			m.Drop(i)
+		}
+	}
+	if m.Zeros() == 0 {
+		return nil
+	}
+	return m
+}
+
 // Kept reports whether element i stays.
 func (m *Mask) Kept(i int) bool { return m == nil || m.Bits[i>>6]>>(i&63)&1 == 1 }
 
