@@ -572,6 +572,46 @@ func reluRowsAVX2(p *rowArgs)
 //go:noescape
 func reluGradAVX2(p *rowArgs)
 
+// geluRowsAVX2 is geluRows in assembly.
+//
+//go:noescape
+func geluRowsAVX2(p *rowArgs)
+
+// geluGradAVX2 is geluGrad in assembly.
+//
+//go:noescape
+func geluGradAVX2(p *rowArgs)
+
+// siluRowsAVX2 is siluRows in assembly.
+//
+//go:noescape
+func siluRowsAVX2(p *rowArgs)
+
+// siluGradAVX2 is siluGrad in assembly.
+//
+//go:noescape
+func siluGradAVX2(p *rowArgs)
+
+// hardSwishRowsAVX2 is hardSwishRows in assembly.
+//
+//go:noescape
+func hardSwishRowsAVX2(p *rowArgs)
+
+// hardSwishGradAVX2 is hardSwishGrad in assembly.
+//
+//go:noescape
+func hardSwishGradAVX2(p *rowArgs)
+
+// tanhRowsAVX2 is tanhRows in assembly.
+//
+//go:noescape
+func tanhRowsAVX2(p *rowArgs)
+
+// tanhGradAVX2 is tanhGrad in assembly.
+//
+//go:noescape
+func tanhGradAVX2(p *rowArgs)
+
 // addRowsAVX2 is addRows in assembly.
 //
 //go:noescape
@@ -1202,6 +1242,86 @@ func reluGrad(p *rowArgs) {
 		return
 	}
 	reluGradGo(p)
+}
+
+// geluRows computes dst = x·Φ(x) of a over n rows. dst may be a.
+// One call should stay below maxActRows rows.
+func geluRows(p *rowArgs) {
+	if useAVX2 {
+		geluRowsAVX2(p)
+		return
+	}
+	geluRowsGo(p)
+}
+
+// geluGrad computes dst = a·gelu′(b) over n rows: dx from dy and x. dst may be a or b.
+// One call should stay below maxActRows rows.
+func geluGrad(p *rowArgs) {
+	if useAVX2 {
+		geluGradAVX2(p)
+		return
+	}
+	geluGradGo(p)
+}
+
+// siluRows computes dst = x/(1+e^−x) of a over n rows. dst may be a.
+// One call should stay below maxActRows rows.
+func siluRows(p *rowArgs) {
+	if useAVX2 {
+		siluRowsAVX2(p)
+		return
+	}
+	siluRowsGo(p)
+}
+
+// siluGrad computes dst = a·silu′(b) over n rows: dx from dy and x. dst may be a or b.
+// One call should stay below maxActRows rows.
+func siluGrad(p *rowArgs) {
+	if useAVX2 {
+		siluGradAVX2(p)
+		return
+	}
+	siluGradGo(p)
+}
+
+// hardSwishRows computes dst = x·min(max(x+3, 0), 6)/6 of a over n rows. dst may be a.
+// One call should stay below maxActRows rows.
+func hardSwishRows(p *rowArgs) {
+	if useAVX2 {
+		hardSwishRowsAVX2(p)
+		return
+	}
+	hardSwishRowsGo(p)
+}
+
+// hardSwishGrad computes dst = a·hardswish′(b) over n rows: dx from dy and x. dst may be a or b.
+// One call should stay below maxActRows rows.
+func hardSwishGrad(p *rowArgs) {
+	if useAVX2 {
+		hardSwishGradAVX2(p)
+		return
+	}
+	hardSwishGradGo(p)
+}
+
+// tanhRows computes dst = tanh of a over n rows. dst may be a.
+// One call should stay below maxActRows rows.
+func tanhRows(p *rowArgs) {
+	if useAVX2 {
+		tanhRowsAVX2(p)
+		return
+	}
+	tanhRowsGo(p)
+}
+
+// tanhGrad computes dst = a·(1−b²) over n rows: dx from dy and y. dst may be a or b.
+// One call should stay below maxActRows rows.
+func tanhGrad(p *rowArgs) {
+	if useAVX2 {
+		tanhGradAVX2(p)
+		return
+	}
+	tanhGradGo(p)
 }
 
 // addRows computes dst = a + b over n rows. dst may be a or b.

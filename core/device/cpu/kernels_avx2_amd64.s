@@ -6497,6 +6497,359 @@ row:
 	VZEROUPPER
 	RET
 
+// func geluRowsAVX2(p *args)
+TEXT ·geluRowsAVX2(SB), NOSPLIT, $0-8
+	MOVQ p+0(FP), DI
+	MOVQ rowArgs_dst(DI), DX
+	MOVQ rowArgs_a(DI), SI
+	MOVQ rowArgs_n(DI), CX
+	SHLQ $1, CX
+	PCALIGN $32
+half:
+	VMOVUPS (SI), Y0
+	VMULPS Y0, Y0, Y3
+	VMULPS ·actTable+192(SB), Y3, Y3
+	VMOVUPS ·actTable+384(SB), Y4
+	VMAXPS Y3, Y4, Y3
+	VMOVUPS ·actTable+416(SB), Y4
+	VMINPS Y3, Y4, Y3
+	VMULPS ·actTable+288(SB), Y3, Y4
+	VROUNDPS $0, Y4, Y4
+	VFNMADD231PS ·actTable+320(SB), Y4, Y3
+	VFNMADD231PS ·actTable+352(SB), Y4, Y3
+	VCVTPS2DQ Y4, Y4
+	VPADDD ·actTable+640(SB), Y4, Y4
+	VPSLLD $23, Y4, Y4
+	VMOVUPS ·actTable+448(SB), Y5
+	VFMADD213PS ·actTable+480(SB), Y3, Y5
+	VFMADD213PS ·actTable+512(SB), Y3, Y5
+	VFMADD213PS ·actTable+544(SB), Y3, Y5
+	VFMADD213PS ·actTable+576(SB), Y3, Y5
+	VFMADD213PS ·actTable+608(SB), Y3, Y5
+	VMULPS Y3, Y5, Y5
+	VFMADD213PS Y3, Y3, Y5
+	VADDPS ·actTable+0(SB), Y5, Y5
+	VMULPS Y4, Y5, Y3
+	VANDPS ·actTable+256(SB), Y0, Y4
+	VMULPS ·actTable+672(SB), Y4, Y4
+	VMOVUPS ·actTable+0(SB), Y5
+	VMULPS ·actTable+704(SB), Y4, Y4
+	VADDPS Y5, Y4, Y4
+	VDIVPS Y4, Y5, Y4
+	VMOVUPS ·actTable+864(SB), Y2
+	VFMADD213PS ·actTable+832(SB), Y4, Y2
+	VFMADD213PS ·actTable+800(SB), Y4, Y2
+	VFMADD213PS ·actTable+768(SB), Y4, Y2
+	VFMADD213PS ·actTable+736(SB), Y4, Y2
+	VMULPS Y4, Y2, Y2
+	VMULPS Y3, Y2, Y2
+	VMULPS ·actTable+32(SB), Y2, Y2
+	VSUBPS Y2, Y5, Y5
+	VBLENDVPS Y0, Y2, Y5, Y2
+	VMULPS Y2, Y0, Y0
+	VMOVUPS Y0, (DX)
+	ADDQ $32, SI
+	ADDQ $32, DX
+	DECQ CX
+	JNZ half
+	VZEROUPPER
+	RET
+
+// func geluGradAVX2(p *args)
+TEXT ·geluGradAVX2(SB), NOSPLIT, $0-8
+	MOVQ p+0(FP), DI
+	MOVQ rowArgs_dst(DI), DX
+	MOVQ rowArgs_a(DI), SI
+	MOVQ rowArgs_n(DI), CX
+	MOVQ rowArgs_b(DI), BX
+	SHLQ $1, CX
+	PCALIGN $32
+half:
+	VMOVUPS (SI), Y0
+	VMOVUPS (BX), Y1
+	VMULPS Y1, Y1, Y3
+	VMULPS ·actTable+192(SB), Y3, Y3
+	VMOVUPS ·actTable+384(SB), Y4
+	VMAXPS Y3, Y4, Y3
+	VMOVUPS ·actTable+416(SB), Y4
+	VMINPS Y3, Y4, Y3
+	VMULPS ·actTable+288(SB), Y3, Y4
+	VROUNDPS $0, Y4, Y4
+	VFNMADD231PS ·actTable+320(SB), Y4, Y3
+	VFNMADD231PS ·actTable+352(SB), Y4, Y3
+	VCVTPS2DQ Y4, Y4
+	VPADDD ·actTable+640(SB), Y4, Y4
+	VPSLLD $23, Y4, Y4
+	VMOVUPS ·actTable+448(SB), Y5
+	VFMADD213PS ·actTable+480(SB), Y3, Y5
+	VFMADD213PS ·actTable+512(SB), Y3, Y5
+	VFMADD213PS ·actTable+544(SB), Y3, Y5
+	VFMADD213PS ·actTable+576(SB), Y3, Y5
+	VFMADD213PS ·actTable+608(SB), Y3, Y5
+	VMULPS Y3, Y5, Y5
+	VFMADD213PS Y3, Y3, Y5
+	VADDPS ·actTable+0(SB), Y5, Y5
+	VMULPS Y4, Y5, Y3
+	VANDPS ·actTable+256(SB), Y1, Y4
+	VMULPS ·actTable+672(SB), Y4, Y4
+	VMOVUPS ·actTable+0(SB), Y5
+	VMULPS ·actTable+704(SB), Y4, Y4
+	VADDPS Y5, Y4, Y4
+	VDIVPS Y4, Y5, Y4
+	VMOVUPS ·actTable+864(SB), Y2
+	VFMADD213PS ·actTable+832(SB), Y4, Y2
+	VFMADD213PS ·actTable+800(SB), Y4, Y2
+	VFMADD213PS ·actTable+768(SB), Y4, Y2
+	VFMADD213PS ·actTable+736(SB), Y4, Y2
+	VMULPS Y4, Y2, Y2
+	VMULPS Y3, Y2, Y2
+	VMULPS ·actTable+32(SB), Y2, Y2
+	VSUBPS Y2, Y5, Y5
+	VBLENDVPS Y1, Y2, Y5, Y2
+	VMULPS ·actTable+896(SB), Y3, Y3
+	VFMADD231PS Y3, Y1, Y2
+	VMULPS Y2, Y0, Y0
+	VMOVUPS Y0, (DX)
+	ADDQ $32, SI
+	ADDQ $32, DX
+	ADDQ $32, BX
+	DECQ CX
+	JNZ half
+	VZEROUPPER
+	RET
+
+// func siluRowsAVX2(p *args)
+TEXT ·siluRowsAVX2(SB), NOSPLIT, $0-8
+	MOVQ p+0(FP), DI
+	MOVQ rowArgs_dst(DI), DX
+	MOVQ rowArgs_a(DI), SI
+	MOVQ rowArgs_n(DI), CX
+	SHLQ $1, CX
+	PCALIGN $32
+half:
+	VMOVUPS (SI), Y0
+	VXORPS ·actTable+224(SB), Y0, Y2
+	VMOVUPS ·actTable+384(SB), Y3
+	VMAXPS Y2, Y3, Y2
+	VMOVUPS ·actTable+416(SB), Y3
+	VMINPS Y2, Y3, Y2
+	VMULPS ·actTable+288(SB), Y2, Y3
+	VROUNDPS $0, Y3, Y3
+	VFNMADD231PS ·actTable+320(SB), Y3, Y2
+	VFNMADD231PS ·actTable+352(SB), Y3, Y2
+	VCVTPS2DQ Y3, Y3
+	VPADDD ·actTable+640(SB), Y3, Y3
+	VPSLLD $23, Y3, Y3
+	VMOVUPS ·actTable+448(SB), Y4
+	VFMADD213PS ·actTable+480(SB), Y2, Y4
+	VFMADD213PS ·actTable+512(SB), Y2, Y4
+	VFMADD213PS ·actTable+544(SB), Y2, Y4
+	VFMADD213PS ·actTable+576(SB), Y2, Y4
+	VFMADD213PS ·actTable+608(SB), Y2, Y4
+	VMULPS Y2, Y4, Y4
+	VFMADD213PS Y2, Y2, Y4
+	VADDPS ·actTable+0(SB), Y4, Y4
+	VMULPS Y3, Y4, Y2
+	VADDPS ·actTable+0(SB), Y2, Y2
+	VMOVUPS ·actTable+0(SB), Y3
+	VDIVPS Y2, Y3, Y2
+	VMULPS Y2, Y0, Y0
+	VMOVUPS Y0, (DX)
+	ADDQ $32, SI
+	ADDQ $32, DX
+	DECQ CX
+	JNZ half
+	VZEROUPPER
+	RET
+
+// func siluGradAVX2(p *args)
+TEXT ·siluGradAVX2(SB), NOSPLIT, $0-8
+	MOVQ p+0(FP), DI
+	MOVQ rowArgs_dst(DI), DX
+	MOVQ rowArgs_a(DI), SI
+	MOVQ rowArgs_n(DI), CX
+	MOVQ rowArgs_b(DI), BX
+	SHLQ $1, CX
+	PCALIGN $32
+half:
+	VMOVUPS (SI), Y0
+	VMOVUPS (BX), Y1
+	VXORPS ·actTable+224(SB), Y1, Y2
+	VMOVUPS ·actTable+384(SB), Y3
+	VMAXPS Y2, Y3, Y2
+	VMOVUPS ·actTable+416(SB), Y3
+	VMINPS Y2, Y3, Y2
+	VMULPS ·actTable+288(SB), Y2, Y3
+	VROUNDPS $0, Y3, Y3
+	VFNMADD231PS ·actTable+320(SB), Y3, Y2
+	VFNMADD231PS ·actTable+352(SB), Y3, Y2
+	VCVTPS2DQ Y3, Y3
+	VPADDD ·actTable+640(SB), Y3, Y3
+	VPSLLD $23, Y3, Y3
+	VMOVUPS ·actTable+448(SB), Y4
+	VFMADD213PS ·actTable+480(SB), Y2, Y4
+	VFMADD213PS ·actTable+512(SB), Y2, Y4
+	VFMADD213PS ·actTable+544(SB), Y2, Y4
+	VFMADD213PS ·actTable+576(SB), Y2, Y4
+	VFMADD213PS ·actTable+608(SB), Y2, Y4
+	VMULPS Y2, Y4, Y4
+	VFMADD213PS Y2, Y2, Y4
+	VADDPS ·actTable+0(SB), Y4, Y4
+	VMULPS Y3, Y4, Y2
+	VADDPS ·actTable+0(SB), Y2, Y2
+	VMOVUPS ·actTable+0(SB), Y3
+	VDIVPS Y2, Y3, Y2
+	VMOVUPS ·actTable+0(SB), Y3
+	VSUBPS Y2, Y3, Y4
+	VFMADD213PS Y3, Y1, Y4
+	VMULPS Y4, Y2, Y2
+	VMULPS Y2, Y0, Y0
+	VMOVUPS Y0, (DX)
+	ADDQ $32, SI
+	ADDQ $32, DX
+	ADDQ $32, BX
+	DECQ CX
+	JNZ half
+	VZEROUPPER
+	RET
+
+// func hardSwishRowsAVX2(p *args)
+TEXT ·hardSwishRowsAVX2(SB), NOSPLIT, $0-8
+	MOVQ p+0(FP), DI
+	VXORPS Y15, Y15, Y15
+	MOVQ rowArgs_dst(DI), DX
+	MOVQ rowArgs_a(DI), SI
+	MOVQ rowArgs_n(DI), CX
+	SHLQ $1, CX
+	PCALIGN $32
+half:
+	VMOVUPS (SI), Y0
+	VADDPS ·actTable+128(SB), Y0, Y1
+	VMAXPS Y1, Y15, Y1
+	VMOVUPS ·actTable+160(SB), Y2
+	VMINPS Y1, Y2, Y1
+	VDIVPS Y2, Y1, Y1
+	VMULPS Y1, Y0, Y0
+	VMOVUPS Y0, (DX)
+	ADDQ $32, SI
+	ADDQ $32, DX
+	DECQ CX
+	JNZ half
+	VZEROUPPER
+	RET
+
+// func hardSwishGradAVX2(p *args)
+TEXT ·hardSwishGradAVX2(SB), NOSPLIT, $0-8
+	MOVQ p+0(FP), DI
+	MOVQ rowArgs_dst(DI), DX
+	MOVQ rowArgs_a(DI), SI
+	MOVQ rowArgs_n(DI), CX
+	MOVQ rowArgs_b(DI), BX
+	SHLQ $1, CX
+	PCALIGN $32
+half:
+	VMOVUPS (SI), Y0
+	VMOVUPS (BX), Y1
+	VMOVUPS ·actTable+32(SB), Y2
+	VFMADD231PS ·actTable+64(SB), Y1, Y2
+	VMOVUPS ·actTable+128(SB), Y3
+	VMOVUPS ·actTable+0(SB), Y5
+	VCMPPS $0x1e, Y3, Y1, Y4
+	VBLENDVPS Y4, Y5, Y2, Y2
+	VXORPS ·actTable+224(SB), Y3, Y3
+	VCMPPS $0x11, Y3, Y1, Y4
+	VANDNPS Y2, Y4, Y2
+	VMULPS Y2, Y0, Y0
+	VMOVUPS Y0, (DX)
+	ADDQ $32, SI
+	ADDQ $32, DX
+	ADDQ $32, BX
+	DECQ CX
+	JNZ half
+	VZEROUPPER
+	RET
+
+// func tanhRowsAVX2(p *args)
+TEXT ·tanhRowsAVX2(SB), NOSPLIT, $0-8
+	MOVQ p+0(FP), DI
+	MOVQ rowArgs_dst(DI), DX
+	MOVQ rowArgs_a(DI), SI
+	MOVQ rowArgs_n(DI), CX
+	SHLQ $1, CX
+	PCALIGN $32
+half:
+	VMOVUPS (SI), Y0
+	VADDPS Y0, Y0, Y1
+	VMOVUPS ·actTable+384(SB), Y2
+	VMAXPS Y1, Y2, Y1
+	VMOVUPS ·actTable+416(SB), Y2
+	VMINPS Y1, Y2, Y1
+	VMULPS ·actTable+288(SB), Y1, Y2
+	VROUNDPS $0, Y2, Y2
+	VFNMADD231PS ·actTable+320(SB), Y2, Y1
+	VFNMADD231PS ·actTable+352(SB), Y2, Y1
+	VCVTPS2DQ Y2, Y2
+	VPADDD ·actTable+640(SB), Y2, Y2
+	VPSLLD $23, Y2, Y2
+	VMOVUPS ·actTable+448(SB), Y3
+	VFMADD213PS ·actTable+480(SB), Y1, Y3
+	VFMADD213PS ·actTable+512(SB), Y1, Y3
+	VFMADD213PS ·actTable+544(SB), Y1, Y3
+	VFMADD213PS ·actTable+576(SB), Y1, Y3
+	VFMADD213PS ·actTable+608(SB), Y1, Y3
+	VMULPS Y1, Y3, Y3
+	VFMADD213PS Y1, Y1, Y3
+	VADDPS ·actTable+0(SB), Y3, Y3
+	VMULPS Y2, Y3, Y1
+	VADDPS ·actTable+0(SB), Y1, Y1
+	VMOVUPS ·actTable+96(SB), Y2
+	VDIVPS Y1, Y2, Y1
+	VMOVUPS ·actTable+0(SB), Y2
+	VSUBPS Y1, Y2, Y1
+	VMULPS Y0, Y0, Y2
+	VMOVUPS ·actTable+960(SB), Y3
+	VFMADD213PS ·actTable+992(SB), Y2, Y3
+	VFMADD213PS ·actTable+1024(SB), Y2, Y3
+	VFMADD213PS ·actTable+1056(SB), Y2, Y3
+	VFMADD213PS ·actTable+1088(SB), Y2, Y3
+	VMULPS Y2, Y3, Y3
+	VFMADD213PS Y0, Y0, Y3
+	VANDPS ·actTable+256(SB), Y0, Y2
+	VMOVUPS ·actTable+928(SB), Y4
+	VCMPPS $0x11, Y4, Y2, Y4
+	VBLENDVPS Y4, Y3, Y1, Y0
+	VMOVUPS Y0, (DX)
+	ADDQ $32, SI
+	ADDQ $32, DX
+	DECQ CX
+	JNZ half
+	VZEROUPPER
+	RET
+
+// func tanhGradAVX2(p *args)
+TEXT ·tanhGradAVX2(SB), NOSPLIT, $0-8
+	MOVQ p+0(FP), DI
+	MOVQ rowArgs_dst(DI), DX
+	MOVQ rowArgs_a(DI), SI
+	MOVQ rowArgs_n(DI), CX
+	MOVQ rowArgs_b(DI), BX
+	SHLQ $1, CX
+	PCALIGN $32
+half:
+	VMOVUPS (SI), Y0
+	VMOVUPS (BX), Y1
+	VMOVUPS ·actTable+0(SB), Y2
+	VFNMADD231PS Y1, Y1, Y2
+	VMULPS Y2, Y0, Y0
+	VMOVUPS Y0, (DX)
+	ADDQ $32, SI
+	ADDQ $32, DX
+	ADDQ $32, BX
+	DECQ CX
+	JNZ half
+	VZEROUPPER
+	RET
+
 // func addRowsAVX2(p *args)
 TEXT ·addRowsAVX2(SB), NOSPLIT, $0-8
 	MOVQ p+0(FP), DI

@@ -168,6 +168,54 @@ func reluGrad(p *rowArgs) {
 	reluGradGo(p)
 }
 
+// geluRows computes dst = x·Φ(x) of a over n rows. dst may be a.
+// One call should stay below maxActRows rows.
+func geluRows(p *rowArgs) {
+	geluRowsGo(p)
+}
+
+// geluGrad computes dst = a·gelu′(b) over n rows: dx from dy and x. dst may be a or b.
+// One call should stay below maxActRows rows.
+func geluGrad(p *rowArgs) {
+	geluGradGo(p)
+}
+
+// siluRows computes dst = x/(1+e^−x) of a over n rows. dst may be a.
+// One call should stay below maxActRows rows.
+func siluRows(p *rowArgs) {
+	siluRowsGo(p)
+}
+
+// siluGrad computes dst = a·silu′(b) over n rows: dx from dy and x. dst may be a or b.
+// One call should stay below maxActRows rows.
+func siluGrad(p *rowArgs) {
+	siluGradGo(p)
+}
+
+// hardSwishRows computes dst = x·min(max(x+3, 0), 6)/6 of a over n rows. dst may be a.
+// One call should stay below maxActRows rows.
+func hardSwishRows(p *rowArgs) {
+	hardSwishRowsGo(p)
+}
+
+// hardSwishGrad computes dst = a·hardswish′(b) over n rows: dx from dy and x. dst may be a or b.
+// One call should stay below maxActRows rows.
+func hardSwishGrad(p *rowArgs) {
+	hardSwishGradGo(p)
+}
+
+// tanhRows computes dst = tanh of a over n rows. dst may be a.
+// One call should stay below maxActRows rows.
+func tanhRows(p *rowArgs) {
+	tanhRowsGo(p)
+}
+
+// tanhGrad computes dst = a·(1−b²) over n rows: dx from dy and y. dst may be a or b.
+// One call should stay below maxActRows rows.
+func tanhGrad(p *rowArgs) {
+	tanhGradGo(p)
+}
+
 // addRows computes dst = a + b over n rows. dst may be a or b.
 // One call should stay below maxRows rows.
 func addRows(p *rowArgs) {

@@ -1,0 +1,66 @@
+package cpu
+
+import (
+	"math"
+	"unsafe"
+)
+
+// Activation functions in plain Go, worked out in float64.
+
+// eachFloat computes dst = f(a, b) over n rows; b is 0 where there is none.
+func (p *rowArgs) eachFloat(f func(a, b float64) float64) {
+	n := p.n * T
+	dst, a := unsafe.Slice((*float32)(p.dst), n), unsafe.Slice((*float32)(p.a), n)
+	if p.b == nil {
+		for i, x := range a {
+			dst[i] = float32(f(float64(x), 0))
+		}
+		return
+	}
+	for i, y := range unsafe.Slice((*float32)(p.b), n) {
+		dst[i] = float32(f(float64(a[i]), float64(y)))
+	}
+}
+
+// normCDF is Φ, the distribution function of the normal distribution. Erfc
+// keeps its precision where Φ is small.
+func normCDF(x float64) float64 { return math.Erfc(-x/math.Sqrt2) / 2 }
+
+func sigmoid(x float64) float64 { return 1 / (1 + math.Exp(-x)) }
+
+func geluRowsGo(p *rowArgs) { p.eachFloat(func(x, _ float64) float64 { return x * normCDF(x) }) }
+
+func geluGradGo(p *rowArgs) {
+	p.eachFloat(func(dy, x float64) float64 {
+		return dy * (normCDF(x) + x*math.Exp(-x*x/2)/math.Sqrt(2*math.Pi))
+	})
+}
+
+func siluRowsGo(p *rowArgs) { p.eachFloat(func(x, _ float64) float64 { return x * sigmoid(x) }) }
+
+func siluGradGo(p *rowArgs) {
+	p.eachFloat(func(dy, x float64) float64 {
+		s := sigmoid(x)
+		return dy * s * (1 + x*(1-s))
+	})
+}
+
+func hardSwishRowsGo(p *rowArgs) {
+	p.eachFloat(func(x, _ float64) float64 { return x * min(max(x+3, 0), 6) / 6 })
+}
+
+func hardSwishGradGo(p *rowArgs) {
+	p.eachFloat(func(dy, x float64) float64 {
+		switch {
+		case x < -3:
+			return 0
+		case x <= 3:
+			return dy * (x/3 + 0.5)
+		}
+		return dy
+	})
+}
+
+func tanhRowsGo(p *rowArgs) { p.eachFloat(func(x, _ float64) float64 { return math.Tanh(x) }) }
+
+func tanhGradGo(p *rowArgs) { p.eachFloat(func(dy, y float64) float64 { return dy * (1 - y*y) }) }
