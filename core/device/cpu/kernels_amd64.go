@@ -572,6 +572,16 @@ func reluRowsAVX2(p *rowArgs)
 //go:noescape
 func reluGradAVX2(p *rowArgs)
 
+// expRowsAVX2 is expRows in assembly.
+//
+//go:noescape
+func expRowsAVX2(p *rowArgs)
+
+// scaleRowsAVX2 is scaleRows in assembly.
+//
+//go:noescape
+func scaleRowsAVX2(p *rowArgs)
+
 // geluRowsAVX2 is geluRows in assembly.
 //
 //go:noescape
@@ -1242,6 +1252,26 @@ func reluGrad(p *rowArgs) {
 		return
 	}
 	reluGradGo(p)
+}
+
+// expRows computes dst = e^(a − b) over n rows, b being one row for all of them.
+// dst may be a. One call should stay below maxActRows rows.
+func expRows(p *rowArgs) {
+	if useAVX2 {
+		expRowsAVX2(p)
+		return
+	}
+	expRowsGo(p)
+}
+
+// scaleRows computes dst = a·b over n rows, b being one row for all of them.
+// dst may be a. One call should stay below maxRows rows.
+func scaleRows(p *rowArgs) {
+	if useAVX2 {
+		scaleRowsAVX2(p)
+		return
+	}
+	scaleRowsGo(p)
 }
 
 // geluRows computes dst = x·Φ(x) of a over n rows. dst may be a.

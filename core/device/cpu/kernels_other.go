@@ -168,6 +168,18 @@ func reluGrad(p *rowArgs) {
 	reluGradGo(p)
 }
 
+// expRows computes dst = e^(a − b) over n rows, b being one row for all of them.
+// dst may be a. One call should stay below maxActRows rows.
+func expRows(p *rowArgs) {
+	expRowsGo(p)
+}
+
+// scaleRows computes dst = a·b over n rows, b being one row for all of them.
+// dst may be a. One call should stay below maxRows rows.
+func scaleRows(p *rowArgs) {
+	scaleRowsGo(p)
+}
+
 // geluRows computes dst = x·Φ(x) of a over n rows. dst may be a.
 // One call should stay below maxActRows rows.
 func geluRows(p *rowArgs) {

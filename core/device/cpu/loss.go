@@ -1,31 +1,27 @@
 package cpu
 
-import "math"
+import (
+	"math"
+	"unsafe"
+)
 
 // crossEntropy of the samples of a tile: loss = log Σ exp x − x[label],
 // dlogits = (softmax − onehot)/n, n samples in the batch. The predicted class
 // is the first maximum. Lanes past the end get a zero gradient and take no part.
 func crossEntropy(e *exec, c *call, l *local, t0, t1 int) {
 	for t := t0; t < t1; t++ {
-		x := e.floats(c.In[0], t)
-		var dx []float32
+		x, valid := e.floats(c.In[0], t), e.valid(t)
+		exp := l.buf[:len(x)]
 		if len(c.Out) == 2 {
-			dx = e.floats(c.Out[0], t)
-			clear(dx)
+			exp = e.floats(c.Out[0], t) // the gradient takes its place
 		}
+		top, sum := expSums(exp, x)
 		loss, correct := 0.0, 0
-		for lane := range e.valid(t) {
+		var scale row
+		for lane := range valid {
 			i := t*T + lane
 			label := int(e.s.Labels[e.row(i)])
-			exp, top, sum := expSum(l, x, lane)
-			one := top + math.Log(sum) - float64(x[label*T+lane])
-			for k := lane; k < len(dx); k += T {
-				p := exp[k/T] / sum
-				if k/T == label {
-					p--
-				}
-				dx[k] = float32(p / float64(e.n))
-			}
+			one := float64(top[lane]) + math.Log(sum[lane]) - float64(x[label*T+lane])
 			pred := lane
 			for k := lane; k < len(x); k += T {
 				if x[k] > x[pred] {
@@ -36,6 +32,7 @@ func crossEntropy(e *exec, c *call, l *local, t0, t1 int) {
 				correct++
 			}
 			loss += one
+			scale[lane] = float32(1 / (sum[lane] * float64(e.n)))
 			if e.s.Pred != nil {
 				e.s.Pred[i] = int32(pred)
 			}
@@ -43,37 +40,61 @@ func crossEntropy(e *exec, c *call, l *local, t0, t1 int) {
 				e.s.Losses[i] = float32(one)
 			}
 		}
+		if len(c.Out) == 2 {
+			scaleAll(exp, &scale)
+			for lane := range valid {
+				exp[int(e.s.Labels[e.row(t*T+lane)])*T+lane] -= float32(1 / float64(e.n))
+			}
+		}
 		part := e.floats(c.Out[len(c.Out)-1], t)
 		part[0], part[1] = float32(loss), float32(correct)
 	}
 }
 
-// expSum is exp(x − top) of each value of a lane, top being the largest, and
-// their sum.
-func expSum(l *local, x []float32, lane int) (exp []float64, top, sum float64) {
-	largest := x[lane]
-	for k := lane; k < len(x); k += T {
-		largest = max(largest, x[k]) // a NaN stays
+// sumRows is the number of rows that are summed in float32: beyond, rounding
+// would show.
+const sumRows = 64
+
+// expSums writes exp(x − top) of each value, top being the largest of its lane, and
+// returns top and the sums over the lanes.
+func expSums(exp, x []float32) (top row, sum [T]float64) {
+	rows := len(x) / T
+	copy(top[:], x)
+	for k := 1; k < rows; k++ { // a NaN stays
+		largerRows(&rowArgs{dst: unsafe.Pointer(&top), a: unsafe.Pointer(&top), b: ptr(x[k*T:]), n: 1})
 	}
-	top = float64(largest)
-	exp = l.sums[:len(x)/T]
-	for k := range exp {
-		exp[k] = math.Exp(float64(x[k*T+lane]) - top)
-		sum += exp[k]
+	for k := 0; k < rows; k += maxActRows {
+		expRows(&rowArgs{dst: ptr(exp[k*T:]), a: ptr(x[k*T:]), b: unsafe.Pointer(&top), n: min(rows-k, maxActRows)})
 	}
-	return exp, top, sum
+	for k := 0; k < rows; k += sumRows {
+		var part row
+		for j := k; j < min(rows, k+sumRows); j++ {
+			addRows(&rowArgs{dst: unsafe.Pointer(&part), a: unsafe.Pointer(&part), b: ptr(exp[j*T:]), n: 1})
+		}
+		for lane, v := range part {
+			sum[lane] += float64(v)
+		}
+	}
+	return top, sum
+}
+
+// scaleAll multiplies every row of x by the row by.
+func scaleAll(x []float32, by *row) {
+	for k := 0; k < len(x)/T; k += maxRows {
+		scaleRows(&rowArgs{dst: ptr(x[k*T:]), a: ptr(x[k*T:]), b: unsafe.Pointer(by), n: min(len(x)/T-k, maxRows)})
+	}
 }
 
 // softmax over the C values of each sample.
-func softmax(e *exec, c *call, l *local, t0, t1 int) {
+func softmax(e *exec, c *call, _ *local, t0, t1 int) {
 	for t := t0; t < t1; t++ {
 		x, y := e.floats(c.In[0], t), e.floats(c.Out[0], t)
-		for lane := range T {
-			exp, _, sum := expSum(l, x, lane)
-			for k, v := range exp {
-				y[k*T+lane] = float32(v / sum)
-			}
+		_, sum := expSums(y, x)
+		var scale row
+		for lane, s := range sum {
+			scale[lane] = float32(1 / s)
 		}
+		scaleAll(y, &scale)
 	}
 }
 

@@ -22,6 +22,21 @@ func (p *rowArgs) eachFloat(f func(a, b float64) float64) {
 	}
 }
 
+// byRow computes dst = f(a, b) over n rows, where b is one row.
+func (p *rowArgs) byRow(f func(a, b float64) float64) {
+	b := rowAt(p.b, 0)
+	for i := range p.n {
+		dst, a := rowAt(p.dst, i), rowAt(p.a, i)
+		for j := range dst {
+			dst[j] = float32(f(float64(a[j]), float64(b[j])))
+		}
+	}
+}
+
+func expRowsGo(p *rowArgs) { p.byRow(func(a, b float64) float64 { return math.Exp(a - b) }) }
+
+func scaleRowsGo(p *rowArgs) { p.byRow(func(a, b float64) float64 { return a * b }) }
+
 // normCDF is Φ, the distribution function of the normal distribution. Erfc
 // keeps its precision where Φ is small.
 func normCDF(x float64) float64 { return math.Erfc(-x/math.Sqrt2) / 2 }

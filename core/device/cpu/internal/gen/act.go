@@ -82,6 +82,37 @@ func normal(a *asm, x, s int) {
 	a.op("VBLENDVPS Y%d, Y%d, Y%d, Y%d", x, s, u, s) // by the sign of x
 }
 
+// expRows and scaleRows hold b in Y14 and Y15.
+func expRows(a *asm) {
+	byRow(a, func(b int) {
+		a.op("VSUBPS Y%d, Y0, Y0", b)
+		exp(a, 0, 1, 2)
+	})
+}
+
+func scaleRows(a *asm) {
+	byRow(a, func(b int) { a.op("VMULPS Y%d, Y0, Y0", b) })
+}
+
+// byRow emits dst = f(a, b) for n rows, where b is one row: f finds a half of a's
+// row in Y0 and the register of b's.
+func byRow(a *asm, f func(b int)) {
+	a.load("rowArgs", "dst", "DX", "a", "SI", "b", "BX", "n", "CX")
+	a.op("VMOVUPS (BX), Y14")
+	a.op("VMOVUPS 32(BX), Y15")
+	a.loop("row")
+	for h := range 2 {
+		a.op("VMOVUPS %d(SI), Y0", 32*h)
+		f(14 + h)
+		a.op("VMOVUPS Y0, %d(DX)", 32*h)
+	}
+	a.op("ADDQ $64, SI")
+	a.op("ADDQ $64, DX")
+	a.op("DECQ CX")
+	a.op("JNZ row")
+	a.ret()
+}
+
 // eachHalf emits dst = f(a) or f(a, b) for n rows: f finds a half of a's row in Y0,
 // of b's in Y1 and leaves its result in Y0.
 func eachHalf(a *asm, b bool, f func()) {

@@ -85,6 +85,8 @@ func kernels() []kernel {
 		kernel{name: "biasReLU", args: "rowArgs", doc: "is biasAdd, then max(·, 0); NaN stays NaN.\n// One call should stay below maxRows rows.", avx2: biasReLU},
 		kernel{name: "reluRows", args: "rowArgs", doc: "computes dst = max(a, 0) over n rows; NaN stays NaN. dst may be a.\n// One call should stay below maxRows rows.", avx2: reluRows},
 		kernel{name: "reluGrad", args: "rowArgs", doc: "computes dst = a where b > 0, else 0, over n rows: dx from dy and y.\n// dst may be a or b. One call should stay below maxRows rows.", avx2: reluGrad},
+		kernel{name: "expRows", args: "rowArgs", doc: "computes dst = e^(a − b) over n rows, b being one row for all of them.\n// dst may be a. One call should stay below maxActRows rows.", avx2: expRows},
+		kernel{name: "scaleRows", args: "rowArgs", doc: "computes dst = a·b over n rows, b being one row for all of them.\n// dst may be a. One call should stay below maxRows rows.", avx2: scaleRows},
 		kernel{name: "geluRows", args: "rowArgs", doc: "computes dst = x·Φ(x) of a over n rows. dst may be a.\n// One call should stay below maxActRows rows.", avx2: geluRows},
 		kernel{name: "geluGrad", args: "rowArgs", doc: "computes dst = a·gelu′(b) over n rows: dx from dy and x. dst may be a or b.\n// One call should stay below maxActRows rows.", avx2: geluGrad},
 		kernel{name: "siluRows", args: "rowArgs", doc: "computes dst = x/(1+e^−x) of a over n rows. dst may be a.\n// One call should stay below maxActRows rows.", avx2: siluRows},
