@@ -25,6 +25,9 @@ func (r *run) baseline(ctx context.Context) error {
 	t := r.r.Train
 	per := r.perEpoch()
 	rate := train.Rate{Kind: t.Schedule, Base: t.LR, Warmup: int64(t.Warmup), Steps: per * int64(t.Epochs)}
+	if p := r.r.Prune; p.Schedule == "iterative" && p.RewindStep > 0 && p.RewindStep >= rate.Steps {
+		return &fixable{fmt.Errorf("prune.rewind_step = %d, but the baseline has %d steps", p.RewindStep, rate.Steps), "give a smaller step or train longer"}
+	}
 	if t.Epochs > 0 {
 		err := r.train(ctx, course{
 			stage: event.Baseline, steps: func() int64 { return rate.Steps }, rate: rate.At,
@@ -56,7 +59,7 @@ func (r *run) baseline(ctx context.Context) error {
 	r.lastAcc = s.Acc()
 	r.loop.BaseAcc, r.loop.BaseN = s.Acc(), s.N
 	r.setFloor()
-	if chance := 1 / float64(len(r.set.Classes)); s.Acc() < atChance*chance {
+	if chance := 1 / float64(len(r.set.Classes)); s.Acc() < 1.5*chance {
 		w := &event.Warning{
 			Text: fmt.Sprintf("the model is right on %.1f %% of the validation set, near the %.1f %% of guessing", 100*s.Acc(), 100*chance),
 			Fix:  "check the preprocessing (data.scale, data.mean, data.std), the order of the classes, or train longer",

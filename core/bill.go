@@ -25,6 +25,13 @@ type epochBill struct {
 	mark  energy.Mark
 	begin time.Time
 	step  int64
+	past  []event.StageCost // pieces before the pauses
+}
+
+// piece is what was spent since billing last began.
+func (e *epochBill) piece(r *run) event.StageCost {
+	now := r.meter.Mark()
+	return event.StageCost{CPUUS: energy.CPUMicros(e.mark, now), WallUS: time.Since(e.begin).Microseconds(), Energy: joules(r.meter.Between(e.mark, now))}
 }
 
 // spent is the bill of one epoch of the baseline, for the last-points analysis.
@@ -74,12 +81,24 @@ func (b *bill) tick(r *run) {
 }
 
 // hold stops billing while the run waits; resume starts it again.
-func (b *bill) hold(r *run) { b.tick(r); b.running = false }
+func (b *bill) hold(r *run) {
+	b.tick(r)
+	if b.running {
+		b.epoch.past = append(b.epoch.past, b.epoch.piece(r))
+		r.metric.past(r)
+	}
+	b.running = false
+}
 
 func (b *bill) resume(r *run) {
 	b.stage = r.loop.Stage
 	b.base = b.cost[b.stage]
-	b.mark, b.begin, b.running = r.meter.Mark(), time.Now(), true
+	b.mark, b.begin = r.meter.Mark(), time.Now()
+	if !b.running { // the epoch goes on here
+		b.epoch.mark, b.epoch.begin = b.mark, b.begin
+		r.metric.mark, r.metric.begin = b.mark, b.begin
+	}
+	b.running = true
 }
 
 // total is the energy of all stages in joules, and whether it is known.
@@ -121,18 +140,20 @@ func (r *run) startEpoch() {
 	if !r.bill.running {
 		r.bill.resume(r)
 	}
-	r.bill.epoch = epochBill{r.meter.Mark(), time.Now(), r.loop.Step}
+	r.bill.epoch = epochBill{mark: r.meter.Mark(), begin: time.Now(), step: r.loop.Step}
 }
 
 // billEpoch tells what the epoch's training steps cost.
 func (r *run) billEpoch(stage event.Stage, epoch int) (*event.EpochCost, error) {
-	now := r.meter.Mark()
 	e := r.bill.epoch
+	c := e.piece(r)
+	for _, p := range e.past {
+		c.CPUUS, c.WallUS, c.Energy = c.CPUUS+p.CPUUS, c.WallUS+p.WallUS, plus(c.Energy, p.Energy)
+	}
 	r.bill.tick(r)
 	b := &event.EpochCost{
 		Stage: stage, Epoch: epoch, Step: r.loop.Step, Steps: r.loop.Step - e.step,
-		CPUUS: energy.CPUMicros(e.mark, now), WallUS: time.Since(e.begin).Microseconds(),
-		Energy: joules(r.meter.Between(e.mark, now)), Zeros: r.zeros(),
+		CPUUS: c.CPUUS, WallUS: c.WallUS, Energy: c.Energy, Zeros: r.zeros(),
 	}
 	return b, r.emit(b)
 }
@@ -150,6 +171,8 @@ func (r *run) billStage(s event.Stage) error {
 type metricWindow struct {
 	mark    energy.Mark
 	begin   time.Time
+	cpuUS   int64 // before the pauses
+	wallUS  int64
 	steps   int64
 	loss    float64
 	correct int
@@ -162,6 +185,12 @@ const every = 100 * time.Millisecond
 
 func (w *metricWindow) reset(r *run) {
 	*w = metricWindow{mark: r.meter.Mark(), begin: time.Now()}
+}
+
+// past puts aside what was spent before a pause.
+func (w *metricWindow) past(r *run) {
+	w.cpuUS += energy.CPUMicros(w.mark, r.meter.Mark())
+	w.wallUS += time.Since(w.begin).Microseconds()
 }
 
 // add takes one step's result and tells a metric when it is time.
@@ -193,7 +222,7 @@ func (w *metricWindow) flush(r *run, c course) error {
 		Stage: c.stage, Epoch: int((r.loop.Step-1)/r.perEpoch()) + 1, Epochs: int((total + r.perEpoch() - 1) / r.perEpoch()), Step: r.loop.Step, Steps: total,
 		Loss: finite(w.loss / n), Acc: float64(w.correct) / float64(max(w.samples, 1)), LR: w.lr, Zeros: r.zeros(), Target: target,
 		CPUUS: cost.CPUUS, WallUS: cost.WallUS, Energy: cost.Energy,
-		StepCPU: float64(energy.CPUMicros(w.mark, now)) / n, StepWall: float64(time.Since(w.begin).Microseconds()) / n,
+		StepCPU: float64(w.cpuUS+energy.CPUMicros(w.mark, now)) / n, StepWall: float64(w.wallUS+time.Since(w.begin).Microseconds()) / n,
 	}
 	w.reset(r)
 	return r.emit(m)

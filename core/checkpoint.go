@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -20,10 +21,13 @@ const keepLast = 4
 // stepName names the checkpoint of the current step.
 func (r *run) stepName() string { return fmt.Sprintf("s%d-%06d", r.loop.Stage, r.loop.Step) }
 
+// ofStep matches what stepName makes.
+var ofStep = regexp.MustCompile(`^s[1-5]-\d+$`)
+
 // special reports whether a checkpoint is kept for the whole run: the ends of
 // stages and the rewind point.
 func special(name string) bool {
-	return !strings.HasPrefix(name, "s") || strings.HasSuffix(name, "-000000")
+	return !ofStep.MatchString(name) || strings.HasSuffix(name, "-000000")
 }
 
 // checkpoint writes everything needed to go on from here.
@@ -52,22 +56,9 @@ func (r *run) checkpoint(name string, acc float64) error {
 		return err
 	}
 	c := &Checkpoint{Model: r.model, State: state, Loop: l}
-	sha, size, err := r.cfg.Store.Save(name, c)
-	if isFull(err) {
-		if err := r.emit(&event.Paused{Stage: r.loop.Stage, Step: r.loop.Step, Why: "no space left on the disk: free some, the run goes on by itself"}); err != nil {
-			return err
-		}
-		for isFull(err) {
-			if err := r.waitForSpace(); err != nil {
-				return err
-			}
-			sha, size, err = r.cfg.Store.Save(name, c)
-		}
-		if err == nil {
-			err = r.emit(&event.Continued{Stage: r.loop.Stage, Step: r.loop.Step})
-		}
-	}
-	if err != nil {
+	var sha string
+	var size int64
+	if err := r.whenThereIsSpace(func() (err error) { sha, size, err = r.cfg.Store.Save(name, c); return err }); err != nil {
 		return err
 	}
 	if err := r.emit(&event.Checkpoint{
@@ -78,6 +69,31 @@ func (r *run) checkpoint(name string, acc float64) error {
 	}
 	r.wrote = name
 	return r.tidy(kept{name, zeros, acc})
+}
+
+// whenThereIsSpace writes something; while the disk is full the run waits.
+func (r *run) whenThereIsSpace(write func() error) error {
+	err := write()
+	if !isFull(err) {
+		return err
+	}
+	if err := r.emit(&event.Paused{Stage: r.loop.Stage, Step: r.loop.Step, Why: "no space left on the disk: free some, the run goes on by itself"}); err != nil {
+		return err
+	}
+	if r.bill.running {
+		r.bill.hold(r)
+		defer r.bill.resume(r)
+	}
+	for isFull(err) {
+		if err := r.waitForSpace(); err != nil {
+			return err
+		}
+		err = write()
+	}
+	if err != nil {
+		return err
+	}
+	return r.emit(&event.Continued{Stage: r.loop.Stage, Step: r.loop.Step})
 }
 
 // kept is an epoch checkpoint on disk.
@@ -138,15 +154,23 @@ func (r *run) goBack(name, why string) error {
 	if err != nil {
 		return err
 	}
-	pending, replayed, before := r.pending, r.loop.Replayed, r.model.StructHash()
+	pending, replayed, before, recipe := r.pending, r.loop.Replayed, r.model.StructHash(), r.loop.Recipe
 	r.pending = nil
 	if err := r.restore(c); err != nil {
 		return err
 	}
 	r.pending, r.loop.Replayed = pending, replayed
 	r.wrote = name
+	if g := r.loop.Good; g != "" && !special(g) && !slices.ContainsFunc(r.files, func(k kept) bool { return k.name == g }) {
+		r.loop.Good = fmt.Sprintf("s%d-000000", event.Sparsify) // removed meanwhile: the stage's door stands
+	}
 	if err := r.emit(&event.Resumed{Checkpoint: name, Stage: r.loop.Stage, Step: r.loop.Step, Why: why}); err != nil {
 		return err
+	}
+	if r.loop.Recipe != recipe { // the checkpoint's is in force again
+		if err := r.emit(&event.Decision{Stage: r.loop.Stage, Step: r.loop.Step, Cmd: CmdConfigure, Text: r.loop.Recipe, By: "pare", Pass: r.loop.Pass}); err != nil {
+			return err
+		}
 	}
 	if r.model.StructHash() != before {
 		if err := r.describe(); err != nil {

@@ -13,7 +13,7 @@ func (r *run) obey(ctx context.Context, stage event.Stage) error {
 	for _, list := range []*[]Decision{&r.redo, &r.pending} {
 		for len(*list) > 0 {
 			d := (*list)[0]
-			if event.Stage(d.Stage) != stage || d.Step > r.loop.Step {
+			if event.Stage(d.Stage) != stage || d.Pass > r.loop.Pass || d.Step > r.loop.Step && d.Pass == r.loop.Pass {
 				break
 			}
 			*list = (*list)[1:]
@@ -71,7 +71,7 @@ func (r *run) act(ctx context.Context, c Command, by string) error {
 		if err := r.decide(c, by); err != nil {
 			return err
 		}
-		stage := r.loop.Stage
+		stage, held := r.loop.Stage, r.paused
 		if err := r.goBack(c.Text, "rollback"); err != nil {
 			return r.refuse("roll back: %v", err)
 		}
@@ -80,7 +80,7 @@ func (r *run) act(ctx context.Context, c Command, by string) error {
 				return err
 			}
 		}
-		if r.loop.Stage != stage {
+		if r.loop.Stage != stage && !held { // the pause that holds the run sees to it
 			return errRolledBack
 		}
 		return nil
@@ -100,7 +100,7 @@ func (r *run) refuse(format string, a ...any) error {
 
 // decide writes a decision before it takes effect.
 func (r *run) decide(c Command, by string) error {
-	return r.emit(&event.Decision{Stage: r.loop.Stage, Step: r.loop.Step, Cmd: c.Cmd, Value: c.Value, Text: c.Text, By: by})
+	return r.emit(&event.Decision{Stage: r.loop.Stage, Step: r.loop.Step, Cmd: c.Cmd, Value: c.Value, Text: c.Text, By: by, Pass: r.loop.Pass})
 }
 
 // pause holds the run until go, stop or a rollback.

@@ -93,7 +93,7 @@ func TestAPersonDrives(t *testing.T) {
 			used = n
 			used.Auto = true
 		} else {
-			used.Decisions = append(used.Decisions, Decision{int(d.Stage), d.Step, d.Cmd, d.Value, d.Text})
+			used.Decisions = append(used.Decisions, Decision{int(d.Stage), d.Step, d.Cmd, d.Value, d.Text, d.Pass})
 		}
 	}
 	if cmds != "configure target rollback " {

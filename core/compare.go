@@ -98,6 +98,8 @@ func (r *run) side(m *graph.Model, s train.Score, resident int64) event.Side {
 // alternate measures a and b in turn after one window each to warm up. A window
 // repeats the work until it has lasted long enough.
 func (r *run) alternate(a, b func(int) error) (out [2][]cost, err error) {
+	// A counter's window is uncertain by what it ticks in at both ends.
+	window := max(window, 2*r.meter.Shortest())
 	for i := -1; i < alternations; i++ {
 		for side, fn := range []func(int) error{a, b} {
 			from, begin, n := r.meter.Mark(), time.Now(), 0

@@ -78,7 +78,12 @@ func (r *run) exit() (int, string) {
 // export writes one format, reads it back, compares masks and logits.
 func (r *run) export(format string, want []float32) error {
 	name := r.model.Name + map[string]string{"packed": ".packed.safetensors", "safetensors": ".safetensors", "onnx": ".onnx"}[format]
-	path, sha, size, err := r.cfg.Store.Export(name, func(w io.Writer) error { return deploy.Write(w, r.model, format) })
+	var path, sha string
+	var size int64
+	err := r.whenThereIsSpace(func() (err error) {
+		path, sha, size, err = r.cfg.Store.Export(name, func(w io.Writer) error { return deploy.Write(w, r.model, format) })
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("export %s: %w", format, err)
 	}

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"unicode"
 
 	"pare/core/data"
 	"pare/core/deploy"
@@ -68,8 +69,49 @@ func OpenModel(spec ModelSpec, seed uint64, in []int, classes int) (*graph.Model
 	return m, filePreset, err
 }
 
-// LoadModel reads a model file.
+// LoadModel reads a model file. Names in it may be anything: they come without
+// what would upset a terminal, and the model's own is fit to name files.
 func LoadModel(path string) (*graph.Model, error) {
+	m, err := loadModel(path)
+	if err != nil {
+		return nil, err
+	}
+	m.Name = slug(m.Name)
+	for i := range m.Nodes {
+		m.Nodes[i].Name = printable(m.Nodes[i].Name)
+	}
+	for i := range m.Params {
+		m.Params[i].Name = printable(m.Params[i].Name)
+	}
+	return m, m.Verify()
+}
+
+// printable drops control characters.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return -1
+	}, s)
+}
+
+// slug makes a name of letters, digits, dots, dashes and underscores.
+func slug(s string) string {
+	s = strings.Trim(strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '.' || r == '_' || r == '-':
+			return r
+		}
+		return '-'
+	}, s), "-.")
+	if s = s[:min(len(s), 60)]; s == "" {
+		return "model"
+	}
+	return s
+}
+
+func loadModel(path string) (*graph.Model, error) {
 	switch strings.ToLower(filepath.Ext(path)) {
 	case ".onnx":
 		b, err := os.ReadFile(path)

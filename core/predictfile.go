@@ -71,7 +71,7 @@ func PredictFile(m *graph.Model, dev device.Device, path string, threads int) (*
 			return nil, fmt.Errorf("parameter %s: %w", q.Name, err)
 		}
 	}
-	x, err := dev.Compile(p, bank, max(threads, 1))
+	x, err := dev.Compile(p, bank, threads)
 	if err != nil {
 		return nil, err
 	}

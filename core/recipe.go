@@ -51,6 +51,7 @@ type Decision struct {
 	Cmd   string  `toml:"cmd"` // target | rollback
 	Value float64 `toml:"value,omitempty"`
 	Text  string  `toml:"text,omitempty"`
+	Pass  int     `toml:"pass,omitempty"` // how often the floor had sent the run back
 }
 
 // ModelSpec names a zoo model, or a file (.onnx, or safetensors written by us).

@@ -12,7 +12,7 @@ func TestRecipeRoundTrip(t *testing.T) {
 		"default": func(*Recipe) {},
 		"paths":   func(r *Recipe) { r.Model, r.Data = ModelSpec{Path: "a.onnx"}, DataSpec{Path: "b.csv", Label: "y"} },
 		"decisions": func(r *Recipe) {
-			r.Decisions = []Decision{{3, 120, "target", 0.8, ""}, {3, 200, "rollback", 0, "s3-000100"}}
+			r.Decisions = []Decision{{3, 120, "target", 0.8, "", 0}, {3, 200, "rollback", 0, "s3-000100", 2}}
 		},
 		"zeros":    func(r *Recipe) { r.Prune.Target, r.Prune.RewindStep, r.Floor.Points, r.Train.Epochs = 0, 0, 0, 0 },
 		"no files": func(r *Recipe) { r.Deploy.Formats = []string{} },

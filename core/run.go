@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"strings"
 	"time"
 
 	"pare/core/data"
@@ -48,6 +49,7 @@ type loop struct {
 	Retarget []retarget `json:"retarget,omitempty"`
 	Frozen   bool       `json:"frozen"`            // the floor was hit: no more zeros
 	Good     string     `json:"good"`              // last checkpoint above the floor
+	Pass     int        `json:"pass,omitempty"`    // how often the floor sent the run back
 	Replayed int        `json:"replayed"`          // decisions of the recipe already used
 	Looks    int        `json:"looks"`             // at the test set
 	History  []spent    `json:"history,omitempty"` // of the baseline, epoch by epoch
@@ -77,9 +79,10 @@ type run struct {
 	redo    []Decision // a crash came between them and the next checkpoint
 	pending []Decision // the recipe's, still to come
 	paused  bool
-	wrote   string  // last checkpoint's name
-	files   []kept  // epoch checkpoints on disk, oldest first
-	lastAcc float64 // validation accuracy last seen, −1 unknown
+	wrote   string   // last checkpoint's name
+	files   []kept   // epoch checkpoints on disk, oldest first
+	empty   []string // layers that have lost all weights, as said last
+	lastAcc float64  // validation accuracy last seen, −1 unknown
 	bill    bill
 	metric  metricWindow
 }
@@ -184,14 +187,23 @@ func (r *run) open() error {
 	if err != nil {
 		return err
 	}
+	if res := r.cfg.Resume; res != nil && res.Log != nil && res.Log.Started.DataHash != "" && res.Log.Started.DataHash != r.set.Hash {
+		return &fixable{
+			fmt.Errorf("the data are not those this run began with: %s now has hash %.12s, then %.12s", r.set.Name, r.set.Hash, res.Log.Started.DataHash),
+			"put the old file back, or start a new run",
+		}
+	}
 	r.loop = loop{Stage: event.Baseline, Base: prune.NewBase(m), Recipe: string(toml)}
 	if err := r.emit(&event.Started{
 		Format: event.Version, Session: r.cfg.Session, Pare: r.cfg.Version,
 		Model: m.Name, Data: r.set.Name, DataHash: r.set.Hash, Recipe: r.r.Hash(),
 		Device: dev.Name(), ISA: dev.ISA(), Threads: r.threads(), Machine: hwprofiles.CPUModel(), Hardware: r.hw.Name,
-		Meter: r.meter.Source(), Tier: string(r.meter.Tier()), MeterWhy: meterWhy(r.meter), Boundary: r.meter.Profile().Boundary, Pid: os.Getpid(), Auto: r.r.Auto,
+		Meter: r.meter.Source(), Tier: string(r.meter.Tier()), MeterWhy: meterWhy(r.meter), Boundary: r.meter.Boundary(), Pid: os.Getpid(), Auto: r.r.Auto,
 	}); err != nil {
 		return err
+	}
+	if err := hwprofiles.Check(); err != nil {
+		warn = append(warn, event.Warning{Text: "a hardware profile cannot be used: " + strings.ReplaceAll(err.Error(), "\n", "; ")})
 	}
 	for _, w := range warn {
 		if err := r.emit(&w); err != nil {
@@ -234,10 +246,14 @@ func (r *run) begin() error {
 		r.bill.restoreMetric(res.Log.Metric)
 		for _, d := range res.Log.Fresh {
 			if d.Stage == r.loop.Stage && (d.Cmd == CmdTarget || d.Cmd == CmdRollback) {
-				r.redo = append(r.redo, Decision{Stage: int(d.Stage), Step: d.Step, Cmd: d.Cmd, Value: d.Value, Text: d.Text})
+				r.redo = append(r.redo, Decision{Stage: int(d.Stage), Step: d.Step, Cmd: d.Cmd, Value: d.Value, Text: d.Text, Pass: d.Pass})
 			}
 		}
 		r.loop.Looks = max(r.loop.Looks, res.Log.Looks)
+		if res.Log.Frozen && r.loop.Stage == event.Sparsify { // the floor's own checkpoint was not written any more
+			r.loop.Frozen = true
+			r.loop.Pass++
+		}
 	}
 	if err := r.emit(&event.Resumed{Checkpoint: res.Checkpoint, Seq: res.Seq, Stage: r.loop.Stage, Step: r.loop.Step, Why: res.Why}); err != nil {
 		return err

@@ -3,6 +3,8 @@ package core
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 
 	"pare/core/event"
 	"pare/core/graph"
@@ -21,6 +23,13 @@ func (r *run) sparsify(ctx context.Context) error {
 	}
 	if err := r.makeSchedule(); err != nil {
 		return err
+	}
+	if r.loop.BaseAcc < r.loop.Floor {
+		text := fmt.Sprintf("the dense model's %.1f %% on validation are under the floor of %.1f %% already: nothing can be taken away; lower the floor or train longer", 100*r.loop.BaseAcc, 100*r.loop.Floor)
+		if err := r.emit(&event.Done{Exit: ExitTarget, Text: text, Weights: r.model.WeightHash()}); err != nil {
+			return err
+		}
+		return outcome{ExitTarget, text}
 	}
 	p := r.r.Prune
 	if z := r.zeros(); r.loop.Step == 0 && z > 0 && z >= p.Target {
@@ -66,9 +75,11 @@ func (r *run) sparsify(ctx context.Context) error {
 		if err := r.emit(&event.Floor{Step: r.loop.Step, Acc: s.Acc(), Floor: r.loop.Floor, Back: good, Zeros: r.zeros()}); err != nil {
 			return err
 		}
+		pass := r.loop.Pass
 		if err := r.goBack(good, "floor"); err != nil {
 			return err
 		}
+		r.loop.Pass = pass + 1
 		r.loop.Frozen, r.loop.Step = true, r.sched.Steps() // the stage is over: a resume must not train on
 		if s, err = r.t.Eval(r.set.Val, nil); err != nil {
 			return err
@@ -188,6 +199,12 @@ func (r *run) takeAway(step int64) error {
 	if err := r.emit(e); err != nil {
 		return err
 	}
+	if gone := rep.Empty(); len(gone) > 0 && !slices.Equal(gone, r.empty) {
+		if err := r.refuse("%s has lost all its weights: its outputs are constant and it can learn no more; skip it, or spread the zeros by layer", strings.Join(gone, ", ")); err != nil {
+			return err
+		}
+		r.empty = gone
+	}
 	if r.model.StructHash() != before {
 		if err := r.describe(); err != nil {
 			return err
@@ -236,14 +253,14 @@ func (r *run) holdFloor(epoch int, s train.Score) error {
 	if r.loop.Good == "" {
 		return r.refuse("validation accuracy %.1f %% is under the floor of %.1f %% and no checkpoint of this stage is above it: the baseline stands", 100*s.Acc(), 100*r.loop.Floor)
 	}
-	back, looks := r.loop.Good, r.loop.Looks
+	back, looks, pass := r.loop.Good, r.loop.Looks, r.loop.Pass
 	if err := r.emit(&event.Floor{Step: r.loop.Step, Acc: s.Acc(), Floor: r.loop.Floor, Back: back, Zeros: r.zeros()}); err != nil {
 		return err
 	}
 	if err := r.goBack(back, "floor"); err != nil {
 		return err
 	}
-	r.loop.Frozen, r.loop.Looks = true, looks
+	r.loop.Frozen, r.loop.Looks, r.loop.Pass = true, looks, pass+1
 	r.lastAcc = -1
 	return nil
 }

@@ -9,9 +9,6 @@ import (
 	"pare/core/train"
 )
 
-// atChance times the share of guessing is an accuracy that proves nothing.
-const atChance = 1.5
-
 // alternations is how often dense and pared are measured in turn.
 const alternations = 5
 
@@ -105,11 +102,11 @@ func (r *run) judge(dense, now, label []int32, sd, sn train.Score) *event.Verdic
 		v.Floor = sd.Acc() + drop
 		above, below = v.Lo > drop, v.Hi < drop
 	}
-	guessing := sd.Acc() < atChance/float64(len(r.set.Classes))
+	chance := guess(label, len(r.set.Classes))
+	least, _ := train.Wilson(sd.Correct, sd.N)
+	guessing := least <= chance
 	switch {
-	case guessing:
-		v.Verdict = "UNDECIDED"
-	case above:
+	case above && !guessing:
 		v.Verdict = "PASS"
 	case below:
 		v.Verdict = "FAIL"
@@ -123,7 +120,7 @@ func (r *run) judge(dense, now, label []int32, sd, sn train.Score) *event.Verdic
 	v.Text = fmt.Sprintf("%.1f %% against %s (difference %s pt, 95 %%: %s to %s, %d test samples)",
 		100*sn.Acc(), floor, signed(100*v.Diff, 1), signed(100*v.Lo, 1), signed(100*v.Hi, 1), sn.N)
 	if guessing {
-		v.Text = fmt.Sprintf("the dense model is right on %.1f %% of the test set, near the %.1f %% of guessing: nothing is proved by keeping that · ", 100*sd.Acc(), 100/float64(len(r.set.Classes))) + v.Text
+		v.Text = fmt.Sprintf("the dense model is right on %.1f %% of the test set, no better than the %.1f %% of guessing: keeping that proves nothing · ", 100*sd.Acc(), 100*chance) + v.Text
 	}
 	v.Classes = make([]event.ClassRow, len(r.set.Classes))
 	for i, l := range label {
@@ -141,6 +138,17 @@ func (r *run) judge(dense, now, label []int32, sd, sn train.Score) *event.Verdic
 		v.Classes[i].Name = r.set.Classes[i]
 	}
 	return v
+}
+
+// guess is the accuracy of always saying the same class.
+func guess(label []int32, classes int) float64 {
+	n := make([]int, classes)
+	most := 0
+	for _, l := range label {
+		n[l]++
+		most = max(most, n[l])
+	}
+	return float64(most) / float64(max(len(label), 1))
 }
 
 // signed prints a number with its sign, the minus as people write it.

@@ -71,7 +71,7 @@ func (s *Session) Decisions() ([]core.Decision, error) {
 			if b.By == "pare" || b.Cmd != core.CmdTarget { // pare's own follow from the recipe; the rest changes nothing that is computed, or is in recipe.toml
 				return
 			}
-			d := core.Decision{Stage: int(b.Stage), Step: b.Step, Cmd: b.Cmd, Value: b.Value, Text: b.Text}
+			d := core.Decision{Stage: int(b.Stage), Step: b.Step, Cmd: b.Cmd, Value: b.Value, Text: b.Text, Pass: b.Pass}
 			if b.By != "person" && seen[d] {
 				return
 			}

@@ -245,6 +245,26 @@ func (m *Meter) Mark() Mark {
 // Wall is the time between two marks.
 func Wall(a, b Mark) time.Duration { return time.Duration(b.at - a.at) }
 
+// Boundary says what the readings include.
+func (m *Meter) Boundary() string {
+	if m.rapl != nil {
+		return m.rapl.boundary
+	}
+	b := "CPU time of this process"
+	if m.profile.Boundary != "" {
+		b += ", watts of " + m.profile.Boundary
+	}
+	return b
+}
+
+// Shortest is the least window that Between can measure.
+func (m *Meter) Shortest() time.Duration {
+	if m.rapl != nil {
+		return 2 * time.Duration(m.rapl.period.Load())
+	}
+	return shortest
+}
+
 // CPUMicros is the CPU time (user and system, all threads) of this process
 // between two marks, in µs; 0 where the system does not tell.
 func CPUMicros(a, b Mark) int64 { return b.cpu - a.cpu }

@@ -219,6 +219,9 @@ type Decision struct {
 	Value float64 `json:"value,omitempty"`
 	Text  string  `json:"text,omitempty"` // checkpoint name; recipe
 	By    string  `json:"by"`             // person | pare
+	// Pass counts how often the floor had sent the run back: a stage may come to
+	// the same step several times.
+	Pass int `json:"pass,omitempty"`
 }
 
 // Floor tells that validation accuracy fell under the floor and what was done.

@@ -1,6 +1,9 @@
 package event
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Point is one sample of a curve.
 type Point struct {
@@ -61,11 +64,13 @@ type State struct {
 	Checkpoints []Checkpoint
 	Decisions   []Decision
 	Fresh       []Decision // since the last checkpoint: a resume must do them again
-	Floors      []Floor
-	Rewrites    []Rewrite
-	Warnings    []Warning
-	Failures    []Failure
-	Diverged    *Diverged
+	// Frozen: the floor was hit, and no checkpoint says so yet.
+	Frozen   bool
+	Floors   []Floor
+	Rewrites []Rewrite
+	Warnings []Warning
+	Failures []Failure
+	Diverged *Diverged
 
 	Predicted     *Ledger
 	Ledger        *Ledger
@@ -143,7 +148,7 @@ func (s *State) Apply(e Event) {
 			}
 		}
 		s.Checkpoints = append(s.Checkpoints, *b)
-		s.Fresh = nil
+		s.Fresh, s.Frozen = nil, false
 	case *Dropped:
 		for i := range s.Checkpoints {
 			if s.Checkpoints[i].Name == b.Name {
@@ -153,7 +158,10 @@ func (s *State) Apply(e Event) {
 		}
 	case *Decision:
 		s.Decisions = append(s.Decisions, *b)
-		s.Fresh = append(s.Fresh, *b)
+		same := func(d Decision) bool { d.By = b.By; return d == *b }
+		if !slices.ContainsFunc(s.Fresh, same) { // a resumed run does again what is here already
+			s.Fresh = append(s.Fresh, *b)
+		}
 	case *Floor:
 		s.Floors = append(s.Floors, *b)
 	case *Ledger:
@@ -238,7 +246,10 @@ func (s *State) resumed(b *Resumed) {
 			}
 		}
 	}
-	s.Fresh = nil
+	if b.Why != "crash" && b.Why != "stop" { // what was decided and not done yet is done after these
+		s.Fresh = nil
+	}
+	s.Frozen = b.Why == "floor" || s.Frozen && (b.Why == "crash" || b.Why == "stop")
 	evals := s.Evals[:0:0]
 	for _, e := range s.Evals {
 		if e.Stage < b.Stage || e.Stage == b.Stage && e.Step <= b.Step {
