@@ -14,7 +14,8 @@ func (r *run) baseline(ctx context.Context) error {
 	if err := r.stage(event.Baseline, "started", ""); err != nil {
 		return err
 	}
-	if r.loop.Step == 0 && r.loop.Index == 0 && !r.r.Auto {
+	if r.loop.Step == 0 && r.loop.Index == 0 && !r.r.Auto && !r.begun {
+		r.begun = true
 		if err := r.wait(ctx, event.Baseline, "ready to train the dense model"); err != nil {
 			return err
 		}

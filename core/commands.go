@@ -133,8 +133,9 @@ func (r *run) pause(ctx context.Context, why string) error {
 				if err := r.emit(&event.Continued{Stage: r.loop.Stage, Step: r.loop.Step}); err != nil {
 					return err
 				}
-				if r.loop.Stage != stage {
-					return errRolledBack
+				if r.loop.Stage != stage || r.anew {
+					r.anew = false
+					return errRolledBack // the stage begins again from the loop's state
 				}
 				return nil
 			case c.Cmd == CmdPause:

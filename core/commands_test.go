@@ -320,3 +320,43 @@ func TestNumbersMustBeFinite(t *testing.T) {
 		}
 	}
 }
+
+// TestALowerRateIsTheWayOutOfADivergence: what a person configures while the run
+// is paused for it takes effect.
+func TestALowerRateIsTheWayOutOfADivergence(t *testing.T) {
+	r := small()
+	r.Auto, r.Train.Epochs, r.Prune.Epochs = false, 4, 2
+	r.Train.Optimizer, r.Train.LR = "sgd", 100
+	var st MemStore
+	lower := clone(t, r)
+	lower.Train.LR = 0.05
+	text, err := lower.Marshal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	paused := 0
+	code, err := drive(t, r, &st, func(e event.Event, send func(Command)) {
+		switch b := e.Body.(type) {
+		case *event.StageChange:
+			if b.State == "waiting" {
+				send(Command{Cmd: CmdNext})
+			}
+		case *event.Paused:
+			switch paused++; paused {
+			case 1: // the weights of the last checkpoint are finite, but huge
+				send(Command{Cmd: CmdRollback, Text: "s1-000000"})
+				send(Command{Cmd: CmdConfigure, Text: string(text)})
+				send(Command{Cmd: CmdGo})
+			case 2: // by the roll-back
+			default:
+				send(Command{Cmd: CmdStop})
+			}
+		}
+	})
+	if err != nil || paused != 2 || code == ExitError || code == ExitInterrupted {
+		t.Fatalf("exit %d, %v, paused %d times: the run should go on with the lower rate", code, err, paused)
+	}
+	if st.State.Done == nil {
+		t.Error("the run did not end")
+	}
+}

@@ -57,9 +57,13 @@ func (r *run) reconfigure(toml string) error {
 	}
 	old := *r.r
 	r.r.Prune, r.r.Floor, r.r.Budget, r.r.Deploy = n.Prune, n.Floor, n.Budget, n.Deploy
-	if r.loop.Stage == event.Baseline && r.loop.Step == 0 {
-		r.r.Train = n.Train
-		r.fillRecipe()
+	if r.loop.Stage == event.Baseline {
+		if r.loop.Step == 0 {
+			r.r.Train = n.Train
+			r.fillRecipe()
+		} else { // the way out of a divergence
+			r.r.Train.LR = n.Train.LR
+		}
 	}
 	if r.loop.Stage == event.Configure && n.Prune.Schedule == "iterative" && n.Prune.RewindStep >= 0 {
 		if c, err := r.cfg.Store.Load("rewind"); err != nil || c == nil {
@@ -77,11 +81,17 @@ func (r *run) reconfigure(toml string) error {
 		return err
 	}
 	if r.loop.Stage == event.Baseline {
+		r.anew = r.paused // the course under way was made with the old recipe
 		if r.loop.Step == 0 { // the batch may have changed
 			if err := r.t.Pull(); err != nil {
 				return err
 			}
-			return r.startTrainer(nil)
+			if err := r.startTrainer(nil); err != nil {
+				return err
+			}
+			if !r.paused {
+				return nil
+			}
 		}
 		return r.checkpoint(r.stepName(), r.lastAcc)
 	}

@@ -79,6 +79,8 @@ type run struct {
 	redo    []Decision // a crash came between them and the next checkpoint
 	pending []Decision // the recipe's, still to come
 	paused  bool
+	anew    bool     // training was set up anew while paused
+	begun   bool     // the person has said that training may begin
 	wrote   string   // last checkpoint's name
 	files   []kept   // epoch checkpoints on disk, oldest first
 	empty   []string // layers that have lost all weights, as said last
