@@ -38,6 +38,9 @@ type picker struct {
 
 func newPicker(r *core.Recipe) picker {
 	p := picker{models: zoo.List(), data: data.Builtin()}
+	if r.Model.Path != "" {
+		p.model = r.Model
+	}
 	for i, m := range p.models {
 		if m.Name == r.Model.Name {
 			p.at[listModels] = i
@@ -83,11 +86,20 @@ func (p *picker) keepInside() {
 
 func (p *picker) move(dir int) {
 	p.err = ""
-	p.at[p.on] = min(max(p.at[p.on]+dir, 0), max(p.len(p.on)-1, 0))
+	was := p.at[p.on]
+	p.at[p.on] = min(max(was+dir, 0), max(p.len(p.on)-1, 0))
+	if p.on == listModels && p.at[p.on] != was { // what was chosen before is not marked any more
+		p.model = core.ModelSpec{}
+	}
 }
 
-func (p *picker) next(dir int) {
+// nextList goes to another list. Who leaves the models has chosen the marked one.
+func (d *desk) nextList(dir int) {
+	p := &d.pick
 	p.err = ""
+	if p.on == listModels && p.model.Path == "" {
+		d.takeModel()
+	}
 	for range lists {
 		p.on = (p.on + list(dir) + lists) % lists
 		if p.len(p.on) > 0 {
@@ -146,8 +158,7 @@ func (d *desk) choose() []effect {
 	p.err = ""
 	switch p.on {
 	case listModels:
-		p.model = core.ModelSpec{Name: p.models[p.at[listModels]].Name}
-		d.o.Recipe = withModel(d.o.Recipe, p.model)
+		d.takeModel()
 		p.on = listData
 	case listData:
 		x := p.data[p.at[listData]]
@@ -172,6 +183,13 @@ func (d *desk) choose() []effect {
 		}}
 	}
 	return nil
+}
+
+// takeModel chooses the marked model.
+func (d *desk) takeModel() {
+	p := &d.pick
+	p.model = core.ModelSpec{Name: p.models[p.at[listModels]].Name}
+	d.o.Recipe = withModel(d.o.Recipe, p.model)
 }
 
 // withModel is the recipe for another model: its set-up is published anew.

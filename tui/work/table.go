@@ -92,8 +92,8 @@ func init() { // the help, opened by the table, shows the table
 		{[]string{"enter", "right", "l"}, "enter", inPick, pickText, (*desk).canPick, (*desk).choose, 1, "choose"},
 		{[]string{"up", "k"}, "", inPick, words("up"), always, plainly(func(d *desk) { d.pick.move(-1) }), 0, ""},
 		{[]string{"down", "j"}, "↑ ↓", inPick, words("select"), always, plainly(func(d *desk) { d.pick.move(1) }), 2, "another line"},
-		{[]string{"tab"}, "tab", inPick, words("other list"), always, plainly(func(d *desk) { d.pick.next(1) }), 4, "another list"},
-		{[]string{"shift+tab"}, "", inPick, words("list before"), always, plainly(func(d *desk) { d.pick.next(-1) }), 0, ""},
+		{[]string{"tab"}, "tab", inPick, words("other list"), always, plainly(func(d *desk) { d.nextList(1) }), 4, "another list"},
+		{[]string{"shift+tab"}, "", inPick, words("list before"), always, plainly(func(d *desk) { d.nextList(-1) }), 0, ""},
 		{[]string{"/"}, "/", inPick, words("type a path"), (*desk).canPath, plainly((*desk).openPath), 3, "type the path of a model or of data"},
 		{[]string{"esc", "left", "h"}, "esc", inPick, words("back"), (*desk).canBack, plainly(func(d *desk) { d.pick.back() }), 6, "back to the models"},
 
