@@ -30,6 +30,9 @@ func (d *desk) onSent(m sentMsg) {
 		return
 	}
 	d.goOn = false
+	if m.c.Cmd == core.CmdRollback && d.over == overNone && d.canRoll() == "" {
+		d.openRoll() // it may have gone a moment ago
+	}
 	d.warn(theme.Bad, m.err.Error())
 }
 

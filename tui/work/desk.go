@@ -65,9 +65,13 @@ type desk struct {
 	run     *watch
 	look    look
 	input   input
-	roll    int // checkpoint chosen in overRoll
-	scroll  int // of the help, and of lists
-	toast   toast
+	roll    int // checkpoint marked in overRoll
+
+	rollName string // the same by name
+	rollLost bool   // another one was marked and is gone
+
+	scroll int // of the help, and of lists
+	toast  toast
 
 	autoNext bool // pass the first wait: the set-up was the decision
 	goOn     bool // a recipe was sent; when it has been taken, enter the next stage

@@ -1,7 +1,6 @@
 package work
 
 import (
-	"fmt"
 	"strings"
 	"unicode"
 
@@ -64,89 +63,6 @@ func (d *desk) relevant() where {
 		return inSetup
 	}
 	return inRun | inConf | inRoll
-}
-
-// Roll back.
-
-// backs are the checkpoints to go back to, the newest first.
-func (d *desk) backs() []event.Checkpoint {
-	l := d.run.st.Checkpoints
-	out := make([]event.Checkpoint, 0, len(l))
-	for i := len(l) - 1; i >= 0; i-- {
-		out = append(out, l[i])
-	}
-	return out
-}
-
-func (d *desk) canRoll() string {
-	if w := d.notRunning(); w != "" {
-		return w
-	}
-	if len(d.run.st.Checkpoints) == 0 {
-		return "there is no checkpoint yet"
-	}
-	return ""
-}
-
-func (d *desk) openRoll() { d.over, d.roll = overRoll, 0 }
-
-func (d *desk) moveRoll(dir int) {
-	d.roll = min(max(d.roll+dir, 0), max(len(d.backs())-1, 0))
-}
-
-func (d *desk) rollBack() []effect {
-	l := d.backs()
-	d.over = overNone
-	if d.roll >= len(l) {
-		return nil
-	}
-	c := l[d.roll]
-	d.promise("going back to " + c.Name + " …")
-	d.look.stage, d.look.cursor = 0, nil
-	return []effect{d.send(core.Command{Cmd: core.CmdRollback, Text: c.Name})}
-}
-
-func (d *desk) rollPane(w, h int) string {
-	th := d.th
-	l := d.backs()
-	d.roll = min(d.roll, max(len(l)-1, 0))
-	room := max(h-2, 1)
-	from := min(max(d.roll-room+1, 0), max(len(l)-room, 0))
-	var b strings.Builder
-	for i := from; i < min(from+room, len(l)); i++ {
-		s := d.rollLine(i)
-		if i == d.roll {
-			s = th.Paint(theme.Accent, ">") + " " + th.Paint(theme.Selected, s)
-		} else {
-			s = "  " + s
-		}
-		b.WriteString(" " + s + "\n")
-	}
-	return th.Box("roll back to a checkpoint", "the run pauses there", strings.TrimSuffix(b.String(), "\n"), w, h)
-}
-
-// rollLine is one checkpoint of the list.
-func (d *desk) rollLine(i int) string {
-	l := d.backs()
-	if i >= len(l) {
-		return ""
-	}
-	c, th := l[i], d.th
-	acc := "–"
-	if c.Acc >= 0 {
-		acc = percent(c.Acc)
-	}
-	s := fmt.Sprintf("%s  stage %d  step %6d  accuracy %7s  %7s zeros", th.Fit(th.Clean(c.Name), 14), c.Stage, c.Step, acc, percent(c.Zeros))
-	if d.w < 70 {
-		s = fmt.Sprintf("%s  %7s  %7s zeros", th.Fit(th.Clean(c.Name), 10), acc, percent(c.Zeros))
-	}
-	switch {
-	case c.Acc >= 0 && !c.Good && c.Stage == event.Sparsify:
-		s += "  under the floor"
-	case c.AtGoal:
-		s += "  at the target"
-	}
-	return s
 }
 
 // Typing.

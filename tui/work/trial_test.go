@@ -1,6 +1,7 @@
 package work
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -52,4 +53,32 @@ func TestTabTakesTheModel(t *testing.T) {
 	}
 }
 
-var _ = event.Baseline
+// TestRollBackWhileTheRunGoesOn: the mark stays on its checkpoint, and what has
+// gone is neither shown nor asked for.
+func TestRollBackWhileTheRunGoesOn(t *testing.T) {
+	s := newStory().start("B").baselineDone("B").configured("B").sparsify(9, "B")
+	d, f := watching(t, 80, 24, s)
+	push := func(add ...event.Body) { t.Helper(); f.push(s, func(s *story) { s.add(add...) }); sample(d) }
+	point := func(step int64, name string) *event.Checkpoint {
+		return &event.Checkpoint{Name: name, Stage: event.Sparsify, Step: step, Acc: 0.88, Zeros: 0.85, Good: true}
+	}
+	key(d, "r", "down")
+	push(point(1000, "s3-001000"), &event.Dropped{Name: "s3-000100"})
+	sees(t, d, "> s3-000800", "s3-001000", "!s3-000100")
+	push(&event.Dropped{Name: "s3-000800"})
+	sees(t, d, "> s3-000700", "s3-000800 has made room for newer ones: choose again")
+	key(d, "enter")
+	sees(t, d, "press enter once more to go back to s3-000700")
+	if got := f.commands(); got != "" {
+		t.Fatalf("sent %q", got)
+	}
+	f.err = errors.New("there is no checkpoint s3-000700: choose one of the list")
+	key(d, "enter") // it went before the log told
+	push(&event.Dropped{Name: "s3-000700"})
+	sees(t, d, "roll back to a checkpoint", "> s3-001000", "!  s3-000700")
+	f.err = nil
+	key(d, "down", "enter")
+	if got := f.commands(); got != "rollback s3-000700, rollback s3-000900" {
+		t.Errorf("sent %q", got)
+	}
+}

@@ -236,8 +236,10 @@ func (d *desk) fold(e event.Event) []effect {
 		r.now.mask = *b
 	case *event.Checkpoint:
 		r.kept[b.Name] = r.now
+		d.keepBack()
 	case *event.Dropped:
 		delete(r.kept, b.Name)
+		d.keepBack()
 	case *event.Resumed:
 		r.now = r.kept[b.Checkpoint]
 		r.metric.Step = b.Step
