@@ -169,8 +169,8 @@ func (d *desk) accPane(w, h int) string {
 	var say []string // of several ways to say it the first that fits
 	if x, ok := d.readAt(s); ok {
 		if r := c.Readout(x)[0]; r.OK {
-			val := fmt.Sprintf("%.3f", r.Y)
-			long := val
+			acc := fmt.Sprintf("%.3f", r.Y)
+			val, long := acc, acc
 			if b, ok := d.run.st.BaselineAcc(); ok && s == event.Sparsify {
 				val += " (" + points(r.Y-b) + ")"
 				long = val
@@ -178,13 +178,13 @@ func (d *desk) accPane(w, h int) string {
 				long += fmt.Sprintf(" (%.3f to %.3f)", r.Lo, r.Hi)
 			}
 			zeros := ""
-			if z, ok := at(d.run.st.Curves[s].Zeros, int64(x)); ok && s == event.Sparsify {
-				zeros = " · " + percent(z.Y) + " zeros"
+			if z, ok := zerosAt(&d.run.st, int64(x)); ok && s == event.Sparsify {
+				zeros = " · " + percent(z) + " zeros"
 			}
 			mark := d.markAt(c, x, w-2)
-			say = []string{d.where(x) + long + zeros + mark, d.where(x) + val + zeros, short(x) + val + zeros, val + zeros, val}
+			say = []string{d.where(s, x) + long + zeros + mark, d.where(s, x) + val + zeros, short(x) + val + zeros, short(x) + acc + zeros, short(x) + val, val, acc}
 			if mark != "" { // what happened there matters more than the zeros
-				say = []string{say[0], short(x) + val + mark, say[2], say[3], say[4]}
+				say[1] = short(x) + val + mark
 			}
 		}
 	}
@@ -204,7 +204,7 @@ func (d *desk) energyPane(w, h int) string {
 			if s == event.Sparsify && ok1 && ok2 {
 				change = " (" + plain.Change(dense, cpu.Y) + " CPU s)"
 			}
-			say = []string{d.where(x) + val + " per epoch" + change, short(x) + val + "/epoch" + change, short(x) + val + change, val + change, val}
+			say = []string{d.where(s, x) + val + " per epoch" + change, short(x) + val + "/epoch" + change, short(x) + val + change, val + change, val}
 		}
 	}
 	right := b.right
@@ -242,11 +242,31 @@ func (d *desk) readAt(s event.Stage) (float64, bool) {
 	return 0, false
 }
 
-func (d *desk) where(x float64) string {
+// where says which step is read. The newest is that of the last evaluation, not
+// where the run is now: it goes by its epoch.
+func (d *desk) where(s event.Stage, x float64) string {
 	if d.look.cursor != nil {
 		return fmt.Sprintf("at step %.0f: ", x)
 	}
-	return fmt.Sprintf("now, step %.0f: ", x)
+	st := &d.run.st
+	for i := len(st.Epochs) - 1; i >= 0; i-- {
+		if e := &st.Epochs[i]; e.Stage == s && e.Step == int64(x) {
+			return fmt.Sprintf("epoch %d, step %.0f: ", e.Epoch, x)
+		}
+	}
+	return short(x)
+}
+
+// zerosAt is the share of zeros that was judged at a step of sparsify, else that
+// of the last metric before it.
+func zerosAt(st *event.State, step int64) (float64, bool) {
+	for i := len(st.Evals) - 1; i >= 0; i-- {
+		if e := &st.Evals[i]; e.Stage == event.Sparsify && e.Split == "val" && e.Step == step {
+			return e.Zeros, true
+		}
+	}
+	z, ok := at(st.Curves[event.Sparsify].Zeros, step)
+	return z.Y, ok
 }
 
 func short(x float64) string { return fmt.Sprintf("step %.0f: ", x) }

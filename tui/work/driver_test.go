@@ -49,7 +49,7 @@ func TestWholeWay(t *testing.T) {
 	see("waiting for you: ready to train the dense model", "enter train", "2 configure – needs the dense accuracy")
 	key(d, "enter")
 	push(func(s *story) { s.baseline("B") })
-	see("● running", "epoch 6 of 6", "validation accuracy", "J per epoch", "B · counter", "now, step 600: 0.884")
+	see("● running", "epoch 6 of 6", "validation accuracy", "J per epoch", "B · counter", "epoch 6, step 600: 0.884")
 
 	push(func(s *story) {
 		s.add(&event.StageChange{Stage: event.Baseline, State: "done", Evidence: "88.5 %"},

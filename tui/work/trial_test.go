@@ -82,3 +82,16 @@ func TestRollBackWhileTheRunGoesOn(t *testing.T) {
 		t.Errorf("sent %q", got)
 	}
 }
+
+// TestFootSaysWhenItWasJudged: the last evaluation is not "now" when the run has
+// gone on since.
+func TestFootSaysWhenItWasJudged(t *testing.T) {
+	s := newStory().start("B").baselineDone("B").configured("B").sparsify(3, "B").mask(360, 0.5)
+	s.add(&event.Metric{Stage: event.Sparsify, Epoch: 4, Epochs: 20, Step: 380, Steps: 2000, Zeros: 0.5})
+	for _, w := range []int{120, 80, 60} {
+		d, _ := watching(t, w, 24, s)
+		sees(t, d, "!now, step", "step 300: 0.88", "43.9 % zeros")
+	}
+	d, _ := watching(t, 120, 40, s)
+	sees(t, d, "epoch 3, step 300: 0.884 (+0.0 pt) · 43.9 % zeros")
+}
