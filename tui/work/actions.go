@@ -49,7 +49,11 @@ func (d *desk) canEnter() string {
 	if w := d.notRunning(); w != "" {
 		return w
 	}
-	if s, _ := d.run.status(); s != statusWaiting {
+	switch s, _ := d.run.status(); s {
+	case statusWaiting:
+	case statusPaused:
+		return "the run is paused: space goes on"
+	default:
 		return "nothing waits for you: the run goes on by itself"
 	}
 	return ""

@@ -216,9 +216,21 @@ func (d *desk) confPane(w, h int) string {
 	}
 	if r := d.run.recipe; r != nil && st.Stages[event.Configure].State == "done" {
 		t.blank().add(theme.Dim, fmt.Sprintf("%d epochs; formats: %s", r.Prune.Epochs, strings.Join(r.Deploy.Formats, ", ")))
-		t.add(theme.Dim, "settled: to change it, roll back to a checkpoint of stage 2")
+		if c, ok := d.beforeRecipe(); ok && d.canRoll() == "" {
+			t.add(theme.Dim, "settled: to change it, press r and go back to "+c)
+		}
 	}
 	return th.Box("recipe", "", t.String(), w, h)
+}
+
+// beforeRecipe is the newest checkpoint from which the recipe is chosen anew.
+func (d *desk) beforeRecipe() (string, bool) {
+	for _, c := range d.backs() {
+		if c.Stage == event.Configure || c.Name == "baseline" {
+			return c.Name, true
+		}
+	}
+	return "", false
 }
 
 // predictedPane is the ledger that the form promises.

@@ -95,3 +95,23 @@ func TestFootSaysWhenItWasJudged(t *testing.T) {
 	d, _ := watching(t, 120, 40, s)
 	sees(t, d, "epoch 3, step 300: 0.884 (+0.0 pt) · 43.9 % zeros")
 }
+
+// TestPausedSaysSpace: after a roll-back the run is paused, and enter says what
+// goes on.
+func TestPausedSaysSpace(t *testing.T) {
+	s := newStory().start("B").baselineDone("B").configured("B").sparsify(3, "B")
+	d, f := watching(t, 80, 24, s)
+	key(d, "2")
+	sees(t, d, "settled: to change it, press r and", "go back to baseline")
+	f.push(s, func(s *story) {
+		s.add(&event.Resumed{Checkpoint: "baseline", Stage: event.Configure, Step: 0, Why: "rollback"},
+			&event.Paused{Stage: event.Configure, Why: "rolled back to baseline"})
+	})
+	sample(d)
+	key(d, "enter")
+	sees(t, d, "the run is paused: space goes on")
+
+	d, _ = watching(t, 80, 24, newStory().start("B").baselineDone("B").configured("B").sparsified("B").validated("B").deployed())
+	key(d, "2")
+	sees(t, d, "magnitude, 4×1 blocks", "!go back to")
+}
