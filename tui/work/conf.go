@@ -182,6 +182,13 @@ func (d *desk) canConf() string {
 	return ""
 }
 
+func confText(d *desk) string {
+	if d.w < midW {
+		return "sparsify"
+	}
+	return "sparsify with this"
+}
+
 // sendConf sends the recipe; once the run has taken it the next stage is
 // entered (see fold). A refusal is a Warning, and the form stays.
 func (d *desk) sendConf() []effect {

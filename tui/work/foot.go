@@ -121,9 +121,9 @@ func (d *desk) doneText() string {
 	return d.th.Paint(tok, "done: "+d.th.Clean(st.Done.Text)) + "   " + d.th.Paint(theme.Dim, "`pare report "+d.th.Clean(d.run.src.ID())+"` writes it to one file")
 }
 
-// foot is the last line: the keys that do something now. What does not fit is
-// left out from the right, but ? and q stay; a question is shortened instead, so
-// that all its answers are in sight.
+// foot is the last line: the keys that do something now. Where they are many they
+// stand closer; what still does not fit is left out from the right, but q and ?
+// stay; a question is shortened instead, so that all its answers are in sight.
 func (d *desk) foot(w int) string {
 	th := d.th
 	item := func(b *binding, short bool) string {
@@ -150,6 +150,9 @@ func (d *desk) foot(w int) string {
 			s = append(s, item(b, short))
 		}
 		line := " " + strings.Join(s, "   ")
+		if theme.Width(line) > w {
+			line = " " + strings.Join(s, "  ")
+		}
 		return line, theme.Width(line) <= w
 	}
 	all := len(rest)
@@ -175,12 +178,12 @@ func (d *desk) foot(w int) string {
 		return th.Fit(strings.TrimSpace(item(rest[0], true)), w)
 	}
 	for i := range keep {
-		if s, ok := try(0, false, keep[i:]); ok {
+		if s, ok := try(0, false, keep[:len(keep)-i]); ok {
 			return th.Fit(s, w)
 		}
 	}
-	if n := len(keep); n > 0 {
-		return th.Fit(item(keep[n-1], true), w)
+	if len(keep) > 0 {
+		return th.Fit(item(keep[0], true), w)
 	}
 	return th.Fit("", w)
 }

@@ -92,7 +92,7 @@ func (d *desk) rail(w int) string {
 		return th.Fit(d.crumbs(), w)
 	}
 	text := ""
-	for level := 3; level >= 0; level-- {
+	for level := 5; level >= 0; level-- {
 		if text = d.railText(level); theme.Width(th.Tr(text)) <= w {
 			break
 		}
@@ -100,8 +100,9 @@ func (d *desk) rail(w int) string {
 	return th.Fit(text, w)
 }
 
-// railText is the rail: with names and all reasons (3), with the first reason
-// only (2), with names (1), with figures (0).
+// railText is the rail: with names and all reasons (5), with the first reason
+// only (4), with names (3), with the name of the stage at hand and the first
+// reason (2), without it (1), with figures (0).
 func (d *desk) railText(level int) string {
 	th := d.th
 	var parts []string
@@ -109,7 +110,7 @@ func (d *desk) railText(level int) string {
 	for s := event.Baseline; s <= event.Deploy; s++ {
 		mark, tok, why := d.stageMark(s)
 		text := fmt.Sprintf("%d", s)
-		if level > 0 {
+		if level > 2 || level > 0 && (s == d.stage() || s == d.run.st.Stage) {
 			text += " " + s.String()
 		}
 		if mark != "" {
@@ -120,13 +121,13 @@ func (d *desk) railText(level int) string {
 		} else {
 			text = th.Paint(tok, text)
 		}
-		if why != "" && (level == 3 || level == 2 && first) {
+		if why != "" && (level == 5 || (level == 4 || level == 2) && first) {
 			text += th.Paint(theme.Dim, " "+th.G.None+" "+why)
 			first = false
 		}
 		parts = append(parts, text)
 	}
-	return " " + strings.Join(parts, [...]string{" ", "  ", "  ", "   "}[level])
+	return " " + strings.Join(parts, [...]string{" ", "  ", " ", "  ", "  ", "   "}[level])
 }
 
 // stageMark is how a stage stands on the rail: its glyph, and if it is locked

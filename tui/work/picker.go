@@ -100,6 +100,11 @@ func (d *desk) nextList(dir int) {
 	if p.on == listModels && p.model.Path == "" {
 		d.takeModel()
 	}
+	p.step(dir)
+}
+
+// step is the next list with something in it.
+func (p *picker) step(dir int) {
 	for range lists {
 		p.on = (p.on + list(dir) + lists) % lists
 		if p.len(p.on) > 0 {
@@ -132,6 +137,21 @@ func (d *desk) canPath() string {
 	return ""
 }
 
+// tabText names the list that tab goes to.
+func tabText(d *desk) string {
+	p := d.pick
+	p.step(1)
+	return [...]string{"models", "data", "sessions"}[p.on]
+}
+
+// pathText is short where the line is full.
+func pathText(d *desk) string {
+	if d.w < wideW && d.pick.on == listData {
+		return "path"
+	}
+	return "type a path"
+}
+
 func (d *desk) canBack() string {
 	if d.pick.on == listModels {
 		return "this is the first list; q leaves"
@@ -142,9 +162,9 @@ func (d *desk) canBack() string {
 func pickText(d *desk) string {
 	switch d.pick.on {
 	case listModels:
-		return "take this model"
+		return "take model"
 	case listData:
-		return "take this data"
+		return "take data"
 	}
 	if p := &d.pick; p.at[listSessions] < len(p.sessions) && p.sessions[p.at[listSessions]].Pid > 0 {
 		return "attach"

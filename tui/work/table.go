@@ -73,13 +73,13 @@ func init() { // the help, opened by the table, shows the table
 		{[]string{"enter"}, "enter", inRun, enterText, (*desk).canEnter, (*desk).enter, 1, "go on to the next stage"},
 		{[]string{"space"}, "space", inRun, pauseText, (*desk).canPause, (*desk).pause, 2, "pause, go on"},
 		{[]string{"R"}, "R", inRun, words("resume"), (*desk).canResume, (*desk).resume, 1, "start a run again whose process is gone"},
-		{[]string{"r"}, "r", inRun, words("roll back"), (*desk).canRoll, plainly((*desk).openRoll), 5, "go back to a checkpoint"},
-		{[]string{"e"}, "e", inRun, words("target"), (*desk).canTarget, plainly((*desk).openTarget), 6, "change the target share of zeros"},
-		{[]string{"x"}, "x", inRun, words("stop"), (*desk).canStop, plainly((*desk).openStop), 9, "stop the run, asked again by letter"},
+		{[]string{"r"}, "r", inRun, words("roll back"), (*desk).canRoll, plainly((*desk).openRoll), 6, "go back to a checkpoint"},
+		{[]string{"e"}, "e", inRun, words("target"), (*desk).canTarget, plainly((*desk).openTarget), 3, "change the target share of zeros"},
+		{[]string{"x"}, "x", inRun, words("stop"), (*desk).canStop, plainly((*desk).openStop), 5, "stop the run, asked again by letter"},
 
 		// Forms.
 		{[]string{"enter"}, "enter", inSetup, words("start"), always, (*desk).create, 1, "start the run"},
-		{[]string{"enter"}, "enter", inConf, words("sparsify with this"), (*desk).canConf, (*desk).sendConf, 1, "settle the recipe and sparsify"},
+		{[]string{"enter"}, "enter", inConf, confText, (*desk).canConf, (*desk).sendConf, 1, "settle the recipe and sparsify"},
 		{[]string{"up", "k"}, "", inForm, words("field before"), always, plainly(func(d *desk) { d.form().move(-1) }), 0, ""},
 		{[]string{"down", "j"}, "↑ ↓", inForm, words("field"), always, plainly(func(d *desk) { d.form().move(1) }), 2, "another field"},
 		{[]string{"left", "h"}, "", inForm, words("less, the one before"), always, func(d *desk) []effect { return d.change(-1) }, 0, ""},
@@ -91,11 +91,11 @@ func init() { // the help, opened by the table, shows the table
 		// The picker.
 		{[]string{"enter", "right", "l"}, "enter", inPick, pickText, (*desk).canPick, (*desk).choose, 1, "choose"},
 		{[]string{"up", "k"}, "", inPick, words("up"), always, plainly(func(d *desk) { d.pick.move(-1) }), 0, ""},
-		{[]string{"down", "j"}, "↑ ↓", inPick, words("select"), always, plainly(func(d *desk) { d.pick.move(1) }), 2, "another line"},
-		{[]string{"tab"}, "tab", inPick, words("other list"), always, plainly(func(d *desk) { d.nextList(1) }), 4, "another list"},
+		{[]string{"down", "j"}, "↑ ↓", inPick, words("select"), always, plainly(func(d *desk) { d.pick.move(1) }), 5, "another line"},
+		{[]string{"tab"}, "tab", inPick, tabText, always, plainly(func(d *desk) { d.nextList(1) }), 2, "another list"},
 		{[]string{"shift+tab"}, "", inPick, words("list before"), always, plainly(func(d *desk) { d.nextList(-1) }), 0, ""},
-		{[]string{"/"}, "/", inPick, words("type a path"), (*desk).canPath, plainly((*desk).openPath), 3, "type the path of a model or of data"},
-		{[]string{"esc", "left", "h"}, "esc", inPick, words("back"), (*desk).canBack, plainly(func(d *desk) { d.pick.back() }), 6, "back to the models"},
+		{[]string{"/"}, "/", inPick, pathText, (*desk).canPath, plainly((*desk).openPath), 3, "type the path of a model or of data"},
+		{[]string{"esc", "left", "h"}, "esc", inPick, words("back"), (*desk).canBack, plainly(func(d *desk) { d.pick.back() }), 4, "back to the models"},
 
 		// What is typed.
 		{[]string{"enter"}, "enter", inText, words("take"), always, (*desk).take, 1, "take what was typed"},
@@ -116,14 +116,14 @@ func init() { // the help, opened by the table, shows the table
 
 		// What is looked at.
 		{[]string{"left"}, "", inRun, words("cursor left"), (*desk).canCurve, plainly(func(d *desk) { d.moveCursor(-1) }), 0, ""},
-		{[]string{"right"}, "← →", inRun, words("cursor"), (*desk).canCurve, plainly(func(d *desk) { d.moveCursor(1) }), 3, "move the cursor of both charts"},
+		{[]string{"right"}, "← →", inRun, words("cursor"), (*desk).canCurve, plainly(func(d *desk) { d.moveCursor(1) }), 7, "move the cursor of both charts"},
 		{[]string{"esc"}, "", inRun, words("cursor off"), (*desk).canCurve, plainly(func(d *desk) { d.look.cursor = nil }), 0, "put the cursor away"},
-		{[]string{"+"}, "+ −", inRun, words("zoom"), (*desk).canCurve, plainly(func(d *desk) { d.zoom(0.5) }), 7, "zoom in and out, about the cursor"},
+		{[]string{"+"}, "+ −", inRun, words("zoom"), (*desk).canCurve, plainly(func(d *desk) { d.zoom(0.5) }), 8, "zoom in and out, about the cursor"},
 		{[]string{"-"}, "", inRun, words("zoom out"), (*desk).canCurve, plainly(func(d *desk) { d.zoom(2) }), 0, ""},
 		{[]string{"0"}, "0", inRun, words("all"), (*desk).canReset, plainly(func(d *desk) { d.look.win, d.look.cursor = chart.Window{}, nil }), 10, "show everything again"},
 		{[]string{"s"}, "s", inRun, words("smooth"), (*desk).canCurve, plainly((*desk).smooth), 11, "smooth the curves: off, 0.6, 0.9"},
 		{[]string{"l"}, "l", inRun, words("log"), (*desk).canCurve, plainly(func(d *desk) { d.look.log = !d.look.log }), 12, "logarithmic axis"},
-		{[]string{"1", "2", "3", "4", "5"}, "1-5", inStage, words("stages"), always, nil, 8, "look at a stage; that of the run follows it"},
+		{[]string{"1", "2", "3", "4", "5"}, "1-5", inStage, words("stages"), always, nil, 9, "look at a stage; that of the run follows it"},
 		{[]string{"["}, "", inStage, words("stage before"), always, plainly(func(d *desk) { d.lookAt(d.stage() - 1) }), 0, ""},
 		{[]string{"]"}, "", inStage, words("next stage"), always, plainly(func(d *desk) { d.lookAt(d.stage() + 1) }), 0, "the stage before, the next"},
 		{[]string{"tab"}, "tab", inStage, words("panes"), (*desk).canTab, plainly(func(d *desk) { d.look.tab++ }), 4, "other panes, where not all fit"},
@@ -135,8 +135,8 @@ func init() { // the help, opened by the table, shows the table
 		{[]string{"up", "k", "pgup"}, "", inHelp, words("up"), always, plainly(func(d *desk) { d.scroll = max(d.scroll-1, 0) }), 0, ""},
 		{[]string{"down", "j", "pgdown"}, "↑ ↓", inHelp, words("scroll"), always, plainly(func(d *desk) { d.scroll++ }), 2, ""},
 		{[]string{"?", "esc", "enter", "q"}, "?", inHelp, words("back"), always, plainly((*desk).closeOver), 1, ""},
-		{[]string{"?"}, "?", inStage | inPick | inSetup | inRoll, words("keys"), always, plainly(func(d *desk) { d.over, d.scroll = overHelp, 0 }), -2, "this list"},
-		{[]string{"q", "ctrl+c"}, "q", inStage | inPick | inSetup | inRoll, words("leave"), always, plainly((*desk).leave), -1, "leave the screen; the run goes on"},
+		{[]string{"?"}, "?", inStage | inPick | inSetup | inRoll, words("keys"), always, plainly(func(d *desk) { d.over, d.scroll = overHelp, 0 }), -1, "this list"},
+		{[]string{"q", "ctrl+c"}, "q", inStage | inPick | inSetup | inRoll, words("leave"), always, plainly((*desk).leave), -2, "leave the screen; the run goes on"},
 		{[]string{"ctrl+c"}, "", inText | inStop | inHelp, words("leave"), always, plainly((*desk).leave), 0, ""},
 	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"pare/core"
 	"pare/core/event"
+	"pare/sessions"
 	"pare/tui/theme"
 )
 
@@ -114,4 +115,38 @@ func TestPausedSaysSpace(t *testing.T) {
 	d, _ = watching(t, 80, 24, newStory().start("B").baselineDone("B").configured("B").sparsified("B").validated("B").deployed())
 	key(d, "2")
 	sees(t, d, "magnitude, 4×1 blocks", "!go back to")
+}
+
+// TestFootShowsWhatIsNeeded: the keys that a person needs next are on the screen.
+func TestFootShowsWhatIsNeeded(t *testing.T) {
+	foot := func(d *desk, want ...string) {
+		t.Helper()
+		got := bare(d.foot(d.w))
+		for _, w := range append(want, "q leave", "? keys") {
+			if !strings.Contains(got, w) {
+				t.Errorf("%d × %d: no %q in %q", d.w, d.h, w, got)
+			}
+		}
+		if !strings.HasSuffix(strings.TrimRight(got, " "), "? keys") {
+			t.Errorf("the last key is another: %q", got)
+		}
+	}
+	s := newStory().start("B").baselineDone("B").configured("B").sparsify(9, "B")
+	d, _ := watching(t, 80, 24, s)
+	foot(d, "space pause", "e target", "x stop", "r roll back", "tab panes")
+	d, _ = watching(t, 60, 20, s)
+	foot(d, "space pause", "e target", "x stop", "tab panes")
+	sees(t, d, "3 sparsify ●", "4 – needs a checkpoint at 90 % zeros")
+	d, _ = watching(t, 60, 20, newStory().start("B").wait(event.Baseline, "ready"))
+	sees(t, d, "1 baseline ○")
+
+	d = ready(t, 60, 20)
+	d.pick.sessions = make([]sessions.Summary, 2)
+	foot(d, "enter take model", "/ type a path", "tab data")
+	d.resize(80, 24)
+	foot(d, "enter take model", "/ type a path", "tab data", "↑ ↓ select")
+	key(d, "tab")
+	foot(d, "enter take data", "/ path", "tab sessions", "esc back")
+	key(d, "tab")
+	foot(d, "enter open", "tab models", "esc back")
 }
