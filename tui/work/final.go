@@ -14,6 +14,7 @@ import (
 type text struct {
 	th *theme.Theme
 	w  int
+	n  int // lines so far
 	b  strings.Builder
 }
 
@@ -22,17 +23,37 @@ func (d *desk) text(w int) *text { return &text{th: d.th, w: max(w-2, 1)} }
 func (t *text) add(tok theme.Token, s string) *text {
 	for _, l := range wrap(t.th.Clean(s), t.w) {
 		t.b.WriteString(" " + t.th.Paint(tok, t.th.Tr(l)) + "\n")
+		t.n++
 	}
 	return t
+}
+
+// fill adds a paragraph in at most n lines; what does not fit ends in an
+// ellipsis.
+func (t *text) fill(tok theme.Token, s string, n int) *text {
+	if n > 0 {
+		t.add(tok, strings.Join(few(t.th, wrap(t.th.Clean(s), t.w), n, t.w), " "))
+	}
+	return t
+}
+
+// lines is how many lines paragraphs take.
+func (t *text) lines(ss ...string) int {
+	n := 0
+	for _, s := range ss {
+		n += len(wrap(t.th.Clean(s), t.w))
+	}
+	return n
 }
 
 // line is one line as it is, cut if need be.
 func (t *text) line(tok theme.Token, s string) *text {
 	t.b.WriteString(" " + t.th.Paint(tok, t.th.Fit(s, t.w)) + "\n")
+	t.n++
 	return t
 }
 
-func (t *text) blank() *text { t.b.WriteByte('\n'); return t }
+func (t *text) blank() *text { t.b.WriteByte('\n'); t.n++; return t }
 
 func (t *text) String() string { return strings.TrimSuffix(t.b.String(), "\n") }
 
@@ -59,9 +80,18 @@ func (d *desk) verdictPane(w, h int) string {
 			t.add(theme.Dim, "UNDECIDED: the paired 95 % interval holds the floor. More test samples would tell.")
 		}
 	case st.Stage == event.Validate && word == statusWaiting:
-		t.add(theme.Text, "Everything so far was judged on the validation set. Now the test set is looked at, dense against pared on the same samples, and both are timed in five alternations.").blank()
-		t.add(theme.Dim, fmt.Sprintf("looks at the test set so far: %d", st.Looks))
-		t.add(theme.Accent, "enter looks at the test set; r goes back to a checkpoint instead")
+		looks := fmt.Sprintf("looks at the test set so far: %d", st.Looks)
+		keys := "enter looks at the test set; r goes back to a checkpoint instead"
+		room := h - 2 - t.lines(looks, keys)
+		say := "Everything so far was judged on the validation set. Now the test set is looked at, dense against pared on the same samples, and both are timed in five alternations."
+		if t.lines(say) > room {
+			say = "Now the test set is looked at, dense against pared on the same samples; both are timed in five alternations."
+		}
+		t.fill(theme.Text, say, room)
+		if t.n < room {
+			t.blank()
+		}
+		t.add(theme.Dim, looks).add(theme.Accent, keys)
 	default:
 		t.add(theme.Dim, "the test set is being looked at; dense and pared are timed in alternation")
 	}
@@ -72,7 +102,7 @@ func (d *desk) verdictPane(w, h int) string {
 func (d *desk) classesPane(w, h int) string {
 	v := d.run.st.Verdict
 	if v == nil {
-		return d.th.Box("classes", "", d.th.Paint(theme.Dim, " per class, once the test set has been looked at"), w, h)
+		return d.th.Box("classes", "", d.text(w-2).add(theme.Dim, "per class, once the test set has been looked at").String(), w, h)
 	}
 	rows := make([]plain.Row, 0, len(v.Classes))
 	share := func(k, n int) string {

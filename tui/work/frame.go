@@ -34,14 +34,14 @@ func (d *desk) Render() string {
 // rows is the screen's arrangement now.
 func (d *desk) rows() []row {
 	if d.page != pageRun {
-		return arrange(d.w, d.h, need{}, 0, true)
+		return arrange(d.w, d.h, need{bar: len(d.barLines(d.w, barRoom(d.h)))}, 0, true)
 	}
 	return arrange(d.w, d.h, d.need(), d.look.tab, d.over == overHelp || d.over == overRoll)
 }
 
 // need is how many lines the panes of the stage ask for.
 func (d *desk) need() need {
-	n := need{bottom: max(9, len(d.run.st.Dense.Layers)+4) + 2}
+	n := need{bottom: max(9, len(d.run.st.Dense.Layers)+4) + 2, bar: len(d.barLines(d.w, barRoom(d.h)))}
 	if d.run.st.Ledger != nil {
 		n.bottom = max(n.bottom, 15)
 	}
@@ -95,7 +95,7 @@ func (d *desk) paint(p pane, w, h int) string {
 	case paneRail:
 		return d.rail(w)
 	case paneBar:
-		return d.bar(w)
+		return d.bar(w, h)
 	case paneFoot:
 		return d.foot(w)
 	case paneLine:

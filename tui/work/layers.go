@@ -169,7 +169,7 @@ func (d *desk) verdictsPane(v *event.LayerVerdicts, w, h int) string {
 		if !strings.Contains(l.Text, "less CPU time") {
 			tok = theme.Dim
 		}
-		b.WriteString(th.Paint(tok, th.Fit(th.Clean(l.Text), max(textW, 1))) + "\n")
+		b.WriteString(th.Paint(tok, th.Fit(brisk(th, l.Text, textW), max(textW, 1))) + "\n")
 	}
 	if show < len(v.Layers) {
 		b.WriteString(th.Paint(theme.Dim, fmt.Sprintf(" %d of %d layers", show, len(v.Layers))) + "\n")

@@ -50,9 +50,9 @@ func views(w, h int) int {
 	return 1
 }
 
-// need is how many lines, borders included, the upper panes must have and the
-// lower ones would like to have.
-type need struct{ top, bottom int }
+// need is how many lines, borders included, the upper panes must have, the
+// lower ones would like to have, and the bar has to say.
+type need struct{ top, bottom, bar int }
 
 // arrange says which pane stands where on a screen of w×h cells: the rows are
 // h high together, and the cells of each are w wide. tab is the face chosen;
@@ -79,10 +79,11 @@ func arrange(w, h int, n need, tab int, over bool) []row {
 		rows = append(rows, one(1, paneRail))
 		rest--
 	}
-	bar := h >= railH
-	if bar {
-		rest--
+	bar := 0
+	if h >= railH {
+		bar = min(max(n.bar, 1), barRoom(h))
 	}
+	rest -= bar
 	half := w / 2
 	tab %= views(w, h)
 	low := min(max(n.bottom, 5), max(rest-n.top, 5))
@@ -107,8 +108,8 @@ func arrange(w, h int, n need, tab int, over bool) []row {
 	default:
 		rows = append(rows, one(rest, []pane{paneA, paneB, paneC, paneD}[tab]))
 	}
-	if bar {
-		rows = append(rows, one(1, paneBar))
+	if bar > 0 {
+		rows = append(rows, one(bar, paneBar))
 	}
 	return append(rows, one(1, paneFoot))
 }

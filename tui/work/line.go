@@ -19,7 +19,7 @@ func (d *desk) oneLine(w int) string {
 	case d.over == overStop && d.h < 3:
 		return d.foot(w)
 	case d.over == overRoll:
-		return th.Fit(d.rollLine(d.roll), w)
+		return th.Fit(d.rollLine(d.roll, rollForms-1), w)
 	case d.page == pagePick && d.pick.err != "":
 		return th.Fit(th.Clean(d.pick.err), w)
 	case d.page == pagePick:

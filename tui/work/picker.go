@@ -287,7 +287,7 @@ func (d *desk) crumbs() string {
 	}
 	setup := d.page == pageSetup
 	return " " + part(!setup && d.pick.on == listModels, "model") + " " + th.G.Arrow + " " + part(!setup && d.pick.on == listData, "data") + " " + th.G.Arrow + " " + part(setup, "set-up") +
-		th.Paint(theme.Dim, "   then baseline, configure, sparsify, validate, deploy")
+		"   " + th.Paint(theme.Dim, brisk(th, "then baseline, configure, sparsify, validate, deploy", d.w-28))
 }
 
 // hint is the line above the footer before there is a run.
@@ -358,6 +358,7 @@ func (d *desk) listBox(l list, w, h int) string {
 	var b strings.Builder
 	for i := from; i < min(from+room, n); i++ {
 		name, about := p.line(th, l, i)
+		about = brisk(th, about, w-7-theme.Width(name))
 		mark := "  "
 		if i == p.at[l] {
 			mark = "> "

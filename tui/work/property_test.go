@@ -36,7 +36,7 @@ func fits(t interface{ Fatalf(string, ...any) }, d *desk, what string) {
 func TestArrange(t *testing.T) {
 	for w := 0; w <= 200; w++ {
 		for h := 0; h <= 200; h++ {
-			for _, n := range []need{{}, {0, 40}, {12, 11}, {60, 60}} {
+			for _, n := range []need{{}, {0, 40, 1}, {12, 11, 2}, {60, 60, 9}} {
 				for tab := range 4 {
 					for _, over := range []bool{false, true} {
 						rows, sum := arrange(w, h, n, tab, over), 0

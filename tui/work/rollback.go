@@ -89,9 +89,15 @@ func (d *desk) rollPane(w, h int) string {
 	l := d.backs()
 	room := max(h-2, 1)
 	from := min(max(d.roll-room+1, 0), max(len(l)-room, 0))
+	form := 0 // the longest in which all lines fit
+	for i := range l {
+		for form < rollForms-1 && theme.Width(th.Tr(d.rollLine(i, form))) > w-5 {
+			form++
+		}
+	}
 	var b strings.Builder
 	for i := from; i < min(from+room, len(l)); i++ {
-		s := d.rollLine(i)
+		s := d.rollLine(i, form)
 		if i == d.roll {
 			s = th.Paint(theme.Accent, ">") + " " + th.Paint(theme.Selected, s)
 		} else {
@@ -102,8 +108,11 @@ func (d *desk) rollPane(w, h int) string {
 	return th.Box("roll back to a checkpoint", "the run pauses there", strings.TrimSuffix(b.String(), "\n"), w, h)
 }
 
-// rollLine is one checkpoint of the list.
-func (d *desk) rollLine(i int) string {
+// rollForms is how many ways there are to write a line of the list.
+const rollForms = 4
+
+// rollLine is one checkpoint of the list; a higher form takes less room.
+func (d *desk) rollLine(i, form int) string {
 	l := d.backs()
 	if i >= len(l) {
 		return ""
@@ -113,8 +122,16 @@ func (d *desk) rollLine(i int) string {
 	if c.Acc >= 0 {
 		acc = percent(c.Acc)
 	}
-	s := fmt.Sprintf("%s  stage %d  step %6d  accuracy %7s  %7s zeros", th.Fit(th.Clean(c.Name), 14), c.Stage, c.Step, acc, percent(c.Zeros))
-	if d.w < 70 {
+	name := th.Fit(th.Clean(c.Name), 14)
+	s := ""
+	switch form {
+	case 0:
+		s = fmt.Sprintf("%s  stage %d  step %6d  accuracy %7s  %7s zeros", name, c.Stage, c.Step, acc, percent(c.Zeros))
+	case 1:
+		s = fmt.Sprintf("%s  stage %d  step %6d  %7s  %7s zeros", name, c.Stage, c.Step, acc, percent(c.Zeros))
+	case 2:
+		s = fmt.Sprintf("%s  step %6d  %7s  %7s zeros", name, c.Step, acc, percent(c.Zeros))
+	default:
 		s = fmt.Sprintf("%s  %7s  %7s zeros", th.Fit(th.Clean(c.Name), 10), acc, percent(c.Zeros))
 	}
 	switch {

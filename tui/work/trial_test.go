@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"pare/core"
 	"pare/core/event"
@@ -149,4 +150,37 @@ func TestFootShowsWhatIsNeeded(t *testing.T) {
 	foot(d, "enter take data", "/ path", "tab sessions", "esc back")
 	key(d, "tab")
 	foot(d, "enter open", "tab models", "esc back")
+}
+
+// TestLongMessages: what matters is read to its end where there is room, and a
+// cut falls between words.
+func TestLongMessages(t *testing.T) {
+	s := newStory().start("B").baselineDone("B").configured("B").sparsify(9, "B")
+	long := "schedule: target 5 % is below the 49.96 % that are zero already, and masks only shrink: go back to an earlier checkpoint first"
+	d, f := watching(t, 80, 24, s)
+	f.push(s, func(s *story) { s.add(&event.Warning{Text: long}) })
+	sample(d)
+	sees(t, d, "and masks", "go back to an earlier checkpoint first")
+	d.resize(60, 20)
+	sees(t, d, "schedule: target 5 % is below", " …")
+	fits(t, d, "long")
+	f.push(s, func(s *story) { s.add(&event.Continued{Stage: event.Sparsify}) })
+	f.problem = "checkpoint s1-000625: no space left on the disk (safetensors: writing tensor fc1.weight of 300 by 784: no space left on device)"
+	key(d, "tab")
+	for range 8 {
+		d.now = d.now.Add(2 * time.Second)
+		sample(d)
+	}
+	sees(t, d, "no space left on the disk: free some, the run goes on by")
+	d.resize(80, 24)
+	sees(t, d, "no space left on the disk: free some, the run goes on by itself;", "s1-000625")
+
+	s = newStory().start("B").baselineDone("B").configured("B").sparsified("B")
+	s.add(&event.Checkpoint{Name: "s3-002000", Stage: event.Sparsify, Step: 2000, Acc: 0.881, Zeros: 0.9, Good: true, AtGoal: true})
+	d, _ = watching(t, 80, 24, s.wait(event.Validate, "this will look at the test set"))
+	sees(t, d, "back to a checkpoint instead")
+	key(d, "r")
+	sees(t, d, "at the target│")
+	d.resize(60, 20)
+	sees(t, d, "at the target ")
 }

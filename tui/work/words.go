@@ -7,6 +7,7 @@ import (
 
 	"pare/core"
 	"pare/core/event"
+	"pare/tui/theme"
 )
 
 // percent prints a share: 81.3 %.
@@ -101,6 +102,34 @@ func wrap(s string, w int) []string {
 		out = append(out, line)
 	}
 	return out
+}
+
+// few keeps at most n lines of wrapped text; what is left out is told by an
+// ellipsis after the last word that has room for it.
+func few(th *theme.Theme, lines []string, n, w int) []string {
+	if len(lines) <= max(n, 1) {
+		return lines
+	}
+	lines = append([]string{}, lines[:max(n, 1)]...)
+	last := &lines[len(lines)-1]
+	for theme.Width(th.Tr(*last))+1+theme.Width(th.G.Ellipsis) > w {
+		i := strings.LastIndexByte(*last, ' ')
+		if i <= 0 {
+			return lines // one long word: it is cut as it is
+		}
+		*last = (*last)[:i]
+	}
+	*last += " " + th.G.Ellipsis
+	return lines
+}
+
+// brisk is a text in one line of w characters, cut after a word.
+func brisk(th *theme.Theme, s string, w int) string {
+	s = th.Clean(s)
+	if theme.Width(th.Tr(s)) <= w {
+		return s
+	}
+	return few(th, []string{s, ""}, 1, w)[0]
 }
 
 // unit says that a word belongs to the figure before it.

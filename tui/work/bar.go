@@ -1,0 +1,168 @@
+package work
+
+import (
+	"fmt"
+	"strings"
+
+	"pare/core"
+	"pare/core/event"
+	"pare/tui/chart"
+	"pare/tui/theme"
+)
+
+// saying is a text of the bar: a word or two that stand out, and the rest.
+type saying struct {
+	lead    string
+	leadTok theme.Token
+	text    string
+	tok     theme.Token
+}
+
+// saying is what the bar tells now; ok is false when it has nothing to tell.
+func (d *desk) saying() (s saying, ok bool) {
+	switch {
+	case d.over == overStop:
+		return saying{"stop?", theme.Warn, "the run goes on without this screen unless stopped", 0}, true
+	case d.input.err != "": // gone with the next key
+		return saying{text: d.input.err, tok: theme.Bad}, true
+	case d.over == overTarget, d.over == overPath, d.over == overEdit:
+		return s, false
+	case d.busy != "":
+		return saying{text: d.busy}, true
+	case d.toast.text != "":
+		return saying{text: d.toast.text, tok: d.toast.tok}, true
+	case d.run == nil:
+		return saying{text: d.hint(), tok: theme.Dim}, true
+	case d.run.damage != "":
+		return saying{text: d.run.damage, tok: theme.Bad}, true
+	case strings.Contains(d.run.problem, core.ErrFull.Error()): // the way out first
+		say := "free some, the run goes on by itself"
+		if d.run.problem != core.ErrFull.Error() {
+			say += "; " + d.run.problem
+		}
+		return saying{core.ErrFull.Error() + ":", theme.Bad, say, 0}, true
+	case d.run.problem != "":
+		return saying{text: d.run.problem, tok: theme.Bad}, true
+	}
+	word, why := d.run.status()
+	switch word {
+	case statusWaiting:
+		return saying{"waiting for you:", theme.Accent, why, 0}, true
+	case statusPaused:
+		if why == "person" {
+			why = "space goes on"
+		}
+		return saying{"paused:", theme.Warn, why, 0}, true
+	case statusDead:
+		return saying{"the run's process is gone:", theme.Bad, "R resumes; nothing up to the last checkpoint is lost", 0}, true
+	case statusFailed:
+		return saying{"failed:", theme.Bad, why, 0}, true
+	case statusStopped:
+		return saying{text: "stopped at a checkpoint; R resumes"}, true
+	case statusDone:
+		return d.doneSaying(), true
+	case statusStarting:
+		return saying{text: "loading model and data …", tok: theme.Dim}, true
+	}
+	return s, false
+}
+
+func (d *desk) doneSaying() saying {
+	st := &d.run.st
+	tok := theme.Good
+	if st.Done.Exit != 0 {
+		tok = theme.Warn
+	}
+	return saying{"done: " + d.th.Clean(st.Done.Text), tok, "· `pare report " + d.th.Clean(d.run.src.ID()) + "` writes it to one file", theme.Dim}
+}
+
+// barLines is what the bar says, in at most n lines.
+func (d *desk) barLines(w, n int) []string {
+	th := d.th
+	s, ok := d.saying()
+	if !ok {
+		return nil
+	}
+	lead := th.Clean(s.lead)
+	lines := few(th, wrap(lead+" "+th.Clean(s.text), max(w-1, 1)), n, max(w-1, 1))
+	for i, l := range lines {
+		if rest, ok := strings.CutPrefix(l, lead); ok && i == 0 && lead != "" {
+			lines[i] = " " + th.Paint(s.leadTok, lead) + th.Paint(s.tok, rest)
+			continue
+		}
+		lines[i] = " " + th.Paint(s.tok, l)
+	}
+	return lines
+}
+
+// barRoom is how many lines the bar may take from the panes.
+func barRoom(h int) int { return min(max((h-14)/3, 1), 3) }
+
+// bar stands above the footer: a question, what was told last, or how far the
+// stage is.
+func (d *desk) bar(w, h int) string {
+	if lines := d.barLines(w, h); len(lines) > 0 {
+		return d.th.Block(strings.Join(lines, "\n"), w, h)
+	}
+	one := d.progress
+	if d.over == overTarget || d.over == overPath || d.over == overEdit {
+		one = d.inputLine
+	}
+	return d.th.Block(one(w), w, h)
+}
+
+// inputLine is the text being typed, with its question.
+func (d *desk) inputLine(w int) string {
+	th := d.th
+	q := ""
+	switch d.over {
+	case overTarget:
+		q = "new target, % zeros"
+	case overPath:
+		q = d.pick.what()
+	case overEdit:
+		q = d.form().fields[d.form().at].label
+	}
+	if d.input.err != "" {
+		return th.Fit(" "+th.Paint(theme.Bad, th.Clean(d.input.err)), w)
+	}
+	typed, cursor := th.Clean(d.input.text), th.Paint(theme.Selected, " ")
+	s := " " + th.Paint(theme.Title, q+":") + " " + typed + cursor
+	if theme.Width(th.Tr(s)) > w { // the end is what is being typed
+		s = " " + typed + cursor
+	}
+	for r := []rune(typed); theme.Width(th.Tr(s)) > w && len(r) > 0; {
+		r = r[min(8, len(r)):]
+		s = " " + th.G.Ellipsis + string(r) + cursor
+	}
+	return th.Fit(s, w)
+}
+
+// progress is how far the stage is.
+func (d *desk) progress(w int) string {
+	th, st := d.th, &d.run.st
+	m := d.run.metric
+	if m.Stage == st.Stage && m.Steps > 0 && m.Step < m.Steps {
+		label := fmt.Sprintf(" epoch %d of %d  ", m.Epoch, m.Epochs)
+		if n := w - theme.Width(label) - 1; n >= 16 {
+			return label + chart.Progress(th, float64(m.Step)/float64(m.Steps), d.eta(), n) + " "
+		}
+		return chart.Progress(th, float64(m.Step)/float64(m.Steps), d.eta(), w)
+	}
+	return th.Fit(" "+th.Paint(theme.Dim, doing(st)), w)
+}
+
+// doing is what a stage without steps is at.
+func doing(st *event.State) string {
+	switch st.Stage {
+	case event.Baseline:
+		return "evaluating"
+	case event.Configure:
+		return "predicting"
+	case event.Validate:
+		return "test set, then five alternations of dense and pared"
+	case event.Deploy:
+		return "writing, reading back, timing the layers"
+	}
+	return "working"
+}
