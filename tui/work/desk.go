@@ -60,7 +60,8 @@ type desk struct {
 	over    overlay
 	pick    picker
 	setup   form
-	conf    form // of the configure stage
+	drafts  map[picked]form // set-ups that were left
+	conf    form            // of the configure stage
 	predict predictor
 	run     *watch
 	look    look

@@ -154,6 +154,16 @@ func (d *desk) change(dir int) []effect {
 	return d.changed()
 }
 
+// takeAndMove ends the typing of a number and goes to another field; a number
+// that will not do keeps the keys.
+func (d *desk) takeAndMove(dir int) []effect {
+	todo := d.take()
+	if d.over != overEdit {
+		d.form().move(dir)
+	}
+	return todo
+}
+
 // changed is what follows from a new value.
 func (d *desk) changed() []effect {
 	if d.page == pageSetup {

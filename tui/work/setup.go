@@ -41,6 +41,30 @@ func (d *desk) toSetup() []effect {
 	}}
 }
 
+// picked is what a set-up is for.
+type picked struct {
+	model      core.ModelSpec
+	data, path string
+}
+
+func (d *desk) picked() picked {
+	r := d.o.Recipe
+	return picked{r.Model, r.Data.Name, r.Data.Path}
+}
+
+// leaveSetup goes back to the picker. What was filled in is there again when the
+// same model and data are chosen.
+func (d *desk) leaveSetup() []effect {
+	if len(d.setup.fields) > 0 {
+		if d.drafts == nil {
+			d.drafts = map[picked]form{}
+		}
+		d.drafts[d.picked()] = form{fields: d.setup.fields, at: d.setup.at}
+	}
+	d.page = pagePick
+	return []effect{d.listSessions()}
+}
+
 // checkPick finds what can be found wrong with a choice of model and data
 // before anything runs, and the model's set-up.
 func checkPick(r *core.Recipe) (zoo.Preset, error) {
@@ -94,6 +118,10 @@ func (d *desk) onPreset(m presetMsg) {
 	}
 	t.Optimizer, t.Schedule = or(t.Optimizer, p.Optimizer), or(t.Schedule, p.LRSchedule)
 	t.LR, t.Momentum, t.Batch = orNum(t.LR, p.LR), orNum(t.Momentum, p.Momentum), orNum(t.Batch, p.Batch)
+	if f, ok := d.drafts[d.picked()]; ok {
+		d.setup = f
+		return
+	}
 	d.setup = form{fields: []field{
 		{key: "epochs", label: "epochs", kind: number, num: float64(t.Epochs), hi: 10000, step: 1, whole: true, zero: "0 (evaluate only)"},
 		{key: "batch", label: "batch", kind: number, num: float64(t.Batch), lo: 1, hi: 65536, whole: true},

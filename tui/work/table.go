@@ -86,7 +86,7 @@ func init() { // the help, opened by the table, shows the table
 		{[]string{"right", "l"}, "← →", inForm, words("change"), always, func(d *desk) []effect { return d.change(1) }, 3, "change the field"},
 		{[]string{"0", "1", "2", "3", "4", "5", "6", "7", "8", "9", ".", "e"}, "0-9", inSetup, words("type"), (*desk).canType, nil, 4, "type a number into the field"},
 		{[]string{"0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "."}, "0-9", inConf, words("type"), (*desk).canType, nil, 4, "type a number into the field"},
-		{[]string{"esc"}, "esc", inSetup, words("back"), always, func(d *desk) []effect { d.page = pagePick; return []effect{d.listSessions()} }, 6, "back to the picker"},
+		{[]string{"esc"}, "esc", inSetup, words("back"), always, (*desk).leaveSetup, 6, "back to the picker"},
 
 		// The picker.
 		{[]string{"enter", "right", "l"}, "enter", inPick, pickText, (*desk).canPick, (*desk).choose, 1, "choose"},
@@ -100,6 +100,8 @@ func init() { // the help, opened by the table, shows the table
 		// What is typed.
 		{[]string{"enter"}, "enter", inText, words("take"), always, (*desk).take, 1, "take what was typed"},
 		{[]string{"esc"}, "esc", inText, words("cancel"), always, plainly((*desk).closeOver), 2, "forget what was typed"},
+		{[]string{"down", "tab"}, "↑ ↓", inEdit, words("take, another field"), always, func(d *desk) []effect { return d.takeAndMove(1) }, 3, "take it and go to another field"},
+		{[]string{"up", "shift+tab"}, "", inEdit, words("take, field before"), always, func(d *desk) []effect { return d.takeAndMove(-1) }, 0, ""},
 		{[]string{"backspace", "ctrl+h"}, "", inText, words("delete"), always, plainly((*desk).backspace), 0, ""},
 		{[]string{"ctrl+u"}, "", inText, words("delete all"), always, plainly(func(d *desk) { d.input.text = "" }), 0, ""},
 

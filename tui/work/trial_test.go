@@ -184,3 +184,36 @@ func TestLongMessages(t *testing.T) {
 	d.resize(60, 20)
 	sees(t, d, "at the target ")
 }
+
+// TestDownEndsTheTyping: an arrow takes what was typed and goes on.
+func TestDownEndsTheTyping(t *testing.T) {
+	d := ready(t, 80, 24)
+	key(d, "enter", "enter", "8", "down", "6", "4", "up")
+	if e, b := d.setup.get("epochs").num, d.setup.get("batch").num; e != 8 || b != 64 || d.setup.at != 0 || d.over != overNone {
+		t.Errorf("epochs %g, batch %g, field %d", e, b, d.setup.at)
+	}
+	key(d, "down", "0", "down") // no batch of 0
+	sees(t, d, "give 1 to 65536")
+	if d.setup.at != 1 || d.over != overEdit {
+		t.Errorf("field %d", d.setup.at)
+	}
+}
+
+// TestSetupIsKept: who goes back to the picker and returns finds the form as it
+// was left; for another model it is new.
+func TestSetupIsKept(t *testing.T) {
+	d := ready(t, 80, 24)
+	key(d, "enter", "enter", "8", "down", "down", "right", "esc", "enter")
+	if e, o := d.setup.get("epochs").num, d.setup.get("optimizer").chosen(); d.page != pageSetup || e != 8 || o != "momentum" {
+		t.Errorf("epochs %g, optimizer %s", e, o)
+	}
+	key(d, "esc", "esc", "down", "enter", "enter")
+	sees(t, d, "lenet-5 on")
+	if e := d.setup.get("epochs").num; e != 15 {
+		t.Errorf("another model's epochs: %g", e)
+	}
+	key(d, "esc", "esc", "up", "enter", "enter")
+	if r := d.setupRecipe(); r.Model.Name != "lenet-300-100" || r.Train.Epochs != 8 || r.Train.Optimizer != "momentum" {
+		t.Errorf("recipe %+v %+v", r.Model, r.Train)
+	}
+}
