@@ -53,7 +53,10 @@ func (d *desk) onResumed(m resumedMsg) []effect {
 	}
 	d.run.gone = 0
 	d.exit = 0
-	d.say(theme.Good, "the run goes on from its last checkpoint")
+	if s, _ := d.run.status(); s != statusWaiting { // it is told what it waits for
+		d.say(theme.Good, "the run goes on from its last checkpoint")
+		d.toast.soon = true
+	}
 	return nil
 }
 

@@ -102,7 +102,7 @@ type toast struct {
 	text  string
 	tok   theme.Token
 	until time.Time
-	soon  bool // tells what was asked for; gone when it has happened
+	soon  bool // tells what was asked for; gone when it has happened, or the run stands otherwise
 }
 
 func newDesk(o Options, mode theme.Mode, ascii bool) *desk {

@@ -217,3 +217,23 @@ func TestSetupIsKept(t *testing.T) {
 		t.Errorf("recipe %+v %+v", r.Model, r.Train)
 	}
 }
+
+// TestResumedIsNotSaidForLong: a run that waits does not go on.
+func TestResumedIsNotSaidForLong(t *testing.T) {
+	s := newStory().start("B").add(&event.Paused{Stage: event.Baseline, Why: "stopped"})
+	d, f := watching(t, 80, 24, s)
+	key(d, "R")
+	sees(t, d, "the run goes on from its last checkpoint")
+	f.push(s, func(s *story) {
+		s.add(&event.Resumed{Stage: event.Baseline, Why: "stop"}).wait(event.Baseline, "ready to train")
+	})
+	sample(d)
+	sees(t, d, "!goes on from its last", "waiting for you: ready to train")
+	f.alive = false
+	for range 3 {
+		d.now = d.now.Add(2 * time.Second)
+		sample(d)
+	}
+	key(d, "R")
+	sees(t, d, "!goes on from its last", "waiting for you: ready to train")
+}

@@ -260,6 +260,9 @@ func (d *desk) fold(e event.Event) []effect {
 	case *event.Model:
 		return []effect{d.readRecipe()}
 	case *event.Done:
+		if d.toast.soon {
+			d.toast = toast{}
+		}
 		if e.At.After(d.opened) {
 			d.exit = b.Exit
 		}
