@@ -95,13 +95,35 @@ func (d *desk) barLines(w, n int) []string {
 	return lines
 }
 
+// runLines is how to run the pared model, where the run is done and the bar has
+// room for it: there no border gets in the way of copying.
+func (d *desk) runLines(w, h int) []string {
+	if d.run == nil || d.run.st.Done == nil || d.toast.text != "" || d.busy != "" {
+		return nil
+	}
+	said := len(d.barLines(w, barRoom(h)))
+	lines := breakPath(d.predictCmd(), max(w-1, 1))
+	if len(lines) == 0 || said+len(lines) > barRoom(h) {
+		return nil
+	}
+	for i := range lines {
+		lines[i] = " " + d.th.Paint(theme.KeyHint, d.th.Tr(lines[i]))
+	}
+	return lines
+}
+
+// barNeed is how many lines the bar asks for.
+func (d *desk) barNeed() int {
+	return len(d.barLines(d.w, barRoom(d.h))) + len(d.runLines(d.w, d.h))
+}
+
 // barRoom is how many lines the bar may take from the panes.
 func barRoom(h int) int { return min(max((h-14)/3, 1), 3) }
 
 // bar stands above the footer: a question, what was told last, or how far the
 // stage is.
 func (d *desk) bar(w, h int) string {
-	if lines := d.barLines(w, h); len(lines) > 0 {
+	if lines := append(d.barLines(w, h), d.runLines(w, d.h)...); len(lines) > 0 {
 		return d.th.Block(strings.Join(lines, "\n"), w, h)
 	}
 	one := d.progress

@@ -44,6 +44,8 @@ type desk struct {
 	th    *theme.Theme
 	w, h  int
 	now   time.Time
+	// homeDir shortens paths; "" does not.
+	homeDir string
 	// opened is when the screen came up: a run that ends later ended under our
 	// eyes, and its exit code is ours.
 	opened time.Time

@@ -144,13 +144,19 @@ func (d *desk) filesPane(w, h int) string {
 		}
 		return d.th.Box("files", "", t.String(), w, h)
 	}
+	dir := filepath.Dir(st.Exports[0].File)
 	for _, e := range st.Exports {
 		size := plain.Bytes(e.Bytes)
 		t.line(theme.Text, d.th.Fit(d.th.Clean(filepath.Base(e.File)), max(w-6-theme.Width(size), 1))+"  "+size)
-		t.line(theme.Dim, fmt.Sprintf("  %s, read again: off by %.1g at most, %d samples", d.th.Clean(e.Format), e.MaxDiff, e.Samples))
+		read := fmt.Sprintf("  %s, read again: off by %.1g", d.th.Clean(e.Format), e.MaxDiff)
+		t.line(theme.Dim, d.fitting([]string{read + fmt.Sprintf(" at most, %d samples", e.Samples), read, "  " + d.th.Clean(e.Format)}, t.w))
 	}
-	if len(st.Exports) > 0 {
-		t.blank().add(theme.Dim, filepath.Dir(st.Exports[0].File))
+	where := breakPath(d.th.Clean(d.home(dir)), t.w)
+	if t.n+len(where) < h-2 {
+		t.blank()
+	}
+	for _, l := range where {
+		t.line(theme.Dim, l)
 	}
 	return d.th.Box("files", plural(len(st.Exports), "file", "files"), t.String(), w, h)
 }
@@ -169,12 +175,63 @@ func (d *desk) finalPane(w, h int) string {
 	if st.Done != nil {
 		id := d.th.Clean(d.run.src.ID())
 		t.line(theme.KeyHint, "pare report "+id).line(theme.Dim, "  charts and ledger as one HTML file")
-		for _, e := range st.Exports {
-			if e.Format == "packed" {
-				t.line(theme.KeyHint, "pare predict "+d.th.Clean(filepath.Base(e.File))+" --input FILE").line(theme.Dim, "  run the pared model")
+		if c := d.predictCmd(); c != "" && len(d.runLines(d.w, d.h)) == 0 { // else it stands in the bar
+			for _, l := range breakPath(c, t.w) {
+				t.line(theme.KeyHint, l)
 			}
+			t.line(theme.Dim, "  run the pared model")
 		}
 		t.line(theme.KeyHint, "pare sessions show "+id+" --recipe").line(theme.Dim, "  the recipe as used, to run it again")
 	}
 	return d.th.Box("outcome", "", t.String(), w, h)
+}
+
+// predictCmd runs the pared model, from wherever one is; "" when it was not
+// written.
+func (d *desk) predictCmd() string {
+	for _, e := range d.run.st.Exports {
+		if e.Format == "packed" {
+			return "pare predict " + quoted(d.th.Clean(d.home(e.File))) + " --input FILE"
+		}
+	}
+	return ""
+}
+
+// home writes ~ for the home folder, unless the path must be quoted.
+func (d *desk) home(path string) string {
+	if rest, ok := strings.CutPrefix(path, d.homeDir+string(filepath.Separator)); ok && d.homeDir != "" && quoted(rest) == rest {
+		return "~" + string(filepath.Separator) + rest
+	}
+	return path
+}
+
+// quoted is a path as a shell takes it.
+func quoted(path string) string {
+	if strings.ContainsAny(path, " '\"$&;()<>|*?[]!`#\\") {
+		return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
+	}
+	return path
+}
+
+// breakPath breaks a command or a path into lines of at most w characters,
+// between words or after a slash; a longer name is left to be cut.
+func breakPath(s string, w int) []string {
+	var out []string
+	line := ""
+	for len(s) > 0 {
+		n := strings.IndexAny(s, " /")
+		part := s[:n+1]
+		if n < 0 {
+			part = s
+		}
+		if theme.Width(line)+theme.Width(strings.TrimRight(part, " ")) > w && line != "" {
+			out = append(out, strings.TrimRight(line, " "))
+			line = ""
+		}
+		line, s = line+part, s[len(part):]
+	}
+	if line != "" {
+		out = append(out, strings.TrimRight(line, " "))
+	}
+	return out
 }

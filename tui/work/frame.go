@@ -34,14 +34,14 @@ func (d *desk) Render() string {
 // rows is the screen's arrangement now.
 func (d *desk) rows() []row {
 	if d.page != pageRun {
-		return arrange(d.w, d.h, need{bar: len(d.barLines(d.w, barRoom(d.h)))}, 0, true)
+		return arrange(d.w, d.h, need{bar: d.barNeed()}, 0, true)
 	}
 	return arrange(d.w, d.h, d.need(), d.look.tab, d.over == overHelp || d.over == overRoll)
 }
 
 // need is how many lines the panes of the stage ask for.
 func (d *desk) need() need {
-	n := need{bottom: max(9, len(d.run.st.Dense.Layers)+4) + 2, bar: len(d.barLines(d.w, barRoom(d.h)))}
+	n := need{bottom: max(9, len(d.run.st.Dense.Layers)+4) + 2, bar: d.barNeed()}
 	if d.run.st.Ledger != nil {
 		n.bottom = max(n.bottom, 15)
 	}
@@ -58,6 +58,8 @@ func (d *desk) need() need {
 		n.top = 9
 		if d.h < 24 { // the ledger matters more
 			n.top = 7
+		} else if n.bar > 2 && d.h < 28 {
+			n.top = 8
 		}
 	}
 	if n.top > 0 && d.h >= 30 { // room for both

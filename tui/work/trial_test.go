@@ -237,3 +237,27 @@ func TestResumedIsNotSaidForLong(t *testing.T) {
 	key(d, "R")
 	sees(t, d, "!goes on from its last", "waiting for you: ready to train")
 }
+
+// TestPredictCommandIsWhole: the command under the result can be typed as it is.
+func TestPredictCommandIsWhole(t *testing.T) {
+	done := newStory().start("B").baselineDone("B").configured("B").sparsified("B").validated("B").deployed()
+	const cmd = "pare predict /home/u/.local/share/pare/sessions/brisk-heron/exports/lenet-300-100.packed.safetensors --input FILE"
+	d, _ := watching(t, 120, 40, done)
+	sees(t, d, " "+cmd)
+	d.homeDir = "/home/u"
+	d.touch()
+	sees(t, d, "pare predict ~/.local/share/pare/sessions/brisk-heron/exports/lenet-300-100.packed.safetensors --input FILE")
+	d, _ = watching(t, 80, 24, done)
+	sees(t, d, " pare predict /home/u/.local/share/pare/sessions/brisk-heron/exports/", " lenet-300-100.packed.safetensors --input FILE", "J per inference")
+	d, _ = watching(t, 60, 20, done)
+	for _, tab := range []string{"tab", "tab"} {
+		key(d, tab)
+		fits(t, d, "done")
+	}
+	if got := strings.Join(breakPath(cmd, 30), ""); strings.ReplaceAll(got, " ", "") != strings.ReplaceAll(cmd, " ", "") {
+		t.Errorf("broken: %q", got)
+	}
+	if got := quoted("/a b/it's"); got != `'/a b/it'\''s'` {
+		t.Errorf("quoted %s", got)
+	}
+}

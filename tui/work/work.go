@@ -45,6 +45,7 @@ func show(o Options, src source) (int, error) {
 	}
 	mode, ascii := theme.FromEnv(mode, os.Getenv("TERM") == "linux", os.Getenv)
 	d := newDesk(o, mode, ascii)
+	d.homeDir, _ = os.UserHomeDir() // without one, paths stay long
 	if src != nil {
 		d.follow(src)
 	}
