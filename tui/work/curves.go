@@ -20,8 +20,8 @@ func curve(ps []event.Point) []chart.Point {
 	return out
 }
 
-// at is the last point at or before a step.
-func at(ps []event.Point, step int64) (event.Point, bool) {
+// pointAt is the last point at or before a step.
+func pointAt(ps []event.Point, step int64) (event.Point, bool) {
 	i := sort.Search(len(ps), func(i int) bool { return ps[i].Step > step }) - 1
 	if i < 0 {
 		return event.Point{}, false
@@ -138,10 +138,12 @@ func (d *desk) bill(s event.Stage) bill {
 		return b
 	}
 	b := bill{title: "J per epoch", unit: "J", points: c.Joules}
-	if e, ok := lastEpoch(st, s); ok {
-		b.right = tier(e.Energy)
-	} else {
-		b.right = "tier " + st.Started.Tier
+	b.right = "tier " + st.Started.Tier
+	for i := len(st.Epochs) - 1; i >= 0; i-- { // a window that was not measured has no tier
+		if e := &st.Epochs[i]; e.Stage == s && e.Energy.UJ != nil && stands(st, e) {
+			b.right = tier(e.Energy)
+			break
+		}
 	}
 	b.dense, b.known = mean(base.Joules)
 	return b
@@ -196,13 +198,9 @@ func (d *desk) energyPane(w, h int) string {
 	c, b := d.energyChart(s)
 	var say []string
 	if x, ok := d.readAt(s); ok {
-		if r := c.Readout(x)[0]; r.OK {
-			val := fmt.Sprintf("%.3g %s", r.Y, b.unit)
-			change := ""
-			cpu, ok1 := at(d.run.st.Curves[s].CPU, int64(x))
-			dense, ok2 := mean(d.run.st.Curves[event.Baseline].CPU)
-			if s == event.Sparsify && ok1 && ok2 {
-				change = " (" + plain.Change(dense, cpu.Y) + " CPU s)"
+		if val, change, step, ok := d.billAt(s, b, int64(x)); ok {
+			if d.look.cursor == nil {
+				x = float64(step)
 			}
 			say = []string{d.where(s, x) + val + " per epoch" + change, short(x) + val + "/epoch" + change, short(x) + val + change, val + change, val}
 		}
@@ -212,6 +210,23 @@ func (d *desk) energyPane(w, h int) string {
 		right = o + " · " + right
 	}
 	return d.chartBox(b.title, right, c, say, w, h)
+}
+
+// billAt is the bill of the epoch that ended at a step or before it: its joules,
+// "–" when they were not measured, and its CPU seconds against dense.
+func (d *desk) billAt(s event.Stage, b bill, step int64) (val, change string, at int64, ok bool) {
+	cpu, ok := pointAt(d.run.st.Curves[s].CPU, step)
+	if !ok {
+		return "", "", 0, false
+	}
+	val = "– " + b.unit
+	if p, ok := pointAt(b.points, step); ok && p.Step == cpu.Step {
+		val = fmt.Sprintf("%.3g %s", p.Y, b.unit)
+	}
+	if dense, ok := mean(d.run.st.Curves[event.Baseline].CPU); ok && s == event.Sparsify {
+		change = " (" + plain.Change(dense, cpu.Y) + " CPU s)"
+	}
+	return val, change, cpu.Step, true
 }
 
 // chartBox frames a chart with the readout under it, if there is room.
@@ -265,7 +280,7 @@ func zerosAt(st *event.State, step int64) (float64, bool) {
 			return e.Zeros, true
 		}
 	}
-	z, ok := at(st.Curves[event.Sparsify].Zeros, step)
+	z, ok := pointAt(st.Curves[event.Sparsify].Zeros, step)
 	return z.Y, ok
 }
 

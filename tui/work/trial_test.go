@@ -261,3 +261,13 @@ func TestPredictCommandIsWhole(t *testing.T) {
 		t.Errorf("quoted %s", got)
 	}
 }
+
+// TestBillIsOfOneEpoch: joules and CPU seconds under the chart are of the same
+// epoch, and the tier stays when a window was not measured.
+func TestBillIsOfOneEpoch(t *testing.T) {
+	s := newStory().start("B").baselineDone("B").configured("B").sparsify(3, "B").epoch(event.Sparsify, 4, 20, 0.88, 0.6, 490_000, "")
+	d, _ := watching(t, 120, 40, s)
+	sees(t, d, "epoch 4, step 400: – J per epoch (−90 % CPU s)", "B · counter")
+	d, _ = watching(t, 80, 24, s)
+	sees(t, d, "step 400: – J/epoch (−90 % CPU s)", "B · counter")
+}
