@@ -34,6 +34,9 @@ func (d *desk) liveRows() []plain.Row {
 	zeros := row("zeros", percent(0), percent(d.run.zeros()), "")
 	if t, ok := d.run.target(); ok && pared {
 		zeros.Change = fmt.Sprintf("of %.4g %%", 100*t)
+		if d.past() != "" {
+			zeros.Change += " (whole neurons)"
+		}
 	}
 	params := row("params", dash, dash, "")
 	if n := st.Dense.Params; n > 0 {
@@ -134,13 +137,27 @@ func (d *desk) spentRows() []plain.Row {
 	return append(rows, r)
 }
 
+// past says why there are more zeros than were asked for, "" if there are not.
+func (d *desk) past() string {
+	t, ok := d.run.target()
+	if !ok || d.run.recipe == nil || d.run.recipe.Prune.Pattern != "neuron" || d.run.zeros() <= t+0.005 {
+		return ""
+	}
+	return fmt.Sprintf("only whole neurons go: %s is the nearest to %.4g %%", percent(d.run.zeros()), 100*t)
+}
+
 // ledgerPane is dense against pared.
 func (d *desk) ledgerPane(w, h int) string {
 	l := d.run.st.Ledger
+	var first []string
+	if p := d.past(); p != "" {
+		first = []string{p}
+	}
 	if l == nil {
-		return d.table("ledger", "", "dense", "now", d.liveRows(), nil, w, h)
+		return d.table("ledger", "", "dense", "now", d.liveRows(), first, w, h)
 	}
 	rows, notes := brief(plain.Rows(l))
+	notes = append(first, notes...)
 	if p := d.pays(); p != "" {
 		notes = append(notes, p)
 	}

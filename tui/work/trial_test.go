@@ -271,3 +271,24 @@ func TestBillIsOfOneEpoch(t *testing.T) {
 	d, _ = watching(t, 80, 24, s)
 	sees(t, d, "step 400: – J/epoch (−90 % CPU s)", "B · counter")
 }
+
+// TestWholeNeurons: the ledger says why there are more zeros than asked for.
+func TestWholeNeurons(t *testing.T) {
+	r := testRecipe()
+	r.Prune.Pattern, r.Prune.Target = "neuron", 0.5
+	b, err := r.Marshal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newStory().start("B").baselineDone("B").add(&event.Decision{Stage: event.Configure, Cmd: core.CmdConfigure, Text: string(b)})
+	s.add(&event.StageChange{Stage: event.Sparsify, State: "started"}).mask(300, 0.54)
+	d, f := watching(t, 120, 40, s)
+	f.recipe, d.run.recipe = r, r
+	d.touch()
+	sees(t, d, "only whole neurons go: ", "nearest to 50 %")
+	d.resize(80, 24)
+	sees(t, d, "of 50 % (whole neurons)")
+	f.push(s, func(s *story) { s.mask(320, 0.5) })
+	sample(d)
+	sees(t, d, "!whole neurons")
+}
