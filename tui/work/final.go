@@ -165,22 +165,30 @@ func (d *desk) filesPane(w, h int) string {
 func (d *desk) finalPane(w, h int) string {
 	st := &d.run.st
 	t := d.text(w - 2)
+	var run []string // how to run the model, unless it stands in the bar
+	if st.Done != nil && len(d.runLines(d.w, d.h)) == 0 {
+		run = breakPath(d.predictCmd(), t.w)
+	}
 	if v := st.Verdict; v != nil {
 		tok := theme.Warn
 		if v.Verdict == "PASS" {
 			tok = theme.Good
 		}
-		t.add(tok, v.Text).blank()
+		t.fill(tok, v.Text, max(h-2-len(run), 1)) // whole in stage 4
 	}
-	if st.Done != nil {
-		id := d.th.Clean(d.run.src.ID())
-		t.line(theme.KeyHint, "pare report "+id).line(theme.Dim, "  charts and ledger as one HTML file")
-		if c := d.predictCmd(); c != "" && len(d.runLines(d.w, d.h)) == 0 { // else it stands in the bar
-			for _, l := range breakPath(c, t.w) {
-				t.line(theme.KeyHint, l)
-			}
+	tight := t.n+len(run)+6 > h-2 // no room to explain
+	if !tight {
+		t.blank()
+	}
+	for _, l := range run {
+		t.line(theme.KeyHint, l)
+	}
+	if st.Done != nil && !tight {
+		if len(run) > 0 {
 			t.line(theme.Dim, "  run the pared model")
 		}
+		id := d.th.Clean(d.run.src.ID())
+		t.line(theme.KeyHint, "pare report "+id).line(theme.Dim, "  charts and ledger as one HTML file")
 		t.line(theme.KeyHint, "pare sessions show "+id+" --recipe").line(theme.Dim, "  the recipe as used, to run it again")
 	}
 	return d.th.Box("outcome", "", t.String(), w, h)

@@ -112,12 +112,12 @@ func few(th *theme.Theme, lines []string, n, w int) []string {
 	}
 	lines = append([]string{}, lines[:max(n, 1)]...)
 	last := &lines[len(lines)-1]
-	for theme.Width(th.Tr(*last))+1+theme.Width(th.G.Ellipsis) > w {
+	for off := ""; unit(off) || theme.Width(th.Tr(*last))+1+theme.Width(th.G.Ellipsis) > w; {
 		i := strings.LastIndexByte(*last, ' ')
 		if i <= 0 {
 			return lines // one long word: it is cut as it is
 		}
-		*last = (*last)[:i]
+		*last, off = (*last)[:i], (*last)[i+1:]
 	}
 	*last += " " + th.G.Ellipsis
 	return lines
