@@ -94,7 +94,7 @@ func (d *desk) accChart(s event.Stage) chart.Chart {
 		Series: []chart.Series{{Name: "validation accuracy", Token: theme.Accuracy, Points: curve(st.Curves[s].Acc)}},
 		Events: d.run.marks[s],
 		Options: chart.Options{
-			Frame: d.shared(s), Cursor: d.look.cursor, Log: d.look.log, EMA: d.look.ema, Top: 1, Empty: d.none(s, "the first point comes with the end of epoch 1"),
+			Frame: d.shared(s), Cursor: d.look.cursor, Log: d.look.log, EMA: d.look.ema, Top: 1, Empty: d.none(s, "first point: end of epoch 1"),
 		},
 	}
 	if s == event.Sparsify {

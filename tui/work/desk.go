@@ -70,8 +70,8 @@ type desk struct {
 	input   input
 	roll    int // checkpoint marked in overRoll
 
-	rollName string // the same by name
-	rollLost bool   // another one was marked and is gone
+	rollOn   event.Checkpoint // the same
+	rollLost bool             // another one was marked and is gone
 
 	scroll int // of the help, and of lists
 	toast  toast

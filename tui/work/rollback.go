@@ -2,6 +2,7 @@ package work
 
 import (
 	"fmt"
+	"math"
 	"strings"
 
 	"pare/core"
@@ -39,30 +40,40 @@ func (d *desk) moveRoll(dir int) { d.markBack(d.roll + dir) }
 // markBack marks a line of the list.
 func (d *desk) markBack(i int) {
 	l := d.backs()
-	d.roll, d.rollName, d.rollLost = min(max(i, 0), max(len(l)-1, 0)), "", false
+	d.roll, d.rollOn, d.rollLost = min(max(i, 0), max(len(l)-1, 0)), event.Checkpoint{}, false
 	if len(l) > 0 {
-		d.rollName = l[d.roll].Name
+		d.rollOn = l[d.roll]
 	}
 }
 
 // keepBack keeps the mark on its checkpoint while the run writes new ones and
-// removes old ones. When the marked one goes, the next older is marked, and
-// enter must be pressed once more: nobody goes back to what they did not choose.
+// removes old ones. When the marked one goes, the nearest is marked, and enter
+// must be pressed once more: nobody goes back to what they did not choose.
 func (d *desk) keepBack() {
-	if d.rollName == "" {
+	was := d.rollOn
+	if was.Name == "" {
 		return
 	}
 	l := d.backs()
+	far := func(i int) int64 { // in steps; another stage is farther than any
+		if l[i].Stage != was.Stage {
+			return math.MaxInt64
+		}
+		return max(l[i].Step-was.Step, was.Step-l[i].Step)
+	}
+	near := -1
 	for i := range l {
-		if l[i].Name == d.rollName {
+		if l[i].Name == was.Name {
 			d.roll = i
 			return
 		}
+		if near < 0 || far(i) <= far(near) {
+			near = i
+		}
 	}
-	was, lost := d.rollName, d.over == overRoll
-	if d.markBack(d.roll); lost && d.rollName != "" {
+	if d.markBack(near); d.over == overRoll && d.rollOn.Name != "" {
 		d.rollLost = true
-		d.say(theme.Warn, was+" has made room for newer ones: choose again")
+		d.say(theme.Warn, was.Name+" has made room for newer ones: choose again, or press esc and pause first")
 	}
 }
 
@@ -70,7 +81,7 @@ func (d *desk) rollBack() []effect {
 	l := d.backs()
 	if d.rollLost {
 		d.rollLost = false
-		d.say(theme.Warn, "press enter once more to go back to "+d.rollName)
+		d.say(theme.Warn, "press enter once more to go back to "+d.rollOn.Name)
 		return nil
 	}
 	d.over = overNone

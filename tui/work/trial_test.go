@@ -69,6 +69,7 @@ func TestRollBackWhileTheRunGoesOn(t *testing.T) {
 	sees(t, d, "> s3-000800", "s3-001000", "!s3-000100")
 	push(&event.Dropped{Name: "s3-000800"})
 	sees(t, d, "> s3-000700", "s3-000800 has made room for newer ones: choose again")
+	push(&event.Dropped{Name: "s3-000200"}, &event.Dropped{Name: "s3-000300"}, &event.Dropped{Name: "s3-000400"})
 	key(d, "enter")
 	sees(t, d, "press enter once more to go back to s3-000700")
 	if got := f.commands(); got != "" {
@@ -83,6 +84,10 @@ func TestRollBackWhileTheRunGoesOn(t *testing.T) {
 	if got := f.commands(); got != "rollback s3-000700, rollback s3-000900" {
 		t.Errorf("sent %q", got)
 	}
+	key(d, "r", "down", "down", "down") // the oldest of the stage
+	sees(t, d, "> s3-000500")
+	push(&event.Dropped{Name: "s3-000500"})
+	sees(t, d, "> s3-000600") // not the baseline below it
 }
 
 // TestFootSaysWhenItWasJudged: the last evaluation is not "now" when the run has
