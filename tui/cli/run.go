@@ -195,18 +195,23 @@ func (e *env) start(r *core.Recipe, screen bool) error {
 		e.code, err = work.Attach(work.Options{Root: dir, Version: Version}, s)
 		return err
 	}
-	return e.follow(s)
+	return e.follow(s, true)
 }
 
 // follow prints a run's log until it ends. An interrupt stops the run at a
-// checkpoint.
-func (e *env) follow(s *sessions.Session) error {
+// checkpoint when this command began it, else it only leaves.
+func (e *env) follow(s *sessions.Session, began bool) error {
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer cancel()
-	code, err := plain.Follow(ctx, s, e.out, e.json)
+	context.AfterFunc(ctx, cancel) // a second interrupt leaves at once
+	code, err := plain.Follow(ctx, s, e.out, plain.Options{JSON: e.json, Stop: began})
 	e.code = code
-	if code == core.ExitInterrupted {
-		fmt.Fprintf(e.err, "stopped at a checkpoint; `pare sessions resume %s` goes on\n", s.ID)
+	if code == core.ExitInterrupted && err == nil {
+		if _, alive := s.Alive(); alive {
+			fmt.Fprintf(e.err, "the run goes on; `pare attach %s` comes back to it\n", s.ID)
+		} else {
+			fmt.Fprintf(e.err, "stopped at a checkpoint; `pare sessions resume %s` goes on\n", s.ID)
+		}
 	}
 	return err
 }

@@ -33,13 +33,15 @@ func (e *env) find(args []string) (*sessions.Session, error) {
 func (e *env) attach() *cobra.Command {
 	return &cobra.Command{
 		Use: "attach [SESSION]", Short: "the screen of a run that goes on (the latest by default)", Args: cobra.MaximumNArgs(1),
+		Long: `attach shows a run that goes on: as a screen, or with --plain or --json as lines.
+Leaving it, Ctrl-C included, never stops the run.`,
 		RunE: func(_ *cobra.Command, args []string) error {
 			s, err := e.find(args)
 			if err != nil {
 				return err
 			}
 			if !e.screen() {
-				return e.follow(s)
+				return e.follow(s, false)
 			}
 			dir, err := sessions.Root(e.sessions)
 			if err != nil {
@@ -79,7 +81,7 @@ func (e *env) sessionsCmd() *cobra.Command {
 					e.code, err = work.Attach(work.Options{Root: dir, Version: Version}, s)
 					return err
 				}
-				return e.follow(s)
+				return e.follow(s, true)
 			},
 		},
 		&cobra.Command{

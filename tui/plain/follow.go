@@ -12,10 +12,18 @@ import (
 	"pare/sessions"
 )
 
+// Options of Follow.
+type Options struct {
+	JSON bool // every event is one line as in the log
+	// Stop makes the end of the context stop the run at a checkpoint: for who
+	// started it. Without it the end only leaves, the run goes on.
+	Stop bool
+}
+
 // Follow prints the log of a session until its run ends and returns the exit
-// code. When ctx ends the run is told to stop at a checkpoint first. With json
-// every event is one line as in the log.
-func Follow(ctx context.Context, s *sessions.Session, out io.Writer, json bool) (int, error) {
+// code. When ctx ends first it is core.ExitInterrupted; Options.Stop says
+// whether the run then goes on.
+func Follow(ctx context.Context, s *sessions.Session, out io.Writer, o Options) (int, error) {
 	t, err := s.Tail()
 	if err != nil {
 		return core.ExitError, err
@@ -32,7 +40,7 @@ func Follow(ctx context.Context, s *sessions.Session, out io.Writer, json bool) 
 		}
 		for _, e := range es {
 			st.Apply(e)
-			if json {
+			if o.JSON {
 				b, err := event.Encode(e)
 				if err != nil {
 					return core.ExitError, err
@@ -52,6 +60,9 @@ func Follow(ctx context.Context, s *sessions.Session, out io.Writer, json bool) 
 				failed = nil
 			}
 		}
+		if ctx.Err() != nil && !o.Stop {
+			return core.ExitInterrupted, nil
+		}
 		if len(es) > 0 {
 			continue
 		}
@@ -68,19 +79,34 @@ func Follow(ctx context.Context, s *sessions.Session, out io.Writer, json bool) 
 			}
 			continue
 		}
-		select {
-		case <-ctx.Done():
-			if !stopping {
-				stopping = true
-				c, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-				err := s.Send(c, core.Command{Cmd: core.CmdStop})
-				cancel()
-				if err != nil {
-					return core.ExitInterrupted, err
-				}
+		if ctx.Err() != nil && !stopping {
+			stopping = true
+			if err := stop(s); err != nil {
+				return core.ExitInterrupted, err
 			}
-			time.Sleep(50 * time.Millisecond)
+		}
+		done := ctx.Done()
+		if stopping {
+			done = nil
+		}
+		select {
+		case <-done:
 		case <-time.After(100 * time.Millisecond):
 		}
 	}
+}
+
+// stop tells the run to stop. One that has just ended by itself is no error:
+// its log says how.
+func stop(s *sessions.Session) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	err := s.Send(ctx, core.Command{Cmd: core.CmdStop})
+	if errors.Is(err, sessions.ErrNotRunning) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("the run of session %s goes on, it was not stopped: %w", s.ID, err)
+	}
+	return nil
 }

@@ -1,0 +1,121 @@
+//go:build unix
+
+package cli
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"pare/core"
+	"pare/core/event"
+	"pare/sessions"
+)
+
+// longRun is a recipe that is still in its baseline when a test looks.
+func longRun() *core.Recipe {
+	r := core.DefaultRecipe()
+	r.Auto = true
+	r.Model.Name, r.Data.Name = "mlp", "iris"
+	r.Train.Epochs = 100000
+	return r
+}
+
+// started begins a run and stops it when the test ends.
+func started(t *testing.T, r *core.Recipe) *sessions.Session {
+	t.Helper()
+	s, err := sessions.Create(t.TempDir(), r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		s.Send(context.Background(), core.Command{Cmd: core.CmdStop}) //nolint:errcheck // it may have been stopped
+		waitFor(t, "the end of the run", func() bool { _, alive := s.Alive(); return !alive })
+	})
+	return s
+}
+
+func waitFor(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(20 * time.Second); !ok(); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("waited in vain for %s", what)
+		}
+	}
+}
+
+// program runs the command line in a process of its own and sends it sig once
+// it has printed the word.
+func program(t *testing.T, word string, sig os.Signal, args ...string) (code int, out, errs string) {
+	t.Helper()
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	o, err := os.Create(filepath.Join(t.TempDir(), "out"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer o.Close() //nolint:errcheck // read by name
+	var e bytes.Buffer
+	cmd := exec.Command(exe, args...)
+	cmd.Env = append(os.Environ(), "PARE_TEST_MAIN=1")
+	cmd.Stdout, cmd.Stderr = o, &e
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	text := func() string {
+		b, err := os.ReadFile(o.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b)
+	}
+	waitFor(t, "its first lines", func() bool { return strings.Contains(text(), word) })
+	if err := cmd.Process.Signal(sig); err != nil {
+		t.Fatal(err)
+	}
+	cmd.Wait() //nolint:errcheck // its exit code is looked at
+	return cmd.ProcessState.ExitCode(), text(), e.String()
+}
+
+// TestLeavingAttachLeavesTheRun: who only looks on cannot stop a run by going.
+func TestLeavingAttachLeavesTheRun(t *testing.T) {
+	s := started(t, longRun())
+	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
+		code, _, errs := program(t, "session", sig, "attach", s.Dir, "--plain")
+		if code != core.ExitInterrupted || !strings.Contains(errs, "the run goes on") {
+			t.Errorf("%v: exit %d, %q; want 130 and that the run goes on", sig, code, errs)
+		}
+	}
+	time.Sleep(300 * time.Millisecond)
+	st, err := s.State()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, alive := s.Alive(); !alive || st.Status != event.StatusRunning {
+		t.Errorf("the run is %s (%s) after its watchers left", st.Status, st.Why)
+	}
+}
+
+// TestInterruptStopsAForegroundRun: Ctrl-C on `pare run` leaves a checkpoint.
+func TestInterruptStopsAForegroundRun(t *testing.T) {
+	root := t.TempDir()
+	code, _, errs := program(t, "session", syscall.SIGINT, "run", "--plain", "--model", "mlp", "--data", "iris", "--epochs", "100000", "--sessions", root)
+	if code != core.ExitInterrupted || !strings.Contains(errs, "sessions resume") {
+		t.Errorf("exit %d, %q; want 130 and the way back", code, errs)
+	}
+	l, err := sessions.List(root)
+	if err != nil || len(l) != 1 || l[0].Status != sessions.Stopped {
+		t.Errorf("%+v, %v; want one stopped session", l, err)
+	}
+}
