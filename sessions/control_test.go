@@ -136,7 +136,7 @@ func TestDriverSeat(t *testing.T) {
 		t.Errorf("came %+v", c)
 	}
 	_, err = s.Drive(ctx)
-	if r := refused(t, err); !r.Seat || !strings.Contains(r.Reason, "since "+v.since.Format("15:04:05")) {
+	if r := refused(t, err); !r.Seat || !strings.Contains(r.Reason, "since "+v.since.Format("15:04")) {
 		t.Errorf("second driver: %+v", r)
 	}
 	if r := refused(t, s.Send(ctx, core.Command{Cmd: core.CmdGo})); !r.Seat {

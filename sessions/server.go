@@ -217,7 +217,7 @@ func (v *server) seat(c *conn, keep bool) answer {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.driver != nil && v.driver != c {
-		return answer{Seat: true, Error: "somebody else has been driving since " + v.since.Format("15:04:05"), Fix: "watch, or let them leave first"}
+		return taken(v.since)
 	}
 	if keep {
 		if v.driver == nil {

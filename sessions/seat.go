@@ -1,0 +1,118 @@
+package sessions
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"pare/core"
+)
+
+// Seat is a screen's place at a run: the driver's while that is free, else a
+// watcher's. It is taken at the first question and kept until Close; a watcher
+// asks for it again with every question, so it drives once the other has left.
+// Its methods may be used from several goroutines.
+type Seat struct {
+	s *Session
+
+	mu     sync.Mutex // guards everything that follows
+	d      *Driver    // nil while watching, or when nothing runs
+	why    string     // "" unless somebody else drives
+	closed bool
+}
+
+// Seat makes a place at the run. It asks nothing yet.
+func (s *Session) Seat() *Seat { return &Seat{s: s} }
+
+// Send hands one command to the run, as Session.Send does. From a watcher it is
+// a *Refused with Seat set.
+func (p *Seat) Send(ctx context.Context, c core.Command) error {
+	return p.do(ctx, func(d *Driver) error { return d.Send(ctx, c) })
+}
+
+// Live asks for what the log cannot say. A watcher is answered too.
+func (p *Seat) Live(ctx context.Context) (l Live, err error) {
+	err = p.do(ctx, func(d *Driver) (e error) {
+		l, e = d.Live(ctx)
+		return e
+	})
+	var r *Refused
+	if errors.As(err, &r) && r.Seat {
+		return p.s.Live(ctx)
+	}
+	return l, err
+}
+
+// Watching is "" for the driver, else the line that tells a watcher so and what
+// to do. It is as of the last question.
+func (p *Seat) Watching() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.why == "" {
+		return ""
+	}
+	return "watching: " + p.why
+}
+
+// Close leaves the place. The run goes on.
+func (p *Seat) Close() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.closed = true
+	p.drop()
+	return nil
+}
+
+// do asks as the driver. A broken connection is made anew once: the run may
+// have ended and been resumed by another process.
+func (p *Seat) do(ctx context.Context, ask func(*Driver) error) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for old := p.d != nil; ; old = false {
+		if p.closed {
+			return errors.New("this screen has left the run")
+		}
+		if err := p.take(ctx); err != nil {
+			return err
+		}
+		err := ask(p.d)
+		var r *Refused
+		if err == nil || errors.As(err, &r) {
+			return err
+		}
+		p.drop()
+		if !old {
+			return err
+		}
+	}
+}
+
+func (p *Seat) take(ctx context.Context) error {
+	if p.d != nil {
+		return nil
+	}
+	d, err := p.s.Drive(ctx)
+	var r *Refused
+	if p.why = ""; errors.As(err, &r) && r.Seat {
+		p.why = r.Reason + "; " + r.Fix
+	}
+	p.d = d
+	return err
+}
+
+func (p *Seat) drop() {
+	if p.d != nil {
+		_ = p.d.Close()
+		p.d = nil
+	}
+}
+
+// taken is the no to who comes second.
+func taken(since time.Time) answer {
+	at := since.Format("15:04")
+	if time.Since(since) > 20*time.Hour {
+		at = since.Format("2 January, 15:04")
+	}
+	return answer{Seat: true, Error: "another screen has been driving since " + at, Fix: "detach it first"}
+}

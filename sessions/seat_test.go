@@ -1,0 +1,64 @@
+package sessions
+
+import (
+	"strings"
+	"testing"
+
+	"pare/core"
+)
+
+// TestSeat: of two screens the first drives and the second watches and is told
+// so, until the first has left.
+func TestSeat(t *testing.T) {
+	s, _, _, commands := serving(t)
+	ctx := t.Context()
+	first, second := s.Seat(), s.Seat()
+	defer second.Close()
+	if l, err := first.Live(ctx); err != nil || l.Pid == 0 {
+		t.Fatalf("%+v, %v", l, err)
+	}
+	if l, err := second.Live(ctx); err != nil || l.Pid == 0 || l.DriverSince == nil {
+		t.Fatalf("a watcher asks: %+v, %v", l, err)
+	}
+	if w := first.Watching(); w != "" {
+		t.Errorf("the driver is told %q", w)
+	}
+	if w := second.Watching(); !strings.HasPrefix(w, "watching: another screen has been driving since ") || !strings.HasSuffix(w, "; detach it first") {
+		t.Errorf("the watcher is told %q", w)
+	}
+	if r := refused(t, second.Send(ctx, core.Command{Cmd: core.CmdPause})); !r.Seat {
+		t.Errorf("%+v", r)
+	}
+	if err := first.Send(ctx, core.Command{Cmd: core.CmdPause}); err != nil {
+		t.Error(err)
+	}
+	if c := <-commands; c.Cmd != core.CmdPause {
+		t.Errorf("came %+v", c)
+	}
+	first.Close()
+	if err := first.Send(ctx, core.Command{Cmd: core.CmdGo}); err == nil {
+		t.Error("who has left still drives")
+	}
+	await(t, "a free seat", func() bool { return second.Send(ctx, core.Command{Cmd: core.CmdGo}) == nil })
+	if w := second.Watching(); w != "" {
+		t.Errorf("the new driver is told %q", w)
+	}
+}
+
+// TestSeatOutlivesTheProcess: a place is made anew when the connection broke.
+func TestSeatOutlivesTheProcess(t *testing.T) {
+	s, _, v, _ := serving(t)
+	p := s.Seat()
+	defer p.Close()
+	if _, err := p.Live(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	v.mu.Lock()
+	for c := range v.conns {
+		c.Close()
+	}
+	v.mu.Unlock()
+	if _, err := p.Live(t.Context()); err != nil {
+		t.Errorf("after a broken connection: %v", err)
+	}
+}
