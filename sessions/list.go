@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"pare/core/event"
@@ -41,11 +42,20 @@ type Summary struct {
 	Bytes   int64       `json:"bytes"`             // on disk, all files
 	Verdict string      `json:"verdict,omitempty"` // PASS, FAIL, UNDECIDED or ""
 	Damage  string      `json:"damage,omitempty"`  // what is wrong with the files, "" when nothing is
+	// FailedStart: a mistake was found before the first step, so there is nothing
+	// to look at or to go on with.
+	FailedStart bool `json:"failed_start,omitempty"`
 }
 
-// List describes all sessions, the one begun last first. A damaged session is
-// listed with its damage.
+// List describes the sessions, the one begun last first. A damaged session is
+// listed with its damage; starts that failed are left out.
 func List(root string) ([]Summary, error) {
+	l, err := ListAll(root)
+	return slices.DeleteFunc(l, func(m Summary) bool { return m.FailedStart }), err
+}
+
+// ListAll is List with the starts that failed.
+func ListAll(root string) ([]Summary, error) {
 	names, err := ids(root)
 	if err != nil {
 		return nil, err
@@ -65,9 +75,10 @@ func (s *Session) Summary() Summary {
 	m := Summary{ID: s.ID, Dir: s.Dir, Acc: -1}
 	var st event.State
 	zeros := 0.0
-	stopped := false
+	stopped, worked := false, false
 	err := s.skim(func(e event.Event) {
 		st.Apply(e)
+		worked = worked || isWork(e.Body)
 		switch b := e.Body.(type) {
 		case *event.Metric:
 			zeros = b.Zeros
@@ -103,7 +114,26 @@ func (s *Session) Summary() Summary {
 	var alive bool
 	m.Pid, alive = s.Alive()
 	m.Status = s.status(&st, alive, stopped)
+	m.FailedStart = m.Status == Failed && m.Damage == "" && !worked && !isBug(&st)
 	return m
+}
+
+// isWork tells the first step of a run from what comes before it.
+func isWork(b event.Body) bool {
+	switch b := b.(type) {
+	case *event.Metric, *event.Eval, *event.EpochCost:
+		return true
+	case *event.Checkpoint:
+		return b.Step > 0 || b.Stage > event.Baseline
+	}
+	return false
+}
+
+// isBug reports whether the run ended in a panic: its files help to find out
+// why.
+func isBug(st *event.State) bool {
+	n := len(st.Failures)
+	return n > 0 && strings.HasPrefix(st.Failures[n-1].Text, bugWords)
 }
 
 func (s *Session) noRecipe(err error) string {

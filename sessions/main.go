@@ -22,6 +22,9 @@ const (
 	whyError = "error"
 )
 
+// bugWords begin the message of a panic.
+const bugWords = "pare has a bug"
+
 // commandRoom is how many commands may wait for the next step.
 const commandRoom = 32
 
@@ -138,7 +141,7 @@ func caught(ctx context.Context, c core.Config) (code int, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			fmt.Fprintf(os.Stderr, "panic: %v\n%s\n", p, debug.Stack())
-			code, err = core.ExitError, fmt.Errorf("pare has a bug: %v; the stack is in %s", p, stderrFile)
+			code, err = core.ExitError, fmt.Errorf("%s: %v; the stack is in %s", bugWords, p, stderrFile)
 		}
 	}()
 	return runner(ctx, c)

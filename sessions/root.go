@@ -151,21 +151,10 @@ func Find(root, idOrPrefix string) (*Session, error) {
 		return nil, fmt.Errorf("no sessions in %s yet: `pare` or `pare run` begins one", root)
 	}
 	if idOrPrefix == "" {
-		var best *Session
-		var at time.Time
-		for _, id := range ids {
-			s := &Session{ID: id, Dir: filepath.Join(root, id)}
-			if !isSession(s.Dir) {
-				continue
-			}
-			if t := s.touched(); best == nil || t.After(at) {
-				best, at = s, t
-			}
+		if s := latest(root, ids); s != nil {
+			return s, nil
 		}
-		if best == nil {
-			return nil, fmt.Errorf("no readable session in %s: `pare sessions list` shows what is there", root)
-		}
-		return best, nil
+		return nil, fmt.Errorf("no readable session in %s: `pare sessions list` shows what is there", root)
 	}
 	var fit []string
 	for _, id := range ids {
@@ -184,6 +173,35 @@ func Find(root, idOrPrefix string) (*Session, error) {
 		return &Session{ID: fit[0], Dir: filepath.Join(root, fit[0])}, nil
 	}
 	return nil, fmt.Errorf("%q fits %d sessions (%s): give more letters", idOrPrefix, len(fit), shorten(fit, 6))
+}
+
+// latest is the session started last, one whose start failed only when there is
+// no other; nil when none is readable.
+func latest(root string, ids []string) *Session {
+	var best *Session
+	var at time.Time
+	bad := true
+	for _, id := range ids {
+		s := &Session{ID: id, Dir: filepath.Join(root, id)}
+		if !isSession(s.Dir) {
+			continue
+		}
+		t, failed := s.touched(), s.failedStart()
+		if best == nil || bad && !failed || bad == failed && t.After(at) {
+			best, at, bad = s, t, failed
+		}
+	}
+	return best
+}
+
+// failedStart is Summary's FailedStart without reading a long log: one of a
+// start is short.
+func (s *Session) failedStart() bool {
+	const most = 64 << 10
+	if st, err := os.Stat(filepath.Join(s.Dir, logFile)); err != nil || st.Size() > most {
+		return false
+	}
+	return s.Summary().FailedStart
 }
 
 // touched is when the run was last started, or else when it was set up.

@@ -129,6 +129,28 @@ func (s *Session) Remove() error {
 	return nil
 }
 
+// RemoveFailedStart deletes the session if its run failed before the first
+// step, and reports whether it did. Its one error has been told by then, and it
+// would only push others out of the list.
+func (s *Session) RemoveFailedStart() bool {
+	m := s.Summary()
+	if m.Status == Running && m.Pid != 0 || !m.FailedStart && !s.neverLogged() {
+		return false
+	}
+	lock, err := s.takeLock(lockWait, true) // it may take a moment to leave
+	if err != nil {
+		return false
+	}
+	_ = lock.Close()
+	return s.Remove() == nil
+}
+
+// neverLogged reports whether no process wrote a single event.
+func (s *Session) neverLogged() bool {
+	st, err := os.Stat(filepath.Join(s.Dir, logFile))
+	return errors.Is(err, os.ErrNotExist) || err == nil && st.Size() == 0
+}
+
 // emptied reports whether a folder holds nothing but what a session has: the
 // remains of one whose making or removal was cut short.
 func emptied(dir string) bool {

@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 func call(t *testing.T, args ...string) (code int, out, errs string) {
 	t.Helper()
 	var o, e bytes.Buffer
-	code = Main(append(args, "--sessions", t.TempDir()), nil, &o, &e)
+	code = Main(append([]string{"--sessions", t.TempDir()}, args...), nil, &o, &e)
 	return code, o.String(), e.String()
 }
 

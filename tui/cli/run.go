@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -188,14 +189,26 @@ func (e *env) start(r *core.Recipe, screen bool) error {
 	if err != nil {
 		return err
 	}
-	if err := s.Start(); err != nil {
-		return err
-	}
 	if screen {
+		if err := s.Start(); err != nil {
+			return forget(s, err)
+		}
 		e.code, err = work.Attach(work.Options{Root: dir, Version: Version}, s)
 		return err
 	}
-	return e.follow(s, true)
+	if err = s.Start(); err == nil {
+		err = e.follow(s, true)
+	}
+	return forget(s, err)
+}
+
+// forget removes a new session whose start failed: err says all there is to
+// know, and the list stays one of runs.
+func forget(s *sessions.Session, err error) error {
+	if err != nil && s.RemoveFailedStart() {
+		return errors.New(strings.TrimPrefix(err.Error(), "session "+s.ID+": "))
+	}
+	return err
 }
 
 // follow prints a run's log until it ends. An interrupt stops the run at a

@@ -1,11 +1,9 @@
 package cli
 
 import (
-	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -61,7 +59,7 @@ func (e *env) sessionsCmd() *cobra.Command {
 		},
 	}
 	c.AddCommand(
-		&cobra.Command{Use: "list", Short: "all sessions, the latest first", Args: cobra.NoArgs, RunE: e.list},
+		e.list(),
 		e.show(),
 		&cobra.Command{
 			Use: "resume [SESSION]", Short: "go on from the last checkpoint", Args: cobra.MaximumNArgs(1),
@@ -102,44 +100,6 @@ func (e *env) sessionsCmd() *cobra.Command {
 		},
 	)
 	return c
-}
-
-func (e *env) list(*cobra.Command, []string) error {
-	dir, err := sessions.Root(e.sessions)
-	if err != nil {
-		return err
-	}
-	l, err := sessions.List(dir)
-	if err != nil {
-		return err
-	}
-	if e.json {
-		enc := json.NewEncoder(e.out)
-		for _, s := range l {
-			if err := enc.Encode(s); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	if len(l) == 0 {
-		fmt.Fprintf(e.out, "no sessions in %s; `pare demo` makes one\n", dir)
-		return nil
-	}
-	w := tabwriter.NewWriter(e.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "session\tbegun\tstatus\tstage\tmodel\tdata\tzeros\taccuracy\tverdict\ton disk")
-	for _, s := range l {
-		if s.Damage != "" {
-			fmt.Fprintf(w, "%s\t%s\tdamaged\t\t\t\t\t\t\t%s\n", s.ID, when(s.Begun), s.Damage)
-			continue
-		}
-		acc := "–"
-		if s.Acc >= 0 {
-			acc = fmt.Sprintf("%.1f %%", 100*s.Acc)
-		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%.1f %%\t%s\t%s\t%s\n", s.ID, when(s.Begun), s.Status, s.Stage, s.Model, s.Data, 100*s.Zeros, acc, dash(s.Verdict), plain.Bytes(s.Bytes))
-	}
-	return w.Flush()
 }
 
 func when(t time.Time) string {
