@@ -41,6 +41,7 @@ type Summary struct {
 	Acc     float64     `json:"acc"`               // last validation accuracy, −1 unknown
 	Bytes   int64       `json:"bytes"`             // on disk, all files
 	Verdict string      `json:"verdict,omitempty"` // PASS, FAIL, UNDECIDED or ""
+	Weights string      `json:"weights,omitempty"` // hash of the final weights, "" before the end
 	Damage  string      `json:"damage,omitempty"`  // what is wrong with the files, "" when nothing is
 	// FailedStart: a mistake was found before the first step, so there is nothing
 	// to look at or to go on with.
@@ -102,6 +103,9 @@ func (s *Session) Summary() Summary {
 	m.Model, m.Data = st.Started.Model, st.Started.Data
 	if st.Verdict != nil {
 		m.Verdict = st.Verdict.Verdict
+	}
+	if st.Done != nil {
+		m.Weights = st.Done.Weights
 	}
 	if r, err := s.Recipe(); err != nil {
 		if m.Damage == "" {

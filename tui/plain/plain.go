@@ -73,9 +73,18 @@ func Line(e event.Event, st *event.State) string {
 	case *event.Resumed:
 		return fmt.Sprintf("  going on from checkpoint %s (%s), step %d of stage %d", b.Checkpoint, b.Why, b.Step, int(b.Stage))
 	case *event.Done:
-		return "\n" + Ledger(st) + b.Text
+		return "\n" + Ledger(st) + b.Text + weights(b)
 	}
 	return ""
+}
+
+// weights is the line that shows equal bits: two runs that did the same have the
+// same hash.
+func weights(b *event.Done) string {
+	if b.Weights == "" {
+		return ""
+	}
+	return "\nweights " + b.Weights
 }
 
 func decided(b *event.Decision) string {
