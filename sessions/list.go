@@ -39,10 +39,12 @@ type Summary struct {
 	Stage   event.Stage `json:"stage"`
 	Zeros   float64     `json:"zeros"`             // share, 0…1; 0 before anything was pruned
 	Acc     float64     `json:"acc"`               // last validation accuracy, −1 unknown
+	TestAcc float64     `json:"test_acc"`          // of the pared model once validated, −1 before
 	Bytes   int64       `json:"bytes"`             // on disk, all files
 	Verdict string      `json:"verdict,omitempty"` // PASS, FAIL, UNDECIDED or ""
 	Weights string      `json:"weights,omitempty"` // hash of the final weights, "" before the end
 	Damage  string      `json:"damage,omitempty"`  // what is wrong with the files, "" when nothing is
+	Newer   bool        `json:"newer,omitempty"`   // the damage is only that a newer pare wrote it
 	// FailedStart: a mistake was found before the first step, so there is nothing
 	// to look at or to go on with.
 	FailedStart bool `json:"failed_start,omitempty"`
@@ -73,7 +75,7 @@ func ListAll(root string) ([]Summary, error) {
 // Summary describes the session as it is now. It skims the log: the curve
 // points are counted but not read, and the hash chain is not checked.
 func (s *Session) Summary() Summary {
-	m := Summary{ID: s.ID, Dir: s.Dir, Acc: -1}
+	m := Summary{ID: s.ID, Dir: s.Dir, Acc: -1, TestAcc: -1}
 	var st event.State
 	zeros := 0.0
 	stopped, worked := false, false
@@ -97,12 +99,15 @@ func (s *Session) Summary() Summary {
 		}
 	})
 	if err != nil {
-		m.Damage = err.Error()
+		m.Damage, m.Newer = err.Error(), errors.Is(err, ErrNewer)
 	}
 	m.Begun, m.Last, m.Stage, m.Zeros = st.Begun, st.At, st.Stage, zeros
 	m.Model, m.Data = st.Started.Model, st.Started.Data
 	if st.Verdict != nil {
 		m.Verdict = st.Verdict.Verdict
+		if st.Ledger != nil {
+			m.TestAcc = st.Ledger.Now.Acc
+		}
 	}
 	if st.Done != nil {
 		m.Weights = st.Done.Weights

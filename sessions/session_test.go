@@ -207,7 +207,7 @@ func TestList(t *testing.T) {
 	}
 	make("a-new")
 	make("b-dead", full...)
-	make("c-done", append(full, &event.Verdict{Verdict: "PASS"}, &event.Done{Weights: "d93f"})...)
+	make("c-done", append(full, &event.Ledger{Now: event.Side{Acc: 0.25}}, &event.Verdict{Verdict: "PASS"}, &event.Done{Weights: "d93f"})...)
 	make("d-failed", append(full, &event.Failure{Text: "x"})...)
 	make("e-stopped", append(full, &event.Paused{Why: "stopped"})...)
 	make("f-resumed", append(full, &event.Paused{Why: "stopped"}, full[0], &event.Resumed{Stage: event.Sparsify})...)
@@ -263,7 +263,15 @@ func TestList(t *testing.T) {
 				t.Errorf("%+v", m)
 			}
 		case "c-done":
-			if m.Verdict != "PASS" || m.Weights != "d93f" || m.Resumable() {
+			if m.Verdict != "PASS" || m.TestAcc != 0.25 || m.Weights != "d93f" || m.Resumable() {
+				t.Errorf("%+v", m)
+			}
+		case "d-failed":
+			if m.TestAcc != -1 {
+				t.Errorf("%+v", m)
+			}
+		case "j-newer":
+			if !m.Newer || m.Resumable() {
 				t.Errorf("%+v", m)
 			}
 		case "h-hole":

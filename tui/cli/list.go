@@ -56,14 +56,14 @@ func (e *env) printList(dir string, l []sessions.Summary, all bool) error {
 		fmt.Fprintln(w, "session\tbegun\tstatus\tstage\tmodel\tdata\tzeros\taccuracy\tverdict\ton disk")
 		for _, s := range shown {
 			if s.Damage != "" {
-				fmt.Fprintf(w, "%s\t%s\tdamaged\t\t\t\t\t\t\t%s\n", s.ID, when(s.Begun), s.Damage)
+				word := "damaged"
+				if s.Newer {
+					word = "newer"
+				}
+				fmt.Fprintf(w, "%s\t%s\t%s\t\t\t\t\t\t\t%s\n", s.ID, when(s.Begun), word, s.Damage)
 				continue
 			}
-			acc := "–"
-			if s.Acc >= 0 {
-				acc = fmt.Sprintf("%.1f %%", 100*s.Acc)
-			}
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%.1f %%\t%s\t%s\t%s\n", s.ID, when(s.Begun), s.Status, s.Stage, s.Model, s.Data, 100*s.Zeros, acc, dash(s.Verdict), plain.Bytes(s.Bytes))
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%.1f %%\t%s\t%s\t%s\n", s.ID, when(s.Begun), s.Status, s.Stage, s.Model, s.Data, 100*s.Zeros, accuracy(s), dash(s.Verdict), plain.Bytes(s.Bytes))
 		}
 		if err := w.Flush(); err != nil {
 			return err
@@ -73,4 +73,16 @@ func (e *env) printList(dir string, l []sessions.Summary, all bool) error {
 		fmt.Fprintf(e.out, "%d more failed before the first step; `pare sessions list --all` shows them, `pare sessions show SESSION` why\n", hidden)
 	}
 	return nil
+}
+
+// accuracy says on which split it was measured: a verdict beside it is about the
+// test set.
+func accuracy(s sessions.Summary) string {
+	switch {
+	case s.TestAcc >= 0:
+		return fmt.Sprintf("test %.1f %%", 100*s.TestAcc)
+	case s.Acc >= 0:
+		return fmt.Sprintf("val %.1f %%", 100*s.Acc)
+	}
+	return "–"
 }
