@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -165,7 +166,13 @@ func (e *env) show() *cobra.Command {
 				}
 			}
 			if !e.json && st.Done == nil {
-				fmt.Fprintf(e.out, "status: %s %s\n", st.Status, st.Why)
+				fmt.Fprintln(e.out, strings.TrimSpace(fmt.Sprintf("status: %s %s", st.Status, st.Why)))
+			}
+			if !e.json && len(st.Checkpoints) > 0 {
+				fmt.Fprintln(e.out, "\ncheckpoints on disk")
+				for i := range st.Checkpoints {
+					fmt.Fprintln(e.out, "  "+plain.Checkpoint(&st.Checkpoints[i]))
+				}
 			}
 			return nil
 		},

@@ -2,7 +2,7 @@
 // would want to know, append-only, fit for logs and screen readers, and the
 // final ledger as a table. It is a fold over the same events as the workbench.
 //
-// It imports core/event and core/energy's wording only; it draws nothing.
+// Of core it uses the words only, of sessions the log; it draws nothing.
 package plain
 
 import (
@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"pare/core"
 	"pare/core/energy"
 	"pare/core/event"
 )
@@ -51,7 +52,7 @@ func Line(e event.Event, st *event.State) string {
 	case *event.Floor:
 		return fmt.Sprintf("  floor: %.1f %% is under %.1f %% at %.1f %% zeros: back to checkpoint %s, no more zeros from here", 100*b.Acc, 100*b.Floor, 100*b.Zeros, b.Back)
 	case *event.Decision:
-		return fmt.Sprintf("  decision at step %d by %s: %s %s", b.Step, b.By, b.Cmd, decided(b))
+		return fmt.Sprintf("  decision at step %d by %s: %s", b.Step, b.By, decided(b, st))
 	case *event.LastPoints:
 		return "  " + b.Text
 	case *event.Verdict:
@@ -87,14 +88,17 @@ func weights(b *event.Done) string {
 	return "\nweights " + b.Weights
 }
 
-func decided(b *event.Decision) string {
-	switch b.Cmd {
-	case "target":
-		return fmt.Sprintf("%.1f %%", 100*b.Value)
-	case "configure":
-		return ""
+// decided is a decision in words.
+func decided(b *event.Decision, st *event.State) string {
+	switch {
+	case b.Cmd == core.CmdTarget:
+		return fmt.Sprintf("target %.1f %% zeros", 100*b.Value)
+	case b.Cmd == core.CmdConfigure:
+		return configured(b, st)
+	case b.Text != "":
+		return b.Cmd + " " + b.Text
 	}
-	return b.Text
+	return b.Cmd
 }
 
 func withFix(text, fix string) string {

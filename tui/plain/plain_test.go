@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"pare/core"
 	"pare/core/event"
 )
 
@@ -26,5 +27,46 @@ func TestEndShowsWeights(t *testing.T) {
 	}
 	if l := fold(&event.Done{Text: "verdict PASS"}); strings.Contains(l, "weights") {
 		t.Errorf("the end is %q", l)
+	}
+}
+
+// TestConfigureSaysWhatChanged: a decision about the recipe is told in words.
+func TestConfigureSaysWhatChanged(t *testing.T) {
+	recipe := func(edit func(*core.Recipe)) *event.Decision {
+		r := core.DefaultRecipe()
+		edit(r)
+		b, err := r.Marshal()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return &event.Decision{Cmd: core.CmdConfigure, By: "person", Text: string(b)}
+	}
+	first := recipe(func(*core.Recipe) {})
+	if l := fold(first); !strings.Contains(l, "recipe set: magnitude, 4×1 blocks, global, cubic, target 90.0 % zeros, 20 epochs, floor 2 pt") {
+		t.Error(l)
+	}
+	next := recipe(func(r *core.Recipe) {
+		r.Prune.Target, r.Floor.Points, r.Budget.Joules, r.Deploy.Formats = 0.8, 1, 500, nil
+	})
+	if l := fold(first, next); !strings.HasSuffix(l, "recipe changed: prune.target 0.9 → 0.8, floor.points 2 → 1, budget.joules 0 → 500, deploy.formats packed safetensors onnx → –") {
+		t.Error(l)
+	}
+	if l := fold(first, first); !strings.HasSuffix(l, "nothing changed") {
+		t.Error(l)
+	}
+	if l := fold(&event.Decision{Cmd: core.CmdConfigure, By: "person", Text: "["}); !strings.HasSuffix(l, "recipe set") {
+		t.Error(l)
+	}
+	if l := fold(&event.Decision{Cmd: core.CmdTarget, By: "person", Value: 0.8}); !strings.HasSuffix(l, "by person: target 80.0 % zeros") {
+		t.Error(l)
+	}
+}
+
+func TestCheckpointWithoutAccuracy(t *testing.T) {
+	if l := Checkpoint(&event.Checkpoint{Name: "s1-000010", Acc: -1}); !strings.Contains(l, "validation –,") {
+		t.Error(l)
+	}
+	if l := Checkpoint(&event.Checkpoint{Name: "s1-000010", Acc: 0.87}); !strings.Contains(l, "validation 87.0 %,") {
+		t.Error(l)
 	}
 }
