@@ -100,6 +100,9 @@ func lastWords(path string, from int64, exit error) error {
 	b, _ := io.ReadAll(io.NewSectionReader(f, from, 8<<10))
 	lines := strings.Split(strings.TrimSpace(string(b)), "\n")
 	last := strings.TrimPrefix(strings.TrimSpace(lines[len(lines)-1]), "pare: ")
+	if s, rest, ok := strings.Cut(last, ": "); ok && s == "session "+filepath.Base(filepath.Dir(path)) {
+		last = rest // the caller names it
+	}
 	if last == "" {
 		return fmt.Errorf("its process died without a word (%v)", exit)
 	}

@@ -18,7 +18,7 @@ import (
 
 func (e *env) bench() *cobra.Command {
 	c := &cobra.Command{
-		Use: "bench", Short: "measure: kernels, train, infer, sparsity", Args: cobra.NoArgs,
+		Use: "bench", Short: "measure: kernels, train, infer, sparsity", Args: takes(0, 0),
 		RunE: func(*cobra.Command, []string) error {
 			return usagef("say what: pare bench kernels, train, infer or sparsity")
 		},
@@ -37,7 +37,7 @@ func (e *env) benchSpeed(use, short string, run func(bench.Options) error) *cobr
 	o := bench.Options{}
 	threads := []int{}
 	c := &cobra.Command{
-		Use: use, Short: short, Args: cobra.NoArgs,
+		Use: use, Short: short, Args: takes(0, 0),
 		Long: short + `. All contenders of a case take turns, so that they share whatever else the
 machine does; the table gives the median over the rounds and the extremes. Packed weights
 have random masks: the time depends on the number of zeros, not on the values.`,
@@ -131,7 +131,7 @@ func (e *env) benchSparsity() *cobra.Command {
 	var data, model string
 	var seeds, epochs, levelEpochs int
 	c := &cobra.Command{
-		Use: "sparsity", Short: "accuracy of iterative magnitude pruning against a random mask", Args: cobra.NoArgs,
+		Use: "sparsity", Short: "accuracy of iterative magnitude pruning against a random mask", Args: takes(0, 0),
 		Long: `sparsity trains a dense model and prunes it to 80 % and 95 % zeros (single weights,
 global) by iterative magnitude pruning, and to 95 % with random masks under the
 same schedule, once per seed. It prints the accuracies on the test set as a table.`,

@@ -57,7 +57,35 @@ func TestMistakesAreOneLine(t *testing.T) {
 		{[]string{"run", write("typo.toml", "version = 1\n[prune]\ntarge = 0.5\n")}, 2, "targe"},
 		{[]string{"run", write("new.toml", "version = 99\n")}, 2, "newer"},
 		{[]string{"run", write("bad.toml", "version = [\n")}, 2, "line"},
-		{[]string{"inspect"}, 2, "accepts 1 arg"},
+		{[]string{"run", write("text.toml", "[train]\nepochs = \"x\"\n")}, 2, "train.epochs must be a whole number, not text"},
+		{[]string{"run", write("frac.toml", "[train]\nepochs = 1.5\n")}, 2, "not a number with a fraction"},
+		{[]string{"run", write("sect.toml", "train = 3\n")}, 2, "train must be a section"},
+		{[]string{"run", write("list.toml", "[deploy]\nformats = \"onnx\"\n")}, 2, "deploy.formats must be a list"},
+		{[]string{"run", write("neg.toml", "seed = -1\n")}, 2, "-1 is negative"},
+		{[]string{"run", write("opt.toml", "[train]\noptimizer = \"x\"\n")}, 2, "choose one of sgd"},
+		{[]string{"run", "--epochs", "x"}, 2, "--epochs \"x\": give a whole number; see `pare run --help`"},
+		{[]string{"run", "--seed", "-1"}, 2, "--seed \"-1\": give a whole number from 0"},
+		{[]string{"run", "--json=maybe"}, 2, "give true or false"},
+		{[]string{"run", "--epochs"}, 2, "--epochs needs a value: give a whole number"},
+		{[]string{"run", "-q"}, 2, "unknown flag -q"},
+		{[]string{"run", "--lr", "nan"}, 2, "--lr NaN"},
+		{[]string{"run", "--lr", "0"}, 2, "--lr 0"},
+		{[]string{"run", "--floor", "nan"}, 2, "floor"},
+		{[]string{"run", "--batch", "0"}, 2, "--batch 0"},
+		{[]string{"run", "--threads", "-1"}, 2, "--threads -1"},
+		{[]string{"run", "--model", ""}, 2, "--model is empty"},
+		{[]string{"run", "a", "b"}, 2, "pare run takes one RECIPE.toml, so not also \"b\""},
+		{[]string{"a", "b"}, 2, "pare takes one MODEL"},
+		{[]string{"sessions", "frob"}, 2, "pare sessions has no verb \"frob\": choose list"},
+		{[]string{"sessions", "rm"}, 2, "pare sessions rm needs SESSION"},
+		{[]string{"doctor", "x"}, 2, "takes no argument"},
+		{[]string{"bench", "kernels", "--window", "5"}, 2, "like 60ms"},
+		{[]string{"predict", "lenet-300-100", "--input", "nofile"}, 1, "nofile does not exist"},
+		{[]string{"replay"}, 2, "not in this version"},
+		{[]string{"energy", "x", "--y"}, 2, "not in this version"},
+		{[]string{"serve"}, 2, "not in this version"},
+		{[]string{"perseus"}, 2, "not in this version"},
+		{[]string{"inspect"}, 2, "pare inspect needs MODEL"},
 		{[]string{"inspect", write("no.onnx", "hello")}, 1, "no.onnx"},
 		{[]string{"predict", "lenet-300-100"}, 2, "--input"},
 		{[]string{"predict", "lenet-300-100", "--input", write("in.json", `{"input":{"shape":[1,3],"data":[1,2,3]}}`)}, 1, "does not fit"},
@@ -70,6 +98,11 @@ func TestMistakesAreOneLine(t *testing.T) {
 		code, out, errs := call(t, c.args...)
 		if code != c.code || !strings.Contains(errs, c.want) {
 			t.Errorf("pare %s: exit %d, %q; want exit %d and %q", strings.Join(c.args, " "), code, errs, c.code, c.want)
+		}
+		for _, w := range []string{"strconv", "struct", "arg(s)", "core.", ": toml:", "stat "} {
+			if strings.Contains(errs, w) {
+				t.Errorf("pare %s: %q speaks of %q", strings.Join(c.args, " "), errs, w)
+			}
 		}
 		if strings.Count(errs, "\n") != 1 || out != "" {
 			t.Errorf("pare %s: want exactly one line on stderr, got %q and on stdout %q", strings.Join(c.args, " "), errs, out)

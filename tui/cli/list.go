@@ -14,7 +14,7 @@ import (
 func (e *env) list() *cobra.Command {
 	var all bool
 	c := &cobra.Command{
-		Use: "list", Short: "the sessions, the latest first", Args: cobra.NoArgs,
+		Use: "list", Short: "the sessions, the latest first", Args: takes(0, 0),
 		RunE: func(*cobra.Command, []string) error {
 			dir, err := sessions.Root(e.sessions)
 			if err != nil {

@@ -18,7 +18,7 @@ import (
 
 func (e *env) doctor() *cobra.Command {
 	return &cobra.Command{
-		Use: "doctor", Short: "what this machine can measure and accelerate", Args: cobra.NoArgs,
+		Use: "doctor", Short: "what this machine can measure and accelerate", Args: takes(0, 0),
 		RunE: func(*cobra.Command, []string) error {
 			m, err := energy.Open(energy.Options{})
 			if err != nil {
@@ -74,11 +74,11 @@ func isaText(isa string) string {
 
 func (e *env) hw() *cobra.Command {
 	c := &cobra.Command{
-		Use: "hw", Short: "hardware profiles: list, show", Args: cobra.NoArgs,
+		Use: "hw", Short: "hardware profiles: list, show", Args: takes(0, 0),
 		RunE: func(*cobra.Command, []string) error { return usagef("say which: pare hw list, or pare hw show NAME") },
 	}
 	c.AddCommand(
-		&cobra.Command{Use: "list", Short: "all profiles", Args: cobra.NoArgs, RunE: func(*cobra.Command, []string) error {
+		&cobra.Command{Use: "list", Short: "all profiles", Args: takes(0, 0), RunE: func(*cobra.Command, []string) error {
 			l := hwprofiles.List()
 			if e.json {
 				return json.NewEncoder(e.out).Encode(l)
@@ -94,7 +94,7 @@ func (e *env) hw() *cobra.Command {
 			}
 			return w.Flush()
 		}},
-		&cobra.Command{Use: "show NAME", Short: "one profile with the source of each figure", Args: cobra.ExactArgs(1), RunE: func(_ *cobra.Command, a []string) error {
+		&cobra.Command{Use: "show NAME", Short: "one profile with the source of each figure", Args: takes(1, 1), RunE: func(_ *cobra.Command, a []string) error {
 			p, err := hwprofiles.Load(a[0])
 			if err != nil {
 				return err
@@ -113,13 +113,13 @@ func (e *env) hw() *cobra.Command {
 func (e *env) dataCmd() *cobra.Command {
 	var label string
 	c := &cobra.Command{
-		Use: "data", Short: "data sets: list, show", Args: cobra.NoArgs,
+		Use: "data", Short: "data sets: list, show", Args: takes(0, 0),
 		RunE: func(*cobra.Command, []string) error {
 			return usagef("say which: pare data list, or pare data show NAME")
 		},
 	}
 	show := &cobra.Command{
-		Use: "show NAME|PATH", Short: "what pare understood of a data set", Args: cobra.ExactArgs(1),
+		Use: "show NAME|PATH", Short: "what pare understood of a data set", Args: takes(1, 1),
 		RunE: func(_ *cobra.Command, a []string) error {
 			d, err := data.Open(a[0], data.Options{Seed: e.seed, LabelColumn: label})
 			if err != nil {
@@ -154,7 +154,7 @@ func (e *env) dataCmd() *cobra.Command {
 		},
 	}
 	show.Flags().StringVar(&label, "label", "", "label column of a CSV file (the last by default)")
-	c.AddCommand(show, &cobra.Command{Use: "list", Short: "the built-in data sets", Args: cobra.NoArgs, RunE: func(*cobra.Command, []string) error {
+	c.AddCommand(show, &cobra.Command{Use: "list", Short: "the built-in data sets", Args: takes(0, 0), RunE: func(*cobra.Command, []string) error {
 		w := tabwriter.NewWriter(e.out, 0, 0, 2, ' ', 0)
 		for _, i := range data.Builtin() {
 			fmt.Fprintf(w, "%s\t%s\n", i.Name, i.Description)

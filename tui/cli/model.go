@@ -3,6 +3,7 @@ package cli
 import (
 	"encoding/json"
 	"fmt"
+	"os"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -43,7 +44,7 @@ type layerInfo struct {
 
 func (e *env) inspect() *cobra.Command {
 	return &cobra.Command{
-		Use: "inspect MODEL", Short: "layers, params, zeros, MACs, bytes, and the kernel each layer runs on", Args: cobra.ExactArgs(1),
+		Use: "inspect MODEL", Short: "layers, params, zeros, MACs, bytes, and the kernel each layer runs on", Args: takes(1, 1),
 		Long: "inspect shows a zoo model, an .onnx file, or a .safetensors file written by pare.",
 		RunE: func(_ *cobra.Command, args []string) error {
 			m, err := e.openModel(args[0])
@@ -95,7 +96,7 @@ func (e *env) inspect() *cobra.Command {
 func (e *env) predict() *cobra.Command {
 	var input string
 	c := &cobra.Command{
-		Use: "predict MODEL --input FILE", Short: "run a model on inputs from a file", Args: cobra.ExactArgs(1),
+		Use: "predict MODEL --input FILE", Short: "run a model on inputs from a file", Args: takes(1, 1),
 		Long: `predict runs a model (.onnx, .safetensors written by pare, or a zoo model with
 fresh weights) on the inputs of FILE: .safetensors or .npy with one tensor, or JSON
 {"NAME": {"shape": [...], "data": [...]}}; a single unnamed input may be called
@@ -103,6 +104,9 @@ fresh weights) on the inputs of FILE: .safetensors or .npy with one tensor, or J
 		RunE: func(_ *cobra.Command, args []string) error {
 			if input == "" {
 				return usagef("predict needs --input FILE (.safetensors, .npy or .json)")
+			}
+			if _, err := os.Stat(input); err != nil {
+				return fmt.Errorf("input: %w", err)
 			}
 			m, err := e.openModel(args[0])
 			if err != nil {

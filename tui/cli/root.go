@@ -54,24 +54,12 @@ func Main(args []string, in *os.File, out, errw io.Writer) int {
 	if err == nil {
 		return e.code
 	}
-	text := strings.TrimSpace(err.Error())
-	fmt.Fprintln(errw, "pare:", text)
+	fmt.Fprintln(errw, "pare:", words(strings.TrimSpace(err.Error())))
 	var u usage
-	if errors.As(err, &u) || isCobraUsage(text) {
+	if errors.As(err, &u) {
 		return core.ExitUsage
 	}
 	return core.ExitError
-}
-
-// isCobraUsage recognises the library's own messages about arguments, which are
-// plain errors.
-func isCobraUsage(text string) bool {
-	for _, p := range []string{"unknown command", "unknown flag", "unknown shorthand", "invalid argument", "accepts ", "requires ", "flag needs", "bad flag", "required flag"} {
-		if strings.HasPrefix(text, p) {
-			return true
-		}
-	}
-	return false
 }
 
 func (e *env) root() *cobra.Command {
@@ -85,7 +73,7 @@ every figure how it is known.`,
   pare                                   the workbench, with a picker
   pare lenet-5 --data fashion-mnist      the workbench on this model and data
   pare run recipe.toml --plain           the same without a screen`,
-		Args:          cobra.MaximumNArgs(1),
+		Args:          takes(0, 1),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Version:       Version,
@@ -95,9 +83,13 @@ every figure how it is known.`,
 	root.SetHelpTemplate(helpTemplate)
 	root.SetUsageTemplate(helpTemplate)
 	root.SetVersionTemplate("pare {{.Version}}\n")
-	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return usagef("%v; see `%s --help`", err, c.CommandPath())
-	})
+	root.SetFlagErrorFunc(flagError)
+	root.PersistentPreRunE = func(*cobra.Command, []string) error {
+		if e.threads < 0 || e.threads > 4096 {
+			return usagef("--threads %d: give 0 (all) to 4096", e.threads)
+		}
+		return nil
+	}
 	f := root.PersistentFlags()
 	f.BoolVar(&e.json, "json", false, "one JSON object a line")
 	f.BoolVar(&e.plain, "plain", false, "plain lines, no screen")
@@ -107,6 +99,7 @@ every figure how it is known.`,
 	f.StringVar(&e.sessions, "sessions", "", "folder of the sessions")
 	e.workbench(root)
 	root.AddCommand(e.demo(), e.run(), e.attach(), e.sessionsCmd(), e.report(), e.bench(), e.inspect(), e.predict(), e.doctor(), e.hw(), e.dataCmd())
+	root.AddCommand(e.later()...)
 	return root
 }
 

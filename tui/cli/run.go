@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"pare/core"
 	"pare/sessions"
@@ -46,6 +47,9 @@ func (f *recipeFlags) add(c *cobra.Command) {
 
 // apply writes the flags that were given over the recipe.
 func (f *recipeFlags) apply(c *cobra.Command, e *env, r *core.Recipe) error {
+	if err := f.check(c); err != nil {
+		return err
+	}
 	if f.model != "" {
 		if isPath(f.model) {
 			r.Model = core.ModelSpec{Path: f.model}
@@ -82,6 +86,23 @@ func (f *recipeFlags) apply(c *cobra.Command, e *env, r *core.Recipe) error {
 	return core.Precheck(r)
 }
 
+// check refuses values that a recipe takes for "not given".
+func (f *recipeFlags) check(c *cobra.Command) (err error) {
+	given := c.Flags().Changed
+	switch {
+	case given("batch") && f.batch < 1:
+		return usagef("--batch %d: give at least 1 sample a step", f.batch)
+	case given("lr") && !(f.lr > 0 && f.lr <= 100):
+		return usagef("--lr %g: give a rate above 0, up to 100", f.lr)
+	}
+	c.Flags().Visit(func(g *pflag.Flag) {
+		if v := g.Value; g.Name != "label" && g.Name != "sessions" && v.Type() == "string" && v.String() == "" {
+			err = usagef("--%s is empty: give %s, or leave the flag out", g.Name, g.Usage)
+		}
+	})
+	return err
+}
+
 // isPath tells a file or folder from a built-in name.
 func isPath(s string) bool {
 	return strings.ContainsAny(s, `/\`) || strings.Contains(s, ".")
@@ -99,7 +120,7 @@ func DemoRecipe() *core.Recipe {
 func (e *env) demo() *cobra.Command {
 	var f recipeFlags
 	c := &cobra.Command{
-		Use: "demo", Short: "all five stages on built-in data, under a minute", Args: cobra.NoArgs,
+		Use: "demo", Short: "all five stages on built-in data, under a minute", Args: takes(0, 0),
 		Long: `demo takes LeNet-300-100 on an embedded subset of Fashion-MNIST through all five
 stages by itself. With a terminal it plays in the workbench, without one (or with
 --plain) it prints lines. It ends with the ledger, dense against pared.`,
@@ -118,7 +139,7 @@ stages by itself. With a terminal it plays in the workbench, without one (or wit
 func (e *env) run() *cobra.Command {
 	var f recipeFlags
 	c := &cobra.Command{
-		Use: "run [RECIPE.toml]", Short: "a run without a screen", Args: cobra.MaximumNArgs(1),
+		Use: "run [RECIPE.toml]", Short: "a run without a screen", Args: takes(0, 1),
 		Long: `run takes a model through all five stages without a screen. Keys that a recipe
 leaves out have defaults; flags win over the recipe. Exit codes: 0 verdict PASS,
 1 error, 2 wrong usage, 3 verdict FAIL or UNDECIDED, 4 stopped by the budget,

@@ -31,7 +31,7 @@ func (e *env) find(args []string) (*sessions.Session, error) {
 
 func (e *env) attach() *cobra.Command {
 	return &cobra.Command{
-		Use: "attach [SESSION]", Short: "the screen of a run that goes on (the latest by default)", Args: cobra.MaximumNArgs(1),
+		Use: "attach [SESSION]", Short: "the screen of a run that goes on (the latest by default)", Args: takes(0, 1),
 		Long: `attach shows a run that goes on: as a screen, or with --plain or --json as lines.
 Leaving it, Ctrl-C included, never stops the run.`,
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -54,7 +54,7 @@ Leaving it, Ctrl-C included, never stops the run.`,
 
 func (e *env) sessionsCmd() *cobra.Command {
 	c := &cobra.Command{
-		Use: "sessions", Short: "list, show, resume and remove runs on disk", Args: cobra.NoArgs,
+		Use: "sessions", Short: "list, show, resume and remove runs on disk", Args: takes(0, 0),
 		RunE: func(c *cobra.Command, _ []string) error {
 			return usagef("say which: pare sessions list, show, resume or rm")
 		},
@@ -63,7 +63,7 @@ func (e *env) sessionsCmd() *cobra.Command {
 		e.list(),
 		e.show(),
 		&cobra.Command{
-			Use: "resume [SESSION]", Short: "go on from the last checkpoint", Args: cobra.MaximumNArgs(1),
+			Use: "resume [SESSION]", Short: "go on from the last checkpoint", Args: takes(0, 1),
 			RunE: func(_ *cobra.Command, args []string) error {
 				s, err := e.find(args)
 				if err != nil {
@@ -84,7 +84,7 @@ func (e *env) sessionsCmd() *cobra.Command {
 			},
 		},
 		&cobra.Command{
-			Use: "rm SESSION…", Short: "remove sessions with all their files", Args: cobra.MinimumNArgs(1),
+			Use: "rm SESSION…", Short: "remove sessions with all their files", Args: takes(1, -1),
 			RunE: func(_ *cobra.Command, args []string) error {
 				for _, a := range args {
 					s, err := e.find([]string{a})
@@ -120,7 +120,7 @@ func dash(s string) string {
 func (e *env) show() *cobra.Command {
 	var recipe bool
 	c := &cobra.Command{
-		Use: "show [SESSION]", Short: "what happened in a session (the latest by default)", Args: cobra.MaximumNArgs(1),
+		Use: "show [SESSION]", Short: "what happened in a session (the latest by default)", Args: takes(0, 1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			s, err := e.find(args)
 			if err != nil {
@@ -216,7 +216,7 @@ func writeReport(s *sessions.Session, out string) error {
 func (e *env) report() *cobra.Command {
 	var out string
 	c := &cobra.Command{
-		Use: "report [SESSION]", Short: "one self-contained HTML file", Args: cobra.MaximumNArgs(1),
+		Use: "report [SESSION]", Short: "one self-contained HTML file", Args: takes(0, 1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			s, err := e.find(args)
 			if err != nil {
