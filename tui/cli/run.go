@@ -22,7 +22,7 @@ import (
 type recipeFlags struct {
 	model, data, label                     string
 	epochs, pruneEpochs, batch             int
-	lr, target, floor                      float64
+	lr, target, floor, budget              float64
 	optimizer, score, pattern, distr, plan string
 	formats                                []string
 }
@@ -42,6 +42,7 @@ func (f *recipeFlags) add(c *cobra.Command) {
 	s.StringVar(&f.distr, "distribution", "", "layer or global")
 	s.StringVar(&f.plan, "schedule", "", "oneshot, cubic or iterative")
 	s.Float64Var(&f.floor, "floor", 0, "accepted loss of accuracy in percentage points")
+	s.Float64Var(&f.budget, "budget", 0, "energy in `J` after which the run stops")
 	s.StringSliceVar(&f.formats, "formats", nil, "packed, safetensors, onnx")
 }
 
@@ -72,6 +73,7 @@ func (f *recipeFlags) apply(c *cobra.Command, e *env, r *core.Recipe) error {
 		"target": func() { r.Prune.Target = f.target }, "score": func() { r.Prune.Score = f.score },
 		"pattern": func() { r.Prune.Pattern = f.pattern }, "distribution": func() { r.Prune.Distribution = f.distr },
 		"schedule": func() { r.Prune.Schedule = f.plan }, "floor": func() { r.Floor.Points, r.Floor.Accuracy = f.floor, 0 },
+		"budget":  func() { r.Budget.Joules = f.budget },
 		"formats": func() { r.Deploy.Formats = f.formats },
 		"device":  func() { r.Hardware.Device = e.device }, "threads": func() { r.Hardware.Threads = e.threads },
 		"seed": func() { r.Seed = e.seed },
@@ -94,6 +96,8 @@ func (f *recipeFlags) check(c *cobra.Command) (err error) {
 		return usagef("--batch %d: give at least 1 sample a step", f.batch)
 	case given("lr") && !(f.lr > 0 && f.lr <= 100):
 		return usagef("--lr %g: give a rate above 0, up to 100", f.lr)
+	case given("budget") && !(f.budget > 0):
+		return usagef("--budget %g: give an energy in J above 0, or leave the flag out", f.budget)
 	}
 	c.Flags().Visit(func(g *pflag.Flag) {
 		if v := g.Value; g.Name != "label" && g.Name != "sessions" && v.Type() == "string" && v.String() == "" {
@@ -138,24 +142,30 @@ stages by itself. With a terminal it plays in the workbench, without one (or wit
 
 func (e *env) run() *cobra.Command {
 	var f recipeFlags
+	var example bool
 	c := &cobra.Command{
 		Use: "run [RECIPE.toml]", Short: "a run without a screen", Args: takes(0, 1),
 		Long: `run takes a model through all five stages without a screen. Keys that a recipe
-leaves out have defaults; flags win over the recipe. Exit codes: 0 verdict PASS,
+leaves out have defaults; flags win over the recipe. A recipe with every key,
+what it means and its default: pare run --example. Exit codes: 0 verdict PASS,
 1 error, 2 wrong usage, 3 verdict FAIL or UNDECIDED, 4 stopped by the budget,
 5 target not reached above the floor, 130 interrupted.`,
-		Example: `  pare run recipe.toml --plain
+		Example: `  pare run --example > recipe.toml
+  pare run recipe.toml --plain
   pare run --model lenet-5 --data fashion-mnist --epochs 10 --target 0.9
   pare run --model net.onnx --data digits.csv --label digit --epochs 0`,
 		RunE: func(c *cobra.Command, args []string) error {
+			if example {
+				text, err := exampleRecipe()
+				fmt.Fprint(e.out, text)
+				return err
+			}
 			r := core.DefaultRecipe()
 			if len(args) == 1 {
 				var err error
 				if r, err = core.ReadRecipe(args[0]); err != nil {
 					return usage{err}
 				}
-			} else {
-				r.Train.Epochs = 15
 			}
 			r.Auto = true
 			if err := f.apply(c, e, r); err != nil {
@@ -164,6 +174,7 @@ leaves out have defaults; flags win over the recipe. Exit codes: 0 verdict PASS,
 			return e.start(r, false)
 		},
 	}
+	c.Flags().BoolVar(&example, "example", false, "print a recipe with every key and its default")
 	c.Flags().StringVar(&f.model, "model", "", "zoo model, .onnx file, or .safetensors file written by pare")
 	f.add(c)
 	return c
@@ -174,7 +185,6 @@ func (e *env) workbench(root *cobra.Command) {
 	f.add(root)
 	root.RunE = func(c *cobra.Command, args []string) error {
 		r := core.DefaultRecipe()
-		r.Train.Epochs = 15
 		if len(args) == 1 {
 			f.model = args[0]
 		}

@@ -1,0 +1,115 @@
+package cli
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+
+	"github.com/pelletier/go-toml/v2"
+
+	"pare/core"
+)
+
+// recipeKeys says what each key of a recipe means. A key with a sample stands
+// commented out in the example: its default is nothing, or depends on the model.
+var recipeKeys = map[string]struct{ text, sample string }{
+	"version": {"of the recipe's format", ""},
+	"name":    {"for you; nothing depends on it", `"first try"`},
+	"seed":    {"of weights and data order", ""},
+	"auto":    {"go through all stages without waiting for a person; `pare run` always does", ""},
+
+	"model.name": {"zoo model; `pare inspect NAME` shows it", ""},
+	"model.path": {".onnx file, or .safetensors file written by pare, instead of name", `"net.onnx"`},
+
+	"data.name":       {"built-in data set; `pare data list` shows them", ""},
+	"data.path":       {"folder with idx files, or CSV file, instead of name", `"digits.csv"`},
+	"data.label":      {"label column of a CSV file; the last by default", `"digit"`},
+	"data.val":        {"share kept for validation if the data has no such split", "0.1"},
+	"data.test":       {"share kept for the test", "0.2"},
+	"data.split_seed": {"draws these splits; 0 by default, not the run's seed", "0"},
+	"data.scale":      {"inputs are (x × scale − mean) / std; computed from the training split by default", "0.00392"},
+	"data.mean":       {"one a channel or column", "[0.286]"},
+	"data.std":        {"one a channel or column", "[0.353]"},
+
+	"train.epochs":       {"of the dense baseline, 0 = evaluate only", ""},
+	"train.batch":        {"samples a step; this and the rest of [train] is the model's published set-up by default", "64"},
+	"train.optimizer":    {"sgd, momentum, nesterov, adam or adamw", `"momentum"`},
+	"train.lr":           {"learning rate", "0.02"},
+	"train.momentum":     {"from 0, below 1", "0.9"},
+	"train.weight_decay": {"L2; decoupled for adamw", "0.0005"},
+	"train.schedule":     {"of the learning rate: constant, cosine or step", `"cosine"`},
+	"train.warmup":       {"steps over which the learning rate rises at the start", "0"},
+
+	"prune.score":        {"what goes first: magnitude or random", ""},
+	"prune.pattern":      {"what is removed: element, block4x1, block8x1, block16x1 or neuron", ""},
+	"prune.distribution": {"layer: the same share in each; global: over all layers", ""},
+	"prune.schedule":     {"oneshot, cubic (gradually) or iterative (in levels)", ""},
+	"prune.target":       {"share of zeros among the prunable weights, 0.9 = 90 %", ""},
+	"prune.epochs":       {"length of the stage (iterative: of each level)", ""},
+	"prune.every":        {"cubic: steps between two changes of the masks, 0 = a twentieth of the stage", ""},
+	"prune.levels":       {"iterative: number of levels", ""},
+	"prune.rewind_step":  {"iterative: −1 none, else go back to the weights of this step of the baseline", ""},
+	"prune.lr":           {"learning rate of the stage; half the baseline's by default", "0.01"},
+	"prune.lr_schedule":  {"constant, cosine or step", ""},
+	"prune.skip":         {"layers left dense", `["out"]`},
+
+	"floor.points":   {"accepted loss of accuracy in percentage points under the baseline", ""},
+	"floor.accuracy": {"lowest accuracy accepted, 0.88 = 88 %, instead of points", "0.88"},
+
+	"budget.joules": {"the run stops when it has spent so many J; none by default", "5000"},
+
+	"hardware.profile": {"profile that predictions are made for (`pare hw list`); this machine by default", `"generic-x86-cpu"`},
+	"hardware.device":  {"auto, cpu, or ref (slow and exact)", ""},
+	"hardware.threads": {"worker threads, 0 = all", ""},
+
+	"deploy.formats": {"files to write", ""},
+
+	"plan":     {"what formats of weights cost; written by pare into a saved recipe, so that it runs on the same kernels", ""},
+	"decision": {"what a person did during the run that this recipe was saved from; repeated at the same steps", ""},
+}
+
+// exampleRecipe is a recipe with every key, its meaning and its default.
+func exampleRecipe() (string, error) {
+	var s strings.Builder
+	s.WriteString("# A recipe for `pare run`. Each key has its default here and may be left out;\n# those behind a # are examples.\n\n")
+	if err := exampleKeys(&s, "", reflect.ValueOf(*core.DefaultRecipe())); err != nil {
+		return "", err
+	}
+	return s.String(), nil
+}
+
+func exampleKeys(s *strings.Builder, section string, v reflect.Value) error {
+	var parts []int // sections come after the plain keys
+	for i := range v.NumField() {
+		f := v.Type().Field(i)
+		tag, _, _ := strings.Cut(f.Tag.Get("toml"), ",")
+		key := strings.TrimPrefix(section+"."+tag, ".")
+		doc := recipeKeys[key]
+		if f.Type.Kind() == reflect.Struct || f.Type.Kind() == reflect.Slice && f.Type.Elem().Kind() == reflect.Struct {
+			parts = append(parts, i)
+			continue
+		}
+		line := "# " + tag + " = " + doc.sample
+		if doc.sample == "" {
+			b, err := toml.Marshal(map[string]any{tag: v.Field(i).Interface()})
+			if err != nil {
+				return err
+			}
+			line = strings.ReplaceAll(strings.TrimSpace(string(b)), "'", `"`)
+		}
+		fmt.Fprintf(s, "%-30s # %s\n", line, doc.text)
+	}
+	for _, i := range parts {
+		f := v.Type().Field(i)
+		tag, _, _ := strings.Cut(f.Tag.Get("toml"), ",")
+		if doc, ok := recipeKeys[tag]; ok { // written by pare, not by hand
+			fmt.Fprintf(s, "\n# [%s] %s\n", tag, doc.text)
+			continue
+		}
+		fmt.Fprintf(s, "\n[%s]\n", tag)
+		if err := exampleKeys(s, tag, v.Field(i)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
