@@ -119,6 +119,16 @@ func TestEveryVerbHasHelp(t *testing.T) {
 	}
 }
 
+// TestPredictHelp: who brings inputs must know whether they are raw.
+func TestPredictHelp(t *testing.T) {
+	_, out, _ := call(t, "predict", "--help")
+	for _, w := range []string{"nothing is normalised", "(x × scale − mean) / std", "logits"} {
+		if !strings.Contains(strings.ReplaceAll(out, "\n", " "), w) {
+			t.Errorf("the help says nothing of %q:\n%s", w, out)
+		}
+	}
+}
+
 // TestHelpAsksTheTerminalNothing runs help and a usage error on a pseudo
 // terminal that never answers: they must send no query and end at once.
 func TestHelpAsksTheTerminalNothing(t *testing.T) {

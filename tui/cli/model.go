@@ -100,7 +100,13 @@ func (e *env) predict() *cobra.Command {
 		Long: `predict runs a model (.onnx, .safetensors written by pare, or a zoo model with
 fresh weights) on the inputs of FILE: .safetensors or .npy with one tensor, or JSON
 {"NAME": {"shape": [...], "data": [...]}}; a single unnamed input may be called
-"input". Prints {"outputs": {"NAME": {"shape": [...], "data": [...]}}}.`,
+"input". Prints {"outputs": {"NAME": {"shape": [...], "data": [...]}}}.
+
+Inputs go into the model as they are, nothing is normalised here: give them as the
+model saw them in training, (x × scale − mean) / std, with scale, mean and std from
+[data] of the run's recipe (pare sessions show SESSION --recipe). Outputs are
+logits, one a class in the order of the labels (pare data show NAME); the largest
+is the model's answer, softmax makes shares of them. Model files hold no class names.`,
 		RunE: func(_ *cobra.Command, args []string) error {
 			if input == "" {
 				return usagef("predict needs --input FILE (.safetensors, .npy or .json)")
