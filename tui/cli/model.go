@@ -17,7 +17,7 @@ import (
 
 // openModel loads a zoo model at its paper's size, or a file.
 func (e *env) openModel(name string) (*graph.Model, error) {
-	if isPath(name) {
+	if isModelPath(name) {
 		return core.LoadModel(name)
 	}
 	for _, i := range zoo.List() {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"os"
 	"os/signal"
 	"strings"
@@ -13,6 +14,8 @@ import (
 	"github.com/spf13/pflag"
 
 	"pare/core"
+	"pare/core/data"
+	"pare/core/model/zoo"
 	"pare/sessions"
 	"pare/tui/plain"
 	"pare/tui/work"
@@ -52,14 +55,14 @@ func (f *recipeFlags) apply(c *cobra.Command, e *env, r *core.Recipe) error {
 		return err
 	}
 	if f.model != "" {
-		if isPath(f.model) {
+		if isModelPath(f.model) {
 			r.Model = core.ModelSpec{Path: f.model}
 		} else {
 			r.Model = core.ModelSpec{Name: f.model}
 		}
 	}
 	if f.data != "" {
-		if isPath(f.data) {
+		if isDataPath(f.data) {
 			r.Data.Path, r.Data.Name = f.data, ""
 		} else {
 			r.Data.Name, r.Data.Path = f.data, ""
@@ -107,9 +110,41 @@ func (f *recipeFlags) check(c *cobra.Command) (err error) {
 	return err
 }
 
-// isPath tells a file or folder from a built-in name.
-func isPath(s string) bool {
-	return strings.ContainsAny(s, `/\`) || strings.Contains(s, ".")
+// isModelPath tells a file from the name of a zoo model.
+func isModelPath(s string) bool {
+	return isPath(s, func(yield func(string) bool) {
+		for _, i := range zoo.List() {
+			if !yield(i.Name) {
+				return
+			}
+		}
+	})
+}
+
+// isDataPath tells a file or folder from the name of a built-in data set.
+func isDataPath(s string) bool {
+	return isPath(s, func(yield func(string) bool) {
+		for _, i := range data.Builtin() {
+			if !yield(i.Name) {
+				return
+			}
+		}
+	})
+}
+
+// isPath tells a path from a built-in name: by its form, or because it is there
+// and nothing built in has that name.
+func isPath(s string, builtin iter.Seq[string]) bool {
+	if strings.ContainsAny(s, `/\`) || strings.Contains(s, ".") {
+		return true
+	}
+	for name := range builtin {
+		if name == s {
+			return false
+		}
+	}
+	_, err := os.Stat(s)
+	return err == nil
 }
 
 // DemoRecipe is the demo: LeNet-300-100 on the embedded Fashion-MNIST, 90 %
