@@ -121,7 +121,8 @@ func (e *env) dataCmd() *cobra.Command {
 	show := &cobra.Command{
 		Use: "show NAME|PATH", Short: "what pare understood of a data set", Args: takes(1, 1),
 		RunE: func(_ *cobra.Command, a []string) error {
-			d, err := data.Open(a[0], data.Options{Seed: e.seed, LabelColumn: label})
+			// As a run does by default: its seed does not draw the splits.
+			d, err := data.Open(a[0], data.Options{LabelColumn: label})
 			if err != nil {
 				return err
 			}

@@ -11,9 +11,11 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"pare/core"
 	"pare/sessions"
@@ -80,6 +82,7 @@ every figure how it is known.`,
 	}
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetHelpCommand(&cobra.Command{Use: "no-help", Hidden: true})
+	cobra.AddTemplateFunc("inherited", inherited)
 	root.SetHelpTemplate(helpTemplate)
 	root.SetUsageTemplate(helpTemplate)
 	root.SetVersionTemplate("pare {{.Version}}\n")
@@ -117,7 +120,25 @@ verbs:{{range .Commands}}{{if .IsAvailableCommand}}
 {{end}}{{if .HasAvailableLocalFlags}}
 flags:
 {{.LocalFlags.FlagUsages | trimTrailingWhitespaces}}
-{{end}}{{if .HasAvailableInheritedFlags}}
+{{end}}{{with inherited .}}
 flags of every verb:
-{{.InheritedFlags.FlagUsages | trimTrailingWhitespaces}}
+{{. | trimTrailingWhitespaces}}
 {{end}}`
+
+// machineFlags are flags of all verbs that only some heed, with these.
+var machineFlags = map[string][]string{
+	"device":  {"pare", "pare demo", "pare run", "pare inspect", "pare predict", "pare doctor", "pare bench sparsity"},
+	"threads": {"pare", "pare demo", "pare run", "pare predict", "pare bench kernels", "pare bench train", "pare bench infer", "pare bench sparsity"},
+	"seed":    {"pare", "pare demo", "pare run", "pare inspect", "pare predict"},
+}
+
+// inherited lists the flags of every verb, without those that c would ignore.
+func inherited(c *cobra.Command) string {
+	shown := pflag.NewFlagSet("", pflag.ContinueOnError)
+	c.InheritedFlags().VisitAll(func(f *pflag.Flag) {
+		if verbs, ok := machineFlags[f.Name]; !ok || slices.Contains(verbs, c.CommandPath()) {
+			shown.AddFlag(f)
+		}
+	})
+	return shown.FlagUsages()
+}

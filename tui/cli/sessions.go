@@ -1,14 +1,17 @@
 package cli
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
+	"github.com/pelletier/go-toml/v2"
 	"github.com/spf13/cobra"
 
+	"pare/core"
 	"pare/core/event"
 	"pare/sessions"
 	"pare/sessions/report"
@@ -131,12 +134,7 @@ func (e *env) show() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				b, err := r.Marshal()
-				if err != nil {
-					return err
-				}
-				_, err = e.out.Write(b)
-				return err
+				return e.printRecipe(r)
 			}
 			t, err := s.Tail()
 			if err != nil {
@@ -179,6 +177,24 @@ func (e *env) show() *cobra.Command {
 	}
 	c.Flags().BoolVar(&recipe, "recipe", false, "print the recipe as used, decisions included, to run it again")
 	return c
+}
+
+// printRecipe writes a recipe as its file has it, or with --json the same keys as
+// one object.
+func (e *env) printRecipe(r *core.Recipe) error {
+	b, err := r.Marshal()
+	if err != nil {
+		return err
+	}
+	if !e.json {
+		_, err = e.out.Write(b)
+		return err
+	}
+	var keys map[string]any
+	if err := toml.Unmarshal(b, &keys); err != nil {
+		return err
+	}
+	return json.NewEncoder(e.out).Encode(keys)
 }
 
 // writeReport writes the file aside first, so that a failure leaves none behind.
