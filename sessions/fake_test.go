@@ -70,8 +70,15 @@ func fakeRun(ctx context.Context, c core.Config) (int, error) {
 			return core.ExitError, fmt.Errorf("fake run does not know %q", w)
 		}
 	}
-	return f.run(ctx)
+	code, err := f.run(ctx)
+	if errors.Is(err, errFakeStop) {
+		return core.ExitInterrupted, nil
+	}
+	return code, err
 }
+
+// errFakeStop is a stop that the log could not take any more.
+var errFakeStop = errors.New("stopped while the disk was full")
 
 type fake struct {
 	c     core.Config
@@ -102,14 +109,21 @@ func (f *fake) emit(b event.Body) error {
 		if !errors.Is(err, core.ErrFull) {
 			return err
 		}
-		select {
-		case k := <-f.c.Commands:
-			if k.Cmd == core.CmdStop {
-				return errors.New("stopped while the disk was full")
-			}
-		case <-time.After(10 * time.Millisecond):
+		if err := f.waitForSpace(); err != nil {
+			return err
 		}
 	}
+}
+
+func (f *fake) waitForSpace() error {
+	select {
+	case k := <-f.c.Commands:
+		if k.Cmd == core.CmdStop {
+			return errFakeStop
+		}
+	case <-time.After(10 * time.Millisecond):
+	}
+	return nil
 }
 
 func (f *fake) run(ctx context.Context) (int, error) {
@@ -204,7 +218,9 @@ func (f *fake) save() error {
 		if !errors.Is(err, core.ErrFull) {
 			break
 		}
-		time.Sleep(10 * time.Millisecond)
+		if err := f.waitForSpace(); err != nil {
+			return err
+		}
 	}
 	if err != nil {
 		return err

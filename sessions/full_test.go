@@ -240,3 +240,50 @@ func TestTmpfsFull(t *testing.T) {
 		t.Errorf("ended %+v, want weights %s", st.Done, want)
 	}
 }
+
+// TestStopOnTmpfsFull: a run stopped while the disk is full was stopped, it did
+// not die, and it goes on to the same bits.
+func TestStopOnTmpfsFull(t *testing.T) {
+	dir := t.TempDir()
+	if !mountTmpfs(t, dir, "size=256k") {
+		t.Skip("needs the right to mount a tmpfs")
+	}
+	want := killAndResume(t, newSession(t, "fast", 400), 0, 1).Done.Weights
+	r := core.DefaultRecipe()
+	r.Name, r.Auto, r.Train.Epochs = "fast", true, 4
+	s, err := Create(dir, r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ballast := filepath.Join(dir, "ballast")
+	if err := os.WriteFile(ballast, bytes.Repeat([]byte{1}, 200<<10), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Start(); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "the full disk", func() bool {
+		l, err := s.Live(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return l.Problem != ""
+	})
+	if err := s.Send(t.Context(), core.Command{Cmd: core.CmdStop}); err != nil {
+		t.Fatal(err)
+	}
+	ended(t, s)
+	if m := s.Summary(); m.Status != Stopped {
+		t.Errorf("status %s, want stopped", m.Status)
+	}
+	if err := os.Remove(ballast); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended(t, s)
+	if st := mustState(t, s); st.Done == nil || st.Done.Weights != want || st.Resumes != 0 {
+		t.Errorf("ended %+v after %d crashes, want weights %s", st.Done, st.Resumes, want)
+	}
+}

@@ -87,7 +87,7 @@ func (h *history) resume(dir string) (*core.Resume, []event.Warning) {
 		return nil, nil
 	}
 	r := &core.Resume{Why: "crash", Log: h.snapshot()}
-	if h.stopped {
+	if p, err := readRun(dir); h.stopped || err == nil && p.stopped() {
 		r.Why = "stop"
 	}
 	var warn []event.Warning

@@ -181,7 +181,7 @@ func (s *Session) status(st *event.State, alive, stopped bool) string {
 	}
 	r, err := readRun(s.Dir)
 	switch {
-	case stopped:
+	case stopped, err == nil && r.stopped():
 		return Stopped
 	case err == nil && r.Ended != nil && r.Why == whyError:
 		return Failed

@@ -118,7 +118,9 @@ func (s *Session) run(st *store, version string) (int, error) {
 	case err == nil && code == core.ExitInterrupted:
 		info.Why = whyStop
 	}
-	_ = info.write(s.Dir) // the lock tells as well that the process has ended
+	if err := info.write(s.Dir); errors.Is(err, core.ErrFull) {
+		_ = info.writeOver(s.Dir) // else the lock tells at least that the process has ended
+	}
 	return code, err
 }
 

@@ -65,6 +65,26 @@ func (r *runInfo) write(dir string) error {
 	return writeFile(filepath.Join(dir, runFile), append(b, '\n'))
 }
 
+// writeOver writes into the file that is there: a full disk has no room for a
+// second one beside it, but its block has.
+func (r *runInfo) writeOver(dir string) error {
+	b, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	b = append(b, '\n')
+	f, err := os.OpenFile(filepath.Join(dir, runFile), os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteAt(b, 0)
+	return errors.Join(err, f.Truncate(int64(len(b))), f.Close())
+}
+
+// stopped reports whether the process left because it was told to. The log may
+// not say so: on a full disk it cannot.
+func (r *runInfo) stopped() bool { return r.Ended != nil && r.Why == whyStop }
+
 // lives reports whether the very process that wrote run.json still exists.
 func (r *runInfo) lives() bool {
 	return r.Ended == nil && r.Boot == bootID() && r.Start != "" && procStart(r.Pid) == r.Start

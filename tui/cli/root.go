@@ -98,7 +98,7 @@ every figure how it is known.`,
 	f.BoolVar(&e.plain, "plain", false, "plain lines, no screen")
 	f.StringVar(&e.device, "device", "auto", "auto or cpu")
 	f.IntVar(&e.threads, "threads", 0, "worker threads, 0 = all")
-	f.Uint64Var(&e.seed, "seed", 1, "seed of weights, data order and splits")
+	f.Uint64Var(&e.seed, "seed", 1, "seed of weights and data order")
 	f.StringVar(&e.sessions, "sessions", "", "folder of the sessions")
 	e.workbench(root)
 	root.AddCommand(e.demo(), e.run(), e.attach(), e.sessionsCmd(), e.report(), e.bench(), e.inspect(), e.predict(), e.doctor(), e.hw(), e.dataCmd())

@@ -72,7 +72,7 @@ func Follow(ctx context.Context, s *sessions.Session, out io.Writer, o Options) 
 				if failed != nil {
 					return core.ExitError, failed
 				}
-				if st.Status == event.StatusPaused && st.Why == "stopped" {
+				if s.Summary().Status == sessions.Stopped { // the log cannot say so on a full disk
 					return core.ExitInterrupted, nil
 				}
 				return core.ExitError, fmt.Errorf("the run of session %s died; `pare sessions resume %s` goes on from its last checkpoint", s.ID, s.ID)
