@@ -75,7 +75,11 @@ func (s *Session) awaitRun(pid int, died <-chan error, from int64) error {
 			if e == nil && r.Pid == pid && r.Begun.After(begun) && r.Ended != nil && r.Why != whyError {
 				return nil // a short run: it came and ended as it should
 			}
-			return fmt.Errorf("session %s: %w", s.ID, lastWords(filepath.Join(s.Dir, stderrFile), from, err))
+			words := lastWords(filepath.Join(s.Dir, stderrFile), from, err)
+			if strings.HasPrefix(words.Error(), "session "+s.ID) {
+				return words // it names itself
+			}
+			return fmt.Errorf("session %s: %w", s.ID, words)
 		case <-t.C:
 		}
 		if r, err := readRun(s.Dir); err == nil && r.Pid == pid && r.lives() {
@@ -100,9 +104,6 @@ func lastWords(path string, from int64, exit error) error {
 	b, _ := io.ReadAll(io.NewSectionReader(f, from, 8<<10))
 	lines := strings.Split(strings.TrimSpace(string(b)), "\n")
 	last := strings.TrimPrefix(strings.TrimSpace(lines[len(lines)-1]), "pare: ")
-	if s, rest, ok := strings.Cut(last, ": "); ok && s == "session "+filepath.Base(filepath.Dir(path)) {
-		last = rest // the caller names it
-	}
 	if last == "" {
 		return fmt.Errorf("its process died without a word (%v)", exit)
 	}

@@ -400,3 +400,16 @@ func TestSignals(t *testing.T) {
 		cancel()
 	}
 }
+
+// TestStartNamesTheSessionOnce: the process's last words may name it already.
+func TestStartNamesTheSessionOnce(t *testing.T) {
+	s := newSession(t, "fast", 100)
+	if err := s.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended(t, s)
+	err := s.Start()
+	if err == nil || strings.Count(err.Error(), "session "+s.ID) != 1 || !strings.HasPrefix(err.Error(), "session "+s.ID) {
+		t.Errorf("%v", err)
+	}
+}
