@@ -152,6 +152,7 @@ func isPath(s string, builtin iter.Seq[string]) bool {
 func DemoRecipe() *core.Recipe {
 	r := core.DefaultRecipe()
 	r.Name, r.Auto = "demo", true
+	r.Floor.Points = 3 // 1,500 validation samples: an epoch's accuracy is uncertain by 1.8 points
 	r.Train = core.TrainSpec{Epochs: 15, Batch: 64, Optimizer: "momentum", Momentum: 0.9, LR: 0.02, Schedule: "cosine"}
 	return r
 }

@@ -45,6 +45,9 @@ func (d *desk) saying() (s saying, ok bool) {
 		return saying{text: d.run.problem, tok: theme.Bad}, true
 	}
 	word, why := d.run.status()
+	if d.run.watches != "" && word != statusDone && word != statusFailed {
+		return saying{text: d.run.watches, tok: theme.Warn}, true
+	}
 	switch word {
 	case statusWaiting:
 		return saying{"waiting for you:", theme.Accent, why, 0}, true

@@ -22,6 +22,7 @@ type fake struct {
 	sent    []core.Command
 	alive   bool
 	problem string
+	watches string
 	starts  int
 	err     error // of Send
 	damage  error // of Next, at the end of the log
@@ -49,6 +50,7 @@ func (f *fake) Send(_ context.Context, c core.Command) error {
 }
 func (f *fake) Alive() bool                    { f.mu.Lock(); defer f.mu.Unlock(); return f.alive }
 func (f *fake) Problem(context.Context) string { f.mu.Lock(); defer f.mu.Unlock(); return f.problem }
+func (f *fake) Watching() string               { f.mu.Lock(); defer f.mu.Unlock(); return f.watches }
 func (f *fake) Start() error                   { f.starts++; f.alive = true; return nil }
 func (f *fake) Recipe() (*core.Recipe, error)  { return f.recipe, nil }
 func (f *fake) Close() error                   { return nil }

@@ -2,6 +2,7 @@ package work
 
 import (
 	"context"
+	"errors"
 
 	"pare/core"
 	"pare/core/event"
@@ -21,6 +22,9 @@ type source interface {
 	// Problem is what the log cannot say, such as a full disk; "" when all is
 	// well or nobody answers.
 	Problem(ctx context.Context) string
+	// Watching is "" for the screen that drives the run, else a line that says who
+	// does, as of the last question.
+	Watching() string
 	// Start goes on with a run whose process is gone.
 	Start() error
 	Recipe() (*core.Recipe, error)
@@ -31,6 +35,7 @@ type source interface {
 type session struct {
 	s *sessions.Session
 	t *sessions.Tail
+	p *sessions.Seat
 }
 
 func openSession(s *sessions.Session) (*session, error) {
@@ -38,15 +43,17 @@ func openSession(s *sessions.Session) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &session{s, t}, nil
+	return &session{s, t, s.Seat()}, nil
 }
 
 func (s *session) ID() string                                     { return s.s.ID }
 func (s *session) Next(max int) ([]event.Event, error)            { return s.t.Next(max) }
-func (s *session) Send(ctx context.Context, c core.Command) error { return s.s.Send(ctx, c) }
+func (s *session) Send(ctx context.Context, c core.Command) error { return s.p.Send(ctx, c) }
 func (s *session) Start() error                                   { return s.s.Start() }
 func (s *session) Recipe() (*core.Recipe, error)                  { return s.s.Recipe() }
-func (s *session) Close() error                                   { return s.t.Close() }
+func (s *session) Close() error                                   { return errors.Join(s.p.Close(), s.t.Close()) }
+
+func (s *session) Watching() string { return s.p.Watching() }
 
 func (s *session) Alive() bool {
 	_, alive := s.s.Alive()
@@ -54,7 +61,7 @@ func (s *session) Alive() bool {
 }
 
 func (s *session) Problem(ctx context.Context) string {
-	l, err := s.s.Live(ctx)
+	l, err := s.p.Live(ctx)
 	if err != nil {
 		return ""
 	}

@@ -295,3 +295,24 @@ func TestWholeNeurons(t *testing.T) {
 	sample(d)
 	sees(t, d, "!whole neurons")
 }
+
+// TestAWatcherIsToldSo: the second screen of a run sees who drives it, and when
+// that one has left.
+func TestAWatcherIsToldSo(t *testing.T) {
+	s := newStory().start("B").baselineDone("B").configured("B").sparsify(3, "B")
+	d, f := watching(t, 80, 24, s)
+	f.watches = "watching: another screen has been driving since 15:04; detach it first"
+	again := func() {
+		d.now = d.now.Add(2 * recheck)
+		sample(d)
+	}
+	again()
+	if got := bare(d.Render()); !strings.Contains(got, "another screen has been driving since 15:04") {
+		t.Errorf("not told:\n%s", got)
+	}
+	f.watches = ""
+	again()
+	if got := bare(d.Render()); !strings.Contains(got, "you drive now") {
+		t.Errorf("not told:\n%s", got)
+	}
+}

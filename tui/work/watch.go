@@ -48,6 +48,7 @@ type watch struct {
 	gone    int  // looks in a row at which no process carried the run
 	checked time.Time
 	problem string
+	watches string // who drives, when somebody else does
 	damage  string // the log cannot be read on
 	second  int64  // shown last, of what ticks without events
 }
@@ -76,6 +77,7 @@ type logMsg struct {
 	checked bool
 	alive   bool
 	problem string
+	watches string // see source.Watching
 }
 
 // read samples the log after a while.
@@ -91,10 +93,13 @@ func (d *desk) read(wait time.Duration) effect {
 		m := logMsg{src: src, checked: check}
 		if check { // before the log is read: its last words are then in it
 			m.alive = src.Alive()
-			if m.alive && quiet {
+			if m.alive { // also takes the driver's seat, and keeps it
 				c, cancel := context.WithTimeout(ctx, time.Second)
-				m.problem = src.Problem(c)
+				if p := src.Problem(c); quiet {
+					m.problem = p
+				}
 				cancel()
+				m.watches = src.Watching()
 			}
 		}
 		m.events, m.err = src.Next(budget)
@@ -134,6 +139,13 @@ func (d *desk) onLog(m logMsg) []effect {
 			r.gone = 0
 		} else {
 			r.gone++
+		}
+		if m.watches != r.watches {
+			if r.watches != "" && m.alive {
+				d.say(theme.Good, "you drive now")
+			}
+			r.watches = m.watches
+			d.touch()
 		}
 		if m.problem != r.problem {
 			r.problem = m.problem
