@@ -136,9 +136,7 @@ func (g *gemm[F]) run(p *pool, fresh bool) {
 	kc := (g.k + blocks - 1) / blocks
 	panels := (g.n + g.wide - 1) / g.wide
 	parts := (g.m + gemmM - 1) / gemmM
-	if p.threads() > 1 { // a few for each worker: they do not come at the same time
-		parts = max(parts, min(1*p.threads(), (g.m+4*gemmRows-1)/(4*gemmRows)))
-	}
+	parts = max(parts, min(p.threads(), (g.m+gemmRows-1)/gemmRows))
 	mc := ((g.m+parts-1)/parts + gemmRows - 1) / gemmRows * gemmRows
 	parts = (g.m + mc - 1) / mc
 	each := mc*kc + gemmRows*g.wide
