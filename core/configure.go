@@ -81,7 +81,7 @@ func (r *run) reconfigure(toml string) error {
 		return err
 	}
 	if r.loop.Stage == event.Baseline {
-		r.anew = r.paused // the course under way was made with the old recipe
+		r.anew = r.paused     // the course under way was made with the old recipe
 		if r.loop.Step == 0 { // the batch may have changed
 			if err := r.t.Pull(); err != nil {
 				return err
