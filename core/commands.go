@@ -56,7 +56,12 @@ func (r *run) act(ctx context.Context, c Command, by string) error {
 		if r.loop.Stage != event.Sparsify {
 			return r.refuse("the target can be changed while sparsifying, not in stage %s", r.loop.Stage)
 		}
-		next, err := r.sched.Retarget(r.loop.Step, c.Value)
+		var held *float64
+		if r.loop.Frozen { // the schedule went on without the masks
+			z := r.zeros()
+			held = &z
+		}
+		next, err := r.sched.Retarget(r.loop.Step, c.Value, held)
 		if err != nil {
 			return r.refuse("%v", err)
 		}
@@ -64,10 +69,13 @@ func (r *run) act(ctx context.Context, c Command, by string) error {
 			return err
 		}
 		r.sched = next
-		r.loop.Retarget = append(r.loop.Retarget, retarget{Step: r.loop.Step, Target: c.Value})
+		r.loop.Retarget = append(r.loop.Retarget, retarget{Step: r.loop.Step, Target: c.Value, Held: held})
 		r.loop.Frozen = false // the person wants more
 		return r.checkpoint(r.stepName(), -1)
 	case CmdRollback:
+		if _, err := r.cfg.Store.Load(c.Text); err != nil { // not decided, as it cannot be done
+			return r.refuse("roll back: %v", err)
+		}
 		if err := r.decide(c, by); err != nil {
 			return err
 		}

@@ -259,6 +259,35 @@ func TestRollbackWhilePausedStaysPaused(t *testing.T) {
 	}
 }
 
+// TestANewTargetAfterTheFloor: the schedule went on without the masks; a target
+// between what is zero and where the schedule stands is taken.
+func TestANewTargetAfterTheFloor(t *testing.T) {
+	r := small()
+	r.Train.Epochs, r.Prune.Epochs = 40, 20
+	r.Prune.Target, r.Floor.Points = 0.98, 1
+	var st MemStore
+	asked := 0.0
+	_, err := drive(t, r, &st, func(e event.Event, send func(Command)) {
+		if b, ok := e.Body.(*event.Resumed); ok && b.Why == "floor" && asked == 0 {
+			m := st.State.Checkpoints[len(st.State.Checkpoints)-1]
+			asked = m.Zeros + 0.02
+			send(Command{Cmd: CmdTarget, Value: asked})
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if asked == 0 {
+		t.Fatal("the floor was never hit: this test shows nothing")
+	}
+	for _, d := range st.State.Decisions {
+		if d.Cmd == CmdTarget && d.Value == asked {
+			return
+		}
+	}
+	t.Errorf("a target of %.3f was refused: %+v", asked, st.State.Warnings)
+}
+
 func TestLeastNeededCheckpoint(t *testing.T) {
 	files := []kept{
 		{"a", 0.1, 0.8},

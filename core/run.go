@@ -59,8 +59,9 @@ type loop struct {
 
 // retarget is a change of the target while sparsifying.
 type retarget struct {
-	Step   int64   `json:"step"`
-	Target float64 `json:"target"`
+	Step   int64    `json:"step"`
+	Target float64  `json:"target"`
+	Held   *float64 `json:"held,omitempty"` // share of zeros then, when the floor held the schedule back
 }
 
 type run struct {
@@ -184,6 +185,9 @@ func (r *run) open() error {
 	}
 	if r.meter, err = energy.Open(energy.Options{}); err != nil {
 		return err
+	}
+	if b := r.r.Budget.Joules; b > 0 && r.meter.Tier() == energy.TierNone {
+		return &fixable{fmt.Errorf("budget.joules = %g, but this machine can neither measure nor estimate joules", b), "see `pare doctor`, or leave the budget out"}
 	}
 	toml, err := r.r.Marshal()
 	if err != nil {

@@ -123,7 +123,7 @@ func (r *run) makeSchedule() error {
 		return err
 	}
 	for _, t := range r.loop.Retarget {
-		if s, err = s.Retarget(t.Step, t.Target); err != nil {
+		if s, err = s.Retarget(t.Step, t.Target, t.Held); err != nil {
 			return err
 		}
 	}

@@ -56,8 +56,8 @@ func (c cubic) Next(step int64) int64 {
 // Retarget keeps the end of the ramp while it lies ahead. After it, a new ramp
 // half as long follows. At least a quarter of the planned run is left for
 // recovery, or as much as there was.
-func (c cubic) Retarget(step int64, target float64) (Schedule, error) {
-	now, err := retarget(c, step, target)
+func (c cubic) Retarget(step int64, target float64, held *float64) (Schedule, error) {
+	now, err := retarget(c, step, target, held)
 	if err != nil {
 		return nil, err
 	}

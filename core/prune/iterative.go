@@ -65,8 +65,8 @@ func (s iterative) Next(step int64) int64 {
 
 // Retarget spreads the way to the new target over the levels that have not
 // begun; if none is left, one is added.
-func (s iterative) Retarget(step int64, target float64) (Schedule, error) {
-	now, err := retarget(s, step, target)
+func (s iterative) Retarget(step int64, target float64, held *float64) (Schedule, error) {
+	now, err := retarget(s, step, target, held)
 	if err != nil {
 		return nil, err
 	}

@@ -22,7 +22,9 @@ type Schedule interface {
 	// target. Call it before At(step) and use the result from there on. The run
 	// becomes longer when too little of it is left. Less than what is gone
 	// already cannot be reached: masks only shrink.
-	Retarget(step int64, target float64) (Schedule, error)
+	// held is the share that is really zero when something held the schedule back
+	// (a floor), nil otherwise.
+	Retarget(step int64, target float64, held *float64) (Schedule, error)
 	// Target is the share at the end of the run, exactly.
 	Target() float64
 	// Text describes the schedule in words.
@@ -111,7 +113,7 @@ func below(target, now float64) error {
 }
 
 // retarget checks the arguments of Retarget and gives the share in force.
-func retarget(s Schedule, step int64, target float64) (float64, error) {
+func retarget(s Schedule, step int64, target float64, held *float64) (float64, error) {
 	if err := checkShare(target); err != nil {
 		return 0, err
 	}
@@ -121,6 +123,9 @@ func retarget(s Schedule, step int64, target float64) (float64, error) {
 	now := s.At(-1).Share
 	if step > 0 {
 		now = s.At(step - 1).Share
+	}
+	if held != nil {
+		now = *held
 	}
 	if target < now {
 		return 0, below(target, now)
@@ -153,8 +158,8 @@ func (s oneShot) Next(step int64) int64 {
 }
 
 // Retarget prunes at once; at least a quarter of the planned run follows.
-func (s oneShot) Retarget(step int64, target float64) (Schedule, error) {
-	now, err := retarget(s, step, target)
+func (s oneShot) Retarget(step int64, target float64, held *float64) (Schedule, error) {
+	now, err := retarget(s, step, target, held)
 	if err != nil {
 		return nil, err
 	}

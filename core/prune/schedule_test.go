@@ -156,10 +156,10 @@ func TestRetarget(t *testing.T) {
 			for i := from; i < step; i++ {
 				share = s.At(i).Share
 			}
-			if _, err := s.Retarget(step, math.Nextafter(share, 0)); share > 0 && err == nil {
+			if _, err := s.Retarget(step, math.Nextafter(share, 0), nil); share > 0 && err == nil {
 				t.Fatalf("%s: a lower target than %g at step %d", s.Text(), share, step)
 			}
-			n, err := s.Retarget(step, rapid.Float64Range(share, 0.995).Draw(t, "target"))
+			n, err := s.Retarget(step, rapid.Float64Range(share, 0.995).Draw(t, "target"), nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -190,7 +190,7 @@ func lastChange(s Schedule, from int64) int64 {
 func TestRetargetByHand(t *testing.T) {
 	re := func(s Schedule, step int64, target float64) Schedule {
 		t.Helper()
-		n, err := s.Retarget(step, target)
+		n, err := s.Retarget(step, target, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -240,7 +240,7 @@ func TestRetargetByHand(t *testing.T) {
 		{-1, 0.9, "step -1 is outside"},
 		{21, 0.9, "step 21 is outside the run of 20 steps"},
 	} {
-		if _, err := it.Retarget(c.step, c.target); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, err := it.Retarget(c.step, c.target, nil); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("step %d to %g: %v, want %q", c.step, c.target, err, c.want)
 		}
 	}
