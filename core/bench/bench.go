@@ -31,6 +31,7 @@ type Options struct {
 	Filter  string // of cases: those that contain it; "" all
 	Python  string // interpreter with torch or onnxruntime for the peers; "" none
 	Report  func(Row)
+	Say     func(text string) // what was left out and why; may be nil
 }
 
 // contender is somebody who can do the work of a case.

@@ -27,6 +27,9 @@ var (
 // Kernels measures products of matrices beside gonum and OpenBLAS (when it is
 // there), and the products of layers dense and with zeros.
 func Kernels(o Options) error {
+	if _, err := openBLAS(1); err != nil && o.Say != nil {
+		o.Say(err.Error())
+	}
 	for _, t := range o.Threads {
 		for _, s := range gemms {
 			name := fmt.Sprintf("gemm %d×%d×%d", s[0], s[1], s[2])

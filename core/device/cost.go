@@ -35,7 +35,7 @@ func CostOf(p *Plan, ws []Weight, c *Call, b int) Cost {
 	for _, v := range c.Out {
 		r.Written += size(v)
 	}
-	weight := func(i int) int64 { return int64(stored(ws[i])) * 4 }
+	weight := func(i int) int64 { return int64(ws[i].Stored()) * 4 }
 	for _, w := range c.W { // where the blocks of a packed weight lie
 		if ws[w].Format.Height() > 0 && c.Kernel != Update {
 			r.Read += int64(storedBlocks(ws[w])) * 4
@@ -62,7 +62,7 @@ func CostOf(p *Plan, ws []Weight, c *Call, b int) Cost {
 	case Linear, LinearDX, LinearDW:
 		w := ws[c.W[0]]
 		r.MACs = int64(w.Shape.Len()) * int64(b)
-		r.Skipped = int64(w.Shape.Len()-stored(w)) * int64(b)
+		r.Skipped = int64(w.Shape.Len()-w.Stored()) * int64(b)
 	case Conv, ConvDX, ConvDW:
 		w := ws[c.W[0]]
 		out := c.Out
@@ -73,7 +73,7 @@ func CostOf(p *Plan, ws []Weight, c *Call, b int) Cost {
 			}
 		}
 		r.MACs = int64(w.Shape.Len()) * pixels(out[0])
-		r.Skipped = int64(w.Shape.Len()-stored(w)) * pixels(out[0])
+		r.Skipped = int64(w.Shape.Len()-w.Stored()) * pixels(out[0])
 	}
 	return r
 }
@@ -81,9 +81,9 @@ func CostOf(p *Plan, ws []Weight, c *Call, b int) Cost {
 // NeedsDYT reports whether dw of a matrix works from the transposed gradient.
 func (w Weight) NeedsDYT() bool { return w.Format.Height() == 0 && w.Groups <= 1 }
 
-// stored is the number of values a weight really keeps in its format. A block
+// Stored is the number of values a weight really keeps in its format. A block
 // with one kept element is stored whole.
-func stored(w Weight) int {
+func (w Weight) Stored() int {
 	if w.Format.Height() == 0 || w.Mask == nil {
 		return w.Shape.Len()
 	}
@@ -92,7 +92,7 @@ func stored(w Weight) int {
 	return s
 }
 
-// storedBlocks is the number of blocks that stored counts the values of.
+// storedBlocks is the number of blocks that Stored counts the values of.
 func storedBlocks(w Weight) int {
 	n := 0
 	eachBlock(w, func(int) { n++ })

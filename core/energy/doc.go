@@ -75,7 +75,7 @@
 // age add up exactly: Between(a, c) = Between(a, b) + Between(b, c), and no
 // history is kept. Band of a counter reading is how much the power's unknown
 // course within the two edge samples can matter. Windows shorter than two sample
-// periods are nil for counters; the profile bills windows down to 1 ms.
+// periods are nil for counters; the profile bills windows down to 100 µs.
 //
 // # Ledger
 //

@@ -103,7 +103,7 @@ func choose(m *graph.Model, dev device.Device, prices Prices, l graph.Layer) Cho
 		if !ok || !dev.Supports(kernel, f) {
 			continue
 		}
-		share := storedShare(p, f.Height())
+		share := storedShare(p, f)
 		if t := fixed + perStored*share; t < cost {
 			best, cost, stored = f, t, share
 		}
@@ -124,21 +124,7 @@ func choose(m *graph.Model, dev device.Device, prices Prices, l graph.Layer) Cho
 	return c
 }
 
-// storedShare is the share of the values of a matrix that blocks of r outputs × 1
-// input store: those of every block that keeps something.
-func storedShare(p graph.Param, r int) float64 {
-	n, k := p.Shape[0], p.Shape[1:].Len()
-	stored := 0
-	for nb := 0; nb < n; nb += r {
-		rows := min(r, n-nb)
-		for j := range k {
-			for i := nb; i < nb+rows; i++ {
-				if p.Mask.Kept(i*k + j) {
-					stored += rows
-					break
-				}
-			}
-		}
-	}
-	return float64(stored) / float64(n*k)
+// storedShare is the share of the values of a matrix that format f stores.
+func storedShare(p graph.Param, f tensor.Format) float64 {
+	return float64(device.Weight{Shape: p.Shape, Mask: p.Mask, Format: f}.Stored()) / float64(p.Shape.Len())
 }

@@ -54,7 +54,7 @@ have random masks: the time depends on the number of zeros, not on the values.`,
 				}
 			}
 			t := speedTable{e: e}
-			o.Report = t.row
+			o.Report, o.Say = t.row, func(text string) { fmt.Fprintln(e.err, text) }
 			if err := run(o); err != nil {
 				return err
 			}
