@@ -18,12 +18,13 @@ func (c Cost) Add(o Cost) Cost {
 // CostOf counts call c of plan p on weights ws for a batch of b samples.
 func CostOf(p *Plan, ws []Weight, c *Call, b int) Cost {
 	var r Cost
+	rows := int64(p.Rows(b))
 	size := func(v int) int64 {
 		x := p.Vals[v]
 		if x.Kind == PartVal {
-			return int64(x.C) * int64((b+p.T-1)/p.T) * 4
+			return int64(x.C) * int64(p.Tiles(b)) * 4
 		}
-		return int64(x.C) * int64(x.H) * int64(x.W) * int64(b) * 4
+		return int64(x.C) * int64(x.H) * int64(x.W) * rows * 4
 	}
 	for i, v := range c.In {
 		// dw of packed weights and of grouped convolutions works from dy as it is.
@@ -44,8 +45,13 @@ func CostOf(p *Plan, ws []Weight, c *Call, b int) Cost {
 	if c.Kernel != Update {
 		for _, w := range c.W {
 			switch c.Kernel {
-			case LinearDW, ConvDW, BiasD:
+			case LinearDW, ConvDW, BiasD, EmbedD, PositionsD, PartD:
 				r.Written += weight(w)
+				if c.Accum {
+					r.Read += weight(w)
+				}
+			case Embed: // the rows that are looked up
+				r.Read += size(c.Out[0])
 			default:
 				r.Read += weight(w)
 			}
@@ -57,12 +63,16 @@ func CostOf(p *Plan, ws []Weight, c *Call, b int) Cost {
 		r.Read += n * (2 + s)
 		r.Written += n * (1 + s)
 	}
-	pixels := func(v int) int64 { return int64(p.Vals[v].H) * int64(p.Vals[v].W) * int64(b) }
+	pixels := func(v int) int64 { return int64(p.Vals[v].H) * int64(p.Vals[v].W) * rows }
 	switch c.Kernel {
 	case Linear, LinearDX, LinearDW:
 		w := ws[c.W[0]]
-		r.MACs = int64(w.Shape.Len()) * int64(b)
-		r.Skipped = int64(w.Shape.Len()-w.Stored()) * int64(b)
+		r.MACs = int64(w.Shape.Len()) * rows
+		r.Skipped = int64(w.Shape.Len()-w.Stored()) * rows
+	case Attention:
+		r.MACs = 2 * c.Attn.pairs(p.Seq) * int64(b)
+	case AttentionDX: // scores once more, dp, dq, dk, dv
+		r.MACs = 5 * c.Attn.pairs(p.Seq) * int64(b)
 	case Conv, ConvDX, ConvDW:
 		w := ws[c.W[0]]
 		out := c.Out
@@ -76,6 +86,16 @@ func CostOf(p *Plan, ws []Weight, c *Call, b int) Cost {
 		r.Skipped = int64(w.Shape.Len()-w.Stored()) * pixels(out[0])
 	}
 	return r
+}
+
+// pairs is the number of multiply-adds of one product of queries and keys of a
+// sequence.
+func (a *Attn) pairs(seq int) int64 {
+	n := int64(seq) * int64(seq)
+	if a.Causal {
+		n = int64(seq) * int64(seq+1) / 2
+	}
+	return n * int64(a.Heads) * int64(a.Dim)
 }
 
 // NeedsDYT reports whether dw of a matrix works from the transposed gradient.

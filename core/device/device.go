@@ -1,6 +1,7 @@
 package device
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -45,16 +46,16 @@ type Bank interface {
 
 // Step is one run of a plan.
 type Step struct {
-	X      []float32 // samples, row-major [rows][F]
-	Labels []int32   // one per row of X; may be nil without CrossEntropy
-	Rows   []int32   // the rows of this batch, at most Plan.Batch; nil = the first N
+	X      []float32 // samples, row-major [samples][F], F = Seq·C for sequences
+	Labels []int32   // one per sample, per token for sequences; may be nil without CrossEntropy
+	Rows   []int32   // the samples of this batch, at most Plan.Batch; nil = the first N
 	N      int       // samples of this batch when Rows is nil
 	Index  int64     // 1 for the first training step: Adam's t, dropout's key
 	LR     float32
 
-	Out     []float32 // if not nil: Plan.Output, row-major [n][C·H·W], logical order C,H,W
-	Pred    []int32   // if not nil: the predicted class of each sample, [n]
-	Losses  []float32 // if not nil: the loss of each sample, [n]
+	Out     []float32 // if not nil: Plan.Output, row-major [n][C·H·W], logical order C,H,W; [n][Seq][C]
+	Pred    []int32   // if not nil: the predicted class of each sample or token, [n] or [n][Seq]
+	Losses  []float32 // if not nil: the loss of each sample or token, [n] or [n][Seq]; 0 without a label
 	OutGrad []float32 // for Load with S[0] = 1: row-major [n][C·H·W]
 	InGrad  []float32 // if not nil: the gradient of the input, row-major [n][F]
 }
@@ -68,7 +69,7 @@ func (s *Step) Count() int {
 }
 
 // Result of a run: the mean loss and the number of correct samples, when the
-// plan has a CrossEntropy.
+// plan has a CrossEntropy. N is the number of samples, or of tokens with a label.
 type Result struct {
 	Loss    float64
 	Correct int
@@ -104,8 +105,51 @@ func (p *Plan) Check(s *Step, features int) error {
 			return fmt.Errorf("batch names row %d of data with %d rows of %d features", r, rows, features)
 		}
 	}
-	if s.Labels != nil && len(s.Labels) < rows {
-		return fmt.Errorf("%d labels for %d rows", len(s.Labels), rows)
+	if s.Labels != nil && len(s.Labels) < p.Rows(rows) {
+		return fmt.Errorf("%d labels for %d rows", len(s.Labels), p.Rows(rows))
+	}
+	return nil
+}
+
+// Labelled checks the labels of a step against the number of classes and counts
+// those that the loss takes in.
+func (p *Plan) Labelled(s *Step, classes int) (int, error) {
+	if s.Labels == nil {
+		return 0, errors.New("this plan has a loss: it needs labels")
+	}
+	count := 0
+	for i := range s.Count() {
+		sample := i
+		if s.Rows != nil {
+			sample = int(s.Rows[i])
+		}
+		for row := p.Rows(sample); row < p.Rows(sample+1); row++ {
+			switch l := s.Labels[row]; {
+			case l >= 0 && int(l) < classes:
+				count++
+			case p.Seq == 0 || l != NoLabel:
+				return 0, fmt.Errorf("row %d has label %d, but the model has %d classes (0 to %d)", row, l, classes, classes-1)
+			}
+		}
+	}
+	if count == 0 {
+		return 0, errors.New("no token of this batch has a label")
+	}
+	return count, nil
+}
+
+// CheckIDs tests the ids of a step against the number of rows of an embedding.
+func (p *Plan) CheckIDs(s *Step, rows int) error {
+	for i := range s.Count() {
+		sample := i
+		if s.Rows != nil {
+			sample = int(s.Rows[i])
+		}
+		for k := p.Rows(sample); k < p.Rows(sample+1); k++ {
+			if id := s.X[k]; !(id >= 0 && id < float32(rows)) || id != float32(int(id)) {
+				return fmt.Errorf("token %d of sample %d is %g: the embedding takes whole numbers from 0 to %d", k-p.Rows(sample), sample, id, rows-1)
+			}
+		}
 	}
 	return nil
 }

@@ -33,6 +33,14 @@
 // zeros after Load and zeros as gradients after the loss; reductions over the
 // batch leave them out.
 //
+// # Sequences
+//
+// In a plan with Seq > 0 a sample is a sequence of Seq tokens, and every value is
+// per token: a row of a tile is a token. A sequence begins with a tile of its own,
+// so a tile holds tokens of one sequence only; rows past its end are treated like
+// samples past the end of a batch. Only attention looks at more than one token,
+// in a region of its own.
+//
 // # Names
 //
 // The same everywhere, in Go, assembly and docs: B batch, T tile, P panel, N

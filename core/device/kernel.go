@@ -44,11 +44,29 @@ const (
 	// W gamma, beta, running mean, running variance. S[0] = eps.
 	NormInfer
 	// CrossEntropy: softmax cross-entropy against the labels, averaged over the
-	// valid samples of the batch. In logits, Out [dlogits, part], or [part] when
-	// only evaluated; part [2]: sum of losses, number of correct samples.
+	// valid samples of the batch; in sequences over the tokens whose label is not
+	// NoLabel. In logits, Out [dlogits, part], or [part] when only evaluated;
+	// part [2]: sum of losses, number of correct samples.
 	// Also writes Step.Pred when it is given. Ties of the arg max go to the
 	// lower class.
 	CrossEntropy
+	// Mul: y = a·b, element by element. In a, b, Out y.
+	Mul
+	// LayerNorm: y = (x − μ)/√(σ² + eps)·gamma + beta over the C values of each
+	// row. In x, Out y [, stat], W gamma [, beta]; S[0] = eps. stat [2], written
+	// when it is given: μ and 1/√(σ² + eps).
+	LayerNorm
+	// RMSNorm: y = x/√(mean x² + eps)·gamma. In x, Out y [, stat], W gamma;
+	// S[0] = eps. stat [2]: 0 and 1/√(mean x² + eps).
+	RMSNorm
+	// Embed: y = w[id]. In ids [1], whole numbers kept as floats, Out y [C], W w [V, C].
+	Embed
+	// Positions: y = x + w[t], t the token's place in its sequence. In x, Out y,
+	// W w [at least Seq, C].
+	Positions
+	// Rope turns pairs of channels (i, i + Dim/2) of each head by the angle
+	// S[0]·t·Freq[i]; S[0] is 1, or −1 for the gradient. In x, Out y, Attn.
+	Rope
 )
 
 // Kernels of scope Tile, backward. Names as in the forward kernels.
@@ -77,6 +95,11 @@ const (
 	NormDStats
 	// NormDX: dx of NormApply from the merged sums. In x, dy, Out dx, W gamma.
 	NormDX
+	// LayerNormDX: dx of LayerNorm and the tile's share of dgamma and dbeta.
+	// In x, stat, dy, Out dx, part [2C], W gamma.
+	LayerNormDX
+	// RMSNormDX is LayerNormDX of RMSNorm; part [C].
+	RMSNormDX
 )
 
 // Kernels of scope Task and Serial.
@@ -101,6 +124,22 @@ const (
 	Update
 	// LossMerge (Serial): sums the parts of CrossEntropy into the Result.
 	LossMerge
+	// Attention: y = softmax(scale·q·kᵀ)·v for each head, over the tokens of a
+	// sequence, Causal: over those up to the query. In q, k, v (or qkv, their
+	// channels side by side), Out y [, lse], Attn. lse [Heads], written when it
+	// is given: the logarithm of the softmax's denominator. Scores are kept for
+	// a tile of queries at a time.
+	Attention
+	// AttentionDX computes the scores once more (Dao et al. 2022). In q, k, v
+	// (or qkv), y, lse, dy, Out dq, dk, dv (or dqkv), Attn.
+	AttentionDX
+	// EmbedD: dw[id] = Σ dy over the tokens with that id. In ids, dy, W w.
+	EmbedD
+	// PositionsD: dw[t] = Σ dy over the sequences. In dy, W w.
+	PositionsD
+	// PartD: the gradient of a vector from the parts of all tiles. In part, W w;
+	// S[0] is where the vector begins in a part.
+	PartD
 )
 
 var kernelNames = map[Kernel]string{
@@ -110,7 +149,9 @@ var kernelNames = map[Kernel]string{
 	Transpose: "transpose", MaxPoolDX: "maxpool.dx", AvgPoolDX: "avgpool.dx", ActDX: "act.dx", FlattenDX: "flatten.dx",
 	DropoutDX: "dropout.dx", Accum: "accum", Copy: "copy", NormDStats: "norm.dstats", NormDX: "norm.dx",
 	LinearDW: "linear.dw", ConvDW: "conv.dw", BiasD: "bias.d", NormMerge: "norm.merge", NormDMerge: "norm.dmerge",
-	Update: "update", LossMerge: "loss.merge",
+	Update: "update", LossMerge: "loss.merge", Mul: "mul", LayerNorm: "layernorm", RMSNorm: "rmsnorm", Embed: "embed",
+	Positions: "positions", Rope: "rope", LayerNormDX: "layernorm.dx", RMSNormDX: "rmsnorm.dx",
+	Attention: "attention", AttentionDX: "attention.dx", EmbedD: "embed.d", PositionsD: "positions.d", PartD: "part.d",
 }
 
 // String is the short name used in traces and on the screen.
@@ -134,7 +175,7 @@ const (
 // Scope returns the scope of k.
 func (k Kernel) Scope() Scope {
 	switch k {
-	case LinearDW, ConvDW, BiasD, Update:
+	case LinearDW, ConvDW, BiasD, Update, Attention, AttentionDX, EmbedD, PositionsD, PartD:
 		return Task
 	case NormMerge, NormDMerge, LossMerge:
 		return Serial

@@ -12,7 +12,7 @@ const (
 	PartVal
 )
 
-// Val is one value of a plan, per sample (ActVal, ActTVal) or per tile
+// Val is one value of a plan, per row (ActVal, ActTVal) or per tile
 // (PartVal, C floats).
 type Val struct {
 	Name    string
@@ -47,6 +47,19 @@ func (g Window) Out(h, w int) (oh, ow int) {
 	return (h+g.PT+g.PB-g.KH)/g.SH + 1, (w+g.PL+g.PR-g.KW)/g.SW + 1
 }
 
+// Attn is the geometry of attention: Heads heads of queries and KVHeads of keys
+// and values, Dim channels each; consecutive Heads/KVHeads queries share a key
+// (Ainslie et al. 2023). Freq [Dim/2] is the angle of Rope per token.
+type Attn struct {
+	Heads, KVHeads, Dim int
+	Causal              bool
+	Scale               float32
+	Freq                []float64 `json:",omitempty"`
+}
+
+// NoLabel marks a token that the loss leaves out.
+const NoLabel = -1
+
 // Weight describes one weight of a bank. A matrix has N outputs and K inputs
 // (linear: K = in; convolution: Shape = [N, C/groups, KH, KW]); everything else
 // is a vector of Shape.Len() values.
@@ -75,12 +88,15 @@ type Call struct {
 	In     []int
 	Out    []int
 	W      []int
+	Attn   *Attn   `json:",omitempty"` // Rope, Attention*
 	Stat   int     // index of a batch-norm's batch statistics (Norm* kernels)
 	Win    *Window // Conv*, *Pool*
 	Act    Act
 	S      [2]float32
 	Key    uint64 // Dropout: hash of the node's name
-	Update bool   // LinearDW, ConvDW, BiasD: run the optimiser on each part
+	Update bool   // gradients of weights: run the optimiser on each part
+	// Accum adds to the gradient that an earlier region left (LinearDW, EmbedD).
+	Accum bool `json:",omitempty"`
 }
 
 // Region is a list of calls of one scope.
@@ -95,6 +111,7 @@ type Plan struct {
 	Vals    []Val
 	Regions []Region
 	Batch   int   // most samples of one run
+	Seq     int   `json:",omitempty"` // tokens of a sample, each a row; 0: a sample is one row
 	Slab    int   // floats per tile
 	Stats   []int // channels of each batch-norm statistic
 	Output  int   // value that Step.Out receives, -1 if none
@@ -103,6 +120,18 @@ type Plan struct {
 	Seed    uint64
 	Optim   Optim
 	T, P    int // tile and panel the layout was made for
+}
+
+// Rows is the number of rows of n samples: values of a plan are per row.
+func (p *Plan) Rows(n int) int { return n * max(p.Seq, 1) }
+
+// Tiles is the number of tiles of n samples. A sequence begins with a tile of
+// its own.
+func (p *Plan) Tiles(n int) int {
+	if p.Seq > 0 {
+		return n * ((p.Seq + p.T - 1) / p.T)
+	}
+	return (n + p.T - 1) / p.T
 }
 
 // OptimKind is the update rule.

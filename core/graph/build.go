@@ -11,7 +11,13 @@ import (
 // features has h = w = 1. Layers are added with Append or the helpers below,
 // each of which returns the value it makes.
 func New(name string, c, h, w int) *Model {
-	return &Model{Name: name, Values: []Value{{c, h, w}}}
+	return &Model{Name: name, Values: []Value{{C: c, H: h, W: w}}}
+}
+
+// NewSequence starts a model on sequences of seq tokens of c features each; ids
+// of an embedding are one feature.
+func NewSequence(name string, c, seq int) *Model {
+	return &Model{Name: name, Values: []Value{{C: c, H: 1, W: 1, Seq: seq}}}
 }
 
 // AddParam adds a parameter; data may be nil and filled in later.
@@ -99,8 +105,54 @@ func (b *Net) Norm(name string, in int) int {
 	}, in)
 }
 
+// LayerNorm adds layer norm with the given eps. Parameters: name.weight,
+// name.bias.
+func (b *Net) LayerNorm(name string, in int, eps float32) int {
+	if b.Err != nil {
+		return 0
+	}
+	c := tensor.Shape{b.M.Values[in].C}
+	return b.add(name, "layernorm", Attrs{Eps: eps}, []int{b.M.AddParam(name+".weight", Scale, c, nil), b.M.AddParam(name+".bias", Shift, c, nil)}, in)
+}
+
+// RMSNorm adds RMS norm with the given eps. Parameter: name.weight.
+func (b *Net) RMSNorm(name string, in int, eps float32) int {
+	if b.Err != nil {
+		return 0
+	}
+	return b.add(name, "rmsnorm", Attrs{Eps: eps}, []int{b.M.AddParam(name+".weight", Scale, tensor.Shape{b.M.Values[in].C}, nil)}, in)
+}
+
+// Embedding looks up c features for each of v ids. Parameter: name.weight [v, c].
+func (b *Net) Embedding(name string, in, v, c int) int {
+	if b.Err != nil {
+		return 0
+	}
+	return b.add(name, "embedding", Attrs{}, []int{b.M.AddParam(name+".weight", Table, tensor.Shape{v, c}, nil)}, in)
+}
+
+// Positions adds a learned vector for each place of a sequence of at most n
+// tokens. Parameter: name.weight [n, C].
+func (b *Net) Positions(name string, in, n int) int {
+	if b.Err != nil {
+		return 0
+	}
+	return b.add(name, "positions", Attrs{}, []int{b.M.AddParam(name+".weight", Table, tensor.Shape{n, b.M.Values[in].C}, nil)}, in)
+}
+
+// Attention adds attention over q, k and v, or over one value that holds all
+// three, with heads query heads and kv key and value heads.
+func (b *Net) Attention(name string, heads, kv int, causal bool, in ...int) int {
+	return b.add(name, "attention", Attrs{Heads: heads, KVHeads: kv, Causal: causal}, nil, in...)
+}
+
+// Rope turns the channels of heads heads by their token's place.
+func (b *Net) Rope(name string, in, heads int, base float64) int {
+	return b.add(name, "rope", Attrs{Heads: heads, Base: base}, nil, in)
+}
+
 // Op adds a node without parameters: relu, gelu, silu, hardswish, tanh,
-// flatten, add, globalavgpool, softmax.
+// flatten, add, mul, globalavgpool, softmax.
 func (b *Net) Op(name, op string, in ...int) int { return b.add(name, op, Attrs{}, nil, in...) }
 
 // Pool adds maxpool or avgpool over k×k with the given stride.

@@ -1,4 +1,4 @@
-// Package graph is the model: about a dozen semantic ops as plain data that can
+// Package graph is the model: some two dozen semantic ops as plain data that can
 // be cloned, hashed, written to disk and rewritten. One op is one row of the op
 // table in one file op_*.go: its shape rule, its lowering to kernel calls, its
 // gradient and which axes must be cut together. Structure changes only through
@@ -21,15 +21,28 @@ import (
 )
 
 // Value is what flows along an edge: C channels of H×W pixels per sample. A
-// vector has H = W = 1.
+// vector has H = W = 1, and so has a sequence, which holds a vector for each of
+// its Seq tokens.
 type Value struct {
-	C int `json:"c"`
-	H int `json:"h"`
-	W int `json:"w"`
+	C   int `json:"c"`
+	H   int `json:"h"`
+	W   int `json:"w"`
+	Seq int `json:"seq,omitempty"`
 }
 
 // Len is the number of elements of one sample.
-func (v Value) Len() int { return v.C * v.H * v.W }
+func (v Value) Len() int { return v.C * v.H * v.W * max(v.Seq, 1) }
+
+// String is C×H×W, or Seq×C of a sequence.
+func (v Value) String() string {
+	if v.Seq > 0 {
+		return fmt.Sprintf("%d×%d", v.Seq, v.C)
+	}
+	return fmt.Sprintf("%d×%d×%d", v.C, v.H, v.W)
+}
+
+// vector is x with c channels in place of its own.
+func (v Value) vector(c int) Value { return Value{c, 1, 1, v.Seq} }
 
 // Role says what a parameter is for.
 type Role string
@@ -41,6 +54,7 @@ const (
 	Scale   Role = "scale"   // batch norm gamma
 	Shift   Role = "shift"   // batch norm beta
 	Running Role = "running" // batch norm statistics
+	Table   Role = "table"   // embedding, one row for each token or position; may be shared
 )
 
 // Param is one tensor of the model. Two nodes naming the same index share it.
@@ -64,6 +78,10 @@ type Attrs struct {
 	P        float32        `json:"p,omitempty"`
 	Eps      float32        `json:"eps,omitempty"`
 	Momentum float32        `json:"momentum,omitempty"`
+	Heads    int            `json:"heads,omitempty"`    // of queries
+	KVHeads  int            `json:"kv_heads,omitempty"` // of keys and values
+	Causal   bool           `json:"causal,omitempty"`
+	Base     float64        `json:"base,omitempty"` // of rotary positions
 }
 
 // Node is one op applied to values. Plain data.
@@ -207,9 +225,9 @@ func (m *Model) Verify() error {
 	if len(m.Values) == 0 || len(m.Nodes) == 0 {
 		return fmt.Errorf("model %q has no layers", m.Name)
 	}
-	if v := m.Values[0]; v.C < 1 || v.H < 1 || v.W < 1 {
-		return fmt.Errorf("model %q: input of %d×%d×%d: each size must be at least 1", m.Name, v.C, v.H, v.W)
-	} else if err := (tensor.Shape{v.C, v.H, v.W}).Check(); err != nil {
+	if v := m.Values[0]; v.C < 1 || v.H < 1 || v.W < 1 || v.Seq < 0 {
+		return fmt.Errorf("model %q: input of %v: each size must be at least 1", m.Name, v)
+	} else if err := (tensor.Shape{v.C, v.H, v.W, max(v.Seq, 1)}).Check(); err != nil {
 		return fmt.Errorf("model %q: input: %w", m.Name, err)
 	}
 	names := map[string]bool{}
@@ -223,7 +241,7 @@ func (m *Model) Verify() error {
 		}
 		switch p.Role {
 		case Bias, Scale, Shift, Running:
-		case Weight: // all that looks at layers relies on a matrix or filters
+		case Weight, Table: // all that looks at layers relies on a matrix or filters
 			if len(p.Shape) < 2 {
 				return fmt.Errorf("parameter %s: a weight of shape %v needs at least two axes", p.Name, p.Shape)
 			}
@@ -268,9 +286,9 @@ func (m *Model) Verify() error {
 			return fmt.Errorf("node %s (%s): %w", n.Name, n.Op, err)
 		}
 		if v.C < 1 || v.H < 1 || v.W < 1 {
-			return fmt.Errorf("node %s (%s): output of %d×%d×%d is empty", n.Name, n.Op, v.C, v.H, v.W)
+			return fmt.Errorf("node %s (%s): output of %v is empty", n.Name, n.Op, v)
 		}
-		if err := (tensor.Shape{v.C, v.H, v.W}).Check(); err != nil {
+		if err := (tensor.Shape{v.C, v.H, v.W, max(v.Seq, 1)}).Check(); err != nil {
 			return fmt.Errorf("node %s (%s): output: %w", n.Name, n.Op, err)
 		}
 		m.Values[n.Out] = v
@@ -280,7 +298,7 @@ func (m *Model) Verify() error {
 		return fmt.Errorf("model %q: output value %d is never made", m.Name, m.Output)
 	}
 	if o := m.Values[m.Output]; o.H != 1 || o.W != 1 {
-		return fmt.Errorf("model %q: output is %d×%d×%d, need one vector of class scores", m.Name, o.C, o.H, o.W)
+		return fmt.Errorf("model %q: output is %v, need one vector of class scores", m.Name, o)
 	}
 	return nil
 }

@@ -79,13 +79,13 @@ type Builder struct {
 	readers []int // nodes that read each graph value
 	need    []bool
 	stat    map[int]int // node → statistic
-	partial map[int]int // node → its plan value (parts)
+	saved   map[int]int // node → the plan value it keeps for its gradient
 }
 
 // NewBuilder starts a plan for m. wantInput asks for the gradient of the input
 // as well.
 func NewBuilder(m *Model, training, wantInput bool) *Builder {
-	b := &Builder{M: m, Training: training, stat: map[int]int{}, partial: map[int]int{}}
+	b := &Builder{M: m, Training: training, stat: map[int]int{}, saved: map[int]int{}}
 	b.fwd, b.grad = make([]int, len(m.Values)), make([]int, len(m.Values))
 	b.readers, b.need = make([]int, len(m.Values)), make([]bool, len(m.Values))
 	for i := range b.fwd {
@@ -162,14 +162,26 @@ func (b *Builder) Into(v int, emit func(dst int)) {
 	if !b.need[v] {
 		return
 	}
-	x := b.M.Values[v]
-	d := b.New(fmt.Sprintf("d%d", v), device.ActVal, x.C, x.H, x.W)
+	d := b.room(v)
 	emit(d)
-	if b.grad[v] < 0 {
+	b.give(v, d)
+}
+
+// room is a new plan value for a share of dv.
+func (b *Builder) room(v int) int {
+	x := b.M.Values[v]
+	return b.New(fmt.Sprintf("d%d", v), device.ActVal, x.C, x.H, x.W)
+}
+
+// give adds the share d to dv, if a gradient is wanted there.
+func (b *Builder) give(v, d int) {
+	switch {
+	case !b.need[v]:
+	case b.grad[v] < 0:
 		b.grad[v] = d
-		return
+	default:
+		b.Emit(device.Call{Kernel: device.Accum, In: []int{d}, Out: []int{b.grad[v]}})
 	}
-	b.Emit(device.Call{Kernel: device.Accum, In: []int{d}, Out: []int{b.grad[v]}})
 }
 
 // Pass sends the gradient src on to v unchanged. It is shared without a copy

@@ -22,7 +22,7 @@ func init() {
 			}
 			x, w := m.Values[n.In[0]], m.Params[n.Params[0]].Shape
 			if x.H != 1 || x.W != 1 {
-				return Value{}, fmt.Errorf("input is %d×%d×%d, need a vector: put a flatten before it", x.C, x.H, x.W)
+				return Value{}, fmt.Errorf("input is %v, need a vector: put a flatten before it", x)
 			}
 			if len(w) != 2 || w[1] != x.C {
 				return Value{}, fmt.Errorf("weight %s is %v, the input has %d features", m.Params[n.Params[0]].Name, w, x.C)
@@ -30,7 +30,7 @@ func init() {
 			if err := checkBias(m, n, w[0]); err != nil {
 				return Value{}, err
 			}
-			return Value{w[0], 1, 1}, nil
+			return x.vector(w[0]), nil
 		},
 		Lower: func(b *Builder, n *Node) {
 			b.Emit(device.Call{Kernel: device.Linear, In: []int{b.Val(n.In[0])}, Out: []int{b.Val(n.Out)}, W: b.weights(n.Params...)})
@@ -67,7 +67,7 @@ func init() {
 				return Value{}, err
 			}
 			oh, ow := g.Out(x.H, x.W)
-			return Value{w[0], oh, ow}, nil
+			return Value{C: w[0], H: oh, W: ow}, nil
 		},
 		Lower: func(b *Builder, n *Node) {
 			b.Emit(device.Call{Kernel: device.Conv, In: []int{b.Val(n.In[0])}, Out: []int{b.Val(n.Out)}, W: b.weights(n.Params...), Win: n.Attrs.Win})
@@ -119,6 +119,9 @@ func checkBias(m *Model, n *Node, c int) error {
 }
 
 func checkWindow(x Value, g *device.Window) error {
+	if err := image(x); err != nil {
+		return err
+	}
 	if g.KH < 1 || g.KW < 1 || g.SH < 1 || g.SW < 1 || g.PT < 0 || g.PL < 0 || g.PB < 0 || g.PR < 0 {
 		return fmt.Errorf("window %d×%d with stride %d×%d and padding %d,%d,%d,%d", g.KH, g.KW, g.SH, g.SW, g.PT, g.PL, g.PB, g.PR)
 	}

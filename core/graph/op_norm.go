@@ -23,6 +23,9 @@ func init() {
 				return Value{}, err
 			}
 			x := m.Values[n.In[0]]
+			if err := image(x); err != nil {
+				return Value{}, err
+			}
 			for _, p := range n.Params {
 				if !m.Params[p].Shape.Equal(tensor.Shape{x.C}) {
 					return Value{}, fmt.Errorf("%s is %v, the input has %d channels", m.Params[p].Name, m.Params[p].Shape, x.C)

@@ -17,12 +17,15 @@ func init() {
 					return Value{}, err
 				}
 				x := m.Values[n.In[0]]
+				if err := image(x); err != nil {
+					return Value{}, err
+				}
 				g, err := win(x, n)
 				if err != nil {
 					return Value{}, err
 				}
 				oh, ow := g.Out(x.H, x.W)
-				return Value{x.C, oh, ow}, nil
+				return Value{C: x.C, H: oh, W: ow}, nil
 			},
 			Lower: func(b *Builder, n *Node) {
 				g, _ := win(b.M.Values[n.In[0]], n)

@@ -14,7 +14,8 @@ func init() {
 			if err := want(n, 1); err != nil {
 				return Value{}, err
 			}
-			return Value{m.Values[n.In[0]].Len(), 1, 1}, nil
+			x := m.Values[n.In[0]]
+			return Value{C: x.Len(), H: 1, W: 1}, image(x)
 		},
 		Lower: func(b *Builder, n *Node) {
 			b.Emit(device.Call{Kernel: device.Flatten, In: []int{b.Val(n.In[0])}, Out: []int{b.Val(n.Out)}})
@@ -39,7 +40,7 @@ func init() {
 			}
 			a, b := m.Values[n.In[0]], m.Values[n.In[1]]
 			if a != b {
-				return Value{}, fmt.Errorf("adds %d×%d×%d and %d×%d×%d: shapes must be equal", a.C, a.H, a.W, b.C, b.H, b.W)
+				return Value{}, fmt.Errorf("adds %v and %v: shapes must be equal", a, b)
 			}
 			return a, nil
 		},
@@ -50,6 +51,40 @@ func init() {
 			dy := b.Grad(n.Out)
 			b.Pass(n.In[0], dy)
 			b.Pass(n.In[1], dy)
+		},
+		Couple: func(c *Coupler, n *Node) {
+			c.Same(n.In[0], n.Out)
+			c.Same(n.In[1], n.Out)
+		},
+	})
+}
+
+// mul: y = a·b element by element, equal shapes: the gate of a SwiGLU. ONNX Mul.
+//
+//	da = dy·b    db = dy·a
+func init() {
+	register(&Op{
+		Name: "mul", ONNX: "Mul",
+		Infer: func(m *Model, n *Node) (Value, error) {
+			if err := want(n, 2); err != nil {
+				return Value{}, err
+			}
+			a, b := m.Values[n.In[0]], m.Values[n.In[1]]
+			if a != b {
+				return Value{}, fmt.Errorf("multiplies %v and %v: shapes must be equal", a, b)
+			}
+			return a, nil
+		},
+		Lower: func(b *Builder, n *Node) {
+			b.Emit(device.Call{Kernel: device.Mul, In: []int{b.Val(n.In[0]), b.Val(n.In[1])}, Out: []int{b.Val(n.Out)}})
+		},
+		Grad: func(b *Builder, n *Node) {
+			dy := b.Grad(n.Out)
+			for i, v := range n.In {
+				b.Into(v, func(dst int) {
+					b.Emit(device.Call{Kernel: device.Mul, In: []int{dy, b.Val(n.In[1-i])}, Out: []int{dst}})
+				})
+			}
 		},
 		Couple: func(c *Coupler, n *Node) {
 			c.Same(n.In[0], n.Out)
@@ -100,7 +135,7 @@ func init() {
 			}
 			v := m.Values[n.In[0]]
 			if v.H != 1 || v.W != 1 {
-				return Value{}, fmt.Errorf("input is %d×%d×%d, need a vector", v.C, v.H, v.W)
+				return Value{}, fmt.Errorf("input is %v, need a vector", v)
 			}
 			return v, nil
 		},
@@ -109,4 +144,12 @@ func init() {
 		},
 		Couple: same,
 	})
+}
+
+// image refuses sequences: ops on pixels and batch statistics take none.
+func image(x Value) error {
+	if x.Seq > 0 {
+		return fmt.Errorf("input is a sequence of %v: it takes images and vectors", x)
+	}
+	return nil
 }

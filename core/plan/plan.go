@@ -54,7 +54,11 @@ func Build(m *graph.Model, dev device.Device, o Options) (*device.Plan, error) {
 	}
 	training := o.Mode >= Train
 	b := graph.NewBuilder(m, training, o.InGrad && training)
-	p := &device.Plan{Batch: o.Batch, Output: -1, InGrad: -1, Seed: o.Seed, Optim: o.Optim, T: dev.Tile(), P: dev.Panel()}
+	seq, err := sequence(m)
+	if err != nil {
+		return nil, err
+	}
+	p := &device.Plan{Batch: o.Batch, Seq: seq, Output: -1, InGrad: -1, Seed: o.Seed, Optim: o.Optim, T: dev.Tile(), P: dev.Panel()}
 	for _, n := range m.Nodes {
 		p.Nodes = append(p.Nodes, n.Name)
 	}
@@ -89,14 +93,8 @@ func Build(m *graph.Model, dev device.Device, o Options) (*device.Plan, error) {
 			return nil, err
 		}
 	}
-	if o.Mode == Train {
-		for i := range b.Late {
-			switch b.Late[i].Kernel {
-			case device.LinearDW, device.ConvDW, device.BiasD:
-				b.Late[i].Update = true
-			}
-		}
-	} else {
+	share(b, o.Mode == Train)
+	if o.Mode != Train {
 		kept := b.Late[:0]
 		for _, c := range b.Late {
 			if c.Kernel != device.Update {
@@ -137,8 +135,8 @@ func backward(b *graph.Builder, m *graph.Model) error {
 		}
 		for _, p := range n.Params {
 			uses[p]++
-			if uses[p] > 1 {
-				return fmt.Errorf("layer %s: parameter %s is used by two layers; training shared weights is not supported yet", n.Name, m.Params[p].Name)
+			if uses[p] > 1 && m.Params[p].Role != graph.Table {
+				return fmt.Errorf("layer %s: parameter %s is used by two layers: only an embedding's table may be shared while training", n.Name, m.Params[p].Name)
 			}
 		}
 		if b.Grad(n.Out) < 0 {
@@ -165,6 +163,55 @@ func backward(b *graph.Builder, m *graph.Model) error {
 	return nil
 }
 
+// sequence is the number of tokens of the model's values, 0 if they are none.
+func sequence(m *graph.Model) (int, error) {
+	seq := m.Values[0].Seq
+	for i, v := range m.Values {
+		if v.Seq != seq {
+			return 0, fmt.Errorf("plan for %s: value %d has %d tokens and the input %d: a model is a sequence throughout or not at all", m.Name, i, v.Seq, seq)
+		}
+	}
+	return seq, nil
+}
+
+// share settles who takes the optimiser's step: a gradient of its own right
+// behind it, where it is in the cache. Several gradients of one weight add up in
+// one region after the other, see regions, and the step comes last.
+func share(b *graph.Builder, update bool) {
+	uses := map[int]int{}
+	for _, c := range b.Late {
+		if gradient(c.Kernel) {
+			uses[c.W[0]]++
+		}
+	}
+	seen := map[int]int{}
+	for i := range b.Late {
+		c := &b.Late[i]
+		if !gradient(c.Kernel) {
+			continue
+		}
+		w := c.W[0]
+		c.Accum = seen[w] > 0
+		seen[w]++
+		switch {
+		case uses[w] == 1:
+			c.Update = update
+		case seen[w] == uses[w] && update:
+			b.At(c.Node)
+			b.EmitLate(device.Call{Kernel: device.Update, W: []int{w}})
+		}
+	}
+}
+
+// gradient reports whether k leaves the gradient of its weight.
+func gradient(k device.Kernel) bool {
+	switch k {
+	case device.LinearDW, device.ConvDW, device.BiasD, device.EmbedD, device.PositionsD, device.PartD:
+		return true
+	}
+	return false
+}
+
 // Weights describes the model's parameters for a bank, in the model's order.
 func Weights(m *graph.Model, f []Choice) []device.Weight {
 	ws := make([]device.Weight, len(m.Params))
@@ -172,7 +219,7 @@ func Weights(m *graph.Model, f []Choice) []device.Weight {
 		ws[i] = device.Weight{Name: p.Name, Shape: p.Shape, Mask: p.Mask, Train: p.Role != graph.Running && !p.Frozen, Decay: true, Groups: 1}
 	}
 	for _, n := range m.Nodes {
-		if len(n.Params) > 0 && m.Prunable(n.Params[0]) {
+		if len(n.Params) > 0 && (m.Prunable(n.Params[0]) || m.Params[n.Params[0]].Role == graph.Table) {
 			w := &ws[n.Params[0]]
 			w.Matrix, w.Conv = true, n.Op == "conv2d"
 			if w.Conv {

@@ -3,13 +3,15 @@ package plan
 import "pare/core/device"
 
 // regions cuts the calls into runs of one scope; between them stand the only
-// barriers of a step. Weight gradients all come last, in one region: their
-// tasks are independent of each other.
+// barriers of a step. Attention looks at other tiles, so it has a region of its
+// own. Weight gradients all come last, in one region: their tasks are
+// independent of each other. Only the second gradient of a shared weight waits
+// for the first, in the next region.
 func regions(calls, late []device.Call) []device.Region {
 	var r []device.Region
 	put := func(c device.Call) {
 		s := c.Kernel.Scope()
-		if len(r) == 0 || r[len(r)-1].Scope != s {
+		if len(r) == 0 || r[len(r)-1].Scope != s || s == device.Task {
 			r = append(r, device.Region{Scope: s})
 		}
 		last := &r[len(r)-1]
@@ -18,12 +20,26 @@ func regions(calls, late []device.Call) []device.Region {
 	for _, c := range calls {
 		put(c)
 	}
-	for _, s := range []device.Scope{device.Serial, device.Task} {
-		for _, c := range late {
-			if c.Kernel.Scope() == s {
-				put(c)
-			}
+	for _, c := range late {
+		if c.Kernel.Scope() == device.Serial {
+			put(c)
 		}
+	}
+	var turns [][]device.Call // a call is as many turns late as its weight has calls before it
+	before := map[int]int{}
+	for _, c := range late {
+		if c.Kernel.Scope() != device.Task {
+			continue
+		}
+		turn := before[c.W[0]]
+		before[c.W[0]]++
+		if turn == len(turns) {
+			turns = append(turns, nil)
+		}
+		turns[turn] = append(turns[turn], c)
+	}
+	for _, t := range turns {
+		r = append(r, device.Region{Scope: device.Task, Calls: t})
 	}
 	return r
 }

@@ -44,6 +44,19 @@ var args = map[device.Kernel]struct{ in, out, w string }{
 	device.NormDMerge:   {"p", "", "vv"},
 	device.Update:       {"", "", "*"},
 	device.LossMerge:    {"p", "", ""},
+	device.Mul:          {"aa", "a", ""},
+	device.LayerNorm:    {"a", "aA", "vV"},
+	device.RMSNorm:      {"a", "aA", "v"},
+	device.Embed:        {"a", "a", "m"},
+	device.Positions:    {"a", "a", "m"},
+	device.Rope:         {"a", "a", ""},
+	device.LayerNormDX:  {"aaa", "ap", "v"},
+	device.RMSNormDX:    {"aaa", "ap", "v"},
+	device.Attention:    {"aAA", "aA", ""},
+	device.AttentionDX:  {"aAAaaa", "aAA", ""},
+	device.EmbedD:       {"aa", "", "m"},
+	device.PositionsD:   {"a", "", "m"},
+	device.PartD:        {"p", "", "v"},
 }
 
 // verify tests all that kernels rely on, so that they need no tests of their
@@ -52,7 +65,7 @@ func verify(p *device.Plan, ws []device.Weight, slots int) error {
 	switch {
 	case p.T != 1 || p.P != 1:
 		return fmt.Errorf("plan laid out for tiles of %d and panels of %d, not 1 and 1: build it for this device", p.T, p.P)
-	case p.Batch < 1 || p.Slab < 0 || p.Slab > 1<<40/p.Batch:
+	case p.Batch < 1 || p.Seq < 0 || p.Slab < 0 || p.Seq > 1<<30/p.Batch || p.Slab > 1<<40/p.Rows(p.Batch):
 		return fmt.Errorf("plan with a batch of %d samples and %d values for each", p.Batch, p.Slab)
 	case p.Input < 0 || p.Input >= len(p.Vals) || p.Output >= len(p.Vals) || p.InGrad >= len(p.Vals):
 		return fmt.Errorf("plan names input %d, output %d and input gradient %d of %d values", p.Input, p.Output, p.InGrad, len(p.Vals))
@@ -117,7 +130,7 @@ func checkArgs(p *device.Plan, ws []device.Weight, c *device.Call) error {
 		}
 	}
 	switch c.Kernel {
-	case device.LinearDW, device.ConvDW, device.BiasD, device.Update:
+	case device.LinearDW, device.ConvDW, device.BiasD, device.Update, device.EmbedD, device.PositionsD, device.PartD:
 		if !ws[c.W[0]].Train {
 			return fmt.Errorf("weight %s does not train", ws[c.W[0]].Name)
 		}

@@ -13,25 +13,30 @@ import (
 var tileKernels = map[device.Kernel]func(e *exec, c *device.Call, i int){
 	device.Load: load, device.Linear: linear, device.Conv: conv, device.MaxPool: maxPool, device.AvgPool: avgPool,
 	device.ActFn: actKernel, device.Add: add, device.Flatten: flatten, device.Dropout: dropout, device.Softmax: softmax,
+	device.Mul: mul, device.LayerNorm: layerNorm, device.RMSNorm: layerNorm, device.Embed: embed,
+	device.Positions: positions, device.Rope: rope,
 	device.NormStats: normStats, device.NormApply: normApply, device.NormInfer: normInfer,
 	device.CrossEntropy: crossEntropy,
 
 	device.LinearDX: linearDX, device.ConvDX: convDX, device.Transpose: copyKernel, device.MaxPoolDX: maxPoolDX,
 	device.AvgPoolDX: avgPoolDX, device.ActDX: actDX, device.FlattenDX: flattenDX, device.DropoutDX: dropout,
 	device.Accum: accum, device.Copy: copyKernel, device.NormDStats: normDStats, device.NormDX: normDX,
+	device.LayerNormDX: layerNormDX, device.RMSNormDX: layerNormDX,
 }
 
 // batchKernels work on the whole batch.
 var batchKernels = map[device.Kernel]func(e *exec, c *device.Call){
 	device.LinearDW: linearDW, device.ConvDW: convDW, device.BiasD: biasD, device.NormMerge: normMerge,
 	device.NormDMerge: normDMerge, device.Update: update, device.LossMerge: lossMerge,
+	device.Attention: attention, device.AttentionDX: attentionDX, device.EmbedD: embedD, device.PositionsD: positionsD,
+	device.PartD: partD,
 }
 
 // exec implements device.Exec.
 type exec struct {
 	p     *device.Plan
 	b     *bank
-	slab  []float32 // [Batch][Slab]
+	slab  []float32 // [rows of a batch][Slab]
 	stats []stat
 	loss  int // classes of the CrossEntropy, 0 without one
 
@@ -39,9 +44,10 @@ type exec struct {
 	times   []time.Duration
 
 	// The run at hand.
-	s   *device.Step
-	n   int
-	res device.Result
+	s        *device.Step
+	n        int // rows: samples, or the tokens of all of them
+	labelled int // of these in the loss
+	res      device.Result
 }
 
 // Compile checks the plan against the bank. threads is ignored: ref is one
@@ -57,7 +63,7 @@ func (Device) Compile(p *device.Plan, b device.Bank, _ int) (device.Exec, error)
 	if err := verify(p, bk.desc, bk.slots); err != nil {
 		return nil, fmt.Errorf("compile for device ref: %w", err)
 	}
-	e := &exec{p: p, b: bk, slab: make([]float32, p.Batch*p.Slab), stats: make([]stat, len(p.Stats))}
+	e := &exec{p: p, b: bk, slab: make([]float32, p.Rows(p.Batch)*p.Slab), stats: make([]stat, len(p.Stats))}
 	for i, c := range p.Stats {
 		e.stats[i] = stat{mean: make([]float32, c), rstd: make([]float32, c), dbeta: make([]float32, c), dgamma: make([]float32, c)}
 	}
@@ -87,8 +93,11 @@ func (e *exec) Run(s *device.Step) (device.Result, error) {
 	if err := e.check(s); err != nil {
 		return device.Result{}, fmt.Errorf("run on device ref: %w", err)
 	}
-	e.s, e.n = s, s.Count()
-	e.res = device.Result{N: e.n}
+	e.s, e.n, e.labelled = s, e.p.Rows(s.Count()), e.p.Rows(s.Count())
+	if e.loss > 0 {
+		e.labelled, _ = e.p.Labelled(s, e.loss)
+	}
+	e.res = device.Result{N: e.labelled}
 	e.poison()
 	first := 0
 	for _, r := range e.p.Regions {
@@ -118,10 +127,10 @@ func (e *exec) Run(s *device.Step) (device.Result, error) {
 // check tests a step against the plan.
 func (e *exec) check(s *device.Step) error {
 	size := func(v int) int { return e.p.Vals[v].Size(1, 1) }
-	if err := e.p.Check(s, size(e.p.Input)); err != nil {
+	if err := e.p.Check(s, e.p.Rows(size(e.p.Input))); err != nil {
 		return err
 	}
-	n := s.Count()
+	n := e.p.Rows(s.Count())
 	room := func(what string, have bool, got, v, each int) error {
 		switch {
 		case !have:
@@ -129,7 +138,7 @@ func (e *exec) check(s *device.Step) error {
 		case v < 0:
 			return fmt.Errorf("%s is asked for, but this plan does not make it", what)
 		case got < n*each:
-			return fmt.Errorf("%s has %d values, %d samples need %d", what, got, n, n*each)
+			return fmt.Errorf("%s has %d values, %d rows need %d", what, got, n, n*each)
 		}
 		return nil
 	}
@@ -155,7 +164,7 @@ func (e *exec) check(s *device.Step) error {
 		}
 	}
 	if e.loss > 0 {
-		if err := e.checkLabels(s, e.loss); err != nil {
+		if _, err := e.p.Labelled(s, e.loss); err != nil {
 			return err
 		}
 	}
@@ -164,7 +173,11 @@ func (e *exec) check(s *device.Step) error {
 			switch {
 			case c.Kernel == device.Load && c.S[0] == 1:
 				if len(s.OutGrad) < n*size(c.Out[0]) {
-					return fmt.Errorf("OutGrad has %d values, %d samples need %d", len(s.OutGrad), n, n*size(c.Out[0]))
+					return fmt.Errorf("OutGrad has %d values, %d rows need %d", len(s.OutGrad), n, n*size(c.Out[0]))
+				}
+			case c.Kernel == device.Embed:
+				if err := e.p.CheckIDs(s, e.b.desc[c.W[0]].Shape[0]); err != nil {
+					return fmt.Errorf("layer %s: %w", e.p.Nodes[c.Node], err)
 				}
 			case (c.Update || c.Kernel == device.Update) && e.p.Optim.Kind != device.SGD && s.Index < 1:
 				return fmt.Errorf("step index %d: the first training step is 1", s.Index)
@@ -235,10 +248,12 @@ func (e *exec) val(v, i int) act {
 
 func (e *exec) weight(w int) *weight { return &e.b.ws[w] }
 
-// row is the row of Step.X that sample i comes from.
+// row is the row of Step.X, [C·H·W] of a sample or token, that row i of the batch
+// comes from.
 func (e *exec) row(i int) int {
-	if e.s.Rows != nil {
-		return int(e.s.Rows[i])
+	if e.s.Rows == nil {
+		return i
 	}
-	return i
+	seq := max(e.p.Seq, 1)
+	return int(e.s.Rows[i/seq])*seq + i%seq
 }

@@ -75,6 +75,11 @@ func (e *exec) bias(c *device.Call, y act) []float64 {
 
 // grad stores the gradient of w and takes the optimiser's step if asked to.
 func (e *exec) grad(c *device.Call, w *weight, sum []float64) {
+	if c.Accum {
+		for j, g := range w.g {
+			sum[j] += float64(g)
+		}
+	}
 	w.setGrad(sum)
 	if c.Update {
 		e.step(w)

@@ -1,26 +1,28 @@
 package ref
 
-import (
-	"fmt"
-
-	"pare/core/device"
-)
+import "pare/core/device"
 
 // crossEntropy of one sample: loss = log Σ exp x − x[label],
-// dlogits = (softmax − onehot)/n, n samples in the batch. The predicted class is
-// the first maximum. A loss that is not finite is handed on as it is.
+// dlogits = (softmax − onehot)/n, n samples in the batch, or tokens with a label.
+// The predicted class is the first maximum. A loss that is not finite is handed on as it is.
 func crossEntropy(e *exec, c *device.Call, i int) {
 	x, part := e.val(c.In[0], i), e.val(c.Out[len(c.Out)-1], i)
 	label := int(e.s.Labels[e.row(i)])
+	if label == device.NoLabel {
+		part.x[0], part.x[1] = 0, 0
+		if len(c.Out) == 2 {
+			clear(e.val(c.Out[0], i).x)
+		}
+	}
 	p, logSum := probs(x.x)
-	if len(c.Out) == 2 {
+	if len(c.Out) == 2 && label >= 0 {
 		dx := e.val(c.Out[0], i)
 		for k := range p {
 			onehot := 0.0
 			if k == label {
 				onehot = 1
 			}
-			dx.x[k] = float32((p[k] - onehot) / float64(e.n))
+			dx.x[k] = float32((p[k] - onehot) / float64(e.labelled))
 		}
 	}
 	pred := 0
@@ -29,7 +31,9 @@ func crossEntropy(e *exec, c *device.Call, i int) {
 			pred = k
 		}
 	}
-	part.x[0], part.x[1] = float32(logSum-float64(x.x[label])), 0
+	if label >= 0 {
+		part.x[0], part.x[1] = float32(logSum-float64(x.x[label])), 0
+	}
 	if pred == label {
 		part.x[1] = 1
 	}
@@ -49,22 +53,5 @@ func lossMerge(e *exec, c *device.Call) {
 		loss += float64(part.x[0])
 		correct += float64(part.x[1])
 	}
-	e.res.Loss, e.res.Correct = loss/float64(e.n), int(correct)
-}
-
-// checkLabels looks at the labels before anything runs.
-func (e *exec) checkLabels(s *device.Step, classes int) error {
-	if s.Labels == nil {
-		return fmt.Errorf("this plan has a loss: it needs labels")
-	}
-	for i := range s.Count() {
-		row := i
-		if s.Rows != nil {
-			row = int(s.Rows[i])
-		}
-		if l := s.Labels[row]; l < 0 || int(l) >= classes {
-			return fmt.Errorf("row %d has label %d, but the model has %d classes (0 to %d)", row, l, classes, classes-1)
-		}
-	}
-	return nil
+	e.res.Loss, e.res.Correct = loss/float64(e.labelled), int(correct)
 }

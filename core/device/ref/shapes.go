@@ -45,7 +45,7 @@ func checkShapes(p *device.Plan, ws []device.Weight, c *device.Call) error {
 		return flatShape(out(0), in(0))
 	case device.Softmax:
 		return first(vector(in(0)), same(in(0), out(0)))
-	case device.Add, device.ActDX:
+	case device.Add, device.ActDX, device.Mul:
 		return first(same(in(0), in(1)), same(in(0), out(0)))
 	case device.ActFn, device.Transpose, device.Accum, device.Copy:
 		return same(in(0), out(0))
@@ -62,6 +62,26 @@ func checkShapes(p *device.Plan, ws []device.Weight, c *device.Call) error {
 		return err
 	case device.LossMerge:
 		return part(in(0), 2)
+	case device.LayerNorm, device.RMSNorm:
+		return first(vector(in(0)), same(in(0), out(0)), statShape(p, c.Out[1:], 2), vectors(ws, c.W, in(0).C))
+	case device.LayerNormDX:
+		return first(normDXShape(p, c), part(out(1), 2*in(0).C), vectors(ws, c.W, in(0).C))
+	case device.RMSNormDX:
+		return first(normDXShape(p, c), part(out(1), in(0).C), vectors(ws, c.W, in(0).C))
+	case device.PartD:
+		return partShape(c.S[0], in(0), ws[c.W[0]])
+	case device.Embed:
+		return tableShape(p, ws[c.W[0]], in(0), out(0))
+	case device.EmbedD:
+		return tableShape(p, ws[c.W[0]], in(0), in(1))
+	case device.Positions:
+		return first(same(in(0), out(0)), placesShape(p, ws[c.W[0]], in(0)))
+	case device.PositionsD:
+		return placesShape(p, ws[c.W[0]], in(0))
+	case device.Rope:
+		return first(same(in(0), out(0)), ropeShape(p, c.Attn, in(0)))
+	case device.Attention, device.AttentionDX:
+		return attentionShape(p, c)
 	case device.BiasD:
 		return vectors(ws, c.W, in(0).C)
 	case device.NormStats:

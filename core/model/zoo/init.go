@@ -15,6 +15,7 @@ import (
 //
 //	weight         U(−1/√fan_in, 1/√fan_in); this is kaiming_uniform with a = √5
 //	bias           U(−1/√fan_in, 1/√fan_in) of its layer
+//	table          U(−0.02·√3, 0.02·√3), variance 0.02² as in GPT-2
 //	batch norm     gamma 1, beta 0, running mean 0, running variance 1
 //
 // fan_in = inputs of one output: in, or C/groups·KH·KW.
@@ -43,6 +44,11 @@ func initParam(m *graph.Model, n *graph.Node, i, p int, seed uint64) error {
 		key := streamKey(seed, q.Name)
 		for j := range x {
 			x[j] = symmetric(key, uint64(j)) * bound
+		}
+	case q.Role == graph.Table:
+		key := streamKey(seed, q.Name)
+		for j := range x {
+			x[j] = symmetric(key, uint64(j)) * 0.02 * 1.7320508
 		}
 	case q.Role == graph.Scale, q.Role == graph.Running && i == 3: // gamma, running variance
 		for j := range x {

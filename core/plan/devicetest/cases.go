@@ -13,6 +13,7 @@ import (
 type model struct {
 	name    string
 	c, h, w int                // input
+	seq     int                // tokens of the input, 0 for none
 	build   func(b *graph.Net) // adds layers; ends in a vector
 	train   bool               // has gradients everywhere
 	blocks  bool               // worth running with its weights in blocks, too
@@ -39,6 +40,7 @@ func models() []model {
 	l = append(l, convModels()...)
 	l = append(l, poolModels()...)
 	l = append(l, rowModels()...)
+	l = append(l, tokenModels()...)
 	return append(l, joinModels()...)
 }
 

@@ -48,6 +48,9 @@ var formats = []format{
 func (m model) net(t testing.TB) *graph.Model {
 	t.Helper()
 	b := &graph.Net{M: graph.New(m.name, m.c, m.h, m.w)}
+	if m.seq > 0 {
+		b.M = graph.NewSequence(m.name, m.c, m.seq)
+	}
 	m.build(b)
 	if b.Err != nil {
 		t.Fatal(b.Err)

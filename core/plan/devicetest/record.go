@@ -40,7 +40,7 @@ type result struct {
 // after the last one gradients, weights and optimiser state.
 func (j job) record(t testing.TB, dev device.Device) []result {
 	t.Helper()
-	o := plan.Options{Mode: j.mode, Batch: j.batch, Optim: j.optim, Seed: j.seed, InGrad: true}
+	o := plan.Options{Mode: j.mode, Batch: j.batch, Optim: j.optim, Seed: j.seed, InGrad: ids(j.m) == 0}
 	ws := plan.Weights(j.m, j.formats)
 	bank, err := dev.NewBank(ws, j.optim.Slots())
 	if err != nil {
@@ -74,7 +74,7 @@ func (j job) record(t testing.TB, dev device.Device) []result {
 			add(at("loss"), "", []float32{float32(res.Loss)})
 			add(at("losses"), "", s.Losses)
 			add(at("correct"), "", []float32{float32(res.Correct), float32(res.N)})
-			pred := make([]float32, n)
+			pred := make([]float32, len(s.Pred))
 			for k, c := range s.Pred {
 				pred[k] = float32(c)
 			}
@@ -112,30 +112,49 @@ func (j job) record(t testing.TB, dev device.Device) []result {
 // one batch, and random gradients of the output.
 func (j job) step(i, n int) *device.Step {
 	r := rand.New(rand.NewPCG(j.seed, uint64(i)))
-	in, classes := j.m.Input().Len(), j.m.Classes()
+	in, classes, tokens := j.m.Input().Len(), j.m.Classes(), max(j.m.Input().Seq, 1)
 	rows := n + 5
-	s := &device.Step{X: randoms(r, rows*in), Index: int64(i + 1), LR: j.lr, Out: make([]float32, n*classes)}
+	s := &device.Step{X: randoms(r, rows*in), Index: int64(i + 1), LR: j.lr, Out: make([]float32, n*tokens*classes)}
 	if j.ties {
 		for k, v := range s.X {
 			s.X[k] = float32(math.Round(2 * float64(v)))
 		}
 	}
-	for range rows {
+	ids := ids(j.m)
+	if ids > 0 {
+		for k := range s.X {
+			s.X[k] = float32(r.IntN(ids))
+		}
+	}
+	for k := range rows * tokens {
 		s.Labels = append(s.Labels, int32(r.IntN(classes)))
+		if tokens > 1 && k%5 == 3 {
+			s.Labels[k] = device.NoLabel
+		}
 	}
 	for _, k := range r.Perm(rows)[:n] {
 		s.Rows = append(s.Rows, int32(k))
 	}
 	switch j.mode {
 	case plan.Seeded:
-		s.OutGrad = randoms(r, n*classes)
+		s.OutGrad = randoms(r, n*tokens*classes)
 	case plan.Eval, plan.Train, plan.Grads:
-		s.Pred, s.Losses = make([]int32, n), make([]float32, n)
+		s.Pred, s.Losses = make([]int32, n*tokens), make([]float32, n*tokens)
 	}
-	if j.mode >= plan.Train {
+	if j.mode >= plan.Train && ids == 0 {
 		s.InGrad = make([]float32, n*in)
 	}
 	return s
+}
+
+// ids is the number of rows of a model's embedding, 0 without one.
+func ids(m *graph.Model) int {
+	for _, n := range m.Nodes {
+		if n.Op == "embedding" {
+			return m.Params[n.Params[0]].Shape[0]
+		}
+	}
+	return 0
 }
 
 // randoms draws n values between −1 and 1.
@@ -160,7 +179,7 @@ func fill(m *graph.Model, seed uint64) {
 		switch p.Role {
 		case graph.Weight:
 			scale = math.Sqrt(3 / float64(p.Shape[1:].Len()))
-		case graph.Bias, graph.Shift:
+		case graph.Bias, graph.Shift, graph.Table:
 			scale = 0.5
 		case graph.Scale:
 			scale, shift = 0.5, 1

@@ -1,0 +1,85 @@
+package graph
+
+import (
+	"fmt"
+
+	"pare/core/device"
+)
+
+// embedding: y = w[id] for each token. Params: weight [V, C]; a linear layer may
+// share it (tied weights). ONNX Gather, PyTorch nn.Embedding.
+//
+//	dw[id] = Σ dy over the tokens with that id
+func init() {
+	register(&Op{
+		Name: "embedding", ONNX: "Gather",
+		Infer: func(m *Model, n *Node) (Value, error) {
+			if err := want(n, 1, 1); err != nil {
+				return Value{}, err
+			}
+			x, w := m.Values[n.In[0]], m.Params[n.Params[0]]
+			if n.In[0] != 0 {
+				return Value{}, fmt.Errorf("looks up value %d: only the model's input holds ids", n.In[0])
+			}
+			if x.C != 1 || x.H != 1 || x.W != 1 {
+				return Value{}, fmt.Errorf("input is %v, need one id per token", x)
+			}
+			if len(w.Shape) != 2 || w.Role != Table {
+				return Value{}, fmt.Errorf("weight %s is %v in the role of a %s, need a table [ids, channels]", w.Name, w.Shape, w.Role)
+			}
+			if w.Shape[0] > 1<<24 {
+				return Value{}, fmt.Errorf("weight %s has %d rows: ids are exact up to %d", w.Name, w.Shape[0], 1<<24)
+			}
+			return x.vector(w.Shape[1]), nil
+		},
+		Lower: func(b *Builder, n *Node) {
+			b.Emit(device.Call{Kernel: device.Embed, In: []int{b.Val(n.In[0])}, Out: []int{b.Val(n.Out)}, W: b.weights(n.Params...)})
+		},
+		Grad: func(b *Builder, n *Node) {
+			if b.Trains(n.Params[0]) {
+				b.EmitLate(device.Call{Kernel: device.EmbedD, In: []int{b.Val(n.In[0]), b.Grad(n.Out)}, W: b.weights(n.Params...)})
+			}
+		},
+		Couple: func(c *Coupler, n *Node) {
+			c.ref[n.Out] = ref{c.space(n.Name, c.M.Values[n.Out].C), 1}
+			c.Tie(n.Out, n.Params[0], 1)
+		},
+	})
+}
+
+// positions: y = x + w[t] for token t of a sequence. Params: weight [n, C], n at
+// least the length of the sequence. ONNX Add, with a Slice of the weight.
+//
+//	dx = dy    dw[t] = Σ dy over the batch
+func init() {
+	register(&Op{
+		Name: "positions", ONNX: "Add",
+		Infer: func(m *Model, n *Node) (Value, error) {
+			if err := want(n, 1, 1); err != nil {
+				return Value{}, err
+			}
+			x, w := m.Values[n.In[0]], m.Params[n.Params[0]]
+			if x.Seq < 1 {
+				return Value{}, fmt.Errorf("input is %v, need a sequence", x)
+			}
+			if len(w.Shape) != 2 || w.Role != Table || w.Shape[0] < x.Seq || w.Shape[1] != x.C {
+				return Value{}, fmt.Errorf("weight %s is %v in the role of a %s, need a table of at least %d places and %d channels", w.Name, w.Shape, w.Role, x.Seq, x.C)
+			}
+			return x, nil
+		},
+		Lower: func(b *Builder, n *Node) {
+			b.Emit(device.Call{Kernel: device.Positions, In: []int{b.Val(n.In[0])}, Out: []int{b.Val(n.Out)}, W: b.weights(n.Params...)})
+		},
+		Grad: func(b *Builder, n *Node) {
+			dy := b.Grad(n.Out)
+			b.Pass(n.In[0], dy)
+			if b.Trains(n.Params[0]) {
+				b.EmitLate(device.Call{Kernel: device.PositionsD, In: []int{dy}, W: b.weights(n.Params...)})
+			}
+		},
+		Couple: func(c *Coupler, n *Node) {
+			c.Same(n.In[0], n.Out)
+			c.Tie(n.Out, n.Params[0], 1)
+		},
+	})
+}
