@@ -122,3 +122,16 @@ type adamArgs struct {
 
 // peakArgs: rounds of fmaPeak.
 type peakArgs struct{ n int }
+
+// normArgs: n rows of 16 floats, each with its gamma, and rows for all of them:
+// mean (two of normGrad) and rstd. A kernel uses what its comment names.
+type normArgs struct {
+	dst, a, b, gamma, mean, rstd unsafe.Pointer
+	n                            int
+}
+
+// turnArgs: n rows of 16 floats of each half of a head.
+type turnArgs struct {
+	dst, dst2, a, b, cos, sin unsafe.Pointer
+	n                         int
+}

@@ -9,12 +9,6 @@ import (
 	"pare/core/tensor"
 )
 
-var errLabels = errors.New("this plan has a loss: it needs labels")
-
-func labelError(row int, label int32, classes int) error {
-	return fmt.Errorf("row %d has label %d, but the model has %d classes (0 to %d)", row, label, classes, classes-1)
-}
-
 // verify tests all that kernels rely on, so that they need no tests of their
 // own: that everything a call names exists, lies inside the slab and fits
 // together, and that the kernel knows the formats of its weights.
@@ -24,7 +18,7 @@ func verify(p *device.Plan, b *bank) error {
 		return errors.New("no plan")
 	case p.T != T || p.P != P:
 		return fmt.Errorf("plan laid out for tiles of %d and panels of %d, not %d and %d: build it for this device", p.T, p.P, T, P)
-	case p.Batch < 1 || p.Slab < 0 || p.Slab > 1<<40/p.Batch:
+	case p.Batch < 1 || p.Seq < 0 || p.Slab < 0 || p.Seq > 1<<30/p.Batch || p.Slab > 1<<40/max(p.Tiles(p.Batch), 1):
 		return fmt.Errorf("plan with a batch of %d samples and %d values for each tile", p.Batch, p.Slab)
 	case p.Input < 0 || p.Input >= len(p.Vals) || p.Output >= len(p.Vals) || p.InGrad >= len(p.Vals):
 		return fmt.Errorf("plan names input %d, output %d and input gradient %d of %d values", p.Input, p.Output, p.InGrad, len(p.Vals))
@@ -94,7 +88,7 @@ func verifyCall(p *device.Plan, b *bank, s device.Scope, c *device.Call) error {
 			return errors.New("needs the transposed gradient")
 		}
 		fallthrough
-	case device.BiasD, device.Update:
+	case device.BiasD, device.Update, device.EmbedD, device.PositionsD, device.PartD:
 		if !b.ws[c.W[0]].Train {
 			return fmt.Errorf("weight %s does not train", b.ws[c.W[0]].Name)
 		}
@@ -112,7 +106,10 @@ var arguments = map[device.Kernel]struct{ in, out, w int }{
 	device.FlattenDX: {1, 1, 0}, device.DropoutDX: {1, 1, 0}, device.Accum: {1, 1, 0}, device.Copy: {1, 1, 0},
 	device.NormDStats: {2, 1, 0}, device.NormDX: {2, 1, 1}, device.LinearDW: {2, 0, 1}, device.ConvDW: {2, 0, 1},
 	device.BiasD: {1, 0, 1}, device.NormMerge: {1, 0, 2}, device.NormDMerge: {1, 0, 2}, device.Update: {0, 0, 1},
-	device.LossMerge: {1, 0, 0},
+	device.LossMerge: {1, 0, 0}, device.Mul: {2, 1, 0}, device.LayerNorm: {1, 1, 1}, device.RMSNorm: {1, 1, 1},
+	device.Embed: {1, 1, 1}, device.Positions: {1, 1, 1}, device.Rope: {1, 1, 0}, device.LayerNormDX: {3, 2, 1},
+	device.RMSNormDX: {3, 2, 1}, device.Attention: {1, 1, 0}, device.AttentionDX: {4, 1, 0}, device.EmbedD: {2, 0, 1},
+	device.PositionsD: {1, 0, 1}, device.PartD: {1, 0, 1},
 }
 
 // kindOf is the kind that value i of a call's inputs and outputs must have.
@@ -128,8 +125,12 @@ func kindOf(c *device.Call, i int) device.ValKind {
 		if i == len(c.In)+len(c.Out)-1 {
 			return device.PartVal
 		}
-	case device.NormMerge, device.NormDMerge, device.LossMerge:
+	case device.NormMerge, device.NormDMerge, device.LossMerge, device.PartD:
 		return device.PartVal
+	case device.LayerNormDX, device.RMSNormDX:
+		if i == 4 {
+			return device.PartVal
+		}
 	}
 	return device.ActVal
 }
@@ -184,6 +185,9 @@ func verifyShape(p *device.Plan, b *bank, c *device.Call) error {
 		return nil
 	case device.Update:
 		return nil
+	case device.LayerNorm, device.RMSNorm, device.LayerNormDX, device.RMSNormDX, device.PartD, device.Embed, device.EmbedD,
+		device.Positions, device.PositionsD, device.Rope, device.Attention, device.AttentionDX:
+		return verifyTokens(p, b, c)
 	default:
 		first := val(slices.Concat(c.In, c.Out), 0)
 		for _, v := range slices.Concat(c.In, c.Out) {
@@ -248,28 +252,28 @@ func verifyVectors(b *bank, ws []int, n int) error {
 // check tests a step against the plan.
 func (e *exec) check(s *device.Step) error {
 	size := func(v int) int { x := e.p.Vals[v]; return x.C * x.H * x.W }
-	if err := e.p.Check(s, size(e.p.Input)); err != nil {
+	if err := e.p.Check(s, e.p.Rows(size(e.p.Input))); err != nil {
 		return err
 	}
-	n := s.Count()
+	n := e.p.Rows(s.Count())
 	if e.p.Output >= 0 && s.Out != nil && len(s.Out) < n*size(e.p.Output) {
-		return fmt.Errorf("Out has %d values, %d samples need %d", len(s.Out), n, n*size(e.p.Output))
+		return fmt.Errorf("Out has %d values, %d rows need %d", len(s.Out), n, n*size(e.p.Output))
 	}
 	if s.InGrad != nil && (e.p.InGrad < 0 || len(s.InGrad) < n*size(e.p.InGrad)) {
-		return fmt.Errorf("InGrad is asked for: the plan must be built with it, and there must be room for %d samples", n)
+		return fmt.Errorf("InGrad is asked for: the plan must be built with it, and there must be room for %d rows", n)
 	}
 	if e.loss == 0 && (s.Pred != nil || s.Losses != nil) || e.p.Output < 0 && s.Out != nil {
 		return errors.New("a result is asked for that this plan does not make")
 	}
 	if s.Pred != nil && len(s.Pred) < n || s.Losses != nil && len(s.Losses) < n {
-		return fmt.Errorf("Pred and Losses need room for %d samples", n)
+		return fmt.Errorf("Pred and Losses need room for %d rows", n)
 	}
 	for _, r := range e.p.Regions {
 		for i := range r.Calls {
 			c := &r.Calls[i]
 			switch {
 			case c.Kernel == device.Load && c.S[0] == 1 && len(s.OutGrad) < n*size(c.Out[0]):
-				return fmt.Errorf("OutGrad has %d values, %d samples need %d", len(s.OutGrad), n, n*size(c.Out[0]))
+				return fmt.Errorf("OutGrad has %d values, %d rows need %d", len(s.OutGrad), n, n*size(c.Out[0]))
 			case c.Kernel == device.NormStats && n*e.p.Vals[c.In[0]].H*e.p.Vals[c.In[0]].W < 2:
 				return fmt.Errorf("layer %s: batch norm needs more than one value per channel to train, this batch has one sample of one pixel; use larger batches", e.p.Nodes[c.Node])
 			}
@@ -278,20 +282,14 @@ func (e *exec) check(s *device.Step) error {
 	if e.rule && e.p.Optim.Kind != device.SGD && s.Index < 1 {
 		return fmt.Errorf("step index %d: the first training step is 1", s.Index)
 	}
+	for _, w := range e.tables {
+		if err := e.p.CheckIDs(s, e.b.ws[w].n); err != nil {
+			return fmt.Errorf("weight %s: %w", e.b.ws[w].Name, err)
+		}
+	}
 	if e.loss == 0 {
 		return nil
 	}
-	if s.Labels == nil {
-		return errLabels
-	}
-	for i := range n {
-		row := i
-		if s.Rows != nil {
-			row = int(s.Rows[i])
-		}
-		if l := s.Labels[row]; l < 0 || int(l) >= e.loss {
-			return labelError(row, l, e.loss)
-		}
-	}
-	return nil
+	_, err := e.p.Labelled(s, e.loss)
+	return err
 }

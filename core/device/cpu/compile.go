@@ -23,6 +23,9 @@ func (d Device) Compile(p *device.Plan, b device.Bank, threads int) (device.Exec
 		threads = runtime.GOMAXPROCS(0)
 	}
 	e := &exec{p: p, b: bk, checked: d.checked, guards: guards{on: d.checked}}
+	if p.Seq > 0 {
+		e.per = p.Tiles(1)
+	}
 	e.task = e.work
 	for _, c := range p.Stats {
 		e.stats = append(e.stats, newStat(c))
@@ -32,9 +35,13 @@ func (d Device) Compile(p *device.Plan, b device.Bank, threads int) (device.Exec
 		e.regions = append(e.regions, e.prepare(r))
 		e.calls += len(r.Calls)
 	}
-	tiles := (p.Batch + T - 1) / T
+	tiles := p.Tiles(p.Batch)
 	if need, have := 4*int64(tiles)*int64(p.Slab), memory(); have > 0 && need > have {
-		return nil, fmt.Errorf("compile for device cpu: a batch of %d samples needs %.1f GiB, this machine has %.1f: take batches of at most %d", p.Batch, gib(need), gib(have), max(T, have/2/(4*int64(p.Slab))*T))
+		fit := max(T, have/2/(4*int64(p.Slab))*T)
+		if e.per > 0 {
+			fit = max(1, have/2/(4*int64(p.Slab)*int64(e.per)))
+		}
+		return nil, fmt.Errorf("compile for device cpu: a batch of %d samples needs %.1f GiB, this machine has %.1f: take batches of at most %d", p.Batch, gib(need), gib(have), fit)
 	}
 	// The last row of blocks may look at up to 15 rows behind dy.
 	e.arena = e.alloc("the batch's values", tiles*p.Slab+(P-1)*T)
@@ -48,7 +55,7 @@ func (d Device) Compile(p *device.Plan, b device.Bank, threads int) (device.Exec
 	e.lanes = e.alloc("lanes", laneRows*T)
 	e.locals = make([]local, threads)
 	for i := range e.locals {
-		e.locals[i] = local{pad: e.alloc("padded image", e.padded), one: e.alloc("vectors", e.one), buf: e.alloc("scratch", localRows(rows)*T), sums: make([]float64, 2*rows), times: make([]time.Duration, e.calls)}
+		e.locals[i] = local{pad: e.alloc("padded image", e.padded), one: e.alloc("vectors", e.one), attn: e.alloc("scores", e.attn), buf: e.alloc("scratch", localRows(rows)*T), sums: make([]float64, 2*rows), times: make([]time.Duration, e.calls)}
 	}
 	e.pool = newPool(threads)
 	return e, nil
@@ -97,12 +104,12 @@ func (e *exec) prepareCall(c *call) {
 	switch c.Kernel {
 	case device.Linear, device.LinearDX:
 		w := &e.b.ws[c.W[0]]
-		if c.Kernel == device.Linear && e.p.Batch == 1 {
+		if c.Kernel == device.Linear && e.p.Batch == 1 && e.per == 0 {
 			c.tile, e.one = linearOne, max(e.one, w.oneRoom())
 		}
 		c.wide = w.lay == panels && len(w.v)*4 >= wideBytes || w.lay == blocks && mostTiles(w.blk.r) > 1
 	case device.LinearDW:
-		c.cut = cutDW(&e.b.ws[c.W[0]], e.p.Batch)
+		c.cut = cutDW(&e.b.ws[c.W[0]], e.p.Rows(e.p.Batch))
 		c.parts = c.cut.ks * c.cut.ns
 	case device.Conv:
 		c.geo = newGeometry(c.Win, val(c.In[0]), val(c.Out[0]))
@@ -131,11 +138,26 @@ func (e *exec) prepareCall(c *call) {
 		e.stats[c.Stat].pixels = v.H * v.W
 	case device.BiasD:
 		v := val(c.In[0])
-		c.parts = max(1, min(v.C/T, v.Size(T, P)*(e.p.Batch/T)>>18))
+		c.parts = max(1, min(v.C/T, v.Size(T, P)*(e.p.Rows(e.p.Batch)/T)>>18))
 	case device.Update:
 		c.parts = (len(e.b.ws[c.W[0]].v) + maxFloats - 1) / maxFloats
 	case device.CrossEntropy:
 		e.loss = val(c.In[0]).C
+	case device.Attention:
+		c.parts, e.attn = e.p.Batch*c.Attn.Heads, max(e.attn, e.attnRoom(c.Attn))
+	case device.AttentionDX:
+		c.parts, e.attn = e.p.Batch*c.Attn.KVHeads, max(e.attn, e.attnRoom(c.Attn))
+	case device.PartD:
+		c.parts = (len(e.b.ws[c.W[0]].v) + partChannels - 1) / partChannels
+	case device.EmbedD:
+		v := val(c.In[1])
+		c.parts = max(1, min(v.C/T, v.C*e.p.Rows(e.p.Batch)>>16))
+	case device.PositionsD:
+		c.parts = (e.b.ws[c.W[0]].n + P - 1) / P
+	case device.Embed:
+		e.tables = append(e.tables, c.W[0])
+	case device.Rope:
+		c.angles = e.anglesOf(c.Call)
 	}
 	e.rule = e.rule || c.Update || c.Kernel == device.Update
 }

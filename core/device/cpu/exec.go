@@ -19,6 +19,9 @@ var tileKernels = map[device.Kernel]func(e *exec, c *call, l *local, t0, t1 int)
 	device.LinearDX: linearDX, device.ConvDX: convDX, device.Transpose: transpose, device.MaxPoolDX: maxPoolDX,
 	device.AvgPoolDX: avgPoolDX, device.ActDX: actDX, device.FlattenDX: flattenDX, device.DropoutDX: dropout,
 	device.Accum: accum, device.Copy: copyKernel, device.NormDStats: normDStats, device.NormDX: normDX,
+
+	device.Mul: mul, device.LayerNorm: layerNorm, device.RMSNorm: layerNorm, device.Embed: embed, device.Positions: positions,
+	device.Rope: rope, device.LayerNormDX: layerNormDX, device.RMSNormDX: layerNormDX,
 }
 
 // taskKernels compute one part of a result over the whole batch; call.parts
@@ -26,6 +29,8 @@ var tileKernels = map[device.Kernel]func(e *exec, c *call, l *local, t0, t1 int)
 // order of their own, so it does not matter who does which.
 var taskKernels = map[device.Kernel]func(e *exec, c *call, l *local, part int){
 	device.LinearDW: linearDW, device.ConvDW: convDW, device.BiasD: biasD, device.Update: update,
+	device.Attention: attention, device.AttentionDX: attentionDX, device.EmbedD: embedD, device.PositionsD: positionsD,
+	device.PartD: partD,
 }
 
 // serialKernels work on the whole batch.
@@ -59,6 +64,10 @@ type exec struct {
 	one     int       // floats of the largest linear layer's vectors
 	loss    int       // classes of the CrossEntropy, 0 without one
 	rule    bool      // some call runs the optimiser
+	per     int       // tiles of a sequence, 0 without sequences
+	attn    int       // floats of the largest attention's scratch
+	tables  []int     // calls that look up ids
+	angles  []*angles // of rotary positions
 
 	probing bool
 	calls   int
@@ -66,8 +75,8 @@ type exec struct {
 
 	// The run at hand.
 	s        *device.Step
-	n, tiles int
-	full     int // tiles that are full: all, or all but the last
+	n, tiles int // samples, and their tiles
+	labelled int // samples or tokens in the loss
 	opt      [2]optimiser
 	now      *region
 	group    int
@@ -78,6 +87,7 @@ type exec struct {
 type local struct {
 	buf   []float32
 	one   []float32       // vectors of a linear layer, for plans of one sample
+	attn  []float32       // scores, see attnWork
 	pad   []float32       // an image with its padding, for convolutions in blocks
 	sums  []float64       // [2C], C the most channels of a value
 	times []time.Duration // [calls]
@@ -107,6 +117,7 @@ type call struct {
 	serial func(e *exec, c *call)
 	geo    geometry
 	cut    cutting
+	angles *angles  // of Rope
 	off    []uint32 // of a convolution in blocks: where the blocks lie in the image
 }
 
@@ -120,8 +131,11 @@ func (e *exec) Run(s *device.Step) (device.Result, error) {
 		return device.Result{}, fmt.Errorf("run on device cpu: %w", err)
 	}
 	e.s, e.n = s, s.Count()
-	e.tiles, e.full = (e.n+T-1)/T, e.n/T
-	e.res = device.Result{N: e.n}
+	e.tiles, e.labelled = e.p.Tiles(e.n), e.p.Rows(e.n)
+	if e.loss > 0 {
+		e.labelled, _ = e.p.Labelled(s, e.loss)
+	}
+	e.res = device.Result{N: e.labelled}
 	if e.rule {
 		e.opt[0] = newOptimiser(e.p.Optim, s.LR, s.Index, false)
 		e.opt[1] = newOptimiser(e.p.Optim, s.LR, s.Index, true)
@@ -170,10 +184,10 @@ func (e *exec) Run(s *device.Step) (device.Result, error) {
 // laneRows is the number of rows that only clears in one go.
 const laneRows = 64
 
-// markLanes sets all bits of the lanes that are valid in the last tile, if that
-// is partly filled, and none of the others.
+// markLanes sets all bits of the lanes that are valid in the last tile of the batch
+// or of every sequence, if that is partly filled, and none of the others.
 func (e *exec) markLanes() {
-	valid := e.n - e.full*T
+	valid := e.valid(e.tiles-1) % T
 	if valid == e.marked {
 		return
 	}
@@ -293,6 +307,7 @@ func (e *exec) poison() {
 		fill(l.buf)
 		fill(l.pad)
 		fill(l.one)
+		fill(l.attn)
 	}
 	for _, s := range e.stats {
 		s.each(fill)
@@ -314,13 +329,30 @@ func (e *exec) floats(v, t int) []float32 {
 // stride is the distance of tiles in bytes.
 func (e *exec) stride() int { return e.p.Slab * 4 }
 
-// valid is the number of samples in tile t.
-func (e *exec) valid(t int) int { return min(T, e.n-t*T) }
-
-// row is the row of Step.X that sample i comes from.
-func (e *exec) row(i int) int {
-	if e.s.Rows != nil {
-		return int(e.s.Rows[i])
+// valid is the number of samples in tile t, or of tokens of its sequence.
+func (e *exec) valid(t int) int {
+	if e.per > 0 {
+		return min(T, e.p.Seq-t%e.per*T)
 	}
-	return i
+	return min(T, e.n-t*T)
+}
+
+// place is the row of the batch that a valid lane of tile t holds, and source the
+// row of Step.X it comes from: of samples, or of the tokens of all samples.
+func (e *exec) place(t, lane int) int {
+	if e.per > 0 {
+		return t/e.per*e.p.Seq + t%e.per*T + lane
+	}
+	return t*T + lane
+}
+
+func (e *exec) source(t, lane int) int {
+	i := e.place(t, lane)
+	switch {
+	case e.s.Rows == nil:
+		return i
+	case e.per > 0:
+		return int(e.s.Rows[i/e.p.Seq])*e.p.Seq + i%e.p.Seq
+	}
+	return int(e.s.Rows[i])
 }

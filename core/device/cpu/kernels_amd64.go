@@ -552,6 +552,51 @@ func blockOne16AVX2(p *blockArgs)
 //go:noescape
 func blockDW16AVX2(p *blockDWArgs)
 
+// downSumsAVX2 is downSums in assembly.
+//
+//go:noescape
+func downSumsAVX2(p *rowArgs)
+
+// downSquaresAVX2 is downSquares in assembly.
+//
+//go:noescape
+func downSquaresAVX2(p *rowArgs)
+
+// downMaxAVX2 is downMax in assembly.
+//
+//go:noescape
+func downMaxAVX2(p *rowArgs)
+
+// mulRowsAVX2 is mulRows in assembly.
+//
+//go:noescape
+func mulRowsAVX2(p *rowArgs)
+
+// gateRowsAVX2 is gateRows in assembly.
+//
+//go:noescape
+func gateRowsAVX2(p *normArgs)
+
+// hatRowsAVX2 is hatRows in assembly.
+//
+//go:noescape
+func hatRowsAVX2(p *normArgs)
+
+// normSumsAVX2 is normSums in assembly.
+//
+//go:noescape
+func normSumsAVX2(p *normArgs)
+
+// normGradAVX2 is normGrad in assembly.
+//
+//go:noescape
+func normGradAVX2(p *normArgs)
+
+// turnRowsAVX2 is turnRows in assembly.
+//
+//go:noescape
+func turnRowsAVX2(p *turnArgs)
+
 // biasAddAVX2 is biasAdd in assembly.
 //
 //go:noescape
@@ -1212,6 +1257,103 @@ func blockDW16(p *blockDWArgs) {
 		return
 	}
 	blockDWGo(16, p)
+}
+
+// downSums computes the sum of n rows of a, lane by lane, in the one row dst.
+// One call should stay below maxRows rows.
+func downSums(p *rowArgs) {
+	if useAVX2 {
+		downSumsAVX2(p)
+		return
+	}
+	downSumsGo(p)
+}
+
+// downSquares computes Σ (a − b)² over n rows of a, lane by lane; b and dst are one row.
+// dst may be b.
+// One call should stay below maxRows rows.
+func downSquares(p *rowArgs) {
+	if useAVX2 {
+		downSquaresAVX2(p)
+		return
+	}
+	downSquaresGo(p)
+}
+
+// downMax computes the maximum of n rows of a, lane by lane, in the one row dst;
+// it leaves NaN out, and is −∞ of nothing.
+// One call should stay below maxRows rows.
+func downMax(p *rowArgs) {
+	if useAVX2 {
+		downMaxAVX2(p)
+		return
+	}
+	downMaxGo(p)
+}
+
+// mulRows computes dst = a·b over n rows. dst may be a or b.
+// One call should stay below maxRows rows.
+func mulRows(p *rowArgs) {
+	if useAVX2 {
+		mulRowsAVX2(p)
+		return
+	}
+	mulRowsGo(p)
+}
+
+// gateRows computes dst = a·(b − mean) over n rows, mean being one row.
+// dst may be a or b.
+// One call should stay below maxRows rows.
+func gateRows(p *normArgs) {
+	if useAVX2 {
+		gateRowsAVX2(p)
+		return
+	}
+	gateRowsGo(p)
+}
+
+// hatRows computes dst = (a − mean)·rstd over n rows, mean and rstd being one row.
+// dst may be a.
+// One call should stay below maxRows rows.
+func hatRows(p *normArgs) {
+	if useAVX2 {
+		hatRowsAVX2(p)
+		return
+	}
+	hatRowsGo(p)
+}
+
+// normSums computes dst[0] = Σ gamma[i]·a[i] and dst[1] = Σ gamma[i]·a[i]·b[i] over n rows,
+// lane by lane.
+// One call should stay below maxRows rows.
+func normSums(p *normArgs) {
+	if useAVX2 {
+		normSumsAVX2(p)
+		return
+	}
+	normSumsGo(p)
+}
+
+// normGrad computes dst[i] = rstd·(gamma[i]·a[i] − mean[0] − b[i]·mean[1]) over n rows,
+// mean being two rows and rstd one. dst may be a or b.
+// One call should stay below maxRows rows.
+func normGrad(p *normArgs) {
+	if useAVX2 {
+		normGradAVX2(p)
+		return
+	}
+	normGradGo(p)
+}
+
+// turnRows computes dst = a·cos − b·sin and dst2 = b·cos + a·sin over n rows.
+// dst may be a, and dst2 b.
+// One call should stay below maxRows rows.
+func turnRows(p *turnArgs) {
+	if useAVX2 {
+		turnRowsAVX2(p)
+		return
+	}
+	turnRowsGo(p)
 }
 
 // biasAdd adds a bias to rows: dst[i][16] = a[i][16] + b[i]; dst may be a.

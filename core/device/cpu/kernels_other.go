@@ -144,6 +144,67 @@ func blockDW16(p *blockDWArgs) {
 	blockDWGo(16, p)
 }
 
+// downSums computes the sum of n rows of a, lane by lane, in the one row dst.
+// One call should stay below maxRows rows.
+func downSums(p *rowArgs) {
+	downSumsGo(p)
+}
+
+// downSquares computes Σ (a − b)² over n rows of a, lane by lane; b and dst are one row.
+// dst may be b.
+// One call should stay below maxRows rows.
+func downSquares(p *rowArgs) {
+	downSquaresGo(p)
+}
+
+// downMax computes the maximum of n rows of a, lane by lane, in the one row dst;
+// it leaves NaN out, and is −∞ of nothing.
+// One call should stay below maxRows rows.
+func downMax(p *rowArgs) {
+	downMaxGo(p)
+}
+
+// mulRows computes dst = a·b over n rows. dst may be a or b.
+// One call should stay below maxRows rows.
+func mulRows(p *rowArgs) {
+	mulRowsGo(p)
+}
+
+// gateRows computes dst = a·(b − mean) over n rows, mean being one row.
+// dst may be a or b.
+// One call should stay below maxRows rows.
+func gateRows(p *normArgs) {
+	gateRowsGo(p)
+}
+
+// hatRows computes dst = (a − mean)·rstd over n rows, mean and rstd being one row.
+// dst may be a.
+// One call should stay below maxRows rows.
+func hatRows(p *normArgs) {
+	hatRowsGo(p)
+}
+
+// normSums computes dst[0] = Σ gamma[i]·a[i] and dst[1] = Σ gamma[i]·a[i]·b[i] over n rows,
+// lane by lane.
+// One call should stay below maxRows rows.
+func normSums(p *normArgs) {
+	normSumsGo(p)
+}
+
+// normGrad computes dst[i] = rstd·(gamma[i]·a[i] − mean[0] − b[i]·mean[1]) over n rows,
+// mean being two rows and rstd one. dst may be a or b.
+// One call should stay below maxRows rows.
+func normGrad(p *normArgs) {
+	normGradGo(p)
+}
+
+// turnRows computes dst = a·cos − b·sin and dst2 = b·cos + a·sin over n rows.
+// dst may be a, and dst2 b.
+// One call should stay below maxRows rows.
+func turnRows(p *turnArgs) {
+	turnRowsGo(p)
+}
+
 // biasAdd adds a bias to rows: dst[i][16] = a[i][16] + b[i]; dst may be a.
 // One call should stay below maxRows rows.
 func biasAdd(p *rowArgs) {

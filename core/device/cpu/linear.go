@@ -204,6 +204,9 @@ func linearDW(e *exec, c *call, _ *local, part int) {
 	for p := ni * all / c.cut.ns; p < (ni+1)*all/c.cut.ns; p++ {
 		for t := 0; t < e.tiles; t += dwTiles {
 			a := mulArgs{inner: T, outer: min(dwTiles, e.tiles-t), aOuter: e.stride(), bOuter: e.stride(), acc: min(t, 1)}
+			if c.Accum {
+				a.acc = 1
+			}
 			a.b = at(dyT, t*e.stride()+p*panelBytes)
 			for k := k0; k < k1; {
 				mr := run(k1 - k)

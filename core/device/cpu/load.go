@@ -2,8 +2,8 @@ package cpu
 
 import "unsafe"
 
-// load fills tiles with samples, [C][H][W] in files and [H][W][C] here. Samples
-// past the end of the batch are zero.
+// load fills tiles with samples, [C][H][W] in files and [H][W][C] here, or with
+// tokens. Lanes past the end of the batch or of a sequence are zero.
 func load(e *exec, c *call, _ *local, t0, t1 int) {
 	v := e.p.Vals[c.Out[0]]
 	pixels := v.H * v.W
@@ -11,12 +11,12 @@ func load(e *exec, c *call, _ *local, t0, t1 int) {
 		var rows [T]unsafe.Pointer
 		for lane := range rows {
 			rows[lane] = ptr(e.zeros)
-			switch i := t*T + lane; {
-			case i >= e.n:
-			case c.S[0] == 1: // not data: one row for each sample of the batch
-				rows[lane] = ptr(e.s.OutGrad[i*v.C*pixels:])
+			switch {
+			case lane >= e.valid(t):
+			case c.S[0] == 1: // not data: one row for each row of the batch
+				rows[lane] = ptr(e.s.OutGrad[e.place(t, lane)*v.C*pixels:])
 			default:
-				rows[lane] = ptr(e.s.X[e.row(i)*v.C*pixels:])
+				rows[lane] = ptr(e.s.X[e.source(t, lane)*v.C*pixels:])
 			}
 		}
 		dst := e.at(c.Out[0], t)
@@ -49,14 +49,14 @@ func gather(rows *[T]unsafe.Pointer, from int, dst unsafe.Pointer, n, stride int
 	}
 }
 
-// store copies a value out as [C][H][W] per sample.
+// store copies a value out as [C][H][W] per sample, or [C] per token.
 func (e *exec) store(to []float32, v int) {
 	shape := e.p.Vals[v]
 	pixels := shape.H * shape.W
 	for t := range e.tiles {
 		x := e.floats(v, t)
 		for lane := range e.valid(t) {
-			y := to[(t*T+lane)*shape.C*pixels:]
+			y := to[e.place(t, lane)*shape.C*pixels:]
 			for ch := range shape.C {
 				for p := range pixels {
 					y[ch*pixels+p] = x[(p*shape.C+ch)*T+lane]

@@ -40,7 +40,7 @@ func affine(dst, x, scale, shift []float32) {
 // only clears the lanes of dst[rows][T] past the end of the batch when tile t is
 // the last one and partly filled.
 func (e *exec) only(t int, dst []float32) {
-	if t < e.full {
+	if e.valid(t) == T {
 		return
 	}
 	for len(dst) > 0 {
@@ -79,7 +79,7 @@ func normStats(e *exec, c *call, l *local, t0, t1 int) {
 		clear(sum)
 		for i := 0; i < len(x); i += pixel {
 			a := x[i : i+pixel]
-			if t >= e.full {
+			if e.valid(t) < T {
 				a = rows
 				copy(a, x[i:])
 				e.only(t, a)

@@ -73,7 +73,7 @@ func dropout(e *exec, c *call, _ *local, t0, t1 int) {
 			a, b := (*row)(x[i:]), (*row)(y[i:])
 			for lane := range a {
 				b[lane] = 0
-				if device.DropoutAt(stream, t*T+lane, i/T) >= limit {
+				if device.DropoutAt(stream, e.place(t, lane), i/T) >= limit {
 					b[lane] = a[lane] * scale
 				}
 			}

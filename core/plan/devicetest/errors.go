@@ -252,7 +252,7 @@ func testCompileErrors(t *testing.T, dev device.Device) {
 // Allocations: after the first, a run makes no garbage that the collector would
 // have to stop the training for.
 func Allocations(t *testing.T, dev device.Device) {
-	for _, mod := range []model{mixed(), joinModels()[0], poolModels()[0]} {
+	for _, mod := range []model{mixed(), joinModels()[0], poolModels()[0], gptModel()} {
 		for _, mode := range []plan.Mode{plan.Infer, plan.Train} {
 			t.Run(mod.name+"/"+modeName(mode), func(t *testing.T) {
 				r := newReady(t, dev, mod.net(t), plan.Options{Mode: mode, Batch: 40, Optim: device.Optim{Kind: device.AdamW, Beta1: 0.9, Beta2: 0.999, Eps: 1e-8}})

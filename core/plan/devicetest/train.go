@@ -102,14 +102,18 @@ func testBits(t *testing.T, dev device.Device) {
 		x = b.Op("relu2", "relu", b.Op("add", "add", x, convolve(b, "c2", y, 18, square(3, 1, 1, 1), true)))
 		b.Linear("out", b.Op("flat", "flatten", b.Op("mean", "globalavgpool", x)), 10)
 	}}
-	for _, mod := range []model{big, image} {
+	for _, mod := range []model{big, image, gptModel()} {
 		for _, f := range formats {
 			m := mod.net(t)
 			j := job{m: m, mode: plan.Train, optim: device.Optim{Momentum: 0.9, WeightDecay: 0.01}, lr: 0.05, batch: 200, ns: []int{150, 200}, seed: 1}
 			if j.formats = choose(m, dev, f.blocks); f.blocks != tensor.Dense && len(j.formats) == 0 {
 				continue
 			}
+			if mod.batch > 0 {
+				j.batch, j.ns = mod.batch, []int{mod.batch * 2 / 3, mod.batch}
+			}
 			switch {
+			case mod.batch > 0:
 			case dev.Name() == "ref": // slow, and one thread whatever it is told
 				j.batch, j.ns = 10, []int{10}
 			case testing.Short():

@@ -80,6 +80,7 @@ func kernels() []kernel {
 	add("mulC", "is mulF for rows of C cStride bytes apart. mr is one of panelCuts.", product{am: 4, ak: 64}, []int{16}, []int{5, 6})
 	add("mulD", "is mulC in float64: C[m][8] (+)= Σ A[m,k]·B[k][8], A[m,k] at a + 8m + 128k.", product{am: 8, ak: 128, double: true}, []int{16}, []int{5, 6})
 	ks = append(ks, blockKernels()...)
+	ks = append(ks, tokenKernels()...)
 	return append(ks,
 		kernel{name: "biasAdd", args: "rowArgs", doc: "adds a bias to rows: dst[i][16] = a[i][16] + b[i]; dst may be a.\n// One call should stay below maxRows rows.", avx2: biasAdd},
 		kernel{name: "biasReLU", args: "rowArgs", doc: "is biasAdd, then max(·, 0); NaN stays NaN.\n// One call should stay below maxRows rows.", avx2: biasReLU},
