@@ -30,7 +30,7 @@ func newEngine(m *graph.Model, o engineOptions) (*engine, error) {
 	r := rand.New(rand.NewPCG(1, 2))
 	var formats []plan.Choice
 	if layers := m.Layers(); o.format != tensor.Dense {
-		if !o.all {
+		if last := layers[len(layers)-1]; !o.all && last.Node == len(m.Nodes)-1 {
 			layers = layers[:len(layers)-1]
 		}
 		for _, l := range layers {
@@ -66,7 +66,15 @@ func newEngine(m *graph.Model, o engineOptions) (*engine, error) {
 		return nil, err
 	}
 	e := &engine{ex: ex, plan: p}
-	e.step = device.Step{X: random(r, o.batch*m.Input().Len()), Labels: make([]int32, o.batch), N: o.batch, LR: 1e-3, Index: 1}
+	e.step = device.Step{X: random(r, o.batch*m.Input().Len()), Labels: make([]int32, p.Rows(o.batch)), N: o.batch, LR: 1e-3, Index: 1}
+	if m.Nodes[0].Op == "embedding" {
+		for i := range e.step.X {
+			e.step.X[i] = float32(r.IntN(m.Params[m.Nodes[0].Params[0]].Shape[0]))
+		}
+	}
+	for i := range e.step.Labels {
+		e.step.Labels[i] = int32(r.IntN(m.Classes()))
+	}
 	if o.mode == plan.Infer {
 		e.step.Out = make([]float32, o.batch*m.Values[m.Output].Len())
 	}

@@ -19,6 +19,7 @@ type bnet struct {
 	name    string
 	zoo     string
 	sizes   []int // of an MLP
+	gpt     *zoo.GPT
 	input   []int // of a sample
 	batches []int
 }
@@ -28,10 +29,15 @@ var nets = []bnet{
 	{name: "784-1024-1024-10", sizes: []int{784, 1024, 1024, 10}, input: []int{784}, batches: []int{128, 256}},
 	{name: "lenet-5", zoo: "lenet-5", input: []int{1, 28, 28}, batches: []int{64}},
 	{name: "resnet-8", zoo: "resnet-8", input: []int{3, 32, 32}, batches: []int{64}},
+	// Tokens are bytes.
+	{name: "gpt 4×256", gpt: &zoo.GPT{Layers: 4, Width: 256, Heads: 4, Vocabulary: 256, Tokens: 128}, batches: []int{8}},
 }
 
 // build makes the model, new each time: masks change it.
 func (n bnet) build() (*graph.Model, error) {
+	if n.gpt != nil {
+		return n.gpt.Build(n.name, 1)
+	}
 	if n.zoo != "" {
 		m, _, err := zoo.New(n.zoo, 1, zoo.Input{C: n.input[0], H: n.input[1], W: n.input[2]}, 10)
 		return m, err
@@ -52,7 +58,10 @@ func (n bnet) build() (*graph.Model, error) {
 
 func (n bnet) question(batch, threads int) question {
 	q := question{Net: n.zoo, Sizes: n.sizes, Input: n.input, Batch: batch, Threads: threads}
-	if n.zoo == "" {
+	switch {
+	case n.gpt != nil:
+		q.Net, q.Sizes = "gpt", []int{n.gpt.Layers, n.gpt.Width, n.gpt.Heads, n.gpt.Vocabulary, n.gpt.Tokens}
+	case n.zoo == "":
 		q.Net = "mlp"
 	}
 	return q
@@ -87,7 +96,7 @@ func Train(o Options) error {
 		}
 		for _, mode := range []string{"eager", "compile"} {
 			for _, last := range []bool{false, true} {
-				if last && n.zoo == "" {
+				if last && n.zoo == "" { // no images
 					continue
 				}
 				q := n.question(batch, threads)
@@ -156,6 +165,10 @@ func Infer(o Options) error {
 	shares := []share{{tensor.Dense, 0}, {tensor.Single, 0.9}, {tensor.Block4, 0.9}, {tensor.Block16, 0.9}, {tensor.Block16, 0.95}}
 	return o.each("infer", []int{1, 64}, func(p *peers, n bnet, batch, threads int) ([]contender, error) {
 		cs, err := n.ours(plan.Infer, batch, threads, shares)
+		if n.gpt != nil && p != nil && o.Say != nil {
+			p = nil
+			o.Say("ONNX Runtime is left out for " + n.name + ": sequences are not exported to ONNX yet")
+		}
 		if err != nil || p == nil {
 			return cs, err
 		}

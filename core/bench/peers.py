@@ -24,6 +24,8 @@ def net(spec):
         return nn.Sequential(
             nn.Conv2d(1, 6, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2),
             nn.Flatten(), nn.Linear(400, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10))
+    if spec["net"] == "gpt":
+        return gpt(*spec["sizes"])
     if spec["net"] != "resnet-8":
         raise ValueError(f"no peer of {spec['net']}")
 
@@ -45,6 +47,39 @@ def net(spec):
         Residual(16, 16, 1), Residual(16, 32, 2), Residual(32, 64, 2), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 10))
 
 
+def gpt(layers, width, heads, vocabulary, tokens):
+    """GPT-2's architecture with a tied head, as zoo.GPT builds it."""
+    import torch
+    import torch.nn as nn
+    from torch.nn import functional
+
+    class Block(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
+            self.qkv, self.proj = nn.Linear(width, 3 * width), nn.Linear(width, width)
+            self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
+
+        def forward(self, x):
+            b, t, c = x.shape
+            q, k, v = (y.view(b, t, heads, c // heads).transpose(1, 2) for y in self.qkv(self.norm1(x)).split(width, 2))
+            y = functional.scaled_dot_product_attention(q, k, v, is_causal=True)
+            x = x + self.proj(y.transpose(1, 2).reshape(b, t, c))
+            return x + self.mlp(self.norm2(x))
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.wte, self.wpe = nn.Embedding(vocabulary, width), nn.Embedding(tokens, width)
+            self.blocks, self.norm = nn.Sequential(*(Block() for _ in range(layers))), nn.LayerNorm(width)
+
+        def forward(self, ids):
+            x = self.wte(ids) + self.wpe(torch.arange(ids.shape[1]))
+            return functional.linear(self.norm(self.blocks(x)), self.wte.weight).flatten(0, 1)
+
+    return Net()
+
+
 def train(spec):
     """A training step: forward, cross-entropy, backward, SGD with momentum."""
     import torch
@@ -52,7 +87,12 @@ def train(spec):
     model = net(spec)
     if spec.get("channels_last"):
         model = model.to(memory_format=torch.channels_last)
-    x, y = torch.rand(spec["batch"], *spec["input"]), torch.randint(0, 10, (spec["batch"],))
+    if spec["net"] == "gpt":
+        vocabulary, tokens = spec["sizes"][3:]
+        x = torch.randint(0, vocabulary, (spec["batch"], tokens))
+        y = torch.randint(0, vocabulary, (spec["batch"] * tokens,))
+    else:
+        x, y = torch.rand(spec["batch"], *spec["input"]), torch.randint(0, 10, (spec["batch"],))
     if spec.get("channels_last"):
         x = x.contiguous(memory_format=torch.channels_last)
     opt = torch.optim.SGD(model.parameters(), lr=1e-3, momentum=0.9)
