@@ -187,7 +187,8 @@ func (k Kernel) Scope() Scope {
 // Conv.
 type Act uint8
 
-// Activation functions. GELU is the exact one, x·Φ(x) with erf. At their corners
+// Activation functions. GELU is the exact one, x·Φ(x) with erf; GELUTanh is
+// x/2·(1 + tanh(√(2/π)·(x + 0.044715·x³))), GPT-2's. At their corners
 // ReLU′(0) = 0 and HardSwish′(±3) is the middle part's; ReLU′ of NaN is 0.
 const (
 	NoAct Act = iota
@@ -196,11 +197,12 @@ const (
 	SiLU
 	HardSwish
 	Tanh
+	GELUTanh
 )
 
 // String is the function's common name.
 func (a Act) String() string {
-	return [...]string{"none", "relu", "gelu", "silu", "hardswish", "tanh"}[a]
+	return [...]string{"none", "relu", "gelu", "silu", "hardswish", "tanh", "gelu_tanh"}[a]
 }
 
 // FromOutput reports whether the derivative is taken from y instead of x.

@@ -151,7 +151,7 @@ func (b *Net) Rope(name string, in, heads int, base float64) int {
 	return b.add(name, "rope", Attrs{Heads: heads, Base: base}, nil, in)
 }
 
-// Op adds a node without parameters: relu, gelu, silu, hardswish, tanh,
+// Op adds a node without parameters: relu, gelu, gelu_tanh, silu, hardswish, tanh,
 // flatten, add, mul, globalavgpool, softmax.
 func (b *Net) Op(name, op string, in ...int) int { return b.add(name, op, Attrs{}, nil, in...) }
 

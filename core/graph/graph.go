@@ -33,6 +33,14 @@ type Value struct {
 // Len is the number of elements of one sample.
 func (v Value) Len() int { return v.C * v.H * v.W * max(v.Seq, 1) }
 
+// check tests that a sample has no more elements than a tensor may have.
+func (v Value) check() error {
+	if v.Seq > 0 {
+		return tensor.Shape{v.Seq, v.C, v.H, v.W}.Check()
+	}
+	return tensor.Shape{v.C, v.H, v.W}.Check()
+}
+
 // String is C×H×W, or Seq×C of a sequence.
 func (v Value) String() string {
 	if v.Seq > 0 {
@@ -227,7 +235,7 @@ func (m *Model) Verify() error {
 	}
 	if v := m.Values[0]; v.C < 1 || v.H < 1 || v.W < 1 || v.Seq < 0 {
 		return fmt.Errorf("model %q: input of %v: each size must be at least 1", m.Name, v)
-	} else if err := (tensor.Shape{v.C, v.H, v.W, max(v.Seq, 1)}).Check(); err != nil {
+	} else if err := v.check(); err != nil {
 		return fmt.Errorf("model %q: input: %w", m.Name, err)
 	}
 	names := map[string]bool{}
@@ -288,7 +296,7 @@ func (m *Model) Verify() error {
 		if v.C < 1 || v.H < 1 || v.W < 1 {
 			return fmt.Errorf("node %s (%s): output of %v is empty", n.Name, n.Op, v)
 		}
-		if err := (tensor.Shape{v.C, v.H, v.W, max(v.Seq, 1)}).Check(); err != nil {
+		if err := v.check(); err != nil {
 			return fmt.Errorf("node %s (%s): output: %w", n.Name, n.Op, err)
 		}
 		m.Values[n.Out] = v

@@ -2,7 +2,7 @@ package graph
 
 import "pare/core/device"
 
-// relu, gelu (exact), silu, hardswish, tanh: y = f(x), element by element.
+// relu, gelu (exact), gelu_tanh (its approximation), silu, hardswish, tanh: y = f(x), element by element.
 // The derivative is taken from y for relu and tanh, from x otherwise.
 func init() {
 	for name, row := range map[string]struct {
@@ -11,6 +11,7 @@ func init() {
 	}{
 		"relu": {device.ReLU, "Relu"}, "gelu": {device.GELU, "Gelu"}, "silu": {device.SiLU, "Sigmoid, Mul"},
 		"hardswish": {device.HardSwish, "HardSwish"}, "tanh": {device.Tanh, "Tanh"},
+		"gelu_tanh": {device.GELUTanh, "Gelu"},
 	} {
 		register(&Op{
 			Name: name, ONNX: row.onnx,

@@ -23,6 +23,8 @@ func actRows(f device.Act, y, x []float32) {
 			reluRows(&a)
 		case device.GELU:
 			geluRows(&a)
+		case device.GELUTanh:
+			geluTanhRows(&a)
 		case device.SiLU:
 			siluRows(&a)
 		case device.HardSwish:
@@ -56,6 +58,8 @@ func actGrad(f device.Act, dx, dy, v []float32) {
 			reluGrad(&a)
 		case device.GELU:
 			geluGrad(&a)
+		case device.GELUTanh:
+			geluTanhGrad(&a)
 		case device.SiLU:
 			siluGrad(&a)
 		case device.HardSwish:

@@ -21,6 +21,13 @@ var acts = map[device.Act]struct{ f, grad func(v float64) float64 }{
 	device.HardSwish: {func(x float64) float64 { return x * min(max(x+3, 0), 6) / 6 }, func(x float64) float64 {
 		return step(x > 3) + step(x >= -3 && x <= 3)*(x/3+0.5)
 	}},
+	device.GELUTanh: {func(x float64) float64 { return x * sigmoid(geluArg(x)) }, func(x float64) float64 {
+		s := sigmoid(geluArg(x))
+		if s == 0 || s == 1 {
+			return s
+		}
+		return s + x*s*(1-s)*2*math.Sqrt(2/math.Pi)*(1+3*0.044715*x*x)
+	}},
 	device.Tanh: {math.Tanh, func(y float64) float64 { return 1 - y*y }},
 }
 

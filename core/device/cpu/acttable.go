@@ -4,7 +4,7 @@ import "math"
 
 // actTable holds the constants of the activation kernels, 8 copies each; see
 // internal/gen/act.go for the order and the sources.
-var actTable = func() (t [36][8]float32) {
+var actTable = func() (t [40][8]float32) {
 	bits := math.Float32frombits
 	for i, v := range []float32{
 		1, 0.5, 1.0 / 3, 2, 3, 6, -0.5, // one half third two three six minusHalf
@@ -19,6 +19,8 @@ var actTable = func() (t [36][8]float32) {
 		0.3989422804014327,                                                                          // rootTwoPi: 1/√(2π)
 		0.625,                                                                                       // tanhCut
 		-5.70498872745e-3, 2.06390887954e-2, -5.37397155531e-2, 1.33314422036e-1, -3.33332819422e-1, // t0 …
+		1.5957691216057308, 0.07135481627159817, 3 * 0.07135481627159817, // gtA gtB gtC: 2·√(2/π), that ·0.044715
+		12, // gtCut
 	} {
 		for j := range t[i] {
 			t[i][j] = v

@@ -637,6 +637,16 @@ func geluRowsAVX2(p *rowArgs)
 //go:noescape
 func geluGradAVX2(p *rowArgs)
 
+// geluTanhRowsAVX2 is geluTanhRows in assembly.
+//
+//go:noescape
+func geluTanhRowsAVX2(p *rowArgs)
+
+// geluTanhGradAVX2 is geluTanhGrad in assembly.
+//
+//go:noescape
+func geluTanhGradAVX2(p *rowArgs)
+
 // siluRowsAVX2 is siluRows in assembly.
 //
 //go:noescape
@@ -1434,6 +1444,26 @@ func geluGrad(p *rowArgs) {
 		return
 	}
 	geluGradGo(p)
+}
+
+// geluTanhRows computes dst = x/2·(1+tanh(√(2/π)·(x+0.044715·x³))) of a over n rows. dst may be a.
+// One call should stay below maxActRows rows.
+func geluTanhRows(p *rowArgs) {
+	if useAVX2 {
+		geluTanhRowsAVX2(p)
+		return
+	}
+	geluTanhRowsGo(p)
+}
+
+// geluTanhGrad computes dst = a·f′(b) over n rows, f being geluTanhRows: dx from dy and x.
+// dst may be a or b. One call should stay below maxActRows rows.
+func geluTanhGrad(p *rowArgs) {
+	if useAVX2 {
+		geluTanhGradAVX2(p)
+		return
+	}
+	geluTanhGradGo(p)
 }
 
 // siluRows computes dst = x/(1+e^−x) of a over n rows. dst may be a.

@@ -253,6 +253,18 @@ func geluGrad(p *rowArgs) {
 	geluGradGo(p)
 }
 
+// geluTanhRows computes dst = x/2·(1+tanh(√(2/π)·(x+0.044715·x³))) of a over n rows. dst may be a.
+// One call should stay below maxActRows rows.
+func geluTanhRows(p *rowArgs) {
+	geluTanhRowsGo(p)
+}
+
+// geluTanhGrad computes dst = a·f′(b) over n rows, f being geluTanhRows: dx from dy and x.
+// dst may be a or b. One call should stay below maxActRows rows.
+func geluTanhGrad(p *rowArgs) {
+	geluTanhGradGo(p)
+}
+
 // siluRows computes dst = x/(1+e^−x) of a over n rows. dst may be a.
 // One call should stay below maxActRows rows.
 func siluRows(p *rowArgs) {

@@ -51,6 +51,25 @@ func geluGradGo(p *rowArgs) {
 	})
 }
 
+// geluArg is 2·√(2/π)·(x + 0.044715·x³): (1 + tanh z)/2 is the sigmoid of 2z.
+func geluArg(x float64) float64 {
+	return 2 * math.Sqrt(2/math.Pi) * (x + 0.044715*x*x*x)
+}
+
+func geluTanhRowsGo(p *rowArgs) {
+	p.eachFloat(func(x, _ float64) float64 { return x * sigmoid(geluArg(x)) })
+}
+
+func geluTanhGradGo(p *rowArgs) {
+	p.eachFloat(func(dy, x float64) float64 {
+		s := sigmoid(geluArg(x))
+		if s == 0 || s == 1 { // x may be anything
+			return dy * s
+		}
+		return dy * (s + x*s*(1-s)*2*math.Sqrt(2/math.Pi)*(1+3*0.044715*x*x))
+	})
+}
+
 func siluRowsGo(p *rowArgs) { p.eachFloat(func(x, _ float64) float64 { return x * sigmoid(x) }) }
 
 func siluGradGo(p *rowArgs) {

@@ -38,6 +38,8 @@ func actFn(f device.Act, x float64) float64 {
 		return x * clamp6(x+3) / 6
 	case device.Tanh:
 		return math.Tanh(x)
+	case device.GELUTanh:
+		return x * sigmoid(geluArg*(x+0.044715*x*x*x))
 	}
 	return x
 }
@@ -65,6 +67,12 @@ func actD(f device.Act, v float64) float64 {
 		}
 	case device.Tanh:
 		return 1 - v*v
+	case device.GELUTanh:
+		s := sigmoid(geluArg * (v + 0.044715*v*v*v))
+		if s == 0 || s == 1 { // v may be anything
+			return s
+		}
+		return s + v*s*(1-s)*geluArg*(1+3*0.044715*v*v)
 	}
 	return 1
 }
@@ -72,6 +80,9 @@ func actD(f device.Act, v float64) float64 {
 // normCDF is Φ, the distribution function of the normal distribution. Erfc
 // keeps its precision where Φ is small.
 func normCDF(x float64) float64 { return math.Erfc(-x/math.Sqrt2) / 2 }
+
+// geluArg is 2·√(2/π): (1 + tanh z)/2 is the sigmoid of 2z.
+var geluArg = 2 * math.Sqrt(2/math.Pi)
 
 func sigmoid(x float64) float64 { return 1 / (1 + math.Exp(-x)) }
 

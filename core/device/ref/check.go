@@ -135,7 +135,7 @@ func checkArgs(p *device.Plan, ws []device.Weight, c *device.Call) error {
 			return fmt.Errorf("weight %s does not train", ws[c.W[0]].Name)
 		}
 	}
-	if c.Act > device.Tanh {
+	if c.Act > device.GELUTanh {
 		return fmt.Errorf("activation %d is not known to this device", c.Act)
 	}
 	return nil

@@ -60,6 +60,9 @@ func Export(m *graph.Model, o Options) ([]byte, error) {
 	if err := m.Verify(); err != nil {
 		return nil, fmt.Errorf("onnx: %w", err)
 	}
+	if m.Input().Seq > 0 {
+		return nil, fmt.Errorf("onnx: %s works on sequences, which are not written to ONNX yet: take safetensors", m.Name)
+	}
 	e := &exporter{
 		m: m, g: &Graph{Name: m.Name}, root: make([]int, len(m.Values)), name: make([]string, len(m.Values)),
 		rank: make([]int, len(m.Values)), taken: map[string]bool{o.Input: true, o.Output: true}, nodes: map[string]bool{},

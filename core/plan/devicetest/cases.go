@@ -199,7 +199,7 @@ func poolModels() (l []model) {
 
 // rowModels cover what works element by element or channel by channel.
 func rowModels() (l []model) {
-	for _, f := range []string{"relu", "gelu", "silu", "hardswish", "tanh"} {
+	for _, f := range []string{"relu", "gelu", "gelu_tanh", "silu", "hardswish", "tanh"} {
 		l = append(l,
 			vectorNet(f+"/behind-linear", 7, func(b *graph.Net) {
 				b.Linear("out", b.Op("f", f, spread(b, b.Linear("in", 0, 19))), 3)

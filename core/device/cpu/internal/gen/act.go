@@ -10,7 +10,7 @@ import (
 // AVX2 cannot broadcast an operand.
 
 // constants of actTable, in its order.
-var actNames = strings.Fields("one half third two three six minusHalf sign abs log2e ln2hi ln2lo expLo expHi e0 e1 e2 e3 e4 e5 bias rootHalf erfP erf1 erf2 erf3 erf4 erf5 rootTwoPi tanhCut t0 t1 t2 t3 t4")
+var actNames = strings.Fields("one half third two three six minusHalf sign abs log2e ln2hi ln2lo expLo expHi e0 e1 e2 e3 e4 e5 bias rootHalf erfP erf1 erf2 erf3 erf4 erf5 rootTwoPi tanhCut t0 t1 t2 t3 t4 gtA gtB gtC gtCut")
 
 // k is the operand for a constant.
 func k(name string) string {
@@ -160,6 +160,45 @@ func siluRows(a *asm) {
 		sigmoid(a, 0, 2)
 		a.op("VMULPS Y2, Y0, Y0")
 	})
+}
+
+// geluTanhRows: x·σ(u), u = gtA·x + gtB·x³.
+func geluTanhRows(a *asm) {
+	eachHalf(a, false, func() {
+		geluArg(a, 0, 7, 5, 6)
+		sigmoid(a, 5, 2)
+		a.op("VMULPS Y2, Y0, Y0")
+	})
+}
+
+// geluTanhGrad: f′ = s + x·s·(1 − s)·u′, u′ = gtA + gtC·x².
+func geluTanhGrad(a *asm) {
+	eachHalf(a, true, func() {
+		geluArg(a, 1, 1, 5, 6)
+		sigmoid(a, 5, 2)
+		a.op("VMOVUPS %s, Y3", k("gtC"))
+		a.op("VFMADD213PS %s, Y6, Y3", k("gtA"))
+		a.op("VMULPS Y1, Y3, Y3") // x·u′
+		a.op("VMOVUPS %s, Y4", k("one"))
+		a.op("VSUBPS Y2, Y4, Y5") // 1 − s
+		a.op("VFMADD213PS Y4, Y5, Y3")
+		a.op("VMULPS Y2, Y3, Y3")
+		a.op("VMULPS Y3, Y0, Y0")
+	})
+}
+
+// geluArg clamps Y[x], as it lies in Y[c], to where the sigmoid still differs from
+// 0 and 1, so that nothing becomes infinite; a NaN stays. It puts gtA·x + gtB·x³
+// into Y[u] and x² into Y[sq].
+func geluArg(a *asm, x, c, u, sq int) {
+	a.op("VMOVUPS %s, Y%d", k("gtCut"), u)
+	a.op("VMINPS Y%d, Y%d, Y%d", x, u, c)
+	a.op("VXORPS %s, Y%d, Y%d", k("sign"), u, u)
+	a.op("VMAXPS Y%d, Y%d, Y%d", c, u, c)
+	a.op("VMULPS Y%d, Y%d, Y%d", c, c, sq)
+	a.op("VMOVUPS %s, Y%d", k("gtB"), u)
+	a.op("VFMADD213PS %s, Y%d, Y%d", k("gtA"), sq, u)
+	a.op("VMULPS Y%d, Y%d, Y%d", c, u, u)
 }
 
 // siluGrad: f′ = s·(1 + x·(1 − s)).

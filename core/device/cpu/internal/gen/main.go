@@ -90,6 +90,8 @@ func kernels() []kernel {
 		kernel{name: "scaleRows", args: "rowArgs", doc: "computes dst = a·b over n rows, b being one row for all of them.\n// dst may be a. One call should stay below maxRows rows.", avx2: scaleRows},
 		kernel{name: "geluRows", args: "rowArgs", doc: "computes dst = x·Φ(x) of a over n rows. dst may be a.\n// One call should stay below maxActRows rows.", avx2: geluRows},
 		kernel{name: "geluGrad", args: "rowArgs", doc: "computes dst = a·gelu′(b) over n rows: dx from dy and x. dst may be a or b.\n// One call should stay below maxActRows rows.", avx2: geluGrad},
+		kernel{name: "geluTanhRows", args: "rowArgs", doc: "computes dst = x/2·(1+tanh(√(2/π)·(x+0.044715·x³))) of a over n rows. dst may be a.\n// One call should stay below maxActRows rows.", avx2: geluTanhRows},
+		kernel{name: "geluTanhGrad", args: "rowArgs", doc: "computes dst = a·f′(b) over n rows, f being geluTanhRows: dx from dy and x.\n// dst may be a or b. One call should stay below maxActRows rows.", avx2: geluTanhGrad},
 		kernel{name: "siluRows", args: "rowArgs", doc: "computes dst = x/(1+e^−x) of a over n rows. dst may be a.\n// One call should stay below maxActRows rows.", avx2: siluRows},
 		kernel{name: "siluGrad", args: "rowArgs", doc: "computes dst = a·silu′(b) over n rows: dx from dy and x. dst may be a or b.\n// One call should stay below maxActRows rows.", avx2: siluGrad},
 		kernel{name: "hardSwishRows", args: "rowArgs", doc: "computes dst = x·min(max(x+3, 0), 6)/6 of a over n rows. dst may be a.\n// One call should stay below maxActRows rows.", avx2: hardSwishRows},
