@@ -1,0 +1,149 @@
+package hf_test
+
+import (
+	"encoding/json"
+	"math"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"pare/core/device"
+	"pare/core/device/cpu"
+	"pare/core/device/ref"
+	"pare/core/model/hf"
+	"pare/core/plan"
+)
+
+// oracles is a folder with hf-gpt2, hf-llama and hf-qwen2, computed by transformers:
+// that of PARE_ORACLES, or what of it is kept in testdata.
+func oracles() string {
+	if dir := os.Getenv("PARE_ORACLES"); dir != "" {
+		return dir
+	}
+	return "testdata"
+}
+
+// reference is reference.json.
+type reference struct {
+	InputIDs  [][]int32          `json:"input_ids"`
+	Logits    []float64          `json:"logits"`
+	Loss      float64            `json:"loss"`
+	GradNorms map[string]float64 `json:"grad_norms"`
+	AdamW     struct {
+		LR          float64    `json:"lr"`
+		Betas       [2]float32 `json:"betas"`
+		Eps         float32    `json:"eps"`
+		WeightDecay float32    `json:"weight_decay"`
+		Losses      []float64  `json:"losses"`
+	} `json:"adamw"`
+}
+
+// TestOracleCausalLM: logits, loss, gradients and eight steps of AdamW of models
+// that transformers made, on the reference device and on the processor.
+func TestOracleCausalLM(t *testing.T) {
+	for _, name := range []string{"hf-gpt2", "hf-llama", "hf-qwen2"} {
+		dir := filepath.Join(oracles(), name)
+		if _, err := os.Stat(dir); err != nil && os.Getenv("PARE_ORACLES") == "" {
+			continue // testdata holds some of them
+		}
+		for _, dev := range []device.Device{ref.New(), cpu.New()} {
+			t.Run(name+"/"+dev.Name(), func(t *testing.T) { causal(t, dir, dev) })
+		}
+	}
+}
+
+func causal(t *testing.T, dir string, dev device.Device) {
+	text, err := os.ReadFile(filepath.Join(dir, "reference.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want reference
+	if err := json.Unmarshal(text, &want); err != nil {
+		t.Fatal(err)
+	}
+	d, err := hf.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, tokens := len(want.InputIDs), len(want.InputIDs[0])
+	m, err := d.Graph(tokens)
+	if err != nil {
+		t.Fatal(err)
+	}
+	step := &device.Step{N: n, Index: 1, LR: float32(want.AdamW.LR), Out: make([]float32, len(want.Logits))}
+	for _, ids := range want.InputIDs {
+		for k, id := range ids {
+			step.X = append(step.X, float32(id))
+			label := int32(device.NoLabel) // the last token has none to predict
+			if k+1 < tokens {
+				label = ids[k+1]
+			}
+			step.Labels = append(step.Labels, label)
+		}
+	}
+	optim := device.Optim{Kind: device.AdamW, Beta1: want.AdamW.Betas[0], Beta2: want.AdamW.Betas[1], Eps: want.AdamW.Eps, WeightDecay: want.AdamW.WeightDecay}
+	bank, err := dev.NewBank(plan.Weights(m, nil), optim.Slots())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, p := range m.Params {
+		if err := bank.Set(i, p.Data); err != nil {
+			t.Fatal(err)
+		}
+	}
+	exec := func(mode plan.Mode) device.Exec {
+		p, err := plan.Build(m, dev, plan.Options{Mode: mode, Batch: n, Optim: optim})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ex, err := dev.Compile(p, bank, 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { ex.Close() })
+		return ex
+	}
+	run := func(ex device.Exec) device.Result {
+		res, err := ex.Run(step)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return res
+	}
+	res := run(exec(plan.Grads))
+	if d := math.Abs(res.Loss - want.Loss); !(d < 1e-5) || res.N != n*(tokens-1) {
+		t.Errorf("loss %.7f over %d tokens, want %.7f over %d", res.Loss, res.N, want.Loss, n*(tokens-1))
+	}
+	worst, largest := 0.0, 0.0
+	for i, v := range want.Logits {
+		worst, largest = math.Max(worst, math.Abs(v-float64(step.Out[i]))), math.Max(largest, math.Abs(v))
+	}
+	if !(worst <= 1e-5*math.Max(largest, 1)) {
+		t.Errorf("logits are off by up to %g", worst)
+	}
+	if len(want.GradNorms) != len(m.Params) {
+		t.Errorf("%d parameters, want %d", len(m.Params), len(want.GradNorms))
+	}
+	for i, p := range m.Params {
+		g := make([]float32, len(p.Data))
+		if err := bank.Grad(i, g); err != nil {
+			t.Fatal(err)
+		}
+		sum := 0.0
+		for _, v := range g {
+			sum += float64(v) * float64(v)
+		}
+		w, ok := want.GradNorms[p.Name]
+		// The gradient of a bias of keys is nothing but rounding.
+		if d := math.Abs(math.Sqrt(sum) - w); !ok || !(d <= 1e-4*w+1e-7) {
+			t.Errorf("gradient of %s has the norm %g, want %g (known: %v)", p.Name, math.Sqrt(sum), w, ok)
+		}
+	}
+	train := exec(plan.Train)
+	for i, w := range want.AdamW.Losses {
+		step.Index = int64(i + 1)
+		if res := run(train); !(math.Abs(res.Loss-w) < 2e-5) {
+			t.Errorf("loss before step %d is %.6f, want %.6f", i+1, res.Loss, w)
+		}
+	}
+}
