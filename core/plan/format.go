@@ -3,7 +3,6 @@ package plan
 import (
 	"fmt"
 	"math"
-	"slices"
 
 	"pare/core/device"
 	"pare/core/graph"
@@ -15,63 +14,19 @@ type Choice struct {
 	Param  int
 	Name   string // layer
 	Format tensor.Format
-	Why    string
-}
-
-// Prices are what a training step of a layer costs in each format, as a share of
-// the dense kernels' time: fixed + perStored · (share of the values stored). The
-// keys are the formats' words. A run writes its prices into its recipe, so that
-// the choice is the same when it resumes, and when the recipe runs again.
-type Prices struct {
-	Linear map[string][2]float64 `toml:"linear,omitempty" json:"linear,omitempty"`
-	Conv   map[string][2]float64 `toml:"conv,omitempty" json:"conv,omitempty"`
-}
-
-// DefaultPrices are those of BenchmarkStep and BenchmarkConvStep of
-// core/device/cpu on Zen 4.
-func DefaultPrices() Prices {
-	return Prices{
-		Linear: map[string][2]float64{"1×1": {0.06, 1.75}, "4×1": {0.03, 1.1}, "8×1": {0.03, 1.05}, "16×1": {0.03, 1.05}},
-		Conv:   map[string][2]float64{"1×1": {0.2, 2.2}, "4×1": {0.1, 1.2}, "8×1": {0.1, 1.1}, "16×1": {0.1, 1.1}},
-	}
-}
-
-// Known reports whether there are prices at all.
-func (p Prices) Known() bool { return len(p.Linear)+len(p.Conv) > 0 }
-
-// Check refuses words that are no format and figures that are no cost.
-func (p Prices) Check() error {
-	for key, l := range map[string]map[string][2]float64{"plan.linear": p.Linear, "plan.conv": p.Conv} {
-		for word, v := range l {
-			if !slices.ContainsFunc(tensor.Blocks, func(f tensor.Format) bool { return f.String() == word }) {
-				return fmt.Errorf("%s has a price for %q: the formats are 1×1, 4×1, 8×1 and 16×1", key, word)
-			}
-			for _, x := range v {
-				if !(x >= 0 && x <= 1e6) {
-					return fmt.Errorf("%s.%s = %v: a price is fixed and per stored value, both 0 or more", key, word, v)
-				}
-			}
-		}
-	}
-	return nil
-}
-
-// of is the price of a format for one kind of layer.
-func (p Prices) of(k device.Kernel, f tensor.Format) (fixed, perStored float64, ok bool) {
-	l := p.Linear
-	if k == device.Conv {
-		l = p.Conv
-	}
-	v, ok := l[f.String()]
-	return v[0], v[1], ok
+	// Cost is what a training step of the layer is expected to take, as a share of
+	// the dense kernels' time; 1 for a dense layer.
+	Cost float64
+	Why  string
 }
 
 // margin is how much cheaper than dense a format must be expected to be: the
 // choice must not make a layer slower.
 const margin = 0.85
 
-// Choose picks a format for every layer. What it returns is written to the
-// session before it takes effect.
+// Choose picks a format for every layer: a function of the model, the device's
+// kernels and the prices alone. What it returns is written to the session before
+// it takes effect.
 func Choose(m *graph.Model, dev device.Device, prices Prices) []Choice {
 	var cs []Choice
 	for _, l := range m.Layers() {
@@ -82,7 +37,7 @@ func Choose(m *graph.Model, dev device.Device, prices Prices) []Choice {
 
 func choose(m *graph.Model, dev device.Device, prices Prices, l graph.Layer) Choice {
 	p := m.Params[l.Param]
-	c := Choice{Param: l.Param, Name: l.Name, Format: tensor.Dense}
+	c := Choice{Param: l.Param, Name: l.Name, Format: tensor.Dense, Cost: 1}
 	zeros := float64(p.Mask.Zeros()) / float64(p.Shape.Len())
 	kernel := device.Linear
 	if m.Nodes[l.Node].Op == "conv2d" {
@@ -96,32 +51,44 @@ func choose(m *graph.Model, dev device.Device, prices Prices, l graph.Layer) Cho
 		c.Why = "no zeros"
 		return c
 	}
-	best, cost, stored := tensor.Dense, 1.0, 1.0
-	pattern, least := tensor.Dense, math.Inf(1) // the mask's own: the highest blocks that store nothing more
+	n, k := p.Shape[0], p.Shape[1:].Len()
+	// The cheapest format, and the mask's own: the highest blocks that store
+	// nothing more.
+	best, own := offer{cost: math.Inf(1)}, offer{stored: math.Inf(1)}
 	for _, f := range tensor.Blocks {
-		fixed, perStored, ok := prices.of(kernel, f)
+		fixed, perStored, ok := prices.of(kernel, f, n, k)
 		if !ok || !dev.Supports(kernel, f) {
 			continue
 		}
-		share := storedShare(p, f)
-		if t := fixed + perStored*share; t < cost {
-			best, cost, stored = f, t, share
+		o := offer{format: f, stored: storedShare(p, f), from: paysFrom(fixed, perStored, padding(f, n))}
+		o.cost = fixed + perStored*o.stored*padding(f, n)
+		if o.cost < best.cost {
+			best = o
 		}
-		if share <= least+1e-9 {
-			pattern, least = f, share
+		if o.stored <= own.stored+1e-9 {
+			own = o
 		}
 	}
 	switch {
-	case pattern == tensor.Dense:
+	case own.format == tensor.Dense:
 		c.Why = fmt.Sprintf("no gain here: %.0f %% zeros, but %s has no sparse %s kernel", 100*zeros, dev.Name(), kernel)
-	case cost > margin:
-		fixed, perStored, _ := prices.of(kernel, pattern)
-		c.Why = fmt.Sprintf("no gain yet: %.0f %% zeros, %v kernels pay from %.0f %%", 100*zeros, pattern, 100*(1-(margin-fixed)/perStored))
+	case best.cost <= margin:
+		c.Format, c.Cost = best.format, best.cost
+		c.Why = fmt.Sprintf("skips %.0f %% of the multiply-adds, expected %.2f of the dense time", 100*(1-best.stored), best.cost)
+	case own.from >= 1:
+		c.Why = fmt.Sprintf("no gain here: %.0f %% zeros, but %v kernels do not pay in a layer of this size", 100*zeros, own.format)
 	default:
-		c.Format = best
-		c.Why = fmt.Sprintf("skips %.0f %% of the multiply-adds", 100*(1-stored))
+		c.Why = fmt.Sprintf("no gain yet: %.0f %% zeros, expected %.2f of the dense time, %v kernels pay from %.0f %%", 100*zeros, own.cost, own.format, 100*own.from)
 	}
 	return c
+}
+
+// offer is what one format would do for a layer.
+type offer struct {
+	format tensor.Format
+	stored float64 // share of the values
+	cost   float64 // expected share of the dense time
+	from   float64 // share of zeros from which the format is taken
 }
 
 // storedShare is the share of the values of a matrix that format f stores.

@@ -110,13 +110,14 @@ func TestCutEqualsMask(t *testing.T) {
 func TestBlocksArePacked(t *testing.T) {
 	for name, in := range map[string]zoo.Input{"lenet-5": {C: 1, H: 12, W: 12}, "resnet-8": {C: 3, H: 8, W: 8}} {
 		m := zooModel(t, name, in)
+		cost := map[string][2]float64{"1×1": {0.1, 2}, "4×1": {0.1, 1.2}, "8×1": {0.1, 1.1}, "16×1": {0.1, 1.1}}
 		for pattern, want := range map[string]tensor.Format{"block4x1": tensor.Block4, "block8x1": tensor.Block8, "block16x1": tensor.Block8, "element": tensor.Single} {
 			set, _, err := Masks(m, Spec{Score: "magnitude", Pattern: pattern, Distribution: "layer", Skip: []string{"out"}}, 0.8)
 			if err != nil {
 				t.Fatal(err)
 			}
 			pared := apply(t, m, set)
-			choices := plan.Choose(pared, ref.New(), plan.DefaultPrices())
+			choices := plan.Choose(pared, ref.New(), plan.Prices{Linear: cost, Conv: cost})
 			for _, c := range choices {
 				if c.Format != want && c.Name != "out" {
 					t.Errorf("%s %s, %s: runs as %v: %s", name, c.Name, pattern, c.Format, c.Why)

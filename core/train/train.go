@@ -71,7 +71,7 @@ func (t *Trainer) build(state [][][]float32) error {
 	t.Choices = plan.Choose(m, t.dev, t.o.Prices)
 	if t.o.Dense {
 		for i := range t.Choices {
-			t.Choices[i].Format, t.Choices[i].Why = 0, "dense on request"
+			t.Choices[i].Format, t.Choices[i].Cost, t.Choices[i].Why = 0, 1, "dense on request"
 		}
 	}
 	t.Weights = plan.Weights(m, t.Choices)
