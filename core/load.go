@@ -16,7 +16,6 @@ import (
 	"pare/core/graph"
 	"pare/core/model/onnx"
 	"pare/core/model/zoo"
-	"pare/core/plan"
 	"pare/core/tensor"
 )
 
@@ -227,7 +226,7 @@ func (r *run) fillRecipe() {
 		t.Schedule = p.LRSchedule
 	}
 	if !r.r.Plan.Known() {
-		r.r.Plan = plan.DefaultPrices()
+		r.r.Plan = Prices(r.dev)
 	}
 	if q := r.set.Prep; len(q.Mean) > 0 {
 		r.r.Data.Scale, r.r.Data.Mean, r.r.Data.Std = q.Scale, q.Mean, q.Std

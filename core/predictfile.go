@@ -56,7 +56,7 @@ func PredictFile(m *graph.Model, dev device.Device, path string, threads int) (*
 		}
 	}
 	b := n / f
-	c := plan.Choose(m, dev, plan.DefaultPrices())
+	c, _ := Choices(m, dev)
 	ws := plan.Weights(m, c)
 	p, err := plan.Build(m, dev, plan.Options{Mode: plan.Infer, Batch: min(max(b, 1), predictBatch)})
 	if err != nil {

@@ -36,8 +36,9 @@ type Recipe struct {
 	Budget   BudgetSpec `toml:"budget"`
 	Hardware HWSpec     `toml:"hardware"`
 	Deploy   DeploySpec `toml:"deploy"`
-	// Plan is what the formats of weights cost; filled in when the run starts, so
-	// that a saved recipe runs on the same kernels.
+	// Plan is what the formats of weights cost, see Prices; filled in when the run
+	// starts, before any choice is made, so that it resumes and a saved recipe runs
+	// on the same kernels.
 	Plan plan.Prices `toml:"plan,omitempty"`
 	// Decisions are what a person did while the run this recipe was saved from
 	// went on; a new run repeats them at the same steps.

@@ -46,6 +46,7 @@ func TestMain(m *testing.M) {
 	sockets := dir + "/s"
 	socketDir = func() string { return sockets }
 	os.Setenv(envSockets, sockets)
+	os.Setenv("XDG_CACHE_HOME", dir+"/c")
 	code := m.Run()
 	os.RemoveAll(dir)
 	os.Exit(code)

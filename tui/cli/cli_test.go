@@ -21,7 +21,14 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == sessions.Verb || os.Getenv("PARE_TEST_MAIN") != "" {
 		os.Exit(Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 	}
-	os.Exit(m.Run())
+	dir, err := os.MkdirTemp("", "pare-cli-")
+	if err != nil {
+		panic(err)
+	}
+	os.Setenv("XDG_CACHE_HOME", dir) // prices are the machine's, but not the user's
+	code := m.Run()
+	os.RemoveAll(dir)
+	os.Exit(code)
 }
 
 // call runs the command line in this process.

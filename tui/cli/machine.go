@@ -38,7 +38,7 @@ func (e *env) doctor() *cobra.Command {
 				return json.NewEncoder(e.out).Encode(map[string]any{
 					"pare": Version, "go": runtime.Version(), "os": runtime.GOOS, "arch": runtime.GOARCH,
 					"machine": hwprofiles.CPUModel(), "cpus": runtime.NumCPU(), "device": dev.Name(), "isa": dev.ISA(), "tile": dev.Tile(), "panel": dev.Panel(),
-					"profile": hw.Name, "energy_source": m.Source(), "energy_tier": m.Tier(), "sources": m.Sources(), "sessions": dir,
+					"profile": hw.Name, "energy_source": m.Source(), "energy_tier": m.Tier(), "sources": m.Sources(), "prices": core.PricesFile(), "sessions": dir,
 				})
 			}
 			w := tabwriter.NewWriter(e.out, 0, 0, 2, ' ', 0)
@@ -59,6 +59,7 @@ func (e *env) doctor() *cobra.Command {
 					fmt.Fprintf(w, "\t\tfix: %s\n", s.Fix)
 				}
 			}
+			fmt.Fprintf(w, "prices\t%s keeps what formats of weights cost here, once measured; remove it to measure again\n", dash(core.PricesFile()))
 			fmt.Fprintf(w, "sessions\t%s\n", dir)
 			return w.Flush()
 		},

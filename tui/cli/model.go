@@ -39,13 +39,19 @@ type layerInfo struct {
 	Zeros  int    `json:"zeros"`
 	MACs   int64  `json:"macs"`
 	Format string `json:"format"`
-	Why    string `json:"why"`
+	// Expected is the time of a training step of the layer, as a share of the dense
+	// kernels'.
+	Expected float64 `json:"expected"`
+	Why      string  `json:"why"`
 }
 
 func (e *env) inspect() *cobra.Command {
 	return &cobra.Command{
 		Use: "inspect MODEL", Short: "layers, params, zeros, MACs, bytes, and the kernel each layer runs on", Args: takes(1, 1),
-		Long: "inspect shows a zoo model, an .onnx file, or a .safetensors file written by pare.",
+		Long: `inspect shows a zoo model, an .onnx file, or a .safetensors file written by pare.
+The format of each layer is the one whose training step is expected to be the
+fastest, by what formats cost on this machine. That is measured once, in about half
+a second, when a model with zeros is met (pare doctor says where it is kept).`,
 		RunE: func(_ *cobra.Command, args []string) error {
 			m, err := e.openModel(args[0])
 			if err != nil {
@@ -56,7 +62,8 @@ func (e *env) inspect() *cobra.Command {
 				return err
 			}
 			why := map[int]plan.Choice{}
-			for _, c := range plan.Choose(m, dev, plan.DefaultPrices()) {
+			choices, prices := core.Choices(m, dev)
+			for _, c := range choices {
 				why[c.Param] = c
 			}
 			var rows []layerInfo
@@ -67,7 +74,7 @@ func (e *env) inspect() *cobra.Command {
 				v := m.Values[n.Out]
 				r := layerInfo{
 					Name: l.Name, Op: n.Op, Shape: p.Shape, Out: [3]int{v.C, v.H, v.W}, Params: p.Shape.Len(), Zeros: p.Mask.Zeros(),
-					MACs: int64(p.Shape.Len()) * int64(v.H) * int64(v.W), Format: why[l.Param].Format.String(), Why: why[l.Param].Why,
+					MACs: int64(p.Shape.Len()) * int64(v.H) * int64(v.W), Format: why[l.Param].Format.String(), Expected: why[l.Param].Cost, Why: why[l.Param].Why,
 				}
 				rows, macs, zeros = append(rows, r), macs+r.MACs, zeros+r.Zeros
 			}
@@ -79,7 +86,7 @@ func (e *env) inspect() *cobra.Command {
 			if e.json {
 				return json.NewEncoder(e.out).Encode(map[string]any{
 					"name": m.Name, "input": [3]int{in.C, in.H, in.W}, "classes": m.Classes(),
-					"params": all, "prunable": prunable, "zeros": zeros, "macs": macs, "bytes_resident_f32": bytes, "device": dev.Name(), "isa": dev.ISA(), "layers": rows,
+					"params": all, "prunable": prunable, "zeros": zeros, "macs": macs, "bytes_resident_f32": bytes, "device": dev.Name(), "isa": dev.ISA(), "prices": prices.Source, "layers": rows,
 				})
 			}
 			fmt.Fprintf(e.out, "%s: input %d×%d×%d, %d classes, %s params (%s prunable), %s MACs a sample, %s as float32\n\n", m.Name, in.C, in.H, in.W, m.Classes(), plain.Count(all), plain.Count(prunable), plain.Count(macs), plain.Bytes(bytes))
@@ -88,7 +95,11 @@ func (e *env) inspect() *cobra.Command {
 			for _, r := range rows {
 				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%.1f %%\t%s\t%s\t%s\n", r.Name, r.Op, plain.Shape(r.Shape), plain.Shape(r.Out[:]), plain.Count(int64(r.Params)), 100*float64(r.Zeros)/float64(r.Params), plain.Count(r.MACs), r.Format, r.Why)
 			}
-			return w.Flush()
+			if err := w.Flush(); err != nil || zeros == 0 {
+				return err
+			}
+			_, err = fmt.Fprintf(e.out, "\nwhat formats cost: %s\n", prices.Source)
+			return err
 		},
 	}
 }

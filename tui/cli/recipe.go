@@ -64,7 +64,7 @@ var recipeKeys = map[string]struct{ text, sample string }{
 
 	"deploy.formats": {"files to write", ""},
 
-	"plan":     {"what formats of weights cost; written by pare into a saved recipe, so that it runs on the same kernels", ""},
+	"plan":     {"what formats of weights cost, as measured when the run began; written by pare into a saved recipe, so that it runs on the same kernels", ""},
 	"decision": {"what a person did during the run that this recipe was saved from; repeated at the same steps", ""},
 }
 
