@@ -9,6 +9,8 @@ import (
 	"math"
 	"slices"
 	"time"
+
+	"pare/core/plan"
 )
 
 // Row is one contender in one case.
@@ -28,8 +30,9 @@ type Options struct {
 	Rounds  int           // of interleaved windows; at least 5 for a claim
 	Window  time.Duration // length of a window
 	Threads []int
-	Filter  string // of cases: those that contain it; "" all
-	Python  string // interpreter with torch or onnxruntime for the peers; "" none
+	Filter  string      // of cases: those that contain it; "" all
+	Python  string      // interpreter with torch or onnxruntime for the peers; "" none
+	Prices  plan.Prices // by which Chooser's formats are chosen
 	Report  func(Row)
 	Say     func(text string) // what was left out and why; may be nil
 }

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"pare/core/plan"
 )
 
 func TestMeasure(t *testing.T) {
@@ -51,10 +53,11 @@ func TestVerbs(t *testing.T) {
 		"layers":  {Kernels, "layer 256×784", []string{"pare dense linear", "pare dense linear.dw", "pare 1×1 at 90 % linear.dx"}},
 		"train":   {Train, "lenet-5", []string{"pare dense", "pare 4×1 at 90 %"}},
 		"infer":   {Infer, "784-300-100-10 batch 1", []string{"pare dense", "pare 16×1 at 90 %"}},
+		"chooser": {Chooser, "784-300-100-10 batch 128", []string{"pare dense", "pare dense again", "1×1 at 10 %: 3 dense", "1×1 at 95 %: 2 in 1×1, 1 dense", "4×1 at 90 %: 2 in 4×1, 1 dense"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := map[string]Row{}
-			o := Options{Rounds: 1, Window: time.Microsecond, Threads: []int{2}, Filter: c.filter, Report: func(r Row) { got[r.Who] = r }}
+			o := Options{Rounds: 1, Window: time.Microsecond, Threads: []int{2}, Filter: c.filter, Prices: plan.DefaultPrices(), Report: func(r Row) { got[r.Who] = r }}
 			if err := c.run(o); err != nil {
 				t.Fatal(err)
 			}

@@ -13,9 +13,10 @@ import (
 
 // engine is a model on the cpu device with random weights, masks and data.
 type engine struct {
-	ex   device.Exec
-	plan *device.Plan
-	step device.Step
+	ex     device.Exec
+	plan   *device.Plan
+	step   device.Step
+	chosen []plan.Choice // by prices
 }
 
 type engineOptions struct {
@@ -24,6 +25,7 @@ type engineOptions struct {
 	share               // of blocks that random masks drop, and their format
 	all            bool // also in the last layer
 	inGrad         bool
+	prices         *plan.Prices // the chooser picks the formats, whatever the masks' is
 }
 
 func newEngine(m *graph.Model, o engineOptions) (*engine, error) {
@@ -40,6 +42,9 @@ func newEngine(m *graph.Model, o engineOptions) (*engine, error) {
 		}
 	}
 	dev, rule := cpu.New(), device.Optim{Momentum: 0.9}
+	if o.prices != nil {
+		formats = plan.Choose(m, dev, *o.prices)
+	}
 	ws := plan.Weights(m, formats)
 	bank, err := dev.NewBank(ws, rule.Slots())
 	if err != nil {
@@ -65,7 +70,7 @@ func newEngine(m *graph.Model, o engineOptions) (*engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &engine{ex: ex, plan: p}
+	e := &engine{ex: ex, plan: p, chosen: formats}
 	e.step = device.Step{X: random(r, o.batch*m.Input().Len()), Labels: make([]int32, p.Rows(o.batch)), N: o.batch, LR: 1e-3, Index: 1}
 	if m.Nodes[0].Op == "embedding" {
 		for i := range e.step.X {

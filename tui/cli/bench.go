@@ -18,15 +18,16 @@ import (
 
 func (e *env) bench() *cobra.Command {
 	c := &cobra.Command{
-		Use: "bench", Short: "measure: kernels, train, infer, sparsity", Args: takes(0, 0),
+		Use: "bench", Short: "measure: kernels, train, infer, chooser, sparsity", Args: takes(0, 0),
 		RunE: func(*cobra.Command, []string) error {
-			return usagef("say what: pare bench kernels, train, infer or sparsity")
+			return usagef("say what: pare bench kernels, train, infer, chooser or sparsity")
 		},
 	}
 	c.AddCommand(
 		e.benchSpeed("kernels", "products of matrices and layers, beside gonum and OpenBLAS", bench.Kernels),
 		e.benchSpeed("train", "training steps, dense and with zeros, beside PyTorch", bench.Train),
 		e.benchSpeed("infer", "inferences, dense and with zeros, beside ONNX Runtime", bench.Infer),
+		e.benchSpeed("chooser", "training steps in the formats that are chosen, beside dense ones", e.benchChooser),
 		e.benchSparsity(),
 	)
 	return c
@@ -65,10 +66,21 @@ have random masks: the time depends on the number of zeros, not on the values.`,
 	c.Flags().DurationVar(&o.Window, "window", 60*time.Millisecond, "length of a turn")
 	c.Flags().IntSliceVar(&threads, "on", []int{1, 2}, "numbers of threads to measure with")
 	c.Flags().StringVar(&o.Filter, "only", "", "cases whose name contains this")
-	if use != "kernels" {
+	if use == "train" || use == "infer" {
 		c.Flags().StringVar(&o.Python, "python", "", "Python with torch (train) or onnxruntime (infer): measures these beside us")
 	}
 	return c
+}
+
+// benchChooser measures with the prices a run would take.
+func (e *env) benchChooser(o bench.Options) error {
+	dev, err := core.OpenDevice("cpu")
+	if err != nil {
+		return err
+	}
+	o.Prices = core.Prices(dev)
+	o.Say("what formats cost: " + o.Prices.Source)
+	return bench.Chooser(o)
 }
 
 // speedTable prints rows as they come: JSON lines, or a Markdown table a case.
