@@ -2,7 +2,6 @@ package cpu
 
 import (
 	"fmt"
-	"math"
 
 	"pare/core/device"
 	"pare/core/tensor"
@@ -27,9 +26,9 @@ type weight struct {
 	v    []float32
 	g    []float32   // nil when the weight does not train
 	s    [][]float32 // [slots]
-	// keep has all bits set at kept places and none at the others; nil when
+	// keep has a bit for each kept place, see maskRows; nil when
 	// everything stored is kept.
-	keep []float32
+	keep []uint16
 
 	blk *packed // of layout blocks
 }
@@ -108,10 +107,10 @@ func (b *bank) make(w *weight, d device.Weight) error {
 		}
 	}
 	if d.Mask.Zeros() > 0 {
-		keep, kept := make([]float32, size), 0
+		keep, kept := newBits(size), 0
 		w.each(func(logical, stored int) {
 			if d.Mask.Kept(logical) {
-				keep[stored] = math.Float32frombits(^uint32(0))
+				keep[stored/T] |= 1 << (stored % T)
 				kept++
 			}
 		})

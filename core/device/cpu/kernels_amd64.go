@@ -687,6 +687,11 @@ func addRowsAVX2(p *rowArgs)
 //go:noescape
 func andRowsAVX2(p *rowArgs)
 
+// maskBitsAVX2 is maskBits in assembly.
+//
+//go:noescape
+func maskBitsAVX2(p *rowArgs)
+
 // largerRowsAVX2 is largerRows in assembly.
 //
 //go:noescape
@@ -1545,6 +1550,16 @@ func andRows(p *rowArgs) {
 		return
 	}
 	andRowsGo(p)
+}
+
+// maskBits computes dst = a where the bit of b is set, else 0, over n rows; b has 16 bits
+// a row. dst may be a. One call should stay below maxRows rows.
+func maskBits(p *rowArgs) {
+	if useAVX2 {
+		maskBitsAVX2(p)
+		return
+	}
+	maskBitsGo(p)
 }
 
 // largerRows computes dst = max(a, b) over n rows; a NaN in either wins. dst may be a

@@ -7478,6 +7478,34 @@ row:
 	VZEROUPPER
 	RET
 
+// func maskBitsAVX2(p *args)
+TEXT ·maskBitsAVX2(SB), NOSPLIT, $0-8
+	MOVQ p+0(FP), DI
+	VMOVDQU ·bitOf(SB), Y12
+	VMOVDQU ·bitOf+32(SB), Y13
+	MOVQ rowArgs_dst(DI), DX
+	MOVQ rowArgs_a(DI), SI
+	MOVQ rowArgs_n(DI), CX
+	MOVQ rowArgs_b(DI), BX
+	PCALIGN $32
+row:
+	VPBROADCASTW (BX), Y2
+	VPAND Y12, Y2, Y3
+	VPCMPEQD Y12, Y3, Y3
+	VANDPS 0(SI), Y3, Y0
+	VPAND Y13, Y2, Y4
+	VPCMPEQD Y13, Y4, Y4
+	VANDPS 32(SI), Y4, Y1
+	VMOVUPS Y0, (DX)
+	VMOVUPS Y1, 32(DX)
+	ADDQ $64, SI
+	ADDQ $64, DX
+	ADDQ $2, BX
+	DECQ CX
+	JNZ row
+	VZEROUPPER
+	RET
+
 // func largerRowsAVX2(p *args)
 TEXT ·largerRowsAVX2(SB), NOSPLIT, $0-8
 	MOVQ p+0(FP), DI

@@ -314,6 +314,12 @@ func andRows(p *rowArgs) {
 	andRowsGo(p)
 }
 
+// maskBits computes dst = a where the bit of b is set, else 0, over n rows; b has 16 bits
+// a row. dst may be a. One call should stay below maxRows rows.
+func maskBits(p *rowArgs) {
+	maskBitsGo(p)
+}
+
 // largerRows computes dst = max(a, b) over n rows; a NaN in either wins. dst may be a
 // or b. One call should stay below maxRows rows.
 func largerRows(p *rowArgs) {

@@ -4,24 +4,10 @@ package cpu
 // memory: the mask, and the optimiser's step while the part is in the cache.
 func (e *exec) settle(c *call, w *weight, from, to int) {
 	if w.keep != nil {
-		maskRows(w.g[from:to], w.keep[from:to])
+		maskRows(w.g[from:to], w.keep, from)
 	}
 	if c.Update {
 		e.step(w, from, to)
-	}
-}
-
-// maskRows clears x where keep has no bits.
-func maskRows(x, keep []float32) {
-	for len(x) >= T {
-		n := min(len(x)/T, maxRows)
-		andRows(&rowArgs{dst: ptr(x), a: ptr(x), b: ptr(keep), n: n})
-		x, keep = x[n*T:], keep[n*T:]
-	}
-	for i := range x {
-		if keep[i] == 0 {
-			x[i] = 0
-		}
 	}
 }
 
