@@ -20,20 +20,22 @@ var choiceZeros = []int{10, 20, 30, 40, 50, 60, 70, 80, 90, 95}
 // last. What it says at the end is the claim to look at: a chosen format is never
 // slower than dense. Dense runs twice: the difference is the noise.
 func Chooser(o Options) error {
-	var dense Row
-	var median, least, again beside
+	var rows []Row // of a case: dense, the choices, dense again
+	var median, least, noise beside
 	report := o.Report
 	o.Report = func(r Row) {
-		switch r.Who {
-		case denseWho:
-			dense = r
-		case denseWho + " again":
-			again.raise(r, r.Value/dense.Value)
-		default:
-			median.raise(r, r.Value/dense.Value)
-			least.raise(r, r.Lo/dense.Lo)
-		}
 		report(r)
+		rows = append(rows, r)
+		if r.Who != againWho {
+			return
+		}
+		first := rows[0]
+		noise.raise(r, max(r.Value/first.Value, first.Value/r.Value))
+		for _, c := range rows[1 : len(rows)-1] {
+			median.raise(c, 2*c.Value/(first.Value+r.Value))
+			least.raise(c, c.Lo/min(first.Lo, r.Lo))
+		}
+		rows = nil
 	}
 	for _, n := range append([]bnet{tiny}, nets...) {
 		name := fmt.Sprintf("%s batch %d", n.name, n.batches[0])
@@ -53,12 +55,12 @@ func Chooser(o Options) error {
 	if o.Say != nil {
 		o.Say("the slowest choice beside dense, medians: " + median.String())
 		o.Say("by the shortest turns, which other processes disturb least: " + least.String())
-		o.Say("dense beside itself, medians: " + again.String())
+		o.Say("dense beside itself, medians: " + noise.String())
 	}
 	return nil
 }
 
-const denseWho = "pare dense"
+const denseWho, againWho = "pare dense", "pare dense again"
 
 // beside is the row that takes the most time, as a share of dense.
 type beside struct {
@@ -106,7 +108,7 @@ func (n bnet) chosen(batch, threads int, prices plan.Prices) ([]contender, error
 			}
 		}
 	}
-	return cs, add(denseWho+" again", share{}, nil)
+	return cs, add(againWho, share{}, nil)
 }
 
 // formatsOf counts the formats of a net: "2 in 4×1, 1 dense".

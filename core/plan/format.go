@@ -78,7 +78,7 @@ func choose(m *graph.Model, dev device.Device, prices Prices, l graph.Layer) Cho
 	case own.from >= 1:
 		c.Why = fmt.Sprintf("no gain here: %.0f %% zeros, but %v kernels do not pay in a layer of this size", 100*zeros, own.format)
 	default:
-		c.Why = fmt.Sprintf("no gain yet: %.0f %% zeros, expected %.2f of the dense time, %v kernels pay from %.0f %%", 100*zeros, own.cost, own.format, 100*own.from)
+		c.Why = fmt.Sprintf("no gain yet: %.0f %% zeros, %v kernels pay from %.0f %% (now expected %.2f of the dense time)", 100*zeros, own.format, 100*own.from, own.cost)
 	}
 	return c
 }
