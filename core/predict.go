@@ -72,7 +72,18 @@ func Predict(m *graph.Model, dev device.Device, hw hwprofiles.Profile, rec *Reci
 			l.Note = e.Note
 		}
 	}
+	if p := dev.Panel(); rec.Prune.Pattern == "neuron" && p > 1 && (rec.Prune.RoundTo == 0 || rec.Prune.RoundTo%p != 0) {
+		l.Note = joined(l.Note, fmt.Sprintf("kernels here take %d channels at a time and fill up what is missing: keep multiples (prune.round_to = %d)", p, p))
+	}
 	return l, nil
+}
+
+// joined puts two notes into one line.
+func joined(a, b string) string {
+	if a == "" {
+		return b
+	}
+	return a + "; " + b
 }
 
 // hwCosts turns a plan's calls into the profile's plain numbers, with a share of

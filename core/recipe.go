@@ -104,7 +104,8 @@ type PruneSpec struct {
 	RewindStep   int64    `toml:"rewind_step"`  // iterative: −1 no rewind, k ≥ 0 = weights of baseline step k
 	LR           float64  `toml:"lr"`           // 0 = half the baseline's
 	LRSchedule   string   `toml:"lr_schedule"`
-	Skip         []string `toml:"skip"` // layers left dense
+	RoundTo      int      `toml:"round_to,omitempty"` // neuron: keep a multiple of so many channels, 0 = any number
+	Skip         []string `toml:"skip"`               // layers left dense
 }
 
 // FloorSpec is the lowest accuracy accepted: either points under the baseline,
@@ -257,6 +258,8 @@ func (r *Recipe) Check() error {
 		return fmt.Errorf("train.warmup = %d: must not be negative", t.Warmup)
 	case p.Schedule == "iterative" && p.Levels < 1:
 		return fmt.Errorf("prune.levels = %d: iterative pruning needs at least one level", p.Levels)
+	case p.RoundTo < 0:
+		return fmt.Errorf("prune.round_to = %d: give the number of channels to keep multiples of, 0 for any number", p.RoundTo)
 	case p.RewindStep < -1:
 		return fmt.Errorf("prune.rewind_step = %d: give −1 (no rewind) or a step of the baseline", p.RewindStep)
 	case p.RewindStep >= 0 && t.Epochs == 0 && p.RewindStep > 0:

@@ -48,6 +48,7 @@ var recipeKeys = map[string]struct{ text, sample string }{
 	"prune.epochs":       {"length of the stage (iterative: of each level)", ""},
 	"prune.every":        {"cubic: steps between two changes of the masks, 0 = a twentieth of the stage", ""},
 	"prune.levels":       {"iterative: number of levels", ""},
+	"prune.round_to":     {"neuron: keep a multiple of so many channels, 0 = any number; kernels here take 16 at a time", "16"},
 	"prune.rewind_step":  {"iterative: −1 none, else go back to the weights of this step of the baseline", ""},
 	"prune.lr":           {"learning rate of the stage; half the baseline's by default", "0.01"},
 	"prune.lr_schedule":  {"constant, cosine or step", ""},
