@@ -32,7 +32,7 @@ func (d Device) Compile(p *device.Plan, b device.Bank, threads int) (device.Exec
 	}
 	for i := range p.Regions {
 		r := &p.Regions[i]
-		e.regions = append(e.regions, e.prepare(r))
+		e.regions = append(e.regions, e.prepare(r)...)
 		e.calls += len(r.Calls)
 	}
 	tiles := p.Tiles(p.Batch)
@@ -66,9 +66,9 @@ func gib(bytes int64) float64 { return float64(bytes) / (1 << 30) }
 // localRows is the scratch a worker needs for values of c channels.
 func localRows(c int) int { return 2*c + (4*c+T-1)/T + 2*P }
 
-// prepare works out a region.
-func (e *exec) prepare(r *device.Region) region {
-	out := region{scope: r.Scope}
+// prepare works out a region, and one behind it if gradients are settled later.
+func (e *exec) prepare(r *device.Region) []region {
+	out, after := region{scope: r.Scope}, region{scope: device.Task}
 	for k := range r.Calls {
 		c := call{Call: &r.Calls[k], number: e.calls + k}
 		c.tile, c.part, c.serial = tileKernels[c.Kernel], taskKernels[c.Kernel], serialKernels[c.Kernel]
@@ -77,12 +77,23 @@ func (e *exec) prepare(r *device.Region) region {
 		if c.Kernel == device.Transpose && !e.reads(c.Out[0]) {
 			continue
 		}
-		for i := range c.parts {
-			out.tasks = append(out.tasks, task{int32(len(out.calls)), int32(i)})
+		if s, ok := c.settleLater(e); ok {
+			after.add(s)
 		}
-		out.calls = append(out.calls, c)
+		out.add(c)
 	}
-	return out
+	if len(after.calls) > 0 {
+		return []region{out, after}
+	}
+	return []region{out}
+}
+
+// add takes in a call with its tasks.
+func (r *region) add(c call) {
+	for i := range c.parts {
+		r.tasks = append(r.tasks, task{int32(len(r.calls)), int32(i)})
+	}
+	r.calls = append(r.calls, c)
 }
 
 // reads reports whether some call needs the transposed value v: dw of packed

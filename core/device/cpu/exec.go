@@ -112,6 +112,7 @@ type call struct {
 	// wide calls take a group of tiles at a time, others tile by tile.
 	wide   bool
 	parts  int
+	later  bool // its gradient is settled in the next region
 	tile   func(e *exec, c *call, l *local, t0, t1 int)
 	part   func(e *exec, c *call, l *local, part int)
 	serial func(e *exec, c *call)
