@@ -35,7 +35,7 @@ type kRange struct {
 
 // Ranges of inputs, measured on Zen 4 (BenchmarkStep).
 const (
-	blockRange  = 192 // of dw: 16 tiles of so many rows of x stay in the second level of cache while all block rows pass by
+	blockRange  = 384 // of dw: 16 tiles of so many rows of x stay in the second level of cache while all block rows pass by
 	singleRange = 96  // of single weights: 4 tiles of so many rows stay in the first
 )
 
