@@ -37,7 +37,14 @@ func newEngine(m *graph.Model, o engineOptions) (*engine, error) {
 		}
 		for _, l := range layers {
 			p := &m.Params[l.Param]
-			p.Mask = randomMask(r, p.Shape, o.format.Height(), o.zeros)
+			if o.format == tensor.NM24 {
+				if p.Mask = twoInFour(r, p.Shape); p.Mask == nil || o.mode != plan.Infer {
+					continue
+				}
+				p.Frozen = true
+			} else {
+				p.Mask = randomMask(r, p.Shape, o.format.Height(), o.zeros)
+			}
 			formats = append(formats, plan.Choice{Param: l.Param, Format: o.format})
 		}
 	}
@@ -87,6 +94,20 @@ func newEngine(m *graph.Model, o engineOptions) (*engine, error) {
 		e.step.InGrad = make([]float32, len(e.step.X))
 	}
 	return e, nil
+}
+
+// twoInFour keeps two of each four inputs of a linear layer, nil where that cannot be.
+func twoInFour(rnd *rand.Rand, s tensor.Shape) *tensor.Mask {
+	if len(s) != 2 || s[1]%4 != 0 {
+		return nil
+	}
+	m := tensor.NewMask(s.Len())
+	for i := 0; i < m.N; i += 4 {
+		for _, k := range rnd.Perm(4)[:2] {
+			m.Drop(i + k)
+		}
+	}
+	return m
 }
 
 // randomMask drops that share of the blocks of r outputs × 1 input.

@@ -1,5 +1,7 @@
 package device
 
+import "pare/core/tensor"
+
 // Cost is what one call moves and multiplies for a given batch. Skipped counts
 // multiply-adds that the kernel really left out: a mask on a dense kernel has
 // Skipped = 0. That rule keeps every energy figure honest.
@@ -67,6 +69,11 @@ func CostOf(p *Plan, ws []Weight, c *Call, b int) Cost {
 	switch c.Kernel {
 	case Linear, LinearDX, LinearDW:
 		w := ws[c.W[0]]
+		if c.Kernel == Linear && w.Pairs(p) { // instead of all values: two of four, and their places
+			n := int64(w.Shape.Len())
+			r.MACs, r.Skipped, r.Read = n*rows, n/2*rows, r.Read-4*n+2*n+n/8
+			break
+		}
 		r.MACs = int64(w.Shape.Len()) * rows
 		r.Skipped = int64(w.Shape.Len()-w.Stored()) * rows
 	case Attention:
@@ -96,6 +103,12 @@ func (a *Attn) pairs(seq int) int64 {
 		n = int64(seq) * int64(seq+1) / 2
 	}
 	return n * int64(a.Heads) * int64(a.Dim)
+}
+
+// Pairs reports whether plan p multiplies with the kept two of each four inputs of
+// a 2:4 weight: one sample at a time, and not while it trains.
+func (w Weight) Pairs(p *Plan) bool {
+	return w.Format == tensor.NM24 && !w.Train && p.Batch == 1 && p.Seq == 0
 }
 
 // NeedsDYT reports whether dw of a matrix works from the transposed gradient.

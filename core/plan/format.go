@@ -69,6 +69,11 @@ func choose(m *graph.Model, dev device.Device, prices Prices, l graph.Layer) Cho
 			own = o
 		}
 	}
+	if best.cost > margin && kernel == device.Linear && dev.Supports(kernel, tensor.NM24) && tensor.TwoInFour(p.Mask, n, k) {
+		c.Format = tensor.NM24
+		c.Why = "2:4: skips half of the multiply-adds of one sample at a time; larger batches and training run dense, no gain there"
+		return c
+	}
 	switch {
 	case own.format == tensor.Dense:
 		c.Why = fmt.Sprintf("no gain here: %.0f %% zeros, but %s has no sparse %s kernel", 100*zeros, dev.Name(), kernel)

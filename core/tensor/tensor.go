@@ -89,18 +89,19 @@ const (
 	Block4                // R = 4
 	Block8                // R = 8
 	Block16               // R = 16
+	NM24                  // every value, and the kept two of each four inputs once more, see TwoInFour
 	formats               // count
 )
 
 // Blocks lists the formats that leave zeros out, the finer one first.
 var Blocks = []Format{Single, Block4, Block8, Block16}
 
-// Height is R, the number of outputs of a block; 0 for dense weights.
+// Height is R, the number of outputs of a block; 0 for dense and 2:4 weights.
 func (f Format) Height() int {
 	if f >= formats {
 		return 0
 	}
-	return [formats]int{0, 1, 4, 8, 16}[f]
+	return [formats]int{0, 1, 4, 8, 16, 0}[f]
 }
 
 // String is the word used on the screen for a format.
@@ -108,6 +109,8 @@ func (f Format) String() string {
 	switch {
 	case f == Dense:
 		return "dense"
+	case f == NM24:
+		return "2:4"
 	case f < formats:
 		return strconv.Itoa(f.Height()) + "×1"
 	}

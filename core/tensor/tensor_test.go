@@ -44,14 +44,14 @@ func TestShapeCheck(t *testing.T) {
 
 func TestFormatString(t *testing.T) {
 	for f := range formats {
-		if h := f.Height(); (h == 0) != (f == Dense) {
+		if h := f.Height(); (h == 0) != (f == Dense || f == NM24) {
 			t.Errorf("format %v has blocks of %d outputs", f, h)
 		}
 		if s := f.String(); s == "" || s[0] == 'f' {
 			t.Errorf("format %d is called %q", f, s)
 		}
 	}
-	if s := formats.String(); s != "format(5)" {
+	if s := formats.String(); s != "format(6)" {
 		t.Errorf("unknown format is called %q", s)
 	}
 }

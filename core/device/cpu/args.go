@@ -135,3 +135,13 @@ type turnArgs struct {
 	dst, dst2, a, b, cos, sin unsafe.Pointer
 	n                         int
 }
+
+// pairArgs: n groups of four inputs of 16 outputs of a 2:4 weight, see pairs.
+type pairArgs struct {
+	val, ctl, x, y unsafe.Pointer
+	n, acc         int
+}
+
+// pairShifts brings the two control bits of each lane of pairs to the lowest place;
+// kernels know it by name.
+var pairShifts = [P]uint32{0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30}

@@ -30,7 +30,8 @@ type weight struct {
 	// everything stored is kept.
 	keep []uint16
 
-	blk *packed // of layout blocks
+	blk  *packed // of layout blocks
+	pair *pairs  // of a 2:4 weight that does not train
 }
 
 // bank implements device.Bank.
@@ -73,6 +74,10 @@ func checkWeight(d device.Weight) error {
 	case d.Matrix && len(d.Shape) < 2:
 		return fmt.Errorf("matrix of shape %v: need at least two axes", d.Shape)
 	case d.Format == tensor.Dense:
+	case d.Format == tensor.NM24:
+		if !d.Matrix || d.Conv || !tensor.TwoInFour(d.Mask, d.N(), d.K()) {
+			return fmt.Errorf("only the weight of a linear layer of which each four inputs keep two is stored 2:4, this is %v: make it dense", d.Shape)
+		}
 	case d.Format.Height() == 0:
 		return fmt.Errorf("format %v is not known to device cpu", d.Format)
 	case !d.Matrix || d.Conv && d.Groups > 1:
@@ -91,7 +96,7 @@ func (b *bank) make(w *weight, d device.Weight) error {
 		w.n, w.k, w.lay = d.N(), d.K(), panels
 		size = (w.n + P - 1) / P * w.k * P
 	}
-	if d.Format != tensor.Dense {
+	if d.Format.Height() > 0 {
 		w.lay = blocks
 		w.pack()
 		size = len(w.blk.idx) * w.blk.r
@@ -100,6 +105,9 @@ func (b *bank) make(w *weight, d device.Weight) error {
 		}
 	}
 	w.v = b.alloc(d.Name, size)
+	if d.Format == tensor.NM24 && !d.Train {
+		w.pair = b.newPairs(w)
+	}
 	if d.Train {
 		w.g = b.alloc(d.Name+" (gradient)", size)
 		for range b.slots {
@@ -194,6 +202,9 @@ func (b *bank) Resident() int64 {
 		if w.blk != nil {
 			n += w.blk.bytes()
 		}
+		if w.pair != nil {
+			n += 4 * int64(len(w.pair.val)+len(w.pair.ctl))
+		}
 	}
 	return n
 }
@@ -204,6 +215,7 @@ func (b *bank) Set(i int, x []float32) error {
 	if err == nil {
 		w.write(w.v, x)
 		w.mirrorFrom(0, len(w.v))
+		w.pair.set(w)
 	}
 	return err
 }

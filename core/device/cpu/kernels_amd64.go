@@ -342,6 +342,11 @@ func blockOne16AVX512(p *blockArgs)
 //go:noescape
 func blockDW16AVX512(p *blockDWArgs)
 
+// pairOneAVX512 is pairOne in assembly.
+//
+//go:noescape
+func pairOneAVX512(p *pairArgs)
+
 // mulF1AVX2 is mulF in assembly.
 //
 //go:noescape
@@ -596,6 +601,11 @@ func normGradAVX2(p *normArgs)
 //
 //go:noescape
 func turnRowsAVX2(p *turnArgs)
+
+// pairOneAVX2 is pairOne in assembly.
+//
+//go:noescape
+func pairOneAVX2(p *pairArgs)
 
 // biasAddAVX2 is biasAdd in assembly.
 //
@@ -1369,6 +1379,22 @@ func turnRows(p *turnArgs) {
 		return
 	}
 	turnRowsGo(p)
+}
+
+// pairOne multiplies 16 outputs of a 2:4 weight with one sample:
+// y[16] (+)= Σ_g Σ_i val[g][i][16]·x[4g + place], where the place is two bits of
+// ctl[g][i] for each output, the lowest first.
+// One call should stay below maxSteps groups.
+func pairOne(p *pairArgs) {
+	if useAVX512 {
+		pairOneAVX512(p)
+		return
+	}
+	if useAVX2 {
+		pairOneAVX2(p)
+		return
+	}
+	pairOneGo(p)
 }
 
 // biasAdd adds a bias to rows: dst[i][16] = a[i][16] + b[i]; dst may be a.

@@ -205,6 +205,14 @@ func turnRows(p *turnArgs) {
 	turnRowsGo(p)
 }
 
+// pairOne multiplies 16 outputs of a 2:4 weight with one sample:
+// y[16] (+)= Σ_g Σ_i val[g][i][16]·x[4g + place], where the place is two bits of
+// ctl[g][i] for each output, the lowest first.
+// One call should stay below maxSteps groups.
+func pairOne(p *pairArgs) {
+	pairOneGo(p)
+}
+
 // biasAdd adds a bias to rows: dst[i][16] = a[i][16] + b[i]; dst may be a.
 // One call should stay below maxRows rows.
 func biasAdd(p *rowArgs) {

@@ -24,11 +24,14 @@ func linearOne(e *exec, c *call, l *local, _, _ int) {
 	for k := range w.k {
 		x[k] = rowAt(in, k)[0]
 	}
-	if w.lay == blocks {
+	switch {
+	case w.lay == blocks:
 		for i, run := range w.blk.runs {
 			w.oneRun(run, x, y, min(i, 1))
 		}
-	} else {
+	case w.pair != nil:
+		w.pair.mul(w, x, y)
+	default:
 		for n := 0; n < w.n; n += P {
 			a := mulArgs{a: ptr(x), b: ptr(w.v[n*w.k:]), c: ptr(y[n:]), inner: w.k, outer: 1}
 			for k := 0; k < w.k; k += maxSteps {

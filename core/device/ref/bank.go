@@ -76,6 +76,10 @@ func checkWeight(d device.Weight) error {
 	case d.Matrix && len(d.Shape) < 2:
 		return fmt.Errorf("matrix of shape %v: need at least two axes", d.Shape)
 	case d.Format == tensor.Dense:
+	case d.Format == tensor.NM24:
+		if !d.Matrix || d.Conv || !tensor.TwoInFour(d.Mask, d.N(), d.K()) {
+			return fmt.Errorf("only the weight of a linear layer of which each four inputs keep two is stored 2:4, this is %v: make it dense", d.Shape)
+		}
 	case d.Format.Height() == 0:
 		return fmt.Errorf("format %v is not known to device ref", d.Format)
 	case !d.Matrix || d.Conv && d.Groups != 1:

@@ -49,6 +49,9 @@ func (Device) Supports(k device.Kernel, f tensor.Format) bool {
 	if f == tensor.Dense {
 		return known
 	}
+	if f == tensor.NM24 { // as dense
+		return k == device.Linear || k == device.LinearDX || k == device.LinearDW || k == device.Update
+	}
 	switch k {
 	case device.Linear, device.LinearDX, device.LinearDW, device.Conv, device.ConvDX, device.ConvDW, device.Update:
 		return f.Height() > 0

@@ -81,6 +81,11 @@ func kernels() []kernel {
 	add("mulD", "is mulC in float64: C[m][8] (+)= Σ A[m,k]·B[k][8], A[m,k] at a + 8m + 128k.", product{am: 8, ak: 128, double: true}, []int{16}, []int{5, 6})
 	ks = append(ks, blockKernels()...)
 	ks = append(ks, tokenKernels()...)
+	ks = append(ks, kernel{
+		name: "pairOne", args: "pairArgs",
+		doc:  "multiplies 16 outputs of a 2:4 weight with one sample:\n// y[16] (+)= Σ_g Σ_i val[g][i][16]·x[4g + place], where the place is two bits of\n// ctl[g][i] for each output, the lowest first.\n// One call should stay below maxSteps groups.",
+		avx2: func(a *asm) { pairOne(a, vector256) }, avx512: func(a *asm) { pairOne(a, vector512) },
+	})
 	return append(ks,
 		kernel{name: "biasAdd", args: "rowArgs", doc: "adds a bias to rows: dst[i][16] = a[i][16] + b[i]; dst may be a.\n// One call should stay below maxRows rows.", avx2: biasAdd},
 		kernel{name: "biasReLU", args: "rowArgs", doc: "is biasAdd, then max(·, 0); NaN stays NaN.\n// One call should stay below maxRows rows.", avx2: biasReLU},
