@@ -62,7 +62,10 @@ func TestChooseNeverExpectsALoss(t *testing.T) {
 		if got.Why == "" {
 			r.Fatal("no reason given")
 		}
-		if got.Format == tensor.Dense {
+		if got.Format == tensor.NM24 && !tensor.TwoInFour(p.Mask, n, k) {
+			r.Fatal("a mask that is not 2:4 is stored so")
+		}
+		if got.Format == tensor.Dense || got.Format == tensor.NM24 {
 			if got.Cost != 1 {
 				r.Fatalf("dense at %g of the dense time", got.Cost)
 			}
@@ -108,8 +111,13 @@ func TestPricesBySize(t *testing.T) {
 		t.Errorf("one size of prices: %g", got.Cost)
 	}
 	// What is too dear at any share of zeros says so.
-	got = plan.Choose(layerOf(t, 8, 8, 4, half), ref.New(), plan.Prices{Linear: map[string][2]float64{"4×1": {0.9, 1}}})[0]
+	got = plan.Choose(layerOf(t, 8, 10, 4, half), ref.New(), plan.Prices{Linear: map[string][2]float64{"4×1": {0.9, 1}}})[0]
 	if got.Why != "no gain here: 50 % zeros, but 4×1 kernels do not pay in a layer of this size" {
 		t.Error(got.Why)
+	}
+	// Two of four that pay in no other way still do for one sample at a time.
+	got = plan.Choose(layerOf(t, 8, 8, 4, half), ref.New(), plan.Prices{Linear: map[string][2]float64{"4×1": {0.9, 1}}})[0]
+	if got.Format != tensor.NM24 || got.Cost != 1 {
+		t.Errorf("%v at %g: %s", got.Format, got.Cost, got.Why)
 	}
 }
