@@ -17,6 +17,8 @@ const (
 	gemmK    = 384
 	gemmM    = 256
 	gemmRows = 16 // rows of a panel of A
+
+	gemmTasks = 4 // blocks of A for each worker, if there are that many pairs of panels
 )
 
 // panelCuts cuts the 16 rows of a panel of A for mulC and mulD.
@@ -136,7 +138,9 @@ func (g *gemm[F]) run(p *pool, fresh bool) {
 	kc := (g.k + blocks - 1) / blocks
 	panels := (g.n + g.wide - 1) / g.wide
 	parts := (g.m + gemmM - 1) / gemmM
-	parts = max(parts, min(p.threads(), (g.m+gemmRows-1)/gemmRows))
+	if t := p.threads(); t > 1 { // several for each worker: one that is held up does not hold up all
+		parts = max(parts, min(gemmTasks*t, (g.m+2*gemmRows-1)/(2*gemmRows)))
+	}
 	mc := ((g.m+parts-1)/parts + gemmRows - 1) / gemmRows * gemmRows
 	parts = (g.m + mc - 1) / mc
 	each := mc*kc + gemmRows*g.wide
