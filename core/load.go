@@ -2,10 +2,7 @@ package core
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
-	"unicode"
 
 	"pare/core/data"
 	"pare/core/deploy"
@@ -14,9 +11,7 @@ import (
 	"pare/core/device/ref"
 	"pare/core/event"
 	"pare/core/graph"
-	"pare/core/model/onnx"
 	"pare/core/model/zoo"
-	"pare/core/tensor"
 )
 
 // OpenDevice finds the device of a recipe's hardware.device.
@@ -68,81 +63,8 @@ func OpenModel(spec ModelSpec, seed uint64, in []int, classes int) (*graph.Model
 	return m, filePreset, err
 }
 
-// LoadModel reads a model file. Names in it may be anything: they come without
-// what would upset a terminal, and the model's own is fit to name files.
-func LoadModel(path string) (*graph.Model, error) {
-	m, err := loadModel(path)
-	if err != nil {
-		return nil, err
-	}
-	m.Name = slug(m.Name)
-	for i := range m.Nodes {
-		m.Nodes[i].Name = printable(m.Nodes[i].Name)
-	}
-	for i := range m.Params {
-		m.Params[i].Name = printable(m.Params[i].Name)
-	}
-	return m, m.Verify()
-}
-
-// printable drops control characters.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return -1
-	}, s)
-}
-
-// slug makes a name of letters, digits, dots, dashes and underscores.
-func slug(s string) string {
-	s = strings.Trim(strings.Map(func(r rune) rune {
-		switch {
-		case r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '.' || r == '_' || r == '-':
-			return r
-		}
-		return '-'
-	}, s), "-.")
-	if s = s[:min(len(s), 60)]; s == "" {
-		return "model"
-	}
-	return s
-}
-
-func loadModel(path string) (*graph.Model, error) {
-	switch strings.ToLower(filepath.Ext(path)) {
-	case ".onnx":
-		b, err := os.ReadFile(path)
-		if err != nil {
-			return nil, fmt.Errorf("model: %w", err)
-		}
-		m, err := onnx.Import(b)
-		if err != nil {
-			return nil, fmt.Errorf("model %s: %w", path, err)
-		}
-		if m.InputName, m.OutputName, err = onnx.Names(b); err != nil {
-			return nil, fmt.Errorf("model %s: %w", path, err)
-		}
-		for _, l := range m.Layers() { // the format has no masks
-			p := &m.Params[l.Param]
-			if k := tensor.MaskOfZeros(p.Data); float64(k.Zeros()) >= fewZeros*float64(len(p.Data)) {
-				p.Mask = k
-			}
-		}
-		return m, nil
-	case ".safetensors":
-		return deploy.Load(path)
-	}
-	if _, err := os.Stat(path); err != nil {
-		return nil, fmt.Errorf("model: %w", err)
-	}
-	return nil, fmt.Errorf("model %s: unknown kind of file; give an .onnx file or a .safetensors file written by pare", path)
-}
-
-// fewZeros is the share of exact zeros from which a layer of a file counts as
-// pared: trained weights are hardly ever zero by chance.
-const fewZeros = 0.02
+// LoadModel reads a model file, see deploy.Open.
+func LoadModel(path string) (*graph.Model, error) { return deploy.Open(path) }
 
 // openModel loads the recipe's model and checks it against the data.
 func openModel(r *Recipe, set *data.Data) (*graph.Model, zoo.Preset, []event.Warning, error) {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/pelletier/go-toml/v2"
 
+	"pare/core/deploy"
 	"pare/core/device"
 	"pare/core/graph"
 	"pare/core/plan"
@@ -71,10 +72,10 @@ func Prices(dev device.Device) plan.Prices {
 	if i := slices.IndexFunc(kept.Machine, here.same); i >= 0 {
 		return kept.Machine[i].Plan
 	}
-	p, err := calibrate(dev, fmt.Sprintf("measured %s on %s, %s", time.Now().Format(time.DateOnly), printable(here.CPU), here.ISA))
+	p, err := calibrate(dev, fmt.Sprintf("measured %s on %s, %s", time.Now().Format(time.DateOnly), deploy.Printable(here.CPU), here.ISA))
 	if err != nil {
 		p = plan.DefaultPrices()
-		p.Source = printable(fmt.Sprintf("defaults, because measuring failed: %.200v", err))
+		p.Source = deploy.Printable(fmt.Sprintf("defaults, because measuring failed: %.200v", err))
 		return p
 	}
 	here.Plan = p
