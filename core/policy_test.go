@@ -21,6 +21,7 @@ var layers = []string{
 	"pare/tui",
 	"pare/sessions",
 	"pare/core",
+	"pare/core/infer",
 	"pare/core/deploy",
 	"pare/core/train",
 	"pare/core/prune",
@@ -110,6 +111,40 @@ func TestImportsGoDownward(t *testing.T) {
 	})
 	if files < 50 {
 		t.Fatalf("looked at %d files only", files)
+	}
+}
+
+// TestInferIsSmall: a service that runs a model brings along no more than that.
+func TestInferIsSmall(t *testing.T) {
+	imports := map[string][]string{}
+	walk(t, func(path, pkg string) {
+		if strings.HasSuffix(path, "_test.go") {
+			return
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, im := range f.Imports {
+			imports[pkg] = append(imports[pkg], strings.Trim(im.Path.Value, `"`))
+		}
+	})
+	may := []string{"pare/core/deploy", "pare/core/model", "pare/core/plan", "pare/core/graph", "pare/core/device", "pare/core/tensor"}
+	seen := map[string]bool{"pare/core/infer": true}
+	for queue := []string{"pare/core/infer"}; len(queue) > 0; queue = queue[1:] {
+		for _, imp := range imports[queue[0]] {
+			if seen[imp] || !strings.HasPrefix(imp, "pare/") {
+				continue
+			}
+			seen[imp] = true
+			queue = append(queue, imp)
+			if !slices.ContainsFunc(may, func(m string) bool { return imp == m || strings.HasPrefix(imp, m+"/") }) {
+				t.Errorf("core/infer needs %s through %s", imp, queue[0])
+			}
+		}
+	}
+	if len(seen) < 5 {
+		t.Errorf("followed %v only", seen)
 	}
 }
 

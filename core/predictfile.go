@@ -11,9 +11,9 @@ import (
 
 	"pare/core/device"
 	"pare/core/graph"
+	"pare/core/infer"
 	"pare/core/model/npy"
 	"pare/core/model/safetensors"
-	"pare/core/plan"
 )
 
 // Tensor is an input or output of PredictFile as JSON writes it.
@@ -56,39 +56,17 @@ func PredictFile(m *graph.Model, dev device.Device, path string, threads int) (*
 		}
 	}
 	b := n / f
-	c, _ := Choices(m, dev)
-	ws := plan.Weights(m, c)
-	p, err := plan.Build(m, dev, plan.Options{Mode: plan.Infer, Batch: min(max(b, 1), predictBatch)})
+	net, err := infer.New(m, infer.On(dev), infer.Threads(threads), infer.Batch(max(1, min(b, predictBatch))))
 	if err != nil {
 		return nil, err
 	}
-	bank, err := dev.NewBank(ws, 0)
-	if err != nil {
-		return nil, err
-	}
-	for i, q := range m.Params {
-		if err := bank.Set(i, q.Data); err != nil {
-			return nil, fmt.Errorf("parameter %s: %w", q.Name, err)
-		}
-	}
-	x, err := dev.Compile(p, bank, threads)
-	if err != nil {
-		return nil, err
-	}
-	defer x.Close() //nolint:errcheck // nothing left to do with it
-	k := m.Classes()
+	defer net.Close() //nolint:errcheck // nothing left to do with it
+	k := net.Output().Len()
 	out := Tensor{Shape: []int{b, k}, Data: make([]float32, b*k)}
-	for i := 0; i < b; i += p.Batch {
-		j := min(i+p.Batch, b)
-		if _, err := x.Run(&device.Step{X: in.Data[i*f : j*f], N: j - i, Out: out.Data[i*k : j*k]}); err != nil {
-			return nil, err
-		}
+	if err := net.Run(in.Data, out.Data); err != nil {
+		return nil, err
 	}
-	name := m.OutputName
-	if name == "" {
-		name = "logits"
-	}
-	return &Outputs{map[string]Tensor{name: out}}, nil
+	return &Outputs{map[string]Tensor{net.Output().Name: out}}, nil
 }
 
 // fits reports whether a file's shape is one or more samples of v.

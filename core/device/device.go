@@ -24,7 +24,8 @@ type Device interface {
 	// state each, all zero.
 	NewBank(ws []Weight, slots int) (Bank, error)
 	// Compile prepares a plan to run on the weights of a bank. Several plans
-	// may share one bank; they must not run at the same time.
+	// may share one bank. At the same time as another only plans run that leave
+	// the bank as it is (inference), each by one caller.
 	Compile(p *Plan, b Bank, threads int) (Exec, error)
 }
 

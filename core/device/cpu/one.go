@@ -27,7 +27,7 @@ func linearOne(e *exec, c *call, l *local, _, _ int) {
 	switch {
 	case w.lay == blocks:
 		for i, run := range w.blk.runs {
-			w.oneRun(run, x, y, min(i, 1))
+			w.oneRun(run, x, y, min(i, 1), &l.piece)
 		}
 	case w.pair != nil:
 		w.pair.mul(w, x, y)
@@ -54,8 +54,9 @@ func linearOne(e *exec, c *call, l *local, _, _ int) {
 	}
 }
 
-// oneRun multiplies with the blocks of a run, a bounded number at a time.
-func (w *weight) oneRun(run []int32, x, y []float32, acc int) {
+// oneRun multiplies with the blocks of a run, a bounded number at a time. piece is
+// scratch: one of its own would be on the heap.
+func (w *weight) oneRun(run []int32, x, y []float32, acc int, piece *[2]int32) {
 	r := w.blk.r
 	for row := 0; row < len(run)-1; {
 		end := row + 1
@@ -65,9 +66,9 @@ func (w *weight) oneRun(run []int32, x, y []float32, acc int) {
 		first, n := int(run[row]), int(run[end]-run[row])
 		a := blockArgs{ptr: ptr(run[row:]), off: ptr(w.blk.off[first:]), val: ptr(w.v[first*r:]), x: ptr(x), y: ptr(y[row*r:]), rows: end - row, acc: acc}
 		for j := 0; j == 0 || j < n; j += maxSteps {
-			piece := [2]int32{0, int32(min(maxSteps, n-j))}
 			if n > maxSteps { // one very long row
-				a.ptr, a.off, a.val = unsafe.Pointer(&piece), ptr(w.blk.off[first+j:]), ptr(w.v[(first+j)*r:])
+				*piece = [2]int32{0, int32(min(maxSteps, n-j))}
+				a.ptr, a.off, a.val = unsafe.Pointer(piece), ptr(w.blk.off[first+j:]), ptr(w.v[(first+j)*r:])
 			}
 			switch r {
 			case 1:
