@@ -294,7 +294,11 @@ func (h *hashed) to(w io.Writer) io.Writer { h.w = w; return h }
 
 func (h *hashed) Write(b []byte) (int, error) {
 	n, err := h.w.Write(b)
-	h.h.Write(b[:n])
+	for rest := b[:n]; len(rest) > 0; { // in pieces: hashing is assembly, which holds up the garbage collector
+		k := min(len(rest), 64<<10)
+		h.h.Write(rest[:k])
+		rest = rest[k:]
+	}
 	h.n += int64(n)
 	return n, err
 }

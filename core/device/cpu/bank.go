@@ -175,7 +175,7 @@ func (w *weight) each(f func(logical, stored int)) {
 
 // read copies x, in the layout of w, out to to.
 func (w *weight) read(to, x []float32) {
-	clear(to)
+	clearAll(to)
 	w.each(func(logical, stored int) { to[logical] = x[stored] })
 }
 

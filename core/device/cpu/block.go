@@ -17,6 +17,7 @@ type blockPass struct {
 	xs, ys   int // bytes
 	tiles    int
 	scratch  []float32
+	piece    *[2]int32 // scratch, too
 	backward bool
 	acc      int // forward: add to y
 }
@@ -70,7 +71,7 @@ func (p *blockPass) span(run []int32, from, to int, y unsafe.Pointer, ys int) {
 	r := p.w.blk.r
 	for row := from; row < to; {
 		end := row + 1
-		for end < to && run[end+1]-run[row] <= maxSteps {
+		for end < to && run[end+1]-run[row] <= maxBlocks {
 			end++
 		}
 		first, n := int(run[row]), int(run[end]-run[row])
@@ -78,14 +79,14 @@ func (p *blockPass) span(run []int32, from, to int, y unsafe.Pointer, ys int) {
 			ptr: ptr(run[row:]), off: ptr(p.off[first:]), val: ptr(p.w.v[first*r:]), x: p.x, xStride: p.xs, yStride: ys,
 			y: at(y, (row-from)*r*rowBytes), rows: end - row, acc: p.acc,
 		}
-		if n <= maxSteps {
+		if n <= maxBlocks {
 			p.kernel(r, &a)
 			row = end
 			continue
 		}
-		for j := 0; j < n; j += maxSteps { // one very long row
-			piece := [2]int32{0, int32(min(maxSteps, n-j))}
-			a.ptr, a.off, a.val = unsafe.Pointer(&piece), ptr(p.off[first+j:]), ptr(p.w.v[(first+j)*r:])
+		for j := 0; j < n; j += maxBlocks { // one very long row
+			*p.piece = [2]int32{0, int32(min(maxBlocks, n-j))}
+			a.ptr, a.off, a.val = unsafe.Pointer(p.piece), ptr(p.off[first+j:]), ptr(p.w.v[(first+j)*r:])
 			p.kernel(r, &a)
 			a.acc = 1
 		}
@@ -118,19 +119,19 @@ func (p *blockPass) kernel(r int, a *blockArgs) {
 func blockForward(e *exec, w *weight, c *call, l *local, t0, t1 int) {
 	blockPass{
 		w: w, off: w.blk.off, x: e.at(c.In[0], t0), y: e.at(c.Out[0], t0), xs: e.stride(), ys: e.stride(), tiles: t1 - t0,
-		scratch: l.buf,
+		scratch: l.buf, piece: &l.piece,
 	}.run()
 }
 
 // blockLinearDX: dx = wᵀ·dy for tiles t0 to t1−1.
 func blockLinearDX(e *exec, w *weight, c *call, l *local, t0, t1 int) {
 	dy, dx := e.at(c.In[0], t0), e.at(c.Out[0], t0)
-	p := blockPass{w: w, off: w.blk.off, x: dx, y: dy, xs: e.stride(), ys: e.stride(), tiles: t1 - t0, scratch: l.buf, backward: true}
+	p := blockPass{w: w, off: w.blk.off, x: dx, y: dy, xs: e.stride(), ys: e.stride(), tiles: t1 - t0, scratch: l.buf, piece: &l.piece, backward: true}
 	if b := w.blk.back; b != nil {
 		p.w, p.off, p.x, p.y, p.backward = &b.w, b.w.blk.off, dy, dx, false
 	} else {
 		for t := t0; t < t1; t++ {
-			clear(unsafe.Slice((*float32)(e.at(c.Out[0], t)), w.k*T))
+			clearAll(rowsOf(e.at(c.Out[0], t), w.k))
 		}
 	}
 	p.run()

@@ -65,7 +65,7 @@ func convDX(e *exec, c *call, l *local, t0, t1 int) {
 				kx := g.cols().over(ix)
 				pixel := at(dx, (iy*g.w+ix)*g.c*rowBytes)
 				if ky.n*kx.n == 0 { // between windows
-					clear(rowsOf(pixel, g.c))
+					clearAll(rowsOf(pixel, g.c))
 					continue
 				}
 				for ci := 0; ci < g.c; {
@@ -156,7 +156,7 @@ func convDW(e *exec, c *call, l *local, part int) {
 	r0, r1 := piece*runs/pieces*maxMR, min((piece+1)*runs/pieces*maxMR, g.KW*g.c)
 	first := (p*w.k + ky*g.KW*g.c + r0) * P
 	sum := w.g[first : first+(r1-r0)*P]
-	clear(sum)
+	clearAll(sum)
 	all := (g.n + P - 1) / P
 	oy0, oy1 := g.rows().outputs(ky)
 	for t := range e.tiles {

@@ -56,13 +56,13 @@ func blockConv(e *exec, c *call, w *weight, l *local, t0, t1 int) {
 		if g.isPadded() {
 			image := e.floats(c.In[0], t)
 			g.eachRow(func(row, from, to, inX int) {
-				clear(l.pad[row:from])
-				copy(l.pad[from:to], image[inX:])
-				clear(l.pad[to : row+width])
+				clearAll(l.pad[row:from])
+				copyAll(l.pad[from:to], image[inX:])
+				clearAll(l.pad[to : row+width])
 			})
 			x = ptr(l.pad)
 		}
-		g.windows(blockPass{w: w, off: c.off, scratch: l.buf}, x, y)
+		g.windows(blockPass{w: w, off: c.off, scratch: l.buf, piece: &l.piece}, x, y)
 		for i := range g.oh * g.ow {
 			finish(e, c, at(y, i*g.n*rowBytes), 0, g.n)
 		}
@@ -87,10 +87,10 @@ func blockConvDX(e *exec, c *call, w *weight, l *local, t0, t1 int) {
 		if g.isPadded() {
 			dx = l.pad[:g.paddedH()*g.paddedW()*g.c*T]
 		}
-		clear(dx)
-		g.windows(blockPass{w: w, off: c.off, scratch: l.buf, backward: true}, ptr(dx), e.at(c.In[0], t))
+		clearAll(dx)
+		g.windows(blockPass{w: w, off: c.off, scratch: l.buf, piece: &l.piece, backward: true}, ptr(dx), e.at(c.In[0], t))
 		if g.isPadded() {
-			g.eachRow(func(_, from, to, inX int) { copy(image[inX:], dx[from:to]) })
+			g.eachRow(func(_, from, to, inX int) { copyAll(image[inX:], dx[from:to]) })
 		}
 	}
 }
@@ -109,24 +109,29 @@ func blockConvDW(e *exec, c *call, w *weight, part int) {
 			continue
 		}
 		if oy0 >= oy1 || ox0 >= ox1 { // the tap never meets a pixel
-			clear(w.g[j0*r : j1*r])
+			clearAll(w.g[j0*r : j1*r])
 			e.settle(c, w, j0*r, j1*r)
 			continue
 		}
 		a := blockDWArgs{
-			off: ptr(c.off[j0:]), dw: ptr(w.g[j0*r:]), n: j1 - j0, tiles: ox1 - ox0,
+			tiles:   ox1 - ox0,
 			xStride: g.SW * g.c * rowBytes, dyStride: g.n * rowBytes,
 		}
 		a.xSkip = g.SH*g.w*g.c*rowBytes - a.tiles*a.xStride
 		a.dySkip = g.ow*g.n*rowBytes - a.tiles*a.dyStride
-		most := max(1, maxSteps/(a.n*a.tiles))
-		for t := range e.tiles {
-			for oy := oy0; oy < oy1; oy += most {
-				a.tiles2 = min(most, oy1-oy)
-				a.x = at(e.at(c.In[0], t), ((oy*g.SH-g.PT+ky)*g.w+ox0*g.SW-g.PL+kx)*g.c*rowBytes)
-				a.dy = at(e.at(c.In[1], t), ((oy*g.ow+ox0)*g.n+row*r)*rowBytes)
-				dwKernel(r, &a)
-				a.acc = 1
+		// Of many channels a few at a time, of few channels several rows of pixels.
+		most, blocks := max(1, maxSteps/((j1-j0)*a.tiles)), max(1, maxBlocks/a.tiles)
+		for j := j0; j < j1; j += blocks {
+			a.n, a.acc = min(blocks, j1-j), 0
+			a.off, a.dw = ptr(c.off[j:]), ptr(w.g[j*r:])
+			for t := range e.tiles {
+				for oy := oy0; oy < oy1; oy += most {
+					a.tiles2 = min(most, oy1-oy)
+					a.x = at(e.at(c.In[0], t), ((oy*g.SH-g.PT+ky)*g.w+ox0*g.SW-g.PL+kx)*g.c*rowBytes)
+					a.dy = at(e.at(c.In[1], t), ((oy*g.ow+ox0)*g.n+row*r)*rowBytes)
+					dwKernel(r, &a)
+					a.acc = 1
+				}
 			}
 		}
 		w.clearBehind(row, j0, j1)

@@ -88,7 +88,7 @@ type local struct {
 	buf   []float32
 	one   []float32       // vectors of a linear layer, for plans of one sample
 	attn  []float32       // scores, see attnWork
-	piece [2]int32        // of a long row of blocks, likewise
+	piece [2]int32        // of a long row of blocks
 	pad   []float32       // an image with its padding, for convolutions in blocks
 	sums  []float64       // [2C], C the most channels of a value
 	times []time.Duration // [calls]

@@ -52,7 +52,7 @@ func groupConvDX(e *exec, c *call, w *weight, t0, t1 int) {
 				kx := g.cols().over(ix)
 				pixel := at(dx, (iy*g.w+ix)*g.c*rowBytes)
 				if ky.n*kx.n == 0 { // between windows
-					clear(rowsOf(pixel, g.c))
+					clearAll(rowsOf(pixel, g.c))
 					continue
 				}
 				for ci := range g.c {
@@ -78,7 +78,7 @@ func groupConvDW(e *exec, c *call, _ *local, part int) {
 	cg, ng := g.inputs(), g.outputs()
 	n0, n1 := part*g.n/c.parts, (part+1)*g.n/c.parts
 	size := cg * g.KH * g.KW
-	clear(w.g[n0*size : n1*size])
+	clearAll(w.g[n0*size : n1*size])
 	for t := range e.tiles {
 		x, dy := e.at(c.In[0], t), e.at(c.In[1], t)
 		for n := n0; n < n1; n++ {

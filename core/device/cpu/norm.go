@@ -81,7 +81,7 @@ func normStats(e *exec, c *call, l *local, t0, t1 int) {
 			a := x[i : i+pixel]
 			if e.valid(t) < T {
 				a = rows
-				copy(a, x[i:])
+				copyAll(a, x[i:])
 				e.only(t, a)
 			}
 			addSums(sum, scale, a, nil)

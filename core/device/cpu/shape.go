@@ -29,7 +29,7 @@ func addAll(y, a, b []float32) {
 // copyKernel: y = x.
 func copyKernel(e *exec, c *call, _ *local, t0, t1 int) {
 	for t := t0; t < t1; t++ {
-		copy(e.floats(c.Out[0], t), e.floats(c.In[0], t))
+		copyAll(e.floats(c.Out[0], t), e.floats(c.In[0], t))
 	}
 }
 
@@ -52,7 +52,7 @@ func flattenDX(e *exec, c *call, _ *local, t0, t1 int) {
 // reorder transposes x[m][n] to y[n][m], elements being rows of a tile.
 func reorder(y, x []float32, n, m int) {
 	if n == 1 || m == 1 {
-		copy(y, x)
+		copyAll(y, x)
 		return
 	}
 	for i := range m {

@@ -18,7 +18,7 @@ func maxPool(e *exec, c *call, _ *local, t0, t1 int) {
 
 // largest writes the maximum of each channel over a window to dst.
 func (g *geometry) largest(dst, x []float32, v view) {
-	copy(dst, g.pixel(x, v.at(0)))
+	copyAll(dst, g.pixel(x, v.at(0)))
 	for k := 1; k < v.n; k++ {
 		a := g.pixel(x, v.at(k))
 		for i := 0; i < g.c; i += maxRows {
@@ -32,12 +32,12 @@ func maxPoolDX(e *exec, c *call, l *local, t0, t1 int) {
 	g := &c.geo
 	for t := t0; t < t1; t++ {
 		x, dy, dx := e.floats(c.In[0], t), e.floats(c.In[1], t), e.floats(c.Out[0], t)
-		clear(dx)
+		clearAll(dx)
 		top, rest := l.buf[:g.c*T], l.buf[g.c*T:2*g.c*T]
 		for i := range g.oh * g.ow {
 			v := g.view(i)
 			g.largest(top, x, v)
-			copy(rest, g.pixel(dy, i))
+			copyAll(rest, g.pixel(dy, i))
 			for k := range v.n {
 				a, d := g.pixel(x, v.at(k)), g.pixel(dx, v.at(k))
 				for i := 0; i < g.c; i += maxRows {
@@ -73,7 +73,7 @@ func avgPool(e *exec, c *call, l *local, t0, t1 int) {
 
 // sum writes the sum over the row of a window that starts at place k to dst.
 func (g *geometry) sum(dst, x []float32, v view, k int) {
-	copy(dst, g.pixel(x, v.at(k)))
+	copyAll(dst, g.pixel(x, v.at(k)))
 	for i := 1; i < v.w; i++ {
 		addAll(dst, dst, g.pixel(x, v.at(k+i)))
 	}
@@ -86,7 +86,7 @@ func avgPoolDX(e *exec, c *call, l *local, t0, t1 int) {
 	clear(shift)
 	for t := t0; t < t1; t++ {
 		dy, dx := e.floats(c.In[0], t), e.floats(c.Out[0], t)
-		clear(dx)
+		clearAll(dx)
 		for i := range g.oh * g.ow {
 			v := g.view(i)
 			v.share(scale)
