@@ -19,10 +19,13 @@ func (d Device) Compile(p *device.Plan, b device.Bank, threads int) (device.Exec
 	if err := verify(p, bk); err != nil {
 		return nil, fmt.Errorf("compile for device cpu: %w", err)
 	}
+	if d.apart {
+		p = separate(p)
+	}
 	if threads < 1 {
 		threads = runtime.GOMAXPROCS(0)
 	}
-	e := &exec{p: p, b: bk, checked: d.checked, guards: guards{on: d.checked}}
+	e := &exec{p: p, b: bk, checked: d.checked, apart: d.apart, guards: guards{on: d.checked}}
 	if p.Seq > 0 {
 		e.per = p.Tiles(1)
 	}

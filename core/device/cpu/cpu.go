@@ -6,7 +6,10 @@ import (
 )
 
 // Device is the processor this program runs on.
-type Device struct{ checked bool }
+type Device struct {
+	checked bool
+	apart   bool // values share no memory
+}
 
 // New returns the processor.
 func New() device.Device { return Device{} }
@@ -15,6 +18,12 @@ func New() device.Device { return Device{} }
 // NaN before each run, so that a kernel that reads what no kernel wrote shows
 // it, and a run that writes outside of its memory ends in an error.
 func Checked() device.Device { return Device{checked: true} }
+
+// Separated is Checked with a place of its own for every value of a plan and guard
+// words between them, so that a kernel that writes behind its value is found even
+// where the next value would hide it. Results have the same bits as Checked's,
+// unless values share memory that must not.
+func Separated() device.Device { return Device{checked: true, apart: true} }
 
 var _ device.Device = Device{}
 

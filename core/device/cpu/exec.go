@@ -1,6 +1,7 @@
 package cpu
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -53,6 +54,7 @@ type exec struct {
 	b       *bank
 	pool    *pool
 	checked bool
+	apart   bool      // gaps with guard words lie between the values
 	arena   []float32 // [tiles][Slab]
 	locals  []local   // [workers]
 	regions []region
@@ -174,10 +176,8 @@ func (e *exec) Run(s *device.Step) (device.Result, error) {
 	}
 	e.s = nil // the caller's data is not ours to keep
 	if e.checked {
-		for _, g := range []*guards{&e.guards, &e.b.guards} {
-			if err := g.check(); err != nil {
-				return device.Result{}, fmt.Errorf("run on device cpu: %w", err)
-			}
+		if err := errors.Join(e.guards.check(), e.b.guards.check(), e.checkGaps()); err != nil {
+			return device.Result{}, fmt.Errorf("run on device cpu: %w", err)
 		}
 	}
 	return e.res, nil
@@ -305,6 +305,12 @@ func (e *exec) poison() {
 		}
 	}
 	fill(e.arena)
+	_ = e.eachGap(func(_, _ int, gap []float32) error {
+		for i := range gap {
+			gap[i] = guardWord
+		}
+		return nil
+	})
 	for _, l := range e.locals {
 		fill(l.buf)
 		fill(l.pad)

@@ -3,6 +3,9 @@ package cpu
 import (
 	"fmt"
 	"math"
+	"slices"
+
+	"pare/core/device"
 )
 
 // guards allocates memory. In a checked device it puts words on both sides of
@@ -48,4 +51,62 @@ func (g *guards) check() error {
 		}
 	}
 	return nil
+}
+
+// separate is p with a place of its own for every value and guard words around
+// each: guardLen in front of the first, and at least as many behind the last
+// float of every one.
+func separate(p *device.Plan) *device.Plan {
+	q := *p
+	q.Vals = slices.Clone(p.Vals)
+	q.Slab = guardLen
+	for i := range q.Vals {
+		v := &q.Vals[i]
+		v.Off = q.Slab
+		q.Slab += (v.Size(T, P) + 2*guardLen - 1) / guardLen * guardLen
+	}
+	return &q
+}
+
+// eachGap calls f for the guard words behind value v of each tile, −1 for those
+// in front of the first, of an exec whose values are apart. It ends at the first
+// error.
+func (e *exec) eachGap(f func(v, tile int, gap []float32) error) error {
+	if !e.apart {
+		return nil
+	}
+	for tile := 0; (tile+1)*e.p.Slab <= len(e.arena); tile++ {
+		slab := e.arena[tile*e.p.Slab:][:e.p.Slab]
+		from := 0
+		for v := -1; v < len(e.p.Vals); v++ {
+			if v >= 0 {
+				from = e.p.Vals[v].Off + e.p.Vals[v].Size(T, P)
+			}
+			to := len(slab)
+			if v+1 < len(e.p.Vals) {
+				to = e.p.Vals[v+1].Off
+			}
+			if err := f(v, tile, slab[from:to]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// checkGaps returns an error naming the first value behind which something wrote.
+func (e *exec) checkGaps() error {
+	return e.eachGap(func(v, tile int, gap []float32) error {
+		for i, x := range gap {
+			if math.Float32bits(x) == math.Float32bits(guardWord) {
+				continue
+			}
+			name := "the slab's start"
+			if v >= 0 {
+				name = "value " + e.p.Vals[v].Name
+			}
+			return fmt.Errorf("a kernel wrote behind %s of tile %d, %d floats behind its end", name, tile, i)
+		}
+		return nil
+	})
 }

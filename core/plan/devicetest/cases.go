@@ -30,8 +30,8 @@ func vectorNet(name string, k int, build func(b *graph.Net)) model {
 }
 
 // sizes with the tiles and panels of every device in mind: below, at and above
-// 4, 16 and 32.
-var sizes = []int{1, 3, 5, 7, 16, 17, 31, 33}
+// 4, 16, 32 and 128.
+var sizes = []int{1, 3, 5, 7, 16, 17, 31, 33, 127, 129}
 
 // models lists the nets of the suite.
 func models() []model {

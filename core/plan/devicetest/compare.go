@@ -77,7 +77,11 @@ func against(t *testing.T, dev, ref device.Device, j job, prepare func(seed uint
 	for seed := range uint64(2) {
 		j.seed = seed + 1
 		prepare(j.seed)
-		d := differ(j.record(t, dev), j.record(t, ref))
+		got := j.record(t, dev)
+		if seed == 0 {
+			sameOnAllThreads(t, dev, j, got)
+		}
+		d := differ(got, j.record(t, ref))
 		switch {
 		case d != "" && (first != "" || smooth(j)):
 			t.Error(d)
@@ -86,6 +90,23 @@ func against(t *testing.T, dev, ref device.Device, j job, prepare func(seed uint
 			return
 		}
 		first = d
+	}
+}
+
+// sameOnAllThreads runs j once more for each number of threads, on dev and its
+// twins in turn, and compares with what it gave before, bit by bit.
+func sameOnAllThreads(t *testing.T, dev device.Device, j job, want []result) {
+	t.Helper()
+	kin, mine := all(dev), j.threads
+	for i, threads := range []int{4, 1, 3, 2} {
+		if i > 1 && testing.Short() || threads == mine && len(kin) == 1 {
+			continue
+		}
+		// The twins first: where there are any, each case meets one.
+		j.threads = threads
+		if d := sameBits(j.record(t, kin[(i+1)%len(kin)]), want); d != "" {
+			t.Errorf("%d threads, after %d: %s", threads, mine, d)
+		}
 	}
 }
 

@@ -15,9 +15,13 @@ import (
 	"pare/core/tensor"
 )
 
-// Run tests dev. With -short it takes fewer shapes and batches, never fewer ops.
-func Run(t *testing.T, dev device.Device) {
+// Run tests dev. Every case runs on 1 to 4 threads, and with each on dev and the
+// twins, other set-ups of the same device, in turn: all give equal bits. With
+// -short it takes fewer shapes, batches and threads, never fewer ops.
+func Run(t *testing.T, dev device.Device, twins ...device.Device) {
+	dev = family{dev, twins}
 	t.Run("ops", func(t *testing.T) { testOps(t, dev) })
+	t.Run("batches", func(t *testing.T) { testBatches(t, dev) })
 	t.Run("optimisers", func(t *testing.T) { testOptimisers(t, dev) })
 	t.Run("zoo", func(t *testing.T) { testZoo(t, dev) })
 	t.Run("bits", func(t *testing.T) { testBits(t, dev) })
@@ -27,7 +31,21 @@ func Run(t *testing.T, dev device.Device) {
 }
 
 // batches a device must get right: one, less than a tile, and more.
-var batches = []int{1, 3, 16, 17, 33, 50}
+var batches = []int{1, 3, 7, 16, 17, 31, 33, 127, 129}
+
+// family is a device with others of its kind, which must give the same bits.
+type family struct {
+	device.Device
+	twins []device.Device
+}
+
+// all are the device and its twins.
+func all(dev device.Device) []device.Device {
+	if f, ok := dev.(family); ok {
+		return append([]device.Device{f.Device}, f.twins...)
+	}
+	return []device.Device{dev}
+}
 
 // format is a way to store the weights of a net.
 type format struct {
@@ -121,6 +139,36 @@ func testOps(t *testing.T, dev device.Device) {
 	for _, op := range graph.Ops() {
 		if !seen[op.Name] {
 			t.Errorf("op %s is in no net of this suite: add one", op.Name)
+		}
+	}
+}
+
+// testBatches runs a net of linear layers and one of convolutions in every format
+// with every batch: testOps gives each case one of them.
+func testBatches(t *testing.T, dev device.Device) {
+	fc := vectorNet("linear", 129, func(b *graph.Net) { b.Linear("b", b.Op("relu", "relu", b.Linear("a", 0, 127)), 7) })
+	image := model{name: "conv", c: 3, h: 5, w: 4, train: true, build: func(b *graph.Net) {
+		x := b.Op("relu", "relu", convolve(b, "conv", 0, 17, square(3, 1, 1, 1), true))
+		b.Linear("fc", b.Op("flat", "flatten", x), 5)
+	}}
+	for _, mod := range []model{fc, image} {
+		for _, f := range formats {
+			m := mod.net(t)
+			cs := choose(m, dev, f.blocks)
+			if f.blocks != tensor.Dense && len(cs) == 0 {
+				continue
+			}
+			for i, n := range batches {
+				if testing.Short() && i%3 != 0 {
+					continue
+				}
+				for _, mode := range []plan.Mode{plan.Infer, plan.Train} {
+					j := job{m: m, formats: cs, mode: mode, lr: 0.05, optim: device.Optim{Momentum: 0.9}, batch: n, ns: []int{n, max(1, n*2/3)}, threads: 2}
+					t.Run(fmt.Sprintf("%s/%s/%s/batch%d", mod.name, f.name, modeName(mode), n), func(t *testing.T) {
+						against(t, dev, ref.New(), j, func(seed uint64) { prepare(m, f.mask, seed) })
+					})
+				}
+			}
 		}
 	}
 }
