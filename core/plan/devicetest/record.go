@@ -69,10 +69,11 @@ func (j job) record(t testing.TB, dev device.Device) []result {
 			t.Fatalf("step %d: %v", i+1, err)
 		}
 		at := func(name string) string { return fmt.Sprintf("%s of step %d", name, i+1) }
-		add(at("output"), "", s.Out)
+		// A loss is a difference of logits: it is as exact as they are.
+		add(at("output"), "logits", s.Out)
 		if j.mode == plan.Eval || j.mode == plan.Train || j.mode == plan.Grads {
-			add(at("loss"), "", []float32{float32(res.Loss)})
-			add(at("losses"), "", s.Losses)
+			add(at("loss"), "logits", []float32{float32(res.Loss)})
+			add(at("losses"), "logits", s.Losses)
 			add(at("correct"), "", []float32{float32(res.Correct), float32(res.N)})
 			pred := make([]float32, len(s.Pred))
 			for k, c := range s.Pred {
