@@ -35,10 +35,11 @@ import (
 type Port struct {
 	Name    string // as the model's file has it, else "input" and "logits"
 	C, H, W int    // of one sample, row-major [C][H][W]; a vector has H = W = 1
+	Seq     int    // tokens of a sequence, row-major [Seq][C]; 0 for other samples
 }
 
 // Len is the number of values of one sample.
-func (p Port) Len() int { return p.C * p.H * p.W }
+func (p Port) Len() int { return p.C * p.H * p.W * max(p.Seq, 1) }
 
 // Layer says what a layer runs on.
 type Layer struct {
@@ -142,7 +143,7 @@ func port(name, other string, v graph.Value) Port {
 	if name == "" {
 		name = other
 	}
-	return Port{Name: name, C: v.C, H: v.H, W: v.W}
+	return Port{Name: name, C: v.C, H: v.H, W: v.W, Seq: v.Seq}
 }
 
 // Name is the model's name, of letters, digits, dots, dashes and underscores

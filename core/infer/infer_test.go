@@ -375,3 +375,42 @@ func BenchmarkRun(b *testing.B) {
 		}
 	}
 }
+
+// TestSequence: a model of sequences takes ids and makes logits for every token.
+func TestSequence(t *testing.T) {
+	m, err := zoo.GPT{Layers: 1, Width: 32, Heads: 2, Vocabulary: 20, Tokens: 9}.Build("gpt", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	net, err := infer.New(m, infer.Batch(4))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer net.Close()
+	if in, out := net.Input().Len(), net.Output().Len(); in != 9 || out != 9*20 {
+		t.Fatalf("takes %d values and makes %d, want 9 and 180", in, out)
+	}
+	ids := make([]float32, 5*9)
+	for i := range ids {
+		ids[i] = float32(i * 7 % 20)
+	}
+	all := make([]float32, 5*180)
+	if err := net.Run(ids, all); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 5 {
+		one := make([]float32, 180)
+		if err := net.Run(ids[9*i:9*i+9], one); err != nil {
+			t.Fatal(err)
+		}
+		for k, v := range one {
+			if d := math.Abs(float64(v - all[180*i+k])); !(d < 1e-5) {
+				t.Fatalf("sequence %d alone: logit %d is %g, among five %g", i, k, v, all[180*i+k])
+			}
+		}
+	}
+	ids[3] = 20
+	if err := net.Run(ids, all); err == nil || !strings.Contains(err.Error(), "whole numbers from 0 to 19") {
+		t.Errorf("an id beyond the table: %v", err)
+	}
+}
