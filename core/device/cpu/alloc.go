@@ -13,6 +13,7 @@ func allocOf[F float32 | float64](n int) []F {
 	var f F
 	size := int(unsafe.Sizeof(f))
 	x := make([]F, n+64/size-1)
+	huge(unsafe.Pointer(unsafe.SliceData(x)), len(x)*size)
 	skip := (-int(uintptr(unsafe.Pointer(unsafe.SliceData(x)))) & 63) / size
 	return x[skip : skip+n : skip+n]
 }
