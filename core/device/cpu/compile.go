@@ -72,8 +72,14 @@ func localRows(c int) int { return 2*c + (4*c+T-1)/T + 2*P }
 // prepare works out a region, and one behind it if gradients are settled later.
 func (e *exec) prepare(r *device.Region) []region {
 	out, after := region{scope: r.Scope}, region{scope: device.Task}
-	for k := range r.Calls {
+	for k := 0; k < len(r.Calls); k++ {
 		c := call{Call: &r.Calls[k], number: e.calls + k}
+		if k+1 < len(r.Calls) {
+			if both, ok := e.fuse(c.Call, &r.Calls[k+1]); ok {
+				c.Call = both
+				k++
+			}
+		}
 		c.tile, c.part, c.serial = tileKernels[c.Kernel], taskKernels[c.Kernel], serialKernels[c.Kernel]
 		e.prepareCall(&c)
 		out.wide = out.wide || c.wide

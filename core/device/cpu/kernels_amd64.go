@@ -347,6 +347,36 @@ func blockDW16AVX512(p *blockDWArgs)
 //go:noescape
 func pairOneAVX512(p *pairArgs)
 
+// momentsAVX512 is moments in assembly.
+//
+//go:noescape
+func momentsAVX512(p *momentArgs)
+
+// gradSumsAVX512 is gradSums in assembly.
+//
+//go:noescape
+func gradSumsAVX512(p *gradArgs)
+
+// gradSumsReLUAVX512 is gradSumsReLU in assembly.
+//
+//go:noescape
+func gradSumsReLUAVX512(p *gradArgs)
+
+// affineAllAVX512 is affineAll in assembly.
+//
+//go:noescape
+func affineAllAVX512(p *channelArgs)
+
+// affineReLUAVX512 is affineReLU in assembly.
+//
+//go:noescape
+func affineReLUAVX512(p *channelArgs)
+
+// affineTwoAVX512 is affineTwo in assembly.
+//
+//go:noescape
+func affineTwoAVX512(p *channelArgs)
+
 // mulF1AVX2 is mulF in assembly.
 //
 //go:noescape
@@ -607,6 +637,36 @@ func turnRowsAVX2(p *turnArgs)
 //go:noescape
 func pairOneAVX2(p *pairArgs)
 
+// momentsAVX2 is moments in assembly.
+//
+//go:noescape
+func momentsAVX2(p *momentArgs)
+
+// gradSumsAVX2 is gradSums in assembly.
+//
+//go:noescape
+func gradSumsAVX2(p *gradArgs)
+
+// gradSumsReLUAVX2 is gradSumsReLU in assembly.
+//
+//go:noescape
+func gradSumsReLUAVX2(p *gradArgs)
+
+// affineAllAVX2 is affineAll in assembly.
+//
+//go:noescape
+func affineAllAVX2(p *channelArgs)
+
+// affineReLUAVX2 is affineReLU in assembly.
+//
+//go:noescape
+func affineReLUAVX2(p *channelArgs)
+
+// affineTwoAVX2 is affineTwo in assembly.
+//
+//go:noescape
+func affineTwoAVX2(p *channelArgs)
+
 // biasAddAVX2 is biasAdd in assembly.
 //
 //go:noescape
@@ -691,6 +751,11 @@ func tanhGradAVX2(p *rowArgs)
 //
 //go:noescape
 func addRowsAVX2(p *rowArgs)
+
+// addReLUAVX2 is addReLU in assembly.
+//
+//go:noescape
+func addReLUAVX2(p *rowArgs)
 
 // andRowsAVX2 is andRows in assembly.
 //
@@ -1397,6 +1462,94 @@ func pairOne(p *pairArgs) {
 	pairOneGo(p)
 }
 
+// moments computes mean and centred sums of some lanes of each channel; see
+// momentArgs. It goes twice over the pixels, which should stay in the cache.
+// One call should stay below maxRows n·pixels.
+func moments(p *momentArgs) {
+	if useAVX512 {
+		momentsAVX512(p)
+		return
+	}
+	if useAVX2 {
+		momentsAVX2(p)
+		return
+	}
+	momentsGo(p)
+}
+
+// gradSums adds Σ dy and Σ dy·(x − mean) of each channel, lane by lane; see gradArgs.
+// One call should stay below maxRows n·pixels.
+func gradSums(p *gradArgs) {
+	if useAVX512 {
+		gradSumsAVX512(p)
+		return
+	}
+	if useAVX2 {
+		gradSumsAVX2(p)
+		return
+	}
+	gradSumsGo(p)
+}
+
+// gradSumsReLU is gradSums for dy = dz where y > 0, else 0, which it writes. dy may be y
+// or dz.
+// One call should stay below maxRows n·pixels.
+func gradSumsReLU(p *gradArgs) {
+	if useAVX512 {
+		gradSumsReLUAVX512(p)
+		return
+	}
+	if useAVX2 {
+		gradSumsReLUAVX2(p)
+		return
+	}
+	gradSumsReLUGo(p)
+}
+
+// affineAll computes dst = a·scale + shift of each channel; see channelArgs.
+// dst may be a.
+// One call should stay below maxRows n·pixels.
+func affineAll(p *channelArgs) {
+	if useAVX512 {
+		affineAllAVX512(p)
+		return
+	}
+	if useAVX2 {
+		affineAllAVX2(p)
+		return
+	}
+	affineAllGo(p)
+}
+
+// affineReLU is affineAll, then max(·, 0); NaN stays NaN.
+// One call should stay below maxRows n·pixels.
+func affineReLU(p *channelArgs) {
+	if useAVX512 {
+		affineReLUAVX512(p)
+		return
+	}
+	if useAVX2 {
+		affineReLUAVX2(p)
+		return
+	}
+	affineReLUGo(p)
+}
+
+// affineTwo computes dst = a·scale + b·factor + shift of each channel; see channelArgs.
+// dst may be a or b.
+// One call should stay below maxRows n·pixels.
+func affineTwo(p *channelArgs) {
+	if useAVX512 {
+		affineTwoAVX512(p)
+		return
+	}
+	if useAVX2 {
+		affineTwoAVX2(p)
+		return
+	}
+	affineTwoGo(p)
+}
+
 // biasAdd adds a bias to rows: dst[i][16] = a[i][16] + b[i]; dst may be a.
 // One call should stay below maxRows rows.
 func biasAdd(p *rowArgs) {
@@ -1565,6 +1718,16 @@ func addRows(p *rowArgs) {
 		return
 	}
 	addRowsGo(p)
+}
+
+// addReLU computes dst = max(a + b, 0) over n rows; NaN stays NaN. dst may be a or b.
+// One call should stay below maxRows rows.
+func addReLU(p *rowArgs) {
+	if useAVX2 {
+		addReLUAVX2(p)
+		return
+	}
+	addReLUGo(p)
 }
 
 // andRows keeps the bits of a that are set in b, over n rows: a mask

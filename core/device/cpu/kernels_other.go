@@ -213,6 +213,46 @@ func pairOne(p *pairArgs) {
 	pairOneGo(p)
 }
 
+// moments computes mean and centred sums of some lanes of each channel; see
+// momentArgs. It goes twice over the pixels, which should stay in the cache.
+// One call should stay below maxRows n·pixels.
+func moments(p *momentArgs) {
+	momentsGo(p)
+}
+
+// gradSums adds Σ dy and Σ dy·(x − mean) of each channel, lane by lane; see gradArgs.
+// One call should stay below maxRows n·pixels.
+func gradSums(p *gradArgs) {
+	gradSumsGo(p)
+}
+
+// gradSumsReLU is gradSums for dy = dz where y > 0, else 0, which it writes. dy may be y
+// or dz.
+// One call should stay below maxRows n·pixels.
+func gradSumsReLU(p *gradArgs) {
+	gradSumsReLUGo(p)
+}
+
+// affineAll computes dst = a·scale + shift of each channel; see channelArgs.
+// dst may be a.
+// One call should stay below maxRows n·pixels.
+func affineAll(p *channelArgs) {
+	affineAllGo(p)
+}
+
+// affineReLU is affineAll, then max(·, 0); NaN stays NaN.
+// One call should stay below maxRows n·pixels.
+func affineReLU(p *channelArgs) {
+	affineReLUGo(p)
+}
+
+// affineTwo computes dst = a·scale + b·factor + shift of each channel; see channelArgs.
+// dst may be a or b.
+// One call should stay below maxRows n·pixels.
+func affineTwo(p *channelArgs) {
+	affineTwoGo(p)
+}
+
 // biasAdd adds a bias to rows: dst[i][16] = a[i][16] + b[i]; dst may be a.
 // One call should stay below maxRows rows.
 func biasAdd(p *rowArgs) {
@@ -313,6 +353,12 @@ func tanhGrad(p *rowArgs) {
 // One call should stay below maxRows rows.
 func addRows(p *rowArgs) {
 	addRowsGo(p)
+}
+
+// addReLU computes dst = max(a + b, 0) over n rows; NaN stays NaN. dst may be a or b.
+// One call should stay below maxRows rows.
+func addReLU(p *rowArgs) {
+	addReLUGo(p)
 }
 
 // andRows keeps the bits of a that are set in b, over n rows: a mask

@@ -31,6 +31,7 @@ func TestRows(t *testing.T) {
 			return 0
 		}},
 		{"addRows", addRows, false, func(a, b float32) float32 { return a + b }},
+		{"addReLU", addReLU, false, func(a, b float32) float32 { return relu(a + b) }},
 		{"largerRows", largerRows, false, func(a, b float32) float32 { return float32(math.Max(float64(a), float64(b))) }},
 		{"andRows", andRows, false, func(a, b float32) float32 {
 			return math.Float32frombits(math.Float32bits(a) & math.Float32bits(b))

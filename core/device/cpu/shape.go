@@ -2,9 +2,16 @@ package cpu
 
 import "pare/core/device"
 
-// add: y = a + b.
+// add: y = f(a + b), f being ReLU if the call was fused with one.
 func add(e *exec, c *call, _ *local, t0, t1 int) {
 	for t := t0; t < t1; t++ {
+		if c.Act == device.ReLU {
+			y, a, b := e.floats(c.Out[0], t), e.floats(c.In[0], t), e.floats(c.In[1], t)
+			for i := 0; i < len(y); i += maxRows * T {
+				addReLU(&rowArgs{dst: ptr(y[i:]), a: ptr(a[i:]), b: ptr(b[i:]), n: min(len(y)-i, maxRows*T) / T})
+			}
+			continue
+		}
 		addAll(e.floats(c.Out[0], t), e.floats(c.In[0], t), e.floats(c.In[1], t))
 	}
 }

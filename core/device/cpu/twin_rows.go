@@ -53,6 +53,11 @@ func addRowsGo(p *rowArgs) {
 	}
 }
 
+func addReLUGo(p *rowArgs) {
+	addRowsGo(p)
+	reluRowsGo(&rowArgs{dst: p.dst, a: p.dst, n: p.n})
+}
+
 func andRowsGo(p *rowArgs) {
 	for i := range p.n {
 		dst, a, b := rowAt(p.dst, i), rowAt(p.a, i), rowAt(p.b, i)

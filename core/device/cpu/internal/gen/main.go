@@ -86,6 +86,7 @@ func kernels() []kernel {
 		doc:  "multiplies 16 outputs of a 2:4 weight with one sample:\n// y[16] (+)= Σ_g Σ_i val[g][i][16]·x[4g + place], where the place is two bits of\n// ctl[g][i] for each output, the lowest first.\n// One call should stay below maxSteps groups.",
 		avx2: func(a *asm) { pairOne(a, vector256) }, avx512: func(a *asm) { pairOne(a, vector512) },
 	})
+	ks = append(ks, normKernels()...)
 	return append(ks,
 		kernel{name: "biasAdd", args: "rowArgs", doc: "adds a bias to rows: dst[i][16] = a[i][16] + b[i]; dst may be a.\n// One call should stay below maxRows rows.", avx2: biasAdd},
 		kernel{name: "biasReLU", args: "rowArgs", doc: "is biasAdd, then max(·, 0); NaN stays NaN.\n// One call should stay below maxRows rows.", avx2: biasReLU},
@@ -104,6 +105,7 @@ func kernels() []kernel {
 		kernel{name: "tanhRows", args: "rowArgs", doc: "computes dst = tanh of a over n rows. dst may be a.\n// One call should stay below maxActRows rows.", avx2: tanhRows},
 		kernel{name: "tanhGrad", args: "rowArgs", doc: "computes dst = a·(1−b²) over n rows: dx from dy and y. dst may be a or b.\n// One call should stay below maxActRows rows.", avx2: tanhGrad},
 		kernel{name: "addRows", args: "rowArgs", doc: "computes dst = a + b over n rows. dst may be a or b.\n// One call should stay below maxRows rows.", avx2: addRows},
+		kernel{name: "addReLU", args: "rowArgs", doc: "computes dst = max(a + b, 0) over n rows; NaN stays NaN. dst may be a or b.\n// One call should stay below maxRows rows.", avx2: addReLU},
 		kernel{name: "andRows", args: "rowArgs", doc: "keeps the bits of a that are set in b, over n rows: a mask\n// of all-ones and all-zero words. dst may be a or b.\n// One call should stay below maxRows rows.", avx2: andRows},
 		kernel{name: "maskBits", args: "rowArgs", doc: "computes dst = a where the bit of b is set, else 0, over n rows; b has 16 bits\n// a row. dst may be a. One call should stay below maxRows rows.", avx2: maskBits},
 		kernel{name: "largerRows", args: "rowArgs", doc: "computes dst = max(a, b) over n rows; a NaN in either wins. dst may be a\n// or b. One call should stay below maxRows rows.", avx2: largerRows},

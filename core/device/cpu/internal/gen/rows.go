@@ -69,6 +69,17 @@ func reluGrad(a *asm) {
 
 func addRows(a *asm) { binary(a, "VADDPS") }
 
+func addReLU(a *asm) {
+	a.zero(15, 16)
+	eachRow(a, "rowArgs", 64, func() {
+		for v := range 2 {
+			a.op("VMOVUPS %d(SI), Y%d", 32*v, v)
+			a.op("VADDPS %d(BX), Y%d, Y%d", 32*v, v, v)
+		}
+		relu0(a)
+	})
+}
+
 func andRows(a *asm) { binary(a, "VANDPS") }
 
 func binary(a *asm, op string) {

@@ -1,0 +1,54 @@
+package cpu
+
+import (
+	"slices"
+
+	"pare/core/device"
+)
+
+// fuse is the call that does what a and the next one, b, do: one pass over values
+// that come from the outer caches in place of two. ok is false if there is none.
+//
+//	y = norm(x), z = relu(y)               z alone, if nobody else reads y
+//	y = a + b, z = relu(y)                 likewise
+//	dy = relu.dx(y, dz), Σ of norm.dstats  dy made on the way
+func (e *exec) fuse(a, b *device.Call) (c *device.Call, ok bool) {
+	both := *b
+	both.Act = device.ReLU
+	switch {
+	case b.Kernel == device.ActFn && b.Act == device.ReLU && a.Act == device.NoAct && slices.Contains([]device.Kernel{device.NormApply, device.NormInfer, device.Add}, a.Kernel):
+		if b.In[0] != a.Out[0] || e.readers(a.Out[0]) != 1 {
+			return nil, false
+		}
+		both = *a
+		both.Act, both.Out = device.ReLU, b.Out
+	case a.Kernel == device.ActDX && a.Act == device.ReLU && b.Kernel == device.NormDStats:
+		if b.In[1] != a.Out[0] || b.In[0] == a.Out[0] {
+			return nil, false
+		}
+		both.In = []int{b.In[0], b.In[1], a.In[0], a.In[1]}
+	default:
+		return nil, false
+	}
+	return &both, true
+}
+
+// readers is how often value v is read, by calls and by the caller.
+func (e *exec) readers(v int) int {
+	n := 0
+	for _, r := range e.p.Regions {
+		for _, c := range r.Calls {
+			for _, in := range c.In {
+				if in == v {
+					n++
+				}
+			}
+		}
+	}
+	for _, kept := range []int{e.p.Output, e.p.InGrad} {
+		if kept == v {
+			n++
+		}
+	}
+	return n
+}
