@@ -146,12 +146,15 @@ func (e *exec) prepareCall(c *call) {
 	case device.ConvDW:
 		w := &e.b.ws[c.W[0]]
 		c.geo = newGeometry(c.Win, val(c.In[0]), val(c.In[1]))
+		e.prepareConvBlocks(c)
 		if w.lay == rowMajor {
 			c.parts = min(c.geo.n, 16)
+			if c.geo.isDepthwise() {
+				c.parts = min(c.parts, (c.geo.n+depthChannels-1)/depthChannels)
+			}
 			break
 		}
 		c.cut = cutConvDW(w, &c.geo, e.p.Batch)
-		e.prepareConvBlocks(c)
 		c.parts = c.cut.ks * c.cut.ns
 	case device.NormStats:
 		v := val(c.In[0])

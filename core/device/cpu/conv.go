@@ -12,7 +12,7 @@ func conv(e *exec, c *call, l *local, t0, t1 int) {
 	w, g := &e.b.ws[c.W[0]], &c.geo
 	switch w.lay {
 	case rowMajor:
-		groupConv(e, c, w, t0, t1)
+		groupConv(e, c, w, l, t0, t1)
 		return
 	case blocks:
 		blockConv(e, c, w, l, t0, t1)
@@ -51,7 +51,7 @@ func convDX(e *exec, c *call, l *local, t0, t1 int) {
 	w, g := &e.b.ws[c.W[0]], &c.geo
 	switch w.lay {
 	case rowMajor:
-		groupConvDX(e, c, w, t0, t1)
+		groupConvDX(e, c, w, l, t0, t1)
 		return
 	case blocks:
 		blockConvDX(e, c, w, l, t0, t1)

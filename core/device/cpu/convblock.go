@@ -17,6 +17,9 @@ func (g *geometry) isPadded() bool { return g.PL+g.PR+g.PT+g.PB > 0 }
 // prepareConvBlocks works out where the blocks of c's weight lie in the image.
 func (e *exec) prepareConvBlocks(c *call) {
 	w, g := &e.b.ws[c.W[0]], &c.geo
+	if w.lay == rowMajor { // see depthWeights
+		e.padded = max(e.padded, len(w.v))
+	}
 	if w.lay != blocks {
 		return
 	}

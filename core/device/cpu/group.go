@@ -5,16 +5,19 @@ import "unsafe"
 type pointer = unsafe.Pointer
 
 // Grouped convolutions: output n sees the Cg = C/groups inputs of its group.
-// With one input and output in a group (depthwise) a row of 16 samples takes
-// KH·KW multiply-adds and nothing can be shared, so each row of the window is
-// one short product. The weight is row-major, w[N][Cg][KH][KW].
+// Little is shared, so each row of the window is one short product; depth.go is for
+// groups of one. The weight is row-major, w[N][Cg][KH][KW].
 
 // each group of a convolution has inputs and outputs.
 func (g *geometry) inputs() int  { return g.c / g.Groups }
 func (g *geometry) outputs() int { return g.n / g.Groups }
 
-func groupConv(e *exec, c *call, w *weight, t0, t1 int) {
+func groupConv(e *exec, c *call, w *weight, l *local, t0, t1 int) {
 	g := &c.geo
+	if g.isDepthwise() {
+		depthConv(e, c, w, l, t0, t1)
+		return
+	}
 	cg, ng := g.inputs(), g.outputs()
 	for t := t0; t < t1; t++ {
 		x, y := e.at(c.In[0], t), e.at(c.Out[0], t)
@@ -41,8 +44,12 @@ func groupConv(e *exec, c *call, w *weight, t0, t1 int) {
 	}
 }
 
-func groupConvDX(e *exec, c *call, w *weight, t0, t1 int) {
+func groupConvDX(e *exec, c *call, w *weight, l *local, t0, t1 int) {
 	g := &c.geo
+	if g.isDepthwise() {
+		depthConvDX(e, c, w, l, t0, t1)
+		return
+	}
 	cg, ng := g.inputs(), g.outputs()
 	for t := t0; t < t1; t++ {
 		dy, dx := e.at(c.In[0], t), e.at(c.Out[0], t)
@@ -73,8 +80,12 @@ func groupConvDX(e *exec, c *call, w *weight, t0, t1 int) {
 
 // groupConvDW computes the gradient of the filters of some outputs: every
 // element is a sum of products of rows.
-func groupConvDW(e *exec, c *call, _ *local, part int) {
+func groupConvDW(e *exec, c *call, l *local, part int) {
 	w, g := &e.b.ws[c.W[0]], &c.geo
+	if g.isDepthwise() {
+		depthConvDW(e, c, w, l, part)
+		return
+	}
 	cg, ng := g.inputs(), g.outputs()
 	n0, n1 := part*g.n/c.parts, (part+1)*g.n/c.parts
 	size := cg * g.KH * g.KW

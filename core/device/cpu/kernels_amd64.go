@@ -377,6 +377,11 @@ func affineReLUAVX512(p *channelArgs)
 //go:noescape
 func affineTwoAVX512(p *channelArgs)
 
+// depthRowsAVX512 is depthRows in assembly.
+//
+//go:noescape
+func depthRowsAVX512(p *depthArgs)
+
 // mulF1AVX2 is mulF in assembly.
 //
 //go:noescape
@@ -666,6 +671,11 @@ func affineReLUAVX2(p *channelArgs)
 //
 //go:noescape
 func affineTwoAVX2(p *channelArgs)
+
+// depthRowsAVX2 is depthRows in assembly.
+//
+//go:noescape
+func depthRowsAVX2(p *depthArgs)
 
 // biasAddAVX2 is biasAdd in assembly.
 //
@@ -1548,6 +1558,20 @@ func affineTwo(p *channelArgs) {
 		return
 	}
 	affineTwoGo(p)
+}
+
+// depthRows computes some pixels of a depthwise convolution; see depthArgs.
+// One call should stay below maxSteps n·rows·cols·pixels.
+func depthRows(p *depthArgs) {
+	if useAVX512 {
+		depthRowsAVX512(p)
+		return
+	}
+	if useAVX2 {
+		depthRowsAVX2(p)
+		return
+	}
+	depthRowsGo(p)
 }
 
 // biasAdd adds a bias to rows: dst[i][16] = a[i][16] + b[i]; dst may be a.

@@ -253,6 +253,12 @@ func affineTwo(p *channelArgs) {
 	affineTwoGo(p)
 }
 
+// depthRows computes some pixels of a depthwise convolution; see depthArgs.
+// One call should stay below maxSteps n·rows·cols·pixels.
+func depthRows(p *depthArgs) {
+	depthRowsGo(p)
+}
+
 // biasAdd adds a bias to rows: dst[i][16] = a[i][16] + b[i]; dst may be a.
 // One call should stay below maxRows rows.
 func biasAdd(p *rowArgs) {

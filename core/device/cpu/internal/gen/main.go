@@ -87,6 +87,7 @@ func kernels() []kernel {
 		avx2: func(a *asm) { pairOne(a, vector256) }, avx512: func(a *asm) { pairOne(a, vector512) },
 	})
 	ks = append(ks, normKernels()...)
+	ks = append(ks, depthKernels()...)
 	return append(ks,
 		kernel{name: "biasAdd", args: "rowArgs", doc: "adds a bias to rows: dst[i][16] = a[i][16] + b[i]; dst may be a.\n// One call should stay below maxRows rows.", avx2: biasAdd},
 		kernel{name: "biasReLU", args: "rowArgs", doc: "is biasAdd, then max(·, 0); NaN stays NaN.\n// One call should stay below maxRows rows.", avx2: biasReLU},

@@ -1,0 +1,162 @@
+package cpu
+
+import "unsafe"
+
+// Depthwise convolutions: output c sees input c alone, so nothing is shared
+// between outputs, and what a kernel can save is time between products. It walks
+// over the channels of a pixel, as they lie in memory, then over pixels of a row.
+
+// depthArgs: y[p][i] = Σ over rows × cols taps of w[i]·x[p][i], for n channels i of
+// some pixels p. Everything else is the distance, in bytes, of what comes next.
+type depthArgs struct {
+	w, x, y        unsafe.Pointer // [n]; [n][16]; [n][16], all of the first tap and pixel
+	n, pixels      int
+	rows, cols     int // of taps
+	wRow, xRow     int // from a row of taps to the next
+	wCol, xCol     int
+	xPixel, yPixel int
+	ahead          int // from the first tap of a row to where the next pixel reads something new
+}
+
+// isDepthwise reports whether every group has one input and one output.
+func (g *geometry) isDepthwise() bool { return g.Groups == g.c && g.Groups == g.n }
+
+// depthWeights are the taps of w as [KH][KW][C].
+func depthWeights(w *weight, g *geometry, l *local) pointer {
+	taps := g.KH * g.KW
+	dst := l.pad[:taps*g.c]
+	for ch := range g.c {
+		for i, v := range w.v[ch*taps : (ch+1)*taps] {
+			dst[i*g.c+ch] = v
+		}
+	}
+	return ptr(dst)
+}
+
+// run does the channels and pixels of a in pieces of at most maxSteps products.
+func (a depthArgs) run() {
+	taps := a.rows * a.cols
+	all, most := a.n, max(1, maxSteps/taps)
+	for ch := 0; ch < all; ch += most {
+		b := a
+		b.n = min(most, all-ch)
+		b.w, b.x, b.y = at(a.w, ch*4), at(a.x, ch*rowBytes), at(a.y, ch*rowBytes)
+		for p := 0; p < a.pixels; p += b.pixels {
+			c := b
+			c.pixels = min(a.pixels-p, max(1, maxSteps/(taps*b.n)))
+			b.pixels = c.pixels
+			c.x, c.y = at(b.x, p*a.xPixel), at(b.y, p*a.yPixel)
+			depthRows(&c)
+		}
+	}
+}
+
+// depthConv: y = f(w ⋆ x + b).
+func depthConv(e *exec, c *call, w *weight, l *local, t0, t1 int) {
+	g := &c.geo
+	wt := depthWeights(w, g, l)
+	// Outputs whose window lies inside from left to right go together.
+	in0, in1 := g.cols().outputs(0)
+	from, to := g.cols().outputs(g.KW - 1)
+	in0, in1 = max(in0, from), min(in1, to)
+	for t := t0; t < t1; t++ {
+		x, y := e.at(c.In[0], t), e.at(c.Out[0], t)
+		for oy := range g.oh {
+			ky0, ky1, iy := g.rows().inside(oy)
+			for ox := 0; ox < g.ow; {
+				kx0, kx1, ix := g.cols().inside(ox)
+				pixels := 1
+				if ox >= in0 && ox < in1 {
+					pixels = in1 - ox
+				}
+				depthArgs{
+					w: at(wt, (ky0*g.KW+kx0)*g.c*4), x: at(x, (iy*g.w+ix)*g.c*rowBytes), y: at(y, (oy*g.ow+ox)*g.c*rowBytes),
+					n: g.c, pixels: pixels, rows: ky1 - ky0, cols: kx1 - kx0,
+					wRow: g.KW * g.c * 4, wCol: g.c * 4, xRow: g.w * g.c * rowBytes, xCol: g.c * rowBytes,
+					xPixel: g.SW * g.c * rowBytes, yPixel: g.c * rowBytes, ahead: (kx1 - kx0) * g.c * rowBytes,
+				}.run()
+				for range pixels {
+					finish(e, c, at(y, (oy*g.ow+ox)*g.c*rowBytes), 0, g.c)
+					ox++
+				}
+			}
+		}
+	}
+}
+
+// depthConvDX: for each pixel of x the sum over the windows it lies in: again
+// taps times rows, now of dy.
+func depthConvDX(e *exec, c *call, w *weight, l *local, t0, t1 int) {
+	g := &c.geo
+	wt := depthWeights(w, g, l)
+	for t := t0; t < t1; t++ {
+		dy, dx := e.at(c.In[0], t), e.at(c.Out[0], t)
+		for iy := range g.h {
+			ky := g.rows().over(iy)
+			for ix := 0; ix < g.w; {
+				kx := g.cols().over(ix)
+				pixel := at(dx, (iy*g.w+ix)*g.c*rowBytes)
+				if ky.n*kx.n == 0 { // between windows
+					clear(rowsOf(pixel, g.c))
+					ix++
+					continue
+				}
+				// Where the stride is 1 neighbours lie under the same taps, away
+				// from the border.
+				pixels := 1
+				for g.SW == 1 && ix+pixels < g.w {
+					if next := g.cols().over(ix + pixels); next.tap != kx.tap || next.n != kx.n {
+						break
+					}
+					pixels++
+				}
+				depthArgs{
+					w: at(wt, (ky.tap*g.KW+kx.tap)*g.c*4), x: at(dy, (ky.out*g.ow+kx.out)*g.c*rowBytes), y: pixel,
+					n: g.c, pixels: pixels, rows: ky.n, cols: kx.n,
+					wRow: g.SH * g.KW * g.c * 4, wCol: g.SW * g.c * 4, xRow: -g.ow * g.c * rowBytes, xCol: -g.c * rowBytes,
+					xPixel: g.c * rowBytes, yPixel: g.c * rowBytes, ahead: g.c * rowBytes,
+				}.run()
+				ix += pixels
+			}
+		}
+	}
+}
+
+// depthChannels is the number of channels of a task of depthConvDW.
+const depthChannels = 8
+
+// depthConvDW computes the gradient of the taps of some channels: sums of
+// products of rows, those of neighbouring channels side by side. All taps of a row
+// of dy follow each other, so that its rows of x stay in the cache.
+func depthConvDW(e *exec, c *call, w *weight, l *local, part int) {
+	g := &c.geo
+	taps := g.KH * g.KW
+	n0, n1 := part*g.c/c.parts, (part+1)*g.c/c.parts
+	n := n1 - n0
+	sums := l.pad[:taps*n]
+	clear(sums)
+	for t := range e.tiles {
+		x, dy := e.at(c.In[0], t), e.at(c.In[1], t)
+		for oy := range g.oh {
+			ky0, ky1, iy := g.rows().inside(oy)
+			for ky := ky0; ky < ky1; ky++ {
+				for kx := range g.KW {
+					ox0, ox1 := g.cols().outputs(kx)
+					if ox0 >= ox1 {
+						continue
+					}
+					rowDots(&sumArgs{
+						dst: ptr(sums[(ky*g.KW+kx)*n:]), n: n, tiles: ox1 - ox0, aStride: g.SW * g.c * rowBytes, bStride: g.c * rowBytes, acc: 1,
+						a: at(x, (((iy+ky-ky0)*g.w+ox0*g.SW-g.PL+kx)*g.c+n0)*rowBytes), b: at(dy, ((oy*g.ow+ox0)*g.c+n0)*rowBytes),
+					})
+				}
+			}
+		}
+	}
+	for i := range n {
+		for tap := range taps {
+			w.g[(n0+i)*taps+tap] = sums[tap*n+i]
+		}
+	}
+	e.settle(c, w, n0*taps, n1*taps)
+}

@@ -1,0 +1,21 @@
+package cpu
+
+func depthRowsGo(p *depthArgs) {
+	for q := range p.pixels {
+		for i := range p.n {
+			var s [T]float64
+			for r := range p.rows {
+				for k := range p.cols {
+					w := float64(*floatAt(at(p.w, r*p.wRow+k*p.wCol), i))
+					for j, v := range rowAt(at(p.x, q*p.xPixel+r*p.xRow+k*p.xCol), i) {
+						s[j] += w * float64(v)
+					}
+				}
+			}
+			y := rowAt(at(p.y, q*p.yPixel), i)
+			for j, v := range s {
+				y[j] = float32(v)
+			}
+		}
+	}
+}
