@@ -18,11 +18,12 @@ func conv(e *exec, c *call, l *local, t0, t1 int) {
 		blockConv(e, c, w, l, t0, t1)
 		return
 	}
+	// As many panels as stay in the first level of cache together serve a pixel,
+	// before the next pixel is read.
+	step := P * max(1, innerPanels/(w.k*P*4))
 	for t := t0; t < t1; t++ {
 		x, y := e.at(c.In[0], t), e.at(c.Out[0], t)
-		for n := 0; n < g.n; n += P {
-			rows := min(P, g.n-n)
-			panel := at(ptr(w.v), n*w.k*4)
+		for n := 0; n < g.n; n += step {
 			for oy := range g.oh {
 				ky0, ky1, iy := g.rows().inside(oy)
 				for ox := range g.ow {
@@ -31,20 +32,27 @@ func conv(e *exec, c *call, l *local, t0, t1 int) {
 						b:     at(x, (iy*g.w+ix)*g.c*rowBytes),
 						inner: (kx1 - kx0) * g.c, outer: ky1 - ky0, aOuter: g.KW * g.c * rowBytes, bOuter: g.w * g.c * rowBytes,
 					}
-					from := at(panel, (ky0*g.KW+kx0)*g.c*rowBytes)
 					pixel := at(y, (oy*g.ow+ox)*g.n*rowBytes)
-					m := 0
-					for _, mr := range cuts[rows] {
-						a.a, a.c = at(from, m*4), at(pixel, (n+m)*rowBytes)
-						productF(mr, &a)
-						m += mr
+					to := min(n+step, g.n)
+					for m := n; m < to; m += P {
+						from := at(ptr(w.v), (m*w.k+(ky0*g.KW+kx0)*g.c*P)*4)
+						q := m
+						for _, mr := range cuts[min(P, to-m)] {
+							a.a, a.c = at(from, (q-m)*4), at(pixel, q*rowBytes)
+							productF(mr, &a)
+							q += mr
+						}
 					}
-					finish(e, c, pixel, n, rows)
+					finish(e, c, pixel, n, to-n)
 				}
 			}
 		}
 	}
 }
+
+// innerPanels is the size of panels that stay in the first level of cache beside
+// what the products read of x.
+const innerPanels = 32 << 10
 
 // convDX: for each pixel of x the sum over the windows it lies in.
 func convDX(e *exec, c *call, l *local, t0, t1 int) {
