@@ -25,8 +25,8 @@ type blockPass struct {
 // run does all tiles.
 func (p blockPass) run() {
 	most := mostTiles(p.w.blk.r)
-	for p.tiles > 0 {
-		n := min(p.tiles, most)
+	for passes := (p.tiles + most - 1) / most; passes > 0; passes-- {
+		n := (p.tiles + passes - 1) / passes // as even as can be
 		q := p
 		q.tiles = n
 		for _, run := range p.w.blk.runs {

@@ -121,8 +121,11 @@ type call struct {
 	serial func(e *exec, c *call)
 	geo    geometry
 	cut    cutting
-	angles *angles  // of Rope
-	off    []uint32 // of a convolution in blocks: where the blocks lie in the image
+	angles *angles // of Rope
+	// Of a convolution in blocks: where the blocks lie in the image, and in one with
+	// its padding.
+	off, offPad []uint32
+	border      border
 }
 
 // Run runs every region. Whatever can be wrong with a step is found before the
