@@ -30,7 +30,7 @@ var _ device.Device = Device{}
 // Name is "cpu".
 func (Device) Name() string { return "cpu" }
 
-// ISA is "avx512" or "avx2" for the assembly and "go" for plain Go.
+// ISA is "avx512", "avx2" or "neon" for the assembly and "go" for plain Go.
 func (Device) ISA() string { return isa }
 
 // Tile is 16 samples.

@@ -1,6 +1,6 @@
 // Package cpu runs plans on the processor: generated AVX-512 and AVX2
-// micro-kernels (plain Go elsewhere) and a pool of workers. It may import core/device and
-// core/tensor, nothing above them.
+// micro-kernels, NEON ones for the products on arm64, plain Go elsewhere, and a
+// pool of workers. It may import core/device and core/tensor, nothing above them.
 //
 // # Layout of the kernels
 //
@@ -9,7 +9,7 @@
 // weights are panels [⌈N/P⌉][K][P]; gradients for dw are transposed to
 // [panel][T][P]. Forward, dx, dw and direct convolution are then one product,
 // C[m][16] (+)= Σ A[m,k]·B[k][16], with A read in one of two ways (mulF, mulX).
-// A row is one AVX-512 register or two of AVX2; the layout is the same for all
+// A row is one AVX-512 register, two of AVX2 or four of NEON; the layout is the same for all
 // instruction sets.
 //
 // Grouped convolutions, which share nothing between outputs, keep their weights
@@ -29,6 +29,15 @@
 // Lanes past the end of a batch hold finite numbers and, in gradients, zeros:
 // sums over whole tiles need no masks but where statistics are taken (NormStats)
 // and where a gradient does not start from dy (NormDX).
+//
+// # arm64
+//
+// The NEON kernels were tested under qemu-user only, for want of such a machine:
+//
+//	GOARCH=arm64 CGO_ENABLED=0 go test -exec qemu-aarch64 -short ./core/device/cpu ./core/plan/devicetest
+//
+// They hold the bits of one instruction set like the others; their speed is
+// unknown, and the prices of formats are those of Zen 4.
 //
 // # Bounds
 //

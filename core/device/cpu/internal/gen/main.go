@@ -5,6 +5,8 @@
 //	kernels_avx2_amd64.s    the assembly for AVX2 and FMA: every kernel
 //	kernels_avx512_amd64.s  for AVX-512: those that gain by it
 //	kernels_amd64.go        their declarations, and the choice at run time
+//	kernels_neon_arm64.s    for arm64: products, dense and in blocks
+//	kernels_arm64.go        likewise
 //	kernels_other.go        the same functions on other architectures: plain Go
 //
 // To add a kernel: write a function that emits it (mul.go, block.go, rows.go,
@@ -33,15 +35,18 @@ type kernel struct {
 	twin   string // call of the twin, if it is not name + Go
 	avx2   func(a *asm)
 	avx512 func(a *asm) // nil: AVX2 serves there too
+	neon   func(a *asm) // nil: plain Go on arm64; neon.go and neonblock.go
 }
 
 // isas are the instruction sets, the better one first.
 var isas = []struct {
-	name, flag string
-	emit       func(k kernel) func(a *asm)
+	name, flag, arch string
+	emit             func(k kernel) func(a *asm)
+	text             func(a *asm, symbol string, frame int)
 }{
-	{"AVX512", "useAVX512", func(k kernel) func(a *asm) { return k.avx512 }},
-	{"AVX2", "useAVX2", func(k kernel) func(a *asm) { return k.avx2 }},
+	{"AVX512", "useAVX512", "amd64", func(k kernel) func(a *asm) { return k.avx512 }, (*asm).text},
+	{"AVX2", "useAVX2", "amd64", func(k kernel) func(a *asm) { return k.avx2 }, (*asm).text},
+	{"NEON", "useNEON", "arm64", func(k kernel) func(a *asm) { return k.neon }, (*asm).textNEON},
 }
 
 // kernels in the order they are printed.
@@ -49,7 +54,7 @@ func kernels() []kernel {
 	var ks []kernel
 	// Products whose C is packed come with any number of rows; those that write
 	// into a matrix with whole panels of 16 rows, in as few kernels as can be.
-	add := func(name, doc string, q product, avx512, avx2 []int) {
+	add := func(name, doc string, q product, avx512, avx2, neon []int) {
 		for mr := 1; mr <= mostRows(vector512); mr++ {
 			k := kernel{name: name, args: "mulArgs", doc: doc, mr: mr, family: "mr"}
 			emit := func(v vector) func(a *asm) {
@@ -63,6 +68,11 @@ func kernels() []kernel {
 			if slices.Contains(avx2, mr) {
 				k.avx2 = emit(vector256)
 			}
+			if slices.Contains(neon, mr) {
+				q := q
+				q.mr = mr
+				k.neon = q.emitNEON
+			}
 			if mr == 1 || k.avx512 != nil || k.avx2 != nil {
 				ks = append(ks, k)
 			}
@@ -75,10 +85,10 @@ func kernels() []kernel {
 		return l
 	}
 	some, few := upTo(mostRows(vector512)), upTo(mostRows(vector256))
-	add("mulF", "computes C[m][16] (+)= Σ A[m,k]·B[k][16] for mr ≤ maxMR rows\n// of C, with A[m,k] at a + 4m + 64k: a weight panel [K][P], m over its outputs.\n// One call should stay below maxSteps inner·outer steps.", product{am: 4, ak: 64, cStride: 64}, some, few)
-	add("mulX", "is mulF with A[m,k] at a + 64m + 4k: rows of a tile\n// [feature][T] or of a panel [K][P], m over these rows.\n// One call should stay below maxSteps inner·outer steps.", product{am: 64, ak: 4, cStride: 64}, some, few)
-	add("mulC", "is mulF for rows of C cStride bytes apart. mr is one of panelCuts.", product{am: 4, ak: 64}, []int{16}, []int{5, 6})
-	add("mulD", "is mulC in float64: C[m][8] (+)= Σ A[m,k]·B[k][8], A[m,k] at a + 8m + 128k.", product{am: 8, ak: 128, double: true}, []int{16}, []int{5, 6})
+	add("mulF", "computes C[m][16] (+)= Σ A[m,k]·B[k][16] for mr ≤ maxMR rows\n// of C, with A[m,k] at a + 4m + 64k: a weight panel [K][P], m over its outputs.\n// One call should stay below maxSteps inner·outer steps.", product{am: 4, ak: 64, cStride: 64}, some, few, few)
+	add("mulX", "is mulF with A[m,k] at a + 64m + 4k: rows of a tile\n// [feature][T] or of a panel [K][P], m over these rows.\n// One call should stay below maxSteps inner·outer steps.", product{am: 64, ak: 4, cStride: 64}, some, few, few)
+	add("mulC", "is mulF for rows of C cStride bytes apart. mr is one of panelCuts.", product{am: 4, ak: 64}, []int{16}, []int{5, 6}, []int{5, 6})
+	add("mulD", "is mulC in float64: C[m][8] (+)= Σ A[m,k]·B[k][8], A[m,k] at a + 8m + 128k.", product{am: 8, ak: 128, double: true}, []int{16}, []int{5, 6}, nil)
 	ks = append(ks, blockKernels()...)
 	ks = append(ks, tokenKernels()...)
 	ks = append(ks, kernel{
@@ -133,32 +143,36 @@ func blockKernels() []kernel {
 			doc:    "computes the gradient of rows of single weights:\n// dw[j] (+)= Σ_t Σ_b x[off[j]][b]·dy[i][b] over the weights j of row i, where x\n// and dy move by their strides for each t < tiles ≤ singleTiles. It reads\n// spareOffs off behind the last. One call should stay below maxSteps weights.",
 			avx2:   func(a *asm) { singleDW(a, vector256, t) },
 			avx512: func(a *asm) { singleDW(a, vector512, t) },
+			neon:   func(a *asm) { singleDWNEON(a, t) },
 		})
 	}
 	for _, r := range blockHeights {
 		for t := 1; t <= blockTiles(vector512, r); t++ {
-			add := func(name, doc string, emit func(a *asm, v vector, r, t int)) {
+			add := func(name, doc string, emit func(a *asm, v vector, r, t int), backward bool) {
 				k := kernel{name: fmt.Sprint(name, r), args: "blockArgs", doc: doc, mr: t, family: "tiles", twin: fmt.Sprintf("%sGo(%d, tiles, p)", name, r)}
 				k.avx512 = func(a *asm) { emit(a, vector512, r, t) }
 				if t <= blockTiles(vector256, r) {
 					k.avx2 = func(a *asm) { emit(a, vector256, r, t) }
+					k.neon = func(a *asm) { blockNEON(a, r, t, backward) }
 				}
 				ks = append(ks, k)
 			}
-			add("blockFwd", fmt.Sprintf("multiplies rows of %d×1 blocks with tiles ≤ mostTiles(%d) tiles:\n// y[%di+r][16] (+)= Σ_j val[j][r]·x[off[j]][16] over the blocks j of block row i.\n// One call should stay below maxSteps blocks.", r, r, r), blockFwd)
-			add("blockDX", fmt.Sprintf("scatters the gradient of some tiles through %d×1 blocks:\n// x[off[j]][16] += Σ_r val[j][r]·y[%di+r][16], y being dy and x being dx.\n// One call should stay below maxSteps blocks.", r, r), blockDX)
+			add("blockFwd", fmt.Sprintf("multiplies rows of %d×1 blocks with tiles ≤ mostTiles(%d) tiles:\n// y[%di+r][16] (+)= Σ_j val[j][r]·x[off[j]][16] over the blocks j of block row i.\n// One call should stay below maxSteps blocks.", r, r, r), blockFwd, false)
+			add("blockDX", fmt.Sprintf("scatters the gradient of some tiles through %d×1 blocks:\n// x[off[j]][16] += Σ_r val[j][r]·y[%di+r][16], y being dy and x being dx.\n// One call should stay below maxSteps blocks.", r, r), blockDX, true)
 		}
 		ks = append(ks, kernel{
 			name: fmt.Sprint("blockOne", r), args: "blockArgs", twin: fmt.Sprintf("blockOneGo(%d, p)", r),
 			doc:    fmt.Sprintf("multiplies rows of %d×1 blocks with one sample: x is [·], y [%d·rows].\n// One call should stay below maxSteps blocks.", r, r),
 			avx2:   func(a *asm) { blockOne(a, vector256, r) },
 			avx512: func(a *asm) { blockOne(a, vector512, r) },
+			neon:   func(a *asm) { blockOneNEON(a, r) },
 		})
 		ks = append(ks, kernel{
 			name: fmt.Sprint("blockDW", r), args: "blockDWArgs", frame: 8, twin: fmt.Sprintf("blockDWGo(%d, p)", r),
 			doc:    fmt.Sprintf("computes the gradient of the %d×1 blocks of one block row:\n// dw[j][r] (+)= Σ_u Σ_t Σ_b x[off[j]][b]·dy[r][b], where x and dy move by their\n// strides for each t < tiles and by their skips for each u < tiles2. One call should stay below maxSteps n·tiles·tiles2.", r),
 			avx2:   func(a *asm) { blockDW(a, vector256, r) },
 			avx512: func(a *asm) { blockDW(a, vector512, r) },
+			neon:   func(a *asm) { blockDWNEON(a, r) },
 		})
 	}
 	return ks
@@ -171,18 +185,19 @@ func outputs() (map[string][]byte, error) {
 	ks, out := kernels(), map[string][]byte{}
 	for _, isa := range isas {
 		var s asm
-		s.WriteString(header + "//go:build amd64\n\n#include \"textflag.h\"\n#include \"go_asm.h\"\n")
+		s.WriteString(header + "//go:build " + isa.arch + "\n\n#include \"textflag.h\"\n#include \"go_asm.h\"\n")
 		for _, k := range ks {
 			if emit := isa.emit(k); emit != nil {
-				s.text(k.symbol(isa.name), k.frame)
+				isa.text(&s, k.symbol(isa.name), k.frame)
 				emit(&s)
 			}
 		}
-		out["kernels_"+strings.ToLower(isa.name)+"_amd64.s"] = s.Bytes()
+		out["kernels_"+strings.ToLower(isa.name)+"_"+isa.arch+".s"] = s.Bytes()
 	}
 	for name, src := range map[string]string{
-		"kernels_amd64.go": header + "package cpu\n" + declarations(ks) + choices(ks, true),
-		"kernels_other.go": header + "//go:build !amd64\n\npackage cpu\n" + choices(ks, false),
+		"kernels_amd64.go": header + "package cpu\n" + declarations(ks, "amd64") + choices(ks, "amd64"),
+		"kernels_arm64.go": header + "package cpu\n" + declarations(ks, "arm64") + choices(ks, "arm64"),
+		"kernels_other.go": header + "//go:build !amd64 && !arm64\n\npackage cpu\n" + choices(ks, ""),
 	} {
 		b, err := format.Source([]byte(src))
 		if err != nil {
@@ -205,11 +220,11 @@ func (k kernel) symbol(isa string) string {
 }
 
 // declarations prints the Go prototypes of the assembly.
-func declarations(ks []kernel) string {
+func declarations(ks []kernel, arch string) string {
 	var b bytes.Buffer
 	for _, isa := range isas {
 		for _, k := range ks {
-			if isa.emit(k) == nil {
+			if isa.arch != arch || isa.emit(k) == nil {
 				continue
 			}
 			s := k.symbol(isa.name)
@@ -221,7 +236,7 @@ func declarations(ks []kernel) string {
 
 // choices prints the functions callers use. They are plain functions with
 // direct calls, not variables, so that arguments stay on the stack.
-func choices(ks []kernel, amd64 bool) string {
+func choices(ks []kernel, arch string) string {
 	var b bytes.Buffer
 	for i, k := range ks {
 		if k.mr > 1 {
@@ -237,7 +252,7 @@ func choices(ks []kernel, amd64 bool) string {
 		fmt.Fprintf(&b, "\n// %s %s\nfunc %s(%s) {\n", k.name, k.doc, k.name, in)
 		for _, isa := range isas {
 			some := slices.ContainsFunc(ks[i:], func(f kernel) bool { return f.name == k.name && isa.emit(f) != nil })
-			if !amd64 || !some {
+			if isa.arch != arch || !some {
 				continue
 			}
 			fmt.Fprintf(&b, "if %s {\n", isa.flag)
