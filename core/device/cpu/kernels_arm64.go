@@ -498,6 +498,121 @@ func blockDW16(p *blockDWArgs) {
 	blockDWGo(16, p)
 }
 
+// downSums computes the sum of n rows of a, lane by lane, in the one row dst.
+// One call should stay below maxRows rows.
+func downSums(p *rowArgs) {
+	downSumsGo(p)
+}
+
+// downSquares computes Σ (a − b)² over n rows of a, lane by lane; b and dst are one row.
+// dst may be b.
+// One call should stay below maxRows rows.
+func downSquares(p *rowArgs) {
+	downSquaresGo(p)
+}
+
+// downMax computes the maximum of n rows of a, lane by lane, in the one row dst;
+// it leaves NaN out, and is −∞ of nothing.
+// One call should stay below maxRows rows.
+func downMax(p *rowArgs) {
+	downMaxGo(p)
+}
+
+// mulRows computes dst = a·b over n rows. dst may be a or b.
+// One call should stay below maxRows rows.
+func mulRows(p *rowArgs) {
+	mulRowsGo(p)
+}
+
+// gateRows computes dst = a·(b − mean) over n rows, mean being one row.
+// dst may be a or b.
+// One call should stay below maxRows rows.
+func gateRows(p *normArgs) {
+	gateRowsGo(p)
+}
+
+// hatRows computes dst = (a − mean)·rstd over n rows, mean and rstd being one row.
+// dst may be a.
+// One call should stay below maxRows rows.
+func hatRows(p *normArgs) {
+	hatRowsGo(p)
+}
+
+// normSums computes dst[0] = Σ gamma[i]·a[i] and dst[1] = Σ gamma[i]·a[i]·b[i] over n rows,
+// lane by lane.
+// One call should stay below maxRows rows.
+func normSums(p *normArgs) {
+	normSumsGo(p)
+}
+
+// normGrad computes dst[i] = rstd·(gamma[i]·a[i] − mean[0] − b[i]·mean[1]) over n rows,
+// mean being two rows and rstd one. dst may be a or b.
+// One call should stay below maxRows rows.
+func normGrad(p *normArgs) {
+	normGradGo(p)
+}
+
+// turnRows computes dst = a·cos − b·sin and dst2 = b·cos + a·sin over n rows.
+// dst may be a, and dst2 b.
+// One call should stay below maxRows rows.
+func turnRows(p *turnArgs) {
+	turnRowsGo(p)
+}
+
+// pairOne multiplies 16 outputs of a 2:4 weight with one sample:
+// y[16] (+)= Σ_g Σ_i val[g][i][16]·x[4g + place], where the place is two bits of
+// ctl[g][i] for each output, the lowest first.
+// One call should stay below maxSteps groups.
+func pairOne(p *pairArgs) {
+	pairOneGo(p)
+}
+
+// moments computes mean and centred sums of some lanes of each channel; see
+// momentArgs. It goes twice over the pixels, which should stay in the cache.
+// One call should stay below maxRows n·pixels.
+func moments(p *momentArgs) {
+	momentsGo(p)
+}
+
+// gradSums adds Σ dy and Σ dy·(x − mean) of each channel, lane by lane; see gradArgs.
+// One call should stay below maxRows n·pixels.
+func gradSums(p *gradArgs) {
+	gradSumsGo(p)
+}
+
+// gradSumsReLU is gradSums for dy = dz where y > 0, else 0, which it writes. dy may be y
+// or dz.
+// One call should stay below maxRows n·pixels.
+func gradSumsReLU(p *gradArgs) {
+	gradSumsReLUGo(p)
+}
+
+// affineAll computes dst = a·scale + shift of each channel; see channelArgs.
+// dst may be a.
+// One call should stay below maxRows n·pixels.
+func affineAll(p *channelArgs) {
+	affineAllGo(p)
+}
+
+// affineReLU is affineAll, then max(·, 0); NaN stays NaN.
+// One call should stay below maxRows n·pixels.
+func affineReLU(p *channelArgs) {
+	affineReLUGo(p)
+}
+
+// affineTwo computes dst = a·scale + b·factor + shift of each channel; see channelArgs.
+// dst may be a or b.
+// One call should stay below maxRows n·pixels.
+func affineTwo(p *channelArgs) {
+	affineTwoGo(p)
+}
+
+// depthRows computes some pixels of a depthwise convolution; see depthArgs.
+// One call should stay below maxSteps n·rows·cols·pixels.
+func depthRows(p *depthArgs) {
+	depthRowsGo(p)
+}
+
 // biasAdd adds a bias to rows: dst[i][16] = a[i][16] + b[i]; dst may be a.
 // One call should stay below maxRows rows.
 func biasAdd(p *rowArgs) {
@@ -546,6 +661,18 @@ func geluGrad(p *rowArgs) {
 	geluGradGo(p)
 }
 
+// geluTanhRows computes dst = x/2·(1+tanh(√(2/π)·(x+0.044715·x³))) of a over n rows. dst may be a.
+// One call should stay below maxActRows rows.
+func geluTanhRows(p *rowArgs) {
+	geluTanhRowsGo(p)
+}
+
+// geluTanhGrad computes dst = a·f′(b) over n rows, f being geluTanhRows: dx from dy and x.
+// dst may be a or b. One call should stay below maxActRows rows.
+func geluTanhGrad(p *rowArgs) {
+	geluTanhGradGo(p)
+}
+
 // siluRows computes dst = x/(1+e^−x) of a over n rows. dst may be a.
 // One call should stay below maxActRows rows.
 func siluRows(p *rowArgs) {
@@ -588,11 +715,23 @@ func addRows(p *rowArgs) {
 	addRowsGo(p)
 }
 
+// addReLU computes dst = max(a + b, 0) over n rows; NaN stays NaN. dst may be a or b.
+// One call should stay below maxRows rows.
+func addReLU(p *rowArgs) {
+	addReLUGo(p)
+}
+
 // andRows keeps the bits of a that are set in b, over n rows: a mask
 // of all-ones and all-zero words. dst may be a or b.
 // One call should stay below maxRows rows.
 func andRows(p *rowArgs) {
 	andRowsGo(p)
+}
+
+// maskBits computes dst = a where the bit of b is set, else 0, over n rows; b has 16 bits
+// a row. dst may be a. One call should stay below maxRows rows.
+func maskBits(p *rowArgs) {
+	maskBitsGo(p)
 }
 
 // largerRows computes dst = max(a, b) over n rows; a NaN in either wins. dst may be a

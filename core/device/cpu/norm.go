@@ -86,7 +86,7 @@ func (v normValue) stride() int { return v.c * rowBytes }
 
 const (
 	statRows   = 256 // that normStats goes through twice: they stay in the first level of cache
-	gradPixels = 64  // whose sums normDStats takes in float32
+	gradPixels = 32  // whose sums normDStats takes in float32
 )
 
 // normStats: mean and centred sum of squares of each channel, over the tile's
