@@ -29,6 +29,7 @@ func (d Device) Compile(p *device.Plan, b device.Bank, threads int) (device.Exec
 	if p.Seq > 0 {
 		e.per = p.Tiles(1)
 	}
+	e.flat = isFlat(p)
 	e.task = e.work
 	for _, c := range p.Stats {
 		e.stats = append(e.stats, newStat(c))

@@ -66,6 +66,7 @@ type exec struct {
 	one     int       // floats of the largest linear layer's vectors
 	loss    int       // classes of the CrossEntropy, 0 without one
 	rule    bool      // some call runs the optimiser
+	flat    bool      // values are vectors, see one.go
 	per     int       // tiles of a sequence, 0 without sequences
 	attn    int       // floats of the largest attention's scratch
 	tables  []int     // calls that look up ids

@@ -7,6 +7,14 @@ import "unsafe"
 func load(e *exec, c *call, _ *local, t0, t1 int) {
 	v := e.p.Vals[c.Out[0]]
 	pixels := v.H * v.W
+	if e.flat {
+		x := e.s.X[e.source(0, 0)*v.C:]
+		if c.S[0] == 1 {
+			x = e.s.OutGrad
+		}
+		copyAll(e.floats(c.Out[0], 0)[:v.C], x)
+		return
+	}
 	for t := t0; t < t1; t++ {
 		var rows [T]unsafe.Pointer
 		for lane := range rows {
@@ -53,6 +61,10 @@ func gather(rows *[T]unsafe.Pointer, from int, dst unsafe.Pointer, n, stride int
 func (e *exec) store(to []float32, v int) {
 	shape := e.p.Vals[v]
 	pixels := shape.H * shape.W
+	if e.flat {
+		copyAll(to[:shape.C], e.floats(v, 0))
+		return
+	}
 	for t := range e.tiles {
 		x := e.floats(v, t)
 		for lane := range e.valid(t) {

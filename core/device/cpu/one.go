@@ -1,10 +1,34 @@
 package cpu
 
-import "unsafe"
+import (
+	"slices"
+	"unsafe"
+
+	"pare/core/device"
+)
 
 // Linear layers for plans of one sample. Of a tile's 16 lanes one would be used;
 // instead x and y become vectors, and the 16 outputs of a panel (or those of a
-// block) take the place of the lanes.
+// block) take the place of the lanes. In a plan whose calls all know vectors, values
+// are vectors throughout, at the beginning of their rows of 16.
+
+// flatKernels know values that are vectors.
+var flatKernels = []device.Kernel{device.Load, device.Linear, device.ActFn, device.Add, device.Mul, device.Flatten}
+
+// isFlat reports whether p is a plan of one sample whose values are vectors.
+func isFlat(p *device.Plan) bool {
+	if p.Batch != 1 || p.Seq > 0 {
+		return false
+	}
+	for _, r := range p.Regions {
+		for _, c := range r.Calls {
+			if !slices.Contains(flatKernels, c.Kernel) {
+				return false
+			}
+		}
+	}
+	return !slices.ContainsFunc(p.Vals, func(v device.Val) bool { return v.H != 1 || v.W != 1 })
+}
 
 // oneRoom is the room a plan of one sample needs for the vectors of its largest
 // linear layer, in floats.
@@ -19,10 +43,13 @@ func (w *weight) oneRoom() int {
 // linearOne: y = f(w·x + b) for one sample.
 func linearOne(e *exec, c *call, l *local, _, _ int) {
 	w := &e.b.ws[c.W[0]]
-	x, y := l.one[:(w.k+P-1)/P*P], l.one[(w.k+P-1)/P*P:]
-	in, out := e.at(c.In[0], 0), e.at(c.Out[0], 0)
-	for k := range w.k {
-		x[k] = rowAt(in, k)[0]
+	x, y := e.floats(c.In[0], 0), e.floats(c.Out[0], 0)
+	if !e.flat {
+		x, y = l.one[:(w.k+P-1)/P*P], l.one[(w.k+P-1)/P*P:]
+		in := e.at(c.In[0], 0)
+		for k := range w.k {
+			x[k] = rowAt(in, k)[0]
+		}
 	}
 	switch {
 	case w.lay == blocks:
@@ -44,11 +71,17 @@ func linearOne(e *exec, c *call, l *local, _, _ int) {
 	}
 	y = y[:(w.n+P-1)/P*P]
 	if len(c.W) > 1 {
-		for n, b := range e.b.ws[c.W[1]].v[:w.n] {
-			y[n] += b
+		b, whole := e.b.ws[c.W[1]].v[:w.n], w.n/T*T
+		addAll(y[:whole], y, b)
+		for n := whole; n < w.n; n++ {
+			y[n] += b[n]
 		}
 	}
 	actRows(c.Act, y, y)
+	if e.flat {
+		return
+	}
+	out := e.at(c.Out[0], 0)
 	for n, v := range y[:w.n] {
 		*rowAt(out, n) = row{v}
 	}
