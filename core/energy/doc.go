@@ -66,6 +66,11 @@
 // is constant by construction, so a saving in joules equals the saving in CPU
 // seconds: print it as such, with the E, never as measured.
 //
+// # Load curve, tier D
+//
+// CalibrateLoad makes a curve of power against load from points taken on this
+// machine. It is a model: its figures carry a band and are never called measured.
+//
 // # Windows
 //
 // One goroutine reads the counters, by default every 100 ms, less often when a
