@@ -1,8 +1,8 @@
 // Package energy reads, estimates and adds up the energy of a run, and says of
 // every joule how it is known. It owns the sources (RAPL counters, hardware
-// profile), the sampler and the ledger. It imports hwprofiles and the standard
-// library; it must not import the engine, the training loop or anything of the
-// screen.
+// profile), the sampler, the ledger and what is concluded from them. It imports
+// hwprofiles, the standard library and gonum's statistics; it must not import the
+// engine, the training loop or anything of the screen.
 //
 // # Use
 //
@@ -70,6 +70,13 @@
 //
 // CalibrateLoad makes a curve of power against load from points taken on this
 // machine. It is a model: its figures carry a band and are never called measured.
+//
+// # Last points
+//
+// ReadTraces reads training logs, ours or anybody's, into Traces; LastPoints says
+// what share of a run's cost its last points of accuracy took, FinalStepOf the
+// same for logs of levels, NextPoints forecasts the cost of the next points with
+// an interval. Advice is a sentence; nothing acts on it.
 //
 // # Windows
 //

@@ -89,7 +89,7 @@ func TestMistakesAreOneLine(t *testing.T) {
 		{[]string{"bench", "kernels", "--window", "5"}, 2, "like 60ms"},
 		{[]string{"predict", "lenet-300-100", "--input", "nofile"}, 1, "nofile does not exist"},
 		{[]string{"replay"}, 2, "not in this version"},
-		{[]string{"energy", "x", "--y"}, 2, "not in this version"},
+		{[]string{"serve", "x", "--y"}, 2, "not in this version"},
 		{[]string{"serve"}, 2, "not in this version"},
 		{[]string{"perseus"}, 2, "not in this version"},
 		{[]string{"inspect"}, 2, "pare inspect needs MODEL"},

@@ -8,7 +8,6 @@ func (e *env) later() []*cobra.Command {
 	var l []*cobra.Command
 	for name, instead := range map[string]string{
 		"replay":  "`pare sessions show SESSION` prints what happened",
-		"energy":  "`pare doctor` says what this machine can measure",
 		"serve":   "`pare predict` runs a model on a file",
 		"perseus": "`pare demo` shows what there is",
 	} {
