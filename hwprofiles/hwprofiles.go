@@ -39,7 +39,9 @@
 // package draws more per busy CPU at low load than at full load. The constant is
 // therefore the middle of the published load points and band_pct is wide enough
 // to hold at least nine in ten of them; a test checks that for every profile
-// that has load points.
+// that has load points. Where a profile gives none, Load and Match take a rule
+// from the TDP (BusyFromTDP), else the figure of the generic profile; it is then
+// marked assumed and its source says so.
 //
 // # What an estimate may claim
 //
@@ -53,6 +55,7 @@ import (
 	"math"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -120,6 +123,7 @@ type Profile struct {
 	BandPct   *Figure `toml:"band_pct" json:"band_pct,omitempty"`       // ± of every joule estimate
 
 	BandwidthGBs *Figure         `toml:"bandwidth_gbs" json:"bandwidth_gbs,omitempty"` // memory, GB/s
+	MemoryGB     *Figure         `toml:"memory_gb" json:"memory_gb,omitempty"`         // size of the card's own memory, GB
 	Rates        map[string]Rate `toml:"rates" json:"rates,omitempty"`                 // by element type
 	RatesPerCPU  bool            `toml:"rates_per_cpu" json:"rates_per_cpu,omitempty"` // rates are of one logical CPU
 	Sparse       []Sparse        `toml:"sparse" json:"sparse,omitempty"`
@@ -135,7 +139,7 @@ type Profile struct {
 }
 
 // Elements are the element types a profile may give rates for.
-var elements = []string{"f64", "f32", "tf32", "f16", "bf16", "fp8", "int8"}
+var elements = []string{"f64", "f32", "tf32", "f16", "bf16", "fp8", "fp4", "int8"}
 
 // SparseFor returns the row for a pattern and whether the profile has one.
 func (p Profile) SparseFor(pattern string) (Sparse, bool) {
@@ -184,11 +188,12 @@ func (p *Profile) validate() error {
 	}
 	figs := map[string]*Figure{
 		"idle_w": p.IdleW, "full_w": p.FullW, "tdp_w": p.TDPW, "busy_core_w": p.BusyCoreW,
-		"band_pct": p.BandPct, "bandwidth_gbs": p.BandwidthGBs,
+		"band_pct": p.BandPct, "bandwidth_gbs": p.BandwidthGBs, "memory_gb": p.MemoryGB,
 	}
-	for e, r := range p.Rates {
+	for _, e := range sortedKeys(p.Rates) {
+		r := p.Rates[e]
 		if !slices.Contains(elements, e) {
-			return fmt.Errorf("rates.%s: unknown element type, use one of %s", e, strings.Join(elements, ", "))
+			return fmt.Errorf("rates.%s: unknown element type, use one of %s", strings.Trim(strconv.Quote(e), `"`), strings.Join(elements, ", "))
 		}
 		figs["rates."+e+".peak"], figs["rates."+e+".achievable"] = r.Peak, r.Achievable
 	}
@@ -207,7 +212,8 @@ func (p *Profile) validate() error {
 		}
 		figs["sparse."+s.Pattern+".efficiency"] = s.Efficiency
 	}
-	for name, f := range figs {
+	for _, name := range sortedKeys(figs) {
+		f := figs[name]
 		if f == nil {
 			continue
 		}

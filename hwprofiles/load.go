@@ -8,7 +8,9 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -17,6 +19,9 @@ import (
 
 //go:embed *.toml
 var embedded embed.FS
+
+// builtinFile begins Profile.File of an embedded profile.
+const builtinFile = "built in: "
 
 const maxFile = 1 << 20 // bytes; a profile is a few kilobytes
 
@@ -34,7 +39,11 @@ func parse(data []byte, stem, file string) (Profile, error) {
 			return Profile{}, fmt.Errorf("%s:%d: unknown field %q", file, row, strings.Join(strict.Errors[0].Key(), "."))
 		case errors.As(err, &at):
 			row, _ := at.Position()
-			return Profile{}, fmt.Errorf("%s:%d: %w", file, row, err)
+			field := ""
+			if k := at.Key(); len(k) > 0 {
+				field = strings.Trim(strconv.Quote(strings.Join(k, ".")), `"`) + ": "
+			}
+			return Profile{}, fmt.Errorf("%s:%d: %s%s", file, row, field, plainError(at.Error()))
 		}
 		return Profile{}, fmt.Errorf("%s: %w", file, err)
 	}
@@ -43,6 +52,31 @@ func parse(data []byte, stem, file string) (Profile, error) {
 	}
 	p.File = file
 	return p, nil
+}
+
+var goType = regexp.MustCompile(`^cannot decode TOML (\w+) into (?:struct field \S+ of type |a Go value of type )(\S+)$`)
+
+// plainError says what the TOML library found, without Go's names for types.
+func plainError(s string) string {
+	s = strings.TrimPrefix(s, "toml: ")
+	m := goType.FindStringSubmatch(s)
+	if m == nil {
+		return s
+	}
+	want := "a table like { value = 1.5, source = \"where it is from\" }"
+	switch {
+	case strings.HasPrefix(m[2], "[]"):
+		want = "a list"
+	case strings.HasPrefix(m[2], "int"):
+		want = "a whole number"
+	case strings.HasPrefix(m[2], "float"):
+		want = "a number"
+	case m[2] == "string":
+		want = "text in quotes"
+	case m[2] == "bool":
+		want = "true or false"
+	}
+	return fmt.Sprintf("is of TOML type %s, want %s", m[1], want)
 }
 
 // builtin holds the embedded profiles in order of name. They are parsed once; a
@@ -58,7 +92,7 @@ var builtin = sync.OnceValues(func() ([]Profile, error) {
 		data, err := embedded.ReadFile(f.Name())
 		if err == nil {
 			var p Profile
-			if p, err = parse(data, stem(f.Name()), "built in: "+f.Name()); err == nil {
+			if p, err = parse(data, stem(f.Name()), builtinFile+f.Name()); err == nil {
 				ps = append(ps, p)
 			}
 		}
@@ -100,7 +134,7 @@ func readUser() ([]Profile, map[string]error) {
 		return nil, map[string]error{"": fmt.Errorf("hardware profiles: %w", err)}
 	}
 	var ps []Profile
-	bad := map[string]error{}
+	bad, from := map[string]error{}, map[string]string{}
 	for _, f := range files {
 		if f.IsDir() || !strings.HasSuffix(f.Name(), ".toml") {
 			continue
@@ -111,6 +145,11 @@ func readUser() ([]Profile, map[string]error) {
 			bad[stem(path)] = err
 			continue
 		}
+		if first, ok := from[p.Name]; ok {
+			bad[stem(path)] = fmt.Errorf("%s: name %q is taken by %s", path, p.Name, first)
+			continue
+		}
+		from[p.Name] = path
 		ps = append(ps, p)
 	}
 	return ps, bad
@@ -183,7 +222,7 @@ func Load(name string) (Profile, error) {
 	for i, p := range ps {
 		if p.Name == name {
 			p.Why = "named"
-			return p, nil
+			return p.billable(ps), nil
 		}
 		names[i] = p.Name
 	}
@@ -194,7 +233,7 @@ func Load(name string) (Profile, error) {
 		name, strings.Join(names, ", "), filepath.Join(UserDir(), name+".toml"))
 }
 
-func sortedKeys(m map[string]error) []string {
+func sortedKeys[V any](m map[string]V) []string {
 	ks := make([]string, 0, len(m))
 	for k := range m {
 		ks = append(ks, k)

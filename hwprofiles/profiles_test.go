@@ -23,7 +23,11 @@ func TestBuiltinProfiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	ps := List()
-	want := []string{"a100-sxm-80", "epyc-8024p", "generic-arm-cpu", "generic-x86-cpu", "h200-sxm", "raspberry-pi-5", "xeon-e5-2620v3"}
+	want := strings.Fields(`a100-pcie-40 a100-pcie-80 a100-sxm-40 a100-sxm-80 a40 ampere-altra-dev apple-m2 apple-m3
+		apple-m3-ultra apple-m4 apple-m4-gpu b200 core-ultra-7-265k epyc-8024p epyc-9654 gb10 generic-arm-cpu
+		generic-x86-cpu h100-pcie h100-sxm h200-sxm jetson-agx-orin-64 jetson-orin-nano-8 jetson-orin-nano-super l4
+		l40s mi300x raspberry-pi-4 raspberry-pi-5 rtx-3090 rtx-4090 rtx-5090 ryzen-9-7950x t4 v100-sxm2
+		xeon-8480plus xeon-e5-2620v3`)
 	var got []string
 	for _, p := range ps {
 		got = append(got, p.Name)
@@ -38,8 +42,21 @@ func TestBuiltinProfiles(t *testing.T) {
 				t.Errorf("%s says nothing about %s zeros", p.Name, pat)
 			}
 		}
-		if p.Kind == "cpu" && p.BusyCoreW == nil {
-			t.Errorf("%s: a CPU without busy_core_w cannot bill a run", p.Name)
+		if q, err := Load(p.Name); err != nil || p.Kind == "cpu" && (q.BusyCoreW == nil || q.BandPct == nil) {
+			t.Errorf("%s: a CPU that cannot bill a run: %v", p.Name, err)
+		} else if p.BusyCoreW == nil && q.BusyCoreW != nil && !q.BusyCoreW.Assumed {
+			t.Errorf("%s: a figure filled in must be marked assumed", p.Name)
+		}
+		if p.Kind == "gpu" && (p.TDPW == nil && p.FullW == nil || p.BandPct == nil || p.BandwidthGBs == nil) {
+			t.Errorf("%s: a GPU without power, band or bandwidth", p.Name)
+		}
+		for e, r := range p.Rates {
+			if r.Peak != nil && r.Achievable != nil && r.Achievable.Value > r.Peak.Value {
+				t.Errorf("%s: %s achieves more than its peak", p.Name, e)
+			}
+		}
+		if p.IdleW != nil && p.FullW != nil && p.IdleW.Value >= p.FullW.Value {
+			t.Errorf("%s: idle above full", p.Name)
 		}
 		if p.Generic() && p.BusyCoreW != nil && !p.BusyCoreW.Assumed {
 			t.Errorf("%s: a generic figure must be marked assumed", p.Name)
@@ -96,9 +113,19 @@ func TestMatch(t *testing.T) {
 		{"Intel(R) Xeon(R) CPU E5-2620 v3 @ 2.40GHz", "amd64", "xeon-e5-2620v3", "matches", 24},
 		{"Raspberry Pi 5 Model B Rev 1.0", "arm64", "raspberry-pi-5", "matches", 4},
 		{"AMD EPYC", "amd64", "generic-x86-cpu", "assumed", 2},
-		{"Apple M4", "arm64", "generic-arm-cpu", "assumed", 10},
+		{"Apple M4", "arm64", "apple-m4", "matches", 10},
+		{"Apple M4 Max", "arm64", "generic-arm-cpu", "assumed", 16},
+		{"Apple M3 Ultra", "arm64", "apple-m3-ultra", "matches", 32},
+		{"Apple M2", "arm64", "apple-m2", "matches", 8},
+		{"AMD EPYC 9654 96-Core Processor", "amd64", "epyc-9654", "4 of 192 CPUs visible", 4},
+		{"Intel(R) Xeon(R) Platinum 8480+", "amd64", "xeon-8480plus", "matches", 112},
+		{"Intel(R) Xeon(R) Platinum 8480C", "amd64", "generic-x86-cpu", "assumed", 112},
+		{"AMD Ryzen 9 7950X 16-Core Processor", "amd64", "ryzen-9-7950x", "matches", 32},
+		{"AMD Ryzen 9 7950X3D 16-Core Processor", "amd64", "generic-x86-cpu", "assumed", 32},
+		{"Intel(R) Core(TM) Ultra 7 265K", "amd64", "core-ultra-7-265k", "matches", 20},
 		{"Neoverse-N1", "arm64", "generic-arm-cpu", "assumed", 80},
-		{"Raspberry Pi 4 Model B", "amd64", "generic-arm-cpu", "assumed", 4},
+		{"Raspberry Pi 4 Model B Rev 1.4", "arm64", "raspberry-pi-4", "matches", 4},
+		{"Raspberry Pi 3 Model B", "amd64", "generic-arm-cpu", "assumed", 4},
 		{"Intel(R) Core(TM) i7-8700 CPU", "arm64", "generic-x86-cpu", "assumed", 12},
 		{"", "arm64", "generic-arm-cpu", "unnamed CPU", 4},
 		{"", "amd64", "generic-x86-cpu", "unnamed CPU", 0},
@@ -111,6 +138,22 @@ func TestMatch(t *testing.T) {
 		}
 		if p.Visible != c.cores {
 			t.Errorf("%q: %d CPUs visible, want %d", c.model, p.Visible, c.cores)
+		}
+	}
+	for name, want := range map[string]string{
+		"Tesla V100-SXM2-16GB": "v100-sxm2", "Tesla V100-SXM2-32GB": "v100-sxm2", "Tesla T4": "t4",
+		"NVIDIA A100-SXM4-40GB": "a100-sxm-40", "NVIDIA A100-SXM4-80GB": "a100-sxm-80",
+		"NVIDIA A100-PCIE-40GB": "a100-pcie-40", "NVIDIA A100 80GB PCIe": "a100-pcie-80",
+		"NVIDIA A40": "a40", "NVIDIA L4": "l4", "NVIDIA L40S": "l40s", "NVIDIA L40": "",
+		"NVIDIA H100 PCIe": "h100-pcie", "NVIDIA H100 80GB HBM3": "h100-sxm", "GH100 [H100 SXM5 80GB]": "h100-sxm", "10de:2330": "h100-sxm",
+		"NVIDIA H100 NVL": "", "NVIDIA H200": "h200-sxm", "NVIDIA H200 NVL": "", "NVIDIA B200": "b200", "AMD Instinct MI300X": "mi300x",
+		"NVIDIA GeForce RTX 3090": "rtx-3090", "NVIDIA GeForce RTX 3090 Ti": "", "NVIDIA GeForce RTX 4090": "rtx-4090",
+		"NVIDIA GeForce RTX 4090 D": "", "NVIDIA GeForce RTX 5090": "rtx-5090",
+		"NVIDIA Jetson AGX Orin Developer Kit": "jetson-agx-orin-64", "NVIDIA Jetson Orin Nano Developer Kit": "jetson-orin-nano-8",
+		"NVIDIA Jetson Orin Nano Engineering Reference Developer Kit Super": "jetson-orin-nano-super", "": "",
+	} {
+		if p, ok := MatchGPU(name); p.Name != want || ok != (want != "") {
+			t.Errorf("%q: got %q, want %q", name, p.Name, want)
 		}
 	}
 	if p := Match("NVIDIA H200", 4); p.Kind != "cpu" {
@@ -132,6 +175,9 @@ func TestUserProfiles(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	write("zz-box.toml", "kind='cpu'\nmatch=['EPYC 9654']\nthreads=192\n")
+	write("zzz.toml", "name='zz-box'\nkind='cpu'\n")
+	write("kinds.toml", "kind='cpu'\n[rates.f32.peak]\nvalue='fast'\nsource='x'\n")
 	write("my-box.toml", "kind='cpu'\nmatch=['Ryzen 9 7950X']\nthreads=32\nbusy_core_w={value=5,source='clamp meter'}\nband_pct={value=30,source='clamp meter'}\n")
 	write("mine.toml", "name='epyc-8024p'\nkind='cpu'\nmatch=['EPYC 8024P']\nbusy_core_w={value=3,source='own'}\nband_pct={value=10,source='own'}\n")
 	write("typo.toml", "kind='cpu'\n\nbusy_cores_w={value=5,source='x'}\n")
@@ -154,8 +200,18 @@ func TestUserProfiles(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "typo.toml") || !strings.Contains(err.Error(), "broken.toml:1") {
 		t.Errorf("Check: %v", err)
 	}
-	if len(List()) != 8 {
-		t.Errorf("%d profiles, want 7 built in and my-box", len(List()))
+	if want := "kinds.toml:3: rates.f32.peak.value: is of TOML type string, want a number\n"; !strings.Contains(err.Error()+"\n", want) {
+		t.Errorf("Check: %v, want …%s", err, want)
+	}
+	if want := `zzz.toml: name "zz-box" is taken by `; !strings.Contains(err.Error(), want) {
+		t.Errorf("Check: %v, want …%s", err, want)
+	}
+	if p := Match("AMD EPYC 9654 96-Core Processor", 192); p.Name != "zz-box" {
+		t.Errorf("a built-in profile (%s) hides a person's own", p.Name)
+	}
+	builtins, _ := builtin()
+	if len(List()) != len(builtins)+2 {
+		t.Errorf("%d profiles, want %d built in, my-box and zz-box", len(List()), len(builtins))
 	}
 }
 
@@ -224,6 +280,9 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		p, err := parse(data, "fuzz", "fuzz.toml")
 		if err != nil {
+			if e := err.Error(); strings.Contains(e, "\n") || !strings.HasPrefix(e, "fuzz.toml:") {
+				t.Fatalf("error %q", e)
+			}
 			return
 		}
 		for _, m := range p.Match {

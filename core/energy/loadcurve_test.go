@@ -167,6 +167,29 @@ func TestBandBeforeCalibration(t *testing.T) {
 	}
 }
 
+// The same with the rule for machines of which only the TDP is known. The TDPs are
+// the vendors' (two packages on the Xeon E5).
+func TestBandFromTDP(t *testing.T) {
+	tdp := map[string]float64{"epyc-all": 90, "epyc-some": 90, "xeon-all": 170, "xeon-some": 170, "tr-all": 180, "e3-all": 69, "e5-1240-all": 69}
+	n, in := 0, 0
+	for _, l := range readTable(t, "testdata/cpu-load/load.csv", "machine", "logical_cpus", "load_pct", "rapl_w") {
+		w, band := hwprofiles.BusyFromTDP(tdp[l.name], int(l.cpus))
+		for _, q := range l.rows {
+			if q.Load < 0.1 {
+				continue
+			}
+			n++
+			if math.Abs(q.W/(q.Load*l.cpus)-w) <= w*band/100 {
+				in++
+			}
+		}
+	}
+	t.Logf("holds %d of %d rows", in, n)
+	if in*10 < n*9 {
+		t.Errorf("holds %d of %d rows", in, n)
+	}
+}
+
 func TestLoadCurveReading(t *testing.T) {
 	c, err := CalibrateLoad([]LoadPoint{{1, 40}, {0.25, 10}, {0.5, 20}, {0.75, 30}}, "rapl, today")
 	if err != nil {
