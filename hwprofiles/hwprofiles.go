@@ -138,8 +138,13 @@ type Profile struct {
 	File    string `toml:"-" json:"file,omitempty"`
 }
 
-// Elements are the element types a profile may give rates for.
 var elements = []string{"f64", "f32", "tf32", "f16", "bf16", "fp8", "fp4", "int8"}
+
+// Elements are the element types a profile may give rates for, widest first.
+func Elements() []string { return slices.Clone(elements) }
+
+// Own reports whether the profile is a person's own, not a built-in one.
+func (p Profile) Own() bool { return !p.builtin() }
 
 // SparseFor returns the row for a pattern and whether the profile has one.
 func (p Profile) SparseFor(pattern string) (Sparse, bool) {

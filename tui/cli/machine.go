@@ -73,44 +73,6 @@ func isaText(isa string) string {
 	return isa
 }
 
-func (e *env) hw() *cobra.Command {
-	c := &cobra.Command{
-		Use: "hw", Short: "hardware profiles: list, show", Args: takes(0, 0),
-		RunE: func(*cobra.Command, []string) error { return usagef("say which: pare hw list, or pare hw show NAME") },
-	}
-	c.AddCommand(
-		&cobra.Command{Use: "list", Short: "all profiles", Args: takes(0, 0), RunE: func(*cobra.Command, []string) error {
-			l := hwprofiles.List()
-			if e.json {
-				return json.NewEncoder(e.out).Encode(l)
-			}
-			w := tabwriter.NewWriter(e.out, 0, 0, 2, ' ', 0)
-			local := hwprofiles.Local().Name
-			for _, p := range l {
-				here := ""
-				if p.Name == local {
-					here = "this machine"
-				}
-				fmt.Fprintf(w, "%s\t%s\t%s\n", p.Name, p.Kind, here)
-			}
-			return w.Flush()
-		}},
-		&cobra.Command{Use: "show NAME", Short: "one profile with the source of each figure", Args: takes(1, 1), RunE: func(_ *cobra.Command, a []string) error {
-			p, err := hwprofiles.Load(a[0])
-			if err != nil {
-				return err
-			}
-			enc := json.NewEncoder(e.out)
-			if !e.json {
-				enc.SetIndent("", "  ")
-			}
-			enc.SetEscapeHTML(false)
-			return enc.Encode(p)
-		}},
-	)
-	return c
-}
-
 func (e *env) dataCmd() *cobra.Command {
 	var label string
 	c := &cobra.Command{
