@@ -6,6 +6,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"pare/core"
+	"pare/sessions"
 )
 
 func writeFile(t *testing.T, name, text string) string {
@@ -78,6 +81,25 @@ func TestLastPointsMistakes(t *testing.T) {
 	} {
 		code, out, errs := call(t, args...)
 		if code == 0 || !strings.Contains(errs, want) || strings.Count(errs, "\n") != 1 || strings.Contains(out, "goroutine") {
+			t.Errorf("%v: %d %q %q", args, code, out, errs)
+		}
+	}
+}
+
+func TestEmissionsMistakes(t *testing.T) {
+	root := t.TempDir()
+	if _, err := sessions.Create(root, core.DefaultRecipe()); err != nil {
+		t.Fatal(err)
+	}
+	for want, args := range map[string][]string{
+		"--pue 0.5: give":        {"--pue", "0.5"},
+		"--intensity -3: give":   {"--intensity", "-3"},
+		"--country \"fr\": give": {"--country", "fr"},
+		"has no bill yet":        nil,
+		"nosuch":                 {"nosuch"},
+	} {
+		code, out, errs := call(t, append([]string{"energy", "emissions", "--sessions", root}, args...)...)
+		if code == 0 || out != "" || !strings.Contains(errs, want) || strings.Count(errs, "\n") != 1 {
 			t.Errorf("%v: %d %q %q", args, code, out, errs)
 		}
 	}

@@ -3,8 +3,8 @@ package cli
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -211,22 +211,7 @@ func writeReport(s *sessions.Session, out string) error {
 	if err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(filepath.Dir(out), ".report-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name()) //nolint:errcheck // gone after the rename
-	if err := report.Write(f, st, string(toml)); err != nil {
-		f.Close() //nolint:errcheck // the first error counts
-		return err
-	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	if err := os.Chmod(f.Name(), 0o644); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), out)
+	return writeAside(out, func(w io.Writer) error { return report.Write(w, st, string(toml)) })
 }
 
 func (e *env) report() *cobra.Command {

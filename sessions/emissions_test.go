@@ -1,0 +1,52 @@
+package sessions
+
+import (
+	"runtime"
+	"testing"
+
+	"pare/core/energy"
+	"pare/core/event"
+	"pare/hwprofiles"
+)
+
+// TestEmissions: one row for each stage that began, what it cost so far, and
+// nothing where nothing was measured.
+func TestEmissions(t *testing.T) {
+	s := newSession(t, "", 100)
+	st, err := openStore(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	uj := func(v int64) *int64 { return &v }
+	for _, b := range []event.Body{
+		&event.Started{Format: event.Version, Pare: "9", Model: "m", Data: "d", Machine: hwprofiles.CPUModel(), Boundary: "CPU package, all processes"},
+		&event.Metric{Stage: event.Baseline, CPUUS: 4e6, WallUS: 2e6, Energy: event.Joules{UJ: uj(20e6), Tier: "B", Source: "rapl", Band: 1}},
+		&event.StageCost{Stage: event.Baseline, CPUUS: 10e6, WallUS: 5e6, Energy: event.Joules{UJ: uj(50e6), Tier: "B", Source: "rapl", Band: 2}},
+		&event.StageCost{Stage: event.Configure, CPUUS: 1e6, WallUS: 1e6, Energy: event.Joules{Source: "rapl"}},
+		&event.Metric{Stage: event.Sparsify, CPUUS: 3e6, WallUS: 1e6, Energy: event.Joules{UJ: uj(7e6), Tier: "E", Source: "profile x", Band: 70}},
+	} {
+		if _, err := st.Emit(b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := st.close(); err != nil {
+		t.Fatal(err)
+	}
+	rows, err := s.Emissions()
+	if err != nil || len(rows) != 3 {
+		t.Fatalf("%d rows, %v", len(rows), err)
+	}
+	b, c, p := rows[0], rows[1], rows[2]
+	if b.Stage != "baseline" || *b.Energy.UJ != 50e6 || b.Seconds != 5 || b.Component != "cpu" || b.Process || b.Project != "m on d" || b.Run != s.ID || b.CPUs != runtime.NumCPU() || b.Epoch != energy.NoEpoch || b.At.IsZero() {
+		t.Errorf("baseline: %+v", b)
+	}
+	if c.Stage != "configure" || c.Energy.UJ != nil {
+		t.Errorf("configure: %+v", c)
+	}
+	if p.Stage != "sparsify" || *p.Energy.UJ != 7e6 || p.Energy.Tier != energy.TierE || !p.Process {
+		t.Errorf("sparsify: %+v", p)
+	}
+	if component("CPU package and memory, all processes") != "" || component("the whole board at the wall") != "" || component("CPU time of this process, watts of CPU package") != "cpu" {
+		t.Error("component")
+	}
+}
