@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"pare/core/energy"
 	"pare/core/event"
 	"pare/core/train"
 )
@@ -95,44 +96,65 @@ func (r *run) setFloor() {
 }
 
 // lastPoints says what the last points of accuracy cost: the share of the
-// baseline's training energy spent after validation accuracy first came within
-// 1, 2 and 3 points of its best. Where an epoch's joules are unknown the shares
-// are of CPU time, which is the same when busy power is constant.
+// baseline's training energy spent after validation accuracy, smoothed to a curve
+// that never falls, first came within 1, 2 and 3 points of its end; and what the
+// next half point should cost. Where an epoch's joules are unknown or not
+// measured the shares are of CPU time, which is the same when busy power is
+// constant.
 func (r *run) lastPoints() error {
-	h := r.loop.History
-	if len(h) < 2 {
-		return nil
+	t, unit := r.trace()
+	a, err := energy.LastPoints(t, false, 1, 2, 3)
+	if err != nil {
+		return nil // fewer than two epochs, or nothing spent
 	}
-	unit := "joules"
+	lp := &event.LastPoints{}
+	for _, p := range a.Last {
+		share := -1.0
+		if p.Share != nil {
+			share = *p.Share
+		}
+		lp.Points, lp.Share = append(lp.Points, p.N), append(lp.Share, share)
+	}
+	lp.Text = fmt.Sprintf("the last 2 points cost %.0f %% of the baseline's %s", 100*lp.Share[1], unit)
+	if lp.Share[1] < 0 {
+		lp.Text = fmt.Sprintf("the last 2 points: the first epoch was nearer than that to the end, so their share of the baseline's %s is unknown", unit)
+	}
+	lp.Text += nextHalf(energy.NextPoints(t, false, 0.5))
+	return r.emit(lp)
+}
+
+// nextHalf says what half a point more should cost, nothing where no forecast is
+// possible.
+func nextHalf(f energy.Forecast) string {
+	switch {
+	case !f.Known():
+		return ""
+	case f.Lo == nil:
+		return "; by its curve half a point more may never come"
+	case f.Hi == nil:
+		return fmt.Sprintf("; half a point more should cost at least %.0f %% of the whole again, if it comes", 100**f.Lo/f.Total)
+	}
+	return fmt.Sprintf("; half a point more should cost %.0f to %.0f %% of the whole again", 100**f.Lo/f.Total, 100**f.Hi/f.Total)
+}
+
+// trace is validation accuracy against what the baseline's training has cost, one
+// point an epoch, and the unit of that cost in words.
+func (r *run) trace() (t energy.Trace, unit string) {
+	h := r.loop.History
+	unit = "joules"
 	for _, e := range h {
 		if e.UJ == nil || !r.meter.Measured() {
 			unit = "CPU time"
 		}
 	}
-	best := 0.0
-	upTo := make([]float64, len(h)) // spent up to and including the epoch
 	sum := 0.0
 	for i, e := range h {
-		best = max(best, e.Acc)
 		if unit == "joules" {
-			sum += float64(*e.UJ)
+			sum += float64(*e.UJ) / 1e6
 		} else {
-			sum += float64(e.CPUUS)
+			sum += float64(e.CPUUS) / 1e6
 		}
-		upTo[i] = sum
+		t.Points = append(t.Points, energy.TracePoint{Epoch: float64(i + 1), Acc: 100 * e.Acc, Cost: sum})
 	}
-	if sum <= 0 {
-		return nil
-	}
-	lp := &event.LastPoints{}
-	for _, pt := range []float64{1, 2, 3} {
-		for i, e := range h {
-			if e.Acc >= best-pt/100 {
-				lp.Points, lp.Share = append(lp.Points, pt), append(lp.Share, 1-upTo[i]/sum)
-				break
-			}
-		}
-	}
-	lp.Text = fmt.Sprintf("the last 2 points cost %.0f %% of the baseline's %s", 100*lp.Share[1], unit)
-	return r.emit(lp)
+	return t, unit
 }

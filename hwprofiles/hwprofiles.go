@@ -11,14 +11,16 @@
 // One TOML file per machine. The built-in ones are embedded; a person's own lie
 // in $XDG_CONFIG_HOME/pare/hw/*.toml and win over a built-in one of the same
 // name. Every figure carries its source; what nobody published is left out and
-// stays nil, it is never guessed by the code. A figure we assume says so:
+// stays nil, it is never guessed by the code (but see busy_core_w below). A figure
+// we assume says so:
 //
 //	name = "my-box"
 //	kind = "cpu"                      # or "gpu"
-//	match = ["Ryzen 9 7950X"]         # regular expressions, case ignored
+//	match = ["Ryzen 9 7950X"]         # regular expressions, case ignored; a GPU's are
+//	                                  # matched against NVML and PCI names
 //	cores = 16
 //	threads = 32
-//	full_w = { value = 170, source = "data sheet" }
+//	full_w = { value = 170, source = "data sheet" } # also idle_w, tdp_w, bandwidth_gbs, memory_gb
 //	busy_core_w = { value = 5, source = "own clamp meter, 2026-11-20" }
 //	band_pct = { value = 30, source = "own clamp meter, 5 loads" }
 //

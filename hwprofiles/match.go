@@ -117,6 +117,7 @@ func (p Profile) billable(ps []Profile) Profile {
 		w, band := BusyFromTDP(p.TDPW.Value, p.Threads)
 		src := fmt.Sprintf("rule: %g x TDP / logical CPUs, ±%g %% holds nine in ten rows of seven published load tables", tdpShare, band)
 		p.BusyCoreW, p.BandPct = &Figure{w, src, true}, &Figure{band, src, true}
+		p.Why += "; its power per busy CPU is unknown: a rule from the TDP taken"
 		return p
 	}
 	want := "generic-x86-cpu"
@@ -127,6 +128,7 @@ func (p Profile) billable(ps []Profile) Profile {
 		if g.Name == want && g.BusyCoreW != nil {
 			src := "unknown for this machine; figure of " + want
 			p.BusyCoreW, p.BandPct = &Figure{g.BusyCoreW.Value, src, true}, &Figure{g.BandPct.Value, src, true}
+			p.Why += "; its power per busy CPU is unknown: that of " + want + " taken"
 		}
 	}
 	return p

@@ -163,6 +163,9 @@ func (f *Forecast) fit(x, y []float64, target, tiny float64) {
 	}
 }
 
+// Known reports whether there is a forecast; Note says why not.
+func (f Forecast) Known() bool { return f.fitted }
+
 // StopAdvice is a sentence for the person; nothing acts on it. Stop is set when
 // the forecast says that the next points cost more than a quarter of everything
 // spent so far, at the lower end of its interval.
@@ -182,7 +185,7 @@ func (f Forecast) Advice() StopAdvice {
 		p = "the next half point"
 	}
 	switch {
-	case !f.fitted:
+	case !f.Known():
 		return StopAdvice{Text: "no advice: " + f.Note}
 	case f.Lo == nil:
 		return StopAdvice{true, "consider stopping: the curve has levelled off, " + p + " may never come"}

@@ -25,7 +25,8 @@ func hasWord(name string, any ...string) bool {
 // Words by which columns are found.
 var (
 	metricWords = []string{"accuracy", "acc", "top1", "f1", "auc", "map", "miou", "bleu", "wer", "cer", "metric", "score"}
-	lowerWords  = []string{"wer", "cer", "error", "err", "loss", "perplexity", "ppl"}
+	lowerWords  = []string{"wer", "cer", "error", "err", "loss", "perplexity", "ppl", "mse", "mae", "rmse"}
+	lossWords   = []string{"loss", "perplexity", "ppl", "mse", "mae", "rmse"} // in their own unit, never a share
 	higherWords = []string{"accuracy", "acc", "top1", "f1", "auc", "map", "miou", "bleu"}
 	valWords    = []string{"val", "valid", "validation", "eval", "dev"}
 	testWords   = []string{"test"}

@@ -42,7 +42,7 @@ func (l *TraceLog) group(rows []logRow, cols columns, head []string, o TraceOpti
 				share[w.task] = true
 				l.Tasks = append(l.Tasks, w.task)
 			}
-			share[w.task] = share[w.task] && math.Abs(w.metric) <= 1
+			share[w.task] = share[w.task] && math.Abs(w.metric) <= 1 && !hasWord(l.Metric, lossWords...)
 		}
 	}
 	for _, rs := range runs {
