@@ -5,6 +5,8 @@ import (
 	"math"
 	"slices"
 	"sort"
+
+	"pare/hwprofiles"
 )
 
 // LoadPoint is one calibration point: the power of the boundary while the
@@ -73,6 +75,27 @@ func CalibrateLoad(points []LoadPoint, source string) (*LoadCurve, error) {
 		sum, n = sum+d*d, n+1
 	}
 	c.band = math.Max(LoadBandFloor, 100*math.Sqrt(sum/float64(n)))
+	return c, nil
+}
+
+// LoadCurveOf is the curve of a profile that was calibrated on this machine: a
+// person's own one with a load curve. The published curve of a built-in profile is
+// of another machine, so it makes no figure of tier D and is an error here.
+func LoadCurveOf(p hwprofiles.Profile) (*LoadCurve, error) {
+	switch {
+	case p.Load == nil:
+		return nil, fmt.Errorf("hardware profile %s has no load curve", p.Name)
+	case !p.Own():
+		return nil, fmt.Errorf("the load curve of hardware profile %s was taken on another machine", p.Name)
+	}
+	points := make([]LoadPoint, len(p.Load.Points))
+	for i, q := range p.Load.Points {
+		points[i] = LoadPoint{Load: q[0] / 100, W: q[1]}
+	}
+	c, err := CalibrateLoad(points, p.Load.Source)
+	if err != nil {
+		return nil, fmt.Errorf("hardware profile %s: %w", p.Name, err)
+	}
 	return c, nil
 }
 

@@ -224,6 +224,33 @@ func TestLoadCurveReading(t *testing.T) {
 	}
 }
 
+func TestLoadCurveOf(t *testing.T) {
+	t.Setenv("XDG_CONFIG_HOME", t.TempDir())
+	p, err := hwprofiles.Load("epyc-8024p")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := LoadCurveOf(p); err == nil || !strings.Contains(err.Error(), "another machine") {
+		t.Errorf("a published curve became tier D: %v", err)
+	}
+	p.File = "/home/me/.config/pare/hw/box.toml"
+	c, err := LoadCurveOf(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w, ok := c.Watts(0.5); !ok || math.Abs(w-43.2) > 0.1 {
+		t.Errorf("%g W", w)
+	}
+	p.Load.Points = p.Load.Points[:3]
+	if _, err := LoadCurveOf(p); err == nil || !strings.Contains(err.Error(), "epyc-8024p: load curve: 3 points") {
+		t.Error(err)
+	}
+	p.Load = nil
+	if _, err := LoadCurveOf(p); err == nil {
+		t.Error("no curve, no error")
+	}
+}
+
 // The curve rises with load and stays within its points, whatever they are.
 func TestLoadCurveIsMonotone(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

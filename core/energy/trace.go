@@ -194,8 +194,10 @@ func FinalStepOf(task string, ts []Trace, lower bool, points float64) (FinalStep
 
 func (t Trace) levels() []float64 {
 	var out []float64
+	seen := map[float64]bool{}
 	for _, p := range t.Points {
-		if !slices.Contains(out, p.Acc) {
+		if !seen[p.Acc] {
+			seen[p.Acc] = true
 			out = append(out, p.Acc)
 		}
 	}

@@ -18,14 +18,15 @@ import (
 type TraceLog struct {
 	File   string
 	Traces []Trace
-	Tasks  []string // in the order of the file; one empty name without a task column
-	Metric string   // its column
-	Cost   string   // its column
-	Unit   string   // of Cost: "J", or what the epoch column counts: "epochs", "steps"
-	Tier   Tier     // worst tier the file states; TierNone when it states none
-	Levels bool     // rows are the cost of first reaching a level
-	Cum    bool     // the energy column is a running sum
-	Lower  map[string]bool
+	Tasks  []string        // in the order of the file; one empty name without a task column
+	Metric string          // its column
+	Cost   string          // its column
+	Unit   string          // of Cost: "J", or what the epoch column counts: "epochs", "steps"
+	Tier   Tier            // worst tier the file states; TierNone when it states none
+	Levels bool            // rows are the cost of first reaching a level
+	Cum    bool            // the energy column is a running sum
+	Lower  map[string]bool // by task: the metric is better when lower
+	byTask map[string][]Trace
 	Notes  []string // what a reader must know
 }
 

@@ -3,7 +3,6 @@ package energy
 import (
 	"fmt"
 	"math"
-	"slices"
 	"strings"
 )
 
@@ -66,8 +65,12 @@ func (l *TraceLog) group(rows []logRow, cols columns, head []string, o TraceOpti
 	if len(runs) == 1 {
 		l.Traces[0].Name = ""
 	}
+	l.byTask = map[string][]Trace{}
+	for _, t := range l.Traces {
+		l.byTask[t.Task] = append(l.byTask[t.Task], t)
+	}
 	for _, task := range l.Tasks {
-		l.Lower[task] = o.Lower || !hasWord(l.Metric, higherWords...) && (hasWord(l.Metric, lowerWords...) || l.falls(task))
+		l.Lower[task] = o.Lower || !hasWord(l.Metric, higherWords...) && (hasWord(l.Metric, lowerWords...) || falls(l.byTask[task]))
 	}
 	return nil
 }
@@ -117,14 +120,11 @@ func cumulative(runs [][]logRow, name string) (bool, error) {
 	return rises && grows, nil
 }
 
-// falls reports whether most runs of a task end with a lower metric than they
-// began with.
-func (l *TraceLog) falls(task string) bool {
+// falls reports whether most of the runs end with a lower metric than they began
+// with.
+func falls(ts []Trace) bool {
 	down, up := 0, 0
-	for _, t := range l.Traces {
-		if t.Task != task || len(t.Points) == 0 {
-			continue
-		}
+	for _, t := range ts {
 		switch a, b := t.Points[0].Acc, t.Points[len(t.Points)-1].Acc; {
 		case b < a:
 			down++
@@ -136,9 +136,7 @@ func (l *TraceLog) falls(task string) bool {
 }
 
 // Of is the runs of a task, in the order of the file.
-func (l *TraceLog) Of(task string) []Trace {
-	return slices.DeleteFunc(slices.Clone(l.Traces), func(t Trace) bool { return t.Task != task })
-}
+func (l *TraceLog) Of(task string) []Trace { return l.byTask[task] }
 
 func or(s, other string) string {
 	if s == "" {

@@ -105,8 +105,12 @@ func count(n int, what string) string {
 
 // jsonLine writes one object with the file's facts beside v.
 func (e *env) jsonLine(l *energy.TraceLog, kind, name string, lower bool, v any) error {
+	var tier any // null: the file does not say
+	if l.Tier.Known() {
+		tier = l.Tier
+	}
 	return json.NewEncoder(e.out).Encode(map[string]any{
-		"kind": kind, "file": l.File, "metric": l.Metric, "unit": l.Unit, "tier": l.Tier, "lower_is_better": lower, "name": name, "result": v,
+		"kind": kind, "file": l.File, "metric": l.Metric, "unit": l.Unit, "tier": tier, "lower_is_better": lower, "name": name, "result": v,
 	})
 }
 
