@@ -1,8 +1,8 @@
 // Package energy reads, estimates and adds up the energy of a run, and says of
 // every joule how it is known. It owns the sources (RAPL counters, hardware
 // profile), the sampler, the ledger and what is concluded from them. It imports
-// hwprofiles, the standard library and gonum's statistics; it must not import the
-// engine, the training loop or anything of the screen.
+// hwprofiles, the standard library and gonum's special functions; it must not
+// import the engine, the training loop or anything of the screen.
 //
 // # Use
 //

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"math"
 
-	"gonum.org/v1/gonum/stat/distuv"
+	"gonum.org/v1/gonum/mathext"
 )
 
 // Forecast is what the next points of accuracy are expected to cost, beyond what
@@ -139,8 +139,7 @@ func (f *Forecast) fit(x, y []float64, target, tiny float64) {
 		}
 	}
 	nu := float64(len(x) - 3)
-	q := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: nu}.Quantile(0.975)
-	limit := least*(1+q*q/nu) + tiny
+	limit := least*(1+f95(nu)/nu) + tiny
 	first, last := bestAt, bestAt
 	for k, v := range rss {
 		if v <= limit {
@@ -161,6 +160,15 @@ func (f *Forecast) fit(x, y []float64, target, tiny float64) {
 	if f.Lo == nil {
 		f.Note = "every curve that fits the rows levels off below the target"
 	}
+}
+
+// f95 is the 95 % quantile of F(1, nu): what the residuals of a true value exceed
+// the least ones by in 5 % of the cases, times nu. It is Student's t squared, whose
+// two tails are the regularised incomplete beta function (Abramowitz and Stegun
+// 26.7.1).
+func f95(nu float64) float64 {
+	x := mathext.InvRegIncBeta(nu/2, 0.5, 0.05)
+	return nu * (1 - x) / x
 }
 
 // Known reports whether there is a forecast; Note says why not.

@@ -187,6 +187,15 @@ func TestForecastOnRealRuns(t *testing.T) {
 	}
 }
 
+// Student's t at 97.5 % from the tables.
+func TestF95(t *testing.T) {
+	for nu, want := range map[float64]float64{2: 4.3027, 5: 2.5706, 10: 2.2281, 30: 2.0423, 497: 1.9648} {
+		if got := math.Sqrt(f95(nu)); math.Abs(got-want) > 1e-4 {
+			t.Errorf("%g degrees of freedom: %.4f, want %.4f", nu, got, want)
+		}
+	}
+}
+
 func TestAdvice(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 4))
 	if f := NextPoints(power(rng, 20, 90, 60, 0.5, 0), false, 0.5); f.Advice().Stop || !strings.Contains(f.Advice().Text, "going on pays") {
