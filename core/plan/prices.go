@@ -113,3 +113,12 @@ func padding(f tensor.Format, n int) float64 {
 	r := f.Height()
 	return float64((n+r-1)/r*r) / float64(n)
 }
+
+// Expect is what a training step of a large linear layer in a format should take,
+// as a share of the dense time, with that share of its values stored, and the share
+// of zeros from which the format is taken; above 1 when it never is. ok is false
+// for a format without a price.
+func (p Prices) Expect(f tensor.Format, stored float64) (cost, from float64, ok bool) {
+	fixed, perStored, ok := p.of(device.Linear, f, linearSizes.large.n, linearSizes.large.k())
+	return fixed + perStored*stored, paysFrom(fixed, perStored, 1), ok
+}

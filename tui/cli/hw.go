@@ -14,8 +14,8 @@ import (
 
 func (e *env) hw() *cobra.Command {
 	c := &cobra.Command{
-		Use: "hw", Short: "hardware profiles: list, show", Args: takes(0, 0),
-		RunE: func(*cobra.Command, []string) error { return usagef("say which: pare hw list, or pare hw show NAME") },
+		Use: "hw", Short: "hardware profiles: list, show, calibrate", Args: takes(0, 0),
+		RunE: func(*cobra.Command, []string) error { return usagef("say which: pare hw list, pare hw show NAME, or pare hw calibrate") },
 	}
 	c.AddCommand(
 		&cobra.Command{
@@ -29,8 +29,7 @@ boundary that ` + "`pare hw show NAME`" + ` names. – is unknown.`,
 		&cobra.Command{
 			Use: "show NAME", Short: "one profile with the source of each figure", Args: takes(1, 1),
 			Long: `show prints every figure of a profile with its source. What nobody published is
-unknown; what pare assumes says so. (pare hw calibrate, which measures this
-machine, is not in this version.)`,
+unknown; what pare assumes says so. pare hw calibrate measures this machine.`,
 			RunE: func(_ *cobra.Command, a []string) error {
 				p, err := hwprofiles.Load(a[0])
 				if err != nil {
@@ -45,6 +44,7 @@ machine, is not in this version.)`,
 			},
 		},
 	)
+	c.AddCommand(e.hwCalibrate())
 	return c
 }
 
