@@ -15,7 +15,9 @@ import (
 func (e *env) hw() *cobra.Command {
 	c := &cobra.Command{
 		Use: "hw", Short: "hardware profiles: list, show, calibrate", Args: takes(0, 0),
-		RunE: func(*cobra.Command, []string) error { return usagef("say which: pare hw list, pare hw show NAME, or pare hw calibrate") },
+		RunE: func(*cobra.Command, []string) error {
+			return usagef("say which: pare hw list, pare hw show NAME, or pare hw calibrate")
+		},
 	}
 	c.AddCommand(
 		&cobra.Command{
