@@ -165,11 +165,16 @@ func convDW(e *exec, c *call, l *local, part int) {
 	first := (p*w.k + ky*g.KW*g.c + r0) * P
 	sum := w.g[first : first+(r1-r0)*P]
 	clearAll(sum)
+	if g.n <= narrow {
+		narrowDW(e, c, l, sum, ky, r0, r1)
+		e.settle(c, w, first, first+len(sum))
+		return
+	}
 	all := (g.n + P - 1) / P
 	oy0, oy1 := g.rows().outputs(ky)
 	for t := range e.tiles {
 		for oy := oy0; oy < oy1; oy++ {
-			a := dwRow{g: g, bStep: all * panelBytes}
+			a := dwRow{g: g, step: rowBytes, bStep: all * panelBytes}
 			a.x = at(e.at(c.In[0], t), (oy*g.SH-g.PT+ky)*g.w*g.c*rowBytes)
 			a.dyT = at(e.at(c.In[2], t), (oy*g.ow*all+p)*panelBytes)
 			for r := r0; r < r1; {
@@ -182,11 +187,38 @@ func convDW(e *exec, c *call, l *local, part int) {
 	e.settle(c, w, first, first+len(sum))
 }
 
+// narrow is the most filters whose gradient is summed lane by lane: in panels more
+// than half of the products would be those of padding.
+const narrow = 8
+
+// narrowDW is convDW for few filters: all of them are one block of outputs for
+// each input of the row of the window. Like the last row of blocks it may look at
+// rows behind dy.
+func narrowDW(e *exec, c *call, l *local, dst []float32, ky, r0, r1 int) {
+	g := &c.geo
+	sums := l.pad[:(r1-r0)*narrow]
+	clear(sums)
+	oy0, oy1 := g.rows().outputs(ky)
+	for t := range e.tiles {
+		for oy := oy0; oy < oy1; oy++ {
+			a := dwRow{g: g, step: narrow * 4, off: c.off}
+			a.x = at(e.at(c.In[0], t), (oy*g.SH-g.PT+ky)*g.w*g.c*rowBytes)
+			a.dyT = at(e.at(c.In[1], t), oy*g.ow*g.n*rowBytes)
+			a.rows(ptr(sums), r0, r1-r0)
+		}
+	}
+	for i := range r1 - r0 {
+		copy(dst[i*P:], sums[i*narrow:][:g.n])
+	}
+}
+
 // dwRow is one row of dy against the row of x under it.
 type dwRow struct {
 	g      *geometry
 	x, dyT pointer
+	step   int // of inputs in dw
 	bStep  int
+	off    []uint32 // of narrowDW, whose dyT is dy: where the inputs lie
 }
 
 // rows adds the products of inputs r to r+mr−1 to dst. They span one kx or a
@@ -208,7 +240,7 @@ func (a *dwRow) rows(dst pointer, r, mr int) {
 	for k := k0; k <= k1; k++ {
 		r0, r1 := max(r, k*g.c), min(r+mr, (k+1)*g.c)
 		f, t := g.cols().outputs(k)
-		sub := at(dst, (r0-r)*rowBytes)
+		sub := at(dst, (r0-r)*a.step)
 		if from >= to {
 			a.span(sub, r0, r1-r0, f, t)
 			continue
@@ -224,6 +256,17 @@ func (a *dwRow) span(dst pointer, r, mr, from, to int) {
 		return
 	}
 	g := a.g
+	if a.off != nil {
+		most := max(1, maxSteps/mr)
+		for ; from < to; from += most {
+			blockDW8(&blockDWArgs{
+				off: ptr(a.off[r:]), dw: dst, n: mr, tiles: min(most, to-from), tiles2: 1, acc: 1,
+				x: at(a.x, (from*g.SW-g.PL)*g.c*rowBytes), xStride: g.SW * g.c * rowBytes,
+				dy: at(a.dyT, from*g.n*rowBytes), dyStride: g.n * rowBytes,
+			})
+		}
+		return
+	}
 	m := mulArgs{c: dst, inner: T, outer: to - from, aOuter: g.SW * g.c * rowBytes, bOuter: a.bStep, acc: 1}
 	m.a = at(a.x, ((from*g.SW-g.PL)*g.c+r)*rowBytes)
 	m.b = at(a.dyT, from*a.bStep)

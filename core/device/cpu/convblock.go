@@ -1,5 +1,7 @@
 package cpu
 
+import "pare/core/device"
+
 // Convolutions with a weight in blocks: for one pixel of y after the other the
 // products of a linear layer, whose inputs are the pixels of the window. A pass
 // serves neighbouring pixels as it serves tiles elsewhere. All windows must look
@@ -12,6 +14,12 @@ func (e *exec) prepareConvBlocks(c *call) {
 	w, g := &e.b.ws[c.W[0]], &c.geo
 	if w.lay == rowMajor { // see depthWeights
 		e.padded = max(e.padded, len(w.v))
+	}
+	if w.lay == panels && c.Kernel == device.ConvDW && g.n <= narrow { // see narrowDW
+		e.padded = max(e.padded, g.KW*g.c*narrow)
+		for i := range g.KW * g.c {
+			c.off = append(c.off, uint32(i*rowBytes))
+		}
 	}
 	if w.lay != blocks {
 		return
