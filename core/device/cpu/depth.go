@@ -125,8 +125,19 @@ func depthConvDX(e *exec, c *call, w *weight, l *local, t0, t1 int) {
 // depthChannels is the number of channels of a task of depthConvDW.
 const depthChannels = 8
 
-// depthConvDW computes the gradient of the taps of some channels: sums of
-// products of rows, those of neighbouring channels side by side. All taps of a row
+// depthSumArgs: dw[tap][i] += Σ dy[p][i]·x[p + tap][i] over the lanes and pixels p,
+// for n channels i. Everything else is the distance, in bytes, of what comes next.
+type depthSumArgs struct {
+	x, dy, dw       unsafe.Pointer // [n][16], [n][16], [n], of the first pixel and tap
+	n, pixels       int
+	xPixel, dyPixel int
+	xTap, dwTap     int
+}
+
+// depthTaps is the most taps of a call of depthSums.
+const depthTaps = 3
+
+// depthConvDW computes the gradient of the taps of some channels. All taps of a row
 // of dy follow each other, so that its rows of x stay in the cache.
 func depthConvDW(e *exec, c *call, w *weight, l *local, part int) {
 	g := &c.geo
@@ -136,19 +147,13 @@ func depthConvDW(e *exec, c *call, w *weight, l *local, part int) {
 	sums := l.pad[:taps*n]
 	clear(sums)
 	for t := range e.tiles {
-		x, dy := e.at(c.In[0], t), e.at(c.In[1], t)
+		x, dy := e.at(c.In[0], t), at(e.at(c.In[1], t), n0*rowBytes)
 		for oy := range g.oh {
 			ky0, ky1, iy := g.rows().inside(oy)
 			for ky := ky0; ky < ky1; ky++ {
-				for kx := range g.KW {
-					ox0, ox1 := g.cols().outputs(kx)
-					if ox0 >= ox1 {
-						continue
-					}
-					rowDots(&sumArgs{
-						dst: ptr(sums[(ky*g.KW+kx)*n:]), n: n, tiles: ox1 - ox0, aStride: g.SW * g.c * rowBytes, bStride: g.c * rowBytes, acc: 1,
-						a: at(x, (((iy+ky-ky0)*g.w+ox0*g.SW-g.PL+kx)*g.c+n0)*rowBytes), b: at(dy, ((oy*g.ow+ox0)*g.c+n0)*rowBytes),
-					})
+				d := depthRow{g: g, n: n, x: at(x, ((iy+ky-ky0)*g.w*g.c+n0)*rowBytes), dy: at(dy, oy*g.ow*g.c*rowBytes), dw: sums[ky*g.KW*n:]}
+				for kx := 0; kx < g.KW; kx += depthTaps {
+					d.taps(kx, min(kx+depthTaps, g.KW))
 				}
 			}
 		}
@@ -159,4 +164,47 @@ func depthConvDW(e *exec, c *call, w *weight, l *local, part int) {
 		}
 	}
 	e.settle(c, w, n0*taps, n1*taps)
+}
+
+// depthRow is one row of dy against the row of x under it.
+type depthRow struct {
+	g     *geometry
+	n     int
+	x, dy pointer
+	dw    []float32 // [KW][n]
+}
+
+// taps adds to the gradients of taps k0 to k1−1: together where all of them lie
+// inside, at the border one by one.
+func (d *depthRow) taps(k0, k1 int) {
+	cols := d.g.cols()
+	from, to := cols.outputs(k0)
+	for k := k0 + 1; k < k1; k++ {
+		f, t := cols.outputs(k)
+		from, to = max(from, f), min(to, t)
+	}
+	d.add(k0, k1, from, to)
+	if k1 == k0+1 {
+		return
+	}
+	for k := k0; k < k1; k++ {
+		f, t := cols.outputs(k)
+		if from >= to {
+			d.add(k, k+1, f, t)
+			continue
+		}
+		d.add(k, k+1, f, min(t, from))
+		d.add(k, k+1, max(f, to), t)
+	}
+}
+
+// add sums over outputs from to to−1 of the row.
+func (d *depthRow) add(k0, k1, from, to int) {
+	g := d.g
+	for most := max(1, maxRows/d.n); from < to; from += most {
+		depthSums(k1-k0, &depthSumArgs{
+			x: at(d.x, (from*g.SW-g.PL+k0)*g.c*rowBytes), dy: at(d.dy, from*g.c*rowBytes), dw: ptr(d.dw[k0*d.n:]),
+			n: d.n, pixels: min(most, to-from), xPixel: g.SW * g.c * rowBytes, dyPixel: g.c * rowBytes, xTap: g.c * rowBytes, dwTap: d.n * 4,
+		})
+	}
 }

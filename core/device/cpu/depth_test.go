@@ -60,3 +60,34 @@ func testDepthRows(t *testing.T, n, rows, cols, pixels int, back bool) {
 		}
 	}
 }
+
+func TestDepthSums(t *testing.T) {
+	eachISA(t, func(t *testing.T) {
+		for _, n := range []int{1, 2, 3, 4, 5, 8, 9, 13, 21} {
+			for taps := 1; taps <= depthTaps; taps++ {
+				for _, pixels := range []int{1, 2, 7} {
+					r := rand.New(rand.NewPCG(uint64(n), uint64(taps)))
+					xs, ys, gap := 2*(n+1)*16, n*16+16, n+3
+					x := newGuarded(t, "x", (pixels-1)*xs+(taps-1)*(n+1)*16+n*16, 1).random(r)
+					dy := newGuarded(t, "dy", (pixels-1)*ys+n*16, 2).random(r)
+					dw := newGuarded(t, "dw", (taps-1)*gap+n, 3).random(r)
+					was := dw.copy()
+					depthSums(taps, &depthSumArgs{x: x.p(), dy: dy.p(), dw: dw.p(), n: n, pixels: pixels, xPixel: xs * 4, dyPixel: ys * 4, xTap: (n + 1) * 64, dwTap: gap * 4})
+					for i, v := range dw.x {
+						tap, ch := i/gap, i%gap
+						want, abs := float64(was[i]), math.Abs(float64(was[i]))
+						for p := 0; ch < n && p < pixels; p++ {
+							for j := range 16 {
+								d := float64(dy.x[p*ys+ch*16+j]) * float64(x.x[p*xs+tap*(n+1)*16+ch*16+j])
+								want, abs = want+d, abs+math.Abs(d)
+							}
+						}
+						if !near(v, want, abs) {
+							t.Fatalf("%d channels, %d taps, %d pixels: sum %d is %g, want %g", n, taps, pixels, i, v, want)
+						}
+					}
+				}
+			}
+		}
+	})
+}

@@ -382,6 +382,21 @@ func affineTwoAVX512(p *channelArgs)
 //go:noescape
 func depthRowsAVX512(p *depthArgs)
 
+// depthSums1AVX512 is depthSums in assembly.
+//
+//go:noescape
+func depthSums1AVX512(p *depthSumArgs)
+
+// depthSums2AVX512 is depthSums in assembly.
+//
+//go:noescape
+func depthSums2AVX512(p *depthSumArgs)
+
+// depthSums3AVX512 is depthSums in assembly.
+//
+//go:noescape
+func depthSums3AVX512(p *depthSumArgs)
+
 // mulF1AVX2 is mulF in assembly.
 //
 //go:noescape
@@ -676,6 +691,21 @@ func affineTwoAVX2(p *channelArgs)
 //
 //go:noescape
 func depthRowsAVX2(p *depthArgs)
+
+// depthSums1AVX2 is depthSums in assembly.
+//
+//go:noescape
+func depthSums1AVX2(p *depthSumArgs)
+
+// depthSums2AVX2 is depthSums in assembly.
+//
+//go:noescape
+func depthSums2AVX2(p *depthSumArgs)
+
+// depthSums3AVX2 is depthSums in assembly.
+//
+//go:noescape
+func depthSums3AVX2(p *depthSumArgs)
 
 // biasAddAVX2 is biasAdd in assembly.
 //
@@ -1572,6 +1602,34 @@ func depthRows(p *depthArgs) {
 		return
 	}
 	depthRowsGo(p)
+}
+
+// depthSums adds to the gradients of up to depthTaps taps that lie side by side; see
+// depthSumArgs. One call should stay below maxRows n·pixels.
+func depthSums(taps int, p *depthSumArgs) {
+	if useAVX512 {
+		switch taps {
+		case 1:
+			depthSums1AVX512(p)
+		case 2:
+			depthSums2AVX512(p)
+		case 3:
+			depthSums3AVX512(p)
+		}
+		return
+	}
+	if useAVX2 {
+		switch taps {
+		case 1:
+			depthSums1AVX2(p)
+		case 2:
+			depthSums2AVX2(p)
+		case 3:
+			depthSums3AVX2(p)
+		}
+		return
+	}
+	depthSumsGo(taps, p)
 }
 
 // biasAdd adds a bias to rows: dst[i][16] = a[i][16] + b[i]; dst may be a.

@@ -19,3 +19,18 @@ func depthRowsGo(p *depthArgs) {
 		}
 	}
 }
+
+func depthSumsGo(taps int, p *depthSumArgs) {
+	for t := range taps {
+		for i := range p.n {
+			s := 0.0
+			for q := range p.pixels {
+				x, dy := rowAt(at(p.x, q*p.xPixel+t*p.xTap), i), rowAt(at(p.dy, q*p.dyPixel), i)
+				for j, v := range dy {
+					s += float64(v) * float64(x[j])
+				}
+			}
+			*floatAt(at(p.dw, t*p.dwTap), i) += float32(s)
+		}
+	}
+}

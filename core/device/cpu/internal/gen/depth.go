@@ -3,12 +3,95 @@ package main
 import "fmt"
 
 func depthKernels() []kernel {
-	return []kernel{{
+	ks := []kernel{{
 		name: "depthRows", args: "depthArgs",
 		doc:    "computes some pixels of a depthwise convolution; see depthArgs.\n// One call should stay below maxSteps n·rows·cols·pixels.",
 		avx2:   func(a *asm) { depthRows(a, vector256) },
 		avx512: func(a *asm) { depthRows(a, vector512) },
 	}}
+	for t := 1; t <= depthTaps; t++ {
+		ks = append(ks, kernel{
+			name: "depthSums", args: "depthSumArgs", mr: t, family: "taps",
+			doc:    "adds to the gradients of up to depthTaps taps that lie side by side; see\n// depthSumArgs. One call should stay below maxRows n·pixels.",
+			avx2:   func(a *asm) { depthSums(a, vector256, t) },
+			avx512: func(a *asm) { depthSums(a, vector512, t) },
+		})
+	}
+	return ks
+}
+
+// depthTaps is the most taps of depthSums: with 8 channels they fill three
+// quarters of 32 registers.
+const depthTaps = 3
+
+// depthSums takes a few channels at a time over all pixels, so that their sums stay
+// in registers and each dy serves all taps.
+//
+// Registers: SI x, BX dy, DX dw of the channels, CX channels left; R8 x, R9 dy of the
+// pixel, R11 pixels left; R10 xTap, R12 xPixel, R13 dyPixel; AX dw of the tap.
+func depthSums(a *asm, v vector, taps int) {
+	const typ = "depthSumArgs"
+	parts := 16 / v.floats
+	sizes := []int{4, 1}
+	if v == vector512 {
+		sizes = []int{8, 4, 1}
+	}
+	reg := func(i int) string { return fmt.Sprintf("%s%d", v.letter, i) }
+	temp := taps * sizes[0] // behind the sums
+	a.load(typ, "x", "SI", "dy", "BX", "dw", "DX", "n", "CX", "xTap", "R10", "xPixel", "R12", "dyPixel", "R13")
+	for k, g := range sizes {
+		a.label(fmt.Sprintf("size%d", g))
+		a.op("CMPQ CX, $%d", g)
+		if k+1 < len(sizes) {
+			a.op("JLT size%d", sizes[k+1])
+		} else {
+			a.op("JLT done")
+		}
+		room := max(g, 4) // sums take four at a time
+		a.clear(v, 0, taps*room)
+		a.op("MOVQ SI, R8")
+		a.op("MOVQ BX, R9")
+		a.load(typ, "pixels", "R11")
+		a.loop(fmt.Sprintf("pixel%d", g))
+		for i := range g {
+			for p := range parts {
+				off, dy := 64*i+4*v.floats*p, reg(temp+(i*parts+p)%2)
+				a.op("VMOVUPS %d(R9), %s", off, dy)
+				for t := range taps {
+					from := fmt.Sprintf("%d(R8)", off)
+					if t > 0 {
+						from += fmt.Sprintf("(R10*%d)", t)
+					}
+					a.op("VFMADD231PS %s, %s, %s", from, dy, reg(t*room+i))
+				}
+			}
+		}
+		a.op("ADDQ R12, R8")
+		a.op("ADDQ R13, R9")
+		a.op("DECQ R11")
+		a.op("JNZ pixel%d", g)
+		a.op("MOVQ DX, AX")
+		ps, move := "PS", "VMOVUPS"
+		if g == 1 {
+			ps, move = "SS", "VMOVSS"
+		}
+		for t := range taps {
+			for i := t * room; i < t*room+g; i += 4 {
+				at := fmt.Sprintf("%d(AX)", 4*(i-t*room))
+				a.sumFour(v, i, temp)
+				a.op("VADD%s %s, X%d, X%d", ps, at, i, i)
+				a.op("%s X%d, %s", move, i, at)
+			}
+			a.op("ADDQ %s_dwTap(DI), AX", typ)
+		}
+		a.op("ADDQ $%d, SI", 64*g)
+		a.op("ADDQ $%d, BX", 64*g)
+		a.op("ADDQ $%d, DX", 4*g)
+		a.op("SUBQ $%d, CX", g)
+		a.op("JMP size%d", g)
+	}
+	a.label("done")
+	a.ret()
 }
 
 // depthRows takes a few channels at a time, each with a sum of its own, through
