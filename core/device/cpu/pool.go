@@ -11,6 +11,11 @@ import (
 // microseconds; waking a sleeping thread takes tens.
 const spin = 30 * time.Microsecond
 
+// apart is how often a worker that finds itself on the caller's processor moves
+// away: some kernels leave both there for seconds while another is idle. On a busy
+// machine there may be a reason, so it must be rare.
+const apart = 20 * time.Millisecond
+
 // pool is a set of persistent workers that share the tasks of one run at a
 // time. Which worker gets which task is open, so results must depend on the
 // task alone; the worker's number is for its scratch memory only. A run
@@ -28,6 +33,7 @@ type pool struct {
 	state atomic.Uint64
 	_     [56]byte
 	left  atomic.Int64 // tasks not finished
+	cpu   atomic.Int32 // the caller's processor when the run started
 	rest  atomic.Int32 // 0: somebody works; 1: the caller sleeps; 2: all done
 }
 
@@ -77,6 +83,7 @@ func (p *pool) part(n, from int, f func(task, worker int)) {
 	p.f, p.from = f, from // nobody looks: all tasks of the last run are taken
 	p.left.Store(int64(n))
 	p.rest.Store(0)
+	p.cpu.Store(int32(processor()))
 	p.publish(n, n-1)
 	p.work(0)
 	// Not left == 0: whoever finished the last task still writes to rest.
@@ -104,7 +111,7 @@ func (p *pool) close() {
 
 // serve is the life of a worker.
 func (p *pool) serve(w *worker, number int) {
-	last := uint64(0)
+	last, moved := uint64(0), time.Time{}
 	run := func() uint64 { return p.state.Load() >> (2 * taskBits) }
 	for {
 		if !until(func() bool { return run() != last }) {
@@ -116,6 +123,12 @@ func (p *pool) serve(w *worker, number int) {
 		last = run()
 		if p.quit.Load() {
 			return
+		}
+		if here := processor(); here >= 0 && here == int(p.cpu.Load()) {
+			if now := time.Now(); now.Sub(moved) > apart {
+				moved = now
+				leave(here)
+			}
 		}
 		p.work(number)
 	}
