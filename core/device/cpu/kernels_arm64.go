@@ -613,6 +613,12 @@ func depthRows(p *depthArgs) {
 	depthRowsGo(p)
 }
 
+// depthSums adds to the gradients of up to depthTaps taps that lie side by side; see
+// depthSumArgs. One call should stay below maxRows n·pixels.
+func depthSums(taps int, p *depthSumArgs) {
+	depthSumsGo(taps, p)
+}
+
 // biasAdd adds a bias to rows: dst[i][16] = a[i][16] + b[i]; dst may be a.
 // One call should stay below maxRows rows.
 func biasAdd(p *rowArgs) {
