@@ -9,7 +9,8 @@ import (
 // fuse is the call that does what a and the next one, b, do: one pass over values
 // that come from the outer caches in place of two. ok is false if there is none.
 //
-//	y = norm(x), z = relu(y)               z alone, if nobody else reads y
+//	y = norm(x), z = relu(y)               z alone, if nobody else reads y and z does not
+//	                                       lie across x
 //	y = a + b, z = relu(y)                 likewise
 //	dy = relu.dx(y, dz), Σ of norm.dstats  dy made on the way
 func (e *exec) fuse(a, b *device.Call) (c *device.Call, ok bool) {
@@ -17,7 +18,7 @@ func (e *exec) fuse(a, b *device.Call) (c *device.Call, ok bool) {
 	both.Act = device.ReLU
 	switch {
 	case b.Kernel == device.ActFn && b.Act == device.ReLU && a.Act == device.NoAct && slices.Contains([]device.Kernel{device.NormApply, device.NormInfer, device.Add}, a.Kernel):
-		if b.In[0] != a.Out[0] || e.readers(a.Out[0]) != 1 {
+		if b.In[0] != a.Out[0] || e.readers(a.Out[0]) != 1 || slices.ContainsFunc(a.In, func(v int) bool { return e.crosses(v, b.Out[0]) }) {
 			return nil, false
 		}
 		both = *a
@@ -31,6 +32,13 @@ func (e *exec) fuse(a, b *device.Call) (c *device.Call, ok bool) {
 		return nil, false
 	}
 	return &both, true
+}
+
+// crosses reports whether values v and u share memory, but begin at different places.
+// The plan only keeps what a reads apart from what it writes, not from what b does.
+func (e *exec) crosses(v, u int) bool {
+	x, y := e.p.Vals[v], e.p.Vals[u]
+	return x.Off != y.Off && x.Off < y.Off+y.Size(T, P) && y.Off < x.Off+x.Size(T, P)
 }
 
 // readers is how often value v is read, by calls and by the caller.
