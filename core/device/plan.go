@@ -95,7 +95,7 @@ type Call struct {
 	S      [2]float32
 	Key    uint64 // Dropout: hash of the node's name
 	Update bool   // gradients of weights: run the optimiser on each part
-	// Accum adds to the gradient that an earlier region left (LinearDW, EmbedD).
+	// Accum adds to the gradient that an earlier region left (LinearDW, EmbedD, PositionsD).
 	Accum bool `json:",omitempty"`
 }
 

@@ -135,7 +135,7 @@ func backward(b *graph.Builder, m *graph.Model) error {
 		}
 		for _, p := range n.Params {
 			uses[p]++
-			if uses[p] > 1 && m.Params[p].Role != graph.Table {
+			if uses[p] > 1 && (m.Params[p].Role != graph.Table || n.Op == "conv2d") {
 				return fmt.Errorf("layer %s: parameter %s is used by two layers: only an embedding's table may be shared while training", n.Name, m.Params[p].Name)
 			}
 		}

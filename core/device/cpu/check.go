@@ -82,6 +82,12 @@ func verifyCall(p *device.Plan, b *bank, s device.Scope, c *device.Call) error {
 			return fmt.Errorf("value %s is of kind %d, need %d", p.Vals[v].Name, k, kindOf(c, i))
 		}
 	}
+	if c.Accum {
+		adds := c.Kernel == device.LinearDW || c.Kernel == device.EmbedD || c.Kernel == device.PositionsD
+		if !adds || b.ws[c.W[0]].lay != panels {
+			return errors.New("cannot add to the gradient of another layer")
+		}
+	}
 	switch c.Kernel {
 	case device.LinearDW, device.ConvDW:
 		if b.ws[c.W[0]].lay == panels && len(c.In) < 3 {

@@ -61,7 +61,9 @@ func positions(e *exec, c *call, _ *local, t0, t1 int) {
 func positionsD(e *exec, c *call, _ *local, part int) {
 	w := &e.b.ws[c.W[0]]
 	g := w.g[part*P*w.k : (part+1)*P*w.k]
-	clear(g)
+	if !c.Accum {
+		clearAll(g)
+	}
 	for t := part; part < e.per && t < e.tiles; t += e.per {
 		addAll(g, g, e.floats(c.In[0], t))
 	}

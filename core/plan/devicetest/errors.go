@@ -53,6 +53,13 @@ func testPlanErrors(t *testing.T, dev device.Device) {
 				v, b.Err = b.M.Append(n, "linear", graph.Attrs{}, []int{w}, v)
 			}
 		}, []string{"used by two layers"}},
+		{"shared-filters", func(b *graph.Net) {
+			w := b.M.AddParam("w", graph.Table, tensor.Shape{6, 6, 1, 1}, nil)
+			v, one := 0, square(1, 1, 0, 1)
+			for _, n := range []string{"first", "second"} {
+				v, b.Err = b.M.Append(n, "conv2d", graph.Attrs{Win: &one}, []int{w}, v)
+			}
+		}, []string{"used by two layers"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			m := model{c: 6, h: 1, w: 1, build: c.build}.net(t)

@@ -71,6 +71,16 @@ func tokenModels() (l []model) {
 		vectorNet("mul/itself", 9, func(b *graph.Net) { b.Op("mul", "mul", 0, 0) }),
 		sequence("dropout", 19, 7, 3, func(b *graph.Net) { b.Linear("out", b.Dropout("drop", 0, 0.3), 3) }),
 		model{name: "softmax/tokens", c: 5, h: 1, w: 1, seq: 18, batch: 2, build: func(b *graph.Net) { b.Op("s", "softmax", b.Linear("fc", 0, 10)) }})
+	// A table in two or three places, each of which adds to its gradient.
+	l = append(l,
+		sequence("shared/places", 19, 7, 2, func(b *graph.Net) {
+			again(b, "second", "positions", b.Op("tanh", "tanh", b.Positions("table", 0, 35)), "table")
+			b.Linear("out", b.M.Output, 4)
+		}),
+		sequence("shared/all", 19, 1, 3, func(b *graph.Net) {
+			again(b, "places", "positions", b.Embedding("table", 0, 30, 8), "table")
+			again(b, "head", "linear", b.Linear("between", b.M.Output, 8), "table")
+		}))
 	gpt := gptModel()
 	llama := sequence("llama", 19, 1, 2, func(b *graph.Net) {
 		x := b.Embedding("embed", 0, 20, 24)
@@ -102,8 +112,12 @@ func gptNet(b *graph.Net, v, c, layers, heads, places int) {
 		h := b.Op(name("gelu"), "gelu", b.Linear(name("fc"), b.LayerNorm(name("ln2"), x, 1e-5), 4*c))
 		x = b.Op(name("add2"), "add", x, b.Linear(name("out"), h, c))
 	}
-	x = b.LayerNorm("lnf", x, 1e-5)
+	again(b, "head", "linear", b.LayerNorm("lnf", x, 1e-5), "wte")
+}
+
+// again adds a layer whose weight is a table that is there already.
+func again(b *graph.Net, name, op string, in int, table string) {
 	if b.Err == nil {
-		_, b.Err = b.M.Append("head", "linear", graph.Attrs{}, []int{b.M.Param("wte.weight")}, x)
+		_, b.Err = b.M.Append(name, op, graph.Attrs{}, []int{b.M.Param(table + ".weight")}, in)
 	}
 }
