@@ -29,7 +29,9 @@ type Coupler struct {
 	node   int
 	parent []int
 	groups []Group
-	ref    []ref // per value
+	ref    []ref             // per value
+	tied   map[[2]int]ref    // of each parameter's axis, the first
+	fixed  map[[2]int]string // why an axis keeps its size
 }
 
 // ref: feature f of a value belongs to channel f/block of the space.
@@ -39,7 +41,7 @@ type ref struct {
 
 // Groups returns the groups of m in the order of their first layer.
 func (m *Model) Groups() ([]Group, error) {
-	c := &Coupler{M: m, ref: make([]ref, len(m.Values))}
+	c := &Coupler{M: m, ref: make([]ref, len(m.Values)), tied: map[[2]int]ref{}, fixed: map[[2]int]string{}}
 	for i := range c.ref {
 		c.ref[i] = ref{-1, 1}
 	}
@@ -69,6 +71,11 @@ func (m *Model) Groups() ([]Group, error) {
 		g.depthwise = append(g.depthwise, c.groups[i].depthwise...)
 		if g.Refused == "" {
 			g.Refused = c.groups[i].Refused
+		}
+		for _, s := range c.groups[i].Slices {
+			if g.Refused == "" {
+				g.Refused = c.fixed[[2]int{s.Param, s.Axis}]
+			}
 		}
 	}
 	var out []Group
@@ -109,6 +116,9 @@ func (c *Coupler) union(a, b int) {
 func (c *Coupler) Produce(v int, params ...int) {
 	p := c.M.Params[params[0]]
 	name := p.Name
+	if p.Role == Table { // its name is the embedding's
+		name = c.M.Nodes[c.node].Name
+	}
 	if len(name) > 7 && name[len(name)-7:] == ".weight" {
 		name = name[:len(name)-7]
 	}
@@ -121,9 +131,18 @@ func (c *Coupler) Produce(v int, params ...int) {
 // Consume ties an input axis of a parameter to the channels of v.
 func (c *Coupler) Consume(v, param, axis int) { c.Tie(v, param, axis) }
 
-// Tie makes an axis of param part of v's group.
+// Tie makes an axis of param part of v's group. An axis that another layer has tied
+// to a group before, that of a table in two places, makes one group of both.
 func (c *Coupler) Tie(v, param, axis int) {
-	r := c.ref[v]
+	r, at := c.ref[v], [2]int{param, axis}
+	if before, ok := c.tied[at]; ok {
+		if r.block != before.block {
+			c.fixed[at] = c.M.Params[param].Name + " joins channels of different layouts"
+		}
+		c.union(before.space, r.space)
+		return
+	}
+	c.tied[at] = r
 	c.groups[r.space].Slices = append(c.groups[r.space].Slices, Slice{param, axis, r.block})
 }
 
@@ -151,6 +170,9 @@ func (c *Coupler) Groups(v int, _ *Node) {
 	s := c.ref[v].space
 	c.groups[s].depthwise = append(c.groups[s].depthwise, c.node)
 }
+
+// Fix says why an axis of param keeps its size, whoever else uses param.
+func (c *Coupler) Fix(param, axis int, why string) { c.fixed[[2]int{param, axis}] = why }
 
 // Refuse says why the channels of v cannot be cut.
 func (c *Coupler) Refuse(v int, why string) {

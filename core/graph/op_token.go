@@ -43,6 +43,7 @@ func init() {
 		Couple: func(c *Coupler, n *Node) {
 			c.ref[n.Out] = ref{c.space(n.Name, c.M.Values[n.Out].C), 1}
 			c.Tie(n.Out, n.Params[0], 1)
+			c.Fix(n.Params[0], 0, n.Name+" has a row for each id")
 		},
 	})
 }
@@ -80,6 +81,7 @@ func init() {
 		Couple: func(c *Coupler, n *Node) {
 			c.Same(n.In[0], n.Out)
 			c.Tie(n.Out, n.Params[0], 1)
+			c.Fix(n.Params[0], 0, n.Name+" has a row for each place")
 		},
 	})
 }

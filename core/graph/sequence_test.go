@@ -102,3 +102,43 @@ func TestSequenceErrors(t *testing.T) {
 		}
 	}
 }
+
+// TestSharedTableGroups: a table in two places is cut once, in both, and never by
+// its rows.
+func TestSharedTableGroups(t *testing.T) {
+	b := &graph.Net{M: graph.NewSequence("tied", 1, 9)}
+	again := func(name string, in int) int {
+		v, err := b.M.Append(name, "linear", graph.Attrs{}, []int{b.M.Param("wte.weight")}, in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+	x := b.Op("gelu", "gelu", again("tied", b.Linear("between", b.Positions("wpe", b.Embedding("wte", 0, 11, 12), 16), 12)))
+	b.Linear("head", x, 5)
+	if b.Err != nil {
+		t.Fatal(b.Err)
+	}
+	for i := range b.M.Params {
+		p := &b.M.Params[i]
+		p.Data = make([]float32, p.Shape.Len())
+		for k := range p.Data {
+			p.Data[k] = float32(k)
+		}
+	}
+	if _, err := (graph.CutAxis{Group: "tied", Keep: []int{1, 2}}).Apply(b.M); err == nil || !strings.Contains(err.Error(), "a row for each id") {
+		t.Errorf("%v, want that ids keep their rows", err)
+	}
+	// The table's columns are the embedding's and those of the layer between.
+	if _, err := (graph.CutAxis{Group: "wte", Keep: []int{0, 3, 7}}).Apply(b.M); err != nil {
+		t.Fatal(err)
+	}
+	for name, shape := range map[string]tensor.Shape{"wte.weight": {11, 3}, "wpe.weight": {16, 3}, "between.weight": {3, 3}, "between.bias": {3}, "head.weight": {5, 11}} {
+		if p := b.M.Params[b.M.Param(name)]; !p.Shape.Equal(shape) {
+			t.Errorf("%s is %v behind the cut, want %v", name, p.Shape, shape)
+		}
+	}
+	if w := b.M.Params[b.M.Param("wte.weight")].Data; w[1] != 3 || w[5] != 19 {
+		t.Errorf("columns 0, 3 and 7 are %v", w[:6])
+	}
+}
