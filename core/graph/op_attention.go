@@ -29,8 +29,8 @@ func init() {
 			if q.Seq < 1 {
 				return Value{}, fmt.Errorf("input is %v, need a sequence", q)
 			}
-			if a.Heads < 1 || a.KVHeads < 1 || a.Heads%a.KVHeads != 0 {
-				return Value{}, fmt.Errorf("%d query heads and %d key and value heads: the first must be a multiple of the second", a.Heads, a.KVHeads)
+			if a.Heads < 1 || a.Heads > q.C || a.KVHeads < 1 || a.Heads%a.KVHeads != 0 {
+				return Value{}, fmt.Errorf("%d channels, %d query heads and %d key and value heads: queries need channels, and a multiple of the others' heads", q.C, a.Heads, a.KVHeads)
 			}
 			heads := a.Heads
 			if len(n.In) == 1 {
@@ -115,7 +115,7 @@ func init() {
 			if x.Seq < 1 {
 				return Value{}, fmt.Errorf("input is %v, need a sequence", x)
 			}
-			if h < 1 || x.C%(2*h) != 0 {
+			if h < 1 || h > x.C || x.C%(2*h) != 0 {
 				return Value{}, fmt.Errorf("%d channels do not divide into %d heads of an even number", x.C, h)
 			}
 			if !(n.Attrs.Base > 1) || math.IsInf(n.Attrs.Base, 0) {

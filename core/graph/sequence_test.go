@@ -76,7 +76,14 @@ func TestSequenceErrors(t *testing.T) {
 			b.Attention("a", 2, 2, true, 0, 0, 0)
 			return b.Err
 		}},
-		{"multiple of the second", func() error { b := seq(12); b.Attention("a", 3, 2, true, 0, 0, 0); return b.Err }},
+		{"a multiple of", func() error { b := seq(12); b.Attention("a", 3, 2, true, 0, 0, 0); return b.Err }},
+		// Their sum overflows to 2.
+		{"6 channels", func() error {
+			b := seq(6)
+			b.Attention("a", 6148914691236517206, 6148914691236517206, true, 0)
+			return b.Err
+		}},
+		{"do not divide", func() error { b := seq(6); b.Rope("r", 0, 1<<63-1, 1e4); return b.Err }},
 		{"do not divide into 5 heads", func() error { b := seq(12); b.Attention("a", 5, 5, true, 0, 0, 0); return b.Err }},
 		{"keys or values are 9×12, 1 heads of 6 channels are 9×6", func() error { b := seq(12); b.Attention("a", 2, 1, true, 0, 0, 0); return b.Err }},
 		{"do not divide into 9 heads", func() error { b := seq(12); b.Attention("a", 3, 3, true, 0); return b.Err }},

@@ -107,7 +107,9 @@ func Build(m *graph.Model, dev device.Device, o Options) (*device.Plan, error) {
 	p.Input = b.Val(0)
 	p.Output = logits
 	if o.InGrad && training {
-		p.InGrad = b.Grad(0)
+		if p.InGrad = b.Grad(0); p.InGrad < 0 {
+			return nil, fmt.Errorf("plan for %s: its input gets no gradient: ids have none", m.Name)
+		}
 	}
 	if o.Mode != Train { // who only looks at gradients must not move the model
 		for _, l := range [][]device.Call{b.Calls, b.Late} {

@@ -72,6 +72,9 @@ func testPlanErrors(t *testing.T, dev device.Device) {
 			}
 		})
 	}
+	o := plan.Options{Mode: plan.Train, Batch: 4, InGrad: true}
+	_, err := plan.Build(gptModel().net(t), dev, o)
+	want(t, err, "gpt-21", "ids have none")
 }
 
 // ready is a small net that can train on dev.
