@@ -32,7 +32,8 @@ const predictBatch = 64
 
 // PredictFile runs a model on the samples of a file (.safetensors, .npy or
 // JSON). The input's shape is [B, …sample] or one sample without a batch axis;
-// the output has the shape [B, classes] and the graph's own name, else "logits".
+// the output has the shape [B, classes], of sequences [B, tokens, classes], and the
+// graph's own name, else "logits".
 func PredictFile(m *graph.Model, dev device.Device, path string, threads int) (*Outputs, error) {
 	in, err := readInput(path, m.InputName)
 	if err != nil {
@@ -48,7 +49,7 @@ func PredictFile(m *graph.Model, dev device.Device, path string, threads int) (*
 		return nil, fmt.Errorf("input %s: shape %v needs %d values, the file has %d", path, in.Shape, n, len(in.Data))
 	}
 	if !fits(in.Shape, v) {
-		return nil, fmt.Errorf("input %s: shape %v does not fit: the model takes [B, %d, %d, %d] or [B, %d]", path, in.Shape, v.C, v.H, v.W, f)
+		return nil, fmt.Errorf("input %s: shape %v does not fit: the model takes %s or [B, %d]", path, in.Shape, strings.ReplaceAll(fmt.Sprintf("[B, %v]", v), "×", ", "), f)
 	}
 	for i, x := range in.Data {
 		if math.IsNaN(float64(x)) || math.IsInf(float64(x), 0) {
@@ -61,12 +62,15 @@ func PredictFile(m *graph.Model, dev device.Device, path string, threads int) (*
 		return nil, err
 	}
 	defer net.Close() //nolint:errcheck // nothing left to do with it
-	k := net.Output().Len()
-	out := Tensor{Shape: []int{b, k}, Data: make([]float32, b*k)}
+	o := net.Output()
+	out := Tensor{Shape: []int{b, o.Len()}, Data: make([]float32, b*o.Len())}
+	if o.Seq > 0 {
+		out.Shape = []int{b, o.Seq, o.C}
+	}
 	if err := net.Run(in.Data, out.Data); err != nil {
 		return nil, err
 	}
-	return &Outputs{map[string]Tensor{net.Output().Name: out}}, nil
+	return &Outputs{map[string]Tensor{o.Name: out}}, nil
 }
 
 // fits reports whether a file's shape is one or more samples of v.

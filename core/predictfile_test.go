@@ -5,6 +5,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -67,6 +68,35 @@ func TestPredictFile(t *testing.T) {
 		}
 		if _, err := core.PredictFile(m, cpu.New(), path, 1); err == nil {
 			t.Error("a wrong shape passed")
+		}
+	}
+}
+
+// TestPredictFileSequence: a model of sequences says which token has which logits.
+func TestPredictFileSequence(t *testing.T) {
+	m, err := zoo.GPT{Layers: 1, Width: 16, Heads: 2, Vocabulary: 20, Tokens: 3}.Build("gpt", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for text, want := range map[string]string{
+		`{"input": {"shape": [2, 3], "data": [1, 2, 3, 4, 5, 6]}}`: "",
+		`{"input": {"shape": [2, 2], "data": [1, 2, 3, 4]}}`:       "takes [B, 3, 1] or [B, 3]",
+		`{"input": {"shape": [1, 3], "data": [1, 2, 20]}}`:         "whole numbers from 0 to 19",
+	} {
+		path := filepath.Join(t.TempDir(), "x.json")
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		got, err := core.PredictFile(m, cpu.New(), path, 1)
+		switch {
+		case want != "" && (err == nil || !strings.Contains(err.Error(), want)):
+			t.Errorf("%s: %v, want %q", text, err, want)
+		case want == "" && err != nil:
+			t.Error(err)
+		case want == "":
+			if s := got.Outputs["logits"].Shape; !slices.Equal(s, []int{2, 3, 20}) {
+				t.Errorf("%s: %v", text, s)
+			}
 		}
 	}
 }

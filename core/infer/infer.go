@@ -41,10 +41,13 @@ type Port struct {
 // Len is the number of values of one sample.
 func (p Port) Len() int { return p.C * p.H * p.W * max(p.Seq, 1) }
 
+// String is C×H×W, or Seq×C of a sequence.
+func (p Port) String() string { return graph.Value{C: p.C, H: p.H, W: p.W, Seq: p.Seq}.String() }
+
 // Layer says what a layer runs on.
 type Layer struct {
 	Name   string
-	Format string // dense, or the blocks stored: 1×1, 4×1, 8×1, 16×1 (rows × columns of W[out, in])
+	Format string // dense, 2:4, or the blocks stored: 1×1, 4×1, 8×1, 16×1 (rows × columns of W[out, in])
 	Why    string // this format, in words
 }
 
@@ -172,7 +175,7 @@ func (n *Net) Run(x, out []float32) error {
 	b := len(x) / f
 	switch {
 	case b < 1 || b*f != len(x):
-		return fmt.Errorf("infer: %d values are no whole number of samples: model %s takes %d a sample (%d×%d×%d)", len(x), n.name, f, n.in.C, n.in.H, n.in.W)
+		return fmt.Errorf("infer: %d values are no whole number of samples: model %s takes %d a sample (%v)", len(x), n.name, f, n.in)
 	case len(out) != b*k:
 		return fmt.Errorf("infer: room for %d values: model %s makes %d of %d samples, %d each", len(out), n.name, b*k, b, k)
 	}
