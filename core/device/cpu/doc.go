@@ -37,7 +37,8 @@
 //	GOARCH=arm64 CGO_ENABLED=0 go test -exec qemu-aarch64 -short ./core/device/cpu ./core/plan/devicetest
 //
 // They hold the bits of one instruction set like the others; their speed is
-// unknown, and the prices of formats are those of Zen 4.
+// unknown. Training measures what formats cost there as elsewhere (plan.Calibrate);
+// models that only run take the prices of Zen 4 (plan.InferPrices).
 //
 // # Bounds
 //
