@@ -256,7 +256,7 @@ func TestStopOnTmpfsFull(t *testing.T) {
 		t.Fatal(err)
 	}
 	ballast := filepath.Join(dir, "ballast")
-	if err := os.WriteFile(ballast, bytes.Repeat([]byte{1}, 200<<10), 0o644); err != nil {
+	if err := os.WriteFile(ballast, bytes.Repeat([]byte{1}, 216<<10), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Start(); err != nil {
