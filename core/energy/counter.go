@@ -11,7 +11,7 @@ const (
 	// from the one before, show that the counter itself was reset.
 	resetAfter = 3
 	// updateSlack covers the counter's own update interval in the plausibility
-	// test: RAPL moves about once a millisecond.
+	// test where the counter names none: RAPL moves about once a millisecond.
 	updateSlack = 5 * time.Millisecond
 	// unknownWrap is the wrap time assumed for a counter of unknown range: the
 	// shortest published one (AMD, 65.5 kJ) at 1000 W, rounded down.
@@ -23,7 +23,9 @@ const (
 // is given (nanoseconds, monotonic). See the package comment for the rules.
 type counter struct {
 	max   uint64  // value after which it wraps to 0, µJ; 0 = unknown
+	wide  bool    // 64 bits: it never wraps, so a value that falls is a reset
 	capW  float64 // no real power is above this
+	slack int64   // ns by which a value may be old; updateSlack when 0
 	stale int64   // ns without movement after which it is called stale
 
 	last    uint64 // last accepted value
@@ -34,11 +36,7 @@ type counter struct {
 	pendAt  int64
 	pendRun int
 
-	uj       int64 // energy since the anchor
-	covered  int64 // ns since the anchor with valid samples
-	rejected int
-	wraps    int
-	resets   int
+	tally
 }
 
 // anchor starts counting from v at time at.
@@ -53,6 +51,9 @@ func sentinel(v uint64) bool {
 
 // wrapTime is the shortest time in which the counter can go round once.
 func (c *counter) wrapTime() time.Duration {
+	if c.wide {
+		return math.MaxInt64 / 2
+	}
 	if c.max == 0 {
 		return unknownWrap
 	}
@@ -60,7 +61,11 @@ func (c *counter) wrapTime() time.Duration {
 }
 
 func (c *counter) plausible(uj uint64, ns int64) bool {
-	return float64(uj) <= c.capW*1e6*(float64(ns)+float64(updateSlack))/1e9
+	slack := float64(updateSlack)
+	if c.slack > 0 {
+		slack = float64(c.slack)
+	}
+	return float64(uj) <= c.capW*1e6*(float64(ns)+slack)/1e9
 }
 
 // feed takes the value read at time at.
@@ -101,6 +106,9 @@ func (c *counter) feed(v uint64, at int64) {
 // reject drops an impossible value and watches for a counter that was reset.
 func (c *counter) reject(v uint64, at int64) {
 	c.rejected++
+	if c.pendRun > 0 && v == c.pend {
+		return // it has not moved on: that shows nothing
+	}
 	if c.pendRun > 0 && v > c.pend && c.plausible(v-c.pend, at-c.pendAt) {
 		c.pendRun++
 	} else {
@@ -121,6 +129,12 @@ func (c *counter) standing() time.Duration {
 	}
 	return 0
 }
+
+// every says how often the counter must be read at least: before it can have gone
+// half round.
+func (c *counter) every() time.Duration { return c.wrapTime() / 2 }
+
+func (c *counter) total() tally { return c.tally }
 
 // parseMicrojoules reads the contents of an energy_uj or max_energy_range_uj
 // file: one unsigned decimal number, µJ, with white space around it.

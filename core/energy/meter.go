@@ -4,32 +4,48 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"math"
+	"os"
 	"runtime"
 	"strings"
 	"time"
 
+	"pare/core/energy/internal/nvml"
 	"pare/hwprofiles"
 )
 
-// Choices of Options.Source.
+// Choices of Options.Source: where the joules of the CPU come from.
 const (
 	SourceAuto    = "auto"    // the best one available
 	SourceRAPL    = "rapl"    // RAPL or an error
 	SourceProfile = "profile" // the estimate, even where a counter exists
+	SourceBattery = "battery" // the whole machine by its battery, or an error
+)
+
+// Choices of Options.GPU.
+const (
+	GPUAuto = "auto"       // NVML, else nvidia-smi, else hwmon; no card is no error
+	GPUNone = "none"       // leave the cards out: the work runs elsewhere
+	GPUNVML = "nvml"       // NVML or an error
+	GPUSMI  = "nvidia-smi" // nvidia-smi or an error
 )
 
 // Options of Open. The zero value is what a run uses.
 type Options struct {
-	Source string // SourceAuto (or empty), SourceRAPL, SourceProfile
-	Root   string // where the RAPL zones are; DefaultRoot when empty
+	Source string // SourceAuto (or empty), SourceRAPL, SourceProfile, SourceBattery
+	GPU    string // GPUAuto (or empty), GPUNone, GPUNVML, GPUSMI
+	// Wall is a file that a wall meter writes (see WallLog); "" takes the one named
+	// by the environment variable PARE_WALL, if any. With it the figures are those of
+	// the wall, the others are parts.
+	Wall string
+	Root string // where the RAPL zones are; DefaultRoot when empty
 	// Profile turns CPU seconds into joules where no counter is read; nil takes
 	// hwprofiles.Local().
 	Profile *hwprofiles.Profile
 	// Period between two readings of the counters; 100 ms when 0. At least 10 ms,
 	// at most 10 s.
 	Period time.Duration
-	// MaxWatts is what no zone can really draw; 1000 when 0.
+	// MaxWatts is what no zone, and no card that names no limit, can really draw;
+	// 1000 when 0.
 	MaxWatts float64
 	// Stale is the time without movement after which a counter is called stale;
 	// 5 s when 0.
@@ -38,21 +54,39 @@ type Options struct {
 	// What tests replace.
 	files  sysfs
 	now    func() int64 // monotonic ns
+	utc    func() time.Time
 	sleep  func(time.Duration)
 	cpu    func() (us int64, ok bool)
+	env    func(string) (string, bool)
+	nvml   func() (nvml.API, error)
+	smi    func() (*smi, error)
 	manual bool // no goroutine: readings are taken when asked for
 }
 
 // Status is one row of what was found, for doctor and for the log.
 type Status struct {
-	Name string `json:"name"` // "rapl", "rapl package-0", "profile NAME"
-	Path string `json:"path,omitempty"`
-	Mode string `json:"mode,omitempty"` // permission bits of the file
-	OK   bool   `json:"ok"`             // it can be read now
-	Used bool   `json:"used"`           // it is part of this meter's figures
-	Tier Tier   `json:"tier"`           // what it would give
-	Why  string `json:"why,omitempty"`  // why not used, or what to know about it
-	Fix  string `json:"fix,omitempty"`  // the exact command that would help
+	Name  string `json:"name"` // "rapl", "rapl package-0", "nvml GPU 0", "profile NAME"
+	Path  string `json:"path,omitempty"`
+	Mode  string `json:"mode,omitempty"`  // permission bits of the file
+	Value string `json:"value,omitempty"` // what was read when it was found, with its unit
+	Every string `json:"every,omitempty"` // how often the source itself is updated
+	OK    bool   `json:"ok"`              // it can be read now
+	Used  bool   `json:"used"`            // it is part of this meter's figures
+	Tier  Tier   `json:"tier"`            // what it would give
+	Why   string `json:"why,omitempty"`   // why not used, or what to know about it
+	Fix   string `json:"fix,omitempty"`   // the exact command that would help
+}
+
+// maxParts is how many parts a meter may have that are sampled.
+const maxParts = 3
+
+// part is one sampled part of the meter. Parts are added up, except that one
+// which contains the others (a wall meter, a module with its CPU) stands alone.
+type part struct {
+	*sampler
+	name     string // "cpu", "gpu", "machine"
+	source   string // "rapl", "nvml", …
+	contains bool   // its boundary includes the other parts
 }
 
 // Meter reads the energy of this process's machine. All methods may be called
@@ -62,8 +96,13 @@ type Meter struct {
 	busyW   float64 // 0: the profile gives none
 	now     func() int64
 	cpu     func() (int64, bool)
-	rapl    *sampler // nil: not used
+	parts   []*part  // sampled ones
+	rapl    *sampler // of the CPU's part; nil: not used
+	wall    *wallPart
 	scan    raplScan
+	gpus    gpuScan
+	machine machineScan
+	wallRow Status
 	forced  bool
 }
 
@@ -75,9 +114,16 @@ func Open(o Options) (*Meter, error) {
 	switch o.Source {
 	case "":
 		o.Source = SourceAuto
-	case SourceAuto, SourceRAPL, SourceProfile:
+	case SourceAuto, SourceRAPL, SourceProfile, SourceBattery:
 	default:
-		return nil, fmt.Errorf("energy source %q: use %s, %s or %s", o.Source, SourceAuto, SourceRAPL, SourceProfile)
+		return nil, fmt.Errorf("energy source %q: use %s, %s, %s or %s", o.Source, SourceAuto, SourceRAPL, SourceProfile, SourceBattery)
+	}
+	switch o.GPU {
+	case "":
+		o.GPU = GPUAuto
+	case GPUAuto, GPUNone, GPUNVML, GPUSMI:
+	default:
+		return nil, fmt.Errorf("energy of the GPUs by %q: use %s, %s, %s or %s", o.GPU, GPUAuto, GPUNone, GPUNVML, GPUSMI)
 	}
 	if o.Period == 0 {
 		o.Period = 100 * time.Millisecond
@@ -99,6 +145,21 @@ func Open(o Options) (*Meter, error) {
 	}
 	if o.files == nil {
 		o.files = osFiles{}
+		if o.nvml == nil {
+			o.nvml = func() (nvml.API, error) { return nvml.Open() }
+		}
+		if o.smi == nil {
+			o.smi = startSMI
+		}
+		if o.env == nil {
+			o.env = os.LookupEnv
+		}
+	}
+	if o.env == nil { // tests name what they want
+		o.env = func(string) (string, bool) { return "", false }
+	}
+	if o.utc == nil {
+		o.utc = time.Now
 	}
 	if o.now == nil {
 		start := time.Now()
@@ -121,90 +182,57 @@ func Open(o Options) (*Meter, error) {
 	}
 	m.scan = scanRAPL(o.files, o.Root, o.sleep)
 	if o.Source == SourceRAPL && len(m.scan.used) == 0 {
-		msg := m.scan.why
-		if m.scan.fix != "" {
-			msg += "; fix: " + m.scan.fix
-		}
-		return nil, fmt.Errorf("energy source rapl: %s", msg)
+		return nil, fmt.Errorf("energy source rapl: %s", joinFix(m.scan.why, m.scan.fix))
 	}
-	if len(m.scan.used) > 0 && !m.forced {
-		m.rapl = startSampler(o, m.scan.used)
+	var err error
+	if m.wall, m.wallRow, err = openWall(o); err != nil {
+		return nil, err
 	}
+	if m.machine = scanMachine(o); o.Source == SourceBattery && m.machine.battery == nil {
+		return nil, fmt.Errorf("energy source battery: %s", m.machine.batteryWhy())
+	}
+	if m.gpus, err = scanGPUs(o); err != nil {
+		return nil, err
+	}
+	m.start(o)
 	return m, nil
 }
 
-// Close stops the sampler after one last reading, so that the windows open until
+// start starts a sampler for each part.
+func (m *Meter) start(o Options) {
+	add := func(p part, boundary string, inputs []*input) *sampler {
+		p.sampler = startSampler(o, boundary, inputs)
+		m.parts = append(m.parts, &p)
+		return p.sampler
+	}
+	if in := m.machine.inputs(o); len(in) > 0 {
+		add(part{name: "machine", source: m.machine.source, contains: true}, m.machine.boundary, in)
+	}
+	if len(m.scan.used) > 0 && !m.forced {
+		in, boundary := raplInputs(o, m.scan.used)
+		m.rapl = add(part{name: "cpu", source: "rapl"}, boundary, in)
+	}
+	if in := m.gpus.inputs; len(in) > 0 {
+		add(part{name: "gpu", source: m.gpus.source, contains: m.gpus.module}, m.gpus.boundary, in)
+	}
+}
+
+// Close stops the samplers after one last reading, so that the windows open until
 // now can still be read. It is safe to call twice.
 func (m *Meter) Close() error {
-	if m.rapl == nil {
-		return nil
+	var errs []error
+	for _, p := range m.parts {
+		errs = append(errs, p.close())
 	}
-	return m.rapl.close()
-}
-
-// Tier of the readings this meter gives.
-func (m *Meter) Tier() Tier {
-	switch {
-	case m.rapl != nil:
-		return TierB
-	case m.busyW > 0:
-		return TierE
+	err := errors.Join(errs...)
+	if err == nil { // else a call may still be inside the library
+		m.gpus.close()
 	}
-	return TierNone
-}
-
-// Measured reports whether this meter's readings may be called measured.
-func (m *Meter) Measured() bool { return m.Tier().Measured() }
-
-// Source names the source in use, as Reading.Source does; "none" without one.
-func (m *Meter) Source() string {
-	switch m.Tier() {
-	case TierB:
-		return "rapl"
-	case TierE:
-		return "profile " + m.profile.Name
-	}
-	return "none"
+	return err
 }
 
 // Profile is the hardware profile taken for this machine.
 func (m *Meter) Profile() hwprofiles.Profile { return m.profile }
-
-// Sources lists everything that was looked at, the best first, with what is the
-// matter with it now. The row "rapl" sums up the zones that follow it.
-func (m *Meter) Sources() []Status {
-	zones := append([]Status(nil), m.scan.status...)
-	sum := Status{Name: "rapl", OK: len(m.scan.used) > 0, Used: m.rapl != nil, Why: m.scan.why, Fix: m.scan.fix}
-	if sum.OK {
-		sum.Tier, sum.Why = TierB, m.scan.partial
-		if m.forced {
-			sum.Why = joinNotes("the profile was asked for", sum.Why)
-		}
-	}
-	for i := range zones {
-		zones[i].Used = zones[i].Used && m.rapl != nil
-	}
-	if m.rapl != nil {
-		for path, t := range m.rapl.troubles() {
-			for i := range zones {
-				if zones[i].Path == path {
-					zones[i].OK, zones[i].Why = t.readable, t.text
-				}
-			}
-			sum.Why = joinNotes(sum.Why, t.text)
-		}
-	}
-	prof := Status{Name: "profile " + m.profile.Name, Path: m.profile.File, OK: m.busyW > 0, Used: m.Tier() == TierE, Why: m.profile.Why}
-	if prof.OK {
-		prof.Tier = TierE
-		if m.rapl != nil {
-			prof.Why = joinNotes(prof.Why, "not needed: a counter is read")
-		}
-	} else {
-		prof.Why = joinNotes(prof.Why, "no joules from it: "+m.noProfile())
-	}
-	return append(append([]Status{sum}, zones...), prof)
-}
 
 func (m *Meter) noProfile() string {
 	if _, ok := m.cpu(); !ok {
@@ -216,129 +244,6 @@ func (m *Meter) noProfile() string {
 	return "it gives no busy_core_w with a band"
 }
 
-// Mark is a moment. It belongs to the Meter that made it.
-type Mark struct {
-	at   int64 // ns, the meter's clock
-	cpu  int64 // CPU µs of the process
-	snap *snapshot
-}
-
-// Mark notes the moment: clock, CPU time, newest counter sample. It takes one or
-// two microseconds (most of them getrusage), no lock, and reads no counter.
-func (m *Meter) Mark() Mark {
-	var k Mark
-	k.cpu, _ = m.cpu()
-	if m.rapl == nil {
-		k.at = m.now()
-		return k
-	}
-	for range 4 { // again when a sample was published in between
-		k.snap = m.rapl.latest.Load()
-		k.at = m.now()
-		if m.rapl.latest.Load() == k.snap {
-			break
-		}
-	}
-	return k
-}
-
-// Wall is the time between two marks.
-func Wall(a, b Mark) time.Duration { return time.Duration(b.at - a.at) }
-
-// Boundary says what the readings include.
-func (m *Meter) Boundary() string {
-	if m.rapl != nil {
-		return m.rapl.boundary
-	}
-	b := "CPU time of this process"
-	if m.profile.Boundary != "" {
-		b += ", watts of " + m.profile.Boundary
-	}
-	return b
-}
-
-// Shortest is the least window that Between can measure.
-func (m *Meter) Shortest() time.Duration {
-	if m.rapl != nil {
-		return 2 * time.Duration(m.rapl.period.Load())
-	}
-	return shortest
-}
-
-// CPUMicros is the CPU time (user and system, all threads) of this process
-// between two marks, in µs; 0 where the system does not tell.
-func CPUMicros(a, b Mark) int64 { return b.cpu - a.cpu }
-
-// Between is the energy from mark a to mark b by the meter's source. It never
-// switches the source: where that one has nothing to say, UJ is nil and Note says
-// why.
-func (m *Meter) Between(a, b Mark) Reading {
-	if m.rapl == nil {
-		return m.Estimate(a, b)
-	}
-	r := Reading{Source: "rapl", Boundary: m.rapl.boundary, WallUS: (b.at - a.at) / 1000}
-	wall := b.at - a.at
-	switch period := m.rapl.period.Load(); {
-	case a.snap == nil || b.snap == nil:
-		r.Note = "a mark is not of this meter"
-		return r
-	case wall < 2*period:
-		r.Note = fmt.Sprintf("a window of %v is too short for RAPL: at least %v", time.Duration(wall), time.Duration(2*period))
-		return r
-	}
-	eb := m.rapl.edge(b)
-	ea := m.rapl.edge(a)
-	r.Rejected, r.Wraps, r.Resets = eb.rejected-ea.rejected, eb.wraps-ea.wraps, eb.resets-ea.resets
-	r.Coverage = min(1, float64(eb.covered-ea.covered)/(float64(wall)*float64(m.rapl.n)))
-	if r.Coverage < 0.995 {
-		r.Note = m.rapl.trouble()
-		if r.Note == "" && !eb.sampled {
-			r.Note = "the sampler did not answer in time: the window's end is missing"
-		}
-	}
-	if eb.covered <= ea.covered {
-		r.Coverage = 0
-		r.Note = joinNotes("no valid sample in the window", r.Note)
-		return r
-	}
-	uj := eb.uj - ea.uj
-	r.UJ, r.Tier = &uj, TierB
-	if uj > 0 {
-		r.Band = 100 * (ea.slack + eb.slack) / float64(uj)
-	}
-	return r
-}
-
-// shortest is the least window of an estimate: the system tells CPU time in µs.
-const shortest = 100 * time.Microsecond
-
-// Estimate is the energy from mark a to mark b by the profile, tier E, whatever
-// source the meter uses: CPU seconds of this process × busy_core_w.
-func (m *Meter) Estimate(a, b Mark) Reading {
-	r := Reading{
-		Source: "profile " + m.profile.Name, Boundary: "CPU time of this process",
-		WallUS: (b.at - a.at) / 1000,
-	}
-	switch {
-	case m.busyW == 0:
-		r.Source, r.Note = "none", joinNotes("no energy source on this machine", m.noProfile())
-		return r
-	case b.at-a.at < int64(shortest) || b.cpu < a.cpu:
-		r.Note = fmt.Sprintf("a window of %v is too short for an estimate: at least %v", Wall(a, b), shortest)
-		return r
-	}
-	if m.profile.Boundary != "" {
-		r.Boundary += ", watts of " + m.profile.Boundary
-	}
-	// Round at the marks, not over the window: so windows add up exactly.
-	uj := m.profileUJ(b.cpu) - m.profileUJ(a.cpu)
-	r.UJ, r.Tier, r.Band, r.Coverage = &uj, TierE, m.profile.BandPct.Value, 1
-	return r
-}
-
-// profileUJ is watts × µs = µJ.
-func (m *Meter) profileUJ(cpuUS int64) int64 { return int64(math.Round(float64(cpuUS) * m.busyW)) }
-
 func joinNotes(notes ...string) string {
 	var s []string
 	for _, n := range notes {
@@ -347,6 +252,14 @@ func joinNotes(notes ...string) string {
 		}
 	}
 	return strings.Join(s, "; ")
+}
+
+// joinFix puts the way out behind what is wrong.
+func joinFix(why, fix string) string {
+	if fix == "" {
+		return why
+	}
+	return why + "; fix: " + fix
 }
 
 // describe says what went wrong with a file in the words of the package.

@@ -16,7 +16,7 @@ func TestOpenOptions(t *testing.T) {
 		o    Options
 		want string
 	}{
-		"source": {Options{Source: "nvml9"}, "use auto, rapl or profile"},
+		"source": {Options{Source: "nvml9"}, "use auto, rapl, profile or battery"},
 		"period": {Options{Period: time.Millisecond}, "10 ms to 10 s"},
 		"cap":    {Options{MaxWatts: -1}, "plausibility cap"},
 	} {
@@ -329,7 +329,7 @@ func TestMarkDuringReading(t *testing.T) {
 	})
 	m.rapl.sample()
 	f.set("intel-rapl:0/energy_uj", func(t int64) string { return itoa(pkg0.at(t)) })
-	if b.at <= m.rapl.latest.Load().at || b.snap == m.rapl.latest.Load() {
+	if b.at <= m.rapl.latest.Load().at || b.snaps[0] == m.rapl.latest.Load() {
 		t.Fatal("the mark does not lie between the reading and its publication")
 	}
 	f.run(m, time.Second, 100*time.Millisecond)
@@ -454,10 +454,12 @@ func BenchmarkSample(b *testing.B) {
 		b.Fatal(len(zones), err)
 	}
 	start := time.Now()
-	s := startSampler(Options{
+	o := Options{
 		files: osFiles{}, now: func() int64 { return int64(time.Since(start)) }, Period: 100 * time.Millisecond,
 		MaxWatts: 1000, Stale: time.Second, manual: true,
-	}, zones)
+	}
+	inputs, boundary := raplInputs(o, zones)
+	s := startSampler(o, boundary, inputs)
 	b.ReportAllocs()
 	for b.Loop() {
 		s.sample()

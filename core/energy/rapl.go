@@ -137,6 +137,33 @@ func scanRAPL(files sysfs, root string, sleep func(time.Duration)) raplScan {
 	return sc
 }
 
+// raplInputs are the zones as inputs of a sampler, and what they include.
+func raplInputs(o Options, zones []*zone) ([]*input, string) {
+	packages, memory := 0, false
+	var inputs []*input
+	for _, z := range zones {
+		file := z.file()
+		inputs = append(inputs, &input{
+			gauge: &counter{max: z.max, capW: o.MaxWatts, stale: int64(o.Stale)},
+			label: z.label, path: file, tier: TierB, value: z.value,
+			read: func() (uint64, error) { return readValue(o.files, file) },
+		})
+		if z.pkg {
+			packages++
+		} else {
+			memory = true
+		}
+	}
+	boundary := "CPU package"
+	if packages > 1 {
+		boundary = fmt.Sprintf("%d CPU packages", packages)
+	}
+	if memory {
+		boundary += " and memory"
+	}
+	return inputs, boundary + ", all processes"
+}
+
 func firstTrouble(zones []*zone) string {
 	for _, z := range zones {
 		if z.pkg && z.status.Why != "" {

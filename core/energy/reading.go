@@ -10,7 +10,7 @@ import (
 type Reading struct {
 	UJ       *int64  `json:"uj"`       // microjoules; nil: not measured
 	Tier     Tier    `json:"tier"`     // "" when UJ is nil
-	Source   string  `json:"source"`   // "rapl", "profile NAME"
+	Source   string  `json:"source"`   // "rapl", "nvml", "profile NAME"; of a sum "A + B"
 	Boundary string  `json:"boundary"` // what the joules include
 	Band     float64 `json:"band_pct"` // ± %; of a counter: from the window's edges only
 	Coverage float64 `json:"coverage"` // share of the window with valid samples, 0 to 1
@@ -19,6 +19,29 @@ type Reading struct {
 	Resets   int     `json:"resets"`   // times a counter had to be anchored anew
 	WallUS   int64   `json:"wall_us"`  // length of the window, µs
 	Note     string  `json:"note,omitempty"`
+
+	// Parts are the readings that were added up ("cpu", "gpu"; below "gpu" each
+	// card), each with its own tier, coverage and boundary; empty when there is one.
+	// Where a part contains the others ("machine"), the reading is that one alone.
+	Parts []Reading `json:"parts,omitempty"`
+	Part  string    `json:"part,omitempty"` // which part this is; "" of the whole
+
+	short    bool // the window was too short for this part
+	contains bool // includes the other parts
+}
+
+// Find is the part of that name, one level down; the reading itself when it has
+// no parts, a nil reading when there is none of that name.
+func (r Reading) Find(name string) Reading {
+	if len(r.Parts) == 0 {
+		return r
+	}
+	for _, p := range r.Parts {
+		if p.Part == name {
+			return p
+		}
+	}
+	return Reading{Part: name, WallUS: r.WallUS, Note: "this meter has no part " + name}
 }
 
 // Measured reports whether the reading may be called measured.

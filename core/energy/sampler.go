@@ -23,12 +23,11 @@ const (
 	closePatience = 2 * time.Second
 )
 
-// point is the sum over all counters at one time.
+// point is the sum over all inputs at one time, and each of them.
 type point struct {
-	at                      int64 // ns
-	uj                      int64 // since the start
-	covered                 int64 // ns, summed over the counters
-	rejected, wraps, resets int
+	at int64 // ns
+	tally
+	each []tally // in the order of the inputs; nil when there is one
 }
 
 // snapshot is a point and, once they are known, the two after it. Marks hold
@@ -45,29 +44,22 @@ func newSnapshot(p point) *snapshot {
 	return &snapshot{point: p, done: [2]chan struct{}{make(chan struct{}), make(chan struct{})}}
 }
 
-// input is one counter with the file it is read from.
-type input struct {
-	counter
-	label, path string
-	value       uint64 // scratch of a round
-	err         error  // scratch of a round
-	lost        error  // the last round's error, for troubles
-}
-
 type trouble struct {
 	text     string
 	readable bool
 }
 
-// sampler reads the counters in one goroutine and publishes snapshots.
+// sampler reads the inputs of one part of the meter in one goroutine and
+// publishes snapshots. Each part has its own, so that a source that hangs takes
+// no other with it.
 type sampler struct {
-	files    sysfs
 	now      func() int64
 	base     int64 // period asked for, ns
 	longest  int64 // never slower than this, ns
 	boundary string
-	n        int  // counters
-	manual   bool // tests: no goroutine
+	n        int   // inputs
+	lag      int64 // the largest of the inputs, ns
+	manual   bool  // tests: no goroutine
 
 	latest atomic.Pointer[snapshot]
 	before *snapshot    // the one before latest
@@ -85,42 +77,43 @@ type sampler struct {
 	inputs []*input
 }
 
-func startSampler(o Options, zones []*zone) *sampler {
+// startSampler starts on inputs that hold the value they were found with.
+func startSampler(o Options, boundary string, inputs []*input) *sampler {
 	s := &sampler{
-		files: o.files, now: o.now, base: int64(o.Period), n: len(zones), manual: o.manual,
+		now: o.now, base: int64(o.Period), n: len(inputs), manual: o.manual, boundary: boundary, inputs: inputs,
 		kick: make(chan struct{}, 1), stop: make(chan struct{}), stopped: make(chan struct{}),
 	}
 	s.longest = int64(o.Period) * slowest
 	at := s.now()
-	packages, memory := 0, false
-	for _, z := range zones {
-		in := &input{label: z.label, path: z.file()}
-		in.max, in.capW, in.stale = z.max, o.MaxWatts, int64(o.Stale)
-		in.anchor(z.value, at)
-		s.inputs = append(s.inputs, in)
-		s.longest = min(s.longest, int64(in.wrapTime())/2)
-		if z.pkg {
-			packages++
-		} else {
-			memory = true
-		}
+	for _, in := range inputs {
+		in.anchor(in.value, at)
+		s.longest = min(s.longest, int64(in.every()))
+		s.lag = max(s.lag, in.lag)
 	}
-	s.boundary = "CPU package"
-	if packages > 1 {
-		s.boundary = fmt.Sprintf("%d CPU packages", packages)
-	}
-	if memory {
-		s.boundary += " and memory"
-	}
-	s.boundary += ", all processes"
 	s.period.Store(min(s.base, s.longest))
-	s.latest.Store(newSnapshot(point{at: at}))
+	p := point{at: at}
+	if len(inputs) > 1 {
+		p.each = make([]tally, len(inputs))
+	}
+	s.latest.Store(newSnapshot(p))
 	if s.manual {
 		close(s.stopped)
 	} else {
 		go s.run()
 	}
 	return s
+}
+
+// shortest is the least window that can be measured, ns.
+func (s *sampler) shortest() int64 { return 2 * max(s.period.Load(), s.lag) }
+
+// tier is the worst of the inputs.
+func (s *sampler) tier() Tier {
+	t := TierNone
+	for _, in := range s.inputs {
+		t = t.Worse(in.tier)
+	}
+	return t
 }
 
 // run is the one goroutine.
@@ -145,7 +138,7 @@ func (s *sampler) run() {
 func (s *sampler) sample() {
 	t0 := s.now()
 	for _, in := range s.inputs {
-		in.value, in.err = readValue(s.files, in.path)
+		in.value, in.err = in.read()
 	}
 	t1 := s.now()
 	p := point{at: t0 + (t1-t0)/2}
@@ -153,16 +146,19 @@ func (s *sampler) sample() {
 	if p.at <= prev.at {
 		return // two readings within one tick of the clock
 	}
+	if s.n > 1 {
+		p.each = make([]tally, s.n)
+	}
 	s.mu.Lock()
-	for _, in := range s.inputs {
+	for i, in := range s.inputs {
 		if in.lost = in.err; in.err == nil {
 			in.feed(in.value, p.at)
 		}
-		p.uj += in.uj
-		p.covered += in.covered
-		p.rejected += in.rejected
-		p.wraps += in.wraps
-		p.resets += in.resets
+		t := in.total()
+		p.add(t)
+		if p.each != nil {
+			p.each[i] = t
+		}
 	}
 	s.mu.Unlock()
 	s.adapt(t1 - t0)
@@ -195,28 +191,36 @@ type edge struct {
 	sampled bool    // a sample after the mark exists
 }
 
-// edge resolves a mark. It is a function of the mark alone once a sample after
-// the mark exists, so neighbouring windows add up to the microjoule.
-func (s *sampler) edge(k Mark) edge {
-	e := edge{point: k.snap.point}
-	if !s.await(k.snap.done[0]) {
+// edge resolves a mark that holds snapshot sn and was made at time at. It is a
+// function of the mark alone once a sample after the mark exists, so neighbouring
+// windows add up to the microjoule.
+func (s *sampler) edge(sn *snapshot, at int64) edge {
+	e := edge{point: sn.point}
+	if !s.await(sn.done[0]) {
 		return e
 	}
-	n := k.snap.next[0]
-	if k.at > n.at {
+	n := sn.next[0]
+	if at > n.at {
 		e.point = n
-		if !s.await(k.snap.done[1]) {
+		if !s.await(sn.done[1]) {
 			return e
 		}
-		n = k.snap.next[1]
+		n = sn.next[1]
 	}
 	e.sampled = true
-	span, part := n.at-e.at, k.at-e.at
+	from, span, part := e.point, n.at-e.at, at-e.at
 	part = min(max(part, 0), span)
 	d := n.uj - e.uj
 	f := float64(part) / float64(span)
-	e.uj += scale(d, part, span)
-	e.covered += scale(n.covered-e.covered, part, span)
+	e.tally = from.toward(n.tally, part, span)
+	if from.each != nil {
+		// Each is rounded down by itself; the sum is the sum of the parts.
+		e.each, e.uj = make([]tally, s.n), 0
+		for i, t := range from.each {
+			e.each[i] = t.toward(n.each[i], part, span)
+			e.uj += e.each[i].uj
+		}
+	}
 	e.slack = math.Max(f, 1-f) * float64(d)
 	if part == 0 || part == span {
 		e.slack = 0 // the mark lies on a sample

@@ -1,0 +1,220 @@
+package energy
+
+import (
+	"fmt"
+	"math"
+	"time"
+)
+
+// Mark is a moment. It belongs to the Meter that made it.
+type Mark struct {
+	at    int64 // ns, the meter's clock
+	cpu   int64 // CPU µs of the process
+	snaps [maxParts]*snapshot
+}
+
+// Mark notes the moment: clock, CPU time, newest sample of each part. It takes
+// one or two microseconds (most of them getrusage), no lock, and reads no counter.
+func (m *Meter) Mark() Mark {
+	var k Mark
+	k.cpu, _ = m.cpu()
+	if len(m.parts) == 0 {
+		k.at = m.now()
+		return k
+	}
+	for range 4 { // again when a sample was published in between
+		for i, p := range m.parts {
+			k.snaps[i] = p.latest.Load()
+		}
+		k.at = m.now()
+		same := true
+		for i, p := range m.parts {
+			same = same && p.latest.Load() == k.snaps[i]
+		}
+		if same {
+			break
+		}
+	}
+	return k
+}
+
+// Wall is the time between two marks.
+func Wall(a, b Mark) time.Duration { return time.Duration(b.at - a.at) }
+
+// CPUMicros is the CPU time (user and system, all threads) of this process
+// between two marks, in µs; 0 where the system does not tell.
+func CPUMicros(a, b Mark) int64 { return b.cpu - a.cpu }
+
+// shortest is the least window of an estimate: the system tells CPU time in µs.
+const shortest = 100 * time.Microsecond
+
+// Shortest is the least window that Between can measure.
+func (m *Meter) Shortest() time.Duration {
+	d := int64(0)
+	for _, p := range m.parts {
+		d = max(d, p.shortest())
+	}
+	if d == 0 {
+		return shortest
+	}
+	return time.Duration(d)
+}
+
+// Between is the energy from mark a to mark b by the meter's sources. It never
+// switches the source: where one has nothing to say, its UJ is nil and Note says
+// why. With several parts the reading is their sum, with the worst of their tiers,
+// and Parts holds each.
+func (m *Meter) Between(a, b Mark) Reading {
+	parts := m.readings(a, b)
+	if len(parts) == 1 {
+		r := parts[0]
+		r.short, r.Part = false, ""
+		return r
+	}
+	return combine(parts)
+}
+
+// readings are those of all parts, whole machine first; at least one.
+func (m *Meter) readings(a, b Mark) []Reading {
+	var rs []Reading
+	if m.wall != nil {
+		rs = append(rs, m.wall.between(a.at, b.at))
+	}
+	for i, p := range m.parts {
+		rs = append(rs, p.between(a, b, i))
+	}
+	if m.rapl == nil && (m.busyW > 0 || len(rs) == 0) {
+		e := m.Estimate(a, b)
+		e.Part, e.short = "cpu", e.UJ == nil && m.busyW > 0
+		rs = append(rs, e)
+	}
+	return rs
+}
+
+// between is one part's reading.
+func (p *part) between(a, b Mark, i int) Reading {
+	wall := b.at - a.at
+	r := Reading{Part: p.name, Source: p.source, Boundary: p.boundary, WallUS: wall / 1000, contains: p.contains}
+	switch least := p.shortest(); {
+	case a.snaps[i] == nil || b.snaps[i] == nil:
+		r.Note, r.short = "a mark is not of this meter", true
+		return r
+	case wall < least:
+		r.Note, r.short = fmt.Sprintf("a window of %v is too short for %s: at least %v", time.Duration(wall), p.title(), time.Duration(least)), true
+		return r
+	}
+	eb := p.edge(b.snaps[i], b.at)
+	ea := p.edge(a.snaps[i], a.at)
+	r.fill(eb.since(ea.tally), wall*int64(p.n), p.tier())
+	if r.Coverage < 0.995 {
+		r.Note = joinNotes(r.Note, p.trouble())
+		if r.Note == "" && !eb.sampled {
+			r.Note = "the sampler did not answer in time: the window's end is missing"
+		}
+	}
+	if r.UJ != nil && *r.UJ > 0 {
+		// At either edge the power's course within the sample is unknown, and what was
+		// read may have been old.
+		r.Band = 100 * ((ea.slack+eb.slack)/float64(*r.UJ) + 2*float64(p.lag)/float64(wall))
+	}
+	for j := range eb.each {
+		if ea.each == nil || p.name == "cpu" {
+			break // packages are not told apart
+		}
+		in := p.inputs[j]
+		q := Reading{Part: in.label, Source: p.source, Boundary: in.path, WallUS: r.WallUS}
+		q.fill(eb.each[j].since(ea.each[j]), wall, in.tier)
+		q.Band = r.Band
+		r.Parts = append(r.Parts, q)
+	}
+	return r
+}
+
+// title is the source in a sentence.
+func (p *part) title() string {
+	if p.source == "rapl" {
+		return "RAPL"
+	}
+	return p.source
+}
+
+// fill takes over what was added up in a window; length is its length (ns) times
+// the inputs.
+func (r *Reading) fill(d tally, length int64, t Tier) {
+	r.Rejected, r.Wraps, r.Resets = d.rejected, d.wraps, d.resets
+	if d.covered <= 0 {
+		r.Note = "no valid sample in the window"
+		return
+	}
+	r.Coverage = min(1, float64(d.covered)/float64(length))
+	r.UJ, r.Tier = &d.uj, t
+}
+
+// combine adds parts up. One that contains the others stands alone. A part that
+// was lost leaves the joules of the others, without coverage; a window too short
+// for one of them has no sum.
+func combine(parts []Reading) Reading {
+	for _, p := range parts {
+		if p.contains {
+			p.Part, p.Parts, p.short = "", parts, false
+			return p
+		}
+	}
+	sum := Reading{Coverage: 1, WallUS: parts[0].WallUS, Parts: parts}
+	var uj int64
+	var sources, boundaries, notes []string
+	known, short, band := false, false, 0.0
+	for _, p := range parts {
+		sum.Rejected, sum.Wraps, sum.Resets = sum.Rejected+p.Rejected, sum.Wraps+p.Wraps, sum.Resets+p.Resets
+		sum.Coverage = min(sum.Coverage, p.Coverage)
+		sources, boundaries = append(sources, p.Source), append(boundaries, p.Boundary)
+		short = short || p.short
+		if p.Note != "" {
+			notes = append(notes, p.Part+": "+p.Note)
+		}
+		if p.UJ == nil {
+			continue
+		}
+		known = true
+		uj += *p.UJ
+		band += float64(*p.UJ) * p.Band
+		sum.Tier = sum.Tier.Worse(p.Tier)
+	}
+	sum.Source, sum.Boundary, sum.Note = join(sources), join(boundaries), joinNotes(notes...)
+	if !known || short {
+		sum.Tier, sum.Coverage = TierNone, 0
+		return sum
+	}
+	sum.UJ = &uj
+	if uj > 0 {
+		sum.Band = band / float64(uj)
+	}
+	return sum
+}
+
+// Estimate is the energy from mark a to mark b by the profile, tier E, whatever
+// source the meter uses: CPU seconds of this process × busy_core_w.
+func (m *Meter) Estimate(a, b Mark) Reading {
+	r := Reading{
+		Source: "profile " + m.profile.Name, Boundary: "CPU time of this process",
+		WallUS: (b.at - a.at) / 1000,
+	}
+	switch {
+	case m.busyW == 0:
+		r.Source, r.Note = "none", joinNotes("no energy source on this machine", m.noProfile())
+		return r
+	case b.at-a.at < int64(shortest) || b.cpu < a.cpu:
+		r.Note = fmt.Sprintf("a window of %v is too short for an estimate: at least %v", Wall(a, b), shortest)
+		return r
+	}
+	if m.profile.Boundary != "" {
+		r.Boundary += ", watts of " + m.profile.Boundary
+	}
+	// Round at the marks, not over the window: so windows add up exactly.
+	uj := m.profileUJ(b.cpu) - m.profileUJ(a.cpu)
+	r.UJ, r.Tier, r.Band, r.Coverage = &uj, TierE, m.profile.BandPct.Value, 1
+	return r
+}
+
+// profileUJ is watts × µs = µJ.
+func (m *Meter) profileUJ(cpuUS int64) int64 { return int64(math.Round(float64(cpuUS) * m.busyW)) }
