@@ -55,6 +55,7 @@ type input struct {
 	lag   int64                  // ns by which what is read may be old
 	read  func() (uint64, error) // µJ of a counter, µW of power
 	value uint64                 // the value to start from; scratch of a round
+	found int64                  // ns: when that was read
 	err   error                  // scratch of a round
 	lost  error                  // the last round's error, for troubles
 }

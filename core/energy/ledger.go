@@ -53,7 +53,7 @@ func (l *Ledger) Add(stage string, epoch int, r Reading, cpuUS int64) {
 		w.Unmeasured = 1
 	} else {
 		uj := *r.UJ
-		w.UJ, w.ByTier = &uj, map[Tier]int64{r.Tier: uj}
+		w.UJ, w.ByTier = &uj, r.byTier()
 		w.BandUJ = int64(math.Round(float64(uj) * r.Band / 100))
 		w.CoveredUS = int64(math.Round(float64(r.WallUS) * r.Coverage))
 		w.Sources, w.Boundaries = []string{r.Source}, []string{r.Boundary}
@@ -64,6 +64,21 @@ func (l *Ledger) Add(stage string, epoch int, r Reading, cpuUS int64) {
 		l.Rows = append(l.Rows, Row{Stage: stage, Epoch: epoch})
 	}
 	l.Rows[i].add(w)
+}
+
+// byTier is the reading's joules by the tier of the part they belong to.
+func (r Reading) byTier() map[Tier]int64 {
+	by, sum := map[Tier]int64{}, int64(0)
+	for _, p := range r.Parts {
+		if p.UJ != nil && p.Tier.Known() {
+			by[p.Tier] += *p.UJ
+			sum += *p.UJ
+		}
+	}
+	if sum != *r.UJ || len(by) == 0 { // no parts, or one that contains the others
+		return map[Tier]int64{r.Tier: *r.UJ}
+	}
+	return by
 }
 
 func (s *Sum) add(o Sum) {

@@ -181,6 +181,7 @@ func Open(o Options) (*Meter, error) {
 		m.busyW = m.profile.BusyCoreW.Value
 	}
 	m.scan = scanRAPL(o.files, o.Root, o.sleep)
+	m.scan.at = o.now()
 	if o.Source == SourceRAPL && len(m.scan.used) == 0 {
 		return nil, fmt.Errorf("energy source rapl: %s", joinFix(m.scan.why, m.scan.fix))
 	}
@@ -209,7 +210,7 @@ func (m *Meter) start(o Options) {
 		add(part{name: "machine", source: m.machine.source, contains: true}, m.machine.boundary, in)
 	}
 	if len(m.scan.used) > 0 && !m.forced {
-		in, boundary := raplInputs(o, m.scan.used)
+		in, boundary := raplInputs(o, m.scan.used, m.scan.at)
 		m.rapl = add(part{name: "cpu", source: "rapl"}, boundary, in)
 	}
 	if in := m.gpus.inputs; len(in) > 0 {

@@ -458,7 +458,7 @@ func BenchmarkSample(b *testing.B) {
 		files: osFiles{}, now: func() int64 { return int64(time.Since(start)) }, Period: 100 * time.Millisecond,
 		MaxWatts: 1000, Stale: time.Second, manual: true,
 	}
-	inputs, boundary := raplInputs(o, zones)
+	inputs, boundary := raplInputs(o, zones, 0)
 	s := startSampler(o, boundary, inputs)
 	b.ReportAllocs()
 	for b.Loop() {

@@ -41,6 +41,7 @@ var (
 // raplScan is the outcome of looking for RAPL below a root.
 type raplScan struct {
 	used    []*zone
+	at      int64    // ns: when they were last read
 	status  []Status // one row per zone found
 	why     string   // when nothing is used: the reason …
 	fix     string   // … and the way out
@@ -138,14 +139,14 @@ func scanRAPL(files sysfs, root string, sleep func(time.Duration)) raplScan {
 }
 
 // raplInputs are the zones as inputs of a sampler, and what they include.
-func raplInputs(o Options, zones []*zone) ([]*input, string) {
+func raplInputs(o Options, zones []*zone, found int64) ([]*input, string) {
 	packages, memory := 0, false
 	var inputs []*input
 	for _, z := range zones {
 		file := z.file()
 		inputs = append(inputs, &input{
 			gauge: &counter{max: z.max, capW: o.MaxWatts, stale: int64(o.Stale)},
-			label: z.label, path: file, tier: TierB, value: z.value,
+			label: z.label, path: file, tier: TierB, value: z.value, found: found,
 			read: func() (uint64, error) { return readValue(o.files, file) },
 		})
 		if z.pkg {

@@ -77,7 +77,8 @@ type sampler struct {
 	inputs []*input
 }
 
-// startSampler starts on inputs that hold the value they were found with.
+// startSampler starts on inputs that hold the value they were found with. It reads
+// them once itself: finding other sources may have taken a while.
 func startSampler(o Options, boundary string, inputs []*input) *sampler {
 	s := &sampler{
 		now: o.now, base: int64(o.Period), n: len(inputs), manual: o.manual, boundary: boundary, inputs: inputs,
@@ -86,7 +87,8 @@ func startSampler(o Options, boundary string, inputs []*input) *sampler {
 	s.longest = int64(o.Period) * slowest
 	at := s.now()
 	for _, in := range inputs {
-		in.anchor(in.value, at)
+		in.anchor(in.value, in.found)
+		at = min(at, in.found)
 		s.longest = min(s.longest, int64(in.every()))
 		s.lag = max(s.lag, in.lag)
 	}
@@ -96,6 +98,7 @@ func startSampler(o Options, boundary string, inputs []*input) *sampler {
 		p.each = make([]tally, len(inputs))
 	}
 	s.latest.Store(newSnapshot(p))
+	s.sample()
 	if s.manual {
 		close(s.stopped)
 	} else {
