@@ -183,7 +183,8 @@ func (r *run) open() error {
 	} else if r.hw, err = hwprofiles.Load(r.r.Hardware.Profile); err != nil {
 		return err
 	}
-	if r.meter, err = energy.Open(energy.Options{}); err != nil {
+	// The devices there are compute on the CPU: what idle cards draw is not the run's.
+	if r.meter, err = energy.Open(energy.Options{GPU: energy.GPUNone}); err != nil {
 		return err
 	}
 	if b := r.r.Budget.Joules; b > 0 && r.meter.Tier() == energy.TierNone {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -54,7 +55,10 @@ func (e *env) doctor() *cobra.Command {
 				if s.Used {
 					mark = "used"
 				}
-				fmt.Fprintf(w, "  %s\t%s\t%s\n", s.Name, mark, s.Why)
+				fmt.Fprintf(w, "  %s\t%s\t%s\n", s.Name, mark, sourceText(s))
+				if s.Path != "" {
+					fmt.Fprintf(w, "\t\t%s\n", strings.TrimSpace(s.Path+"  "+s.Mode))
+				}
 				if s.Fix != "" {
 					fmt.Fprintf(w, "\t\tfix: %s\n", s.Fix)
 				}
@@ -64,6 +68,25 @@ func (e *env) doctor() *cobra.Command {
 			return w.Flush()
 		},
 	}
+}
+
+// sourceText is what doctor says of an energy source: tier, value, how often it is
+// updated, what to know about it.
+func sourceText(s energy.Status) string {
+	var t []string
+	if s.Tier.Known() {
+		t = append(t, "tier "+string(s.Tier))
+	}
+	if s.Value != "" {
+		t = append(t, s.Value)
+	}
+	if s.Every != "" {
+		t = append(t, "every "+s.Every)
+	}
+	if s.Why != "" {
+		t = append(t, s.Why)
+	}
+	return strings.Join(t, "; ")
 }
 
 func isaText(isa string) string {

@@ -1,0 +1,186 @@
+package energy
+
+import (
+	"math"
+	"os"
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+
+	"pare/core/energy/internal/nvml"
+)
+
+// TestNVMLCounterAgainstPower checks on a real machine that NVML's energy counter
+// agrees within 3 % with the integral of its instantaneous power (field 186), and
+// that the Meter gives the counter's joules. It makes no load: run it once idle
+// and once while something else works. PARE_NVML_SECONDS is the window's length
+// (10 without it). As a binary for another machine:
+//
+//	CGO_ENABLED=0 go test -c -o energy.test ./core/energy
+//	PARE_NVML_SECONDS=60 ./energy.test -test.v -test.run NVMLCounterAgainstPower
+func TestNVMLCounterAgainstPower(t *testing.T) {
+	api, err := nvml.Open()
+	if err != nil {
+		t.Skipf("no NVML here: %v", err)
+	}
+	defer api.Close()
+	window := 10 * time.Second
+	if s := os.Getenv("PARE_NVML_SECONDS"); s != "" {
+		v, err := strconv.ParseFloat(s, 64)
+		if err != nil || !(v >= 1 && v <= 3600) {
+			t.Fatalf("PARE_NVML_SECONDS=%s: use 1 to 3600", s)
+		}
+		window = time.Duration(v * float64(time.Second))
+	} else if testing.Short() {
+		t.Skip("ten seconds")
+	}
+	driver, _ := api.Driver()
+	cards, err := listCards(api)
+	if err != nil || len(cards) == 0 {
+		t.Skipf("no card: %v", err)
+	}
+	t.Logf("driver %s, %d cards, window %v", driver, len(cards), window)
+	m, err := Open(Options{GPU: GPUNVML})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	for _, s := range m.Sources() {
+		t.Logf("  %s: ok %v, used %v, tier %q, %s; %s", s.Name, s.OK, s.Used, s.Tier, s.Value, s.Why)
+	}
+	for _, c := range cards {
+		t.Run(c.label, func(t *testing.T) { checkCard(t, c, window, m) })
+	}
+}
+
+func checkCard(t *testing.T, c card, window time.Duration, m *Meter) {
+	start := time.Now()
+	now := func() int64 { return int64(time.Since(start)) }
+	t.Logf("%s, %s, limit at most %.0f W, MIG %v", c.name, c.uuid, c.maxW, c.mig)
+	cost := func(name string, call func() (uint64, error)) bool {
+		var v uint64
+		cpu0, _ := cpuMicros()
+		t0 := time.Now()
+		const n = 50
+		for range n {
+			var err error
+			if v, err = call(); err != nil {
+				t.Logf("%s: %v", name, err)
+				return false
+			}
+		}
+		cpu1, _ := cpuMicros()
+		t.Logf("%s: %d (mJ or mW), %v a call, of these %d µs CPU", name, int64(v), (time.Since(t0) / n).Round(time.Microsecond), (cpu1-cpu0)/n)
+		return true
+	}
+	instant := field(c.dev, nvml.PowerInstant, nvml.GPU)
+	haveEnergy := cost("energy counter", c.dev.Energy)
+	havePower := cost("field 186, instantaneous power", instant)
+	cost("field 83, energy", field(c.dev, nvml.TotalEnergy, nvml.GPU))
+	cost("field 83, energy, module scope", field(c.dev, nvml.TotalEnergy, nvml.Module))
+	cost("field 186, module scope", field(c.dev, nvml.PowerInstant, nvml.Module))
+	cost("field 185, average power", field(c.dev, nvml.PowerAverage, nvml.GPU))
+	cost("nvmlDeviceGetPowerUsage", func() (uint64, error) { v, err := c.dev.Power(); return uint64(v), err })
+	if !haveEnergy || !havePower {
+		t.Skip("this card lacks one of the two")
+	}
+	// From one step of the counter to another, so that its edges are sharp.
+	var energySteps, powerSteps []float64 // ms
+	var e0, last, lastPower uint64
+	var at0, lastAt, lastPowerAt int64
+	g := &integrator{capW: c.cap(Options{MaxWatts: 1000})}
+	var a, b Mark
+	for {
+		at := now()
+		e, err := c.dev.Energy()
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := scaled(instant)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p != lastPower {
+			if lastPowerAt > 0 {
+				powerSteps = append(powerSteps, float64(at-lastPowerAt)/1e6)
+			}
+			lastPower, lastPowerAt = p, at
+		}
+		moved := last != 0 && e != last
+		if moved && lastAt > 0 {
+			energySteps = append(energySteps, float64(at-lastAt)/1e6)
+		}
+		if moved {
+			lastAt = at
+			if at0 == 0 {
+				at0, e0, a = at, e, m.Mark()
+				g.anchor(p, at)
+			}
+		}
+		last = e
+		if at0 > 0 && at > at0 {
+			g.feed(p, at)
+		}
+		if moved && at0 > 0 && at-at0 >= int64(window) {
+			b = m.Mark()
+			break
+		}
+		if at > int64(window)+int64(30*time.Second) {
+			t.Fatal("the counter does not move")
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	secs := float64(lastAt-at0) / 1e9
+	counter, integral := float64(last-e0)/1000, float64(g.uj)/1e6
+	median := func(x []float64) float64 {
+		if len(x) == 0 {
+			return math.NaN()
+		}
+		slices.Sort(x)
+		return x[len(x)/2]
+	}
+	off := 100 * (integral/counter - 1)
+	t.Logf("counter moves every %.0f ms, instantaneous power every %.0f ms (medians)", median(energySteps), median(powerSteps))
+	t.Logf("window %.3f s: counter %.3f J (%.2f W), integral of field 186 %.3f J (%.2f W): %+.2f %%; %d samples skipped",
+		secs, counter, counter/secs, integral, integral/secs, off, g.rejected)
+	r := m.Between(a, b).Find("gpu")
+	for _, p := range r.Parts {
+		if p.Boundary == c.uuid {
+			r = p
+		}
+	}
+	t.Logf("meter: %s, source %s, coverage %.3f, band ±%.1f %%", Format(r), r.Source, r.Coverage, r.Band)
+	if math.Abs(off) > 3 {
+		t.Errorf("counter and integral differ by %+.2f %%, more than 3 %%", off)
+	}
+	if r.UJ == nil {
+		t.Errorf("the meter measured nothing: %s", r.Note)
+	} else if d := math.Abs(float64(*r.UJ)/1e6 - counter); d > 0.01*counter+float64(*r.UJ)/1e6*r.Band/100 {
+		t.Errorf("the meter says %.3f J, the counter %.3f J", float64(*r.UJ)/1e6, counter)
+	}
+}
+
+// BenchmarkNVML reads all cards of a real machine and reports what that costs at
+// ten times a second, in % of one core of CPU time.
+func BenchmarkNVML(b *testing.B) {
+	api, err := nvml.Open()
+	if err != nil {
+		b.Skipf("no NVML here: %v", err)
+	}
+	defer api.Close()
+	cards, err := listCards(api)
+	if err != nil || len(cards) == 0 {
+		b.Skipf("no card: %v", err)
+	}
+	cpu0, _ := cpuMicros()
+	for b.Loop() {
+		for _, c := range cards {
+			if _, err := c.dev.Energy(); err != nil {
+				b.Skip(err)
+			}
+		}
+	}
+	cpu1, _ := cpuMicros()
+	b.ReportMetric(float64(cpu1-cpu0)/float64(b.N)*10/1e6*100, "%core@10Hz")
+}
