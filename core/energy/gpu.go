@@ -149,7 +149,7 @@ func scanNVML(o Options) nvidia {
 	}
 	api, err := openInTime(o.nvml)
 	if err != nil {
-		top().Why = err.Error()
+		top().Why, top().Fix = err.Error(), "with an NVIDIA card: install its driver; in a container: start it with --gpus all"
 		if errors.Is(err, nvml.NoDriver) || errors.Is(err, nvml.NotInitialized) {
 			top().Fix = "sudo modprobe nvidia; in a container: start it with --gpus all"
 		}

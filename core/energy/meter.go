@@ -31,7 +31,9 @@ const (
 
 // Options of Open. The zero value is what a run uses.
 type Options struct {
-	Source string // SourceAuto (or empty), SourceRAPL, SourceProfile, SourceBattery
+	// Source is SourceAuto, SourceRAPL, SourceProfile or SourceBattery; "" takes what
+	// the environment variable PARE_ENERGY says, SourceAuto without it.
+	Source string
 	GPU    string // GPUAuto (or empty), GPUNone, GPUNVML, GPUSMI
 	// Wall is a file that a wall meter writes (see WallLog); "" takes the one named
 	// by the environment variable PARE_WALL, if any. With it the figures are those of
@@ -111,6 +113,27 @@ type Meter struct {
 // returns nil readings and Sources says why. With SourceRAPL a missing RAPL is an
 // error that names the file and the fix.
 func Open(o Options) (*Meter, error) {
+	if o.files == nil {
+		o.files = osFiles{}
+		if o.nvml == nil {
+			o.nvml = func() (nvml.API, error) { return nvml.Open() }
+		}
+		if o.smi == nil {
+			o.smi = startSMI
+		}
+		if o.env == nil {
+			o.env = os.LookupEnv
+		}
+	}
+	if o.env == nil { // tests name what they want
+		o.env = func(string) (string, bool) { return "", false }
+	}
+	if o.utc == nil {
+		o.utc = time.Now
+	}
+	if o.Source == "" {
+		o.Source, _ = o.env("PARE_ENERGY")
+	}
 	switch o.Source {
 	case "":
 		o.Source = SourceAuto
@@ -142,24 +165,6 @@ func Open(o Options) (*Meter, error) {
 	}
 	if o.Root == "" {
 		o.Root = DefaultRoot
-	}
-	if o.files == nil {
-		o.files = osFiles{}
-		if o.nvml == nil {
-			o.nvml = func() (nvml.API, error) { return nvml.Open() }
-		}
-		if o.smi == nil {
-			o.smi = startSMI
-		}
-		if o.env == nil {
-			o.env = os.LookupEnv
-		}
-	}
-	if o.env == nil { // tests name what they want
-		o.env = func(string) (string, bool) { return "", false }
-	}
-	if o.utc == nil {
-		o.utc = time.Now
 	}
 	if o.now == nil {
 		start := time.Now()
