@@ -1,8 +1,10 @@
 // Package energy reads, estimates and adds up the energy of a run, and says of
-// every joule how it is known. It owns the sources (RAPL counters, hardware
-// profile), the sampler, the ledger and what is concluded from them. It imports
-// hwprofiles, the standard library and gonum's special functions; it must not
-// import the engine, the training loop or anything of the screen.
+// every joule how it is known. It owns the sources (wall meter, RAPL, NVML,
+// nvidia-smi, hwmon, Jetson rails, battery, hardware profile), the samplers, the
+// ledger and what is concluded from them. It imports hwprofiles, its own binding of
+// NVML (internal/nvml, the only user of purego here), the standard library and
+// gonum's special functions; it must not import the engine, the training loop or
+// anything of the screen.
 //
 // # Use
 //
@@ -26,6 +28,56 @@
 // the word "measured" (Tier.Measured). What was not measured is a nil UJ, printed
 // "–", never zero. Energy is integer microjoules throughout; floats are for
 // display only.
+//
+// # Parts
+//
+// A Meter has up to four parts: the wall meter's file, a whole machine (rails or
+// battery), the CPU, the GPUs. Each sampled part has a goroutine of its own, so
+// that a source that hangs takes no other with it. The figure is their sum with the
+// worst of their tiers: a GPU by counter and a CPU by profile make an estimate, E.
+// Reading.Parts keeps each with its tier, coverage and boundary, and the ledger
+// bills each at its own tier. A part whose boundary contains the others (wall,
+// machine, a module with its CPU) stands alone; they are never added to it. A part
+// that is lost leaves the joules of the others, its share of the coverage goes, and
+// Note says so; the coverage of a sum is that of its worst part. A window too short
+// for one part has no sum.
+//
+// Open takes what there is. PARE_ENERGY (auto, rapl, profile, battery) and PARE_WALL
+// (a file) choose where Options do not.
+//
+// # NVIDIA, tiers B and C
+//
+// For each visible card the first of these that works, and Source names it:
+//
+//   - "nvml": the energy counter, mJ since the driver was loaded, 64 bits wide: a
+//     value that falls is a reset, never a wrap. It moves about every 100 ms;
+//     windows below 200 ms are nil, and Band holds what the edges may be off;
+//   - "nvml instantaneous power" (field 186), integrated by trapezoids at 100 ms;
+//   - "nvml average power" (field 185, or nvmlDeviceGetPowerUsage on Ampere and
+//     newer except GA100): 1 s averages, never mixed up with the other;
+//   - "nvidia-smi instantaneous power", "… average power": one nvidia-smi for the
+//     run that prints once a second, where no library can be loaded (the build tag
+//     static).
+//
+// Zero and negative samples, sentinels and what exceeds twice the card's largest
+// power limit are skipped and counted. A counter that stands still while Open
+// watches gives way to power; one that stops later costs coverage.
+//
+// CUDA_VISIBLE_DEVICES is read as CUDA reads it. A figure is always the whole
+// card's: with MIG there is none per slice, the card is read once and its boundary
+// says that it is shared. Where only the module's scope answers (Grace Hopper), the
+// CPU is in the figure, and none is added. Options.GPU = GPUNone leaves cards out
+// when the work does not run on them.
+//
+// # hwmon, rails, battery, tiers B and C; wall meter, tier A
+//
+// amdgpu: power1_average (filtered) before power1_input, cards with a power limit
+// only, as the graphics of a processor show the package. Intel cards:
+// energy1_input. Jetson (INA3221): the total rail alone, or all rails where there
+// is none. The battery counts while it discharges, and only when asked for: its
+// gauge wants windows of 10 s and more. The wall meter's file (ReadWall) must cover
+// the window without holes; while it still grows, its last power is held for up to
+// two of its periods.
 //
 // # RAPL, tier B
 //
@@ -80,14 +132,14 @@
 //
 // # Windows
 //
-// One goroutine reads the counters, by default every 100 ms, less often when a
-// reading takes long (at most a thousandth of its time is spent reading). Mark
+// One goroutine for each part reads its inputs, by default every 100 ms, counters
+// less often when a reading takes long (at most a thousandth of its time is spent reading). Mark
 // remembers the newest sample; the first sample after it fixes the energy at the
 // mark by linear interpolation, once and for all. So windows of any length and
 // age add up exactly: Between(a, c) = Between(a, b) + Between(b, c), and no
 // history is kept. Band of a counter reading is how much the power's unknown
 // course within the two edge samples can matter. Windows shorter than two sample
-// periods are nil for counters; the profile bills windows down to 100 µs.
+// periods, or two of the source's own, are nil for counters; the profile bills windows down to 100 µs.
 //
 // # Ledger
 //

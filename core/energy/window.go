@@ -54,6 +54,9 @@ func (m *Meter) Shortest() time.Duration {
 	for _, p := range m.parts {
 		d = max(d, p.shortest())
 	}
+	if m.wall != nil {
+		d = max(d, m.wall.shortest())
+	}
 	if d == 0 {
 		return shortest
 	}

@@ -1,0 +1,102 @@
+package energy
+
+import (
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+)
+
+// wallPart reads windows from a wall meter's file, which may still be growing.
+type wallPart struct {
+	path  string
+	start time.Time // UTC at which the meter's clock was zero
+	stat  func(string) (int64, error)
+
+	mu    sync.Mutex
+	log   *WallLog
+	size  int64
+	fault string // why the newest version of the file was not taken
+}
+
+// openWall opens the file that Options.Wall or PARE_WALL names.
+func openWall(o Options) (*wallPart, Status, error) {
+	path := o.Wall
+	if path == "" {
+		path, _ = o.env("PARE_WALL")
+	}
+	row := Status{Name: "wall meter", Why: "none was named", Fix: "PARE_WALL=FILE.csv (timestamp,watts or timestamp,joules) takes one"}
+	if path == "" {
+		return nil, row, nil
+	}
+	w := &wallPart{path: path, start: o.utc().Add(-time.Duration(o.now())), stat: fileSize}
+	if err := w.reload(); err != nil {
+		return nil, row, err
+	}
+	return w, row, nil
+}
+
+func fileSize(path string) (int64, error) {
+	st, err := os.Stat(path)
+	if err != nil {
+		return 0, err
+	}
+	return st.Size(), nil
+}
+
+// reload reads the file again when its size has changed.
+func (w *wallPart) reload() error {
+	size, err := w.stat(w.path)
+	if err == nil && size == w.size && w.log != nil {
+		return nil
+	}
+	log, err := ReadWall(w.path)
+	if err != nil {
+		return err
+	}
+	w.log, w.size = log, size
+	return nil
+}
+
+// between is the reading from one time of the meter's clock (ns) to another.
+func (w *wallPart) between(from, to int64) Reading {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	end := w.start.Add(time.Duration(to))
+	w.fault = ""
+	if end.UnixNano() > w.log.at[len(w.log.at)-1] {
+		if err := w.reload(); err != nil { // what was read before still holds
+			w.fault = err.Error()
+		}
+	}
+	r := w.log.Between(w.start.Add(time.Duration(from)), end)
+	r.Part, r.Source, r.contains = "machine", w.source(), true
+	r.Note = joinNotes(r.Note, w.fault)
+	return r
+}
+
+// shortest is the least window, ns.
+func (w *wallPart) shortest() int64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return 2 * w.log.period
+}
+
+func (w *wallPart) source() string   { return "wall meter " + filepath.Base(w.path) }
+func (w *wallPart) boundary() string { return "wall outlet: the whole machine with its power supply" }
+
+// wallNow is doctor's row.
+func (m *Meter) wallNow() Status {
+	if m.wall == nil {
+		return m.wallRow
+	}
+	w := m.wall
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	n := len(w.log.at)
+	return Status{
+		Name: "wall meter", Path: w.path, OK: true, Used: true, Tier: TierA, Every: time.Duration(w.log.period).Round(time.Millisecond).String(),
+		Value: w.log.kind + " from " + time.Unix(0, w.log.at[0]).UTC().Format(time.RFC3339) + " to " + time.Unix(0, w.log.at[n-1]).UTC().Format(time.RFC3339),
+		Why:   w.fault,
+	}
+}
