@@ -41,7 +41,9 @@ func TestNVMLCounterAgainstPower(t *testing.T) {
 		t.Skipf("no card: %v", err)
 	}
 	t.Logf("driver %s, %d cards, window %v", driver, len(cards), window)
+	t0 := time.Now()
 	m, err := Open(Options{GPU: GPUNVML})
+	t.Logf("Open took %v", time.Since(t0).Round(time.Millisecond))
 	if err != nil {
 		t.Fatal(err)
 	}

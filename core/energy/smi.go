@@ -67,14 +67,17 @@ func startSMI() (*smi, error) {
 	}
 	for _, q := range smiQueries {
 		var s *smi
-		if s, err = runSMI(path, q); err == nil {
-			return s, nil
+		if s, err = runSMI(path, q, smiPatience); err == nil || errors.Is(err, errSilent) {
+			return s, err
 		}
 	}
 	return nil, err
 }
 
-func runSMI(path, query string) (*smi, error) {
+// errSilent: asking for less would not help.
+var errSilent = errors.New("nvidia-smi printed nothing")
+
+func runSMI(path, query string, patience time.Duration) (*smi, error) {
 	cmd := exec.Command(path, "--query-gpu="+query, "--format=csv,noheader,nounits", "-lms", fmt.Sprint(smiPeriod.Milliseconds()))
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -101,7 +104,7 @@ func runSMI(path, query string) (*smi, error) {
 		}
 		s.end(fmt.Errorf("nvidia-smi ended: %s", said))
 	}()
-	t := time.NewTimer(smiPatience)
+	t := time.NewTimer(patience)
 	defer t.Stop()
 	select {
 	case <-s.filled:
@@ -112,7 +115,7 @@ func runSMI(path, query string) (*smi, error) {
 		return nil, s.ended
 	case <-t.C:
 		s.stop()
-		return nil, fmt.Errorf("nvidia-smi printed nothing within %v", smiPatience)
+		return nil, fmt.Errorf("%w within %v", errSilent, patience)
 	}
 }
 

@@ -133,8 +133,36 @@ while :; do echo "1, 0, GPU-a, Tesla V100, 300.00, 55.25"; sleep 0.05; done`)
 	if d := time.Since(t0); d > time.Second {
 		t.Errorf("stopping took %v", d)
 	}
+	write(`exec sleep 10`)
+	if _, err := runSMI(filepath.Join(dir, "nvidia-smi"), smiQueries[0], 50*time.Millisecond); !errors.Is(err, errSilent) {
+		t.Error(err)
+	}
 	write(`echo "NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver."; exit 9`)
 	if _, err := startSMI(); err == nil || !strings.Contains(err.Error(), "couldn't communicate") {
 		t.Error(err)
+	}
+}
+
+// On a machine with nvidia-smi: its lines come once a second, not in blocks.
+func TestSMIOnThisMachine(t *testing.T) {
+	if testing.Short() {
+		t.Skip("some seconds")
+	}
+	t0 := time.Now()
+	s, err := startSMI()
+	if err != nil {
+		t.Skip(err)
+	}
+	defer s.stop()
+	t.Logf("first lines after %v", time.Since(t0).Round(time.Millisecond))
+	for range 3 {
+		time.Sleep(smiPeriod)
+		for _, r := range s.list() {
+			age := time.Since(r.at)
+			t.Logf("%s %s: instantaneous %g W, average %g W, limit at most %g W, MIG %v, %v old", r.uuid, r.name, r.instant, r.average, r.maxW, r.mig, age.Round(time.Millisecond))
+			if age > 2*smiPeriod {
+				t.Errorf("%s: %v old: the lines are held back", r.uuid, age)
+			}
+		}
 	}
 }
