@@ -36,8 +36,8 @@ type Estimate struct {
 // count as left out only if the profile has a kernel for their pattern, and then
 // at that kernel's efficiency; where the dense kernel would be faster, it is
 // taken. Energy is time × busy power: busy CPUs × busy_core_w, at most full_w,
-// on a CPU; full_w, else the TDP, on a GPU. Launch costs and idle gaps are not
-// modelled.
+// on a CPU; full_w, else the TDP, on a GPU. A call costs call_us besides, where that
+// is known; idle gaps are not modelled.
 func (p Profile) Estimate(calls []Cost) Estimate {
 	e := Estimate{Tier: "E"}
 	var notes []string
@@ -102,7 +102,11 @@ func (p Profile) callSeconds(c Cost, say func(string, ...any)) (float64, bool) {
 			mem = float64(c.Read+c.Written) / (p.BandwidthGBs.Value * 1e9)
 		}
 	}
-	return math.Max(arith, mem), true
+	call := 0.0
+	if p.CallUS != nil {
+		call = p.CallUS.Value * 1e-6
+	}
+	return math.Max(arith, mem) + call, true
 }
 
 // sparseSeconds is the arithmetic time when zeros may be skipped; dense is the

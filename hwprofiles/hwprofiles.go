@@ -20,7 +20,7 @@
 //	                                  # matched against NVML and PCI names
 //	cores = 16
 //	threads = 32
-//	full_w = { value = 170, source = "data sheet" } # also idle_w, tdp_w, bandwidth_gbs, memory_gb
+//	full_w = { value = 170, source = "data sheet" } # also idle_w, tdp_w, bandwidth_gbs, memory_gb, call_us
 //	busy_core_w = { value = 5, source = "own clamp meter, 2026-11-20" }
 //	band_pct = { value = 30, source = "own clamp meter, 5 loads" }
 //
@@ -125,6 +125,7 @@ type Profile struct {
 	BandPct   *Figure `toml:"band_pct" json:"band_pct,omitempty"`       // ± of every joule estimate
 
 	BandwidthGBs *Figure         `toml:"bandwidth_gbs" json:"bandwidth_gbs,omitempty"` // memory, GB/s
+	CallUS       *Figure         `toml:"call_us" json:"call_us,omitempty"`             // a call takes so long besides its work, µs
 	MemoryGB     *Figure         `toml:"memory_gb" json:"memory_gb,omitempty"`         // size of the card's own memory, GB
 	Rates        map[string]Rate `toml:"rates" json:"rates,omitempty"`                 // by element type
 	RatesPerCPU  bool            `toml:"rates_per_cpu" json:"rates_per_cpu,omitempty"` // rates are of one logical CPU
@@ -195,7 +196,7 @@ func (p *Profile) validate() error {
 	}
 	figs := map[string]*Figure{
 		"idle_w": p.IdleW, "full_w": p.FullW, "tdp_w": p.TDPW, "busy_core_w": p.BusyCoreW,
-		"band_pct": p.BandPct, "bandwidth_gbs": p.BandwidthGBs, "memory_gb": p.MemoryGB,
+		"band_pct": p.BandPct, "bandwidth_gbs": p.BandwidthGBs, "memory_gb": p.MemoryGB, "call_us": p.CallUS,
 	}
 	for _, e := range sortedKeys(p.Rates) {
 		r := p.Rates[e]

@@ -172,6 +172,7 @@ func (e *env) hwShow(p hwprofiles.Profile) error {
 	fig("memory bandwidth", "GB/s", p.BandwidthGBs)
 	if p.Kind == "gpu" {
 		fig("memory", "GB", p.MemoryGB)
+		fig("a call besides its work", "µs", p.CallUS)
 	}
 	of := ""
 	if p.RatesPerCPU {

@@ -69,7 +69,7 @@ func TestHWShow(t *testing.T) {
 				sources = append(sources, f.Source)
 			}
 		}
-		for _, f := range []*hwprofiles.Figure{p.IdleW, p.FullW, p.TDPW, p.BusyCoreW, p.BandPct, p.BandwidthGBs, p.MemoryGB} {
+		for _, f := range []*hwprofiles.Figure{p.IdleW, p.FullW, p.TDPW, p.BusyCoreW, p.BandPct, p.BandwidthGBs, p.MemoryGB, p.CallUS} {
 			add(f)
 		}
 		for _, r := range p.Rates {
