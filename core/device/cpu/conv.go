@@ -260,8 +260,10 @@ func (a *dwRow) span(dst pointer, r, mr, from, to int) {
 		most := max(1, maxSteps/mr)
 		for ; from < to; from += most {
 			blockDW8(&blockDWArgs{
-				off: ptr(a.off[r:]), dw: dst, n: mr, tiles: min(most, to-from), tiles2: 1, acc: 1,
-				x: at(a.x, (from*g.SW-g.PL)*g.c*rowBytes), xStride: g.SW * g.c * rowBytes,
+				// From the first input on that is inside: a pointer in front of
+				// the image would be one the garbage collector must not meet.
+				off: ptr(a.off), dw: dst, n: mr, tiles: min(most, to-from), tiles2: 1, acc: 1,
+				x: at(a.x, ((from*g.SW-g.PL)*g.c+r)*rowBytes), xStride: g.SW * g.c * rowBytes,
 				dy: at(a.dyT, from*g.n*rowBytes), dyStride: g.n * rowBytes,
 			})
 		}
