@@ -8,6 +8,7 @@ import (
 	"pare/core/device/cpu"
 	"pare/core/graph"
 	"pare/core/plan"
+	"pare/core/prune"
 	"pare/core/tensor"
 )
 
@@ -38,10 +39,11 @@ func newEngine(m *graph.Model, o engineOptions) (*engine, error) {
 		for _, l := range layers {
 			p := &m.Params[l.Param]
 			if o.format == tensor.NM24 {
-				if p.Mask = twoInFour(r, p.Shape); p.Mask == nil || o.mode != plan.Infer {
-					continue
+				mask, err := prune.TwoOfFour(random(r, p.Shape.Len()), p.Shape)
+				if err != nil || len(p.Shape) != 2 || o.mode != plan.Infer {
+					continue // stays dense: for one sample at a time, and inputs in fours
 				}
-				p.Frozen = true
+				p.Mask, p.Frozen = mask, true
 			} else {
 				p.Mask = randomMask(r, p.Shape, o.format.Height(), o.zeros)
 			}
@@ -94,20 +96,6 @@ func newEngine(m *graph.Model, o engineOptions) (*engine, error) {
 		e.step.InGrad = make([]float32, len(e.step.X))
 	}
 	return e, nil
-}
-
-// twoInFour keeps two of each four inputs of a linear layer, nil where that cannot be.
-func twoInFour(rnd *rand.Rand, s tensor.Shape) *tensor.Mask {
-	if len(s) != 2 || s[1]%4 != 0 {
-		return nil
-	}
-	m := tensor.NewMask(s.Len())
-	for i := 0; i < m.N; i += 4 {
-		for _, k := range rnd.Perm(4)[:2] {
-			m.Drop(i + k)
-		}
-	}
-	return m
 }
 
 // randomMask drops that share of the blocks of r outputs × 1 input.

@@ -57,8 +57,8 @@ func MeasureMachine(window time.Duration, rounds int) (Machine, error) {
 	return m, nil
 }
 
-// Busy keeps n CPUs busy with products until stop is closed.
-func Busy(n int, stop <-chan struct{}) {
+// busyCPUs keeps n CPUs busy with products until stop is closed.
+func busyCPUs(n int, stop <-chan struct{}) {
 	var all sync.WaitGroup
 	for range n {
 		all.Go(func() {

@@ -44,7 +44,7 @@ func TestFinalSteps(t *testing.T) { testFinalSteps(t, "testdata/zeus/summary_tra
 func TestFinalStepsFullData(t *testing.T) {
 	dir := os.Getenv("PARE_DATA")
 	if dir == "" {
-		t.Skip("PARE_DATA is not set")
+		t.Skip("the whole published data: PARE_DATA names the folder; a part of it is in testdata and always tested")
 	}
 	testFinalSteps(t, filepath.Join(dir, "zeus-traces", "summary_train.csv"))
 }

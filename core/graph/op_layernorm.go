@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"pare/core/device"
-	"pare/core/tensor"
 )
 
 // layernorm: y = (x − μ)·r·gamma + beta over the channels of each vector or
@@ -34,15 +33,7 @@ func rowNorm(name, onnx string, forward, backward device.Kernel, params int) {
 			if x.H != 1 || x.W != 1 {
 				return Value{}, fmt.Errorf("input is %v, need a vector", x)
 			}
-			for _, p := range n.Params {
-				if !m.Params[p].Shape.Equal(tensor.Shape{x.C}) {
-					return Value{}, fmt.Errorf("%s is %v, the input has %d channels", m.Params[p].Name, m.Params[p].Shape, x.C)
-				}
-			}
-			if !(n.Attrs.Eps > 0) {
-				return Value{}, fmt.Errorf("eps = %g, need a positive value", n.Attrs.Eps)
-			}
-			return x, nil
+			return x, checkNorm(m, n, x)
 		},
 		Lower: func(b *Builder, n *Node) {
 			out := []int{b.Val(n.Out)}

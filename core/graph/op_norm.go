@@ -26,15 +26,7 @@ func init() {
 			if err := image(x); err != nil {
 				return Value{}, err
 			}
-			for _, p := range n.Params {
-				if !m.Params[p].Shape.Equal(tensor.Shape{x.C}) {
-					return Value{}, fmt.Errorf("%s is %v, the input has %d channels", m.Params[p].Name, m.Params[p].Shape, x.C)
-				}
-			}
-			if !(n.Attrs.Eps > 0) {
-				return Value{}, fmt.Errorf("eps = %g, need a positive value", n.Attrs.Eps)
-			}
-			return x, nil
+			return x, checkNorm(m, n, x)
 		},
 		Lower: func(b *Builder, n *Node) {
 			x, y := b.Val(n.In[0]), b.Val(n.Out)
@@ -73,4 +65,17 @@ func init() {
 			}
 		},
 	})
+}
+
+// checkNorm tests that a norm has a value for each channel, and a positive eps.
+func checkNorm(m *Model, n *Node, x Value) error {
+	for _, p := range n.Params {
+		if !m.Params[p].Shape.Equal(tensor.Shape{x.C}) {
+			return fmt.Errorf("%s is %v, the input has %d channels", m.Params[p].Name, m.Params[p].Shape, x.C)
+		}
+	}
+	if !(n.Attrs.Eps > 0) {
+		return fmt.Errorf("eps = %g, need a positive value", n.Attrs.Eps)
+	}
+	return nil
 }

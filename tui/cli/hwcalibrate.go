@@ -2,12 +2,9 @@ package cli
 
 import (
 	"fmt"
-	"math"
 	"os"
 	"path/filepath"
-	"regexp"
 	"runtime"
-	"strings"
 	"time"
 
 	"github.com/pelletier/go-toml/v2"
@@ -16,9 +13,6 @@ import (
 	"pare/core"
 	"pare/core/bench"
 	"pare/core/device/cpu"
-	"pare/core/energy"
-	"pare/core/plan"
-	"pare/core/tensor"
 	"pare/hwprofiles"
 )
 
@@ -59,8 +53,8 @@ func (e *env) calibrate(name string, dry bool) error {
 	say("measuring what zeros bring …")
 	prices := core.Prices(cpu.New())
 	source := "measured by pare hw calibrate, " + time.Now().Format(time.DateOnly)
-	own := ownProfile(p, m, prices, name, source)
-	switch points, why := loadPoints(say); {
+	own := m.Profile(p, prices, name, source)
+	switch points, why := bench.LoadPoints(say); {
 	case why != "":
 		say("power is not calibrated: %s; watts stay those of profile %s", why, p.Name)
 	default:
@@ -107,76 +101,4 @@ func writeProfile(path string, text []byte) error {
 		return err
 	}
 	return os.Rename(f.Name(), path)
-}
-
-// ownProfile is p with what was measured in place of what was known.
-func ownProfile(p hwprofiles.Profile, m bench.Machine, prices plan.Prices, name, source string) hwprofiles.Profile {
-	own := p
-	own.Name, own.Notes = name, fmt.Sprintf("%s; figures of another source are those of profile %s.", source, p.Name)
-	own.Cores, own.Threads, own.RatesPerCPU = 0, m.CPUs, false
-	if model := hwprofiles.CPUModel(); model != "" {
-		own.Title, own.Match = fmt.Sprintf("%s, %d CPUs", model, m.CPUs), []string{"^" + regexp.QuoteMeta(model) + "$"}
-	}
-	round := func(x float64) float64 { return math.Round(10*x) / 10 }
-	figure := func(x float64, what string) *hwprofiles.Figure {
-		return &hwprofiles.Figure{Value: round(x), Source: source + ", " + what}
-	}
-	own.BandwidthGBs = figure(m.Bandwidth, fmt.Sprintf("%d CPUs copying memory, read and written", m.CPUs))
-	own.Rates = map[string]hwprofiles.Rate{"f32": {Achievable: figure(m.All, fmt.Sprintf("product of 1024×1024×1024 on %d CPUs (one: %.0f)", m.CPUs, m.One))}}
-	own.Sparse = nil
-	for _, s := range []struct {
-		pattern string
-		format  tensor.Format
-	}{{hwprofiles.Element, tensor.Single}, {hwprofiles.Block4x1, tensor.Block4}} {
-		const stored = 0.1
-		cost, from, ok := prices.Expect(s.format, stored)
-		if !ok || from > 1 {
-			own.Sparse = append(own.Sparse, hwprofiles.Sparse{Pattern: s.pattern, Source: prices.Source, Gain: "no gain here"})
-			continue
-		}
-		own.Sparse = append(own.Sparse, hwprofiles.Sparse{
-			Pattern: s.pattern, Kernel: true, Source: prices.Source,
-			Efficiency: &hwprofiles.Figure{Value: min(1, math.Round(1000*stored/cost)/1000), Source: prices.Source + ": training step of a linear layer, 90 % zeros"},
-			Gain:       fmt.Sprintf("90 %% zeros: a training step of a linear layer is %.1f times as fast; taken from %.0f %% zeros", 1/cost, 100*from),
-		})
-	}
-	for _, s := range p.Sparse { // what needs no measuring: cuts are dense
-		if s.Pattern != hwprofiles.Element && s.Pattern != hwprofiles.Block4x1 {
-			own.Sparse = append(own.Sparse, s)
-		}
-	}
-	return own
-}
-
-// loadPoints measures watts at loads from none to all CPUs, {% of all CPUs, W};
-// why says what is missing for that.
-func loadPoints(say func(string, ...any)) (points [][2]float64, why string) {
-	n := runtime.GOMAXPROCS(0)
-	m, err := energy.Open(energy.Options{Source: energy.SourceRAPL})
-	if err != nil {
-		return nil, strings.TrimPrefix(err.Error(), "energy source rapl: ")
-	}
-	defer m.Close() //nolint:errcheck // only read
-	steps := min(n, 8)
-	if steps < 3 {
-		return nil, fmt.Sprintf("%d CPUs make too few loads for a curve, at least 3 are needed", n)
-	}
-	for i := range steps + 1 {
-		busy := i * n / steps
-		say("measuring power with %d of %d CPUs busy …", busy, n)
-		stop, done := make(chan struct{}), make(chan struct{})
-		go func() { bench.Busy(busy, stop); close(done) }()
-		time.Sleep(500 * time.Millisecond) // clocks and temperature settle
-		a := m.Mark()
-		time.Sleep(1500 * time.Millisecond)
-		b := m.Mark()
-		r := m.Between(a, b)
-		close(stop)
-		<-done
-		if r.UJ == nil {
-			return nil, "the counter gave no figure: " + r.Note
-		}
-		points = append(points, [2]float64{100 * float64(busy) / float64(n), math.Round(float64(*r.UJ)/energy.Wall(a, b).Seconds()/1e4) / 100})
-	}
-	return points, ""
 }

@@ -17,7 +17,7 @@ func gpt2(b *builder) error {
 		return err
 	case b.M.Input().Seq > c.Places:
 		return fmt.Errorf("sequences of %d tokens: the model has places for %d", b.M.Input().Seq, c.Places)
-	case c.NoScale != nil && !*c.NoScale || c.ByLayer || c.CrossAttn:
+	case c.ScaleAttn != nil && !*c.ScaleAttn || c.ByLayer || c.CrossAttn:
 		return errors.New("config.json: scale_attn_weights = false, scale_attn_by_inverse_layer_idx and add_cross_attention are not supported")
 	}
 	inner := c.Inner

@@ -41,7 +41,7 @@ type Config struct {
 	Inner     int     `json:"n_inner"`
 	Eps       float32 `json:"layer_norm_epsilon"`
 	Act       string  `json:"activation_function"`
-	NoScale   *bool   `json:"scale_attn_weights"`
+	ScaleAttn *bool   `json:"scale_attn_weights"`
 	ByLayer   bool    `json:"scale_attn_by_inverse_layer_idx"`
 	CrossAttn bool    `json:"add_cross_attention"`
 
@@ -182,7 +182,7 @@ func (b *builder) param(name string, role graph.Role, shape tensor.Shape, transp
 	}
 	t, ok := b.d.tensors[name]
 	if !ok {
-		b.Err = fmt.Errorf("tensor %q is missing", name)
+		b.Err = fmt.Errorf("tensor %q is missing: the folder is incomplete, or config.json is of another model", name)
 		return 0
 	}
 	want := shape
@@ -264,7 +264,7 @@ var buffers = []string{".attn.bias", ".attn.masked_bias", ".rotary_emb.inv_freq"
 func (b *builder) rest() error {
 	for _, name := range slices.Sorted(maps.Keys(b.d.tensors)) {
 		if !b.used[name] && !slices.ContainsFunc(buffers, func(end string) bool { return strings.HasSuffix(name, end) }) {
-			return fmt.Errorf("tensor %q belongs to nothing in a %s model of %s", name, b.c.ModelType, "this config.json")
+			return fmt.Errorf("tensor %q belongs to nothing in a %s model of this config.json: is it of another model?", name, b.c.ModelType)
 		}
 	}
 	return nil
@@ -274,7 +274,7 @@ func (b *builder) rest() error {
 func positive(sizes map[string]int) error {
 	for _, name := range slices.Sorted(maps.Keys(sizes)) {
 		if v := sizes[name]; v < 1 || v > 1<<24 {
-			return fmt.Errorf("config.json: %s = %d", name, v)
+			return fmt.Errorf("config.json: %s = %d, need 1 to %d", name, v, 1<<24)
 		}
 	}
 	return nil

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"pare/core/graph"
+	"pare/core/model/zoo"
 )
 
 // tokenModels are nets on sequences, of lengths around those of tiles.
@@ -98,21 +99,7 @@ func tokenModels() (l []model) {
 
 // gptModel is a small GPT.
 func gptModel() model {
-	return model{name: "gpt-21", c: 1, h: 1, w: 1, seq: 21, batch: 3, train: true, blocks: true, build: func(b *graph.Net) { gptNet(b, 30, 24, 2, 3, 64) }}
-}
-
-// gptNet is GPT-2's architecture with a tied head: v ids, c channels, some layers
-// and heads, room for places tokens.
-func gptNet(b *graph.Net, v, c, layers, heads, places int) {
-	x := b.Positions("wpe", b.Embedding("wte", 0, v, c), places)
-	for i := range layers {
-		name := func(s string) string { return fmt.Sprint("h.", i, ".", s) }
-		a := b.Attention(name("attn"), heads, heads, true, b.Linear(name("qkv"), b.LayerNorm(name("ln1"), x, 1e-5), 3*c))
-		x = b.Op(name("add1"), "add", x, b.Linear(name("proj"), a, c))
-		h := b.Op(name("gelu"), "gelu", b.Linear(name("fc"), b.LayerNorm(name("ln2"), x, 1e-5), 4*c))
-		x = b.Op(name("add2"), "add", x, b.Linear(name("out"), h, c))
-	}
-	again(b, "head", "linear", b.LayerNorm("lnf", x, 1e-5), "wte")
+	return model{name: "gpt-21", c: 1, h: 1, w: 1, seq: 21, batch: 3, train: true, blocks: true, build: zoo.GPT{Layers: 2, Width: 24, Heads: 3, Vocabulary: 30, Tokens: 21, Places: 64}.Add}
 }
 
 // again adds a layer whose weight is a table that is there already.
