@@ -2,6 +2,7 @@ package sessions
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -118,6 +120,39 @@ func TestSend(t *testing.T) {
 	if _, err := other.Live(ctx); !errors.Is(err, ErrNotRunning) {
 		t.Errorf("nobody there: %v", err)
 	}
+}
+
+// TestStopIsAnswered: a run that ends by a command answers it before it hangs up.
+func TestStopIsAnswered(t *testing.T) {
+	s := newSession(t, "", 100)
+	lock, err := s.takeLock(0, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lock.Close()
+	st := new(store)
+	v, err := serve(s, st, make(chan core.Command, 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	info := runInfo{Pid: os.Getpid(), Boot: bootID(), Start: procStart(os.Getpid()), Begun: time.Now(), Socket: v.path}
+	if err := info.write(s.Dir); err != nil {
+		t.Fatal(err)
+	}
+	st.mu.Lock() // holds the answer back until the server closes
+	sent, closed := make(chan error, 1), make(chan struct{})
+	go func() { sent <- s.Send(t.Context(), core.Command{Cmd: core.CmdStop}) }()
+	await(t, "the command", func() bool {
+		stack := make([]byte, 1<<20)
+		return bytes.Contains(stack[:runtime.Stack(stack, true)], []byte("(*store).cannot"))
+	})
+	go func() { v.close(); close(closed) }()
+	await(t, "the end", func() bool { v.mu.Lock(); defer v.mu.Unlock(); return v.closed })
+	st.mu.Unlock()
+	if err := <-sent; err != nil {
+		t.Error(err)
+	}
+	<-closed
 }
 
 // TestDriverSeat: one drives, others are told since when; the seat is free when

@@ -143,8 +143,7 @@ func (v *server) talk(c *conn) {
 	defer v.wg.Done()
 	defer v.leave(c)
 	r := bufio.NewReader(c)
-	for {
-		_ = c.SetReadDeadline(time.Now().Add(idleLimit))
+	for v.listenTo(c) {
 		line, err := readRequest(r, maxRequest)
 		if err != nil {
 			if !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) && !errors.Is(err, os.ErrDeadlineExceeded) {
@@ -159,6 +158,17 @@ func (v *server) talk(c *conn) {
 			return
 		}
 	}
+}
+
+// listenTo lets c ask once more, unless the server closes.
+func (v *server) listenTo(c *conn) bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.closed {
+		return false
+	}
+	_ = c.SetReadDeadline(time.Now().Add(idleLimit))
+	return true
 }
 
 func (v *server) leave(c *conn) {
@@ -265,13 +275,14 @@ func (st *store) cannot(c core.Command) (reason, fix string) {
 	return "", ""
 }
 
-// close ends all connections and removes the socket.
+// close ends all connections and removes the socket. Who has asked gets an answer
+// first: the one who told the run to stop is among them.
 func (v *server) close() {
 	v.mu.Lock()
 	v.closed = true
 	ln := v.ln
 	for c := range v.conns {
-		_ = c.Close()
+		_ = c.SetReadDeadline(time.Unix(1, 0))
 	}
 	v.mu.Unlock()
 	close(v.done)
