@@ -92,9 +92,6 @@ func newEngine(m *graph.Model, o engineOptions) (*engine, error) {
 	if o.mode == plan.Infer {
 		e.step.Out = make([]float32, o.batch*m.Values[m.Output].Len())
 	}
-	if o.inGrad {
-		e.step.InGrad = make([]float32, len(e.step.X))
-	}
 	return e, nil
 }
 

@@ -13,7 +13,7 @@ const panelBytes = T * P * 4
 const (
 	longK   = 1024 // inputs that forward sums in one go
 	cutK    = 400  // longer sums are cut into pieces of about this
-	dxPass  = 16   // panels that dx sums in one go
+	dxPass  = 8    // panels that dx sums in one go
 	dxRows  = 96   // rows of dx a group of tiles works on side by side
 	dwRange = 96   // inputs of a task of dw
 	dwTiles = 16   // tiles that dw sums in one go
