@@ -101,27 +101,6 @@ func (b *bill) resume(r *run) {
 	b.running = true
 }
 
-// total is the energy of all stages in joules, and whether it is known.
-func (b *bill) total() (float64, bool) {
-	j, known := 0.0, false
-	for _, c := range b.cost {
-		if c.Energy.UJ != nil {
-			j += float64(*c.Energy.UJ) / 1e6
-			known = true
-		}
-	}
-	return j, known
-}
-
-// band is the widest ± of all stages, in %.
-func (b *bill) band() float64 {
-	w := 0.0
-	for _, c := range b.cost {
-		w = max(w, c.Energy.Band)
-	}
-	return w
-}
-
 // plus adds two amounts; unknown stays unknown, the worse tier stands.
 func plus(a, b event.Joules) event.Joules {
 	if a.UJ == nil || b.UJ == nil {

@@ -92,6 +92,8 @@ func (r *run) act(ctx context.Context, c Command, by string) error {
 			return errRolledBack
 		}
 		return nil
+	case CmdSettle:
+		return r.settle(c, by)
 	case CmdConfigure:
 		if r.loop.Stage != event.Configure && r.loop.Stage != event.Baseline {
 			return r.refuse("the recipe is settled once sparsifying has begun: roll back to a checkpoint of stage 2 first")

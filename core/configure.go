@@ -33,7 +33,7 @@ func (r *run) configure(ctx context.Context) error {
 	if err := r.startTrainer(nil); err != nil {
 		return err
 	}
-	r.loop.Share, r.loop.Masks, r.loop.Retarget, r.loop.Frozen, r.loop.Good = 0, "", nil, false, ""
+	r.loop.Share, r.loop.Masks, r.loop.Retarget, r.loop.Frozen, r.loop.Good, r.loop.Settled = 0, "", nil, false, "", nil
 	return r.enter(event.Sparsify)
 }
 
@@ -56,7 +56,7 @@ func (r *run) reconfigure(toml string) error {
 		}
 	}
 	old := *r.r
-	r.r.Prune, r.r.Floor, r.r.Budget, r.r.Deploy = n.Prune, n.Floor, n.Budget, n.Deploy
+	r.r.Prune, r.r.Floor, r.r.Budget, r.r.Deploy = n.Prune, n.Floor, n.Budget, n.Deploy // the grid stays: what was billed stands in the log
 	if r.loop.Stage == event.Baseline {
 		if r.loop.Step == 0 {
 			r.r.Train = n.Train

@@ -7,7 +7,6 @@ import (
 	"math"
 
 	"pare/core/data"
-	"pare/core/energy"
 	"pare/core/event"
 	"pare/core/graph"
 	"pare/core/train"
@@ -138,7 +137,7 @@ func (r *run) endEpoch(ctx context.Context, c course, epoch int) error {
 	if err := r.checkpoint(r.stepName(), acc); err != nil {
 		return err
 	}
-	if err := r.budget(); err != nil {
+	if err := r.budget(cost); err != nil {
 		return err
 	}
 	r.metric.reset(r)
@@ -203,27 +202,6 @@ func (r *run) skipped(layer string) bool {
 		}
 	}
 	return false
-}
-
-// budget ends the run when its joules are spent.
-func (r *run) budget() error {
-	limit := r.r.Budget.Joules
-	if limit == 0 {
-		return nil
-	}
-	spent, known := r.bill.total()
-	if !known || spent < limit {
-		return nil
-	}
-	uj := int64(spent * 1e6)
-	text := fmt.Sprintf("budget of %g J spent: %s; a new run with a larger budget.joules goes further", limit, energy.Format(energy.Reading{UJ: &uj, Tier: r.meter.Tier(), Band: r.bill.band(), Coverage: 1}))
-	if err := r.checkpoint(r.stepName(), r.lastAcc); err != nil {
-		return err
-	}
-	if err := r.emit(&event.Done{Exit: ExitBudget, Text: text, Weights: r.model.WeightHash()}); err != nil {
-		return err
-	}
-	return outcome{ExitBudget, text}
 }
 
 var errRolledBack = errors.New("rolled back to another stage")

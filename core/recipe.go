@@ -12,6 +12,7 @@ import (
 
 	"github.com/pelletier/go-toml/v2"
 
+	"pare/core/energy"
 	"pare/core/plan"
 	"pare/core/prune"
 )
@@ -28,14 +29,15 @@ type Recipe struct {
 	// Auto goes through all stages without waiting for a person.
 	Auto bool `toml:"auto"`
 
-	Model    ModelSpec  `toml:"model"`
-	Data     DataSpec   `toml:"data"`
-	Train    TrainSpec  `toml:"train"`
-	Prune    PruneSpec  `toml:"prune"`
-	Floor    FloorSpec  `toml:"floor"`
-	Budget   BudgetSpec `toml:"budget"`
-	Hardware HWSpec     `toml:"hardware"`
-	Deploy   DeploySpec `toml:"deploy"`
+	Model    ModelSpec   `toml:"model"`
+	Data     DataSpec    `toml:"data"`
+	Train    TrainSpec   `toml:"train"`
+	Prune    PruneSpec   `toml:"prune"`
+	Floor    FloorSpec   `toml:"floor"`
+	Budget   BudgetSpec  `toml:"budget"`
+	Grid     energy.Grid `toml:"grid,omitempty"` // where the electricity comes from
+	Hardware HWSpec      `toml:"hardware"`
+	Deploy   DeploySpec  `toml:"deploy"`
 	// Plan is what the formats of weights cost, see Prices; filled in when the run
 	// starts, before any choice is made, so that it resumes and a saved recipe runs
 	// on the same kernels.
@@ -115,9 +117,22 @@ type FloorSpec struct {
 	Accuracy float64 `toml:"accuracy,omitempty"` // 0…1, overrides Points
 }
 
-// BudgetSpec bounds the run. 0 = none.
+// BudgetSpec bounds what the run may spend, with everything before it counted. 0 =
+// none; of several the one that is spent first acts.
 type BudgetSpec struct {
-	Joules float64 `toml:"joules,omitempty"`
+	Joules  float64 `toml:"joules,omitempty"`
+	KWh     float64 `toml:"kwh,omitempty"`
+	Money   float64 `toml:"money,omitempty"`   // in grid.currency, at grid.price_per_kwh and grid.pue
+	GCO2e   float64 `toml:"gco2e,omitempty"`   // grams, by [grid] and its PUE
+	Seconds float64 `toml:"seconds,omitempty"` // of wall time; waiting for a person is not counted
+	Action  string  `toml:"action,omitempty"`  // warn | stop | target
+}
+
+func (b BudgetSpec) action() string {
+	if b.Action == "" {
+		return BudgetStop
+	}
+	return b.Action
 }
 
 // HWSpec names the hardware profile predictions are made for.
@@ -217,7 +232,9 @@ func (r *Recipe) Check() error {
 		return fmt.Errorf("%s = %q: choose one of %s", key, v, strings.Join(ok, ", "))
 	}
 	p, t := r.Prune, r.Train
+	rates, err := r.Grid.Resolve()
 	checks := []error{
+		err,
 		r.Plan.Check(),
 		oneOf("prune.score", p.Score, "magnitude", "random"),
 		oneOf("prune.pattern", p.Pattern, names(prune.Patterns())...),
@@ -226,6 +243,7 @@ func (r *Recipe) Check() error {
 		oneOf("prune.lr_schedule", p.LRSchedule, "", "constant", "cosine", "step"),
 		oneOf("train.optimizer", t.Optimizer, "", "sgd", "momentum", "nesterov", "adam", "adamw"),
 		oneOf("train.schedule", t.Schedule, "", "constant", "cosine", "step"),
+		oneOf("budget.action", r.Budget.Action, "", BudgetWarn, BudgetStop, BudgetTarget),
 		oneOf("hardware.device", r.Hardware.Device, "auto", "cpu", "ref"),
 	}
 	for _, f := range r.Deploy.Formats {
@@ -276,8 +294,12 @@ func (r *Recipe) Check() error {
 		return fmt.Errorf("floor.accuracy = %g: give a share between 0 and 1 (0.88 = 88 %%)", r.Floor.Accuracy)
 	case r.Data.Val < 0 || r.Data.Test < 0 || r.Data.Val+r.Data.Test >= 1:
 		return fmt.Errorf("data.val = %g, data.test = %g: the shares must leave something to train on", r.Data.Val, r.Data.Test)
-	case r.Budget.Joules < 0:
-		return fmt.Errorf("budget.joules = %g: must not be negative", r.Budget.Joules)
+	case min(r.Budget.Joules, r.Budget.KWh, r.Budget.Money, r.Budget.GCO2e, r.Budget.Seconds) < 0:
+		return errors.New("budget: limits must not be negative; 0 is none")
+	case r.Budget.Money > 0 && rates.PriceKWh == nil:
+		return errors.New("budget.money needs grid.price_per_kwh and grid.currency")
+	case r.Budget.GCO2e > 0 && rates.Intensity == nil:
+		return errors.New("budget.gco2e needs to know the grid: give grid.country, grid.region or grid.g_per_kwh")
 	case r.Hardware.Threads < 0 || r.Hardware.Threads > 4096:
 		return fmt.Errorf("hardware.threads = %d: give 0 (all) to 4096", r.Hardware.Threads)
 	case r.Model.Name == "" && r.Model.Path == "":
@@ -309,7 +331,7 @@ func (r *Recipe) finite() error {
 	}{
 		{"train.lr", []float64{r.Train.LR}}, {"train.momentum", []float64{r.Train.Momentum}}, {"train.weight_decay", []float64{r.Train.WeightDecay}},
 		{"prune.target", []float64{r.Prune.Target}}, {"prune.lr", []float64{r.Prune.LR}},
-		{"floor.points", []float64{r.Floor.Points}}, {"floor.accuracy", []float64{r.Floor.Accuracy}}, {"budget.joules", []float64{r.Budget.Joules}},
+		{"floor.points", []float64{r.Floor.Points}}, {"floor.accuracy", []float64{r.Floor.Accuracy}}, {"budget.*", []float64{r.Budget.Joules, r.Budget.KWh, r.Budget.Money, r.Budget.GCO2e, r.Budget.Seconds}},
 		{"data.val", []float64{r.Data.Val}}, {"data.test", []float64{r.Data.Test}}, {"data.scale", []float64{r.Data.Scale}},
 		{"data.mean", r.Data.Mean}, {"data.std", r.Data.Std},
 	} {

@@ -55,6 +55,11 @@ type loop struct {
 	History  []spent    `json:"history,omitempty"` // of the baseline, epoch by epoch
 	Verdict  string     `json:"verdict,omitempty"`
 	Recipe   string     `json:"recipe"` // TOML in force
+
+	// Of the budget.
+	Warned  bool     `json:"warned,omitempty"`  // it was said that most is spent
+	Over    bool     `json:"over,omitempty"`    // it was said that all is spent
+	Settled *float64 `json:"settled,omitempty"` // the share of zeros at which sparsifying was ended
 }
 
 // retarget is a change of the target while sparsifying.
@@ -76,18 +81,20 @@ type run struct {
 	meter *energy.Meter
 	sched prune.Schedule // of sparsify
 
-	loop    loop
-	redo    []Decision // a crash came between them and the next checkpoint
-	pending []Decision // the recipe's, still to come
-	paused  bool
-	anew    bool     // training was set up anew while paused
-	begun   bool     // the person has said that training may begin
-	wrote   string   // last checkpoint's name
-	files   []kept   // epoch checkpoints on disk, oldest first
-	empty   []string // layers that have lost all weights, as said last
-	lastAcc float64  // validation accuracy last seen, −1 unknown
-	bill    bill
-	metric  metricWindow
+	loop        loop
+	redo        []Decision // a crash came between them and the next checkpoint
+	pending     []Decision // the recipe's, still to come
+	paused      bool
+	anew        bool     // training was set up anew while paused
+	begun       bool     // the person has said that training may begin
+	wrote       string   // last checkpoint's name
+	files       []kept   // epoch checkpoints on disk, oldest first
+	empty       []string // layers that have lost all weights, as said last
+	lastAcc     float64  // validation accuracy last seen, −1 unknown
+	bill        bill
+	rates       energy.Rates     // what a kWh costs and emits
+	spentBefore *event.StageCost // at the end of the last epoch
+	metric      metricWindow
 }
 
 // Run goes through the stages until the end, a stop or an error, and returns
@@ -187,8 +194,11 @@ func (r *run) open() error {
 	if r.meter, err = energy.Open(energy.Options{GPU: energy.GPUNone}); err != nil {
 		return err
 	}
-	if b := r.r.Budget.Joules; b > 0 && r.meter.Tier() == energy.TierNone {
-		return &fixable{fmt.Errorf("budget.joules = %g, but this machine can neither measure nor estimate joules", b), "see `pare doctor`, or leave the budget out"}
+	if err := r.checkBudget(); err != nil {
+		return err
+	}
+	if r.rates, err = r.r.Grid.Resolve(); err != nil {
+		return err
 	}
 	toml, err := r.r.Marshal()
 	if err != nil {
@@ -205,7 +215,7 @@ func (r *run) open() error {
 		Format: event.Version, Session: r.cfg.Session, Pare: r.cfg.Version,
 		Model: m.Name, Data: r.set.Name, DataHash: r.set.Hash, Recipe: r.r.Hash(),
 		Device: dev.Name(), ISA: dev.ISA(), Threads: r.threads(), Machine: hwprofiles.CPUModel(), Hardware: r.hw.Name,
-		Meter: r.meter.Source(), Tier: string(r.meter.Tier()), MeterWhy: meterWhy(r.meter), Boundary: r.meter.Boundary(), Pid: os.Getpid(), Auto: r.r.Auto,
+		Meter: r.meter.Source(), Tier: string(r.meter.Tier()), MeterWhy: meterWhy(r.meter), Boundary: r.meter.Boundary(), Pid: os.Getpid(), Auto: r.r.Auto, Grid: gridOf(r.r.Grid, r.rates),
 	}); err != nil {
 		return err
 	}
@@ -252,7 +262,7 @@ func (r *run) begin() error {
 		// Energy of steps after the checkpoint was spent and stays billed.
 		r.bill.restoreMetric(res.Log.Metric)
 		for _, d := range res.Log.Fresh {
-			if d.Stage == r.loop.Stage && (d.Cmd == CmdTarget || d.Cmd == CmdRollback) {
+			if d.Stage == r.loop.Stage && (d.Cmd == CmdTarget || d.Cmd == CmdRollback || d.Cmd == CmdSettle) {
 				r.redo = append(r.redo, Decision{Stage: int(d.Stage), Step: d.Step, Cmd: d.Cmd, Value: d.Value, Text: d.Text, Pass: d.Pass})
 			}
 		}

@@ -102,8 +102,12 @@ func (r *run) sparsify(ctx context.Context) error {
 	return r.enter(event.Validate)
 }
 
-// target is the share of zeros in force: the recipe's, or a person's last word.
+// target is the share of zeros in force: the recipe's, a person's last word, or
+// what was reached when sparsifying was ended early.
 func (r *run) target() float64 {
+	if r.loop.Settled != nil {
+		return *r.loop.Settled
+	}
 	if n := len(r.loop.Retarget); n > 0 {
 		return r.loop.Retarget[n-1].Target
 	}
@@ -160,7 +164,7 @@ func (r *run) checkMasks(m *graph.Model) error {
 
 // takeAway prunes when the schedule says so.
 func (r *run) takeAway(step int64) error {
-	if r.loop.Frozen {
+	if r.loop.Frozen || r.loop.Settled != nil {
 		return nil
 	}
 	at := r.sched.At(step)

@@ -68,7 +68,9 @@ func (s *Session) Decisions() ([]core.Decision, error) {
 				l = l[:n:n]
 			}
 		case *event.Decision:
-			if b.By == "pare" || b.Cmd != core.CmdTarget { // pare's own follow from the recipe; the rest changes nothing that is computed, or is in recipe.toml
+			// Others change nothing that is computed, or are in recipe.toml. When the
+			// budget ends sparsifying hangs on the clock: it must be repeated.
+			if b.Cmd != core.CmdSettle && (b.By == "pare" || b.Cmd != core.CmdTarget) {
 				return
 			}
 			d := core.Decision{Stage: int(b.Stage), Step: b.Step, Cmd: b.Cmd, Value: b.Value, Text: b.Text, Pass: b.Pass}

@@ -50,7 +50,49 @@ type Started struct {
 	MeterWhy string `json:"meter_why"` // why not a better one, and the way out
 	Boundary string `json:"boundary"`
 	Pid      int    `json:"pid"`
-	Auto     bool   `json:"auto"` // goes through all stages by itself
+	Auto     bool   `json:"auto"`           // goes through all stages by itself
+	Grid     *Grid  `json:"grid,omitempty"` // nil: nobody said where the electricity comes from
+}
+
+// Grid is what a kWh of the run's electricity emits and costs. Amounts are of the
+// facility: joules times PUE.
+type Grid struct {
+	Country  string   `json:"country,omitempty"` // ISO code
+	Name     string   `json:"country_name,omitempty"`
+	Provider string   `json:"provider,omitempty"` // cloud
+	Region   string   `json:"region,omitempty"`
+	Grams    *float64 `json:"g_per_kwh,omitempty"` // CO2e
+	Year     int      `json:"year,omitempty"`      // of Grams
+	Source   string   `json:"source,omitempty"`    // of Grams
+	Price    *float64 `json:"price_per_kwh,omitempty"`
+	Currency string   `json:"currency,omitempty"`
+	PUE      float64  `json:"pue"`
+	Text     string   `json:"text"` // all of it in a few words
+}
+
+// Emitted and Cost are what an amount of energy comes to, in g CO2e and in Currency;
+// nil where it or the rate is unknown.
+func (g *Grid) Emitted(j Joules) *float64 {
+	if g == nil {
+		return nil
+	}
+	return g.amount(j, g.Grams)
+}
+
+// Cost is in Currency.
+func (g *Grid) Cost(j Joules) *float64 {
+	if g == nil {
+		return nil
+	}
+	return g.amount(j, g.Price)
+}
+
+func (g *Grid) amount(j Joules, rate *float64) *float64 {
+	if j.UJ == nil || rate == nil {
+		return nil
+	}
+	v := float64(*j.UJ) / 3.6e12 * max(1, g.PUE) * *rate
+	return &v
 }
 
 // Layer describes one layer that holds weights.
@@ -316,6 +358,21 @@ type LastPoints struct {
 	Text   string    `json:"text"`
 }
 
+// Budget is what the run has spent of a limit of its recipe, at the end of an epoch.
+// Of several limits it is the one that is spent furthest.
+type Budget struct {
+	Stage  Stage   `json:"stage"`
+	Step   int64   `json:"step"`
+	Key    string  `json:"key"` // in the recipe: budget.joules
+	Unit   string  `json:"unit"`
+	Limit  float64 `json:"limit"`
+	Spent  float64 `json:"spent"`
+	Finish float64 `json:"finish"` // expected when all epochs are done, each like the last one
+	Action string  `json:"action"` // warn | stop | target
+	Tier   string  `json:"tier,omitempty"`
+	Band   float64 `json:"band,omitempty"` // ± %
+}
+
 // Warning is something the person should know; Fix says what can be done.
 type Warning struct {
 	Text string `json:"text"`
@@ -386,6 +443,7 @@ func (*Verdict) Kind() string       { return "verdict" }
 func (*Export) Kind() string        { return "export" }
 func (*LayerVerdicts) Kind() string { return "layer_verdicts" }
 func (*LastPoints) Kind() string    { return "last_points" }
+func (*Budget) Kind() string        { return "budget" }
 func (*Warning) Kind() string       { return "warning" }
 func (*Failure) Kind() string       { return "failure" }
 func (*Diverged) Kind() string      { return "diverged" }
@@ -406,7 +464,7 @@ func init() {
 		func() Body { return new(Export) }, func() Body { return new(LayerVerdicts) }, func() Body { return new(LastPoints) },
 		func() Body { return new(Warning) }, func() Body { return new(Failure) }, func() Body { return new(Diverged) },
 		func() Body { return new(Paused) }, func() Body { return new(Continued) }, func() Body { return new(Resumed) },
-		func() Body { return new(Done) },
+		func() Body { return new(Done) }, func() Body { return new(Budget) },
 	} {
 		kinds[mk().Kind()] = mk
 	}

@@ -77,6 +77,7 @@ type State struct {
 	Verdict       *Verdict
 	LayerVerdicts *LayerVerdicts
 	LastPoints    *LastPoints
+	Budget        *Budget
 	Exports       []Export
 	Done          *Done
 	Resumes       int
@@ -176,6 +177,8 @@ func (s *State) Apply(e Event) {
 		s.LayerVerdicts = b
 	case *LastPoints:
 		s.LastPoints = b
+	case *Budget:
+		s.Budget = b
 	case *Export:
 		s.export(b)
 	case *Warning:

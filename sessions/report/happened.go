@@ -88,6 +88,8 @@ func decision(d event.Decision) string {
 	switch d.Cmd {
 	case "target":
 		text = "target set to " + percent(d.Value) + " zeros"
+	case "settle":
+		text = "target lowered to the " + percent(d.Value) + " zeros reached: " + d.Text
 	case "rollback":
 		text = "rolled back to checkpoint " + or(d.Text, none)
 	case "configure":

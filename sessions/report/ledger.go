@@ -114,19 +114,11 @@ func energyChange(d, n event.Joules) string {
 // pays says after how many inferences the joules of sparsifying are back. It
 // wants a saving that is larger than its scatter.
 func pays(st *event.State) string {
-	l := st.Ledger
-	if l == nil {
+	n, tier, ok := st.BreakEven()
+	if !ok {
 		return ""
 	}
-	cost, a, b := st.Stages[event.Sparsify].Cost.Energy, l.Dense.InferEnergy, l.Now.InferEnergy
-	if !known(cost) || !known(a) || !known(b) || *cost.UJ <= 0 || *b.UJ <= 0 || *a.UJ <= *b.UJ {
-		return ""
-	}
-	saved := float64(*a.UJ - *b.UJ)
-	if 100*saved < math.Hypot(l.Dense.InferBand*float64(*a.UJ), l.Now.InferBand*float64(*b.UJ)) {
-		return ""
-	}
-	n, unit := float64(*cost.UJ)/saved, ""
+	unit := ""
 	switch {
 	case n >= 1e6:
 		n, unit = n/1e6, " million"
@@ -134,14 +126,14 @@ func pays(st *event.State) string {
 		n, unit = n/1e3, " thousand"
 	}
 	by := ""
-	if t := energy.Tier(b.Tier); !t.Measured() {
-		by = ", by tier " + b.Tier
+	if !energy.Tier(tier).Measured() {
+		by = ", by tier " + tier
 	}
+	cost := joules(st.Stages[event.Sparsify].Cost.Energy)
 	if n >= 100 {
-		n = math.Round(n)
-		return fmt.Sprintf("Sparsifying took %s. That is paid back after %.0f%s inferences%s.", joules(cost), n, unit, by)
+		return fmt.Sprintf("Sparsifying took %s. That is paid back after %.0f%s inferences%s.", cost, n, unit, by)
 	}
-	return fmt.Sprintf("Sparsifying took %s. That is paid back after %.2g%s inferences%s.", joules(cost), n, unit, by)
+	return fmt.Sprintf("Sparsifying took %s. That is paid back after %.2g%s inferences%s.", cost, n, unit, by)
 }
 
 // tiles are the headline figures of a measured ledger.

@@ -57,7 +57,19 @@ var recipeKeys = map[string]struct{ text, sample string }{
 	"floor.points":   {"accepted loss of accuracy in percentage points under the baseline", ""},
 	"floor.accuracy": {"lowest accuracy accepted, 0.88 = 88 %, instead of points", "0.88"},
 
-	"budget.joules": {"the run stops when it has spent so many J; none by default", "5000"},
+	"budget.joules":  {"what the run may spend, in J; none by default. Of several limits the first that is spent acts", "5000"},
+	"budget.kwh":     {"the same in kWh", "0.2"},
+	"budget.money":   {"the same in grid.currency", "1.5"},
+	"budget.gco2e":   {"the same in grams of CO2e", "20"},
+	"budget.seconds": {"wall time; waiting for a person is not counted", "1800"},
+	"budget.action":  {"when the next epoch would exceed it: stop (exit code 4), warn, or target (while sparsifying: take the zeros reached and validate)", `"target"`},
+
+	"grid.country":       {"where the electricity comes from, for CO2e: a code of three letters or a name", `"FRA"`},
+	"grid.region":        {"or a cloud region; `pare energy carbon` lists both", `"gcp/europe-west9"`},
+	"grid.g_per_kwh":     {"or your own figure, gCO2e per kWh", "56.0"},
+	"grid.price_per_kwh": {"what a kWh costs, in grid.currency", "0.21"},
+	"grid.currency":      {"of the price", `"EUR"`},
+	"grid.pue":           {"energy of the facility over that of its machines, 1 by default; CO2e and money are of the facility", "1.2"},
 
 	"hardware.profile": {"profile that predictions are made for (`pare hw list`); this machine by default", `"generic-x86-cpu"`},
 	"hardware.device":  {"auto, cpu, or ref (slow and exact)", ""},

@@ -25,7 +25,8 @@ import (
 type recipeFlags struct {
 	model, data, label                     string
 	epochs, pruneEpochs, batch             int
-	lr, target, floor, budget              float64
+	lr, target, floor                      float64
+	budget, onBudget, grid                 string
 	optimizer, score, pattern, distr, plan string
 	formats                                []string
 }
@@ -45,7 +46,9 @@ func (f *recipeFlags) add(c *cobra.Command) {
 	s.StringVar(&f.distr, "distribution", "", "layer or global")
 	s.StringVar(&f.plan, "schedule", "", "oneshot, cubic or iterative")
 	s.Float64Var(&f.floor, "floor", 0, "accepted loss of accuracy in percentage points")
-	s.Float64Var(&f.budget, "budget", 0, "energy in `J` after which the run stops")
+	s.StringVar(&f.budget, "budget", "", "what the run may spend: 5 kJ, 0.2 kWh, 30m, 20 g (CO2e), 1.5 EUR")
+	s.StringVar(&f.onBudget, "on-budget", "", "when it is spent: stop, warn, or target (take the zeros reached and validate)")
+	s.StringVar(&f.grid, "grid", "", "where the electricity comes from: FRA, gcp/europe-west9 (`pare energy carbon` lists them)")
 	s.StringSliceVar(&f.formats, "formats", nil, "packed, safetensors, onnx")
 }
 
@@ -76,13 +79,21 @@ func (f *recipeFlags) apply(c *cobra.Command, e *env, r *core.Recipe) error {
 		"target": func() { r.Prune.Target = f.target }, "score": func() { r.Prune.Score = f.score },
 		"pattern": func() { r.Prune.Pattern = f.pattern }, "distribution": func() { r.Prune.Distribution = f.distr },
 		"schedule": func() { r.Prune.Schedule = f.plan }, "floor": func() { r.Floor.Points, r.Floor.Accuracy = f.floor, 0 },
-		"budget":  func() { r.Budget.Joules = f.budget },
-		"formats": func() { r.Deploy.Formats = f.formats },
-		"device":  func() { r.Hardware.Device = e.device }, "threads": func() { r.Hardware.Threads = e.threads },
+		"on-budget": func() { r.Budget.Action = f.onBudget },
+		"formats":   func() { r.Deploy.Formats = f.formats },
+		"device":    func() { r.Hardware.Device = e.device }, "threads": func() { r.Hardware.Threads = e.threads },
 		"seed": func() { r.Seed = e.seed },
 	} {
 		if given(name) {
 			set()
+		}
+	}
+	if given("grid") {
+		r.Grid = r.Grid.At(f.grid)
+	}
+	if given("budget") {
+		if err := f.setBudget(r); err != nil {
+			return err
 		}
 	}
 	if err := r.Check(); err != nil {
@@ -99,8 +110,6 @@ func (f *recipeFlags) check(c *cobra.Command) (err error) {
 		return usagef("--batch %d: give at least 1 sample a step", f.batch)
 	case given("lr") && !(f.lr > 0 && f.lr <= 100):
 		return usagef("--lr %g: give a rate above 0, up to 100", f.lr)
-	case given("budget") && !(f.budget > 0):
-		return usagef("--budget %g: give an energy in J above 0, or leave the flag out", f.budget)
 	}
 	c.Flags().Visit(func(g *pflag.Flag) {
 		if v := g.Value; g.Name != "label" && g.Name != "sessions" && v.Type() == "string" && v.String() == "" {
@@ -108,6 +117,25 @@ func (f *recipeFlags) check(c *cobra.Command) (err error) {
 		}
 	})
 	return err
+}
+
+// setBudget reads --budget. The recipe's other limits stay.
+func (f *recipeFlags) setBudget(r *core.Recipe) error {
+	b, currency, err := core.ParseBudget(f.budget)
+	if err != nil {
+		return usagef("--budget %v", err)
+	}
+	if currency != "" && currency != r.Grid.Currency {
+		return usagef("--budget %s: the recipe's grid.currency is %q; set grid.price_per_kwh and grid.currency = %q there", f.budget, r.Grid.Currency, currency)
+	}
+	for _, l := range []struct{ to, from *float64 }{
+		{&r.Budget.Joules, &b.Joules}, {&r.Budget.KWh, &b.KWh}, {&r.Budget.Money, &b.Money}, {&r.Budget.GCO2e, &b.GCO2e}, {&r.Budget.Seconds, &b.Seconds},
+	} {
+		if *l.from > 0 {
+			*l.to = *l.from
+		}
+	}
+	return nil
 }
 
 // isModelPath tells a file from the name of a zoo model.

@@ -53,6 +53,8 @@ func Line(e event.Event, st *event.State) string {
 		return fmt.Sprintf("  floor: %.1f %% is under %.1f %% at %.1f %% zeros: back to checkpoint %s, no more zeros from here", 100*b.Acc, 100*b.Floor, 100*b.Zeros, b.Back)
 	case *event.Decision:
 		return fmt.Sprintf("  decision at step %d by %s: %s", b.Step, b.By, decided(b, st))
+	case *event.Budget:
+		return "  budget: " + b.Text()
 	case *event.LastPoints:
 		return "  " + b.Text
 	case *event.Verdict:
@@ -93,6 +95,8 @@ func decided(b *event.Decision, st *event.State) string {
 	switch {
 	case b.Cmd == core.CmdTarget:
 		return fmt.Sprintf("target %.1f %% zeros", 100*b.Value)
+	case b.Cmd == core.CmdSettle:
+		return fmt.Sprintf("target lowered to the %.1f %% zeros reached", 100*b.Value)
 	case b.Cmd == core.CmdConfigure:
 		return configured(b, st)
 	case b.Text != "":
@@ -146,8 +150,15 @@ func Ledger(st *event.State) string {
 			row("packed file written", "", Bytes(e.Bytes), filepath.Base(e.File))
 		}
 	}
+	_, j := Spent(st)
+	for _, r := range Grid(st.Started.Grid, j) {
+		row(r.Name, "", r.Now, st.Started.Grid.Text)
+	}
 	if st.Verdict != nil {
 		fmt.Fprintf(&s, "  %s\n", st.Verdict.Text)
+	}
+	if b := BreakEven(st); b != "" {
+		fmt.Fprintf(&s, "  %s\n", b)
 	}
 	return s.String()
 }

@@ -42,8 +42,18 @@ func recipeWords(r *core.Recipe) string {
 		pattern = w
 	}
 	s := fmt.Sprintf("%s, %s, %s, %s, target %.1f %% zeros, %d epochs, %s", p.Score, pattern, p.Distribution, p.Schedule, 100*p.Target, p.Epochs, floor)
-	if j := r.Budget.Joules; j > 0 {
-		s += fmt.Sprintf(", budget %g J", j)
+	return s + budgetWords(r)
+}
+
+// budgetWords are the limits of a recipe, each after a comma.
+func budgetWords(r *core.Recipe) (s string) {
+	for _, l := range []struct {
+		v    float64
+		unit string
+	}{{r.Budget.Joules, "J"}, {r.Budget.KWh, "kWh"}, {r.Budget.Money, r.Grid.Currency}, {r.Budget.GCO2e, "g CO2e"}, {r.Budget.Seconds, "s"}} {
+		if l.v > 0 {
+			s += fmt.Sprintf(", budget %g %s", l.v, l.unit)
+		}
 	}
 	return s
 }

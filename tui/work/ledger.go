@@ -99,42 +99,19 @@ func perStep(st *event.State, s event.Stage) (cpuUS float64, j event.Joules, okC
 	return float64(cpu) / float64(max(steps, 1)), j, steps > 0, jsteps > 0
 }
 
-// spent is what the run has cost so far, all stages together.
-func (d *desk) spent() (cpuUS int64, j event.Joules) {
-	st := &d.run.st
-	sum, known := int64(0), false
-	for s := event.Baseline; s <= event.Deploy; s++ {
-		c := st.Stages[s].Cost
-		if m := st.Metric; m.Stage == s && m.CPUUS > c.CPUUS {
-			c.CPUUS, c.Energy = m.CPUUS, m.Energy
-		}
-		cpuUS += c.CPUUS
-		if c.Energy.UJ != nil {
-			sum, known = sum+*c.Energy.UJ, true
-			if j.Tier < c.Energy.Tier { // E after A: the worse stands
-				j = c.Energy
-			}
-		}
-	}
-	j.UJ = nil
-	if known {
-		j.UJ = &sum
-	}
-	return cpuUS, j
-}
-
 // spentRows are the run's own bill.
 func (d *desk) spentRows() []plain.Row {
-	cpu, j := d.spent()
+	cpu, j := plain.Spent(&d.run.st)
 	rows := []plain.Row{{Name: "CPU this run", Now: plain.Micros(float64(cpu))}}
 	if j.UJ == nil {
 		return append(rows, plain.Row{Name: "J this run", Now: "not measured"})
 	}
-	r := plain.Row{Name: "J this run", Now: plain.Joules(j)}
-	if rec := d.run.recipe; rec != nil && rec.Budget.Joules > 0 {
-		r.Change = fmt.Sprintf("of %.4g J", rec.Budget.Joules)
+	rows = append(rows, plain.Row{Name: "J this run", Now: plain.Joules(j)})
+	rows = append(rows, plain.Grid(d.run.st.Started.Grid, j)...)
+	if b := d.run.st.Budget; b != nil {
+		rows = append(rows, plain.Row{Name: "budget", Dense: b.Amount(b.Limit), Now: fmt.Sprintf("%.0f %%", 100*b.Spent/b.Limit), Change: fmt.Sprintf("ends %.0f %%", 100*b.Finish/b.Limit)})
 	}
-	return append(rows, r)
+	return rows
 }
 
 // past says why there are more zeros than were asked for, "" if there are not.
@@ -158,7 +135,7 @@ func (d *desk) ledgerPane(w, h int) string {
 	}
 	rows, notes := brief(plain.Rows(l))
 	notes = append(first, notes...)
-	if p := d.pays(); p != "" {
+	if p := plain.BreakEven(&d.run.st); p != "" {
 		notes = append(notes, p)
 	}
 	notes = append(notes, fmt.Sprintf("CPU and J by %d alternations of dense and pared", l.Rounds))
@@ -187,24 +164,6 @@ func brief(rows []plain.Row) ([]plain.Row, []string) {
 		}
 	}
 	return rows, notes
-}
-
-// pays says after how many inferences the joules of sparsifying are back.
-func (d *desk) pays() string {
-	l := d.run.st.Ledger
-	cost := d.run.st.Stages[event.Sparsify].Cost.Energy
-	a, b := l.Dense.InferEnergy.UJ, l.Now.InferEnergy.UJ
-	if a == nil || b == nil || cost.UJ == nil || *a <= *b {
-		return ""
-	}
-	n := float64(*cost.UJ) / float64(*a-*b)
-	switch {
-	case n >= 1e6:
-		return fmt.Sprintf("pays for itself after %.2g M inferences", n/1e6)
-	case n >= 1e3:
-		return fmt.Sprintf("pays for itself after %.0f k inferences", n/1e3)
-	}
-	return fmt.Sprintf("pays for itself after %.0f inferences", n)
 }
 
 // table frames rows of four columns. When they are too wide, intervals get a

@@ -226,7 +226,7 @@ func (d *desk) fold(e event.Event) []effect {
 			d.toast = toast{}
 		}
 		r.mark(b.Stage, b.Step, chart.Mark, decided(b))
-		if b.Cmd == core.CmdTarget {
+		if b.Cmd == core.CmdTarget || b.Cmd == core.CmdSettle {
 			r.now.goal = b.Value
 		}
 		if b.Cmd == core.CmdConfigure {

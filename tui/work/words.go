@@ -41,6 +41,8 @@ func decided(b *event.Decision) string {
 	switch b.Cmd {
 	case core.CmdTarget:
 		return "target " + percent(b.Value)
+	case core.CmdSettle:
+		return "target lowered to " + percent(b.Value)
 	case core.CmdRollback:
 		return "rolled back to " + b.Text
 	case core.CmdConfigure:

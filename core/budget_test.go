@@ -1,0 +1,169 @@
+package core
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"testing"
+
+	"pare/core/event"
+)
+
+// budgets are the budget events of a run.
+func budgets(st *MemStore) (out []event.Budget) {
+	for _, e := range st.Events {
+		if b, ok := e.Body.(*event.Budget); ok {
+			out = append(out, *b)
+		}
+	}
+	return out
+}
+
+// TestBudgetStops: the run ends before an epoch that would exceed the budget, with a
+// checkpoint of what it has.
+func TestBudgetStops(t *testing.T) {
+	r := small()
+	var st MemStore
+	runAll(t, r, nil, &st)
+	if len(budgets(&st)) != 0 {
+		t.Fatal("a run without a budget speaks of one")
+	}
+	whole := st.State.Epochs
+	r = small()
+	r.Train.Epochs = 2000
+	r.Budget.Seconds = 50 * float64(whole[len(whole)/2].WallUS) / 1e6
+	st = MemStore{}
+	if code := runAll(t, r, nil, &st); code != ExitBudget {
+		t.Fatalf("exit %d, want %d: %s", code, ExitBudget, st.State.Done.Text)
+	}
+	b := *st.State.Budget
+	if b.Key != "budget.seconds" || b.Unit != "s" || b.Tier != "" || b.Finish < 3*b.Limit || b.Spent > 3*b.Limit {
+		t.Errorf("%+v", b)
+	}
+	if last := st.State.Checkpoints[len(st.State.Checkpoints)-1]; last.Step != b.Step {
+		t.Errorf("checkpoint at step %d, stopped at %d", last.Step, b.Step)
+	}
+	if !slices.ContainsFunc(st.State.Warnings, func(w event.Warning) bool { return strings.Contains(w.Text, "of the budget") }) {
+		t.Errorf("no warning: %+v", st.State.Warnings)
+	}
+	if !strings.Contains(st.State.Done.Text, "budget.seconds") {
+		t.Error(st.State.Done.Text)
+	}
+}
+
+// TestBudgetWarns: with action warn the run goes to its end and says so once.
+func TestBudgetWarns(t *testing.T) {
+	r := small()
+	r.Budget.Joules, r.Budget.Action = 1e-6, BudgetWarn
+	var st MemStore
+	if code := runAll(t, r, nil, &st); code == ExitBudget || st.State.Stages[event.Deploy].State != "done" {
+		t.Fatalf("exit %d, deploy %q", code, st.State.Stages[event.Deploy].State)
+	}
+	n := 0
+	for _, w := range st.State.Warnings {
+		if strings.Contains(w.Text, "is spent") || strings.Contains(w.Text, "would exceed") {
+			n++
+		}
+	}
+	if n != 2 { // at 80 % and at the end
+		t.Errorf("%d warnings: %+v", n, st.State.Warnings)
+	}
+	if b := st.State.Budget; b.Tier == "" || b.Finish < b.Spent {
+		t.Errorf("%+v", b)
+	}
+}
+
+// TestBudgetLowersTheTarget: with action target, what is gone when the budget is
+// spent becomes the target, and is validated; a saved recipe repeats it at the same
+// step, and a run killed in between ends in the same bits.
+func TestBudgetLowersTheTarget(t *testing.T) {
+	r := small()
+	r.Train.Epochs = 0
+	r.Floor.Points, r.Prune.Epochs, r.Prune.Target = 100, 20, 0.6
+	r.Budget.Seconds, r.Budget.Action = 1e-6, BudgetTarget
+	var st MemStore
+	code := runAll(t, clone(t, r), nil, &st)
+	if code == ExitTarget || code == ExitBudget {
+		t.Fatalf("exit %d: %s", code, st.State.Done.Text)
+	}
+	s := &st.State
+	if len(s.Decisions) != 1 || s.Decisions[0].Cmd != CmdSettle || s.Decisions[0].By != "pare" {
+		t.Fatalf("decisions %+v", s.Decisions)
+	}
+	d := s.Decisions[0]
+	if z := s.Ledger.Now.Zeros; z <= 0 || z >= 0.59 || d.Value != z || d.Stage != event.Sparsify {
+		t.Errorf("zeros %g, decided %+v", z, d)
+	}
+
+	again := clone(t, r)
+	again.Budget = BudgetSpec{}
+	again.Decisions = []Decision{{Stage: int(d.Stage), Step: d.Step, Cmd: d.Cmd, Value: d.Value, Text: d.Text}}
+	var rerun MemStore
+	runAll(t, again, nil, &rerun)
+	if got := rerun.State.Done.Weights; got != s.Done.Weights {
+		t.Errorf("a re-run ends in %s, want %s", got, s.Done.Weights)
+	}
+
+	for _, kill := range []string{"decision", "checkpoint"} { // before and after it took effect
+		k := MemStore{Dir: t.TempDir()}
+		decided := false
+		k.On = func(e event.Event) {
+			decided = decided || e.Body.Kind() == "decision"
+			if decided && e.Body.Kind() == kill {
+				panic("killed")
+			}
+		}
+		func() {
+			defer func() { recover() }()                                                       //nolint:errcheck // killed
+			Run(context.Background(), Config{Recipe: clone(t, r), Store: &k, Session: "test"}) //nolint:errcheck // it is killed
+		}()
+		k.On = nil
+		n := len(k.State.Checkpoints)
+		free := clone(t, r)
+		runAll(t, free, &Resume{Why: "crash", Log: &k.State, Checkpoint: k.State.Checkpoints[n-1].Name}, &k)
+		if got := k.State.Done.Weights; got != s.Done.Weights {
+			t.Errorf("killed at the %s: ends in %s, want %s", kill, got, s.Done.Weights)
+		}
+	}
+}
+
+// TestBudgetChecks: a budget that cannot be kept account of is refused.
+func TestBudgetChecks(t *testing.T) {
+	for want, set := range map[string]func(r *Recipe){
+		"budget.money needs": func(r *Recipe) { r.Budget.Money = 3 },
+		"budget.gco2e needs": func(r *Recipe) { r.Budget.GCO2e = 3 },
+		"must not be neg":    func(r *Recipe) { r.Budget.KWh = -1 },
+		"budget.action":      func(r *Recipe) { r.Budget.Action = "hope" },
+		"grid.country":       func(r *Recipe) { r.Grid.Country = "Atlantis" },
+		"grid.pue":           func(r *Recipe) { r.Grid.PUE = 0.5 },
+		"lies in":            func(r *Recipe) { r.Grid.Country, r.Grid.Region = "DEU", "gcp/europe-west9" },
+	} {
+		r := small()
+		set(r)
+		if err := r.Check(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", want, err)
+		}
+	}
+	r := small()
+	r.Grid.Country, r.Budget.GCO2e = "FRA", 1e-9
+	var st MemStore
+	if code := runAll(t, r, nil, &st); code != ExitBudget || st.State.Budget.Unit != "g CO2e" || st.State.Started.Grid.Year < 2020 {
+		t.Errorf("exit %d, %+v", code, st.State.Budget)
+	}
+}
+
+func TestParseBudget(t *testing.T) {
+	for s, want := range map[string]BudgetSpec{
+		"5000": {Joules: 5000}, "5 kJ": {Joules: 5000}, "2.5MJ": {Joules: 2.5e6}, "200Wh": {KWh: 0.2}, "0.2 kWh": {KWh: 0.2},
+		"30m": {Seconds: 1800}, "1h30m": {Seconds: 5400}, "90 s": {Seconds: 90}, "20 g": {GCO2e: 20}, "1 kgCO2e": {GCO2e: 1000}, "1.5 EUR": {Money: 1.5},
+	} {
+		if got, _, err := ParseBudget(s); err != nil || got != want {
+			t.Errorf("%s: %+v, %v", s, got, err)
+		}
+	}
+	for _, s := range []string{"", "0", "-1", "nan", "inf", "J", "5 jo", "1e400", "5 parsecs", "1..2"} {
+		if got, _, err := ParseBudget(s); err == nil {
+			t.Errorf("%q: %+v", s, got)
+		}
+	}
+}
