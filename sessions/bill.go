@@ -119,3 +119,12 @@ func (s *Session) Bill() (*Bill, error) {
 	b := new(Bill)
 	return b, s.each(b.Apply)
 }
+
+// Costs are the stages' bills by stage.
+func (b *Bill) Costs() []event.StageCost {
+	c := make([]event.StageCost, len(b.Stages))
+	for i := range c {
+		c[i] = b.Stages[i].StageCost
+	}
+	return c
+}
