@@ -148,6 +148,32 @@ func TestInferIsSmall(t *testing.T) {
 	}
 }
 
+// TestPrometheusHasOneDoor: a run never links itself to who scrapes it.
+func TestPrometheusHasOneDoor(t *testing.T) {
+	doors := 0
+	walk(t, func(path, pkg string) {
+		if strings.HasSuffix(path, "_test.go") {
+			return
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, im := range f.Imports {
+			switch {
+			case !strings.HasPrefix(im.Path.Value, `"github.com/prometheus/`):
+			case pkg == "pare/sessions/metrics":
+				doors++
+			default:
+				t.Errorf("%s imports %s: only sessions/metrics does", path, im.Path.Value)
+			}
+		}
+	})
+	if doors == 0 {
+		t.Error("sessions/metrics does not import it either: this test looks at nothing")
+	}
+}
+
 func TestPackagesAreDocumented(t *testing.T) {
 	docs := map[string]int{}
 	walk(t, func(path, pkg string) {

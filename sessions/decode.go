@@ -120,8 +120,8 @@ func shapeOf(t reflect.Type) *shape {
 		x := field{key: strconv.Quote(name) + ":", opt: opts == "omitempty", kind: f.Type.Kind()}
 		switch x.kind {
 		case reflect.Int, reflect.Int64, reflect.Float64, reflect.String, reflect.Bool:
-		case reflect.Pointer: // *int64, null for what is not known
-			if f.Type.Elem() != reflect.TypeFor[int64]() {
+		case reflect.Pointer: // *int64 or *float64, null for what is not known
+			if e := f.Type.Elem(); e != reflect.TypeFor[int64]() && e != reflect.TypeFor[float64]() {
 				return nil
 			}
 		case reflect.Struct:
@@ -204,6 +204,13 @@ func (c *cursor) value(f *field, v reflect.Value) bool {
 	case reflect.Pointer:
 		if c.lit("null") {
 			return true
+		}
+		if v.Type().Elem().Kind() == reflect.Float64 {
+			x, ok := c.float()
+			if ok {
+				v.Set(reflect.ValueOf(&x))
+			}
+			return ok
 		}
 		n, ok := c.integer()
 		if ok {

@@ -16,11 +16,11 @@ import (
 // samples has one body of every flat kind and some of the others, with the
 // zero value and with every field set.
 func bodies() []event.Body {
-	uj := int64(-7)
-	full := event.Joules{UJ: &uj, Tier: "B", Source: "rapl package+dram", Band: 2.5}
+	uj, cover := int64(-7), 0.75
+	full := event.Joules{UJ: &uj, Tier: "B", Source: "rapl package+dram", Band: 2.5, Coverage: &cover, Rejected: 1, Wraps: 2, Resets: 3}
 	return []event.Body{
 		&event.Metric{}, &event.Metric{Stage: 3, Epoch: 2, Step: 1 << 60, Loss: -1e-300, Acc: 0.1, LR: 1e21, StepCPU: 12345678901234567, Energy: full},
-		&event.Eval{}, &event.Eval{Split: "val", Correct: -3, N: 10, Lo: 0.25}, &event.EpochCost{Energy: full}, &event.StageCost{}, &event.StageChange{Stage: 1, State: "waiting"},
+		&event.Eval{}, &event.Eval{Split: "val", Correct: -3, N: 10, Lo: 0.25}, &event.EpochCost{Energy: full}, &event.EpochCost{MACs: 8, Skipped: 7}, &event.StageCost{}, &event.StageChange{Stage: 1, State: "waiting"},
 		&event.StageChange{Stage: 2, State: "done", Evidence: "88.1 %, \"quoted\""}, &event.Checkpoint{Name: "c", Good: true}, &event.Dropped{Name: "c"},
 		&event.Decision{Cmd: "target", Value: 0.9, By: "person"}, &event.Decision{Cmd: "rollback", Text: "c"}, &event.Floor{Back: "x"}, &event.Warning{Text: "t"},
 		&event.Warning{Text: "<&>", Fix: "4×1"}, &event.Paused{Why: "person"}, &event.Continued{Step: -1}, &event.Resumed{Checkpoint: "c", Seq: 3, Why: "crash"},

@@ -15,7 +15,8 @@
 // Readers need no process: they tail the log. A person's commands go through
 // the socket. The run is core's; this package is its Store.
 //
-// sessions imports core, core/event, core/graph, core/tensor and
-// core/model/safetensors. It must not import tui: it knows no screen and no
+// sessions imports core, core/energy, core/event, core/graph, core/tensor and
+// core/model/safetensors; sessions/metrics and sessions/report are folds of their
+// own over the log. It must not import tui: it knows no screen and no
 // flags.
 package sessions

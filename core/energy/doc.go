@@ -147,4 +147,10 @@
 // the worst tier and the joules by tier. It is plain JSON, so a checkpoint can
 // carry it and billed joules stay billed after a resume. Windows given to it must
 // not overlap.
+//
+// # Energy log
+//
+// LogWriter writes a run's windows as JSON lines (LogLine), each with the SHA-256
+// of the line before; VerifyLog checks that chain and names the first line that
+// breaks it.
 package energy

@@ -67,7 +67,7 @@ func (m *Meter) Boundary() string {
 		bs = append(bs, p.boundary)
 	}
 	if m.estimates() || len(bs) == 0 {
-		b := "CPU time of this process"
+		b := ofProcess
 		if m.profile.Boundary != "" {
 			b += ", watts of " + m.profile.Boundary
 		}

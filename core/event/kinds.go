@@ -29,6 +29,12 @@ type Joules struct {
 	Tier   string  `json:"tier"`   // A wall meter, B counter, C integrated power, D calibrated model, E profile only
 	Source string  `json:"source"` // "rapl package+dram", "profile generic-x86-cpu"
 	Band   float64 `json:"band,omitempty"`
+	// Coverage is the share of the time with valid samples, 0…1; nil: not known, as
+	// are then the counts below.
+	Coverage *float64 `json:"coverage,omitempty"`
+	Rejected int      `json:"rejected,omitempty"` // samples thrown away as impossible
+	Wraps    int      `json:"wraps,omitempty"`    // counter wraps put right
+	Resets   int      `json:"resets,omitempty"`   // times a counter was anchored anew
 }
 
 // Started opens a run's log, and stands again after each resume.
@@ -195,6 +201,10 @@ type EpochCost struct {
 	WallUS int64   `json:"wall_us"`
 	Energy Joules  `json:"energy"`
 	Zeros  float64 `json:"zeros"`
+	// MACs are the multiply-adds of the dense operations of these steps, Skipped
+	// those of them that were not computed. MACs 0: not counted.
+	MACs    int64 `json:"macs,omitempty"`
+	Skipped int64 `json:"skipped,omitempty"`
 }
 
 // StageCost is the bill of a stage so far, evaluations and probes included.
