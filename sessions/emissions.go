@@ -13,7 +13,7 @@ import (
 // Emissions are the bills of the session's stages as rows of an emissions.csv, in
 // the order of the stages. Stages that never began have no row; energy that was
 // not measured is left out of its row. What the log does not hold (location,
-// memory, the coverage of the counter) stays empty.
+// memory) stays empty.
 func (s *Session) Emissions() ([]energy.Emission, error) {
 	st := new(event.State)
 	var ended [event.Deploy + 1]time.Time
@@ -45,7 +45,8 @@ func (s *Session) Emissions() ([]energy.Emission, error) {
 		r := energy.Emission{
 			At: ended[stage], Project: started.Model + " on " + started.Data, Run: s.ID, Stage: stage.String(), Epoch: energy.NoEpoch,
 			Seconds: float64(c.WallUS) / 1e6, CPUModel: started.Machine, Tool: "pare " + started.Pare,
-			Energy: energy.Reading{UJ: c.Energy.UJ, Tier: energy.Tier(c.Energy.Tier), Source: c.Energy.Source, Boundary: started.Boundary, Band: c.Energy.Band},
+			Energy:   energy.Reading{UJ: c.Energy.UJ, Tier: energy.Tier(c.Energy.Tier), Source: c.Energy.Source, Boundary: started.Boundary, Band: c.Energy.Band},
+			Coverage: c.Energy.Coverage,
 		}
 		r.Process = !r.Energy.Tier.Measured()
 		r.Component = component(started.Boundary)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 
+	"pare/core"
 	"pare/core/energy"
 	"pare/core/event"
 )
@@ -57,7 +58,7 @@ func newLedger(st *event.State) ledger {
 			if !known(j) {
 				return none
 			}
-			return energy.Format(energy.Reading{UJ: j.UJ, Tier: energy.Tier(j.Tier), Band: j.Band, Coverage: 1})
+			return energy.Format(core.Reading(j))
 		}
 		timeChange = func(d, _, n, _ float64) string { return or(change(d, n), none) }
 	}

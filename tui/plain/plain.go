@@ -224,7 +224,7 @@ func Change(from, to float64) string {
 
 // Joules prints an amount with unit and tier, "–" when it was not measured.
 func Joules(j event.Joules) string {
-	return energy.Format(energy.Reading{UJ: j.UJ, Tier: energy.Tier(j.Tier), Source: j.Source, Band: j.Band, Coverage: 1})
+	return energy.Format(core.Reading(j))
 }
 
 // Micros prints a duration given in microseconds.
