@@ -76,6 +76,7 @@ func TestBillsSayWhatTheyCover(t *testing.T) {
 	f := newFakeRAPL(t, 40)
 	r := small()
 	r.Train.Epochs, r.Prune.Epochs = 3, 3
+	r.Energy.IdleSeconds = new(float64) // 0: not measured
 	st := MemStore{Dir: t.TempDir()}
 	st.On = func(e event.Event) {
 		switch b := e.Body.(type) {
@@ -118,6 +119,7 @@ func TestBudgetWithACounter(t *testing.T) {
 	newFakeRAPL(t, 40)
 	r := small()
 	r.Train.Epochs, r.Prune.Epochs = 3, 1000
+	r.Energy.IdleSeconds = new(float64) // 0: not measured
 	r.Budget.Joules = 20
 	st := MemStore{Dir: t.TempDir()}
 	st.On = func(e event.Event) {

@@ -79,6 +79,14 @@
 // the window without holes; while it still grows, its last power is held for up to
 // two of its periods.
 //
+// # Idle power
+//
+// Meter.Idle measures the power of the idle machine, once before a run computes
+// anything, tiers A to C only. It is dated and kept beside the bill; what of the
+// bill is above it is a second figure, never the headline, and never subtracted in
+// silence. The machine may be idle at another power on another day: it can be
+// measured anew.
+//
 // # RAPL, tier B
 //
 // The Linux powercap files, read by our own reader:

@@ -97,6 +97,8 @@ type Meter struct {
 	profile hwprofiles.Profile
 	busyW   float64 // 0: the profile gives none
 	now     func() int64
+	utc     func() time.Time
+	sleep   func(time.Duration)
 	cpu     func() (int64, bool)
 	parts   []*part  // sampled ones
 	rapl    *sampler // of the CPU's part; nil: not used
@@ -176,7 +178,7 @@ func Open(o Options) (*Meter, error) {
 	if o.cpu == nil {
 		o.cpu = cpuMicros
 	}
-	m := &Meter{now: o.now, cpu: o.cpu, forced: o.Source == SourceProfile}
+	m := &Meter{now: o.now, utc: o.utc, sleep: o.sleep, cpu: o.cpu, forced: o.Source == SourceProfile}
 	if o.Profile != nil {
 		m.profile = *o.Profile
 	} else {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"pare/core"
 	"pare/core/energy"
 	"pare/core/event"
 )
@@ -151,6 +152,20 @@ func newEnergy(st *event.State) energyView {
 	} else {
 		add("joules", "not measured")
 		add("why", or(s.MeterWhy, "the log does not say"))
+	}
+	if i := st.Idle; i != nil && (i.Watts != nil || t.Measured()) {
+		text := i.Text()
+		if i.At != "" {
+			text += ", " + i.At
+		}
+		add("idle power before the run", text)
+		var spent event.StageCost
+		for _, s := range st.Stages {
+			spent = spent.Plus(s.Cost)
+		}
+		if above := core.AboveIdle(i, spent); above != "" {
+			add("above idle", above+" of "+joules(spent.Energy)+" in all: what was drawn beyond that idle power. Every other figure is the total.")
+		}
 	}
 	if used := sources(st); len(used) > 1 {
 		add("sources of single figures", strings.Join(used, "; "))

@@ -42,8 +42,7 @@ func grams(g float64) string {
 
 // Spent is the bill of the whole run so far. Stages without joules count as not
 // covered.
-func Spent(st *event.State) (cpuUS int64, j event.Joules) {
-	var sum event.StageCost
+func Spent(st *event.State) (sum event.StageCost) {
 	for s := event.Baseline; s <= event.Deploy; s++ {
 		c := st.Stages[s].Cost
 		if m := st.Metric; m.Stage == s && m.CPUUS > c.CPUUS { // the stage goes on
@@ -51,7 +50,7 @@ func Spent(st *event.State) (cpuUS int64, j event.Joules) {
 		}
 		sum = sum.Plus(c)
 	}
-	return sum.CPUUS, sum.Energy
+	return sum
 }
 
 // BreakEven says after how many inferences the joules of sparsifying are back, ""
