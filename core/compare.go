@@ -193,6 +193,9 @@ func savings(l *event.Ledger, measured bool) string {
 	if measured {
 		return s + fmt.Sprintf(" · J per step %s %%, measured, tier %s", signed(jc, 0), l.Now.StepEnergy.Tier)
 	}
+	if t := l.Now.StepEnergy.Tier; t == string(energy.TierD) {
+		return s + fmt.Sprintf(" · J per step %s %% by tier D: estimated by this machine's load curve, ±%.0f %%", signed(jc, 0), math.Ceil(l.Now.StepEnergy.Band))
+	}
 	return s + fmt.Sprintf(" · J %s %% by tier %s: busy power taken as constant, so it equals the saving in CPU time", signed(jc, 0), l.Now.StepEnergy.Tier)
 }
 

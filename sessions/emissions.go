@@ -48,7 +48,7 @@ func (s *Session) Emissions() ([]energy.Emission, error) {
 			Energy:   energy.Reading{UJ: c.Energy.UJ, Tier: energy.Tier(c.Energy.Tier), Source: c.Energy.Source, Boundary: started.Boundary, Band: c.Energy.Band},
 			Coverage: c.Energy.Coverage,
 		}
-		r.Process = !r.Energy.Tier.Measured()
+		r.Process = !r.Energy.Tier.Measured() && r.Energy.Tier != energy.TierD // these see the whole machine
 		r.Component = component(started.Boundary)
 		if started.Machine == hwprofiles.CPUModel() { // still the machine that ran it
 			r.OS, r.CPUs = runtime.GOOS+"/"+runtime.GOARCH, runtime.NumCPU()

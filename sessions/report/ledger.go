@@ -66,8 +66,8 @@ func newLedger(st *event.State) ledger {
 	row("energy per training step", joules(d.StepEnergy), joules(n.StepEnergy), energyChange(d.StepEnergy, n.StepEnergy))
 	row("time per inference, batch 1", millis(d.InferUS, d.InferBand), millis(n.InferUS, n.InferBand), timeChange(d.InferUS, d.InferBand, n.InferUS, n.InferBand))
 	row("energy per inference", joules(d.InferEnergy), joules(n.InferEnergy), energyChange(d.InferEnergy, n.InferEnergy))
-	if known(n.StepEnergy) && !energy.Tier(n.StepEnergy.Tier).Measured() {
-		v.Notes = append(v.Notes, estimated)
+	if text := estimated(energy.Tier(n.StepEnergy.Tier)); known(n.StepEnergy) && text != "" {
+		v.Notes = append(v.Notes, text)
 	}
 	if p := pays(st); p != "" {
 		v.Notes = append(v.Notes, p)
@@ -78,8 +78,17 @@ func newLedger(st *event.State) ledger {
 	return v
 }
 
-// estimated is said wherever joules do not come from a meter.
-const estimated = "Energy here is an estimate: busy power is taken as constant, so a saving in J equals the saving in CPU time. It is no claim about the machine's power."
+// estimated is what is said wherever joules do not come from a meter; "" where they
+// do.
+func estimated(t energy.Tier) string {
+	switch t {
+	case energy.TierD:
+		return "Energy here is an estimate: the machine's load, turned into power by a curve that was taken on this machine. It is no reading of a meter."
+	case energy.TierE:
+		return "Energy here is an estimate: busy power is taken as constant, so a saving in J equals the saving in CPU time. It is no claim about the machine's power."
+	}
+	return ""
+}
 
 // timeChange is the relative change, and whether it is larger than what the
 // alternations scatter (core's rule for the same sentence).
@@ -106,7 +115,10 @@ func energyChange(d, n event.Joules) string {
 	if c == "" {
 		return none
 	}
-	if !energy.Tier(n.Tier).Measured() {
+	switch energy.Tier(n.Tier) {
+	case energy.TierD:
+		return c + ", estimated"
+	case energy.TierE:
 		return c + ", as CPU time"
 	}
 	return c

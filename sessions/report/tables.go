@@ -170,9 +170,7 @@ func newEnergy(st *event.State) energyView {
 	if used := sources(st); len(used) > 1 {
 		add("sources of single figures", strings.Join(used, "; "))
 	}
-	if t.Known() && !t.Measured() {
-		v.Note = estimated
-	}
+	v.Note = estimated(t)
 	for _, k := range []energy.Tier{energy.TierA, energy.TierB, energy.TierC, energy.TierD, energy.TierE} {
 		v.Tiers = append(v.Tiers, tierRow{string(k), k.Meaning(), k == t})
 	}

@@ -214,7 +214,10 @@ func changeJ(d, n event.Joules) string {
 		return "not measured"
 	}
 	s := Change(float64(*d.UJ), float64(*n.UJ))
-	if !energy.Tier(n.Tier).Measured() {
+	switch energy.Tier(n.Tier) {
+	case energy.TierD:
+		s += " (estimated by this machine's load curve)"
+	case energy.TierE:
 		s += " (as CPU time: busy power taken as constant)"
 	}
 	return s
