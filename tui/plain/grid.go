@@ -2,6 +2,8 @@ package plain
 
 import (
 	"fmt"
+	"math"
+	"strconv"
 
 	"pare/core/energy"
 	"pare/core/event"
@@ -22,22 +24,31 @@ func Grid(g *event.Grid, j event.Joules) []Row {
 		rows = append(rows, Row{Name: "CO2e this run", Now: how(grams(*c))})
 	}
 	if c := g.Cost(j); c != nil {
-		rows = append(rows, Row{Name: "cost this run", Now: how(fmt.Sprintf("%.2g %s", *c, g.Currency))})
+		rows = append(rows, Row{Name: "cost this run", Now: how(two(*c)+" "+g.Currency)})
 	}
 	return rows
 }
 
 // grams prints a mass with two digits.
 func grams(g float64) string {
-	switch {
-	case g >= 1000:
-		return fmt.Sprintf("%.2g kg", g/1000)
-	case g >= 1 || g == 0:
-		return fmt.Sprintf("%.2g g", g)
-	case g >= 1e-3:
-		return fmt.Sprintf("%.2g mg", g*1e3)
+	for _, u := range []struct {
+		from float64
+		name string
+	}{{1e3, "kg"}, {1, "g"}, {1e-3, "mg"}} {
+		if g >= u.from {
+			return two(g/u.from) + " " + u.name
+		}
 	}
-	return fmt.Sprintf("%.2g µg", g*1e6)
+	return two(g*1e6) + " µg"
+}
+
+// two prints two digits, never with an exponent.
+func two(v float64) string {
+	if v <= 0 {
+		return "0"
+	}
+	unit := math.Pow(10, math.Floor(math.Log10(v))-1)
+	return strconv.FormatFloat(math.Round(v/unit)*unit, 'f', max(0, -int(math.Round(math.Log10(unit)))), 64)
 }
 
 // Spent is the bill of the whole run so far.
@@ -81,11 +92,11 @@ func BreakEven(st *event.State) string {
 func about(n float64) string {
 	switch {
 	case n >= 1e9:
-		return fmt.Sprintf("%.2g billion", n/1e9)
+		return two(n/1e9) + " billion"
 	case n >= 1e6:
-		return fmt.Sprintf("%.2g million", n/1e6)
+		return two(n/1e6) + " million"
 	case n >= 1e4:
-		return fmt.Sprintf("%.0f thousand", n/1e3)
+		return two(n/1e3) + " thousand"
 	}
-	return fmt.Sprintf("%.2g", n)
+	return two(n)
 }
