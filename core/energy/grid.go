@@ -274,3 +274,40 @@ func (r Rates) Text() string {
 	}
 	return strings.Join(append(t, "PUE 1: the machine alone"), ", ")
 }
+
+// FormatGrams prints a mass of CO2e with two digits and the tier of the joules it
+// comes from: "≈0.62 mg E".
+func FormatGrams(g float64, t Tier) string {
+	for _, u := range []struct {
+		from float64
+		name string
+	}{{1e3, "kg"}, {1, "g"}, {1e-3, "mg"}} {
+		if g >= u.from {
+			return likeJoules(TwoDigits(g/u.from)+" "+u.name, t)
+		}
+	}
+	return likeJoules(TwoDigits(g*1e6)+" µg", t)
+}
+
+// FormatMoney prints an amount with two digits and the tier of its joules.
+func FormatMoney(v float64, currency string, t Tier) string {
+	return likeJoules(TwoDigits(v)+" "+currency, t)
+}
+
+// likeJoules marks what follows from joules as they are marked themselves.
+func likeJoules(s string, t Tier) string {
+	if !t.Measured() {
+		s = "≈" + s
+	}
+	return s + " " + string(t)
+}
+
+// TwoDigits prints two significant digits of a number that is not negative, never
+// with an exponent.
+func TwoDigits(v float64) string {
+	if !(v > 0) || math.IsInf(v, 0) {
+		return "0"
+	}
+	unit := math.Pow(10, math.Floor(math.Log10(v))-1)
+	return strconv.FormatFloat(math.Round(v/unit)*unit, 'f', max(0, -int(math.Round(math.Log10(unit)))), 64)
+}

@@ -80,3 +80,11 @@ func TestGridResolve(t *testing.T) {
 		t.Errorf("%+v", a)
 	}
 }
+
+func TestTwoDigits(t *testing.T) {
+	for v, want := range map[float64]string{0: "0", 0.0451: "0.045", 9.96: "10.0", 62.4: "62", 6240: "6200", 1.26: "1.3"} {
+		if got := TwoDigits(v); got != want {
+			t.Errorf("%g = %q, want %q", v, got, want)
+		}
+	}
+}

@@ -2,8 +2,6 @@ package plain
 
 import (
 	"fmt"
-	"math"
-	"strconv"
 
 	"pare/core/energy"
 	"pare/core/event"
@@ -14,41 +12,13 @@ import (
 // their tier.
 func Grid(g *event.Grid, j event.Joules) []Row {
 	var rows []Row
-	how := func(v string) string {
-		if !energy.Tier(j.Tier).Measured() {
-			v = "≈" + v
-		}
-		return v + " " + j.Tier
-	}
 	if c := g.Emitted(j); c != nil {
-		rows = append(rows, Row{Name: "CO2e this run", Now: how(grams(*c))})
+		rows = append(rows, Row{Name: "CO2e this run", Now: energy.FormatGrams(*c, energy.Tier(j.Tier))})
 	}
 	if c := g.Cost(j); c != nil {
-		rows = append(rows, Row{Name: "cost this run", Now: how(two(*c)+" "+g.Currency)})
+		rows = append(rows, Row{Name: "cost this run", Now: energy.FormatMoney(*c, g.Currency, energy.Tier(j.Tier))})
 	}
 	return rows
-}
-
-// grams prints a mass with two digits.
-func grams(g float64) string {
-	for _, u := range []struct {
-		from float64
-		name string
-	}{{1e3, "kg"}, {1, "g"}, {1e-3, "mg"}} {
-		if g >= u.from {
-			return two(g/u.from) + " " + u.name
-		}
-	}
-	return two(g*1e6) + " µg"
-}
-
-// two prints two digits, never with an exponent.
-func two(v float64) string {
-	if v <= 0 {
-		return "0"
-	}
-	unit := math.Pow(10, math.Floor(math.Log10(v))-1)
-	return strconv.FormatFloat(math.Round(v/unit)*unit, 'f', max(0, -int(math.Round(math.Log10(unit)))), 64)
 }
 
 // Spent is the bill of the whole run so far.
@@ -90,13 +60,13 @@ func BreakEven(st *event.State) string {
 
 // about is a number with two digits.
 func about(n float64) string {
-	switch {
-	case n >= 1e9:
-		return two(n/1e9) + " billion"
-	case n >= 1e6:
-		return two(n/1e6) + " million"
-	case n >= 1e4:
-		return two(n/1e3) + " thousand"
+	for _, u := range []struct {
+		from, unit float64
+		name       string
+	}{{1e9, 1e9, " billion"}, {1e6, 1e6, " million"}, {1e4, 1e3, " thousand"}} {
+		if n >= u.from {
+			return energy.TwoDigits(n/u.unit) + u.name
+		}
 	}
-	return two(n)
+	return energy.TwoDigits(n)
 }
