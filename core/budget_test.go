@@ -174,3 +174,41 @@ func TestParseBudget(t *testing.T) {
 		}
 	}
 }
+
+// TestEndEarly: a person ends the training of a stage; what is there goes on, and the
+// saved decisions repeat it at the same steps whatever the learning rate does.
+func TestEndEarly(t *testing.T) {
+	r := small()
+	r.Auto = false
+	r.Train.Epochs, r.Prune.Epochs, r.Floor.Points = 20, 20, 100
+	r.Train.Schedule, r.Prune.LRSchedule = "constant", "constant" // one step too many would show
+	var st MemStore
+	said := map[event.Stage]bool{}
+	code, err := drive(t, clone(t, r), &st, func(e event.Event, send func(Command)) {
+		nextAtDoors(e, send)
+		if b, ok := e.Body.(*event.Eval); ok && b.Epoch == 7 && !said[b.Stage] && (b.Stage == event.Baseline || b.Stage == event.Sparsify) {
+			said[b.Stage] = true
+			send(Command{Cmd: CmdSettle})
+		}
+	})
+	if err != nil || code == ExitTarget {
+		t.Fatal(code, err)
+	}
+	ds := st.State.Decisions
+	if len(ds) != 2 || ds[0].Stage != event.Baseline || ds[1].Stage != event.Sparsify || ds[0].Step == 0 {
+		t.Fatalf("%+v", ds)
+	}
+	if c := st.State.Curves[event.Baseline].Acc; c[len(c)-1].Step > ds[0].Step {
+		t.Errorf("the baseline went on to step %d after %d", c[len(c)-1].Step, ds[0].Step)
+	}
+	again := clone(t, r)
+	again.Auto = true
+	for _, d := range ds {
+		again.Decisions = append(again.Decisions, Decision{Stage: int(d.Stage), Step: d.Step, Cmd: d.Cmd, Value: d.Value})
+	}
+	var rerun MemStore
+	runAll(t, again, nil, &rerun)
+	if got, want := rerun.State.Done.Weights, st.State.Done.Weights; got != want {
+		t.Errorf("a re-run ends in %s, want %s", got, want)
+	}
+}

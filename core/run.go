@@ -59,6 +59,7 @@ type loop struct {
 	// Of the budget.
 	Warned  bool     `json:"warned,omitempty"`  // it was said that most is spent
 	Over    bool     `json:"over,omitempty"`    // it was said that all is spent
+	Ended   int64    `json:"ended,omitempty"`   // step at which the baseline was ended early
 	Settled *float64 `json:"settled,omitempty"` // the share of zeros at which sparsifying was ended
 }
 

@@ -140,8 +140,8 @@ func (r *Run) apply(e event.Event) {
 	case *event.Decision:
 		if c, err := core.ParseRecipe([]byte(b.Text)); b.Cmd == core.CmdConfigure && err == nil {
 			if r.budget = c.Budget.Joules; r.budget == 0 {
-			r.budget = 3.6e6 * c.Budget.KWh
-		}
+				r.budget = 3.6e6 * c.Budget.KWh
+			}
 		}
 	case *event.Started, *event.StageChange, *event.Resumed, *event.Paused:
 		r.power = nil

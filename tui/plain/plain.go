@@ -59,6 +59,13 @@ func Line(e event.Event, st *event.State) string {
 		}
 		return "  budget: " + b.Text()
 	case *event.LastPoints:
+		switch {
+		case st.Stages[event.Baseline].State != "started":
+		case b.Advice == "": // said again when the baseline is done
+			return ""
+		default:
+			return "  advice: " + b.Advice
+		}
 		return "  " + b.Text
 	case *event.Verdict:
 		return "  " + b.Text
@@ -98,6 +105,8 @@ func decided(b *event.Decision, st *event.State) string {
 	switch {
 	case b.Cmd == core.CmdTarget:
 		return fmt.Sprintf("target %.1f %% zeros", 100*b.Value)
+	case b.Cmd == core.CmdSettle && b.Stage == event.Baseline:
+		return "ended here, taken as the baseline"
 	case b.Cmd == core.CmdSettle:
 		return fmt.Sprintf("target lowered to the %.1f %% zeros reached", 100*b.Value)
 	case b.Cmd == core.CmdConfigure:

@@ -231,6 +231,9 @@ func (d *desk) fold(e event.Event) []effect {
 		case core.CmdTarget:
 			r.now.goal = b.Value
 		case core.CmdSettle:
+			if b.Stage != event.Sparsify {
+				break
+			}
 			r.now.goal = math.Round(1000*b.Value) / 1000 // nobody typed it
 		}
 		if b.Cmd == core.CmdConfigure {
