@@ -70,3 +70,20 @@ func TestCheckpointWithoutAccuracy(t *testing.T) {
 		t.Error(l)
 	}
 }
+
+// TestEstimatedJoules: joules of tier E stand with their letter and band, their
+// saving as one of CPU time, and the word measured nowhere.
+func TestEstimatedJoules(t *testing.T) {
+	side := func(us float64, tier string) event.Side {
+		uj := int64(us * 6)
+		return event.Side{StepCPUUS: us, StepEnergy: event.Joules{UJ: &uj, Tier: tier, Band: 40}, InferUS: us, InferEnergy: event.Joules{UJ: &uj, Tier: tier, Band: 40}}
+	}
+	for _, tier := range []string{"B", "E"} {
+		st := event.State{Ledger: &event.Ledger{Rounds: 5, Dense: side(2000, tier), Now: side(500, tier)}}
+		text := Ledger(&st)
+		estimated := strings.Contains(text, "≈12 mJ E ±40 %") && strings.Count(text, "−75 % (as CPU time: busy power taken as constant)") == 2
+		if estimated != (tier == "E") || strings.Contains(text, "measured") {
+			t.Errorf("tier %s:\n%s", tier, text)
+		}
+	}
+}
