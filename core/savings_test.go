@@ -77,7 +77,7 @@ func TestWithoutACounterJoulesAreCPUTime(t *testing.T) {
 	var st MemStore
 	runAll(t, small(), nil, &st)
 	s := &st.State
-	if s.Started.Tier != "E" || !strings.HasPrefix(s.Started.Meter, "profile ") {
+	if s.Started.Tier != "E" || !strings.HasPrefix(s.Started.Meter, "profile ") || s.Started.MeterWhy == "" { // no silent fallback
 		t.Errorf("%+v", s.Started)
 	}
 	bills := map[string]event.StageCost{}

@@ -28,7 +28,7 @@ func (s *Session) Emissions() ([]energy.Emission, error) {
 		if by == nil {
 			by = &event.Started{}
 		}
-		boundary := strings.Join(c.Boundaries, " + ")
+		boundary := strings.Join(c.Boundaries, then)
 		r := energy.Emission{
 			At: c.Last, Project: by.Model + " on " + by.Data, Run: s.ID, Stage: stage.String(), Epoch: energy.NoEpoch,
 			Seconds: float64(c.WallUS) / 1e6, CPUModel: by.Machine, Tool: "pare " + by.Pare,
@@ -44,10 +44,13 @@ func (s *Session) Emissions() ([]energy.Emission, error) {
 	return rows, nil
 }
 
+// then stands between the boundaries of two meters, one after the other.
+const then = ", then "
+
 // component names the part of the machine whose joules a boundary holds, empty
 // when it holds several: they cannot be told apart afterwards.
 func component(boundary string) string {
-	if strings.Contains(boundary, " + ") {
+	if strings.Contains(boundary, " + ") || strings.Contains(boundary, then) {
 		return ""
 	}
 	if strings.Contains(boundary, "CPU package") && !strings.Contains(boundary, "memory") {

@@ -70,7 +70,7 @@ func TestEmissionsAfterAnotherMeter(t *testing.T) {
 		&event.StageCost{Stage: event.Baseline, CPUUS: 10e6, WallUS: 5e6, Energy: event.Joules{UJ: uj(50e6), Tier: "B", Source: "rapl"}},
 		&event.Metric{Stage: event.Sparsify, CPUUS: 1e6, WallUS: 1e6, Energy: event.Joules{UJ: uj(7e6), Tier: "B", Source: "rapl"}},
 		&event.Started{Format: event.Version, Boundary: "CPU time of this process"},
-		&event.Metric{Stage: event.Sparsify, CPUUS: 3e6, WallUS: 2e6, Energy: event.Joules{UJ: uj(17e6), Tier: "E", Source: "rapl + profile x", Band: 70}},
+		&event.Metric{Stage: event.Sparsify, CPUUS: 3e6, WallUS: 2e6, Energy: event.Joules{UJ: uj(17e6), Tier: "E", Source: "rapl, then profile x", Band: 70}},
 		&event.StageCost{Stage: event.Validate, CPUUS: 1e6, WallUS: 1e6, Energy: event.Joules{UJ: uj(6e6), Tier: "E", Source: "profile x", Band: 70}},
 	} {
 		if _, err := st.Emit(b); err != nil {
@@ -86,7 +86,7 @@ func TestEmissionsAfterAnotherMeter(t *testing.T) {
 	}
 	for i, want := range []struct{ boundary, component, tier string }{
 		{"CPU package, all processes", "cpu", "B"},
-		{"CPU package, all processes + CPU time of this process", "", "E"},
+		{"CPU package, all processes, then CPU time of this process", "", "E"},
 		{"CPU time of this process", "", "E"},
 	} {
 		if r := rows[i]; r.Energy.Boundary != want.boundary || r.Component != want.component || string(r.Energy.Tier) != want.tier || r.Process != (want.tier == "E") {

@@ -71,6 +71,18 @@ func TestCheckpointWithoutAccuracy(t *testing.T) {
 	}
 }
 
+// TestMeterIsNamed: the source, its tier and why there is none better stand in the
+// first lines of a run (codecarbon#304 and others: a guess that nobody was told of).
+func TestMeterIsNamed(t *testing.T) {
+	l := fold(&event.Started{Meter: "profile generic-x86-cpu", Tier: "E", MeterWhy: "permission denied on energy_uj; fix: sudo chmod a+r F"})
+	if !strings.Contains(l, "energy: profile only, estimated, tier E (profile generic-x86-cpu); permission denied on energy_uj; fix: sudo chmod a+r F") {
+		t.Error(l)
+	}
+	if l := fold(&event.Warning{Text: "the energy source rapl package-0 was lost", Fix: "see `pare doctor`"}); !strings.Contains(l, "warning: the energy source rapl package-0 was lost") {
+		t.Error(l)
+	}
+}
+
 // TestEstimatedJoules: joules of tier E stand with their letter and band, their
 // saving as one of CPU time, and the word measured nowhere.
 func TestEstimatedJoules(t *testing.T) {
