@@ -114,7 +114,7 @@ func (r *run) lastPoints(done bool) error {
 	if err != nil {
 		return nil // fewer than two epochs, or nothing spent
 	}
-	lp := &event.LastPoints{}
+	lp := &event.LastPoints{Live: !done}
 	for _, p := range a.Last {
 		share := -1.0
 		if p.Share != nil {

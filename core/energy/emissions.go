@@ -36,7 +36,7 @@ type Emission struct {
 // codecarbon/output_methods/emissions_data.py, v3), then ours, which say how a
 // figure is known. Units are CodeCarbon's: duration s, emissions kg CO2eq,
 // emissions_rate kg/s, powers W (means), energies kWh, water L, memory GB. As in
-// CodeCarbon, energies and emissions include the PUE. Ours: coverage 0 to 1,
+// CodeCarbon, energies and emissions include the PUE, powers do not. Ours: coverage 0 to 1,
 // uncertainty_pct ± %.
 var EmissionColumns = []string{
 	"timestamp", "project_name", "run_id", "experiment_id", "duration", "emissions", "emissions_rate",
@@ -133,7 +133,7 @@ func (r Emission) fields() (map[string]string, error) {
 	if r.Component == "cpu" || r.Component == "gpu" {
 		f[r.Component+"_energy"] = num(kwh)
 		if r.Seconds > 0 {
-			f[r.Component+"_power"] = num(kwh * 3.6e6 / r.Seconds) // the mean, by definition
+			f[r.Component+"_power"] = num(float64(*e.UJ) / 1e6 / r.Seconds) // the mean, by definition; of the component itself
 		}
 	}
 	if grid.Intensity != nil {

@@ -102,3 +102,30 @@ func TestEmissions(t *testing.T) {
 		}
 	}
 }
+
+// TestEmissionUnits: a card that draws 250 W for 90 s. Watts are watts
+// (codecarbon#286) and the mean of the window, not its last sample (#559, #985);
+// energies and what follows from them are times the PUE, as CodeCarbon's are, watts
+// are the card's own.
+func TestEmissionUnits(t *testing.T) {
+	for _, pue := range []float64{1, 1.58} {
+		uj := int64(250 * 90 * 1e6)
+		r := Emission{
+			Seconds: 90, Energy: Reading{UJ: &uj, Tier: TierB, Source: "nvml"}, Component: "gpu", Epoch: NoEpoch,
+			Rates: Rates{PUE: pue, Intensity: &Intensity{Grams: 475}},
+		}
+		m := emissions(t, r)[0]
+		kwh := 250 * 90 / 3.6e6 * pue
+		kg := kwh * 0.475
+		for col, want := range map[string]float64{
+			"duration": 90, "gpu_energy": kwh, "energy_consumed": kwh, "gpu_power": 250, "emissions": kg, "emissions_rate": kg / 90, "pue": pue,
+		} {
+			if v, err := strconv.ParseFloat(m[col], 64); err != nil || math.Abs(v-want) > 1e-9*want {
+				t.Errorf("PUE %g: %s = %q, want %g", pue, col, m[col], want)
+			}
+		}
+		if m["cpu_energy"] != "" || m["cpu_power"] != "" { // there is none, which is not 0
+			t.Errorf("%v", m)
+		}
+	}
+}

@@ -55,7 +55,7 @@ func TestAMDByHwmon(t *testing.T) {
 
 func TestIntelGPUByHwmon(t *testing.T) {
 	const d = hwmonRoot + "/hwmon1/"
-	f := newFake().tree(d+"name", "xe")
+	f := newFake().tree(d+"name", "xe", d+"energy2_input", "1") // of the package: a part of the card
 	f.files[d+"energy1_input"] = &file{text: func(t int64) string { return fmt.Sprintln(1<<40 + t/1000*75) }}
 	m := f.open(t)
 	g := f.window(m, 10*time.Second).Find("gpu")

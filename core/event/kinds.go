@@ -325,7 +325,8 @@ type LastPoints struct {
 	Points []float64 `json:"points"` // 1, 2, 3
 	Share  []float64 `json:"share"`  // of the stage's training energy, 0…1; −1 unknown
 	Text   string    `json:"text"`
-	Advice string    `json:"advice,omitempty"` // to stop, while the baseline goes on
+	Live   bool      `json:"live,omitempty"`   // the baseline goes on
+	Advice string    `json:"advice,omitempty"` // to stop; of a live one only
 }
 
 // Warning is something the person should know; Fix says what can be done.

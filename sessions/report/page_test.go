@@ -298,6 +298,11 @@ func TestEstimate(t *testing.T) {
 			t.Errorf("%q is not on the page", want)
 		}
 	}
+	for _, line := range strings.Split(text, "\n") {
+		if strings.Contains(strings.ReplaceAll(line, "not measured", ""), "measured") {
+			t.Errorf("on a page of tier E: %q", line)
+		}
+	}
 }
 
 // TestSpent: grams and money stand on the page with the tier of their joules; without

@@ -94,7 +94,7 @@ func TestEmissionsMistakes(t *testing.T) {
 	for want, args := range map[string][]string{
 		"--pue 0.5: give":       {"--pue", "0.5"},
 		"--intensity -3: give":  {"--intensity", "-3"},
-		"grid.country = \"fr\"": {"--grid", "fr"},
+		"grid.country = \"xx\"": {"--grid", "xx"},
 		"has no bill yet":       nil,
 		"nosuch":                {"nosuch"},
 	} {

@@ -60,11 +60,10 @@ func Line(e event.Event, st *event.State) string {
 		return "  budget: " + b.Text()
 	case *event.LastPoints:
 		switch {
-		case st.Stages[event.Baseline].State != "started":
-		case b.Advice == "": // said again when the baseline is done
-			return ""
-		default:
+		case b.Advice != "":
 			return "  advice: " + b.Advice
+		case b.Live: // said again when the baseline is done
+			return ""
 		}
 		return "  " + b.Text
 	case *event.Verdict:

@@ -124,7 +124,7 @@ func (d *desk) layerNotes(rows []layerRow, w int) []string {
 	var out []string
 	if lp := d.run.st.LastPoints; lp != nil {
 		text := d.th.Clean(lp.Text)
-		if lp.Advice != "" && d.run.st.Stage == event.Baseline {
+		if lp.Advice != "" {
 			text = d.th.Clean(lp.Advice) + " (x n ends the baseline here)"
 		}
 		out = append(out, wrap(text, max(w, 1))...)
