@@ -73,7 +73,7 @@ func TestStepsOfARollbackAreBilled(t *testing.T) {
 // TestBillsSayWhatTheyCover: a counter that vanishes leaves joules that say how much
 // of the time they cover, in the bills of epochs and stages.
 func TestBillsSayWhatTheyCover(t *testing.T) {
-	f := newFakeRAPL(t, 40)
+	root := fakeRAPL(t, 40)
 	r := small()
 	r.Train.Epochs, r.Prune.Epochs = 3, 3
 	r.Energy.IdleSeconds = new(float64) // 0: not measured
@@ -82,7 +82,7 @@ func TestBillsSayWhatTheyCover(t *testing.T) {
 		switch b := e.Body.(type) {
 		case *event.EpochCost:
 			if b.Stage == event.Sparsify && b.Epoch == 3 {
-				f.vanish(t)
+				vanish(t, root)
 			}
 		case *event.Eval: // an epoch here takes a millisecond: too short for any counter
 			if b.Stage < event.Validate {
@@ -116,7 +116,7 @@ func TestBillsSayWhatTheyCover(t *testing.T) {
 // TestBudgetWithACounter: a stage too short for the counter does not hide what the
 // others have spent.
 func TestBudgetWithACounter(t *testing.T) {
-	newFakeRAPL(t, 40)
+	fakeRAPL(t, 40)
 	r := small()
 	r.Train.Epochs, r.Prune.Epochs = 3, 1000
 	r.Energy.IdleSeconds = new(float64) // 0: not measured

@@ -176,8 +176,8 @@ func Reading(j event.Joules) energy.Reading {
 }
 
 // savings is the sentence about the step's cost. The word "measured" stands
-// only beside joules of tiers A to C.
-func savings(l *event.Ledger, measured bool) string {
+// only where the joules of both sides are of tiers A to C.
+func savings(l *event.Ledger) string {
 	d, n := l.Dense.StepCPUUS, l.Now.StepCPUUS
 	if d <= 0 || n <= 0 {
 		return ""
@@ -189,14 +189,17 @@ func savings(l *event.Ledger, measured bool) string {
 	if du == nil || nu == nil || *du == 0 {
 		return s + " · J not measured"
 	}
-	jc := 100 * (float64(*nu)/float64(*du) - 1)
-	if measured {
-		return s + fmt.Sprintf(" · J per step %s %%, measured, tier %s", signed(jc, 0), l.Now.StepEnergy.Tier)
+	td, tn := energy.Tier(l.Dense.StepEnergy.Tier), energy.Tier(l.Now.StepEnergy.Tier)
+	jc := signed(100*(float64(*nu)/float64(*du)-1), 0)
+	switch {
+	case td.Measured() && tn.Measured():
+		return s + fmt.Sprintf(" · J per step %s %%, measured, tier %s", jc, td.Worse(tn))
+	case td == energy.TierE && tn == energy.TierE: // not by the joules of small steps, which are whole µJ
+		return s + fmt.Sprintf(" · J %s %% by tier E: busy power taken as constant, so it equals the saving in CPU time", signed(change, 0))
+	case td == energy.TierD && tn == energy.TierD:
+		return s + fmt.Sprintf(" · J %s %% by tier D: estimated by this machine's load curve, ±%.0f %%", jc, math.Ceil(l.Now.StepEnergy.Band))
 	}
-	if t := l.Now.StepEnergy.Tier; t == string(energy.TierD) {
-		return s + fmt.Sprintf(" · J per step %s %% by tier D: estimated by this machine's load curve, ±%.0f %%", signed(jc, 0), math.Ceil(l.Now.StepEnergy.Band))
-	}
-	return s + fmt.Sprintf(" · J %s %% by tier %s: busy power taken as constant, so it equals the saving in CPU time", signed(jc, 0), l.Now.StepEnergy.Tier)
+	return s + fmt.Sprintf(" · J cannot be compared: dense by tier %s, now by tier %s", td, tn)
 }
 
 // finite keeps a loss fit for JSON.

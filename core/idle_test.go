@@ -31,7 +31,7 @@ func idles(st *MemStore) (out []event.Idle, first bool) {
 // TestIdleBeforeTheBaseline: with a counter the idle power is measured once, before
 // anything is computed, and a resumed run keeps it unless asked.
 func TestIdleBeforeTheBaseline(t *testing.T) {
-	newFakeRAPL(t, 40)
+	fakeRAPL(t, 40)
 	r := small()
 	r.Train.Epochs, r.Prune.Epochs = 2, 2
 	short := 0.3

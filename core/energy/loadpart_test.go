@@ -41,8 +41,8 @@ func (s stat) text(t int64) string {
 	return out + "intr 5 1 2\nctxt 77\nbtime 1700000000\n"
 }
 
-// steady is a machine of 4 CPUs at one load.
-func steady(load float64) stat {
+// steadyLoad is a machine of 4 CPUs at one load.
+func steadyLoad(load float64) stat {
 	return stat{4, func(t int64) int64 { return int64(load * 4 * float64(t)) }}
 }
 
@@ -63,7 +63,7 @@ func (f *fake) runLoad(m *Meter, d time.Duration) {
 
 func TestLoadPart(t *testing.T) {
 	for load, want := range map[float64]float64{0: 10, 0.25: 28, 0.5: 40, 1: 50} {
-		f := newFake().stat(steady(load))
+		f := newFake().stat(steadyLoad(load))
 		m := f.open(t, ownCurve)
 		if m.Tier() != TierD || m.Measured() || m.Source() != "load curve my-box" || m.Boundary() != "CPU package (RAPL), by the machine's load, all processes" {
 			t.Fatalf("tier %s, %s, %s", m.Tier(), m.Source(), m.Boundary())
@@ -107,7 +107,7 @@ func TestLoadIsIntegrated(t *testing.T) {
 func TestLoadProperties(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		load := rapid.SampledFrom([]float64{0, 0.3, 0.7, 1}).Draw(t, "load")
-		f := newFake().stat(steady(load))
+		f := newFake().stat(steadyLoad(load))
 		o := f.options()
 		ownCurve(&o)
 		m, err := Open(o)
@@ -155,7 +155,7 @@ func TestLoadProperties(t *testing.T) {
 // guess.
 func TestLoadTrouble(t *testing.T) {
 	open := func() (*fake, *Meter, Mark) {
-		f := newFake().stat(steady(0.5))
+		f := newFake().stat(steadyLoad(0.5))
 		m := f.open(t, ownCurve)
 		f.runLoad(m, time.Second)
 		return f, m, m.Mark()
@@ -196,7 +196,7 @@ func TestLoadTrouble(t *testing.T) {
 	}
 
 	// A curve without high loads says nothing of them.
-	f = newFake().stat(steady(0.9))
+	f = newFake().stat(steadyLoad(0.9))
 	m = f.open(t, ownCurve, func(o *Options) { o.Profile.Load.Points = [][2]float64{{0, 10}, {10, 28}, {20, 40}, {30, 46}} })
 	f.runLoad(m, time.Second)
 	a = m.Mark()
@@ -215,11 +215,11 @@ func TestLoadChoice(t *testing.T) {
 		why   string // of the row
 		error string
 	}{
-		"a counter goes first":      {newFake().add(pkg0).stat(steady(0.5)), ownCurve, "", TierB, "not needed: a counter is read", ""},
-		"unless it is asked for":    {newFake().add(pkg0).stat(steady(0.5)), ownCurve, "load", TierD, "", ""},
-		"the profile was asked for": {newFake().stat(steady(0.5)), ownCurve, "profile", TierE, "the profile was asked for", ""},
-		"no curve":                  {newFake().stat(steady(0.5)), func(*Options) {}, "", TierE, "no load curve", "energy source load: hardware profile test-cpu has no load curve"},
-		"of another machine":        {newFake().stat(steady(0.5)), func(o *Options) { ownCurve(o); o.Profile.File = "built in: x.toml" }, "", TierE, "another machine", "another machine"},
+		"a counter goes first":      {newFake().add(pkg0).stat(steadyLoad(0.5)), ownCurve, "", TierB, "not needed: a counter is read", ""},
+		"unless it is asked for":    {newFake().add(pkg0).stat(steadyLoad(0.5)), ownCurve, "load", TierD, "", ""},
+		"the profile was asked for": {newFake().stat(steadyLoad(0.5)), ownCurve, "profile", TierE, "the profile was asked for", ""},
+		"no curve":                  {newFake().stat(steadyLoad(0.5)), func(*Options) {}, "", TierE, "no load curve", "energy source load: hardware profile test-cpu has no load curve"},
+		"of another machine":        {newFake().stat(steadyLoad(0.5)), func(o *Options) { ownCurve(o); o.Profile.File = "built in: x.toml" }, "", TierE, "another machine", "another machine"},
 		"no /proc/stat":             {newFake(), ownCurve, "", TierE, "the machine's load is not known: /proc/stat: ", "/proc/stat"},
 		"another number of CPUs":    {newFake().stat(stat{64, func(t int64) int64 { return t }}), ownCurve, "", TierE, "taken on 4 CPUs, /proc/stat shows 64", "shows 64"},
 	} {
@@ -283,7 +283,7 @@ func TestParseTicks(t *testing.T) {
 // FuzzProcStat: no text of /proc/stat panics or makes more busy ticks than ticks,
 // and what is refused says the line.
 func FuzzProcStat(f *testing.F) {
-	f.Add([]byte(steady(0.5).text(1e12)))
+	f.Add([]byte(steadyLoad(0.5).text(1e12)))
 	f.Add([]byte("cpu  10132153 290696 3084719 46828483 16683 0 25195 0 175628 0\ncpu0 1393280 32966 572056 13343292 6130 0 17875 0 23933 0\n"))
 	f.Add([]byte("cpu 1 2 3\n"))
 	f.Add([]byte("cpu  18446744073709551615 1 1 1 1\n"))
