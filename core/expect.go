@@ -43,11 +43,11 @@ func (o outlook) sentence() (s, why string) {
 		if hw.Kind == "cpu" {
 			time = "CPU time"
 		}
-		s = fmt.Sprintf("expected on %s: %s %s per training step", hw.Name, gain, time)
+		s = fmt.Sprintf("expected on %s: %s %s per step", hw.Name, gain, time)
 		if row.Efficiency == nil {
 			s += ", if the kernel there is a perfect one"
 		}
-		if o.launchesUnknown() {
+		if o.hw.LaunchesUnknown() {
 			s += ", launches not counted"
 		} else if o.now.BandPct > 0 {
 			s += fmt.Sprintf("; every figure ±%.0f %%", math.Ceil(o.now.BandPct))
@@ -63,22 +63,19 @@ func (o outlook) sentence() (s, why string) {
 			s += "; " + would
 		}
 		if bound != "" {
-			s += "; a step is " + bound
+			s += "; " + bound
 			if would == "" {
 				s += ", no zeros would change it"
 			}
 		}
 		return s, why
 	case bound != "":
-		return none + "a step is " + bound + ", zeros change nothing here", ""
+		return none + bound + ", zeros change nothing here", ""
 	case row.Efficiency != nil && p.Target <= 1-row.Efficiency.Value:
 		return none + fmt.Sprintf("kernels for %s pay from %.0f %% zeros", what, math.Floor(100*(1-row.Efficiency.Value))+1), row.Gain
 	}
 	return none + "the dense kernels are as fast", row.Gain
 }
-
-// launchesUnknown says whether a call may take much longer than its work.
-func (o outlook) launchesUnknown() bool { return o.hw.Kind == "gpu" && o.hw.CallUS == nil }
 
 // gain is how much less time than the dense step an estimate has, "" for none.
 func (o outlook) gain(e hwprofiles.Estimate) string {
@@ -86,7 +83,7 @@ func (o outlook) gain(e hwprofiles.Estimate) string {
 		return ""
 	}
 	s := signed(100*(*e.Seconds / *o.dense.Seconds - 1), 0) + " %"
-	if o.launchesUnknown() {
+	if o.hw.LaunchesUnknown() {
 		s = "at most " + s
 	}
 	return s
@@ -105,7 +102,7 @@ func (o outlook) bound(e hwprofiles.Estimate) string {
 		return ""
 	}
 	apart := ""
-	if o.launchesUnknown() {
+	if o.hw.LaunchesUnknown() {
 		apart = ", launches apart"
 	}
 	return fmt.Sprintf("bound by %s (%.0f %%%s)", what, math.Floor(100*share), apart)
@@ -130,7 +127,7 @@ func (o outlook) would() string {
 		seen[h] = true
 	}
 	if g := try(0.5, hwprofiles.TwoFour); g != "" && !seen[hwprofiles.TwoFour] {
-		out = append(out, "2:4, not made by pare, "+g)
+		out = append(out, "2:4 (not among pare's) "+g)
 	}
 	return strings.Join(out, "; ")
 }

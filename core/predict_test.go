@@ -70,14 +70,14 @@ func TestPredictSays(t *testing.T) {
 		want               []string
 		not                string
 	}{
-		"a CPU with a kernel":    {"lenet-300-100", "generic-x86-cpu", "block4x1", 0.9, 0, true, []string{"expected on generic-x86-cpu: −8", " % CPU time per training step; every figure ±70 %"}, "no gain"},
+		"a CPU with a kernel":    {"lenet-300-100", "generic-x86-cpu", "block4x1", 0.9, 0, true, []string{"expected on generic-x86-cpu: −8", " % CPU time per step; every figure ±70 %"}, "no gain"},
 		"too few zeros":          {"lenet-300-100", "generic-x86-cpu", "element", 0.4, 0, false, []string{"kernels for single weights pay from 56 % zeros"}, "bound by"},
 		"nothing":                {"lenet-300-100", "generic-x86-cpu", "element", 0, 0, false, []string{"nothing is removed"}, ""},
 		"no kernel, launches":    {"mlp", "h100-sxm", "element", 0.9, 0, false, []string{"no kernel there skips single weights", "bound by launches (99 %)", "no zeros would change it"}, "would bring"},
-		"a kernel, but launches": {"mlp", "h100-sxm", "neuron", 0.9, 0, false, []string{"no gain on h100-sxm: a step is bound by launches (9", "zeros change nothing here"}, "no kernel"},
-		"what would gain":        {"resnet-8", "h100-sxm", "element", 0.9, 4096, false, []string{"no kernel there skips single weights", "neurons and filters would bring −", "2:4, not made by pare, −"}, "bound by launches"},
+		"a kernel, but launches": {"mlp", "h100-sxm", "neuron", 0.9, 0, false, []string{"no gain on h100-sxm: bound by launches (9", "zeros change nothing here"}, "no kernel"},
+		"what would gain":        {"resnet-8", "h100-sxm", "element", 0.9, 4096, false, []string{"no kernel there skips single weights", "neurons and filters would bring −", "2:4 (not among pare's) −"}, "bound by launches"},
 		"no ARM kernel":          {"lenet-300-100", "raspberry-pi-5", "block4x1", 0.9, 0, false, []string{"neurons and filters would bring −"}, "2:4"},
-		"a small GPU":            {"resnet-8", "jetson-orin-nano-8", "neuron", 0.9, 0, true, []string{"expected on jetson-orin-nano-8: at most −", " % time per training step, launches not counted"}, "CPU time"},
+		"a small GPU":            {"resnet-8", "jetson-orin-nano-8", "neuron", 0.9, 0, true, []string{"expected on jetson-orin-nano-8: at most −", " % time per step, launches not counted"}, "CPU time"},
 	} {
 		l := predicted(t, c.model, c.hw, func(r *Recipe) {
 			r.Prune.Pattern, r.Prune.Target = c.pattern, c.target

@@ -86,7 +86,7 @@ func (p Profile) Estimate(calls []Cost) Estimate {
 	switch {
 	case p.CallUS != nil:
 		t.Calls = float64(len(calls)) * p.CallUS.Value * 1e-6
-	case p.Kind == "gpu":
+	case p.LaunchesUnknown():
 		say("what a launch costs is unknown, 0 taken: small models take longer")
 	}
 	sec := t.Arithmetic + t.Memory + t.Calls

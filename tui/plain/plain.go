@@ -236,8 +236,11 @@ func predictedJ(d, n event.Joules, kind string) string {
 
 // Change is the relative change in percent.
 func Change(from, to float64) string {
-	if from <= 0 {
+	switch {
+	case from <= 0:
 		return "–"
+	case from == to:
+		return "0 %"
 	}
 	return strings.Replace(fmt.Sprintf("%+.0f %%", 100*(to/from-1)), "-", "−", 1)
 }
