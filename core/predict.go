@@ -78,9 +78,10 @@ func Predict(m *graph.Model, dev device.Device, hw hwprofiles.Profile, rec *Reci
 	// What zeros bring is in the sentence; the note is the rest.
 	text, why := outlook{hw, rec.Prune, step, steps[0], steps[1]}.sentence()
 	l.Text = text
-	notes = append(notes, why, steps[0].Note)
-	if infers[0].Note != steps[0].Note {
-		notes = append(notes, infers[0].Note)
+	l.LaunchesApart = hw.LaunchesUnknown()
+	notes = append(notes, why)
+	if steps[0].Seconds != nil { // else the sentence has it
+		notes = append(notes, steps[0].Note, infers[0].Note)
 	}
 	if p := dev.Panel(); rec.Prune.Pattern == "neuron" && p > 1 && (rec.Prune.RoundTo == 0 || rec.Prune.RoundTo%p != 0) {
 		notes = append(notes, fmt.Sprintf("pare's kernels take %d channels at a time and fill up what is missing: keep multiples (prune.round_to = %d)", p, p))

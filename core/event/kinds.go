@@ -311,10 +311,13 @@ type Ledger struct {
 	HWKind    string `json:"hw_kind,omitempty"` // of the hardware predicted for: cpu or gpu
 	Dense     Side   `json:"dense"`
 	Now       Side   `json:"now"`
-	Rounds    int    `json:"rounds"`         // A/B alternations
-	Batch     int    `json:"batch"`          // of a training step
-	Text      string `json:"text,omitempty"` // what to expect, in a sentence; predicted only
-	Note      string `json:"note,omitempty"` // what else to know: figures that are missing, limits
+	Rounds    int    `json:"rounds"` // A/B alternations
+	Batch     int    `json:"batch"`  // of a training step
+	// LaunchesApart: the hardware's profile does not say what a launch costs, so that
+	// predicted times and joules are without.
+	LaunchesApart bool   `json:"launches_apart,omitempty"`
+	Text          string `json:"text,omitempty"` // what to expect, in a sentence; predicted only
+	Note          string `json:"note,omitempty"` // what else to know: figures that are missing, limits
 }
 
 // ClassRow is the accuracy of one class, dense and pared.

@@ -249,6 +249,9 @@ func (d *desk) predictedPane(w, h int) string {
 	on := "on " + l.Hardware
 	if b := l.Now.StepBand; b > 0 {
 		on += fmt.Sprintf(", every ms and J ±%.0f %%", math.Ceil(b))
+		if l.LaunchesApart {
+			on += " and launches"
+		}
 	}
 	notes = append([]string{on + "; from counted work, nothing has run"}, notes...)
 	return d.table("ledger, predicted", "", "dense", "pared", rows, notes, w, h)
