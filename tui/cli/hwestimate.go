@@ -119,7 +119,7 @@ func (e *env) estimates(m *graph.Model, on []string, ls []*event.Ledger, r *core
 		if b := l.Now.StepBand; b > 0 {
 			band = fmt.Sprintf("%.0f %%", b)
 			if l.LaunchesApart {
-				band += " and launches"
+				band += " plus launches"
 			}
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", name, both("ms per step"), cell["ms per step"].Change, both("J per step"), both("ms per inference"), cell["ms per inference"].Change, both("J per inference"), band)

@@ -24,7 +24,7 @@ func TestHWEstimate(t *testing.T) {
 		}
 	}
 	for name, want := range map[string]string{
-		hwprofiles.Local().Name: "this machine", "h100-sxm": "  0 %  ", "jetson-orin-nano-8": "40 % and launches", "raspberry-pi-5": "(CPU ms)",
+		hwprofiles.Local().Name: "this machine", "h100-sxm": "  0 %  ", "jetson-orin-nano-8": "40 % plus launches", "raspberry-pi-5": "(CPU ms)",
 	} {
 		if !strings.Contains(row[name], want) {
 			t.Errorf("no %q in the row of %s: %q\n%s", want, name, row[name], out)

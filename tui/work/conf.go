@@ -250,7 +250,7 @@ func (d *desk) predictedPane(w, h int) string {
 	if b := l.Now.StepBand; b > 0 {
 		on += fmt.Sprintf(", every ms and J ±%.0f %%", math.Ceil(b))
 		if l.LaunchesApart {
-			on += " and launches"
+			on += " plus launches"
 		}
 	}
 	notes = append([]string{on + "; from counted work, nothing has run"}, notes...)
@@ -266,7 +266,7 @@ func (d *desk) expectPane(w, h int) string {
 	} else if d.formOpen() && d.predict.err != "" {
 		t.add(theme.Bad, d.predict.err)
 	}
-	if s := d.hwLine(); s != "" && d.formOpen() {
+	if s := d.hwLine(t.w, h < 9); s != "" && d.formOpen() {
 		t.add(theme.Dim, s)
 	}
 	if b, ok := d.run.st.BaselineAcc(); ok {

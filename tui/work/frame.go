@@ -50,7 +50,10 @@ func (d *desk) need() need {
 		n.bottom = max(len(d.run.st.Dense.Layers)+2, 10)
 		n.top = len(d.conf.fields) + 2
 		if d.h < 24 { // the form scrolls, what to expect does not
-			n.top = min(n.top, 9)
+			n.top = min(n.top, 10)
+			if d.w < midW && d.look.tab%2 == 0 {
+				n.top = 9
+			}
 		}
 		if !d.formOpen() {
 			n.top = 11

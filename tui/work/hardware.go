@@ -187,10 +187,16 @@ func (d *desk) hwPane(w, h int) string {
 	return th.Box("hardware", "predicted time per step, with this recipe", strings.Join(lines, "\n"), w, h)
 }
 
-// hwLine says for what a prediction is, where that is not this machine.
-func (d *desk) hwLine() string {
-	if n := d.conf.get("hardware").chosen(); n != "" {
-		return "predicted for " + n + "; the run itself measures on this machine"
+// hwLine says for what a prediction is, where that is not this machine; in one line
+// of w cells where there are few.
+func (d *desk) hwLine(w int, few bool) string {
+	const run = "the run itself measures on this machine"
+	n := d.conf.get("hardware").chosen()
+	if n == "" {
+		return ""
 	}
-	return ""
+	if s := "predicted for " + n + "; " + run; !few || theme.Width(s) <= w {
+		return s
+	}
+	return run
 }
