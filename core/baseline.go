@@ -32,7 +32,13 @@ func (r *run) baseline(ctx context.Context) error {
 	}
 	if t.Epochs > 0 {
 		err := r.train(ctx, course{
-			stage: event.Baseline, steps: func() int64 { return rate.Steps }, rate: rate.At,
+			stage: event.Baseline, rate: rate.At,
+			steps: func() int64 {
+				if r.loop.Ended > 0 {
+					return r.loop.Ended
+				}
+				return rate.Steps
+			},
 			before: func(step int64) error {
 				if r.r.Prune.Schedule == "iterative" && step == r.r.Prune.RewindStep {
 					return r.checkpoint("rewind", -1)
@@ -70,7 +76,7 @@ func (r *run) baseline(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := r.lastPoints(); err != nil {
+	if err := r.lastPoints(true); err != nil {
 		return err
 	}
 	if err := r.checkpoint("baseline", s.Acc()); err != nil {
@@ -100,14 +106,15 @@ func (r *run) setFloor() {
 // that never falls, first came within 1, 2 and 3 points of its end; and what the
 // next half point should cost. Where an epoch's joules are unknown or not
 // measured the shares are of CPU time, which is the same when busy power is
-// constant.
-func (r *run) lastPoints() error {
+// constant. While the baseline goes on there is advice besides, and nothing acts on
+// it.
+func (r *run) lastPoints(done bool) error {
 	t, unit := r.trace()
 	a, err := energy.LastPoints(t, false, 1, 2, 3)
 	if err != nil {
 		return nil // fewer than two epochs, or nothing spent
 	}
-	lp := &event.LastPoints{}
+	lp := &event.LastPoints{Live: !done}
 	for _, p := range a.Last {
 		share := -1.0
 		if p.Share != nil {
@@ -119,7 +126,11 @@ func (r *run) lastPoints() error {
 	if lp.Share[1] < 0 {
 		lp.Text = fmt.Sprintf("the last 2 points: the first epoch was nearer than that to the end, so their share of the baseline's %s is unknown", unit)
 	}
-	lp.Text += nextHalf(energy.NextPoints(t, false, 0.5))
+	f := energy.NextPoints(t, false, 0.5)
+	lp.Text += nextHalf(f)
+	if a := f.Advice(); a.Stop && !done {
+		lp.Advice = a.Text
+	}
 	return r.emit(lp)
 }
 

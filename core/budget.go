@@ -159,20 +159,41 @@ func (r *run) overBudget(b *event.Budget) error {
 	return outcome{ExitBudget, text}
 }
 
-// settle ends sparsifying at the share of zeros reached: it becomes the target.
+// settle ends the training of a stage here and takes what there is: the weights as
+// the baseline, the share of zeros reached as the target.
 func (r *run) settle(c Command, by string) error {
-	if r.loop.Stage != event.Sparsify {
-		return r.refuse("only sparsifying can be settled, not stage %s", r.loop.Stage)
+	p, acc := r.r.Prune, -1.0
+	if r.loop.Step%r.perEpoch() == 0 {
+		acc = r.lastAcc
 	}
-	if err := r.decide(c, by); err != nil {
-		return err
+	switch r.loop.Stage {
+	case event.Baseline:
+		switch {
+		case r.loop.Step == 0:
+			return r.refuse("nothing was trained yet: set the epochs to 0 to take the model as it is")
+		case p.Schedule == "iterative" && p.RewindStep > r.loop.Step:
+			return r.refuse("the recipe goes back to baseline step %d later: train at least until then", p.RewindStep)
+		}
+		if err := r.decide(c, by); err != nil {
+			return err
+		}
+		r.loop.Ended = r.loop.Step
+	case event.Sparsify:
+		z := r.zeros()
+		c.Value = z
+		if err := r.decide(c, by); err != nil {
+			return err
+		}
+		if c.Text != "" {
+			if err := r.refuse("%s: the target is lowered to the %.1f %% zeros reached", c.Text, 100*z); err != nil {
+				return err
+			}
+		}
+		r.loop.Settled, r.loop.Step = &z, r.sched.Steps()
+	default:
+		return r.refuse("only training can be ended early, not stage %s", r.loop.Stage)
 	}
-	if err := r.refuse("%s: the target is lowered to the %.1f %% zeros reached", c.Text, 100*r.zeros()); err != nil {
-		return err
-	}
-	z := r.zeros()
-	r.loop.Settled, r.loop.Step = &z, r.sched.Steps()
-	return r.checkpoint(r.stepName(), r.lastAcc)
+	return r.checkpoint(r.stepName(), acc)
 }
 
 // settles reports whether the recipe holds the step at which sparsifying ends.

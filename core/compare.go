@@ -163,8 +163,8 @@ func joules(x energy.Reading) event.Joules {
 }
 
 // savings is the sentence about the step's cost. The word "measured" stands
-// only beside joules of tiers A to C.
-func savings(l *event.Ledger, measured bool) string {
+// only where the joules of both sides are of tiers A to C.
+func savings(l *event.Ledger) string {
 	d, n := l.Dense.StepCPUUS, l.Now.StepCPUUS
 	if d <= 0 || n <= 0 {
 		return ""
@@ -176,11 +176,17 @@ func savings(l *event.Ledger, measured bool) string {
 	if du == nil || nu == nil || *du == 0 {
 		return s + " · J not measured"
 	}
-	jc := 100 * (float64(*nu)/float64(*du) - 1)
-	if measured {
-		return s + fmt.Sprintf(" · J per step %s %%, measured, tier %s", signed(jc, 0), l.Now.StepEnergy.Tier)
+	td, tn := energy.Tier(l.Dense.StepEnergy.Tier), energy.Tier(l.Now.StepEnergy.Tier)
+	jc := signed(100*(float64(*nu)/float64(*du)-1), 0)
+	switch {
+	case td.Measured() && tn.Measured():
+		return s + fmt.Sprintf(" · J per step %s %%, measured, tier %s", jc, td.Worse(tn))
+	case td == energy.TierE && tn == energy.TierE: // not by the joules of small steps, which are whole µJ
+		return s + fmt.Sprintf(" · J %s %% by tier E: busy power taken as constant, so it equals the saving in CPU time", signed(change, 0))
+	case td == tn:
+		return s + fmt.Sprintf(" · J %s %% by tier %s", jc, tn)
 	}
-	return s + fmt.Sprintf(" · J %s %% by tier %s: busy power taken as constant, so it equals the saving in CPU time", signed(jc, 0), l.Now.StepEnergy.Tier)
+	return s + fmt.Sprintf(" · J cannot be compared: dense by tier %s, now by tier %s", td, tn)
 }
 
 // finite keeps a loss fit for JSON.

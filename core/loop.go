@@ -61,6 +61,9 @@ func (r *run) train(ctx context.Context, c course) error {
 		if err := r.obey(ctx, c.stage); err != nil {
 			return err
 		}
+		if r.loop.Step >= c.steps() { // the stage was ended here
+			break
+		}
 		step := r.loop.Step
 		if c.before != nil {
 			if err := c.before(step); err != nil {
@@ -124,6 +127,11 @@ func (r *run) endEpoch(ctx context.Context, c course, epoch int) error {
 	}
 	if c.stage == event.Baseline {
 		r.loop.History = append(r.loop.History, spent{s.Acc(), cost.CPUUS, cost.Energy.UJ})
+		if n := len(r.loop.History); n >= 6 && n%max(1, r.r.Train.Epochs/20) == 0 && r.loop.Step < c.steps() {
+			if err := r.lastPoints(false); err != nil {
+				return err
+			}
+		}
 	}
 	if c.after != nil {
 		if err := c.after(epoch, s); err != nil {

@@ -59,6 +59,7 @@ type loop struct {
 	// Of the budget.
 	Warned  bool     `json:"warned,omitempty"`  // it was said that most is spent
 	Over    bool     `json:"over,omitempty"`    // it was said that all is spent
+	Ended   int64    `json:"ended,omitempty"`   // step at which the baseline was ended early
 	Settled *float64 `json:"settled,omitempty"` // the share of zeros at which sparsifying was ended
 }
 
@@ -95,6 +96,7 @@ type run struct {
 	rates       energy.Rates     // what a kWh costs and emits
 	spentBefore *event.StageCost // at the end of the last epoch
 	metric      metricWindow
+	watch       meterWatch
 }
 
 // Run goes through the stages until the end, a stop or an error, and returns
@@ -338,9 +340,19 @@ func (r *run) threads() int {
 	return runtime.GOMAXPROCS(0)
 }
 
-// emit writes an event. When the disk is full it waits until there is room or
-// the run is told to stop: nothing already written is lost.
+// emit writes an event, and before it what has happened to the meter's sources.
 func (r *run) emit(b event.Body) error {
+	for _, w := range r.lookAtMeter() {
+		if err := r.write(&w); err != nil {
+			return err
+		}
+	}
+	return r.write(b)
+}
+
+// write writes an event. When the disk is full it waits until there is room or
+// the run is told to stop: nothing already written is lost.
+func (r *run) write(b event.Body) error {
 	for {
 		_, err := r.cfg.Store.Emit(b)
 		if !errors.Is(err, ErrFull) {

@@ -56,7 +56,7 @@ const (
 	CmdTarget    = "target"    // new target share of zeros while sparsifying
 	CmdRollback  = "rollback"  // go back to the named checkpoint and pause there
 	CmdNext      = "next"      // enter the next stage (stages that wait)
-	CmdSettle    = "settle"    // end sparsifying here: the share of zeros reached becomes the target
+	CmdSettle    = "settle"    // end the training of this stage here and take what there is
 	CmdConfigure = "configure" // replace the recipe's prune, floor, budget, hardware and deploy parts; only before sparsify
 	CmdStop      = "stop"      // checkpoint and end; the session can be resumed
 )

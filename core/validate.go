@@ -54,7 +54,7 @@ func (r *run) validate(ctx context.Context) error {
 	}
 	v := r.judge(a, b, test.Labels, sd, sn)
 	v.Text = fmt.Sprintf("%s  %s", v.Verdict, v.Text)
-	if s := savings(l, r.meter.Measured()); s != "" {
+	if s := savings(l); s != "" {
 		v.Text += " · " + s
 	}
 	if err := r.emit(v); err != nil {

@@ -1,6 +1,7 @@
 package sessions
 
 import (
+	"slices"
 	"time"
 
 	"pare/core/event"
@@ -26,6 +27,7 @@ type StageBill struct {
 	event.StageCost
 	Begun, Last time.Time      // of the bill; Last is zero before it has any
 	By          *event.Started // the process that wrote it, with its meter; nil unknown
+	Boundaries  []string       // of all meters that billed it, in order: a resumed run may have another
 }
 
 // EpochBill is what the training steps of an epoch cost. A resumed or rolled back
@@ -94,6 +96,9 @@ func (b *Bill) cost(c event.StageCost, at time.Time) {
 			s.Begun = at.Add(-micros(c.WallUS))
 		}
 		s.StageCost, s.Last, s.By = c, at, b.by
+		if b.by != nil && b.by.Boundary != "" && !slices.Contains(s.Boundaries, b.by.Boundary) {
+			s.Boundaries = append(s.Boundaries, b.by.Boundary)
+		}
 	}
 }
 

@@ -46,7 +46,51 @@ func TestEmissions(t *testing.T) {
 	if p.Stage != "sparsify" || *p.Energy.UJ != 7e6 || p.Energy.Tier != energy.TierE || !p.Process {
 		t.Errorf("sparsify: %+v", p)
 	}
+	// The joules of a card are none of the CPU's.
+	if component("CPU package, all processes + 1 NVIDIA GPU, the whole card, all processes") != "" || component("2 CPU packages, all processes") != "cpu" {
+		t.Error("component of a sum")
+	}
 	if component("CPU package and memory, all processes") != "" || component("the whole board at the wall") != "" || component("CPU time of this process, watts of CPU package") != "cpu" {
 		t.Error("component")
+	}
+}
+
+// TestEmissionsAfterAnotherMeter: a run that began with a counter and was resumed
+// without it. What was measured before stays measured by that counter; a stage that
+// both billed names both, and counts for no component.
+func TestEmissionsAfterAnotherMeter(t *testing.T) {
+	s := newSession(t, "", 101)
+	st, err := openStore(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	uj := func(v int64) *int64 { return &v }
+	for _, b := range []event.Body{
+		&event.Started{Format: event.Version, Boundary: "CPU package, all processes"},
+		&event.StageCost{Stage: event.Baseline, CPUUS: 10e6, WallUS: 5e6, Energy: event.Joules{UJ: uj(50e6), Tier: "B", Source: "rapl"}},
+		&event.Metric{Stage: event.Sparsify, CPUUS: 1e6, WallUS: 1e6, Energy: event.Joules{UJ: uj(7e6), Tier: "B", Source: "rapl"}},
+		&event.Started{Format: event.Version, Boundary: "CPU time of this process"},
+		&event.Metric{Stage: event.Sparsify, CPUUS: 3e6, WallUS: 2e6, Energy: event.Joules{UJ: uj(17e6), Tier: "E", Source: "rapl, then profile x", Band: 70}},
+		&event.StageCost{Stage: event.Validate, CPUUS: 1e6, WallUS: 1e6, Energy: event.Joules{UJ: uj(6e6), Tier: "E", Source: "profile x", Band: 70}},
+	} {
+		if _, err := st.Emit(b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := st.close(); err != nil {
+		t.Fatal(err)
+	}
+	rows, err := s.Emissions()
+	if err != nil || len(rows) != 3 {
+		t.Fatalf("%d rows, %v", len(rows), err)
+	}
+	for i, want := range []struct{ boundary, component, tier string }{
+		{"CPU package, all processes", "cpu", "B"},
+		{"CPU package, all processes, then CPU time of this process", "", "E"},
+		{"CPU time of this process", "", "E"},
+	} {
+		if r := rows[i]; r.Energy.Boundary != want.boundary || r.Component != want.component || string(r.Energy.Tier) != want.tier || r.Process != (want.tier == "E") {
+			t.Errorf("%s: %+v", r.Stage, r)
+		}
 	}
 }

@@ -81,7 +81,7 @@ func parseRequest(line []byte) (request, error) {
 		return r, fmt.Errorf("hello %q: say drive or watch", r.Hello)
 	}
 	switch r.Cmd {
-	case statusCmd, core.CmdPause, core.CmdGo, core.CmdNext, core.CmdStop:
+	case statusCmd, core.CmdPause, core.CmdGo, core.CmdNext, core.CmdStop, core.CmdSettle:
 	case core.CmdTarget:
 		if !(r.Value >= 0 && r.Value < 1) {
 			return r, fmt.Errorf("target %g: the share of zeros must be at least 0 and below 1", r.Value)

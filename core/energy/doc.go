@@ -42,8 +42,9 @@
 // Note says so; the coverage of a sum is that of its worst part. A window too short
 // for one part has no sum.
 //
-// Open takes what there is. PARE_ENERGY (auto, rapl, profile, battery) and PARE_WALL
-// (a file) choose where Options do not.
+// Open takes what there is. PARE_ENERGY (auto, rapl, profile, battery), PARE_WALL
+// (a file) and PARE_RAPL (the folder of the RAPL zones, for containers) choose where
+// Options do not.
 //
 // # NVIDIA, tiers B and C
 //

@@ -13,32 +13,30 @@ import (
 // of a file do not overlap, so that their sum is the run. Everything that is not
 // known is nil or empty and becomes an empty field, never a zero.
 type Emission struct {
-	At         time.Time // end of the row's time
-	Project    string
-	Run        string // the session
-	Stage      string
-	Epoch      int // NoEpoch: the row is not of one epoch
-	Seconds    float64
-	Energy     Reading  // of the row; UJ nil: not measured
-	Component  string   // "cpu" or "gpu" when all joules are of it; empty for a mixture
-	Process    bool     // the joules are of this process, not of the whole machine
-	Coverage   *float64 // 0 to 1; nil unknown
-	GramsKWh   *float64 // gCO2e per kWh of the grid
-	PUE        float64  // facility energy over IT energy; below 1: 1
-	CountryISO string   // three letters
-	OS         string
-	CPUs       int // logical; 0 unknown
-	CPUModel   string
-	GPUs       int
-	GPUModel   string
-	Tool       string // name and version of the writer
+	At        time.Time // end of the row's time
+	Project   string
+	Run       string // the session
+	Stage     string
+	Epoch     int // NoEpoch: the row is not of one epoch
+	Seconds   float64
+	Energy    Reading  // of the row; UJ nil: not measured
+	Component string   // "cpu" or "gpu" when all joules are of it; empty for a mixture
+	Process   bool     // the joules are of this process, not of the whole machine
+	Coverage  *float64 // 0 to 1; nil unknown
+	Rates     Rates    // of the grid
+	OS        string
+	CPUs      int // logical; 0 unknown
+	CPUModel  string
+	GPUs      int
+	GPUModel  string
+	Tool      string // name and version of the writer
 }
 
 // EmissionColumns are the columns in order: CodeCarbon's 38 (mlco2/codecarbon
 // codecarbon/output_methods/emissions_data.py, v3), then ours, which say how a
 // figure is known. Units are CodeCarbon's: duration s, emissions kg CO2eq,
 // emissions_rate kg/s, powers W (means), energies kWh, water L, memory GB. As in
-// CodeCarbon, energies and emissions include the PUE. Ours: coverage 0 to 1,
+// CodeCarbon, energies and emissions include the PUE, powers do not. Ours: coverage 0 to 1,
 // uncertainty_pct ± %.
 var EmissionColumns = []string{
 	"timestamp", "project_name", "run_id", "experiment_id", "duration", "emissions", "emissions_rate",
@@ -88,14 +86,18 @@ func (r Emission) fields() (map[string]string, error) {
 	if r.Seconds < 0 || math.IsNaN(r.Seconds) || math.IsInf(r.Seconds, 0) {
 		return nil, fmt.Errorf("a duration of %g s", r.Seconds)
 	}
-	if g := r.GramsKWh; g != nil && !(*g >= 0 && *g < 1e5) {
-		return nil, fmt.Errorf("%g gCO2e per kWh", *g)
+	grid := r.Rates
+	if i := grid.Intensity; i != nil && !(i.Grams >= 0 && i.Grams < 1e5) {
+		return nil, fmt.Errorf("%g gCO2e per kWh", i.Grams)
 	}
-	pue := math.Max(1, r.PUE)
+	pue := math.Max(1, grid.PUE)
 	f := map[string]string{
 		"timestamp": r.At.UTC().Format("2006-01-02T15:04:05"), "project_name": r.Project, "run_id": r.Run, "duration": num(r.Seconds),
-		"country_iso_code": r.CountryISO, "os": r.OS, "codecarbon_version": r.Tool, "cpu_model": r.CPUModel, "gpu_model": r.GPUModel,
+		"country_name": grid.CountryName, "country_iso_code": grid.Country, "region": grid.Place, "cloud_provider": grid.Provider, "cloud_region": grid.Region, "os": r.OS, "codecarbon_version": r.Tool, "cpu_model": r.CPUModel, "gpu_model": r.GPUModel,
 		"tracking_mode": "machine", "pue": num(pue), "stage": r.Stage,
+	}
+	if grid.Provider != "" {
+		f["on_cloud"] = "Y" // N only where somebody had said so
 	}
 	if r.Process {
 		f["tracking_mode"] = "process"
@@ -131,11 +133,11 @@ func (r Emission) fields() (map[string]string, error) {
 	if r.Component == "cpu" || r.Component == "gpu" {
 		f[r.Component+"_energy"] = num(kwh)
 		if r.Seconds > 0 {
-			f[r.Component+"_power"] = num(kwh * 3.6e6 / r.Seconds) // the mean, by definition
+			f[r.Component+"_power"] = num(float64(*e.UJ) / 1e6 / r.Seconds) // the mean, by definition; of the component itself
 		}
 	}
-	if r.GramsKWh != nil {
-		kg := kwh * *r.GramsKWh / 1000
+	if grid.Intensity != nil {
+		kg := kwh * grid.Intensity.Grams / 1000
 		f["emissions"] = num(kg)
 		if r.Seconds > 0 {
 			f["emissions_rate"] = num(kg / r.Seconds)

@@ -45,14 +45,14 @@ func TestEmissions(t *testing.T) {
 	r := Emission{
 		At: time.Date(2026, 11, 25, 10, 0, 0, 0, time.UTC), Project: "lenet on digits, mine", Run: "abc", Stage: "baseline", Epoch: NoEpoch, Seconds: 3600,
 		Energy:    Reading{UJ: &uj, Tier: TierB, Source: "rapl", Boundary: "CPU package, all processes", Band: 1.5},
-		Component: "cpu", Coverage: &cover, GramsKWh: &g, CountryISO: "FRA", CPUs: 8, CPUModel: "X", Tool: "pare 0",
+		Component: "cpu", Coverage: &cover, Rates: Rates{Intensity: &Intensity{Grams: g}, Country: "FRA", CountryName: "France", PUE: 1}, CPUs: 8, CPUModel: "X", Tool: "pare 0",
 	}
 	m := emissions(t, r)[0]
 	for col, want := range map[string]string{
 		"timestamp": "2026-11-25T10:00:00", "project_name": "lenet on digits, mine", "duration": "3600", "energy_consumed": "1", "cpu_energy": "1", "cpu_power": "1000",
 		"emissions": "0.4", "quality": "B", "source": "rapl", "uncertainty_pct": "1.5", "coverage": "0.98", "pue": "1", "tracking_mode": "machine", "stage": "baseline",
 		"gpu_energy": "", "gpu_power": "", "ram_energy": "", "ram_power": "", "water_consumed": "", "wue": "", "epoch": "", "gpu_count": "", "on_cloud": "", "cpu_count": "8",
-		"country_iso_code": "FRA", "codecarbon_version": "pare 0",
+		"country_iso_code": "FRA", "country_name": "France", "cloud_provider": "", "codecarbon_version": "pare 0",
 	} {
 		if m[col] != want {
 			t.Errorf("%s = %q, want %q", col, m[col], want)
@@ -78,7 +78,7 @@ func TestEmissions(t *testing.T) {
 	// Tier E is marked in its row, and never called measured.
 	e := r
 	e.Energy = Reading{UJ: &uj, Tier: TierE, Source: "profile generic-x86-cpu", Boundary: "CPU time of this process", Band: 70}
-	e.Process, e.GramsKWh, e.PUE, e.Epoch = true, nil, 1.5, 3
+	e.Process, e.Rates, e.Epoch = true, Rates{PUE: 1.5}, 3
 	m = emissions(t, e)[0]
 	if m["quality"] != "E" || m["uncertainty_pct"] != "70" || m["tracking_mode"] != "process" || m["emissions"] != "" || m["epoch"] != "3" ||
 		m["energy_consumed"] != "1.5" || m["pue"] != "1.5" || m["boundary"] != "CPU time of this process, times PUE" {
@@ -94,11 +94,38 @@ func TestEmissions(t *testing.T) {
 	for want, bad := range map[string]Emission{
 		"row 1: negative energy":    {Energy: Reading{UJ: &neg, Tier: TierB}},
 		"row 1: a duration of":      {Seconds: math.NaN()},
-		"row 1: -5 gCO2e per kWh":   {GramsKWh: func() *float64 { v := -5.0; return &v }()},
+		"row 1: -5 gCO2e per kWh":   {Rates: Rates{Intensity: &Intensity{Grams: -5}}},
 		"row 1: a duration of +Inf": {Seconds: math.Inf(1)},
 	} {
 		if err := WriteEmissions(&strings.Builder{}, []Emission{bad}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %s", err, want)
+		}
+	}
+}
+
+// TestEmissionUnits: a card that draws 250 W for 90 s. Watts are watts
+// (codecarbon#286) and the mean of the window, not its last sample (#559, #985);
+// energies and what follows from them are times the PUE, as CodeCarbon's are, watts
+// are the card's own.
+func TestEmissionUnits(t *testing.T) {
+	for _, pue := range []float64{1, 1.58} {
+		uj := int64(250 * 90 * 1e6)
+		r := Emission{
+			Seconds: 90, Energy: Reading{UJ: &uj, Tier: TierB, Source: "nvml"}, Component: "gpu", Epoch: NoEpoch,
+			Rates: Rates{PUE: pue, Intensity: &Intensity{Grams: 475}},
+		}
+		m := emissions(t, r)[0]
+		kwh := 250 * 90 / 3.6e6 * pue
+		kg := kwh * 0.475
+		for col, want := range map[string]float64{
+			"duration": 90, "gpu_energy": kwh, "energy_consumed": kwh, "gpu_power": 250, "emissions": kg, "emissions_rate": kg / 90, "pue": pue,
+		} {
+			if v, err := strconv.ParseFloat(m[col], 64); err != nil || math.Abs(v-want) > 1e-9*want {
+				t.Errorf("PUE %g: %s = %q, want %g", pue, col, m[col], want)
+			}
+		}
+		if m["cpu_energy"] != "" || m["cpu_power"] != "" { // there is none, which is not 0
+			t.Errorf("%v", m)
 		}
 	}
 }

@@ -58,4 +58,5 @@ type input struct {
 	found int64                  // ns: when that was read
 	err   error                  // scratch of a round
 	lost  error                  // the last round's error, for troubles
+	good  int64                  // ns: when it last gave a figure
 }

@@ -12,16 +12,20 @@ import (
 const (
 	// nvmlUpdate is how often NVML's energy counter moves.
 	nvmlUpdate = 100 * time.Millisecond
-	// nvmlPatience is how long Open waits for the library. Loading the driver of a
-	// card without persistence takes a second or two.
-	nvmlPatience = 5 * time.Second
 	// overLimit is by how much a card may exceed its largest power limit before a
 	// figure is called impossible: limits hold for averages, peaks go above.
 	overLimit = 2
 	// frozenPower is how long power that is known to the milliwatt may stay the
 	// same before it is called frozen.
 	frozenPower = time.Minute
+	// frozenCoarse is the same for sensors that tell whole watts or average over
+	// seconds: at a steady load they may stand for minutes.
+	frozenCoarse = 10 * time.Minute
 )
+
+// nvmlPatience is how long Open waits for the library and the cards. Loading the
+// driver of a card without persistence takes a second or two.
+var nvmlPatience = 5 * time.Second
 
 // gpuScan is the outcome of looking for graphics cards.
 type gpuScan struct {
@@ -49,7 +53,7 @@ func scanGPUs(o Options) (gpuScan, error) {
 	}
 	var nv nvidia
 	if o.GPU != GPUSMI {
-		nv = scanNVML(o)
+		nv = scanInTime(o)
 		s.status = append(s.status, nv.status...)
 		if o.GPU == GPUNVML && len(nv.inputs) == 0 {
 			nv.closeAll()
@@ -139,6 +143,21 @@ type card struct {
 	maxW       float64
 }
 
+// scanInTime is scanNVML, but does not wait for a driver that hangs.
+func scanInTime(o Options) nvidia {
+	found := make(chan nvidia, 1)
+	go func() { found <- scanNVML(o) }()
+	n, ok := within(nvmlPatience, found)
+	if !ok {
+		go func() {
+			late := <-found
+			late.closeAll()
+		}()
+		n.status = []Status{{Name: "nvml", Why: fmt.Sprintf("NVML did not answer within %v", nvmlPatience)}}
+	}
+	return n
+}
+
 func scanNVML(o Options) nvidia {
 	var n nvidia
 	n.status = []Status{{Name: "nvml"}}
@@ -147,7 +166,7 @@ func scanNVML(o Options) nvidia {
 		top().Why = "not looked for"
 		return n
 	}
-	api, err := openInTime(o.nvml)
+	api, err := o.nvml()
 	if err != nil {
 		top().Why, top().Fix = err.Error(), "with an NVIDIA card: install its driver; in a container: start it with --gpus all"
 		if errors.Is(err, nvml.NoDriver) || errors.Is(err, nvml.NotInitialized) {
@@ -209,27 +228,6 @@ func (n *nvidia) read(o Options, cards []card, picked []int) {
 			}
 		}
 		n.status = append(n.status, st)
-	}
-}
-
-// openInTime opens the library, but does not wait for a driver that hangs.
-func openInTime(open func() (nvml.API, error)) (nvml.API, error) {
-	type opened struct {
-		api nvml.API
-		err error
-	}
-	c := make(chan opened, 1)
-	go func() {
-		api, err := open()
-		c <- opened{api, err}
-	}()
-	t := time.NewTimer(nvmlPatience)
-	defer t.Stop()
-	select {
-	case x := <-c:
-		return x.api, x.err
-	case <-t.C:
-		return nil, fmt.Errorf("NVML did not answer within %v", nvmlPatience)
 	}
 }
 

@@ -78,6 +78,9 @@ func TestSumHasTheWorstTier(t *testing.T) {
 	if g.Tier != TierB || !g.Measured() || c.Tier != TierE || c.Measured() {
 		t.Errorf("%+v %+v", g, c)
 	}
+	if s := combine([]Reading{c, g}); s.Tier != TierE || s.Measured() { // in either order
+		t.Errorf("%+v", s)
+	}
 	// The ledger bills each part at its own tier.
 	var l Ledger
 	l.Add("baseline", 0, r, 4_000_000)

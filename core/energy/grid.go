@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"unicode"
 )
 
 //go:embed griddata
@@ -16,7 +17,7 @@ var gridData embed.FS
 // Grid is where the electricity comes from, as a person says it. What is left out is
 // unknown: there is no average of the world that stands in for it.
 type Grid struct {
-	Country  string   `toml:"country,omitempty"`       // ISO 3166 code of three letters, or name
+	Country  string   `toml:"country,omitempty"`       // ISO 3166 code or name
 	Region   string   `toml:"region,omitempty"`        // cloud region: "gcp/europe-west9", or without the provider
 	GramsKWh *float64 `toml:"g_per_kwh,omitempty"`     // gCO2e per kWh, instead of the table's figure
 	PriceKWh *float64 `toml:"price_per_kwh,omitempty"` // in Currency; there is no table of prices
@@ -47,8 +48,8 @@ type Rates struct {
 // Country and Region are rows of the tables.
 type (
 	Country struct {
-		Code, Name string
-		Intensity  Intensity
+		Code, Code2, Name string // ISO 3166, three and two letters
+		Intensity         Intensity
 	}
 	Region struct {
 		Provider, Name, Place, Country string
@@ -57,7 +58,7 @@ type (
 )
 
 // Countries and Regions are the tables of carbon intensity that pare carries, see
-// griddata/README.
+// griddata/README.md; it says why the two are not to be compared.
 func Countries() []Country { return gridTables().countries }
 func Regions() []Region    { return gridTables().regions }
 
@@ -68,11 +69,12 @@ type tables struct {
 
 var gridTables = sync.OnceValue(func() (t tables) {
 	for _, r := range gridRows("countries.csv") {
-		g, year := gridNumber(r[2]), int(gridNumber(r[3]))
-		t.countries = append(t.countries, Country{r[0], r[1], Intensity{g, year, "Our World in Data"}})
+		if r[3] != "" { // empty: unknown
+			t.countries = append(t.countries, Country{r[0], r[1], r[2], Intensity{gridNumber(r[3]), int(gridNumber(r[4])), "Our World in Data"}})
+		}
 	}
 	for _, r := range gridRows("regions.csv") {
-		t.regions = append(t.regions, Region{r[0], r[1], r[2], r[3], Intensity{gridNumber(r[4]), 0, r[5]}})
+		t.regions = append(t.regions, Region{r[0], r[1], r[2], r[3], Intensity{gridNumber(r[4]), int(gridNumber(r[5])), r[6]}})
 	}
 	return t
 })
@@ -125,8 +127,8 @@ func (g Grid) Resolve() (Rates, error) {
 		return r, fmt.Errorf("grid.price_per_kwh = %g: give a price from 0 to a million", *g.PriceKWh)
 	case g.PriceKWh != nil && g.Currency == "":
 		return r, fmt.Errorf("grid.price_per_kwh = %g: say of which grid.currency", *g.PriceKWh)
-	case len(g.Currency) > 8:
-		return r, fmt.Errorf("grid.currency = %.20q: give at most 8 letters", g.Currency)
+	case len(g.Currency) > 8 || strings.ContainsFunc(g.Currency, func(r rune) bool { return !unicode.In(r, unicode.L, unicode.Sc) }):
+		return r, fmt.Errorf("grid.currency = %.20q: give up to 8 letters, like EUR", g.Currency)
 	}
 	r.PUE = math.Max(1, g.PUE)
 	country := g.Country
@@ -162,7 +164,7 @@ func (g Grid) Resolve() (Rates, error) {
 func findCountry(name string) (Country, error) {
 	near := closest{to: name}
 	for _, c := range Countries() {
-		if strings.EqualFold(c.Code, name) || strings.EqualFold(c.Name, name) {
+		if strings.EqualFold(c.Code, name) || strings.EqualFold(c.Code2, name) || strings.EqualFold(c.Name, name) {
 			return c, nil
 		}
 		near.add(c.Name, c.Code+" "+c.Name)
@@ -273,4 +275,41 @@ func (r Rates) Text() string {
 		return strings.Join(append(t, fmt.Sprintf("PUE %.4g", r.PUE)), ", ")
 	}
 	return strings.Join(append(t, "PUE 1: the machine alone"), ", ")
+}
+
+// FormatGrams prints a mass of CO2e with two digits and the tier of the joules it
+// comes from: "≈0.62 mg E".
+func FormatGrams(g float64, t Tier) string {
+	for _, u := range []struct {
+		from float64
+		name string
+	}{{1e3, "kg"}, {1, "g"}, {1e-3, "mg"}} {
+		if g >= u.from {
+			return likeJoules(TwoDigits(g/u.from)+" "+u.name, t)
+		}
+	}
+	return likeJoules(TwoDigits(g*1e6)+" µg", t)
+}
+
+// FormatMoney prints an amount with two digits and the tier of its joules.
+func FormatMoney(v float64, currency string, t Tier) string {
+	return likeJoules(TwoDigits(v)+" "+currency, t)
+}
+
+// likeJoules marks what follows from joules as they are marked themselves.
+func likeJoules(s string, t Tier) string {
+	if !t.Measured() {
+		s = "≈" + s
+	}
+	return s + " " + string(t)
+}
+
+// TwoDigits prints two significant digits of a number that is not negative, never
+// with an exponent.
+func TwoDigits(v float64) string {
+	if !(v > 0) || math.IsInf(v, 0) {
+		return "0"
+	}
+	unit := math.Pow(10, math.Floor(math.Log10(v))-1)
+	return strconv.FormatFloat(math.Round(v/unit)*unit, 'f', max(0, -int(math.Round(math.Log10(unit)))), 64)
 }

@@ -38,7 +38,8 @@ func TestGridResolve(t *testing.T) {
 		{Grid{}, -1, "PUE 1: the machine alone"},
 		{Grid{Country: "FRA"}, 56.039, "FRA 2023, 56.04 g/kWh, PUE 1: the machine alone"},
 		{Grid{Country: "france", PUE: 1.2}, 56.039, "FRA 2023, 56.04 g/kWh, PUE 1.2"},
-		{Grid{Region: "europe-west9"}, 34, "gcp/europe-west9, 34 g/kWh, PUE 1: the machine alone"},
+		{Grid{Country: "fr"}, 56.039, ""},
+		{Grid{Region: "europe-west9"}, 34, "gcp/europe-west9 2023, 34 g/kWh, PUE 1: the machine alone"},
 		{Grid{Region: "GCP/europe-west9", Country: "FRA"}, 34, ""},
 		{Grid{Region: "gcp/europe-west9", GramsKWh: ptrTo(0)}, 0, "given, 0 g/kWh, PUE 1: the machine alone"},
 		{Grid{PriceKWh: ptrTo(0.25), Currency: "EUR"}, -1, "0.25 EUR/kWh, PUE 1: the machine alone"},
@@ -79,4 +80,42 @@ func TestGridResolve(t *testing.T) {
 	if a := (Grid{Region: "x"}).At("Norway"); a.Country != "Norway" || a.Region != "" {
 		t.Errorf("%+v", a)
 	}
+}
+
+func TestTwoDigits(t *testing.T) {
+	for v, want := range map[float64]string{0: "0", 0.0451: "0.045", 9.96: "10.0", 62.4: "62", 6240: "6200", 1.26: "1.3"} {
+		if got := TwoDigits(v); got != want {
+			t.Errorf("%g = %q, want %q", v, got, want)
+		}
+	}
+}
+
+// FuzzGrid: whatever a recipe says is an error of one line or figures that print.
+func FuzzGrid(f *testing.F) {
+	f.Add("FRA", "", "EUR", 56.0, 0.25, 1.2)
+	f.Add("", "gcp/europe-west9", "", -1.0, -1.0, 0.0)
+	f.Add("Frankreich\n", "aws/us-east-1", "€", math.Inf(1), math.NaN(), math.NaN())
+	f.Fuzz(func(t *testing.T, country, region, currency string, grams, price, pue float64) {
+		g := Grid{Country: country, Region: region, Currency: currency, PUE: pue}
+		if grams >= 0 || math.IsNaN(grams) {
+			g.GramsKWh = &grams
+		}
+		if price >= 0 || math.IsNaN(price) {
+			g.PriceKWh = &price
+		}
+		r, err := g.At(region).Resolve()
+		if err != nil {
+			if s := err.Error(); strings.ContainsAny(s, "\n\r") || len(s) > 600 {
+				t.Fatalf("%q", s)
+			}
+			return
+		}
+		out := r.Text()
+		if g := r.Grams(3.6e12); g != nil {
+			out += FormatGrams(*g, TierE)
+		}
+		if strings.Contains(out, "NaN") || strings.Contains(out, "Inf") || strings.ContainsAny(out, "\n\r") {
+			t.Fatalf("%q of %+v", out, r)
+		}
+	})
 }

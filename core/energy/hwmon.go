@@ -72,7 +72,7 @@ func hwmonGPU(o Options, dir string, st *Status) (*input, error) {
 		if _, err := readValue(o.files, in.path); err != nil {
 			in.path = dir + "/power1_input"
 		}
-		in.gauge = &integrator{capW: limit} // whole watts may stand for minutes: that shows nothing
+		in.gauge = &integrator{capW: limit, stale: int64(frozenCoarse)}
 	}
 	in.read = func() (uint64, error) { return readValue(o.files, in.path) }
 	if in.value, err = in.read(); err != nil {

@@ -55,7 +55,7 @@ func TestAMDByHwmon(t *testing.T) {
 
 func TestIntelGPUByHwmon(t *testing.T) {
 	const d = hwmonRoot + "/hwmon1/"
-	f := newFake().tree(d+"name", "xe")
+	f := newFake().tree(d+"name", "xe", d+"energy2_input", "1") // of the package: a part of the card
 	f.files[d+"energy1_input"] = &file{text: func(t int64) string { return fmt.Sprintln(1<<40 + t/1000*75) }}
 	m := f.open(t)
 	g := f.window(m, 10*time.Second).Find("gpu")
@@ -130,6 +130,19 @@ func TestBattery(t *testing.T) {
 	f.tree(d+"power_now", "20000000") // preferred when there
 	f.pass(m, 100*time.Millisecond, 100*time.Millisecond)
 	wantUJ(t, "20 W", f.window(m, 20*time.Second), 400_000_000)
+	// One of two is charging: what the other gives is not what the machine takes.
+	const d2 = supplyRoot + "/BAT1/"
+	f.tree(d2+"type", "Battery", d2+"status", "Charging", d2+"power_now", "5000000")
+	o := f.options()
+	if o.Source = SourceBattery; true {
+		if _, err := Open(o); err == nil || !strings.Contains(err.Error(), "the battery is charging") {
+			t.Error(err)
+		}
+	}
+	f.tree(d2+"status", "Not charging")
+	if m := f.open(t, func(o *Options) { o.Source = SourceBattery }); m.Source() != "battery" {
+		t.Error(m.Source())
+	}
 	// Plugged in: not covered, and said.
 	f.tree(d+"status", "Charging")
 	a := f.mark(m)
@@ -137,8 +150,6 @@ func TestBattery(t *testing.T) {
 	if r := m.Between(a, f.mark(m)); r.UJ != nil || !strings.Contains(r.Note, "the mains feed the machine") {
 		t.Errorf("%+v", r)
 	}
-	o := f.options()
-	o.Source = SourceBattery
 	for _, status := range []string{"Charging", "Full", "Not charging", "Unknown"} {
 		f.tree(d+"status", status)
 		if _, err := Open(o); err == nil || !strings.Contains(err.Error(), "mains feed the machine") {

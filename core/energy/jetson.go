@@ -2,6 +2,8 @@ package energy
 
 import (
 	"fmt"
+	"math"
+	"math/bits"
 	"path"
 	"strings"
 )
@@ -22,10 +24,28 @@ func (r rail) read(files sysfs) (uint64, error) {
 		return 0, err
 	}
 	if len(r.files) == 1 {
-		return v * 1000, nil
+		return product(v, 1000), nil
 	}
 	i, err := readValue(files, r.files[1])
-	return v * i, err
+	return product(v, i), err
+}
+
+// product and total of readings; what does not fit is all ones, which no gauge
+// takes for power.
+func product(a, b uint64) uint64 {
+	hi, lo := bits.Mul64(a, b)
+	if hi > 0 {
+		return math.MaxUint64
+	}
+	return lo
+}
+
+func total(a, b uint64) uint64 {
+	sum, carry := bits.Add64(a, b, 0)
+	if carry > 0 {
+		return math.MaxUint64
+	}
+	return sum
 }
 
 // total reports whether a rail feeds the whole module, so that the others are
@@ -57,7 +77,7 @@ func (s *machineScan) findRails(o Options, auto bool) {
 			if err != nil {
 				return 0, err
 			}
-			sum += v
+			sum = total(sum, v)
 		}
 		return sum, nil
 	}
@@ -83,7 +103,7 @@ func (s *machineScan) findRails(o Options, auto bool) {
 		return
 	}
 	s.rails = &input{
-		gauge: &integrator{capW: o.MaxWatts}, label: join(names), path: use[0].files[0], tier: TierC,
+		gauge: &integrator{capW: o.MaxWatts, stale: int64(frozenCoarse)}, label: join(names), path: use[0].files[0], tier: TierC,
 		lag: int64(powerEvery), value: v, found: o.now(), read: read,
 	}
 	s.source, s.boundary = "ina3221", "the rails "+join(names)+" of the module, all processes"

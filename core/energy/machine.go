@@ -3,6 +3,8 @@ package energy
 import (
 	"errors"
 	"fmt"
+	"math"
+	"math/bits"
 	"strings"
 	"time"
 )
@@ -86,7 +88,7 @@ func (s *machineScan) findBattery(o Options) {
 	}
 	s.status = append(s.status, st)
 	s.battery = &input{
-		gauge: &integrator{capW: o.MaxWatts}, label: "battery", path: dirs[0], tier: TierC,
+		gauge: &integrator{capW: o.MaxWatts, stale: int64(frozenCoarse)}, label: "battery", path: dirs[0], tier: TierC,
 		lag: int64(batteryLag), value: v, found: o.now(), read: read,
 	}
 }
@@ -116,9 +118,13 @@ func drain(files sysfs, dirs []string) (uint64, error) {
 			if err := errors.Join(err1, err2); err != nil {
 				return 0, fmt.Errorf("no power_now, current_now or voltage_now: %s", oneLine(err))
 			}
-			p = uint64(float64(i) * float64(u) / 1e6)
+			hi, lo := bits.Mul64(i, u)
+			p = math.MaxUint64 // does not fit: no gauge takes it for power
+			if hi < 1e6 {
+				p, _ = bits.Div64(hi, lo, 1e6)
+			}
 		}
-		sum += p
+		sum = total(sum, p)
 	}
 	if !discharging {
 		return 0, fmt.Errorf("the battery is not discharging (%s): the mains feed the machine", strings.ToLower(last))
@@ -131,6 +137,9 @@ func readMagnitude(files sysfs, file string) (uint64, error) {
 	t, err := readLine(files, file)
 	if err != nil {
 		return 0, err
+	}
+	if t == "-1" { // of firmware that does not know
+		return 0, nil
 	}
 	v, err := parseMicrojoules([]byte(strings.TrimPrefix(t, "-")))
 	if err != nil {

@@ -39,7 +39,9 @@ type Options struct {
 	// by the environment variable PARE_WALL, if any. With it the figures are those of
 	// the wall, the others are parts.
 	Wall string
-	Root string // where the RAPL zones are; DefaultRoot when empty
+	// Root is where the RAPL zones are; "" takes the folder named by the environment
+	// variable PARE_RAPL, DefaultRoot without it.
+	Root string
 	// Profile turns CPU seconds into joules where no counter is read; nil takes
 	// hwprofiles.Local().
 	Profile *hwprofiles.Profile
@@ -162,6 +164,9 @@ func Open(o Options) (*Meter, error) {
 	}
 	if o.Stale <= 0 {
 		o.Stale = 5 * time.Second
+	}
+	if o.Root == "" {
+		o.Root, _ = o.env("PARE_RAPL")
 	}
 	if o.Root == "" {
 		o.Root = DefaultRoot

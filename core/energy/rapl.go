@@ -56,7 +56,7 @@ func scanRAPL(files sysfs, root string, sleep func(time.Duration)) raplScan {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		sc.why = root + " does not exist: a virtual machine, a container, or a kernel without powercap"
-		sc.fix = "on bare metal: sudo modprobe intel_rapl_msr; in a container: mount the host's /sys/devices/virtual/powercap and name it as the RAPL root"
+		sc.fix = "on bare metal: sudo modprobe intel_rapl_msr; in a container: " + containerFix
 		if runtime.GOOS != "linux" {
 			sc.why, sc.fix = root+" does not exist: RAPL is read on Linux only", ""
 		}
@@ -66,7 +66,7 @@ func scanRAPL(files sysfs, root string, sleep func(time.Duration)) raplScan {
 		return sc
 	case len(zones) == 0:
 		sc.why = root + " holds no RAPL zone"
-		sc.fix = "on bare metal: sudo modprobe intel_rapl_msr; a container may hide the zones: mount the host's /sys/devices/virtual/powercap and name it as the RAPL root"
+		sc.fix = "on bare metal: sudo modprobe intel_rapl_msr; a container may hide the zones: " + containerFix
 		return sc
 	}
 	var want []*zone // in order of preference within a key
@@ -164,6 +164,10 @@ func raplInputs(o Options, zones []*zone, found int64) ([]*input, string) {
 	}
 	return inputs, boundary + ", all processes"
 }
+
+// containerFix shows the host's zones to a container: runtimes mask them in their
+// usual place.
+const containerFix = "start it with -v /sys/devices/virtual/powercap:/powercap:ro -e PARE_RAPL=/powercap"
 
 func firstTrouble(zones []*zone) string {
 	for _, z := range zones {

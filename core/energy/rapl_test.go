@@ -36,11 +36,18 @@ func TestRAPLWhichZonesCount(t *testing.T) {
 	for _, c := range []struct {
 		name     string
 		zones    []rz
-		watts    int64
+		watts    float64
 		boundary string
 	}{
 		{"one package", []rz{pkg0}, 40, "CPU package, all processes"},
 		{"parts and platform are not added", []rz{pkg0, core0, unc0, psys}, 40, "CPU package, all processes"},
+		{"codecarbon PR #950, a Core Ultra 7 265H", []rz{
+			{dir: "intel-rapl:0", name: "package-0", max: 262_143_328_850, start: 1, watts: 3.78},
+			{dir: "intel-rapl:0:0", name: "core", max: 262_143_328_850, start: 2, watts: 0.84},
+			{dir: "intel-rapl:0:1", name: "uncore", max: 262_143_328_850, start: 3, watts: 0.21},
+			{dir: "intel-rapl:1", name: "psys", max: 262_143_328_850, start: 4, watts: 9.61},
+			{dir: "intel-rapl-mmio:0", name: "package-0", max: 262_143_328_850, start: 5, watts: 3.78},
+		}, 3.78, "CPU package, all processes"}, // not 14.44 W, nor 18.22
 		{"memory is added", []rz{pkg0, core0, dram0}, 43, "CPU package and memory, all processes"},
 		{"two packages with memory", []rz{pkg0, dram0, pkg1, dram1, psys}, 97, "2 CPU packages and memory, all processes"},
 		{"the twin in memory-mapped registers counts once", []rz{pkg0, mmio0}, 40, "CPU package, all processes"},
@@ -69,7 +76,7 @@ func TestRAPLWhichZonesCount(t *testing.T) {
 			f := newFake().add(c.zones...)
 			m := f.open(t)
 			r := tenSeconds(t, f, m)
-			wantUJ(t, "10 s", r, c.watts*10_000_000)
+			wantUJ(t, "10 s", r, int64(c.watts*10_000_000))
 			if r.Tier != TierB || !r.Measured() || r.Source != "rapl" || r.Boundary != c.boundary || r.Coverage != 1 || r.Band != 0 {
 				t.Errorf("%+v", r)
 			}
@@ -80,6 +87,23 @@ func TestRAPLWhichZonesCount(t *testing.T) {
 				t.Errorf("the path people know: %+v", row(t, m, "rapl dram"))
 			}
 		})
+	}
+}
+
+// zeus#146, scaphandre#351: in a container the zones lie where they were mounted. What
+// the fix says to do is what works.
+func TestRAPLInAContainer(t *testing.T) {
+	f := newFake()
+	if s := row(t, f.open(t), "rapl"); !strings.Contains(s.Fix, "-v /sys/devices/virtual/powercap:/powercap:ro -e PARE_RAPL=/powercap") {
+		t.Errorf("%+v", s)
+	}
+	const d = "/powercap/intel-rapl/intel-rapl:0/"
+	f.tree(d+"name", "package-0", d+"max_energy_range_uj", "262143328850")
+	f.files[d+"energy_uj"] = &file{text: func(t int64) string { return itoa(pkg0.at(t)) }}
+	m := f.open(t, func(o *Options) { o.env = environ("PARE_RAPL", "/powercap") })
+	wantUJ(t, "10 s", tenSeconds(t, f, m), 400_000_000)
+	if s := row(t, m, "rapl package-0"); s.Path != d+"energy_uj" {
+		t.Errorf("%+v", s)
 	}
 }
 

@@ -88,6 +88,7 @@ func startSampler(o Options, boundary string, inputs []*input) *sampler {
 	at := s.now()
 	for _, in := range inputs {
 		in.anchor(in.value, in.found)
+		in.good = in.found
 		at = min(at, in.found)
 		s.longest = min(s.longest, int64(in.every()))
 		s.lag = max(s.lag, in.lag)
@@ -155,7 +156,10 @@ func (s *sampler) sample() {
 	s.mu.Lock()
 	for i, in := range s.inputs {
 		if in.lost = in.err; in.err == nil {
-			in.feed(in.value, p.at)
+			was := in.total().rejected
+			if in.feed(in.value, p.at); in.total().rejected == was {
+				in.good = p.at
+			}
 		}
 		t := in.total()
 		p.add(t)

@@ -3,6 +3,7 @@ package energy
 import (
 	"fmt"
 	"math"
+	"slices"
 	"sort"
 	"time"
 )
@@ -15,6 +16,8 @@ const (
 	// wallHold is by how many of its periods a file that is still being written may
 	// lag behind a window's end: the last power is held for that long.
 	wallHold = 2
+	// wallMost is what no outlet, nor the feed of a row of racks, delivers, W.
+	wallMost = 1e6
 )
 
 // WallLog is what a wall meter measured: cumulative energy at moments.
@@ -22,6 +25,7 @@ type WallLog struct {
 	at   []int64 // UTC, ns since 1970, increasing
 	uj   []int64 // µJ since the first row
 	hole []bool  // hole[i]: nothing is known between row i-1 and row i
+	bad  []int64 // times of rows that were thrown away as impossible, increasing
 
 	period int64 // ns, the median distance of two rows
 	kind   string
@@ -33,6 +37,7 @@ func (w *WallLog) finish() {
 	for i := 1; i < len(w.at); i++ {
 		gaps = append(gaps, w.at[i]-w.at[i-1])
 	}
+	slices.Sort(w.bad)
 	sort.Slice(gaps, func(i, j int) bool { return gaps[i] < gaps[j] })
 	w.period = gaps[len(gaps)/2]
 	for i := 1; i < len(w.at); i++ {
@@ -70,7 +75,7 @@ func (w *WallLog) Between(from, to time.Time) Reading {
 	ea, sa := w.energy(a)
 	eb, sb := w.energy(b)
 	uj := eb - ea
-	r.UJ, r.Tier, r.Coverage = &uj, TierA, 1
+	r.UJ, r.Tier, r.Coverage, r.Rejected = &uj, TierA, 1, upTo(w.bad, b)-upTo(w.bad, a)
 	if uj > 0 {
 		r.Band = 100 * (sa + sb) / float64(uj)
 	}
@@ -81,8 +86,11 @@ func (w *WallLog) Between(from, to time.Time) Reading {
 }
 
 // row is the last one at or before t; 0 when there is none.
-func (w *WallLog) row(t int64) int {
-	return max(0, sort.Search(len(w.at), func(i int) bool { return w.at[i] > t })-1)
+func (w *WallLog) row(t int64) int { return max(0, upTo(w.at, t)-1) }
+
+// upTo is how many of the increasing times are at or before t.
+func upTo(times []int64, t int64) int {
+	return sort.Search(len(times), func(i int) bool { return times[i] > t })
 }
 
 // energy at t by a straight line between rows, and how much that may be off.

@@ -24,9 +24,14 @@ var (
 // moment. One column tells the time (timestamp: RFC 3339 with its zone, or
 // seconds or milliseconds since 1970), one the watts or the joules counted so
 // far; others are left alone. Times must increase. Watts are joined by straight
-// lines. A joules column that falls was reset: nothing is known across that row.
+// lines, and those above 1 MW are left out, as are the all-ones of a plug that
+// knows nothing. A joules column that falls was reset, one that rises by more is
+// broken: nothing is known across that row.
 // The last line may be cut off: another program may be writing it.
 func ReadWall(path string) (*WallLog, error) {
+	if st, err := os.Stat(path); err == nil && !st.Mode().IsRegular() { // a pipe would be waited for
+		return nil, fmt.Errorf("wall meter: %s is no regular file", path)
+	}
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("wall meter: %w", err)
@@ -74,8 +79,12 @@ func parseWall(data []byte) (*WallLog, error) {
 			return nil, fmt.Errorf("line %d: %w", line, err)
 		}
 		v, err := strconv.ParseFloat(strings.TrimSpace(rec[value]), 64)
-		if err != nil || !(v >= 0 && v < 1e12) {
+		if err != nil || !(v >= 0) || math.IsInf(v, 0) {
 			return nil, fmt.Errorf("line %d: %q is no number of %s", line, rec[value], w.kind)
+		}
+		if !joules && v > wallMost {
+			w.bad = append(w.bad, t)
+			continue
 		}
 		if err := w.append(t, v, last, joules); err != nil {
 			return nil, fmt.Errorf("line %d: %w", line, err)
@@ -102,7 +111,11 @@ func (w *WallLog) append(t int64, v, last float64, joules bool) error {
 	}
 	d, hole := (v+last)/2*float64(dt)/1e3, false // W·ns = 10⁻³ µJ
 	if joules {
-		d, hole = (v-last)*1e6, v < last
+		d = (v - last) * 1e6
+		most := d > wallMost*float64(dt)/1e3
+		if hole = most || d < 0; most {
+			w.bad = append(w.bad, t)
+		}
 	}
 	if hole {
 		d = 0

@@ -1,6 +1,7 @@
 package energy
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"sync"
@@ -16,7 +17,19 @@ type wallPart struct {
 	mu    sync.Mutex
 	log   *WallLog
 	size  int64
-	fault string // why the newest version of the file was not taken
+	fault string        // why the newest version of the file was not taken
+	under chan wallRead // a reading under way
+}
+
+// wallPatience is how long a window waits for the file: reading days of rows takes
+// a while. A file system that hangs costs that once.
+var wallPatience = 2 * time.Second
+
+// wallRead is the outcome of reading the file; without a log it has not changed.
+type wallRead struct {
+	log  *WallLog
+	size int64
+	err  error
 }
 
 // openWall opens the file that Options.Wall or PARE_WALL names.
@@ -44,18 +57,51 @@ func fileSize(path string) (int64, error) {
 	return st.Size(), nil
 }
 
-// reload reads the file again when its size has changed.
+// reload reads the file again when its size has changed. One that does not answer
+// is waited for once; what comes late is taken by a later call.
 func (w *wallPart) reload() error {
+	patience := time.Duration(0)
+	if w.under == nil {
+		patience, w.under = wallPatience, make(chan wallRead, 1)
+		go w.readAside(w.under, w.size, w.log != nil)
+	}
+	x, ok := within(patience, w.under)
+	if !ok {
+		return fmt.Errorf("wall meter %s: the file does not answer", w.path)
+	}
+	w.under = nil
+	if x.log != nil {
+		w.log, w.size = x.log, x.size
+	}
+	return x.err
+}
+
+// within waits for an answer for so long; false when it does not come.
+func within[T any](patience time.Duration, answer <-chan T) (T, bool) {
+	select {
+	case x := <-answer: // it may be there already, however short the patience
+		return x, true
+	default:
+	}
+	t := time.NewTimer(patience)
+	defer t.Stop()
+	select {
+	case x := <-answer:
+		return x, true
+	case <-t.C:
+		var none T
+		return none, false
+	}
+}
+
+func (w *wallPart) readAside(to chan<- wallRead, was int64, have bool) {
 	size, err := w.stat(w.path)
-	if err == nil && size == w.size && w.log != nil {
-		return nil
+	if err == nil && size == was && have {
+		to <- wallRead{}
+		return
 	}
 	log, err := ReadWall(w.path)
-	if err != nil {
-		return err
-	}
-	w.log, w.size = log, size
-	return nil
+	to <- wallRead{log, size, err}
 }
 
 // between is the reading from one time of the meter's clock (ns) to another.

@@ -2,8 +2,23 @@ package event
 
 import "fmt"
 
+// Budget is what the run has spent of a limit of its recipe, at the end of an epoch.
+// Of several limits it is the one that is spent furthest.
+type Budget struct {
+	Stage  Stage   `json:"stage"`
+	Step   int64   `json:"step"`
+	Key    string  `json:"key"` // in the recipe: budget.joules
+	Unit   string  `json:"unit"`
+	Limit  float64 `json:"limit"`
+	Spent  float64 `json:"spent"`
+	Finish float64 `json:"finish"` // expected when all epochs are done, each like the last one
+	Action string  `json:"action"` // warn | stop | target
+	Tier   string  `json:"tier,omitempty"`
+	Band   float64 `json:"band,omitempty"` // ± %
+}
+
 // Amount prints an amount in the budget's unit: "12.4 J".
-func (b Budget) Amount(v float64) string { return fmt.Sprintf("%.4g %s", v, b.Unit) }
+func (b Budget) Amount(v float64) string { return fmt.Sprintf("%.3g %s", v, b.Unit) }
 
 // Mark is how the joules behind the amount are known: " E ±70 %". Wall time has
 // none.
@@ -19,5 +34,5 @@ func (b Budget) Mark() string {
 
 // Text is one line: "6.2 J E of 50 J, about 48 J at the end".
 func (b Budget) Text() string {
-	return fmt.Sprintf("%s%s of %s, about %s at the end if all goes on like the last epoch", b.Amount(b.Spent), b.Mark(), b.Amount(b.Limit), b.Amount(b.Finish))
+	return fmt.Sprintf("%s%s of %s, about %s at the end if all epochs are like the last", b.Amount(b.Spent), b.Mark(), b.Amount(b.Limit), b.Amount(b.Finish))
 }

@@ -60,47 +60,6 @@ type Started struct {
 	Grid     *Grid  `json:"grid,omitempty"` // nil: nobody said where the electricity comes from
 }
 
-// Grid is what a kWh of the run's electricity emits and costs. Amounts are of the
-// facility: joules times PUE.
-type Grid struct {
-	Country  string   `json:"country,omitempty"` // ISO code
-	Name     string   `json:"country_name,omitempty"`
-	Provider string   `json:"provider,omitempty"` // cloud
-	Region   string   `json:"region,omitempty"`
-	Grams    *float64 `json:"g_per_kwh,omitempty"` // CO2e
-	Year     int      `json:"year,omitempty"`      // of Grams
-	Source   string   `json:"source,omitempty"`    // of Grams
-	Price    *float64 `json:"price_per_kwh,omitempty"`
-	Currency string   `json:"currency,omitempty"`
-	PUE      float64  `json:"pue"`
-	Text     string   `json:"text"` // all of it in a few words
-}
-
-// Emitted and Cost are what an amount of energy comes to, in g CO2e and in Currency;
-// nil where it or the rate is unknown.
-func (g *Grid) Emitted(j Joules) *float64 {
-	if g == nil {
-		return nil
-	}
-	return g.amount(j, g.Grams)
-}
-
-// Cost is in Currency.
-func (g *Grid) Cost(j Joules) *float64 {
-	if g == nil {
-		return nil
-	}
-	return g.amount(j, g.Price)
-}
-
-func (g *Grid) amount(j Joules, rate *float64) *float64 {
-	if j.UJ == nil || rate == nil {
-		return nil
-	}
-	v := float64(*j.UJ) / 3.6e12 * max(1, g.PUE) * *rate
-	return &v
-}
-
 // Layer describes one layer that holds weights.
 type Layer struct {
 	Name     string `json:"name"`
@@ -372,21 +331,8 @@ type LastPoints struct {
 	Points []float64 `json:"points"` // 1, 2, 3
 	Share  []float64 `json:"share"`  // of the stage's training energy, 0…1; −1 unknown
 	Text   string    `json:"text"`
-}
-
-// Budget is what the run has spent of a limit of its recipe, at the end of an epoch.
-// Of several limits it is the one that is spent furthest.
-type Budget struct {
-	Stage  Stage   `json:"stage"`
-	Step   int64   `json:"step"`
-	Key    string  `json:"key"` // in the recipe: budget.joules
-	Unit   string  `json:"unit"`
-	Limit  float64 `json:"limit"`
-	Spent  float64 `json:"spent"`
-	Finish float64 `json:"finish"` // expected when all epochs are done, each like the last one
-	Action string  `json:"action"` // warn | stop | target
-	Tier   string  `json:"tier,omitempty"`
-	Band   float64 `json:"band,omitempty"` // ± %
+	Live   bool      `json:"live,omitempty"`   // the baseline goes on
+	Advice string    `json:"advice,omitempty"` // to stop; of a live one only
 }
 
 // Warning is something the person should know; Fix says what can be done.

@@ -65,7 +65,9 @@ func New(s *sessions.Session) (*Run, error) {
 	alive := func() bool { _, ok := s.Alive(); return ok }
 	r := &Run{s: s, tail: t, alive: alive, uj: map[series]int64{}, acc: map[string]float64{}}
 	if c, err := s.Recipe(); err == nil {
-		r.budget = c.Budget.Joules
+		if r.budget = c.Budget.Joules; r.budget == 0 {
+			r.budget = 3.6e6 * c.Budget.KWh
+		}
 	}
 	if err := r.Update(); err != nil {
 		t.Close() //nolint:errcheck // only read from
@@ -137,7 +139,9 @@ func (r *Run) apply(e event.Event) {
 		r.zeros = &b.Zeros
 	case *event.Decision:
 		if c, err := core.ParseRecipe([]byte(b.Text)); b.Cmd == core.CmdConfigure && err == nil {
-			r.budget = c.Budget.Joules
+			if r.budget = c.Budget.Joules; r.budget == 0 {
+				r.budget = 3.6e6 * c.Budget.KWh
+			}
 		}
 	case *event.Started, *event.StageChange, *event.Resumed, *event.Paused:
 		r.power = nil

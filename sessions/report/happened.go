@@ -89,7 +89,13 @@ func decision(d event.Decision) string {
 	case "target":
 		text = "target set to " + percent(d.Value) + " zeros"
 	case "settle":
-		text = "target lowered to the " + percent(d.Value) + " zeros reached: " + d.Text
+		text = "the baseline was ended early"
+		if d.Stage == event.Sparsify {
+			text = "target lowered to the " + percent(d.Value) + " zeros reached"
+		}
+		if d.Text != "" {
+			text += ": " + d.Text
+		}
 	case "rollback":
 		text = "rolled back to checkpoint " + or(d.Text, none)
 	case "configure":

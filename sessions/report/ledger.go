@@ -31,7 +31,11 @@ func newLedger(st *event.State) ledger {
 	l, head := st.Ledger, ""
 	switch {
 	case l != nil:
-		head = fmt.Sprintf("Dense against pared, measured in %s in turn on the same machine; batch %d.", plural(l.Rounds, "alternation"), l.Batch)
+		how := "measured"
+		if known(l.Now.StepEnergy) && !energy.Tier(l.Now.StepEnergy.Tier).Measured() {
+			how = "timed" // the joules below are an estimate
+		}
+		head = fmt.Sprintf("Dense against pared, %s in %s in turn on the same machine; batch %d.", how, plural(l.Rounds, "alternation"), l.Batch)
 	case st.Predicted != nil:
 		l = st.Predicted
 		head = fmt.Sprintf("Predicted in stage 2 for %s, from counted work; nothing of this has been run.", or(l.Hardware, "this machine"))

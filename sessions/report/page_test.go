@@ -298,6 +298,32 @@ func TestEstimate(t *testing.T) {
 			t.Errorf("%q is not on the page", want)
 		}
 	}
+	for _, line := range strings.Split(text, "\n") {
+		if strings.Contains(strings.ReplaceAll(line, "not measured", ""), "measured") {
+			t.Errorf("on a page of tier E: %q", line)
+		}
+	}
+}
+
+// TestSpent: grams and money stand on the page with the tier of their joules; without
+// a grid nothing is said of them.
+func TestSpent(t *testing.T) {
+	s := whole("B", 0)
+	if l := spent(&s.st); l != nil {
+		t.Errorf("%q", l)
+	}
+	g, p := 56.0, 0.25
+	s.st.Started.Grid = &event.Grid{Grams: &g, Price: &p, Currency: "EUR", PUE: 1, Text: "FRA 2023, 56 g/kWh", Source: "Our World in Data"}
+	s.st.Budget = &event.Budget{Unit: "J", Limit: 100, Spent: 81.5, Tier: "B"}
+	text, err := wellFormed(render(t, &s.st, recipe))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"g B of CO2e and 0.0", "EUR B (FRA 2023, 56 g/kWh; Our World in Data).", "Of the budget of 100 J, 81.5 J B were spent"} {
+		if !strings.Contains(strings.ReplaceAll(text, "\u00a0", " "), want) {
+			t.Errorf("%q is not on the page", want)
+		}
+	}
 }
 
 type failing struct{}

@@ -24,6 +24,7 @@ type view struct {
 	Charts  charts
 	Stages  []stageRow
 	Total   *stageRow
+	Spent   []string // what the bills come to: CO2e, money, the budget
 	Layers  layers
 	Classes classes
 	Exports []exportRow
@@ -72,6 +73,7 @@ func newView(st *event.State, recipe string) *view {
 		v.Dates = when(st.Begun)
 	}
 	v.Stages, v.Total = stages(st)
+	v.Spent = spent(st)
 	v.Lead = newLead(st)
 	v.Ledger = newLedger(st)
 	v.Tiles = tiles(st)

@@ -6,36 +6,28 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"regexp"
 
 	"github.com/spf13/cobra"
 
 	"pare/core/energy"
 )
 
-var iso3 = regexp.MustCompile(`^[A-Z]{3}$`)
-
 func (e *env) emissions() *cobra.Command {
-	var out, country string
-	var grams, pue float64
+	var out string
+	var g gridFlags
 	c := &cobra.Command{
 		Use: "emissions [SESSION]", Short: "a run's bill as an emissions.csv (the latest by default)", Args: takes(0, 1),
 		Long: `emissions writes what a run spent, one row a stage, with CodeCarbon's columns in
 their order and units (kWh, kg CO2eq, W, s), so that its dashboards read the file,
 and then ours: source, quality (the tier), boundary, coverage, uncertainty_pct,
 stage, epoch. What is not known is an empty field. Tier E is an estimate: its rows
-carry the E and the band. Emissions need the grid's carbon intensity: --intensity.`,
+carry the E and the band. Emissions need to know the grid: the recipe's [grid],
+--grid (` + "`pare energy carbon`" + ` lists them) or --intensity.`,
 		Example: `  pare energy emissions
-  pare energy emissions 7f3a --intensity 56 --country FRA -o emissions.csv`,
+  pare energy emissions 7f3a --grid FRA --pue 1.2 -o emissions.csv`,
 		RunE: func(c *cobra.Command, args []string) error {
-			given := c.Flags().Changed
-			switch {
-			case given("intensity") && !(grams >= 0 && grams <= 1e4):
-				return usagef("--intensity %g: give gCO2e per kWh from 0 to 10000", grams)
-			case !(pue >= 1 && pue <= 10):
-				return usagef("--pue %g: give facility energy over IT energy, from 1 to 10", pue)
-			case given("country") && !iso3.MatchString(country):
-				return usagef("--country %q: give three capital letters, like FRA", country)
+			if _, _, err := g.over(c, energy.Grid{}); err != nil {
+				return err
 			}
 			s, err := e.find(args)
 			if err != nil {
@@ -48,11 +40,12 @@ carry the E and the band. Emissions need the grid's carbon intensity: --intensit
 			if len(rows) == 0 {
 				return fmt.Errorf("session %s has no bill yet", s.ID)
 			}
+			_, rates, err := g.of(c, s)
+			if err != nil {
+				return err
+			}
 			for i := range rows {
-				rows[i].PUE, rows[i].CountryISO = pue, country
-				if given("intensity") {
-					rows[i].GramsKWh = &grams
-				}
+				rows[i].Rates = rates
 			}
 			if out == "-" {
 				return energy.WriteEmissions(e.out, rows)
@@ -76,15 +69,17 @@ carry the E and the band. Emissions need the grid's carbon intensity: --intensit
 			if tier.Known() {
 				what = fmt.Sprintf("tier %s: %s", tier, tier.Meaning())
 			}
-			fmt.Fprintf(e.out, "wrote %s (%s, %s)\n", out, count(len(rows), "row"), what)
+			co2 := "no emissions: the grid is not known"
+			if in := rates.Intensity; in != nil {
+				co2 = "emissions by " + rates.Text() + " (" + in.Source + ")"
+			}
+			fmt.Fprintf(e.out, "wrote %s (%s, %s; %s)\n", out, count(len(rows), "row"), what, co2)
 			return nil
 		},
 	}
 	f := c.Flags()
 	f.StringVarP(&out, "out", "o", "", "file to write (SESSION.emissions.csv), - for the standard output")
-	f.Float64Var(&grams, "intensity", 0, "carbon intensity of the grid in gCO2e per `kWh`")
-	f.Float64Var(&pue, "pue", 1, "facility energy over IT energy; energies in the file are times this")
-	f.StringVar(&country, "country", "", "ISO code of the country, three `letters`")
+	g.add(c)
 	return c
 }
 

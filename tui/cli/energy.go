@@ -15,10 +15,10 @@ func (e *env) energyCmd() *cobra.Command {
 	c := &cobra.Command{
 		Use: "energy", Short: "last points of a training log; a run's energy as a file or as metrics", Args: takes(0, 0),
 		RunE: func(*cobra.Command, []string) error {
-			return usagef("say which: pare energy last-points FILE.csv, or pare energy emissions, log, gpai or metrics [SESSION]")
+			return usagef("say which: pare energy last-points FILE.csv, pare energy carbon, or pare energy emissions, log, gpai or metrics [SESSION]")
 		},
 	}
-	c.AddCommand(e.lastPoints(), e.emissions(), e.energyLog(), e.gpai(), e.metrics())
+	c.AddCommand(e.lastPoints(), e.emissions(), e.energyLog(), e.gpai(), e.metrics(), e.carbon())
 	return c
 }
 

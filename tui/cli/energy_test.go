@@ -92,11 +92,11 @@ func TestEmissionsMistakes(t *testing.T) {
 		t.Fatal(err)
 	}
 	for want, args := range map[string][]string{
-		"--pue 0.5: give":        {"--pue", "0.5"},
-		"--intensity -3: give":   {"--intensity", "-3"},
-		"--country \"fr\": give": {"--country", "fr"},
-		"has no bill yet":        nil,
-		"nosuch":                 {"nosuch"},
+		"--pue 0.5: give":       {"--pue", "0.5"},
+		"--intensity -3: give":  {"--intensity", "-3"},
+		"grid.country = \"xx\"": {"--grid", "xx"},
+		"has no bill yet":       nil,
+		"nosuch":                {"nosuch"},
 	} {
 		code, out, errs := call(t, append([]string{"energy", "emissions", "--sessions", root}, args...)...)
 		if code == 0 || out != "" || !strings.Contains(errs, want) || strings.Count(errs, "\n") != 1 {

@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"regexp"
-	"strconv"
 
 	"github.com/spf13/cobra"
 
@@ -16,53 +14,28 @@ import (
 	"pare/sessions/report"
 )
 
-var pricePerKWh = regexp.MustCompile(`^(\d+(?:\.\d+)?) ?([A-Z]{3})$`)
-
-// grid is what a run cannot know of its electricity.
-type grid struct {
-	grams, pue float64
-	year       int
-	price      string
-}
-
-// fill checks the flags that were given and puts them into every line.
-func (g *grid) fill(given func(string) bool, lines []energy.LogLine) error {
-	var amount float64
-	var currency string
-	switch m := pricePerKWh.FindStringSubmatch(g.price); {
-	case given("intensity") && !(g.grams >= 0 && g.grams <= 1e4):
-		return usagef("--intensity %g: give gCO2e per kWh from 0 to 10000", g.grams)
-	case given("year") && (!given("intensity") || g.year < 1990 || g.year > 2200):
-		return usagef("--year %d: give the year of the figure of --intensity, which goes with it", g.year)
-	case given("pue") && !(g.pue >= 1 && g.pue <= 10):
-		return usagef("--pue %g: give facility energy over IT energy, from 1 to 10", g.pue)
-	case given("price") && m == nil:
-		return usagef("--price %q: give the price of a kWh with its currency, like 0.21EUR", g.price)
-	case given("price"):
-		amount, _ = strconv.ParseFloat(m[1], 64) // digits and a point: it is a number
-		currency = m[2]
-	}
+// price puts into every line what a kWh emits and costs, as far as anybody said so.
+func price(lines []energy.LogLine, g energy.Grid, r energy.Rates) {
 	for i := range lines {
 		l := &lines[i]
-		if given("intensity") {
-			l.GramsKWh = &g.grams
+		if in := r.Intensity; in != nil {
+			l.GramsKWh = &in.Grams
+			if in.Year > 0 {
+				l.GridYear = &in.Year
+			}
 		}
-		if given("year") {
-			l.GridYear = &g.year
+		if g.PUE != 0 {
+			l.PUE = &r.PUE
 		}
-		if given("pue") {
-			l.PUE = &g.pue
-		}
-		if given("price") {
-			l.Price, l.Currency = &amount, &currency
+		if r.PriceKWh != nil {
+			l.Price, l.Currency = r.PriceKWh, &r.Currency
 		}
 	}
-	return nil
 }
 
 func (e *env) energyLog() *cobra.Command {
 	var out, verify string
-	var g grid
+	var g gridFlags
 	c := &cobra.Command{
 		Use: "log [SESSION]", Short: "a run's bill as JSON lines in a hash chain (the latest by default)", Args: takes(0, 1),
 		Long: `log writes what a run spent, one JSON object a window: every epoch of a training
@@ -75,7 +48,7 @@ without the newline; the first that of the session's name. --verify FILE finds t
 first line that does not fit. Only the hash of the last line, kept elsewhere, also
 shows a change of that line or lines missing at the end: both commands print it.`,
 		Example: `  pare energy log
-  pare energy log 7f3a --intensity 56 --year 2025 --pue 1.2 --price 0.21EUR -o run.jsonl
+  pare energy log 7f3a --grid FRA --pue 1.2 --price 0.21EUR -o run.jsonl
   pare energy log --verify run.jsonl`,
 		RunE: func(c *cobra.Command, args []string) error {
 			given := c.Flags().Changed
@@ -85,7 +58,7 @@ shows a change of that line or lines missing at the end: both commands print it.
 				}
 				return e.verifyLog(verify)
 			}
-			if err := g.fill(given, nil); err != nil {
+			if _, _, err := g.over(c, energy.Grid{}); err != nil {
 				return err
 			}
 			s, err := e.find(args)
@@ -99,9 +72,11 @@ shows a change of that line or lines missing at the end: both commands print it.
 			if len(lines) == 0 {
 				return fmt.Errorf("session %s has no bill yet", s.ID)
 			}
-			if err := g.fill(given, lines); err != nil {
+			grid, rates, err := g.of(c, s)
+			if err != nil {
 				return err
 			}
+			price(lines, grid, rates)
 			last := ""
 			write := func(w io.Writer) error {
 				l := energy.NewLogWriter(w, s.ID)
@@ -132,10 +107,7 @@ shows a change of that line or lines missing at the end: both commands print it.
 	f := c.Flags()
 	f.StringVarP(&out, "out", "o", "", "file to write (SESSION.energy.jsonl), - for the standard output")
 	f.StringVar(&verify, "verify", "", "check the chain of this `FILE` instead")
-	f.Float64Var(&g.grams, "intensity", 0, "carbon intensity of the grid in gCO2e per `kWh`")
-	f.IntVar(&g.year, "year", 0, "year of the intensity's figure")
-	f.Float64Var(&g.pue, "pue", 1, "facility energy over IT energy (null unless given)")
-	f.StringVar(&g.price, "price", "", "price of a kWh with its currency, like `0.21EUR`")
+	g.add(c)
 	return c
 }
 

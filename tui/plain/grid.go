@@ -12,32 +12,13 @@ import (
 // their tier.
 func Grid(g *event.Grid, j event.Joules) []Row {
 	var rows []Row
-	how := func(v string) string {
-		if !energy.Tier(j.Tier).Measured() {
-			v = "≈" + v
-		}
-		return v + " " + j.Tier
-	}
 	if c := g.Emitted(j); c != nil {
-		rows = append(rows, Row{Name: "CO2e this run", Now: how(grams(*c))})
+		rows = append(rows, Row{Name: "CO2e this run", Now: energy.FormatGrams(*c, energy.Tier(j.Tier))})
 	}
 	if c := g.Cost(j); c != nil {
-		rows = append(rows, Row{Name: "cost this run", Now: how(fmt.Sprintf("%.2g %s", *c, g.Currency))})
+		rows = append(rows, Row{Name: "cost this run", Now: energy.FormatMoney(*c, g.Currency, energy.Tier(j.Tier))})
 	}
 	return rows
-}
-
-// grams prints a mass with two digits.
-func grams(g float64) string {
-	switch {
-	case g >= 1000:
-		return fmt.Sprintf("%.2g kg", g/1000)
-	case g >= 1 || g == 0:
-		return fmt.Sprintf("%.2g g", g)
-	case g >= 1e-3:
-		return fmt.Sprintf("%.2g mg", g*1e3)
-	}
-	return fmt.Sprintf("%.2g µg", g*1e6)
 }
 
 // Spent is the bill of the whole run so far.
@@ -79,13 +60,13 @@ func BreakEven(st *event.State) string {
 
 // about is a number with two digits.
 func about(n float64) string {
-	switch {
-	case n >= 1e9:
-		return fmt.Sprintf("%.2g billion", n/1e9)
-	case n >= 1e6:
-		return fmt.Sprintf("%.2g million", n/1e6)
-	case n >= 1e4:
-		return fmt.Sprintf("%.0f thousand", n/1e3)
+	for _, u := range []struct {
+		from, unit float64
+		name       string
+	}{{1e9, 1e9, " billion"}, {1e6, 1e6, " million"}, {1e4, 1e3, " thousand"}} {
+		if n >= u.from {
+			return energy.TwoDigits(n/u.unit) + u.name
+		}
 	}
-	return fmt.Sprintf("%.2g", n)
+	return energy.TwoDigits(n)
 }

@@ -54,8 +54,17 @@ func Line(e event.Event, st *event.State) string {
 	case *event.Decision:
 		return fmt.Sprintf("  decision at step %d by %s: %s", b.Step, b.By, decided(b, st))
 	case *event.Budget:
+		if b.Spent < b.Limit/2 && b.Finish <= b.Limit { // no news
+			return ""
+		}
 		return "  budget: " + b.Text()
 	case *event.LastPoints:
+		switch {
+		case b.Advice != "":
+			return "  advice: " + b.Advice
+		case b.Live: // said again when the baseline is done
+			return ""
+		}
 		return "  " + b.Text
 	case *event.Verdict:
 		return "  " + b.Text
@@ -95,6 +104,8 @@ func decided(b *event.Decision, st *event.State) string {
 	switch {
 	case b.Cmd == core.CmdTarget:
 		return fmt.Sprintf("target %.1f %% zeros", 100*b.Value)
+	case b.Cmd == core.CmdSettle && b.Stage == event.Baseline:
+		return "ended here, taken as the baseline"
 	case b.Cmd == core.CmdSettle:
 		return fmt.Sprintf("target lowered to the %.1f %% zeros reached", 100*b.Value)
 	case b.Cmd == core.CmdConfigure:

@@ -70,3 +70,32 @@ func TestCheckpointWithoutAccuracy(t *testing.T) {
 		t.Error(l)
 	}
 }
+
+// TestMeterIsNamed: the source, its tier and why there is none better stand in the
+// first lines of a run (codecarbon#304 and others: a guess that nobody was told of).
+func TestMeterIsNamed(t *testing.T) {
+	l := fold(&event.Started{Meter: "profile generic-x86-cpu", Tier: "E", MeterWhy: "permission denied on energy_uj; fix: sudo chmod a+r F"})
+	if !strings.Contains(l, "energy: profile only, estimated, tier E (profile generic-x86-cpu); permission denied on energy_uj; fix: sudo chmod a+r F") {
+		t.Error(l)
+	}
+	if l := fold(&event.Warning{Text: "the energy source rapl package-0 was lost", Fix: "see `pare doctor`"}); !strings.Contains(l, "warning: the energy source rapl package-0 was lost") {
+		t.Error(l)
+	}
+}
+
+// TestEstimatedJoules: joules of tier E stand with their letter and band, their
+// saving as one of CPU time, and the word measured nowhere.
+func TestEstimatedJoules(t *testing.T) {
+	side := func(us float64, tier string) event.Side {
+		uj := int64(us * 6)
+		return event.Side{StepCPUUS: us, StepEnergy: event.Joules{UJ: &uj, Tier: tier, Band: 40}, InferUS: us, InferEnergy: event.Joules{UJ: &uj, Tier: tier, Band: 40}}
+	}
+	for _, tier := range []string{"B", "E"} {
+		st := event.State{Ledger: &event.Ledger{Rounds: 5, Dense: side(2000, tier), Now: side(500, tier)}}
+		text := Ledger(&st)
+		estimated := strings.Contains(text, "≈12 mJ E ±40 %") && strings.Count(text, "−75 % (as CPU time: busy power taken as constant)") == 2
+		if estimated != (tier == "E") || strings.Contains(text, "measured") {
+			t.Errorf("tier %s:\n%s", tier, text)
+		}
+	}
+}

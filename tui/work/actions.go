@@ -107,6 +107,25 @@ func (d *desk) stop() []effect {
 	return []effect{d.send(core.Command{Cmd: core.CmdStop})}
 }
 
+func (d *desk) canEnd() string {
+	if w := d.notRunning(); w != "" {
+		return w
+	}
+	switch s, _ := d.run.status(); {
+	case s != statusRunning:
+		return "nothing is training"
+	case d.run.st.Stage != event.Baseline && d.run.st.Stage != event.Sparsify:
+		return "nothing is training in this stage"
+	}
+	return ""
+}
+
+func (d *desk) end() []effect {
+	d.over = overNone
+	d.promise("ending the training at the next step …")
+	return []effect{d.send(core.Command{Cmd: core.CmdSettle})}
+}
+
 // What is looked at.
 
 func (d *desk) lookAt(s event.Stage) {

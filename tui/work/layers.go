@@ -123,7 +123,11 @@ func (d *desk) layersPane(w, h int) string {
 func (d *desk) layerNotes(rows []layerRow, w int) []string {
 	var out []string
 	if lp := d.run.st.LastPoints; lp != nil {
-		out = append(out, wrap(d.th.Clean(lp.Text), max(w, 1))...)
+		text := d.th.Clean(lp.Text)
+		if lp.Advice != "" {
+			text = d.th.Clean(lp.Advice) + " (x n ends the baseline here)"
+		}
+		out = append(out, wrap(text, max(w, 1))...)
 	}
 	seen := map[string]bool{}
 	for _, r := range rows {

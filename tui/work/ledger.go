@@ -107,11 +107,10 @@ func (d *desk) spentRows() []plain.Row {
 		return append(rows, plain.Row{Name: "J this run", Now: "not measured"})
 	}
 	rows = append(rows, plain.Row{Name: "J this run", Now: plain.Joules(j)})
-	rows = append(rows, plain.Grid(d.run.st.Started.Grid, j)...)
 	if b := d.run.st.Budget; b != nil {
 		rows = append(rows, plain.Row{Name: "budget", Dense: b.Amount(b.Limit), Now: fmt.Sprintf("%.0f %%", 100*b.Spent/b.Limit), Change: fmt.Sprintf("ends %.0f %%", 100*b.Finish/b.Limit)})
 	}
-	return rows
+	return append(rows, plain.Grid(d.run.st.Started.Grid, j)...)
 }
 
 // past says why there are more zeros than were asked for, "" if there are not.

@@ -116,7 +116,8 @@ func init() { // the help, opened by the table, shows the table
 		// How to stop.
 		{[]string{"d"}, "d", inStop, words("detach, the run goes on"), always, plainly((*desk).leave), 1, "leave; the run goes on"},
 		{[]string{"s"}, "s", inStop, words("stop at a checkpoint"), always, (*desk).stop, 2, "stop; it can be resumed"},
-		{[]string{"c", "esc"}, "c", inStop, words("cancel"), always, plainly((*desk).closeOver), 3, "go on as before"},
+		{[]string{"n"}, "n", inStop, words("next stage"), (*desk).canEnd, (*desk).end, 3, "take what is trained so far and go on with the next stage"},
+		{[]string{"c", "esc"}, "c", inStop, words("cancel"), always, plainly((*desk).closeOver), 4, "go on as before"},
 
 		// Checkpoints.
 		{[]string{"enter"}, "enter", inRoll, words("roll back and pause there"), always, (*desk).rollBack, 1, "roll back"},

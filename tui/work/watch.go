@@ -3,6 +3,7 @@ package work
 import (
 	"context"
 	"fmt"
+	"math"
 	"time"
 
 	"pare/core"
@@ -226,8 +227,14 @@ func (d *desk) fold(e event.Event) []effect {
 			d.toast = toast{}
 		}
 		r.mark(b.Stage, b.Step, chart.Mark, decided(b))
-		if b.Cmd == core.CmdTarget || b.Cmd == core.CmdSettle {
+		switch b.Cmd {
+		case core.CmdTarget:
 			r.now.goal = b.Value
+		case core.CmdSettle:
+			if b.Stage != event.Sparsify {
+				break
+			}
+			r.now.goal = math.Round(1000*b.Value) / 1000 // nobody typed it
 		}
 		if b.Cmd == core.CmdConfigure {
 			if n, err := core.ParseRecipe([]byte(b.Text)); err == nil {

@@ -42,6 +42,9 @@ func decided(b *event.Decision) string {
 	case core.CmdTarget:
 		return "target " + percent(b.Value)
 	case core.CmdSettle:
+		if b.Stage == event.Baseline {
+			return "ended here"
+		}
 		return "target lowered to " + percent(b.Value)
 	case core.CmdRollback:
 		return "rolled back to " + b.Text
