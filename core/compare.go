@@ -9,6 +9,7 @@ import (
 	"pare/core/event"
 	"pare/core/graph"
 	"pare/core/train"
+	"pare/hwprofiles"
 )
 
 // window is how long one side is measured in one alternation: long against the
@@ -46,7 +47,7 @@ func (r *run) compare(dense *train.Trainer, sd, sn train.Score) (*event.Ledger, 
 	infer := func(t *train.Trainer) func(int) error {
 		return func(i int) error { return t.Infer(r.set.Val, i%r.set.Val.N(), out) }
 	}
-	l := &event.Ledger{Hardware: r.hw.Name, Rounds: alternations, Batch: batch}
+	l := &event.Ledger{Hardware: hwprofiles.Local().Name, Rounds: alternations, Batch: batch}
 	l.Dense, l.Now = r.side(dense.Model, sd, dense.Resident()), r.side(r.model, sn, now.Resident())
 	l.Dense.Zeros, l.Now.Zeros = zerosOf(dense.Model), r.zeros()
 	steps, err := r.alternate(step(dense), step(now))

@@ -187,9 +187,7 @@ func (r *run) open() error {
 	}
 	r.model, r.pre = m, pre
 	r.fillRecipe()
-	if r.r.Hardware.Profile == "" {
-		r.hw = hwprofiles.Local()
-	} else if r.hw, err = hwprofiles.Load(r.r.Hardware.Profile); err != nil {
+	if r.hw, err = Profile(r.r.Hardware.Profile); err != nil {
 		return err
 	}
 	// The devices there are compute on the CPU: what idle cards draw is not the run's.
@@ -216,7 +214,7 @@ func (r *run) open() error {
 	if err := r.emit(&event.Started{
 		Format: event.Version, Session: r.cfg.Session, Pare: r.cfg.Version,
 		Model: m.Name, Data: r.set.Name, DataHash: r.set.Hash, Recipe: r.r.Hash(),
-		Device: dev.Name(), ISA: dev.ISA(), Threads: r.threads(), Machine: hwprofiles.CPUModel(), Hardware: r.hw.Name,
+		Device: dev.Name(), ISA: dev.ISA(), Threads: r.threads(), Machine: hwprofiles.CPUModel(), Hardware: hwprofiles.Local().Name,
 		Meter: r.meter.Source(), Tier: string(r.meter.Tier()), MeterWhy: meterWhy(r.meter), Boundary: r.meter.Boundary(), Pid: os.Getpid(), Auto: r.r.Auto, Grid: gridOf(r.r.Grid, r.rates),
 	}); err != nil {
 		return err
@@ -292,6 +290,9 @@ func (r *run) restore(c *Checkpoint) error {
 			return fmt.Errorf("its recipe: %w", err)
 		}
 		r.r = rec
+		if r.hw, err = Profile(rec.Hardware.Profile); err != nil {
+			return fmt.Errorf("its recipe: %w", err)
+		}
 	}
 	if err := c.Model.Verify(); err != nil {
 		return err
