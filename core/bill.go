@@ -24,8 +24,15 @@ type bill struct {
 type epochBill struct {
 	mark  energy.Mark
 	begin time.Time
-	step  int64
+	steps int64             // taken so far, those of a rollback included
+	work  device.Cost       // of these steps
 	past  []event.StageCost // pieces before the pauses
+}
+
+// add counts a training step on n samples.
+func (e *epochBill) add(r *run, n int) {
+	e.steps++
+	e.work = e.work.Add(r.t.StepCost(n))
 }
 
 // piece is what was spent since billing last began.
@@ -66,17 +73,10 @@ func (b *bill) tick(r *run) {
 		b.resume(r)
 	}
 	now := r.meter.Mark()
-	c := b.base
+	c := b.base.Plus(event.StageCost{
+		CPUUS: energy.CPUMicros(b.mark, now), WallUS: time.Since(b.begin).Microseconds(), Energy: joules(r.meter.Between(b.mark, now)),
+	})
 	c.Stage = b.stage
-	c.CPUUS += energy.CPUMicros(b.mark, now)
-	c.WallUS += time.Since(b.begin).Microseconds()
-	x := joules(r.meter.Between(b.mark, now))
-	switch {
-	case c.Energy.UJ == nil && c.CPUUS == energy.CPUMicros(b.mark, now):
-		c.Energy = x // nothing was billed before this window
-	case x.UJ != nil:
-		c.Energy = plus(c.Energy, x)
-	}
 	b.cost[b.stage] = c
 }
 
@@ -101,25 +101,12 @@ func (b *bill) resume(r *run) {
 	b.running = true
 }
 
-// plus adds two amounts; unknown stays unknown, the worse tier stands.
-func plus(a, b event.Joules) event.Joules {
-	if a.UJ == nil || b.UJ == nil {
-		a.UJ = nil
-		return a
-	}
-	sum := *a.UJ + *b.UJ
-	a.UJ = &sum
-	a.Tier = string(energy.Tier(a.Tier).Worse(energy.Tier(b.Tier)))
-	a.Band = max(a.Band, b.Band)
-	return a
-}
-
 // startEpoch begins the bill of an epoch (or of any other piece of work).
 func (r *run) startEpoch() {
 	if !r.bill.running {
 		r.bill.resume(r)
 	}
-	r.bill.epoch = epochBill{mark: r.meter.Mark(), begin: time.Now(), step: r.loop.Step}
+	r.bill.epoch = epochBill{mark: r.meter.Mark(), begin: time.Now()}
 }
 
 // billEpoch tells what the epoch's training steps cost.
@@ -127,12 +114,13 @@ func (r *run) billEpoch(stage event.Stage, epoch int) (*event.EpochCost, error) 
 	e := r.bill.epoch
 	c := e.piece(r)
 	for _, p := range e.past {
-		c.CPUUS, c.WallUS, c.Energy = c.CPUUS+p.CPUUS, c.WallUS+p.WallUS, plus(c.Energy, p.Energy)
+		c = c.Plus(p)
 	}
 	r.bill.tick(r)
 	b := &event.EpochCost{
-		Stage: stage, Epoch: epoch, Step: r.loop.Step, Steps: r.loop.Step - e.step,
+		Stage: stage, Epoch: epoch, Step: r.loop.Step, Steps: e.steps,
 		CPUUS: c.CPUUS, WallUS: c.WallUS, Energy: c.Energy, Zeros: r.zeros(),
+		MACs: e.work.MACs, Skipped: e.work.Skipped,
 	}
 	return b, r.emit(b)
 }

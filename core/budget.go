@@ -226,20 +226,11 @@ func (r *run) epochsLeft() int64 {
 	return max(0, sparse-done)
 }
 
-// sum is the bill of all stages.
-func (b *bill) sum() event.StageCost {
-	var s event.StageCost
-	first := true
+// sum is the bill of all stages. A stage too short for the counter has no joules;
+// it does not hide those of the others.
+func (b *bill) sum() (s event.StageCost) {
 	for _, c := range b.cost {
-		if c.WallUS == 0 && c.CPUUS == 0 {
-			continue
-		}
-		if first {
-			s.Energy, first = c.Energy, false
-		} else {
-			s.Energy = plus(s.Energy, c.Energy)
-		}
-		s.CPUUS, s.WallUS = s.CPUUS+c.CPUUS, s.WallUS+c.WallUS
+		s = s.Plus(c)
 	}
 	return s
 }

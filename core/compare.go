@@ -141,25 +141,39 @@ func percent(half, of float64) float64 {
 	return 100 * half / of
 }
 
-// meanJoules averages readings; nil as soon as one is missing.
+// meanJoules averages readings; nil as soon as one is missing. All windows are of
+// the same length, so their coverage is averaged alike.
 func meanJoules(cs []cost) event.Joules {
-	j := cs[0].joules
-	sum := int64(0)
+	var sum event.StageCost
 	for _, c := range cs {
 		if c.joules.UJ == nil {
-			j.UJ = nil
+			j := cs[0].joules
+			j.UJ, j.Coverage = nil, nil
 			return j
 		}
-		sum += *c.joules.UJ
+		sum = sum.Plus(event.StageCost{WallUS: 1, Energy: c.joules})
 	}
-	mean := sum / int64(len(cs))
-	j.UJ = &mean
-	return j
+	*sum.Energy.UJ /= int64(len(cs))
+	return sum.Energy
 }
 
 // joules turns a meter's reading into the event's form.
 func joules(x energy.Reading) event.Joules {
-	return event.Joules{UJ: x.UJ, Tier: string(x.Tier), Source: x.Source, Band: x.Band}
+	j := event.Joules{UJ: x.UJ, Tier: string(x.Tier), Source: x.Source, Band: x.Band}
+	if x.UJ != nil {
+		j.Coverage, j.Rejected, j.Wraps, j.Resets = &x.Coverage, x.Rejected, x.Wraps, x.Resets
+	}
+	return j
+}
+
+// Reading is an amount from a log as a reading again, for energy.Format. Logs of
+// older programs do not hold the coverage: it is then taken as whole.
+func Reading(j event.Joules) energy.Reading {
+	r := energy.Reading{UJ: j.UJ, Tier: energy.Tier(j.Tier), Source: j.Source, Band: j.Band, Coverage: 1, Rejected: j.Rejected, Wraps: j.Wraps, Resets: j.Resets}
+	if j.Coverage != nil {
+		r.Coverage = *j.Coverage
+	}
+	return r
 }
 
 // savings is the sentence about the step's cost. The word "measured" stands
@@ -183,8 +197,8 @@ func savings(l *event.Ledger) string {
 		return s + fmt.Sprintf(" · J per step %s %%, measured, tier %s", jc, td.Worse(tn))
 	case td == energy.TierE && tn == energy.TierE: // not by the joules of small steps, which are whole µJ
 		return s + fmt.Sprintf(" · J %s %% by tier E: busy power taken as constant, so it equals the saving in CPU time", signed(change, 0))
-	case td == tn:
-		return s + fmt.Sprintf(" · J %s %% by tier %s", jc, tn)
+	case td == energy.TierD && tn == energy.TierD:
+		return s + fmt.Sprintf(" · J %s %% by tier D: estimated by this machine's load curve, ±%.0f %%", jc, math.Ceil(l.Now.StepEnergy.Band))
 	}
 	return s + fmt.Sprintf(" · J cannot be compared: dense by tier %s, now by tier %s", td, tn)
 }

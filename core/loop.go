@@ -91,6 +91,7 @@ func (r *run) train(ctx context.Context, c course) error {
 		}
 		r.loop.Step++
 		r.loop.Index++
+		r.bill.epoch.add(r, len(rows))
 		if err := r.metric.add(r, c, res, lr); err != nil {
 			return err
 		}

@@ -148,6 +148,7 @@ func TestMeterLostMidRun(t *testing.T) {
 	}
 	r := small()
 	r.Train.Epochs, r.Prune.Epochs = 250, 10
+	r.Energy.IdleSeconds = new(float64) // 0: not measured
 	_, err := Run(context.Background(), Config{Recipe: r, Store: untilValidate{&st}, Session: "test"})
 	if !errors.Is(err, errEnough) || !lost {
 		t.Fatalf("%v, lost %v", err, lost)

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"pare/core/data"
+	"pare/core/energy"
 	"pare/core/model/zoo"
 	"pare/hwprofiles"
 )
@@ -40,6 +41,15 @@ func Precheck(r *Recipe) error {
 		}
 	} else if _, err := os.Stat(r.Data.Path); err != nil {
 		return fmt.Errorf("data: %w", err)
+	}
+	wall := r.Energy.Wall
+	if wall == "" {
+		wall = os.Getenv("PARE_WALL")
+	}
+	if wall != "" {
+		if _, err := energy.ReadWall(wall); err != nil {
+			return err
+		}
 	}
 	if p := r.Hardware.Profile; p != "" {
 		if _, err := hwprofiles.Load(p); err != nil {

@@ -36,6 +36,7 @@ type Recipe struct {
 	Floor    FloorSpec   `toml:"floor"`
 	Budget   BudgetSpec  `toml:"budget"`
 	Grid     energy.Grid `toml:"grid,omitempty"` // where the electricity comes from
+	Energy   EnergySpec  `toml:"energy,omitempty"`
 	Hardware HWSpec      `toml:"hardware"`
 	Deploy   DeploySpec  `toml:"deploy"`
 	// Plan is what the formats of weights cost, see Prices; filled in when the run
@@ -300,6 +301,8 @@ func (r *Recipe) Check() error {
 		return errors.New("budget.money needs grid.price_per_kwh and grid.currency")
 	case r.Budget.GCO2e > 0 && rates.Intensity == nil:
 		return errors.New("budget.gco2e needs to know the grid: give grid.country, grid.region or grid.g_per_kwh")
+	case r.Energy.IdleSeconds != nil && !(*r.Energy.IdleSeconds >= 0 && *r.Energy.IdleSeconds <= 600):
+		return fmt.Errorf("energy.idle_seconds = %g: give 0 (not measured) to 600", *r.Energy.IdleSeconds)
 	case r.Hardware.Threads < 0 || r.Hardware.Threads > 4096:
 		return fmt.Errorf("hardware.threads = %d: give 0 (all) to 4096", r.Hardware.Threads)
 	case r.Model.Name == "" && r.Model.Path == "":

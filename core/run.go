@@ -21,6 +21,9 @@ import (
 	"pare/hwprofiles"
 )
 
+// openMeter is replaced by tests.
+var openMeter = energy.Open
+
 // errStop ends a run that was asked to stop: it can be resumed.
 var errStop = errors.New("stopped on request")
 
@@ -144,6 +147,9 @@ func (r *run) all(ctx context.Context) error {
 	if err := r.begin(); err != nil {
 		return err
 	}
+	if err := r.idle(ctx); err != nil {
+		return err
+	}
 	for {
 		var err error
 		switch r.loop.Stage {
@@ -191,7 +197,7 @@ func (r *run) open() error {
 		return err
 	}
 	// The devices there are compute on the CPU: what idle cards draw is not the run's.
-	if r.meter, err = energy.Open(energy.Options{GPU: energy.GPUNone}); err != nil {
+	if r.meter, err = openMeter(energy.Options{GPU: energy.GPUNone, Wall: r.r.Energy.Wall}); err != nil {
 		return err
 	}
 	if err := r.checkBudget(); err != nil {

@@ -82,6 +82,8 @@ type Resume struct {
 	Why string
 	// Log is the fold of everything logged so far.
 	Log *event.State
+	// Idle asks for the idle power anew.
+	Idle bool
 }
 
 // Config of a run.

@@ -12,7 +12,7 @@ import (
 // Emissions are the bills of the session's stages as rows of an emissions.csv, in
 // the order of the stages. Stages that never began have no row; energy that was
 // not measured is left out of its row. What the log does not hold (location,
-// memory, the coverage of the counter) stays empty.
+// memory) stays empty.
 func (s *Session) Emissions() ([]energy.Emission, error) {
 	bill, err := s.Bill()
 	if err != nil {
@@ -32,9 +32,10 @@ func (s *Session) Emissions() ([]energy.Emission, error) {
 		r := energy.Emission{
 			At: c.Last, Project: by.Model + " on " + by.Data, Run: s.ID, Stage: stage.String(), Epoch: energy.NoEpoch,
 			Seconds: float64(c.WallUS) / 1e6, CPUModel: by.Machine, Tool: "pare " + by.Pare,
-			Energy: energy.Reading{UJ: c.Energy.UJ, Tier: energy.Tier(c.Energy.Tier), Source: c.Energy.Source, Boundary: boundary, Band: c.Energy.Band},
+			Energy:   energy.Reading{UJ: c.Energy.UJ, Tier: energy.Tier(c.Energy.Tier), Source: c.Energy.Source, Boundary: boundary, Band: c.Energy.Band},
+			Coverage: c.Energy.Coverage,
 		}
-		r.Process = !r.Energy.Tier.Measured()
+		r.Process = !r.Energy.Tier.Measured() && r.Energy.Tier != energy.TierD // these see the whole machine
 		r.Component = component(boundary)
 		if by.Machine == hwprofiles.CPUModel() { // still the machine that ran it
 			r.OS, r.CPUs = runtime.GOOS+"/"+runtime.GOARCH, runtime.NumCPU()

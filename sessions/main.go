@@ -76,6 +76,9 @@ func (s *Session) run(st *store, version string) (int, error) {
 	}
 	st.recipe = r
 	resume, warn := st.h.resume(s.Dir)
+	if resume != nil {
+		resume.Idle = os.Getenv(idleEnv) != ""
+	}
 	commands := make(chan core.Command, commandRoom)
 	srv, err := serve(s, st, commands)
 	if err != nil {

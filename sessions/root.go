@@ -39,6 +39,9 @@ func Root(flag string) (string, error) {
 type Session struct {
 	ID  string // the folder's name, like brisk-heron
 	Dir string // absolute
+	// IdleAnew has the next Start measure the idle power again; a run that goes on
+	// keeps the one of its beginning otherwise.
+	IdleAnew bool
 }
 
 // Create makes a new session in root and writes its recipe. Paths in the
@@ -48,7 +51,7 @@ func Create(root string, r *core.Recipe) (*Session, error) {
 		return nil, err
 	}
 	c := *r
-	for _, p := range []*string{&c.Model.Path, &c.Data.Path} {
+	for _, p := range []*string{&c.Model.Path, &c.Data.Path, &c.Energy.Wall} {
 		if *p == "" {
 			continue
 		}

@@ -15,6 +15,26 @@ import (
 // process is this program started again as `pare __run DIR`.
 const Verb = "__run"
 
+// idleEnv is set for a run's process that is to measure the idle power anew.
+const idleEnv = "PARE_IDLE_ANEW"
+
+// env is the environment of the run's process: this one's, with a relative PARE_WALL
+// made absolute, as the run has its own working directory.
+func (s *Session) env() ([]string, error) {
+	env := os.Environ()
+	if w := os.Getenv("PARE_WALL"); w != "" && !filepath.IsAbs(w) {
+		abs, err := filepath.Abs(w)
+		if err != nil {
+			return nil, fmt.Errorf("PARE_WALL: %w", err)
+		}
+		env = append(env, "PARE_WALL="+abs)
+	}
+	if s.IdleAnew {
+		env = append(env, idleEnv+"=1")
+	}
+	return env, nil
+}
+
 // startLimit bounds the wait for a run's process to come up; repairing a log
 // of a million events takes seconds.
 const startLimit = 2 * time.Minute
@@ -54,6 +74,9 @@ func (s *Session) Start() error {
 	cmd.Dir = s.Dir
 	cmd.Stdout, cmd.Stderr = out, out // stdin stays the null device
 	cmd.SysProcAttr = detached()
+	if cmd.Env, err = s.env(); err != nil {
+		return fmt.Errorf("session %s: %w", s.ID, err)
+	}
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("session %s: starting its process: %w", s.ID, err)
 	}

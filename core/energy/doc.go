@@ -42,8 +42,8 @@
 // Note says so; the coverage of a sum is that of its worst part. A window too short
 // for one part has no sum.
 //
-// Open takes what there is. PARE_ENERGY (auto, rapl, profile, battery), PARE_WALL
-// (a file) and PARE_RAPL (the folder of the RAPL zones, for containers) choose where
+// Open takes what there is. PARE_ENERGY (auto, rapl, load, profile, battery),
+// PARE_WALL (a file) and PARE_RAPL (the folder of the RAPL zones, for containers) choose where
 // Options do not.
 //
 // # NVIDIA, tiers B and C
@@ -80,6 +80,14 @@
 // the window without holes; while it still grows, its last power is held for up to
 // two of its periods.
 //
+// # Idle power
+//
+// Meter.Idle measures the power of the idle machine, once before a run computes
+// anything, tiers A to C only. It is dated and kept beside the bill; what of the
+// bill is above it is a second figure, never the headline, and never subtracted in
+// silence. The machine may be idle at another power on another day: it can be
+// measured anew.
+//
 // # RAPL, tier B
 //
 // The Linux powercap files, read by our own reader:
@@ -114,7 +122,8 @@
 //
 // # Profile, tier E
 //
-// Without a usable counter, joules are CPU seconds of this process times the
+// Without a usable counter and without a load curve of this machine, joules are CPU
+// seconds of this process times the
 // profile's busy_core_w (package hwprofiles), with the profile's band. Busy power
 // is constant by construction, so a saving in joules equals the saving in CPU
 // seconds: print it as such, with the E, never as measured.
@@ -123,6 +132,15 @@
 //
 // CalibrateLoad makes a curve of power against load from points taken on this
 // machine. It is a model: its figures carry a band and are never called measured.
+//
+// Where no counter can be read, and the person's own profile (pare hw calibrate)
+// holds such a curve, the CPU's part comes from it: each period the sampler reads
+// from /proc/stat how busy all CPUs were and adds watts(load) × time. Power is not
+// linear in load, so stretches are added up, never one mean load taken. Boundary: the
+// whole machine's CPUs as calibrated, all processes. Ticks are 10 ms; a reading that
+// comes too early to tell a load holds the last power, and the next puts that right.
+// Not covered: loads outside of the curve, pauses of three seconds. A container that
+// shows another number of CPUs than were calibrated gets no curve.
 //
 // # Last points
 //

@@ -53,6 +53,7 @@ type input struct {
 	path  string                 // file, or what names it in Status.Path
 	tier  Tier                   // of its joules
 	lag   int64                  // ns by which what is read may be old
+	band  float64                // ± % of all its joules: of a model
 	read  func() (uint64, error) // µJ of a counter, µW of power
 	value uint64                 // the value to start from; scratch of a round
 	found int64                  // ns: when that was read

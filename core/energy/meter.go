@@ -17,6 +17,7 @@ import (
 const (
 	SourceAuto    = "auto"    // the best one available
 	SourceRAPL    = "rapl"    // RAPL or an error
+	SourceLoad    = "load"    // the load curve taken on this machine, or an error
 	SourceProfile = "profile" // the estimate, even where a counter exists
 	SourceBattery = "battery" // the whole machine by its battery, or an error
 )
@@ -31,8 +32,8 @@ const (
 
 // Options of Open. The zero value is what a run uses.
 type Options struct {
-	// Source is SourceAuto, SourceRAPL, SourceProfile or SourceBattery; "" takes what
-	// the environment variable PARE_ENERGY says, SourceAuto without it.
+	// Source is SourceAuto, SourceRAPL, SourceLoad, SourceProfile or SourceBattery; ""
+	// takes what the environment variable PARE_ENERGY says, SourceAuto without it.
 	Source string
 	GPU    string // GPUAuto (or empty), GPUNone, GPUNVML, GPUSMI
 	// Wall is a file that a wall meter writes (see WallLog); "" takes the one named
@@ -99,11 +100,15 @@ type Meter struct {
 	profile hwprofiles.Profile
 	busyW   float64 // 0: the profile gives none
 	now     func() int64
+	utc     func() time.Time
+	sleep   func(time.Duration)
 	cpu     func() (int64, bool)
 	parts   []*part  // sampled ones
 	rapl    *sampler // of the CPU's part; nil: not used
+	load    *sampler // the same by a load curve; nil: not used
 	wall    *wallPart
 	scan    raplScan
+	loads   loadScan
 	gpus    gpuScan
 	machine machineScan
 	wallRow Status
@@ -139,9 +144,9 @@ func Open(o Options) (*Meter, error) {
 	switch o.Source {
 	case "":
 		o.Source = SourceAuto
-	case SourceAuto, SourceRAPL, SourceProfile, SourceBattery:
+	case SourceAuto, SourceRAPL, SourceLoad, SourceProfile, SourceBattery:
 	default:
-		return nil, fmt.Errorf("energy source %q: use %s, %s, %s or %s", o.Source, SourceAuto, SourceRAPL, SourceProfile, SourceBattery)
+		return nil, fmt.Errorf("energy source %q: use %s, %s, %s, %s or %s", o.Source, SourceAuto, SourceRAPL, SourceLoad, SourceProfile, SourceBattery)
 	}
 	switch o.GPU {
 	case "":
@@ -181,7 +186,7 @@ func Open(o Options) (*Meter, error) {
 	if o.cpu == nil {
 		o.cpu = cpuMicros
 	}
-	m := &Meter{now: o.now, cpu: o.cpu, forced: o.Source == SourceProfile}
+	m := &Meter{now: o.now, utc: o.utc, sleep: o.sleep, cpu: o.cpu, forced: o.Source == SourceProfile}
 	if o.Profile != nil {
 		m.profile = *o.Profile
 	} else {
@@ -198,6 +203,9 @@ func Open(o Options) (*Meter, error) {
 	var err error
 	if m.wall, m.wallRow, err = openWall(o); err != nil {
 		return nil, err
+	}
+	if m.loads = scanLoad(o, m); o.Source == SourceLoad && m.loads.input == nil {
+		return nil, fmt.Errorf("energy source load: %s", joinFix(m.loads.why, m.loads.fix))
 	}
 	if m.machine = scanMachine(o); o.Source == SourceBattery && m.machine.battery == nil {
 		return nil, fmt.Errorf("energy source battery: %s", m.machine.batteryWhy())
@@ -219,9 +227,13 @@ func (m *Meter) start(o Options) {
 	if in := m.machine.inputs(o); len(in) > 0 {
 		add(part{name: "machine", source: m.machine.source, contains: true}, m.machine.boundary, in)
 	}
-	if len(m.scan.used) > 0 && !m.forced {
+	switch {
+	case m.forced:
+	case len(m.scan.used) > 0 && o.Source != SourceLoad:
 		in, boundary := raplInputs(o, m.scan.used, m.scan.at)
 		m.rapl = add(part{name: "cpu", source: "rapl"}, boundary, in)
+	case m.loads.input != nil && len(m.machine.inputs(o)) == 0 && !m.gpus.module:
+		m.load = add(part{name: "cpu", source: m.loads.source}, m.loads.boundary, []*input{m.loads.input})
 	}
 	if in := m.gpus.inputs; len(in) > 0 {
 		add(part{name: "gpu", source: m.gpus.source, contains: m.gpus.module}, m.gpus.boundary, in)

@@ -16,7 +16,7 @@ func TestOpenOptions(t *testing.T) {
 		o    Options
 		want string
 	}{
-		"source": {Options{Source: "nvml9"}, "use auto, rapl, profile or battery"},
+		"source": {Options{Source: "nvml9"}, "use auto, rapl, load, profile or battery"},
 		"period": {Options{Period: time.Millisecond}, "10 ms to 10 s"},
 		"cap":    {Options{MaxWatts: -1}, "plausibility cap"},
 	} {

@@ -57,9 +57,10 @@ type sampler struct {
 	base     int64 // period asked for, ns
 	longest  int64 // never slower than this, ns
 	boundary string
-	n        int   // inputs
-	lag      int64 // the largest of the inputs, ns
-	manual   bool  // tests: no goroutine
+	n        int     // inputs
+	lag      int64   // the largest of the inputs, ns
+	band     float64 // the widest of the inputs, ± %
+	manual   bool    // tests: no goroutine
 
 	latest atomic.Pointer[snapshot]
 	before *snapshot    // the one before latest
@@ -91,7 +92,7 @@ func startSampler(o Options, boundary string, inputs []*input) *sampler {
 		in.good = in.found
 		at = min(at, in.found)
 		s.longest = min(s.longest, int64(in.every()))
-		s.lag = max(s.lag, in.lag)
+		s.lag, s.band = max(s.lag, in.lag), max(s.band, in.band)
 	}
 	s.period.Store(min(s.base, s.longest))
 	p := point{at: at}

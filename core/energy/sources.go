@@ -15,7 +15,7 @@ func (m *Meter) chosen() []*part {
 
 // estimates reports whether the profile is part of the figure.
 func (m *Meter) estimates() bool {
-	if m.wall != nil || m.rapl != nil || m.busyW == 0 {
+	if m.wall != nil || m.rapl != nil || m.load != nil || m.busyW == 0 {
 		return false
 	}
 	return !slices.ContainsFunc(m.parts, func(p *part) bool { return p.contains })
@@ -77,14 +77,14 @@ func (m *Meter) Boundary() string {
 }
 
 // Sources lists everything that was looked at, with what is the matter with it
-// now: the wall meter, whole machines, GPUs, RAPL, the profile. The rows "rapl",
+// now: the wall meter, whole machines, GPUs, RAPL, the load curve, the profile. The rows "rapl",
 // "nvml" and "nvidia-smi" sum up those that follow them.
 func (m *Meter) Sources() []Status {
 	rows := []Status{m.wallNow()}
 	rows = append(rows, m.machine.status...)
 	rows = append(rows, m.gpus.status...)
 	rows = append(rows, m.raplRows()...)
-	rows = append(rows, m.profileRow())
+	rows = append(rows, m.loadRow(), m.profileRow())
 	for _, p := range m.parts {
 		for path, t := range p.troubles() {
 			for i := range rows {
@@ -102,8 +102,11 @@ func (m *Meter) raplRows() []Status {
 	sum := Status{Name: "rapl", OK: len(m.scan.used) > 0, Used: m.rapl != nil, Why: m.scan.why, Fix: m.scan.fix}
 	if sum.OK {
 		sum.Tier, sum.Why = TierB, m.scan.partial
-		if m.forced {
+		switch {
+		case m.forced:
 			sum.Why = joinNotes("the profile was asked for", sum.Why)
+		case m.load != nil:
+			sum.Why = joinNotes("the load curve was asked for", sum.Why)
 		}
 	}
 	for i := range zones {
@@ -130,6 +133,8 @@ func (m *Meter) profileRow() Status {
 		return prof
 	case m.rapl != nil:
 		prof.Why = joinNotes(prof.Why, "not needed: a counter is read")
+	case m.load != nil:
+		prof.Why = joinNotes(prof.Why, "not needed: the load curve is nearer")
 	case !prof.Used:
 		prof.Why = joinNotes(prof.Why, "not needed: the whole machine is measured")
 	}

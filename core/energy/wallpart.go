@@ -38,7 +38,7 @@ func openWall(o Options) (*wallPart, Status, error) {
 	if path == "" {
 		path, _ = o.env("PARE_WALL")
 	}
-	row := Status{Name: "wall meter", Why: "none was named", Fix: "PARE_WALL=FILE.csv (timestamp,watts or timestamp,joules) takes one"}
+	row := Status{Name: "wall meter", Why: "none was named", Fix: "pare run --wall FILE.csv, or PARE_WALL=FILE.csv (timestamp,watts or timestamp,joules), takes one"}
 	if path == "" {
 		return nil, row, nil
 	}

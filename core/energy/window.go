@@ -86,7 +86,7 @@ func (m *Meter) readings(a, b Mark) []Reading {
 	for i, p := range m.parts {
 		rs = append(rs, p.between(a, b, i))
 	}
-	if m.rapl == nil && (m.busyW > 0 || len(rs) == 0) {
+	if m.rapl == nil && m.load == nil && (m.busyW > 0 || len(rs) == 0) {
 		e := m.Estimate(a, b)
 		e.Part, e.short = "cpu", e.UJ == nil && m.busyW > 0
 		rs = append(rs, e)
@@ -118,7 +118,7 @@ func (p *part) between(a, b Mark, i int) Reading {
 	if r.UJ != nil && *r.UJ > 0 {
 		// At either edge the power's course within the sample is unknown, and what was
 		// read may have been old.
-		r.Band = 100 * ((ea.slack+eb.slack)/float64(*r.UJ) + 2*float64(p.lag)/float64(wall))
+		r.Band = p.band + 100*((ea.slack+eb.slack)/float64(*r.UJ)+2*float64(p.lag)/float64(wall))
 	}
 	for j := range eb.each {
 		if ea.each == nil || p.name == "cpu" {

@@ -387,6 +387,7 @@ type Done struct {
 
 // Kind implementations.
 func (*Started) Kind() string       { return "started" }
+func (*Idle) Kind() string          { return "idle" }
 func (*Model) Kind() string         { return "model" }
 func (*Plan) Kind() string          { return "plan" }
 func (*StageChange) Kind() string   { return "stage" }
@@ -418,7 +419,7 @@ var kinds = map[string]func() Body{}
 
 func init() {
 	for _, mk := range []func() Body{
-		func() Body { return new(Started) }, func() Body { return new(Model) }, func() Body { return new(Plan) },
+		func() Body { return new(Started) }, func() Body { return new(Idle) }, func() Body { return new(Model) }, func() Body { return new(Plan) },
 		func() Body { return new(StageChange) }, func() Body { return new(Metric) }, func() Body { return new(Eval) },
 		func() Body { return new(EpochCost) }, func() Body { return new(StageCost) }, func() Body { return new(Mask) },
 		func() Body { return new(Rewrite) }, func() Body { return new(Checkpoint) }, func() Body { return new(Dropped) }, func() Body { return new(Decision) },

@@ -49,6 +49,7 @@ type State struct {
 	Why    string // of the status
 
 	Started Started
+	Idle    *Idle // the newest that was measured, else why it was not
 	Model   Model // as it is now
 	Dense   Model // as it was at the start
 	Plan    Plan
@@ -105,6 +106,10 @@ func (s *State) Apply(e Event) {
 	case *Started:
 		s.Started = *b
 		s.setStatus(StatusRunning, "")
+	case *Idle:
+		if s.Idle == nil || b.Watts != nil || s.Idle.Watts == nil {
+			s.Idle = b
+		}
 	case *Model:
 		s.Model = *b
 		if s.Dense.Name == "" {

@@ -43,7 +43,8 @@ type Trainer struct {
 	bank  device.Bank
 	step  device.Exec
 	eval  device.Exec
-	infer device.Exec // batch 1, one thread
+	infer device.Exec  // batch 1, one thread
+	cost  *device.Cost // of a training step, for one sample; nil: not counted yet
 }
 
 // EvalBatch is the batch of evaluations. It does not change results.
@@ -79,7 +80,7 @@ func (t *Trainer) build(state [][][]float32) error {
 	if err != nil {
 		return err
 	}
-	t.Plan = p
+	t.Plan, t.cost = p, nil
 	slots := t.o.Optim.Slots()
 	if t.bank, err = t.dev.NewBank(t.Weights, slots); err != nil {
 		return err
@@ -131,6 +132,18 @@ func (t *Trainer) Close() {
 // optimiser's life.
 func (t *Trainer) Step(set *data.Set, rows []int32, lr float64, index int64) (device.Result, error) {
 	return t.step.Run(&device.Step{X: set.X, Labels: set.Labels, Rows: rows, LR: float32(lr), Index: index})
+}
+
+// StepCost is the arithmetic of a training step on n samples by the plan in force:
+// multiply-adds, and of these the skipped ones (plan.Costs). It counts once after each
+// change of the masks; multiply-adds grow with the samples. Bytes do not, and are not
+// in it.
+func (t *Trainer) StepCost(n int) device.Cost {
+	if t.cost == nil {
+		c := plan.Total(plan.Costs(t.Plan, t.Weights, 1))
+		t.cost = &c
+	}
+	return device.Cost{MACs: t.cost.MACs * int64(n), Skipped: t.cost.Skipped * int64(n)}
 }
 
 // Score is the outcome of an evaluation.

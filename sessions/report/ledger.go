@@ -5,6 +5,7 @@ import (
 	"math"
 	"strings"
 
+	"pare/core"
 	"pare/core/energy"
 	"pare/core/event"
 )
@@ -57,18 +58,18 @@ func newLedger(st *event.State) ledger {
 		row("bytes resident", size(d.Resident), size(n.Resident), change(float64(d.Resident), float64(n.Resident)))
 	}
 	joules, timeChange, energyChange := joules, timeChange, energyChange
-	step, note := "CPU per training step", estimated
+	step := "CPU per training step"
 	if l.Predicted { // nothing was measured, and the bands of both sides go the same way
 		joules = func(j event.Joules) string {
 			if !known(j) {
 				return none
 			}
-			return energy.Format(energy.Reading{UJ: j.UJ, Tier: energy.Tier(j.Tier), Band: j.Band, Coverage: 1})
+			return energy.Format(core.Reading(j))
 		}
 		timeChange = func(d, _, n, _ float64) string { return or(change(d, n), none) }
 	}
 	if l.HWKind == "gpu" { // its time is not CPU time
-		step, note = "time per training step", strings.ReplaceAll(estimated, "CPU time", "time")
+		step = "time per training step"
 		cpu := energyChange
 		energyChange = func(d, n event.Joules) string { return strings.ReplaceAll(cpu(d, n), "CPU time", "time") }
 	}
@@ -79,8 +80,11 @@ func newLedger(st *event.State) ledger {
 	if d.StepBytes > 0 {
 		row("bytes moved per training step", size(d.StepBytes), size(n.StepBytes), change(float64(d.StepBytes), float64(n.StepBytes)))
 	}
-	if known(n.StepEnergy) && !energy.Tier(n.StepEnergy.Tier).Measured() {
-		v.Notes = append(v.Notes, note)
+	if text := estimated(energy.Tier(n.StepEnergy.Tier)); known(n.StepEnergy) && text != "" {
+		if l.HWKind == "gpu" { // its time is not CPU time
+			text = strings.ReplaceAll(text, "CPU time", "time")
+		}
+		v.Notes = append(v.Notes, text)
 	}
 	if p := pays(st); p != "" {
 		v.Notes = append(v.Notes, p)
@@ -93,8 +97,17 @@ func newLedger(st *event.State) ledger {
 	return v
 }
 
-// estimated is said wherever joules do not come from a meter.
-const estimated = "Energy here is an estimate: busy power is taken as constant, so a saving in J equals the saving in CPU time. It is no claim about the machine's power."
+// estimated is what is said wherever joules do not come from a meter; "" where they
+// do.
+func estimated(t energy.Tier) string {
+	switch t {
+	case energy.TierD:
+		return "Energy here is an estimate: the machine's load, turned into power by a curve that was taken on this machine. It is no reading of a meter."
+	case energy.TierE:
+		return "Energy here is an estimate: busy power is taken as constant, so a saving in J equals the saving in CPU time. It is no claim about the machine's power."
+	}
+	return ""
+}
 
 // timeChange is the relative change, and whether it is larger than what the
 // alternations scatter (core's rule for the same sentence).
@@ -121,7 +134,10 @@ func energyChange(d, n event.Joules) string {
 	if c == "" {
 		return none
 	}
-	if !energy.Tier(n.Tier).Measured() {
+	switch energy.Tier(n.Tier) {
+	case energy.TierD:
+		return c + ", estimated"
+	case energy.TierE:
 		return c + ", as CPU time"
 	}
 	return c

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"pare/core"
 	"pare/core/energy"
 	"pare/core/event"
 )
@@ -152,12 +153,24 @@ func newEnergy(st *event.State) energyView {
 		add("joules", "not measured")
 		add("why", or(s.MeterWhy, "the log does not say"))
 	}
+	if i := st.Idle; i != nil && (i.Watts != nil || t.Measured()) {
+		text := i.Text()
+		if i.At != "" {
+			text += ", " + i.At
+		}
+		add("idle power before the run", text)
+		var spent event.StageCost
+		for _, s := range st.Stages {
+			spent = spent.Plus(s.Cost)
+		}
+		if above := core.AboveIdle(i, spent); above != "" {
+			add("above idle", above+" of "+joules(spent.Energy)+" in all: what was drawn beyond that idle power. Every other figure is the total.")
+		}
+	}
 	if used := sources(st); len(used) > 1 {
 		add("sources of single figures", strings.Join(used, "; "))
 	}
-	if t.Known() && !t.Measured() {
-		v.Note = estimated
-	}
+	v.Note = estimated(t)
 	for _, k := range []energy.Tier{energy.TierA, energy.TierB, energy.TierC, energy.TierD, energy.TierE} {
 		v.Tiers = append(v.Tiers, tierRow{string(k), k.Meaning(), k == t})
 	}

@@ -196,7 +196,8 @@ func stages(st *event.State) (rows []stageRow, total *stageRow) {
 			sum.wall += c.WallUS
 			e := energy.Reading{WallUS: c.WallUS}
 			if known(c.Energy) {
-				e = energy.Reading{UJ: c.Energy.UJ, Tier: energy.Tier(c.Energy.Tier), Band: c.Energy.Band, Coverage: 1, WallUS: max(c.WallUS, 1)}
+				e = core.Reading(c.Energy)
+				e.WallUS = max(c.WallUS, 1)
 			}
 			led.Add(s.String(), energy.NoEpoch, e, c.CPUUS)
 		}

@@ -10,6 +10,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"pare/core"
 	"pare/core/energy"
 	"pare/core/event"
 )
@@ -86,7 +87,7 @@ func joules(j event.Joules) string {
 	if !known(j) {
 		return "not measured"
 	}
-	return energy.Format(energy.Reading{UJ: j.UJ, Tier: energy.Tier(j.Tier), Band: j.Band, Coverage: 1})
+	return energy.Format(core.Reading(j))
 }
 
 // seconds prints a time given in µs, from µs to hours.

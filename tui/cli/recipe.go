@@ -71,6 +71,9 @@ var recipeKeys = map[string]struct{ text, sample string }{
 	"grid.currency":      {"of the price", `"EUR"`},
 	"grid.pue":           {"energy of the facility over that of its machines, 1 by default; CO2e and money are of the facility", "1.2"},
 
+	"energy.wall":         {"CSV file that a wall meter writes while the run goes on (timestamp,watts or timestamp,joules); PARE_WALL by default", `"plug.csv"`},
+	"energy.idle_seconds": {"how long the power of the idle machine is measured before the baseline, with a counter; 0 = not", "3.0"},
+
 	"hardware.profile": {"profile that predictions are made for (`pare hw list`); this machine by default", `"generic-x86-cpu"`},
 	"hardware.device":  {"auto, cpu, or ref (slow and exact)", ""},
 	"hardware.threads": {"worker threads, 0 = all", ""},

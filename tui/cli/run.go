@@ -26,7 +26,7 @@ type recipeFlags struct {
 	model, data, label                     string
 	epochs, pruneEpochs, batch             int
 	lr, target, floor                      float64
-	budget, onBudget, grid                 string
+	budget, onBudget, grid, wall           string
 	optimizer, score, pattern, distr, plan string
 	formats                                []string
 }
@@ -49,6 +49,7 @@ func (f *recipeFlags) add(c *cobra.Command) {
 	s.StringVar(&f.budget, "budget", "", "what the run may spend: 5 kJ, 0.2 kWh, 30m, 20 g (CO2e), 1.5 EUR")
 	s.StringVar(&f.onBudget, "on-budget", "", "when it is spent: stop, warn, or target (take the zeros reached and validate)")
 	s.StringVar(&f.grid, "grid", "", "where the electricity comes from: FRA, gcp/europe-west9 (`pare energy carbon` lists them)")
+	s.StringVar(&f.wall, "wall", "", "CSV `FILE` that a wall meter writes: the run's joules are those of the wall (PARE_WALL otherwise)")
 	s.StringSliceVar(&f.formats, "formats", nil, "packed, safetensors, onnx")
 }
 
@@ -80,6 +81,7 @@ func (f *recipeFlags) apply(c *cobra.Command, e *env, r *core.Recipe) error {
 		"pattern": func() { r.Prune.Pattern = f.pattern }, "distribution": func() { r.Prune.Distribution = f.distr },
 		"schedule": func() { r.Prune.Schedule = f.plan }, "floor": func() { r.Floor.Points, r.Floor.Accuracy = f.floor, 0 },
 		"on-budget": func() { r.Budget.Action = f.onBudget },
+		"wall":      func() { r.Energy.Wall = f.wall },
 		"formats":   func() { r.Deploy.Formats = f.formats },
 		"device":    func() { r.Hardware.Device = e.device }, "threads": func() { r.Hardware.Threads = e.threads },
 		"seed": func() { r.Seed = e.seed },

@@ -55,6 +55,34 @@ Leaving it, Ctrl-C included, never stops the run.`,
 	}
 }
 
+func (e *env) resume() *cobra.Command {
+	var idle bool
+	c := &cobra.Command{
+		Use: "resume [SESSION]", Short: "go on from the last checkpoint", Args: takes(0, 1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			s, err := e.find(args)
+			if err != nil {
+				return err
+			}
+			s.IdleAnew = idle
+			if err := s.Start(); err != nil {
+				return err
+			}
+			if e.screen() {
+				dir, err := sessions.Root(e.sessions)
+				if err != nil {
+					return err
+				}
+				e.code, err = work.Attach(work.Options{Root: dir, Version: Version}, s)
+				return err
+			}
+			return e.follow(s, true)
+		},
+	}
+	c.Flags().BoolVar(&idle, "idle", false, "measure the idle power anew; otherwise that of the run's beginning stands")
+	return c
+}
+
 func (e *env) sessionsCmd() *cobra.Command {
 	c := &cobra.Command{
 		Use: "sessions", Short: "list, show, resume and remove runs on disk", Args: takes(0, 0),
@@ -65,27 +93,7 @@ func (e *env) sessionsCmd() *cobra.Command {
 	c.AddCommand(
 		e.list(),
 		e.show(),
-		&cobra.Command{
-			Use: "resume [SESSION]", Short: "go on from the last checkpoint", Args: takes(0, 1),
-			RunE: func(_ *cobra.Command, args []string) error {
-				s, err := e.find(args)
-				if err != nil {
-					return err
-				}
-				if err := s.Start(); err != nil {
-					return err
-				}
-				if e.screen() {
-					dir, err := sessions.Root(e.sessions)
-					if err != nil {
-						return err
-					}
-					e.code, err = work.Attach(work.Options{Root: dir, Version: Version}, s)
-					return err
-				}
-				return e.follow(s, true)
-			},
-		},
+		e.resume(),
 		&cobra.Command{
 			Use: "rm SESSION…", Short: "remove sessions with all their files", Args: takes(1, -1),
 			RunE: func(_ *cobra.Command, args []string) error {

@@ -21,27 +21,17 @@ func Grid(g *event.Grid, j event.Joules) []Row {
 	return rows
 }
 
-// Spent is the bill of the whole run so far.
-func Spent(st *event.State) (cpuUS int64, j event.Joules) {
-	sum, known := int64(0), false
+// Spent is the bill of the whole run so far. Stages without joules count as not
+// covered.
+func Spent(st *event.State) (sum event.StageCost) {
 	for s := event.Baseline; s <= event.Deploy; s++ {
 		c := st.Stages[s].Cost
 		if m := st.Metric; m.Stage == s && m.CPUUS > c.CPUUS { // the stage goes on
-			c.CPUUS, c.Energy = m.CPUUS, m.Energy
+			c = event.StageCost{CPUUS: m.CPUUS, WallUS: m.WallUS, Energy: m.Energy}
 		}
-		cpuUS += c.CPUUS
-		if c.Energy.UJ != nil {
-			sum, known = sum+*c.Energy.UJ, true
-			if j.Tier < c.Energy.Tier { // E after A: the worse stands
-				j = c.Energy
-			}
-		}
+		sum = sum.Plus(c)
 	}
-	j.UJ = nil
-	if known {
-		j.UJ = &sum
-	}
-	return cpuUS, j
+	return sum
 }
 
 // BreakEven says after how many inferences the joules of sparsifying are back, ""

@@ -23,6 +23,8 @@ func Line(e event.Event, st *event.State) string {
 	switch b := e.Body.(type) {
 	case *event.Started:
 		return fmt.Sprintf("session %s: %s on %s, %s (%s, %d threads), %s\nenergy: %s", b.Session, b.Model, b.Data, b.Device, b.ISA, b.Threads, orDash(b.Machine), Meter(b))
+	case *event.Idle:
+		return "idle power before the run: " + b.Text()
 	case *event.Model:
 		if st.Dense.Step == b.Step && b.Params == st.Dense.Params {
 			return fmt.Sprintf("model: %s params in %d layers; samples: %d train, %d validation, %d test", Count(b.Params), len(b.Layers), b.Train, b.Val, b.Test)
@@ -161,8 +163,12 @@ func Ledger(st *event.State) string {
 			row("packed file written", "", Bytes(e.Bytes), filepath.Base(e.File))
 		}
 	}
-	_, j := Spent(st)
-	for _, r := range Grid(st.Started.Grid, j) {
+	spent := Spent(st)
+	if above := core.AboveIdle(st.Idle, spent); above != "" {
+		row("J this run", "", Joules(spent.Energy), "all stages")
+		row("J above idle", "", above, fmt.Sprintf("of these: the idle machine drew %.3g W %s", *st.Idle.Watts, st.Idle.Tier))
+	}
+	for _, r := range Grid(st.Started.Grid, spent.Energy) {
 		row(r.Name, "", r.Now, st.Started.Grid.Text)
 	}
 	if st.Verdict != nil {
@@ -228,7 +234,10 @@ func changeJ(d, n event.Joules) string {
 		return "not measured"
 	}
 	s := Change(float64(*d.UJ), float64(*n.UJ))
-	if !energy.Tier(n.Tier).Measured() {
+	switch energy.Tier(n.Tier) {
+	case energy.TierD:
+		s += " (estimated by this machine's load curve)"
+	case energy.TierE:
 		s += " (as CPU time: busy power taken as constant)"
 	}
 	return s
@@ -258,7 +267,7 @@ func Change(from, to float64) string {
 
 // Joules prints an amount with unit and tier, "–" when it was not measured.
 func Joules(j event.Joules) string {
-	return energy.Format(energy.Reading{UJ: j.UJ, Tier: energy.Tier(j.Tier), Source: j.Source, Band: j.Band, Coverage: 1})
+	return energy.Format(core.Reading(j))
 }
 
 // Micros prints a duration given in microseconds.

@@ -101,8 +101,9 @@ func perStep(st *event.State, s event.Stage) (cpuUS float64, j event.Joules, okC
 
 // spentRows are the run's own bill.
 func (d *desk) spentRows() []plain.Row {
-	cpu, j := plain.Spent(&d.run.st)
-	rows := []plain.Row{{Name: "CPU this run", Now: plain.Micros(float64(cpu))}}
+	spent := plain.Spent(&d.run.st)
+	j := spent.Energy
+	rows := []plain.Row{{Name: "CPU this run", Now: plain.Micros(float64(spent.CPUUS))}}
 	if j.UJ == nil {
 		return append(rows, plain.Row{Name: "J this run", Now: "not measured"})
 	}
