@@ -34,7 +34,11 @@ func (s *Session) Emissions() ([]energy.Emission, error) {
 			Seconds: float64(c.WallUS) / 1e6, CPUModel: by.Machine, Tool: "pare " + by.Pare,
 			Energy: energy.Reading{UJ: c.Energy.UJ, Tier: energy.Tier(c.Energy.Tier), Source: c.Energy.Source, Boundary: boundary, Band: c.Energy.Band},
 		}
-		r.Process = !r.Energy.Tier.Measured()
+		tier := r.Energy.Tier
+		if !tier.Known() { // what the meter would have given
+			tier = energy.Tier(by.Tier)
+		}
+		r.Process = !tier.Measured()
 		r.Component = component(boundary)
 		if by.Machine == hwprofiles.CPUModel() { // still the machine that ran it
 			r.OS, r.CPUs = runtime.GOOS+"/"+runtime.GOARCH, runtime.NumCPU()
