@@ -61,7 +61,7 @@ var others = []other{
 	{"nvtop extract_gpuinfo_intel.c", "energy2, the package, is added to energy1, the card; 32 bits", "TestIntelGPUByHwmon", ""},
 	{"btop: power1_input", "the raw figure before the filtered one", "TestAMDByHwmon", ""},
 	{"btop: package 0", "a machine of two packages is one", "TestRAPLWhichZonesCount", ""},
-	{"batteries", "read while charging; some drivers give negative currents", "TestBattery TestFaultsOfSources", ""},
+	{"batteries", "read while charging; some drivers give negative currents", "TestBattery TestFaultsOfSources TestReadingsThatDoNotFit", ""},
 	{"zeus zeus/device/soc/apple.py, codecarbon: powermetrics", "per-core sums instead of clusters; sudo", "", "Apple: no source of ours yet, profile only"},
 	{"zeus zeus/device/cpu/emi.py", "EMI", "", "Windows: no source of ours yet, profile only"},
 
