@@ -192,9 +192,12 @@ func savings(l *event.Ledger) string {
 	}
 	td, tn := energy.Tier(l.Dense.StepEnergy.Tier), energy.Tier(l.Now.StepEnergy.Tier)
 	jc := signed(100*(float64(*nu)/float64(*du)-1), 0)
+	jband := math.Hypot(l.Dense.StepEnergy.Band, l.Now.StepEnergy.Band) * float64(*nu) / float64(*du)
 	switch {
+	case td.Measured() && tn.Measured() && math.Abs(float64(*nu)/float64(*du)-1)*100 <= jband:
+		return s + fmt.Sprintf(" · J per step %s %%: no difference beyond the meter's ±%.0f %%, tier %s", jc, math.Ceil(jband), td.Worse(tn))
 	case td.Measured() && tn.Measured():
-		return s + fmt.Sprintf(" · J per step %s %%, measured, tier %s", jc, td.Worse(tn))
+		return s + fmt.Sprintf(" · J per step %s %% (±%.0f %%), measured, tier %s", jc, math.Ceil(jband), td.Worse(tn))
 	case td == energy.TierE && tn == energy.TierE: // not by the joules of small steps, which are whole µJ
 		return s + fmt.Sprintf(" · J %s %% by tier E: busy power taken as constant, so it equals the saving in CPU time", signed(change, 0))
 	case td == energy.TierD && tn == energy.TierD:

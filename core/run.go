@@ -99,7 +99,7 @@ type run struct {
 	rates       energy.Rates     // what a kWh costs and emits
 	spentBefore *event.StageCost // at the end of the last epoch
 	metric      metricWindow
-	watch       meterWatch
+	watch       *meterWatch
 }
 
 // Run goes through the stages until the end, a stop or an error, and returns
@@ -110,6 +110,9 @@ func Run(ctx context.Context, cfg Config) (int, error) {
 	err := r.all(ctx)
 	if r.t != nil {
 		r.t.Close()
+	}
+	if r.watch != nil {
+		r.watch.close()
 	}
 	if r.meter != nil {
 		r.meter.Close() //nolint:errcheck // nothing more is read from it
@@ -200,6 +203,7 @@ func (r *run) open() error {
 	if r.meter, err = openMeter(energy.Options{GPU: energy.GPUNone, Wall: r.r.Energy.Wall}); err != nil {
 		return err
 	}
+	r.watch = watchMeter(r.meter)
 	if err := r.checkBudget(); err != nil {
 		return err
 	}
@@ -348,7 +352,7 @@ func (r *run) threads() int {
 
 // emit writes an event, and before it what has happened to the meter's sources.
 func (r *run) emit(b event.Body) error {
-	for _, w := range r.lookAtMeter() {
+	for _, w := range r.watch.take() {
 		if err := r.write(&w); err != nil {
 			return err
 		}
