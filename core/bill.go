@@ -18,6 +18,7 @@ type bill struct {
 	begin   time.Time
 	running bool
 	epoch   epochBill
+	trained [event.Deploy + 1]event.StageCost // of these, training steps of whole epochs
 }
 
 // epochBill is the epoch being billed.
@@ -60,6 +61,13 @@ func (b *bill) restore(c event.StageCost) {
 func (b *bill) restoreMetric(m event.Metric) {
 	if s := m.Stage; s >= event.Baseline && s <= event.Deploy && m.CPUUS > b.cost[s].CPUUS {
 		b.cost[s] = event.StageCost{Stage: s, CPUUS: m.CPUUS, WallUS: m.WallUS, Energy: m.Energy}
+	}
+}
+
+// train adds an epoch's training steps.
+func (b *bill) train(e *event.EpochCost) {
+	if s := e.Stage; s >= event.Baseline && s <= event.Deploy {
+		b.trained[s] = b.trained[s].Plus(event.StageCost{CPUUS: e.CPUUS, WallUS: e.WallUS, Energy: e.Energy})
 	}
 }
 
@@ -122,6 +130,7 @@ func (r *run) billEpoch(stage event.Stage, epoch int) (*event.EpochCost, error) 
 		CPUUS: c.CPUUS, WallUS: c.WallUS, Energy: c.Energy, Zeros: r.zeros(),
 		MACs: e.work.MACs, Skipped: e.work.Skipped,
 	}
+	r.bill.train(b)
 	return b, r.emit(b)
 }
 

@@ -25,17 +25,8 @@ type cost struct {
 // compare measures dense and pared in alternation, so that a drift of the
 // machine hits both, and makes the ledger. Both trainers work on copies of
 // their weights' banks: the steps taken here teach nothing that is kept.
-func (r *run) compare(dense *train.Trainer, sd, sn train.Score) (*event.Ledger, error) {
-	now, err := r.copyTrainer()
-	if err != nil {
-		return nil, err
-	}
-	defer now.Close()
-	batch := min(r.r.Train.Batch, r.set.Train.N())
-	rows := make([]int32, batch)
-	for i := range rows {
-		rows[i] = int32(i)
-	}
+func (r *run) compare(dense, now *train.Trainer, sd, sn train.Score) (*event.Ledger, error) {
+	rows := r.firstBatch()
 	out := make([]float32, r.model.Classes())
 	step := func(t *train.Trainer) func(int) error {
 		return func(i int) error {
@@ -47,7 +38,7 @@ func (r *run) compare(dense *train.Trainer, sd, sn train.Score) (*event.Ledger, 
 	infer := func(t *train.Trainer) func(int) error {
 		return func(i int) error { return t.Infer(r.set.Val, i%r.set.Val.N(), out) }
 	}
-	l := &event.Ledger{Hardware: hwprofiles.Local().Name, Rounds: alternations, Batch: batch}
+	l := &event.Ledger{Hardware: hwprofiles.Local().Name, Rounds: alternations, Batch: len(rows)}
 	l.Dense, l.Now = r.side(dense.Model, sd, dense.Resident()), r.side(r.model, sn, now.Resident())
 	l.Dense.Zeros, l.Now.Zeros = zerosOf(dense.Model), r.zeros()
 	steps, err := r.alternate(step(dense), step(now))

@@ -161,11 +161,7 @@ func (r *run) layerVerdicts() error {
 		return err
 	}
 	defer now.Close()
-	batch := min(r.r.Train.Batch, r.set.Train.N())
-	rows := make([]int32, batch)
-	for i := range rows {
-		rows[i] = int32(i)
-	}
+	rows := r.firstBatch()
 	const steps = 20
 	var d, n []float64
 	for i := 0; i <= alternations; i++ {

@@ -269,6 +269,9 @@ func (r *run) begin() error {
 		for _, s := range res.Log.Stages {
 			r.bill.restore(s.Cost)
 		}
+		for i := range res.Log.Epochs {
+			r.bill.train(&res.Log.Epochs[i])
+		}
 		// Energy of steps after the checkpoint was spent and stays billed.
 		r.bill.restoreMetric(res.Log.Metric)
 		for _, d := range res.Log.Fresh {

@@ -45,11 +45,19 @@ func (r *run) validate(ctx context.Context) error {
 	if err := r.emit(&event.Eval{Stage: event.Validate, Step: r.loop.Step, Split: "test", Correct: sn.Correct, N: sn.N, Loss: finite(sn.Loss), Lo: lo, Hi: hi, Zeros: r.zeros()}); err != nil {
 		return err
 	}
-	l, err := r.compare(dense, sd, sn)
+	now, err := r.copyTrainer()
+	if err != nil {
+		return err
+	}
+	defer now.Close()
+	l, err := r.compare(dense, now, sd, sn)
 	if err != nil {
 		return err
 	}
 	if err := r.emit(l); err != nil {
+		return err
+	}
+	if err := r.attribute(dense, now); err != nil {
 		return err
 	}
 	v := r.judge(a, b, test.Labels, sd, sn)

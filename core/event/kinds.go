@@ -402,6 +402,7 @@ func (*Dropped) Kind() string       { return "dropped" }
 func (*Decision) Kind() string      { return "decision" }
 func (*Floor) Kind() string         { return "floor" }
 func (*Ledger) Kind() string        { return "ledger" }
+func (*Attribution) Kind() string   { return "attribution" }
 func (*Verdict) Kind() string       { return "verdict" }
 func (*Export) Kind() string        { return "export" }
 func (*LayerVerdicts) Kind() string { return "layer_verdicts" }
@@ -423,7 +424,7 @@ func init() {
 		func() Body { return new(StageChange) }, func() Body { return new(Metric) }, func() Body { return new(Eval) },
 		func() Body { return new(EpochCost) }, func() Body { return new(StageCost) }, func() Body { return new(Mask) },
 		func() Body { return new(Rewrite) }, func() Body { return new(Checkpoint) }, func() Body { return new(Dropped) }, func() Body { return new(Decision) },
-		func() Body { return new(Floor) }, func() Body { return new(Ledger) }, func() Body { return new(Verdict) },
+		func() Body { return new(Floor) }, func() Body { return new(Ledger) }, func() Body { return new(Attribution) }, func() Body { return new(Verdict) },
 		func() Body { return new(Export) }, func() Body { return new(LayerVerdicts) }, func() Body { return new(LastPoints) },
 		func() Body { return new(Warning) }, func() Body { return new(Failure) }, func() Body { return new(Diverged) },
 		func() Body { return new(Paused) }, func() Body { return new(Continued) }, func() Body { return new(Resumed) },

@@ -75,6 +75,7 @@ type State struct {
 
 	Predicted     *Ledger
 	Ledger        *Ledger
+	Attribution   *Attribution
 	Verdict       *Verdict
 	LayerVerdicts *LayerVerdicts
 	LastPoints    *LastPoints
@@ -176,6 +177,8 @@ func (s *State) Apply(e Event) {
 		} else {
 			s.Ledger = b
 		}
+	case *Attribution:
+		s.Attribution = b
 	case *Verdict:
 		s.Verdict, s.Looks = b, b.Looks
 	case *LayerVerdicts:
@@ -269,7 +272,7 @@ func (s *State) resumed(b *Resumed) {
 	s.Stages[s.Stage].State = "started"
 	s.Done, s.LayerVerdicts, s.Exports = nil, nil, nil
 	if b.Stage < Deploy { // a run that went back will validate again
-		s.Verdict, s.Ledger = nil, nil
+		s.Verdict, s.Ledger, s.Attribution = nil, nil, nil
 	}
 	s.setStatus(StatusRunning, "")
 }

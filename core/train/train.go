@@ -278,6 +278,23 @@ func (t *Trainer) Resident() int64 { return t.bank.Resident() }
 // per node of the model, in nanoseconds per step summed over workers, forward
 // and backward and update together. The weights do change: use a copy.
 func (t *Trainer) Probe(set *data.Set, rows []int32, lr float64, n int) ([]float64, error) {
+	calls, err := t.ProbeCalls(set, rows, lr, n)
+	if err != nil {
+		return nil, err
+	}
+	per := make([]float64, len(t.Plan.Nodes))
+	i := 0
+	for _, r := range t.Plan.Regions {
+		for _, c := range r.Calls {
+			per[c.Node] += calls[i]
+			i++
+		}
+	}
+	return per, nil
+}
+
+// ProbeCalls is Probe for each call of the plan, in the order of regions and calls.
+func (t *Trainer) ProbeCalls(set *data.Set, rows []int32, lr float64, n int) ([]float64, error) {
 	t.step.Probe(true)
 	defer t.step.Probe(false)
 	for i := 0; i < n; i++ {
@@ -285,14 +302,10 @@ func (t *Trainer) Probe(set *data.Set, rows []int32, lr float64, n int) ([]float
 			return nil, err
 		}
 	}
-	per := make([]float64, len(t.Plan.Nodes))
 	times := t.step.Times()
-	i := 0
-	for _, r := range t.Plan.Regions {
-		for _, c := range r.Calls {
-			per[c.Node] += float64(times[i].Nanoseconds()) / float64(n)
-			i++
-		}
+	per := make([]float64, len(times))
+	for i, d := range times {
+		per[i] = float64(d.Nanoseconds()) / float64(n)
 	}
 	return per, nil
 }

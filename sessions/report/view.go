@@ -26,6 +26,7 @@ type view struct {
 	Total   *stageRow
 	Spent   []string // what the bills come to: CO2e, money, the budget
 	Layers  layers
+	Work    attribution
 	Classes classes
 	Exports []exportRow
 	Energy  energyView
@@ -79,6 +80,7 @@ func newView(st *event.State, recipe string) *view {
 	v.Tiles = tiles(st)
 	v.Charts = newCharts(st, parsed)
 	v.Layers = newLayers(st)
+	v.Work = newAttribution(st)
 	v.Classes = newClasses(st)
 	v.Exports = exports(st)
 	v.Energy = newEnergy(st)

@@ -68,6 +68,8 @@ func Line(e event.Event, st *event.State) string {
 			return ""
 		}
 		return "  " + b.Text
+	case *event.Attribution:
+		return attribution(b)
 	case *event.Verdict:
 		return "  " + b.Text
 	case *event.Export:

@@ -234,10 +234,22 @@ func (s *story) validated(tier string) *story {
 	}
 	return s.add(
 		&event.Eval{Stage: event.Validate, Step: 2000, Split: "test", Correct: 4420, N: 5000, Lo: 0.875, Hi: 0.893, Zeros: 0.9},
-		l, v,
+		l, attribution(s.joules(29_600_000, tier), s.joules(19_800_000, tier)), v,
 		&event.StageChange{Stage: event.Validate, State: "done", Evidence: "PASS, 5000 test samples, look 1 at the test set"},
 		&event.StageChange{Stage: event.Deploy, State: "started"},
 	)
+}
+
+// attribution shares joules out.
+func attribution(dense, now event.Joules) *event.Attribution {
+	a := &event.Attribution{Steps: 5, Batch: 128, Dense: dense, Now: now, Text: "share of the measured total by probe time"}
+	for _, r := range []struct {
+		class      string
+		dense, now float64
+	}{{"linear", 0.962, 0.845}, {"activation", 0.006, 0.0295}, {"loss", 0.004, 0.0202}, {"other", 0.028, 0.1053}} {
+		a.Rows = append(a.Rows, event.ClassShare{Class: r.class, ShareDense: r.dense, ShareNow: r.now, DenseEnergy: dense.Part(r.dense), NowEnergy: now.Part(r.now)})
+	}
+	return a
 }
 
 func (s *story) deployed() *story {

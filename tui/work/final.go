@@ -79,6 +79,9 @@ func (d *desk) verdictPane(w, h int) string {
 		default:
 			t.add(theme.Dim, "UNDECIDED: the paired 95 % interval holds the floor. More test samples would tell.")
 		}
+		if a := st.Attribution; a != nil {
+			t.work(a, h-2)
+		}
 	case st.Stage == event.Validate && word == statusWaiting:
 		looks := fmt.Sprintf("looks at the test set so far: %d", st.Looks)
 		keys := "enter looks at the test set; r goes back to a checkpoint instead"
@@ -96,6 +99,23 @@ func (d *desk) verdictPane(w, h int) string {
 		t.add(theme.Dim, "the test set is being looked at; dense and pared are timed in alternation")
 	}
 	return d.th.Box("verdict", "", t.String(), w, h)
+}
+
+// work says by kind of work where a training step's time goes and what of sparsify's
+// joules that is, if all of it has room in h lines.
+func (t *text) work(a *event.Attribution, h int) {
+	head := "CPU time of a step, dense → now; J of sparsify: " + a.Text
+	if len(a.Rows) == 0 || t.n+1+t.lines(head)+len(a.Rows) > h {
+		return
+	}
+	t.blank().add(theme.Dim, head)
+	for _, r := range a.Rows {
+		s := fmt.Sprintf("%-11s%7s → %6s", t.th.Clean(r.Class), plain.Share(r.ShareDense), plain.Share(r.ShareNow))
+		if r.NowEnergy.UJ != nil {
+			s += fmt.Sprintf("  %s", plain.Joules(r.NowEnergy))
+		}
+		t.line(theme.Text, s)
+	}
 }
 
 // classesPane is the accuracy per class.
