@@ -9,6 +9,7 @@ import (
 	"pare/core/event"
 	"pare/core/graph"
 	"pare/core/train"
+	"pare/hwprofiles"
 )
 
 // window is how long one side is measured in one alternation: long against the
@@ -37,7 +38,7 @@ func (r *run) compare(dense, now *train.Trainer, sd, sn train.Score) (*event.Led
 	infer := func(t *train.Trainer) func(int) error {
 		return func(i int) error { return t.Infer(r.set.Val, i%r.set.Val.N(), out) }
 	}
-	l := &event.Ledger{Hardware: r.hw.Name, Rounds: alternations, Batch: len(rows)}
+	l := &event.Ledger{Hardware: hwprofiles.Local().Name, Rounds: alternations, Batch: len(rows)}
 	l.Dense, l.Now = r.side(dense.Model, sd, dense.Resident()), r.side(r.model, sn, now.Resident())
 	l.Dense.Zeros, l.Now.Zeros = zerosOf(dense.Model), r.zeros()
 	steps, err := r.alternate(step(dense), step(now))
@@ -182,9 +183,12 @@ func savings(l *event.Ledger) string {
 	}
 	td, tn := energy.Tier(l.Dense.StepEnergy.Tier), energy.Tier(l.Now.StepEnergy.Tier)
 	jc := signed(100*(float64(*nu)/float64(*du)-1), 0)
+	jband := math.Hypot(l.Dense.StepEnergy.Band, l.Now.StepEnergy.Band) * float64(*nu) / float64(*du)
 	switch {
+	case td.Measured() && tn.Measured() && math.Abs(float64(*nu)/float64(*du)-1)*100 <= jband:
+		return s + fmt.Sprintf(" · J per step %s %%: no difference beyond the meter's ±%.0f %%, tier %s", jc, math.Ceil(jband), td.Worse(tn))
 	case td.Measured() && tn.Measured():
-		return s + fmt.Sprintf(" · J per step %s %%, measured, tier %s", jc, td.Worse(tn))
+		return s + fmt.Sprintf(" · J per step %s %% (±%.0f %%), measured, tier %s", jc, math.Ceil(jband), td.Worse(tn))
 	case td == energy.TierE && tn == energy.TierE: // not by the joules of small steps, which are whole µJ
 		return s + fmt.Sprintf(" · J %s %% by tier E: busy power taken as constant, so it equals the saving in CPU time", signed(change, 0))
 	case td == energy.TierD && tn == energy.TierD:

@@ -40,8 +40,7 @@ func (r *run) configure(ctx context.Context) error {
 // recipeText is the recipe in one line of words.
 func (r *run) recipeText() string {
 	p := r.r.Prune
-	pattern := map[string]string{"element": "single weights", "block4x1": "4×1 blocks", "block8x1": "8×1 blocks", "block16x1": "16×1 blocks", "neuron": "neurons and filters"}[p.Pattern]
-	return fmt.Sprintf("%s, %s, %s, %s, %.0f %% zeros, floor %.1f %%", p.Score, pattern, p.Distribution, p.Schedule, 100*p.Target, 100*r.loop.Floor)
+	return fmt.Sprintf("%s, %s, %s, %s, %.0f %% zeros, floor %.1f %%", p.Score, patternWords[p.Pattern], p.Distribution, p.Schedule, 100*p.Target, 100*r.loop.Floor)
 }
 
 // reconfigure replaces the parts of the recipe that may still change.
@@ -52,6 +51,12 @@ func (r *run) reconfigure(toml string) error {
 	}
 	for _, s := range n.Prune.Skip {
 		if err := knownLayer(r.model, s); err != nil {
+			return r.refuse("recipe not taken: %v", err)
+		}
+	}
+	hw := r.hw
+	if n.Hardware.Profile != r.r.Hardware.Profile {
+		if hw, err = Profile(n.Hardware.Profile); err != nil {
 			return r.refuse("recipe not taken: %v", err)
 		}
 	}
@@ -71,6 +76,8 @@ func (r *run) reconfigure(toml string) error {
 			return r.refuse("recipe not taken: prune.rewind_step = %d needs the weights of that baseline step, which were not kept; set it before the baseline runs, or use −1", n.Prune.RewindStep)
 		}
 	}
+	// Predictions are made for another machine from here; device and meter stay.
+	r.hw, r.r.Hardware.Profile = hw, n.Hardware.Profile
 	b, err := r.r.Marshal()
 	if err != nil {
 		return err

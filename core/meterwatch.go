@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync"
 	"time"
 
 	"pare/core/energy"
@@ -14,9 +15,15 @@ import (
 var lookEvery = time.Second
 
 // meterWatch says when a source of energy is lost in the middle of a run, and when
-// it is back. The run goes on either way: what was not measured is left out.
+// it is back. The run goes on either way: what was not measured is left out. It looks
+// by itself, as a stage may say nothing for a while; what is due waits for the run's
+// next event.
 type meterWatch struct {
-	next time.Time
+	stop, stopped chan struct{}
+
+	mu  sync.Mutex
+	due []event.Warning
+
 	seen map[string]time.Time // since when a source is silent, seen by one look
 	told map[string]time.Time // … and said
 }
@@ -57,12 +64,42 @@ func (w *meterWatch) look(now time.Time, lost []energy.Lost) []event.Warning {
 
 func clock(t time.Time) string { return t.UTC().Format("15:04:05 UTC") }
 
-// lookAtMeter looks once a second at most, whenever the run has something to say.
-func (r *run) lookAtMeter() []event.Warning {
-	now := time.Now()
-	if r.meter == nil || now.Before(r.watch.next) {
+// watchMeter starts to look every lookEvery.
+func watchMeter(m *energy.Meter) *meterWatch {
+	w := &meterWatch{stop: make(chan struct{}), stopped: make(chan struct{})}
+	go func() {
+		defer close(w.stopped)
+		t := time.NewTicker(lookEvery)
+		defer t.Stop()
+		for {
+			select {
+			case <-w.stop:
+				return
+			case now := <-t.C:
+				if said := w.look(now, m.Lost()); said != nil {
+					w.mu.Lock()
+					w.due = append(w.due, said...)
+					w.mu.Unlock()
+				}
+			}
+		}
+	}()
+	return w
+}
+
+// take gives what is due; a nil watch has nothing.
+func (w *meterWatch) take() []event.Warning {
+	if w == nil {
 		return nil
 	}
-	r.watch.next = now.Add(lookEvery)
-	return r.watch.look(now, r.meter.Lost())
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	due := w.due
+	w.due = nil
+	return due
+}
+
+func (w *meterWatch) close() {
+	close(w.stop)
+	<-w.stopped
 }

@@ -2,14 +2,24 @@ package core
 
 import (
 	"fmt"
+	"math"
 	"strings"
 
 	"pare/core/device"
 	"pare/core/event"
 	"pare/core/graph"
 	"pare/core/plan"
+	"pare/core/train"
 	"pare/hwprofiles"
 )
+
+// Profile is the hardware profile of that name, "" that of this machine.
+func Profile(name string) (hwprofiles.Profile, error) {
+	if name == "" {
+		return hwprofiles.Local(), nil
+	}
+	return hwprofiles.Load(name)
+}
 
 // predict makes the ledger of the configure stage: what the recipe should bring
 // on the chosen hardware, from counted multiply-adds and bytes, without running
@@ -24,87 +34,99 @@ func (r *run) predict() error {
 }
 
 // Predict is the predicted ledger of a recipe for a dense model on a hardware
-// profile. Pure: it can be called for every position of a slider.
+// profile. Calls, bytes and multiply-adds are those of pare's plans on dev; the
+// profile says what they take. Pure and quick: it can be called for every position
+// of a slider.
 func Predict(m *graph.Model, dev device.Device, hw hwprofiles.Profile, rec *Recipe) (*event.Ledger, error) {
 	batch := max(rec.Train.Batch, 1)
-	ws := plan.Weights(m, nil)
-	step, err := plan.Build(m, dev, plan.Options{Mode: plan.Train, Batch: batch, Optim: device.Optim{Momentum: 0.9}})
+	optim, err := train.Optim(or(rec.Train.Optimizer, "momentum"), rec.Train.Momentum, rec.Train.WeightDecay)
 	if err != nil {
 		return nil, err
 	}
-	infer, err := plan.Build(m, dev, plan.Options{Mode: plan.Infer, Batch: 1})
+	pruned, gone := prunable(m, rec)
+	step, err := count(m, dev, plan.Options{Mode: plan.Train, Batch: batch, Optim: optim}, pruned)
 	if err != nil {
 		return nil, err
 	}
-	skip := map[string]bool{}
-	for _, s := range rec.Prune.Skip {
-		skip[s] = true
+	infer, err := count(m, dev, plan.Options{Mode: plan.Infer, Batch: 1}, pruned)
+	if err != nil {
+		return nil, err
 	}
-	pruned := map[int]bool{}
-	all, _ := m.NumParams()
-	gone := int64(0)
-	for _, l := range m.Layers() {
-		if !skip[l.Name] {
-			pruned[l.Param] = true
-			gone += int64(rec.Prune.Target * float64(m.Params[l.Param].Shape.Len()))
-		}
+	var notes []string
+	if hw.Kind == "cpu" && hw.CPUs() == 0 { // CPU time and joules of a step do not depend on it
+		hw.Visible = 1
+		notes = append(notes, "the number of CPUs is unknown: one taken")
 	}
 	one := hw // one sample at a time runs on one CPU
 	if hw.Kind == "cpu" {
 		one.Visible = 1
 	}
-	l := &event.Ledger{Predicted: true, Hardware: hw.Name, Batch: batch}
+	all, _ := m.NumParams()
+	l := &event.Ledger{Predicted: true, Hardware: hw.Name, HWKind: hw.Kind, Batch: batch}
 	l.Dense = event.Side{Params: all, FileBytes: all * 4}
 	l.Now = event.Side{Params: all - gone, Zeros: rec.Prune.Target, FileBytes: packedGuess(all, gone, rec.Prune.Pattern)}
+	steps := [2]hwprofiles.Estimate{hw.Estimate(step.dense()), hw.Estimate(step.pared(rec.Prune.Target, hwPattern(rec.Prune.Pattern)))}
+	infers := [2]hwprofiles.Estimate{one.Estimate(infer.dense()), one.Estimate(infer.pared(rec.Prune.Target, hwPattern(rec.Prune.Pattern)))}
 	for i, s := range []*event.Side{&l.Dense, &l.Now} {
-		share := 0.0
-		if i == 1 {
-			share = rec.Prune.Target
-		}
-		e := hw.Estimate(hwCosts(step, ws, batch, share, pruned, rec.Prune.Pattern))
-		s.StepCPUUS, s.StepBand, s.StepEnergy = micros(e), e.BandPct, estimated(e, hw)
+		e, f := steps[i], infers[i]
+		s.StepCPUUS, s.StepBand, s.StepEnergy, s.StepBytes = micros(e), e.BandPct, estimated(e, hw), e.Moved
 		if hw.Kind == "cpu" { // of all CPUs, as the finished ledger has it
 			s.StepCPUUS *= float64(max(hw.CPUs(), 1))
 		}
-		f := one.Estimate(hwCosts(infer, ws, 1, share, pruned, rec.Prune.Pattern))
 		s.InferUS, s.InferBand, s.InferEnergy = micros(f), f.BandPct, estimated(f, hw)
-		if e.Note != "" {
-			l.Note = e.Note
-		}
+	}
+	// What zeros bring is in the sentence; the note is the rest.
+	text, why := outlook{hw, rec.Prune, step, steps[0], steps[1]}.sentence()
+	l.Text = text
+	l.LaunchesApart = hw.LaunchesUnknown()
+	notes = append(notes, why)
+	if steps[0].Seconds != nil { // else the sentence has it
+		notes = append(notes, steps[0].Note, infers[0].Note)
 	}
 	if p := dev.Panel(); rec.Prune.Pattern == "neuron" && p > 1 && (rec.Prune.RoundTo == 0 || rec.Prune.RoundTo%p != 0) {
-		l.Note = joined(l.Note, fmt.Sprintf("kernels here take %d channels at a time and fill up what is missing: keep multiples (prune.round_to = %d)", p, p))
+		notes = append(notes, fmt.Sprintf("pare's kernels take %d channels at a time and fill up what is missing: keep multiples (prune.round_to = %d)", p, p))
 	}
+	l.Note = once(notes)
 	return l, nil
 }
 
-// joined puts two notes into one line.
-func joined(a, b string) string {
+// once joins notes, which may be joined themselves, and leaves out repetitions.
+func once(notes []string) string {
+	var out []string
+	seen := map[string]bool{"": true}
+	for _, n := range notes {
+		for _, s := range strings.Split(n, "; ") {
+			if !seen[s] {
+				seen[s] = true
+				out = append(out, s)
+			}
+		}
+	}
+	return strings.Join(out, "; ")
+}
+
+func or(a, b string) string {
 	if a == "" {
 		return b
 	}
-	return a + "; " + b
+	return a
 }
 
-// hwCosts turns a plan's calls into the profile's plain numbers, with a share of
-// the prunable weights gone.
-func hwCosts(p *device.Plan, ws []device.Weight, batch int, share float64, pruned map[int]bool, pattern string) []hwprofiles.Cost {
-	var out []hwprofiles.Cost
-	i := 0
-	costs := plan.Costs(p, ws, batch)
-	for _, r := range p.Regions {
-		for _, c := range r.Calls {
-			k := costs[i]
-			i++
-			h := hwprofiles.Cost{MACs: k.MACs, Skipped: k.Skipped, Read: k.Read, Written: k.Written}
-			if share > 0 && k.MACs > 0 && len(c.W) > 0 && pruned[c.W[0]] {
-				h.Skipped = int64(share * float64(k.MACs))
-				h.Pattern = hwPattern(pattern)
-			}
-			out = append(out, h)
+// prunable are the weights, by param, that the recipe may take zeros from, and how
+// many go altogether.
+func prunable(m *graph.Model, rec *Recipe) (pruned map[int]bool, gone int64) {
+	skip := map[string]bool{}
+	for _, s := range rec.Prune.Skip {
+		skip[s] = true
+	}
+	pruned = map[int]bool{}
+	for _, l := range m.Layers() {
+		if !skip[l.Name] && !pruned[l.Param] {
+			pruned[l.Param] = true
+			gone += int64(rec.Prune.Target * float64(m.Params[l.Param].Shape.Len()))
 		}
 	}
-	return out
+	return pruned, gone
 }
 
 // packedGuess is the expected size of the packed file: the kept values, and per
@@ -140,20 +162,8 @@ func micros(e hwprofiles.Estimate) float64 {
 func estimated(e hwprofiles.Estimate, hw hwprofiles.Profile) event.Joules {
 	j := event.Joules{Tier: "E", Source: "profile " + hw.Name, Band: e.BandPct}
 	if e.Joules != nil {
-		uj := int64(*e.Joules * 1e6)
+		uj := int64(math.Round(*e.Joules * 1e6))
 		j.UJ = &uj
 	}
 	return j
-}
-
-// PredictText says in words what to expect of a predicted ledger.
-func PredictText(l *event.Ledger) string {
-	if l.Dense.StepCPUUS <= 0 || l.Now.StepCPUUS <= 0 {
-		return l.Note
-	}
-	s := fmt.Sprintf("expected on %s: %s %% time per training step (±%.0f %%)", l.Hardware, signed(100*(l.Now.StepCPUUS/l.Dense.StepCPUUS-1), 0), l.Now.StepBand)
-	if l.Note != "" {
-		s += "; " + l.Note
-	}
-	return s
 }

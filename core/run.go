@@ -99,7 +99,7 @@ type run struct {
 	rates       energy.Rates     // what a kWh costs and emits
 	spentBefore *event.StageCost // at the end of the last epoch
 	metric      metricWindow
-	watch       meterWatch
+	watch       *meterWatch
 }
 
 // Run goes through the stages until the end, a stop or an error, and returns
@@ -110,6 +110,9 @@ func Run(ctx context.Context, cfg Config) (int, error) {
 	err := r.all(ctx)
 	if r.t != nil {
 		r.t.Close()
+	}
+	if r.watch != nil {
+		r.watch.close()
 	}
 	if r.meter != nil {
 		r.meter.Close() //nolint:errcheck // nothing more is read from it
@@ -193,15 +196,14 @@ func (r *run) open() error {
 	}
 	r.model, r.pre = m, pre
 	r.fillRecipe()
-	if r.r.Hardware.Profile == "" {
-		r.hw = hwprofiles.Local()
-	} else if r.hw, err = hwprofiles.Load(r.r.Hardware.Profile); err != nil {
+	if r.hw, err = Profile(r.r.Hardware.Profile); err != nil {
 		return err
 	}
 	// The devices there are compute on the CPU: what idle cards draw is not the run's.
 	if r.meter, err = openMeter(energy.Options{GPU: energy.GPUNone, Wall: r.r.Energy.Wall}); err != nil {
 		return err
 	}
+	r.watch = watchMeter(r.meter)
 	if err := r.checkBudget(); err != nil {
 		return err
 	}
@@ -222,7 +224,7 @@ func (r *run) open() error {
 	if err := r.emit(&event.Started{
 		Format: event.Version, Session: r.cfg.Session, Pare: r.cfg.Version,
 		Model: m.Name, Data: r.set.Name, DataHash: r.set.Hash, Recipe: r.r.Hash(),
-		Device: dev.Name(), ISA: dev.ISA(), Threads: r.threads(), Machine: hwprofiles.CPUModel(), Hardware: r.hw.Name,
+		Device: dev.Name(), ISA: dev.ISA(), Threads: r.threads(), Machine: hwprofiles.CPUModel(), Hardware: hwprofiles.Local().Name,
 		Meter: r.meter.Source(), Tier: string(r.meter.Tier()), MeterWhy: meterWhy(r.meter), Boundary: r.meter.Boundary(), Pid: os.Getpid(), Auto: r.r.Auto, Grid: gridOf(r.r.Grid, r.rates),
 	}); err != nil {
 		return err
@@ -301,6 +303,9 @@ func (r *run) restore(c *Checkpoint) error {
 			return fmt.Errorf("its recipe: %w", err)
 		}
 		r.r = rec
+		if r.hw, err = Profile(rec.Hardware.Profile); err != nil {
+			return fmt.Errorf("its recipe: %w", err)
+		}
 	}
 	if err := c.Model.Verify(); err != nil {
 		return err
@@ -350,7 +355,7 @@ func (r *run) threads() int {
 
 // emit writes an event, and before it what has happened to the meter's sources.
 func (r *run) emit(b event.Body) error {
-	for _, w := range r.lookAtMeter() {
+	for _, w := range r.watch.take() {
 		if err := r.write(&w); err != nil {
 			return err
 		}

@@ -19,9 +19,9 @@ func TestSavingWords(t *testing.T) {
 		want       string
 		measured   bool
 	}{
-		{"A", "A", "J per step −50 %, measured, tier A", true},
-		{"B", "B", "J per step −50 %, measured, tier B", true},
-		{"B", "C", "J per step −50 %, measured, tier C", true},
+		{"A", "A", "J per step −50 % (±15 %), measured, tier A", true},
+		{"B", "B", "J per step −50 % (±15 %), measured, tier B", true},
+		{"B", "C", "J per step −50 % (±15 %), measured, tier C", true},
 		{"E", "E", "J −50 % by tier E: " + constant, false},
 		{"B", "E", "J cannot be compared: dense by tier B, now by tier E", false}, // the counter was lost in between
 		{"E", "B", "J cannot be compared", false},
@@ -32,7 +32,7 @@ func TestSavingWords(t *testing.T) {
 		side := func(tier string, uj int64) event.Side {
 			s := event.Side{StepCPUUS: float64(uj)}
 			if tier != "" {
-				s.StepEnergy = event.Joules{UJ: &uj, Tier: tier}
+				s.StepEnergy = event.Joules{UJ: &uj, Tier: tier, Band: 20}
 			}
 			return s
 		}
@@ -43,6 +43,18 @@ func TestSavingWords(t *testing.T) {
 		if strings.Contains(strings.ReplaceAll(got, "not measured", ""), "measured") != c.measured {
 			t.Errorf("%s/%s: %q", c.dense, c.now, got)
 		}
+	}
+}
+
+// TestSavingWithinTheBand: what the meter cannot tell apart is no saving.
+func TestSavingWithinTheBand(t *testing.T) {
+	du, nu := int64(249_000), int64(47_800)
+	l := &event.Ledger{Rounds: 5,
+		Dense: event.Side{StepCPUUS: 1590, StepEnergy: event.Joules{UJ: &du, Tier: "B", Band: 494}},
+		Now:   event.Side{StepCPUUS: 1620, StepEnergy: event.Joules{UJ: &nu, Tier: "B", Band: 50}},
+	}
+	if s := savings(l); !strings.Contains(s, "J per step −81 %: no difference beyond the meter's ±96 %, tier B") || strings.Contains(s, "measured") {
+		t.Errorf("%q", s)
 	}
 }
 

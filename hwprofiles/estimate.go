@@ -13,6 +13,10 @@ type Cost struct {
 	Skipped int64 // of these, the ones whose weight is zero
 	Read    int64 // bytes
 	Written int64 // bytes
+	// Spared are the bytes, of Read and Written, that a kernel for the pattern need
+	// not move: those of the skipped weights, less what says where the others are.
+	// Negative when the places take more than is left out.
+	Spared int64
 	// Pattern of the zeros: Element, Block4x1, TwoFour, Neuron or Filter; empty
 	// when there are none.
 	Pattern string
@@ -25,17 +29,28 @@ type Estimate struct {
 	Seconds, Joules *float64
 	BandPct         float64 // ± of Joules; 0 when Joules is nil
 	Tier            string
+	Moved           int64  // bytes read and written by the calls
+	Bound           Bound  // what takes the time
 	Note            string // what a reader must know: missing kernels, peak rates taken, …
+}
+
+// Bound is what the time of an estimate goes to, as shares that sum to 1 (all 0
+// when the time is unknown). A call's roofline counts whole for the larger of its
+// two sides.
+type Bound struct {
+	Arithmetic float64 `json:"arithmetic"`
+	Memory     float64 `json:"memory"`
+	Calls      float64 `json:"calls"` // call_us: launches on a GPU
 }
 
 // Estimate predicts the time and energy of the calls, one after the other, on
 // the whole machine (on Visible CPUs when that is set).
 //
 // Time is a roofline per call, the larger of arithmetic and memory time with
-// achievable rates (Williams, Waterman, Patterson 2009). Skipped multiply-adds
-// count as left out only if the profile has a kernel for their pattern, and then
-// at that kernel's efficiency; where the dense kernel would be faster, it is
-// taken. Energy is time × busy power: busy CPUs × busy_core_w, at most full_w,
+// achievable rates (Williams, Waterman, Patterson 2009). Skipped multiply-adds and
+// spared bytes count as left out only if the profile has a kernel for their pattern,
+// the former at that kernel's efficiency; where the dense kernel would be as fast,
+// it is taken. Energy is time × busy power: busy CPUs × busy_core_w, at most full_w,
 // on a CPU; full_w, else the TDP, on a GPU. A call costs call_us besides, where that
 // is known; idle gaps are not modelled.
 func (p Profile) Estimate(calls []Cost) Estimate {
@@ -50,26 +65,45 @@ func (p Profile) Estimate(calls []Cost) Estimate {
 		say("no calls to estimate")
 		return finish(e, notes)
 	}
-	sec := 0.0
+	var t Bound // seconds first
+	moved := int64(0)
 	for _, c := range calls {
-		if c.MACs < 0 || c.Skipped < 0 || c.Skipped > c.MACs || c.Read < 0 || c.Written < 0 {
-			say("a call's cost is inconsistent (MACs %d, skipped %d, bytes %d+%d)", c.MACs, c.Skipped, c.Read, c.Written)
+		if c.MACs < 0 || c.Skipped < 0 || c.Skipped > c.MACs || c.Read < 0 || c.Written < 0 || c.Spared > c.Read+c.Written {
+			say("a call's cost is inconsistent (MACs %d, skipped %d, bytes %d+%d, spared %d)", c.MACs, c.Skipped, c.Read, c.Written, c.Spared)
 			return finish(e, notes)
 		}
-		t, ok := p.callSeconds(c, say)
+		arith, mem, n, ok := p.callSeconds(c, say)
 		if !ok {
 			return finish(e, notes)
 		}
-		sec += t
+		moved += n
+		if arith >= mem {
+			t.Arithmetic += arith
+		} else {
+			t.Memory += mem
+		}
 	}
-	e.Seconds = &sec
+	switch {
+	case p.CallUS != nil:
+		t.Calls = float64(len(calls)) * p.CallUS.Value * 1e-6
+	case p.LaunchesUnknown():
+		say("what a launch costs is unknown, 0 taken: small models take longer")
+	}
+	sec := t.Arithmetic + t.Memory + t.Calls
+	e.Seconds, e.Moved = &sec, moved
+	if sec > 0 {
+		e.Bound = Bound{t.Arithmetic / sec, t.Memory / sec, t.Calls / sec}
+	}
 	w, ok := p.busyWatts(say)
 	if !ok {
 		return finish(e, notes)
 	}
 	if p.BandPct == nil {
-		say("%s gives no band, so no joules", p.Name)
+		say("no band, so no joules")
 		return finish(e, notes)
+	}
+	if p.Kind == "gpu" && p.FullW != nil && e.Bound.Calls > 0.5 {
+		say("mostly launches, at less than the full power taken: J are an upper limit")
 	}
 	j := w * sec
 	e.Joules, e.BandPct = &j, p.BandPct.Value
@@ -81,45 +115,28 @@ func finish(e Estimate, notes []string) Estimate {
 	return e
 }
 
-// callSeconds is the roofline of one call.
-func (p Profile) callSeconds(c Cost, say func(string, ...any)) (float64, bool) {
-	arith := 0.0
+// callSeconds are both sides of the roofline of one call, and the bytes it moves.
+func (p Profile) callSeconds(c Cost, say func(string, ...any)) (arith, mem float64, moved int64, ok bool) {
+	rate := 0.0
 	if c.MACs > 0 {
-		rate, ok := p.rate(c.Elem, say)
-		if !ok {
-			return 0, false
+		if rate, ok = p.rate(c.Elem, say); !ok {
+			return 0, 0, 0, false
 		}
 		arith = 2 * float64(c.MACs) / rate
-		if c.Skipped > 0 {
-			arith = p.sparseSeconds(c, arith, rate, say)
-		}
 	}
-	mem := 0.0
-	if c.Read+c.Written > 0 {
-		if p.BandwidthGBs == nil {
-			say("memory bandwidth of %s is unknown: arithmetic time only", p.Name)
-		} else {
-			mem = float64(c.Read+c.Written) / (p.BandwidthGBs.Value * 1e9)
-		}
+	moved = c.Read + c.Written
+	mem = p.memSeconds(moved, say)
+	if c.Skipped == 0 && c.Spared == 0 {
+		return arith, mem, moved, true
 	}
-	call := 0.0
-	if p.CallUS != nil {
-		call = p.CallUS.Value * 1e-6
-	}
-	return math.Max(arith, mem) + call, true
-}
-
-// sparseSeconds is the arithmetic time when zeros may be skipped; dense is the
-// time without skipping.
-func (p Profile) sparseSeconds(c Cost, dense, rate float64, say func(string, ...any)) float64 {
 	name := c.Pattern
 	if name == "" {
 		name = "unnamed"
 	}
-	s, ok := p.SparseFor(c.Pattern)
-	if !ok || !s.Kernel {
+	s, found := p.SparseFor(c.Pattern)
+	if !found || !s.Kernel {
 		say("%s zeros: no kernel on %s, no gain", name, p.Name)
-		return dense
+		return arith, mem, moved, true
 	}
 	eff := 1.0
 	if s.Efficiency != nil {
@@ -127,12 +144,30 @@ func (p Profile) sparseSeconds(c Cost, dense, rate float64, say func(string, ...
 	} else {
 		say("%s zeros: the kernel's efficiency on %s is unknown, 1 taken: an upper limit", name, p.Name)
 	}
-	t := 2 * float64(c.MACs-c.Skipped) / (rate * eff)
-	if t >= dense {
-		say("%s zeros: too few for a gain on %s, dense kernel taken", name, p.Name)
-		return dense
+	less := 0.0
+	if c.MACs > 0 {
+		less = 2 * float64(c.MACs-c.Skipped) / (rate * eff)
 	}
-	return t
+	fewer := p.memSeconds(moved-c.Spared, say)
+	if math.Max(less, fewer) < math.Max(arith, mem) {
+		return less, fewer, moved - c.Spared, true
+	}
+	if less >= arith && c.Skipped > 0 {
+		say("%s zeros: too few for a gain on %s, dense kernel taken", name, p.Name)
+	}
+	return arith, mem, moved, true
+}
+
+// memSeconds is the time to move n bytes, 0 where the bandwidth is unknown.
+func (p Profile) memSeconds(n int64, say func(string, ...any)) float64 {
+	switch {
+	case n == 0:
+		return 0
+	case p.BandwidthGBs == nil:
+		say("memory bandwidth is unknown: arithmetic time only")
+		return 0
+	}
+	return float64(n) / (p.BandwidthGBs.Value * 1e9)
 }
 
 // rate is the arithmetic rate in FLOP/s on the CPUs the run may use.
@@ -144,15 +179,15 @@ func (p Profile) rate(elem string, say func(string, ...any)) (float64, bool) {
 	f := r.Achievable
 	if f == nil {
 		if f = r.Peak; f == nil {
-			say("%s rate of %s is unknown", elem, p.Name)
+			say("%s rate is unknown", elem)
 			return 0, false
 		}
-		say("only the peak %s rate of %s is known: time is a lower limit", elem, p.Name)
+		say("only the peak %s rate is known: time is a lower limit", elem)
 	}
 	v := f.Value * 1e9
 	switch n := p.CPUs(); {
 	case p.RatesPerCPU && n == 0:
-		say("%s gives rates per CPU: say how many CPUs", p.Name)
+		say("rates are per CPU: say how many CPUs")
 		return 0, false
 	case p.RatesPerCPU:
 		v *= float64(n)
@@ -169,15 +204,15 @@ func (p Profile) busyWatts(say func(string, ...any)) (float64, bool) {
 		case p.FullW != nil:
 			return p.FullW.Value, true
 		case p.TDPW != nil:
-			say("power under load of %s is unknown, the TDP taken: an upper limit", p.Name)
+			say("power under load is unknown, the TDP taken: J are an upper limit")
 			return p.TDPW.Value, true
 		}
-		say("power of %s is unknown", p.Name)
+		say("power is unknown")
 		return 0, false
 	}
 	n := p.CPUs()
 	if p.BusyCoreW == nil || n == 0 {
-		say("power per busy CPU of %s, or the number of CPUs, is unknown", p.Name)
+		say("power per busy CPU, or the number of CPUs, is unknown")
 		return 0, false
 	}
 	w := float64(n) * p.BusyCoreW.Value

@@ -87,12 +87,12 @@ func TestEstimateUnknownIsNil(t *testing.T) {
 		note    string
 		seconds bool // still known
 	}{
-		"rate":         {func(p *Profile) { p.Rates = nil }, Cost{MACs: 1}, "f32 rate of box is unknown", false},
+		"rate":         {func(p *Profile) { p.Rates = nil }, Cost{MACs: 1}, "f32 rate is unknown", false},
 		"element type": {func(*Profile) {}, Cost{MACs: 1, Elem: "fp8"}, "fp8 rate", false},
 		"CPUs":         {func(p *Profile) { p.RatesPerCPU, p.Threads, p.Cores = true, 0, 0 }, Cost{MACs: 1}, "how many CPUs", false},
 		"busy":         {func(p *Profile) { p.BusyCoreW = nil }, Cost{MACs: 1}, "power per busy CPU", true},
 		"band":         {func(p *Profile) { p.BandPct = nil }, Cost{MACs: 1}, "band", true},
-		"GPU power":    {func(p *Profile) { p.Kind = "gpu" }, Cost{MACs: 1}, "power of box is unknown", true},
+		"GPU power":    {func(p *Profile) { p.Kind = "gpu" }, Cost{MACs: 1}, "power is unknown", true},
 		"inconsistent": {func(*Profile) {}, Cost{MACs: 1, Skipped: 2}, "inconsistent", false},
 		"negative":     {func(*Profile) {}, Cost{MACs: 1, Read: -2}, "inconsistent", false},
 	} {
@@ -150,6 +150,7 @@ func TestEstimateProperties(t *testing.T) {
 		}
 		dense := p.Estimate([]Cost{c})
 		c.Skipped = rapid.Int64Range(0, c.MACs).Draw(t, "skipped")
+		c.Spared = rapid.Int64Range(-c.Read, c.Read+c.Written).Draw(t, "spared")
 		c.Pattern = rapid.SampledFrom(append([]string{""}, patterns...)).Draw(t, "pattern")
 		e := p.Estimate([]Cost{c})
 		if (dense.Seconds == nil) != (e.Seconds == nil) {
@@ -162,10 +163,93 @@ func TestEstimateProperties(t *testing.T) {
 		switch {
 		case *e.Seconds > *dense.Seconds:
 			t.Fatalf("%g s with zeros, %g dense", *e.Seconds, *dense.Seconds)
+		case *e.Seconds > 0 && math.Abs(e.Bound.Arithmetic+e.Bound.Memory+e.Bound.Calls-1) > 1e-9:
+			t.Fatalf("shares of the time: %+v", e.Bound)
 		case !s.Kernel && *e.Seconds != *dense.Seconds:
 			t.Fatalf("a gain without a kernel: %g, %g", *e.Seconds, *dense.Seconds)
 		case !s.Kernel && c.Skipped > 0 && !strings.Contains(e.Note, "no gain"):
 			t.Fatalf("note %q", e.Note)
 		}
 	})
+}
+
+// Element zeros on a GPU give the dense estimate, to the bit, and a note.
+func TestElementZerosOnGPUs(t *testing.T) {
+	noUser(t)
+	n := 0
+	for _, p := range List() {
+		if p.Kind != "gpu" {
+			continue
+		}
+		n++
+		c := Cost{MACs: 1e9, Read: 5e6, Written: 1e6}
+		dense := p.Estimate([]Cost{c, c})
+		c.Skipped, c.Spared, c.Pattern = 9e8, 3e6, Element
+		e := p.Estimate([]Cost{c, c})
+		want := "element zeros: no kernel on " + p.Name + ", no gain"
+		if !strings.Contains(e.Note, want) || strings.Contains(dense.Note, "zeros") {
+			t.Errorf("%s: notes %q, dense %q", p.Name, e.Note, dense.Note)
+		}
+		if dense.Seconds == nil || dense.Joules == nil || *e.Seconds != *dense.Seconds || *e.Joules != *dense.Joules ||
+			e.Moved != dense.Moved || e.Bound != dense.Bound || e.BandPct != dense.BandPct {
+			t.Errorf("%s: %+v with zeros, %+v dense", p.Name, e, dense)
+		}
+	}
+	if n < 15 {
+		t.Errorf("only %d GPUs looked at", n)
+	}
+}
+
+// What decides a call's time is told apart, and the shares make up the whole.
+func TestBound(t *testing.T) {
+	p := box()
+	p.CallUS = fig(0.5e6)
+	e := p.Estimate([]Cost{{MACs: 50e9, Read: 1e9}, {MACs: 50e9, Read: 15e9, Written: 5e9}}) // 1 s of arithmetic, 2 s of memory, 2 × 0.5 s
+	near(t, "seconds", e.Seconds, 4)
+	if want := (Bound{0.25, 0.5, 0.25}); e.Bound != want || e.Moved != 21e9 {
+		t.Errorf("%+v, %d bytes; want %+v", e.Bound, e.Moved, want)
+	}
+	if e := box().Estimate([]Cost{{}}); e.Seconds == nil || *e.Seconds != 0 || e.Bound != (Bound{}) {
+		t.Errorf("nothing to do: %+v", e)
+	}
+	p.Rates = nil
+	if e := p.Estimate([]Cost{{MACs: 1}}); e.Bound != (Bound{}) || e.Moved != 0 {
+		t.Errorf("unknown: %+v", e)
+	}
+	g := box()
+	g.Kind, g.TDPW, g.Threads = "gpu", fig(100), 0
+	if e := g.Estimate([]Cost{{MACs: 1}}); !strings.Contains(e.Note, "launch costs is unknown") {
+		t.Errorf("a GPU without call_us: %q", e.Note)
+	}
+	g.CallUS, g.FullW = fig(5), fig(100)
+	if e := g.Estimate([]Cost{{MACs: 1}}); !strings.Contains(e.Note, "mostly launches") || e.Bound.Calls < 0.99 {
+		t.Errorf("a launch only: %+v", e)
+	}
+	if e := g.Estimate([]Cost{{MACs: 50e9}}); strings.Contains(e.Note, "launch") {
+		t.Errorf("a large product: %+v", e)
+	}
+}
+
+// Where a kernel leaves weights out, their bytes stay as well; where none does, all move.
+func TestSparedBytes(t *testing.T) {
+	p := box()
+	c := Cost{MACs: 1e9, Skipped: 5e8, Read: 20e9, Spared: 5e9, Pattern: Block4x1}
+	e := p.Estimate([]Cost{c})
+	near(t, "memory bound", e.Seconds, 1.5)
+	if e.Moved != 15e9 {
+		t.Errorf("%d bytes", e.Moved)
+	}
+	c.Pattern = Element
+	if e := p.Estimate([]Cost{c}); *e.Seconds != 2 || e.Moved != 20e9 {
+		t.Errorf("no kernel: %g s, %d bytes", *e.Seconds, e.Moved)
+	}
+	c.Pattern, c.Spared = Block4x1, -1e9 // their places take more than the weights
+	if e := p.Estimate([]Cost{c}); *e.Seconds != 2 || e.Moved != 20e9 {
+		t.Errorf("dense kernel is faster: %g s, %d bytes", *e.Seconds, e.Moved)
+	}
+	c.Spared = 21e9
+	if e := p.Estimate([]Cost{c}); e.Seconds != nil || !strings.Contains(e.Note, "inconsistent") {
+		t.Errorf("more spared than there is: %+v", e)
+	}
+	near(t, "an update alone", p.Estimate([]Cost{{Read: 10e9, Spared: 5e9, Pattern: TwoFour}}).Seconds, 0.5)
 }

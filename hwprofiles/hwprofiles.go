@@ -162,6 +162,10 @@ func (p Profile) SparseFor(pattern string) (Sparse, bool) {
 // Generic reports whether the profile stands for a class of machines.
 func (p Profile) Generic() bool { return strings.HasPrefix(p.Name, "generic-") }
 
+// LaunchesUnknown reports whether a call may take much longer than its work, and
+// nobody says how much.
+func (p Profile) LaunchesUnknown() bool { return p.Kind == "gpu" && p.CallUS == nil }
+
 // CPUs is how many logical CPUs a run on this profile can keep busy; 0 when
 // unknown (and for GPUs).
 func (p Profile) CPUs() int {

@@ -35,7 +35,11 @@ func (s *Session) Emissions() ([]energy.Emission, error) {
 			Energy:   energy.Reading{UJ: c.Energy.UJ, Tier: energy.Tier(c.Energy.Tier), Source: c.Energy.Source, Boundary: boundary, Band: c.Energy.Band},
 			Coverage: c.Energy.Coverage,
 		}
-		r.Process = !r.Energy.Tier.Measured() && r.Energy.Tier != energy.TierD // these see the whole machine
+		tier := r.Energy.Tier
+		if !tier.Known() { // what the meter would have given
+			tier = energy.Tier(by.Tier)
+		}
+		r.Process = tier == energy.TierE || !tier.Known() // all others see the whole machine
 		r.Component = component(boundary)
 		if by.Machine == hwprofiles.CPUModel() { // still the machine that ran it
 			r.OS, r.CPUs = runtime.GOOS+"/"+runtime.GOARCH, runtime.NumCPU()

@@ -16,6 +16,8 @@ const (
 	// unknownWrap is the wrap time assumed for a counter of unknown range: the
 	// shortest published one (AMD, 65.5 kJ) at 1000 W, rounded down.
 	unknownWrap = 60 * time.Second
+	// maxGaps is how many gaps a counter remembers, the last ones.
+	maxGaps = 256
 )
 
 // counter turns the raw values of one cumulative hardware counter into energy
@@ -32,11 +34,37 @@ type counter struct {
 	movedAt int64  // when it was taken
 	seenAt  int64  // last time the same value was read again
 
+	gaps []gap // stretches that it went on through unseen, in order
+
 	pend    uint64 // last rejected value that may be the start of a reset counter
 	pendAt  int64
 	pendRun int
 
 	tally
+}
+
+// gap is a stretch in which a counter went on and was not read: its joules are known,
+// when they were spent is not.
+type gap struct {
+	from, to      int64 // ns
+	before, after tally
+}
+
+// at is the tally at a moment within the gap, on the straight line between what was
+// read before it and after it, and by how much (µJ) that may be off.
+func (g gap) at(t int64) (tally, float64) {
+	f := float64(t-g.from) / float64(g.to-g.from)
+	return g.before.toward(g.after, t-g.from, g.to-g.from), math.Max(f, 1-f) * float64(g.after.uj-g.before.uj)
+}
+
+// within is the gap that holds a moment.
+func (c *counter) within(t int64) (gap, bool) {
+	for _, g := range c.gaps {
+		if g.from < t && t < g.to {
+			return g, true
+		}
+	}
+	return gap{}, false
 }
 
 // anchor starts counting from v at time at.
@@ -93,12 +121,16 @@ func (c *counter) feed(v uint64, at int64) {
 		c.reject(v, at)
 		return
 	}
+	was := c.tally
 	c.uj += int64(d)
 	if wrapped {
 		c.wraps++
 	}
 	if c.seenAt-c.movedAt <= c.stale { // not seen standing still for too long
 		c.covered += dt
+	}
+	if dt > int64(lossAfter) {
+		c.gaps = append(c.gaps[max(0, len(c.gaps)-maxGaps+1):], gap{c.movedAt, at, was, c.tally})
 	}
 	c.anchor(v, at)
 }

@@ -110,7 +110,9 @@
 //   - a counter that does not move while Open watches it is not used; one that
 //     stops for 5 s later on is called stale, and that time is not covered;
 //   - a file that vanishes or becomes unreadable takes its coverage with it; the
-//     rest goes on, Reading.Note and Sources say so.
+//     rest goes on, Reading.Note, Sources and Lost say so. When it is back, what the
+//     counter went on by is laid on a straight line over the gap, with the band of
+//     one, so that no window gets the joules of another.
 //
 // RAPL sees the whole package: every process and the idle power are in the
 // figure. Boundary says that.

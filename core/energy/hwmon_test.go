@@ -163,3 +163,34 @@ func TestBattery(t *testing.T) {
 		}
 	}
 }
+
+// Sentinels whose product or sum does not fit 64 bits would come out as a few watts.
+func TestReadingsThatDoNotFit(t *testing.T) {
+	const d = hwmonRoot + "/hwmon2/"
+	rails := newFake().tree(jetson(d, "VDD_IN")...)
+	two := newFake().tree(jetson(d, "VDD_A", "VDD_B")...)
+	const b0, b1 = supplyRoot + "/BAT0/", supplyRoot + "/BAT1/"
+	cells := newFake().tree(b0+"type", "Battery", b0+"status", "Discharging", b0+"current_now", "1500000", b0+"voltage_now", "12000000")
+	packs := newFake().tree(b0+"type", "Battery", b0+"status", "Discharging", b0+"power_now", "9000000", b1+"type", "Battery", b1+"status", "Discharging", b1+"power_now", "9000000")
+	battery := func(o *Options) { o.Source = SourceBattery }
+	for name, c := range map[string]struct {
+		f    *fake
+		open []func(*Options)
+		bad  []string
+	}{
+		"mV times mA":      {rails, nil, []string{d + "in1_input", "16777216", d + "curr1_input", "1099511627781"}}, // 2²⁴ · (2⁴⁰+5) = 2⁶⁴ + 84 W
+		"sum of rails":     {two, nil, []string{d + "in1_input", "18446744073709551615", d + "curr1_input", "1"}},
+		"µA times µV":      {cells, []func(*Options){battery}, []string{b0 + "current_now", "18446744073709551615", b0 + "voltage_now", "18446744073709551615"}},
+		"sum of batteries": {packs, []func(*Options){battery}, []string{b0 + "power_now", "18446744073709551615"}},
+	} {
+		m := c.f.open(t, c.open...)
+		if r := c.f.window(m, 20*time.Second); r.UJ == nil {
+			t.Fatalf("%s: %+v", name, r)
+		}
+		c.f.tree(c.bad...)
+		c.f.pass(m, 5*time.Second, 100*time.Millisecond)
+		if r := c.f.window(m, 20*time.Second); r.UJ != nil || r.Rejected < 200 {
+			t.Errorf("%s: %+v", name, r)
+		}
+	}
+}

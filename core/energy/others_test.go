@@ -35,6 +35,8 @@ var others = []other{
 	{"codecarbon#244, zeus#128, scaphandre#214", "energy_uj needs root: 0 W or a guess, and no way out", "TestRAPLPermissionDenied TestRAPLPackageDeniedMemoryReadable", ""},
 	{"zeus#146, scaphandre#351", "the zones of a container are elsewhere", "TestRAPLInAContainer TestRAPLNoneAndStandingStill", ""},
 	{"codecarbon#304, #493, #500, #515, #915", "RAPL is there, the TDP is used, and nobody is told", "TestRAPLPermissionDenied TestForcedProfileBesideACounter TestEmissions core.TestWithoutACounterJoulesAreCPUTime tui/plain.TestMeterIsNamed", ""},
+	{"counters read late", "the joules of a gap are billed to the window in which the counter is back", "TestRAPLComesBack TestRAPLOneOfTwoComesBack", ""},
+	{"CI overlap", "a saving smaller than what the meter can tell apart is called one", "core.TestSavingWithinTheBand core.TestSavingWords", ""},
 	{"codecarbon#304: mid-run", "a source that is lost in the middle is replaced in silence", "TestRAPLVanishesMidRun TestGPULostMidRun TestFaultsOfSources core.TestMeterLostMidRun core.TestLossIsSaidOnce sessions.TestEmissionsAfterAnotherMeter", ""},
 
 	// NVML.
@@ -59,7 +61,7 @@ var others = []other{
 	{"nvtop extract_gpuinfo_intel.c", "energy2, the package, is added to energy1, the card; 32 bits", "TestIntelGPUByHwmon", ""},
 	{"btop: power1_input", "the raw figure before the filtered one", "TestAMDByHwmon", ""},
 	{"btop: package 0", "a machine of two packages is one", "TestRAPLWhichZonesCount", ""},
-	{"batteries", "read while charging; some drivers give negative currents", "TestBattery TestFaultsOfSources", ""},
+	{"batteries", "read while charging; some drivers give negative currents", "TestBattery TestFaultsOfSources TestReadingsThatDoNotFit", ""},
 	{"zeus zeus/device/soc/apple.py, codecarbon: powermetrics", "per-core sums instead of clusters; sudo", "", "Apple: no source of ours yet, profile only"},
 	{"zeus zeus/device/cpu/emi.py", "EMI", "", "Windows: no source of ours yet, profile only"},
 

@@ -365,16 +365,53 @@ func TestRAPLComesBack(t *testing.T) {
 	a := mark(m)
 	f.run(m, time.Second, 100*time.Millisecond)
 	f.fail("intel-rapl:0/energy_uj", errors.New("input/output error"))
-	f.run(m, 3*time.Second, 100*time.Millisecond)
+	f.run(m, 2*time.Second, 100*time.Millisecond)
+	gap := mark(m)
+	f.run(m, time.Second, 100*time.Millisecond)
 	if s := row(t, m, "rapl package-0"); s.OK || !strings.Contains(s.Why, "input/output error") {
 		t.Errorf("%+v", s)
 	}
 	f.fail("intel-rapl:0/energy_uj", nil)
 	f.run(m, time.Second, 100*time.Millisecond)
-	r := m.Between(a, mark(m))
+	b := mark(m)
+	r := m.Between(a, b)
 	wantUJ(t, "5 s", r, 200_000_000)
-	if r.Coverage != 1 {
+	if r.Coverage != 1 || r.Band != 0 || r.Note != "" {
 		t.Errorf("%+v", r)
+	}
+	// A window that begins in the gap does not take the joules of before along: they
+	// are laid on a line, and the band says that nobody saw when they were spent.
+	head, tail := m.Between(a, gap), m.Between(gap, b)
+	wantUJ(t, "until a moment in the gap", head, 120_000_000)
+	wantUJ(t, "from it", tail, 80_000_000)
+	if tail.Band < 80 || tail.Band > 130 || tail.Coverage != 1 {
+		t.Errorf("%s %+v", Format(tail), tail)
+	}
+}
+
+// The memory's counter alone is away for a while; the package's goes on.
+func TestRAPLOneOfTwoComesBack(t *testing.T) {
+	f := newFake().add(pkg0, dram0)
+	m := f.open(t)
+	a := mark(m)
+	f.run(m, time.Second, 100*time.Millisecond)
+	f.fail("intel-rapl:0:2/energy_uj", errors.New("input/output error"))
+	f.run(m, 2*time.Second, 100*time.Millisecond)
+	gap := mark(m)
+	wantUJ(t, "while it is away", m.Between(a, gap), 3*40_000_000+3_000_000)
+	f.run(m, 2*time.Second, 100*time.Millisecond)
+	f.fail("intel-rapl:0:2/energy_uj", nil)
+	f.run(m, time.Second, 100*time.Millisecond)
+	b := mark(m)
+	for what, c := range map[string]struct {
+		from, to Mark
+		s        int64
+	}{"before": {a, gap, 3}, "after": {gap, b, 3}, "all": {a, b, 6}} {
+		r := m.Between(c.from, c.to)
+		wantUJ(t, what, r, c.s*43_000_000)
+		if r.Coverage != 1 {
+			t.Errorf("%s: %+v", what, r)
+		}
 	}
 }
 

@@ -200,8 +200,8 @@ type edge struct {
 }
 
 // edge resolves a mark that holds snapshot sn and was made at time at. It is a
-// function of the mark alone once a sample after the mark exists, so neighbouring
-// windows add up to the microjoule.
+// function of the mark alone once a sample after the mark exists (while a counter is
+// lost, once it is back), so neighbouring windows add up to the microjoule.
 func (s *sampler) edge(sn *snapshot, at int64) edge {
 	e := edge{point: sn.point}
 	if !s.await(sn.done[0]) {
@@ -233,7 +233,34 @@ func (s *sampler) edge(sn *snapshot, at int64) edge {
 	if part == 0 || part == span {
 		e.slack = 0 // the mark lies on a sample
 	}
+	s.bridge(&e, at)
 	return e
+}
+
+// bridge puts right an edge that lies where a counter went on unseen: the samples
+// there hold what was read before, the one after it holds everything at once.
+func (s *sampler) bridge(e *edge, at int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i, in := range s.inputs {
+		c, ok := in.gauge.(*counter)
+		if !ok {
+			continue
+		}
+		g, ok := c.within(at)
+		if !ok {
+			continue
+		}
+		t, slack := g.at(at)
+		if e.each == nil {
+			e.uj, e.covered, e.slack = t.uj, t.covered, slack
+			continue
+		}
+		e.slack += slack
+		e.uj += t.uj - e.each[i].uj
+		e.covered += t.covered - e.each[i].covered
+		e.each[i].uj, e.each[i].covered = t.uj, t.covered
+	}
 }
 
 // await asks for a sample and waits until done is closed; false when the sample

@@ -253,10 +253,11 @@ type Side struct {
 	Params      int64   `json:"params"` // non-zero weights and everything else that is trained
 	FileBytes   int64   `json:"file_bytes"`
 	Resident    int64   `json:"resident_bytes"`
-	StepCPUUS   float64 `json:"step_cpu_us"` // CPU µs per training step
+	StepCPUUS   float64 `json:"step_cpu_us"` // CPU µs per training step; µs where Ledger.HWKind is "gpu"
 	StepBand    float64 `json:"step_band"`   // ± %, 95 % of the alternations
 	StepEnergy  Joules  `json:"step_energy"`
-	InferUS     float64 `json:"infer_us"` // wall µs per single inference
+	StepBytes   int64   `json:"step_bytes,omitempty"` // read and written by the calls of a step; predicted only
+	InferUS     float64 `json:"infer_us"`             // wall µs per single inference
 	InferBand   float64 `json:"infer_band"`
 	InferEnergy Joules  `json:"infer_energy"`
 }
@@ -266,11 +267,16 @@ type Side struct {
 type Ledger struct {
 	Predicted bool   `json:"predicted,omitempty"`
 	Hardware  string `json:"hardware"`
+	HWKind    string `json:"hw_kind,omitempty"` // of the hardware predicted for: cpu or gpu
 	Dense     Side   `json:"dense"`
 	Now       Side   `json:"now"`
 	Rounds    int    `json:"rounds"` // A/B alternations
 	Batch     int    `json:"batch"`  // of a training step
-	Note      string `json:"note,omitempty"`
+	// LaunchesApart: the hardware's profile does not say what a launch costs, so that
+	// predicted times and joules are without.
+	LaunchesApart bool   `json:"launches_apart,omitempty"`
+	Text          string `json:"text,omitempty"` // what to expect, in a sentence; predicted only
+	Note          string `json:"note,omitempty"` // what else to know: figures that are missing, limits
 }
 
 // ClassRow is the accuracy of one class, dense and pared.

@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"math"
+	"strings"
 
 	"pare/core"
 	"pare/core/energy"
@@ -56,7 +57,8 @@ func newLedger(st *event.State) ledger {
 	if d.Resident > 0 || n.Resident > 0 {
 		row("bytes resident", size(d.Resident), size(n.Resident), change(float64(d.Resident), float64(n.Resident)))
 	}
-	joules, timeChange := joules, timeChange
+	joules, timeChange, energyChange := joules, timeChange, energyChange
+	step := "CPU per training step"
 	if l.Predicted { // nothing was measured, and the bands of both sides go the same way
 		joules = func(j event.Joules) string {
 			if !known(j) {
@@ -66,18 +68,31 @@ func newLedger(st *event.State) ledger {
 		}
 		timeChange = func(d, _, n, _ float64) string { return or(change(d, n), none) }
 	}
-	row("CPU per training step", millis(d.StepCPUUS, d.StepBand), millis(n.StepCPUUS, n.StepBand), timeChange(d.StepCPUUS, d.StepBand, n.StepCPUUS, n.StepBand))
+	if l.HWKind == "gpu" { // its time is not CPU time
+		step = "time per training step"
+		cpu := energyChange
+		energyChange = func(d, n event.Joules) string { return strings.ReplaceAll(cpu(d, n), "CPU time", "time") }
+	}
+	row(step, millis(d.StepCPUUS, d.StepBand), millis(n.StepCPUUS, n.StepBand), timeChange(d.StepCPUUS, d.StepBand, n.StepCPUUS, n.StepBand))
 	row("energy per training step", joules(d.StepEnergy), joules(n.StepEnergy), energyChange(d.StepEnergy, n.StepEnergy))
 	row("time per inference, batch 1", millis(d.InferUS, d.InferBand), millis(n.InferUS, n.InferBand), timeChange(d.InferUS, d.InferBand, n.InferUS, n.InferBand))
 	row("energy per inference", joules(d.InferEnergy), joules(n.InferEnergy), energyChange(d.InferEnergy, n.InferEnergy))
+	if d.StepBytes > 0 {
+		row("bytes moved per training step", size(d.StepBytes), size(n.StepBytes), change(float64(d.StepBytes), float64(n.StepBytes)))
+	}
 	if text := estimated(energy.Tier(n.StepEnergy.Tier)); known(n.StepEnergy) && text != "" {
+		if l.HWKind == "gpu" { // its time is not CPU time
+			text = strings.ReplaceAll(text, "CPU time", "time")
+		}
 		v.Notes = append(v.Notes, text)
 	}
 	if p := pays(st); p != "" {
 		v.Notes = append(v.Notes, p)
 	}
-	if l.Note != "" {
-		v.Notes = append(v.Notes, l.Note)
+	for _, s := range []string{l.Text, l.Note} {
+		if s != "" {
+			v.Notes = append(v.Notes, s)
+		}
 	}
 	return v
 }

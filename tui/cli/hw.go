@@ -14,9 +14,9 @@ import (
 
 func (e *env) hw() *cobra.Command {
 	c := &cobra.Command{
-		Use: "hw", Short: "hardware profiles: list, show, calibrate", Args: takes(0, 0),
+		Use: "hw", Short: "hardware profiles: list, show, estimate, calibrate", Args: takes(0, 0),
 		RunE: func(*cobra.Command, []string) error {
-			return usagef("say which: pare hw list, pare hw show NAME, or pare hw calibrate")
+			return usagef("say which: pare hw list, pare hw show NAME, pare hw estimate MODEL, or pare hw calibrate")
 		},
 	}
 	c.AddCommand(
@@ -46,7 +46,7 @@ unknown; what pare assumes says so. pare hw calibrate measures this machine.`,
 			},
 		},
 	)
-	c.AddCommand(e.hwCalibrate())
+	c.AddCommand(e.hwEstimate(), e.hwCalibrate())
 	return c
 }
 

@@ -17,16 +17,21 @@ import (
 
 // openModel loads a zoo model at its paper's size, or a file.
 func (e *env) openModel(name string) (*graph.Model, error) {
+	m, _, err := e.openPreset(name)
+	return m, err
+}
+
+// openPreset loads the same, with its published set-up.
+func (e *env) openPreset(name string) (*graph.Model, zoo.Preset, error) {
 	if isModelPath(name) {
-		return core.LoadModel(name)
+		return core.OpenModel(core.ModelSpec{Path: name}, e.seed, nil, 0)
 	}
 	for _, i := range zoo.List() {
 		if i.Name == name {
-			m, _, err := zoo.New(name, e.seed, i.Input, i.Classes)
-			return m, err
+			return zoo.New(name, e.seed, i.Input, i.Classes)
 		}
 	}
-	return nil, core.UnknownModel(name)
+	return nil, zoo.Preset{}, core.UnknownModel(name)
 }
 
 // layerInfo is one line of inspect.

@@ -127,7 +127,7 @@ flags of every verb:
 
 // machineFlags are flags of all verbs that only some heed, with these.
 var machineFlags = map[string][]string{
-	"device":  {"pare", "pare demo", "pare run", "pare inspect", "pare predict", "pare doctor", "pare bench sparsity"},
+	"device":  {"pare", "pare demo", "pare run", "pare inspect", "pare predict", "pare doctor", "pare hw estimate", "pare bench sparsity"},
 	"threads": {"pare", "pare demo", "pare run", "pare predict", "pare bench kernels", "pare bench train", "pare bench infer", "pare bench sparsity"},
 	"seed":    {"pare", "pare demo", "pare run", "pare inspect", "pare predict"},
 }

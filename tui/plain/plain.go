@@ -196,18 +196,27 @@ func Rows(l *event.Ledger) []Row {
 		return fmt.Sprintf("%.1f %%", 100*s.Acc)
 	}
 	var rows []Row
-	if !l.Predicted {
+	step, changeJ := "CPU ms per step", changeJ
+	if l.HWKind == "gpu" {
+		step = "ms per step"
+	}
+	if l.Predicted { // a figure that is missing was not asked of a meter
+		changeJ = func(d, n event.Joules) string { return predictedJ(d, n, l.HWKind) }
+	} else {
 		rows = append(rows, Row{"accuracy (95 %)", acc(d), acc(n), strings.Replace(fmt.Sprintf("%+.1f pt", 100*(n.Acc-d.Acc)), "-", "−", 1)})
 	}
 	rows = append(rows,
 		Row{"zeros", fmt.Sprintf("%.1f %%", 100*d.Zeros), fmt.Sprintf("%.1f %%", 100*n.Zeros), "of the prunable weights"},
 		Row{"params", Count(d.Params), Count(n.Params), Change(float64(d.Params), float64(n.Params))},
 		Row{"packed file", Bytes(d.FileBytes), Bytes(n.FileBytes), Change(float64(d.FileBytes), float64(n.FileBytes))},
-		Row{"CPU ms per step", ms(d.StepCPUUS, d.StepBand), ms(n.StepCPUUS, n.StepBand), Change(d.StepCPUUS, n.StepCPUUS)},
+		Row{step, ms(d.StepCPUUS, d.StepBand), ms(n.StepCPUUS, n.StepBand), Change(d.StepCPUUS, n.StepCPUUS)},
 		Row{"J per step", Joules(d.StepEnergy), Joules(n.StepEnergy), changeJ(d.StepEnergy, n.StepEnergy)},
 		Row{"ms per inference", ms(d.InferUS, d.InferBand), ms(n.InferUS, n.InferBand), Change(d.InferUS, n.InferUS)},
 		Row{"J per inference", Joules(d.InferEnergy), Joules(n.InferEnergy), changeJ(d.InferEnergy, n.InferEnergy)},
 	)
+	if d.StepBytes > 0 {
+		rows = append(rows, Row{"moved per step", Bytes(d.StepBytes), Bytes(n.StepBytes), Change(float64(d.StepBytes), float64(n.StepBytes))})
+	}
 	return rows
 }
 
@@ -236,10 +245,24 @@ func changeJ(d, n event.Joules) string {
 	return s
 }
 
+// predictedJ is the change of joules that come from power taken as constant.
+func predictedJ(d, n event.Joules, kind string) string {
+	switch {
+	case d.UJ == nil || n.UJ == nil:
+		return "–"
+	case kind == "gpu":
+		return Change(float64(*d.UJ), float64(*n.UJ)) + " (as time: power taken as constant)"
+	}
+	return changeJ(d, n)
+}
+
 // Change is the relative change in percent.
 func Change(from, to float64) string {
-	if from <= 0 {
+	switch {
+	case from <= 0:
 		return "–"
+	case from == to:
+		return "0 %"
 	}
 	return strings.Replace(fmt.Sprintf("%+.0f %%", 100*(to/from-1)), "-", "−", 1)
 }

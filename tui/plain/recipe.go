@@ -81,7 +81,7 @@ func keys(r *core.Recipe) []key {
 	for _, part := range []struct {
 		name string
 		of   any
-	}{{"train", r.Train}, {"prune", r.Prune}, {"floor", r.Floor}, {"budget", r.Budget}, {"deploy", r.Deploy}} {
+	}{{"train", r.Train}, {"prune", r.Prune}, {"floor", r.Floor}, {"budget", r.Budget}, {"hardware", r.Hardware}, {"deploy", r.Deploy}} {
 		v := reflect.ValueOf(part.of)
 		for i := range v.NumField() {
 			name, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("toml"), ",")

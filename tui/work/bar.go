@@ -25,7 +25,7 @@ func (d *desk) saying() (s saying, ok bool) {
 		return saying{"stop?", theme.Warn, "the run goes on without this screen unless stopped", 0}, true
 	case d.input.err != "": // gone with the next key
 		return saying{text: d.input.err, tok: theme.Bad}, true
-	case d.over == overTarget, d.over == overPath, d.over == overEdit:
+	case d.over == overTarget, d.over == overPath, d.over == overEdit, d.over == overHW:
 		return s, false
 	case d.busy != "":
 		return saying{text: d.busy}, true
@@ -130,7 +130,7 @@ func (d *desk) bar(w, h int) string {
 		return d.th.Block(strings.Join(lines, "\n"), w, h)
 	}
 	one := d.progress
-	if d.over == overTarget || d.over == overPath || d.over == overEdit {
+	if d.place()&inText != 0 {
 		one = d.inputLine
 	}
 	return d.th.Block(one(w), w, h)
@@ -145,6 +145,8 @@ func (d *desk) inputLine(w int) string {
 		q = "new target, % zeros"
 	case overPath:
 		q = d.pick.what()
+	case overHW:
+		q = "find hardware"
 	case overEdit:
 		q = d.form().fields[d.form().at].label
 	}
@@ -153,6 +155,11 @@ func (d *desk) inputLine(w int) string {
 	}
 	typed, cursor := th.Clean(d.input.text), th.Paint(theme.Selected, " ")
 	s := " " + th.Paint(theme.Title, q+":") + " " + typed + cursor
+	if d.over == overHW {
+		if i := d.markedHW(); i >= 0 { // where the list itself has no room
+			s += " " + th.Paint(theme.Dim, th.G.Arrow+" "+th.Clean(d.conf.get("hardware").words[i]))
+		}
+	}
 	if theme.Width(th.Tr(s)) > w { // the end is what is being typed
 		s = " " + typed + cursor
 	}

@@ -3,8 +3,8 @@ package work
 import (
 	"context"
 	"fmt"
+	"math"
 	"strings"
-	"time"
 
 	"pare/core"
 	"pare/core/device"
@@ -20,11 +20,9 @@ import (
 type predictor struct {
 	m      *graph.Model
 	dev    device.Device
-	hw     hwprofiles.Profile
 	gen    int // of the form; answers of older ones are dropped
 	busy   bool
 	ledger *event.Ledger
-	text   string
 	err    string
 }
 
@@ -59,6 +57,7 @@ func (d *desk) openConf() []effect {
 		pick("distribution", "spread", p.Distribution, distribs, disWords),
 		pick("schedule", "how it goes", p.Schedule, schedules, schWords),
 		{key: "target", label: "target zeros", kind: slider, num: p.Target, hi: 0.999, step: 0.01},
+		hwField(r.Hardware.Profile),
 		{key: "epochs", label: "epochs", kind: number, num: float64(p.Epochs), hi: 10000, step: 1, whole: true, zero: "0 (no fine-tuning)"},
 		{key: "floor", label: "accepted loss, pt", kind: number, num: r.Floor.Points, hi: 100, step: 0.5},
 		pick("packed", "write packed", has("packed"), yes, yes),
@@ -76,83 +75,71 @@ func (d *desk) openConf() []effect {
 		if e.dev, e.err = core.OpenDevice(hw.Device); e.err != nil {
 			return e
 		}
-		if e.hw = hwprofiles.Local(); hw.Profile != "" {
-			e.hw, e.err = hwprofiles.Load(hw.Profile)
-		}
+		e.hws, e.here = hwprofiles.List(), hwprofiles.Local().Name
 		return e
 	}}
 }
 
 // engineMsg is what predictions are made with.
 type engineMsg struct {
-	m   *graph.Model
-	dev device.Device
-	hw  hwprofiles.Profile
-	err error
+	m    *graph.Model
+	dev  device.Device
+	hws  []hwprofiles.Profile
+	here string // profile of this machine
+	err  error
 }
 
 func (d *desk) onEngine(m engineMsg) []effect {
+	p := &d.predict
+	p.busy = false
 	if m.err != nil {
-		d.predict.err, d.predict.busy = m.err.Error(), false
+		p.err = m.err.Error()
 		return nil
 	}
-	d.predict.m, d.predict.dev, d.predict.hw = m.m, m.dev, m.hw
-	d.predict.gen++
-	return d.onDue(dueMsg{d.predict.gen})
-}
-
-// dueMsg says that the form has rested for a moment.
-type dueMsg struct{ gen int }
-
-// rest is how long the form must rest before a prediction is made.
-const rest = 80 * time.Millisecond
-
-func (d *desk) predictSoon() []effect {
-	d.predict.gen++
-	gen, nap := d.predict.gen, d.sleep
-	return []effect{func(ctx context.Context) any {
-		if !nap(ctx, rest) {
-			return nil
-		}
-		return dueMsg{gen}
-	}}
+	p.m, p.dev = m.m, m.dev
+	d.fillHW(m.hws, m.here)
+	return d.predictNow()
 }
 
 // predictedMsg is the ledger of a form.
 type predictedMsg struct {
 	gen    int
 	ledger *event.Ledger
-	text   string
 	err    error
 }
 
-func (d *desk) onDue(m dueMsg) []effect {
+// predictNow makes the prediction of the form as it is. While one is under way
+// nothing is begun: the next follows it, so that the figures move with a key that
+// is held.
+func (d *desk) predictNow() []effect {
 	p := &d.predict
-	if m.gen != p.gen || p.m == nil || d.run == nil || d.run.recipe == nil {
+	p.gen++
+	if p.busy || p.m == nil || d.run == nil || d.run.recipe == nil {
 		return nil
 	}
-	r, model, dev, hw := d.confRecipe(), p.m, p.dev, p.hw
 	p.busy = true
+	r, gen, model, dev := d.confRecipe(), p.gen, p.m, p.dev
 	return []effect{func(context.Context) any {
-		l, err := core.Predict(model, dev, hw, r)
+		hw, err := core.Profile(r.Hardware.Profile)
 		if err != nil {
-			return predictedMsg{gen: m.gen, err: err}
+			return predictedMsg{gen: gen, err: err}
 		}
-		return predictedMsg{m.gen, l, core.PredictText(l), nil}
+		l, err := core.Predict(model, dev, hw, r)
+		return predictedMsg{gen, l, err}
 	}}
 }
 
-func (d *desk) onPredicted(m predictedMsg) {
+func (d *desk) onPredicted(m predictedMsg) []effect {
 	p := &d.predict
+	p.busy = false
 	if m.gen != p.gen {
-		return
+		return d.predictNow()
 	}
-	p.busy, p.err = false, ""
+	p.ledger, p.err = m.ledger, ""
 	if m.err != nil {
-		p.err = m.err.Error()
-		return
+		p.ledger, p.err = nil, m.err.Error()
 	}
-	p.ledger, p.text = m.ledger, m.text
+	return nil
 }
 
 // confRecipe is the recipe with the form's values.
@@ -162,6 +149,7 @@ func (d *desk) confRecipe() *core.Recipe {
 	r.Prune.Score, r.Prune.Pattern = f.get("score").chosen(), f.get("pattern").chosen()
 	r.Prune.Distribution, r.Prune.Schedule = f.get("distribution").chosen(), f.get("schedule").chosen()
 	r.Prune.Target, r.Prune.Epochs = f.get("target").num, int(f.get("epochs").num)
+	r.Hardware.Profile = f.get("hardware").chosen()
 	r.Floor.Points = f.get("floor").num
 	if f.get("floor").touched {
 		r.Floor.Accuracy = 0
@@ -183,7 +171,7 @@ func (d *desk) canConf() string {
 }
 
 func confText(d *desk) string {
-	if d.w < midW {
+	if d.w < wideW {
 		return "sparsify"
 	}
 	return "sparsify with this"
@@ -240,37 +228,46 @@ func (d *desk) beforeRecipe() (string, bool) {
 	return "", false
 }
 
-// predictedPane is the ledger that the form promises.
-func (d *desk) predictedPane(w, h int) string {
-	th := d.th
-	l := d.predict.ledger
-	if l == nil || !d.formOpen() {
-		if p := d.run.st.Predicted; p != nil {
-			l = p
+// predicted is the ledger that the form promises, else the run's own; nil where
+// there is none.
+func (d *desk) predicted() *event.Ledger {
+	if d.formOpen() {
+		if d.predict.ledger != nil || d.predict.err != "" {
+			return d.predict.ledger
 		}
 	}
+	return d.run.st.Predicted
+}
+
+// predictedPane is the ledger of what has not been run.
+func (d *desk) predictedPane(w, h int) string {
+	l := d.predicted()
 	if l == nil {
-		msg := "no prediction yet"
-		if d.predict.err != "" {
-			msg = d.predict.err
-		}
-		return th.Box("ledger", "predicted", d.text(w-2).add(theme.Dim, msg).String(), w, h)
+		return d.th.Box("ledger", "predicted", d.text(w-2).add(theme.Dim, or(d.predict.err, "no prediction yet")).String(), w, h)
 	}
 	rows, notes := brief(plain.Rows(l))
-	notes = append([]string{"on " + l.Hardware + ", from counted multiply-adds and bytes; nothing has run"}, notes...)
+	on := "on " + l.Hardware
+	if b := l.Now.StepBand; b > 0 {
+		on += fmt.Sprintf(", every ms and J ±%.0f %%", math.Ceil(b))
+		if l.LaunchesApart {
+			on += " plus launches"
+		}
+	}
+	notes = append([]string{on + "; from counted work, nothing has run"}, notes...)
 	return d.table("ledger, predicted", "", "dense", "pared", rows, notes, w, h)
 }
 
 // expectPane says in words what to expect.
 func (d *desk) expectPane(w, h int) string {
 	t := d.text(w - 2)
-	switch {
-	case d.predict.err != "":
+	l := d.predicted()
+	if l != nil && l.Text != "" {
+		t.add(theme.Text, l.Text)
+	} else if d.formOpen() && d.predict.err != "" {
 		t.add(theme.Bad, d.predict.err)
-	case d.predict.text != "" && d.formOpen():
-		t.add(theme.Text, d.predict.text)
-	case d.run.st.Predicted != nil:
-		t.add(theme.Text, core.PredictText(d.run.st.Predicted))
+	}
+	if s := d.hwLine(t.w, h < 9); s != "" && d.formOpen() {
+		t.add(theme.Dim, s)
 	}
 	if b, ok := d.run.st.BaselineAcc(); ok {
 		floor, known := d.run.floor()
@@ -280,6 +277,9 @@ func (d *desk) expectPane(w, h int) string {
 		if known {
 			t.add(theme.Dim, fmt.Sprintf("dense %s on validation; the floor is %s", percent(b), percent(floor)))
 		}
+	}
+	if l != nil {
+		t.fill(theme.Dim, l.Note, h-2-t.n)
 	}
 	return d.th.Box("what to expect", "", t.String(), w, h)
 }

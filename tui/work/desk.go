@@ -34,6 +34,7 @@ const (
 	overRoll           // a checkpoint is chosen
 	overPath           // a path is typed, in the picker
 	overEdit           // a number is typed into a form
+	overHW             // the hardware is chosen from a list
 )
 
 // desk is the workbench without a terminal.
@@ -65,6 +66,7 @@ type desk struct {
 	drafts  map[picked]form // set-ups that were left
 	conf    form            // of the configure stage
 	predict predictor
+	hw      hardware
 	run     *watch
 	look    look
 	input   input
@@ -215,10 +217,10 @@ func (d *desk) handle(m any) []effect {
 		d.onPreset(m)
 	case engineMsg:
 		return d.onEngine(m)
-	case dueMsg:
-		return d.onDue(m)
 	case predictedMsg:
-		d.onPredicted(m)
+		return d.onPredicted(m)
+	case gainsMsg:
+		d.onGains(m)
 	}
 	return nil
 }

@@ -171,7 +171,7 @@ func (d *desk) changed() []effect {
 		d.suggestLR()
 		return nil
 	}
-	return d.predictSoon()
+	return d.predictNow()
 }
 
 // fieldLines draws a form's fields in exactly h lines, the chosen one in sight.
@@ -197,6 +197,13 @@ func (d *desk) fieldLines(f *form, w, h int, notes []string) string {
 		bar := ""
 		if n := w - label - 18; x.kind == slider && n >= 8 {
 			bar = chart.Bar(th, x.num, min(n, 30)) + " "
+		}
+		n := w - label - 7
+		if on { // its arrows stay in sight
+			n -= 2
+		}
+		if x.kind == choice && theme.Width(v) > n {
+			v = strings.TrimRight(th.Fit(v, n), " ")
 		}
 		if on {
 			v = th.G.Left + " " + bar + th.Paint(theme.Selected, v) + " " + th.G.Right

@@ -36,7 +36,7 @@ func (d *desk) rows() []row {
 	if d.page != pageRun {
 		return arrange(d.w, d.h, need{bar: d.barNeed()}, 0, true)
 	}
-	return arrange(d.w, d.h, d.need(), d.look.tab, d.over == overHelp || d.over == overRoll)
+	return arrange(d.w, d.h, d.need(), d.look.tab, d.over == overHelp || d.over == overRoll || d.over == overHW)
 }
 
 // need is how many lines the panes of the stage ask for.
@@ -47,8 +47,14 @@ func (d *desk) need() need {
 	}
 	switch d.stage() {
 	case event.Configure:
-		n.bottom = max(len(d.run.st.Dense.Layers)+2, 8)
+		n.bottom = max(len(d.run.st.Dense.Layers)+2, 10)
 		n.top = len(d.conf.fields) + 2
+		if d.h < 24 { // the form scrolls, what to expect does not
+			n.top = min(n.top, 10)
+			if d.w < midW && d.look.tab%2 == 0 {
+				n.top = 9
+			}
+		}
 		if !d.formOpen() {
 			n.top = 11
 		}

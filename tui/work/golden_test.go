@@ -79,6 +79,9 @@ func scenes() []struct {
 		{"baseline-ready", b().wait(event.Baseline, "ready to train the dense model"), nil},
 		{"baseline", b().baseline("B"), nil},
 		{"configure", conf(), func(d *desk, _ *fake) { key(d, "right", "right") }},
+		{"configure-gpu", conf(), func(d *desk, _ *fake) {
+			key(d, "down", "/", "h", "1", "0", "0", "-", "s", "x", "m", "enter")
+		}},
 		{"sparsify", spar(9), nil},
 		{
 			"sparsify-cursor", spar(9).add(&event.Decision{Stage: event.Sparsify, Step: 500, Cmd: "target", Value: 0.95, By: "person"}),

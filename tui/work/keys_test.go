@@ -11,7 +11,7 @@ import (
 )
 
 // places are all situations, for tests that go through them.
-var places = []where{inPick, inPath, inSetup, inConf, inEdit, inRun, inHelp, inStop, inTarget, inRoll}
+var places = []where{inPick, inPath, inSetup, inConf, inEdit, inRun, inHelp, inStop, inTarget, inRoll, inHW}
 
 // shared are keys with two meanings in one place, of which only one holds at a
 // time: digits type into a number field, else they choose a stage.
@@ -240,9 +240,12 @@ func TestPredictionFollowsTheForm(t *testing.T) {
 		t.Errorf("a higher target keeps %d params, before %d", now, was)
 	}
 	old := d.predict.ledger
-	d.onPredicted(predictedMsg{gen: d.predict.gen - 1, ledger: &event.Ledger{}})
+	again := d.onPredicted(predictedMsg{gen: d.predict.gen - 1, ledger: &event.Ledger{}})
 	if d.predict.ledger != old {
 		t.Error("a late answer of an older form is shown")
+	}
+	if work(d, again); len(again) != 1 || d.predict.busy {
+		t.Error("after a late answer the newest form is not predicted")
 	}
 }
 

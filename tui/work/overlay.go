@@ -16,6 +16,8 @@ func (d *desk) overPane(w, h int) string {
 		return d.helpPane(w, h)
 	case d.over == overRoll:
 		return d.rollPane(w, h)
+	case d.over == overHW:
+		return d.hwPane(w, h)
 	case d.page == pagePick:
 		return d.pickPane(w, h)
 	}
@@ -62,7 +64,7 @@ func (d *desk) relevant() where {
 	case pageSetup:
 		return inSetup
 	}
-	return inRun | inConf | inRoll
+	return inRun | inConf | inHW | inRoll
 }
 
 // Typing.
@@ -84,7 +86,7 @@ const inputRoom = 4096
 
 // typed takes printable text into the input line.
 func (d *desk) typed(s string) {
-	d.input.err = ""
+	d.input.err, d.hw.at = "", 0
 	for _, r := range s {
 		if unicode.IsPrint(r) && len(d.input.text) < inputRoom {
 			d.input.text += string(r)
@@ -101,7 +103,7 @@ func (d *desk) paste(s string) {
 }
 
 func (d *desk) backspace() {
-	d.input.err = ""
+	d.input.err, d.hw.at = "", 0
 	if r := []rune(d.input.text); len(r) > 0 {
 		d.input.text = string(r[:len(r)-1])
 	}
@@ -112,6 +114,8 @@ func (d *desk) take() []effect {
 	switch d.over {
 	case overPath:
 		return d.takePath(d.input.text)
+	case overHW:
+		return d.takeHW()
 	case overEdit:
 		f := &d.form().fields[d.form().at]
 		if err := f.set(d.input.text); err != nil {

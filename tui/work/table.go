@@ -21,11 +21,12 @@ const (
 	inStop                     // asked how to stop
 	inTarget                   // typing a target
 	inRoll                     // choosing a checkpoint
+	inHW                       // choosing the hardware
 
 	inForm  = inSetup | inConf
 	inStage = inRun | inConf
 	inLists = inPick | inForm | inRoll | inHelp
-	inText  = inPath | inEdit | inTarget
+	inText  = inPath | inEdit | inTarget | inHW
 )
 
 var whereNames = []struct {
@@ -34,6 +35,7 @@ var whereNames = []struct {
 }{
 	{inRun, "while a run is shown"},
 	{inConf, "in the configure form"},
+	{inHW, "in the list of hardware"},
 	{inRoll, "in the list of checkpoints"},
 	{inPick, "in the picker"},
 	{inSetup, "in the set-up"},
@@ -86,6 +88,8 @@ func init() { // the help, opened by the table, shows the table
 		{[]string{"right", "l"}, "← →", inForm, words("change"), always, func(d *desk) []effect { return d.change(1) }, 3, "change the field"},
 		{[]string{"0", "1", "2", "3", "4", "5", "6", "7", "8", "9", ".", "e"}, "0-9", inSetup, words("type"), (*desk).canType, nil, 4, "type a number into the field"},
 		{[]string{"0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "."}, "0-9", inConf, words("type"), (*desk).canType, nil, 4, "type a number into the field"},
+		{[]string{"/"}, "/", inConf, words("list"), (*desk).canHW, (*desk).openHW, 2, "all hardware, with what the recipe gains there"},
+		{[]string{"tab"}, "tab", inConf, words("panes"), (*desk).canTab, plainly(func(d *desk) { d.look.tab++ }), 2, "other panes, where not all fit"},
 		{[]string{"esc"}, "esc", inSetup, words("back"), always, (*desk).leaveSetup, 6, "back to the picker"},
 
 		// The picker.
@@ -102,6 +106,10 @@ func init() { // the help, opened by the table, shows the table
 		{[]string{"esc"}, "esc", inText, words("cancel"), always, plainly((*desk).closeOver), 2, "forget what was typed"},
 		{[]string{"down", "tab"}, "↑ ↓", inEdit, words("take, another field"), always, func(d *desk) []effect { return d.takeAndMove(1) }, 3, "take it and go to another field"},
 		{[]string{"up", "shift+tab"}, "", inEdit, words("take, field before"), always, func(d *desk) []effect { return d.takeAndMove(-1) }, 0, ""},
+		{[]string{"up", "shift+tab"}, "", inHW, words("up"), always, plainly(func(d *desk) { d.moveHW(-1) }), 0, ""},
+		{[]string{"down", "tab"}, "↑ ↓", inHW, words("select"), always, plainly(func(d *desk) { d.moveHW(1) }), 3, "another line; typing finds by name"},
+		{[]string{"pgup"}, "", inHW, words("page up"), always, plainly(func(d *desk) { d.moveHW(-10) }), 0, ""},
+		{[]string{"pgdown"}, "", inHW, words("page down"), always, plainly(func(d *desk) { d.moveHW(10) }), 0, ""},
 		{[]string{"backspace", "ctrl+h"}, "", inText, words("delete"), always, plainly((*desk).backspace), 0, ""},
 		{[]string{"ctrl+u"}, "", inText, words("delete all"), always, plainly(func(d *desk) { d.input.text = "" }), 0, ""},
 
@@ -129,7 +137,7 @@ func init() { // the help, opened by the table, shows the table
 		{[]string{"1", "2", "3", "4", "5"}, "1-5", inStage, words("stages"), always, nil, 9, "look at a stage; that of the run follows it"},
 		{[]string{"["}, "", inStage, words("stage before"), always, plainly(func(d *desk) { d.lookAt(d.stage() - 1) }), 0, ""},
 		{[]string{"]"}, "", inStage, words("next stage"), always, plainly(func(d *desk) { d.lookAt(d.stage() + 1) }), 0, "the stage before, the next"},
-		{[]string{"tab"}, "tab", inStage, words("panes"), (*desk).canTab, plainly(func(d *desk) { d.look.tab++ }), 4, "other panes, where not all fit"},
+		{[]string{"tab"}, "tab", inRun, words("panes"), (*desk).canTab, plainly(func(d *desk) { d.look.tab++ }), 4, "other panes, where not all fit"},
 
 		{[]string{"up", "k"}, "", inRun, words("layers up"), (*desk).canScroll, plainly(func(d *desk) { d.look.layer = max(d.look.layer-1, 0) }), 0, ""},
 		{[]string{"down", "j"}, "↑ ↓", inRun, words("layers"), (*desk).canScroll, plainly(func(d *desk) { d.look.layer++ }), 13, "other layers, where not all fit"},
@@ -159,6 +167,8 @@ func (d *desk) place() where {
 		return inPath
 	case overEdit:
 		return inEdit
+	case overHW:
+		return inHW
 	}
 	switch d.page {
 	case pagePick:

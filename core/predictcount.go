@@ -1,0 +1,91 @@
+package core
+
+import (
+	"pare/core/device"
+	"pare/core/graph"
+	"pare/core/plan"
+	"pare/core/tensor"
+	"pare/hwprofiles"
+)
+
+// counted is what one call of a dense plan asks of a machine, and what of it goes
+// with the prunable weight it works on.
+type counted struct {
+	cost    hwprofiles.Cost
+	weights int64 // bytes of the prunable weight, its gradient and optimiser state
+	values  int64 // of the prunable weight; 0 when the call has none
+}
+
+// work is a plan's calls.
+type work []counted
+
+// count makes the plan and counts its calls with dense weights.
+func count(m *graph.Model, dev device.Device, o plan.Options, pruned map[int]bool) (work, error) {
+	p, err := plan.Build(m, dev, o)
+	if err != nil {
+		return nil, err
+	}
+	ws := plan.Weights(m, nil)
+	// Counting once more without the prunable weights tells what they bring along.
+	without := append([]device.Weight(nil), ws...)
+	for i := range without {
+		if pruned[i] {
+			without[i].Shape = tensor.Shape{0}
+		}
+	}
+	all, rest := plan.Costs(p, ws, o.Batch), plan.Costs(p, without, o.Batch)
+	var w work
+	i := 0
+	for _, r := range p.Regions {
+		for _, c := range r.Calls {
+			k, l := all[i], rest[i]
+			i++
+			if k == (device.Cost{}) { // devices leave it out
+				continue
+			}
+			n := counted{cost: hwprofiles.Cost{MACs: k.MACs, Read: k.Read, Written: k.Written}, weights: k.Read + k.Written - l.Read - l.Written}
+			if len(c.W) > 0 && pruned[c.W[0]] {
+				n.values = int64(ws[c.W[0]].Shape.Len())
+			}
+			w = append(w, n)
+		}
+	}
+	return w, nil
+}
+
+// dense are the costs as they are.
+func (w work) dense() []hwprofiles.Cost { return w.pared(0, "") }
+
+// pared are the costs with a share of each prunable weight gone, in a pattern of
+// the profiles. Activations count as dense: what whole neurons save there comes on
+// top.
+func (w work) pared(share float64, pattern string) []hwprofiles.Cost {
+	out := make([]hwprofiles.Cost, len(w))
+	for i, c := range w {
+		h := c.cost
+		if share > 0 && c.values > 0 {
+			h.Pattern = pattern
+			h.Spared = int64(share * float64(c.weights))
+			if h.MACs > 0 {
+				h.Skipped = int64(share * float64(h.MACs))
+				h.Spared -= int64((1 - share) * float64(c.values) * placeBytes(pattern))
+			}
+		}
+		out[i] = h
+	}
+	return out
+}
+
+// placeBytes says how many bytes a kept weight takes to say where it is: four a
+// block in pare's formats (device.CostOf), two bits a value in 2:4.
+func placeBytes(pattern string) float64 {
+	switch pattern {
+	case hwprofiles.Element:
+		return 4
+	case hwprofiles.Block4x1:
+		return 1
+	case hwprofiles.TwoFour:
+		return 0.25
+	}
+	return 0
+}

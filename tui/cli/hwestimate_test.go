@@ -1,0 +1,55 @@
+package cli
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"pare/core/event"
+	"pare/hwprofiles"
+)
+
+// TestHWEstimate: one row a machine, this one first; what is not known, and why
+// zeros bring nothing, stands under the table.
+func TestHWEstimate(t *testing.T) {
+	t.Setenv("XDG_CONFIG_HOME", t.TempDir())
+	code, out, errs := call(t, "hw", "estimate", "lenet-300-100")
+	if code != 0 || errs != "" {
+		t.Fatalf("%d %s", code, errs)
+	}
+	row := map[string]string{}
+	for _, l := range strings.Split(out, "\n") {
+		if f := strings.Fields(l); len(f) > 0 && row[f[0]] == "" {
+			row[strings.TrimSuffix(f[0], ",")] = l
+		}
+	}
+	for name, want := range map[string]string{
+		hwprofiles.Local().Name: "this machine", "h100-sxm": "  0 %  ", "jetson-orin-nano-8": "40 % plus launches", "raspberry-pi-5": "(CPU ms)",
+	} {
+		if !strings.Contains(row[name], want) {
+			t.Errorf("no %q in the row of %s: %q\n%s", want, name, row[name], out)
+		}
+	}
+	for _, want := range []string{"90 % zeros (block4x1), batch ", "tier E", "no gain on h100-sxm: no kernel there skips 4×1 blocks", "bound by launches", "launch costs is unknown"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("no %q in\n%s", want, out)
+		}
+	}
+	_, out, errs = call(t, "hw", "estimate", "resnet-8", "--hw", "l4", "--hw", "apple-m2", "--pattern", "neuron", "--zeros", "0.5", "--batch", "64", "--json")
+	var ls []event.Ledger
+	for _, line := range strings.Split(strings.TrimSpace(out), "\n") {
+		var l event.Ledger
+		if err := json.Unmarshal([]byte(line), &l); err != nil {
+			t.Fatalf("%v: %q %s", err, line, errs)
+		}
+		ls = append(ls, l)
+	}
+	if len(ls) != 2 || ls[0].Hardware != "l4" || ls[0].Batch != 64 || ls[0].Now.Zeros != 0.5 || ls[0].Dense.StepEnergy.UJ == nil || ls[1].Dense.StepEnergy.UJ != nil || ls[1].Text != "no prediction on apple-m2: f32 rate is unknown" {
+		t.Errorf("%+v", ls)
+	}
+	for arg, want := range map[string]int{"--zeros=1.5": 2, "--pattern=diagonal": 2, "--batch=-1": 2, "--hw=abacus": 1} {
+		if code, _, errs := call(t, "hw", "estimate", "mlp", arg); code != want || strings.Count(errs, "\n") != 1 {
+			t.Errorf("%s: exit %d: %s", arg, code, errs)
+		}
+	}
+}
