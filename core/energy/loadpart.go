@@ -124,7 +124,7 @@ func scanLoad(o Options, m *Meter) loadScan {
 	}
 	buf := make([]byte, statSize) // the sampler's alone
 	s.input = &input{
-		gauge: &loadGauge{curve: s.curve, least: int64(o.Period) / 2}, label: "load", path: procStat, tier: TierD, band: s.curve.Band(),
+		gauge: &loadGauge{curve: s.curve, least: int64(o.Period) / 2}, label: s.source, path: procStat, tier: TierD, band: s.curve.Band(),
 		read: func() (uint64, error) { return readTicks(o.files, buf) },
 	}
 	if s.input.value, err = s.input.read(); err != nil {

@@ -307,3 +307,43 @@ func FuzzProcStat(f *testing.F) {
 		}
 	})
 }
+
+// TestLoadLost: a machine that tells its load no more is named by what it gave.
+func TestLoadLost(t *testing.T) {
+	f := newFake().stat(steadyLoad(0.5))
+	m := f.open(t, ownCurve)
+	f.runLoad(m, time.Second)
+	if l := m.Lost(); len(l) != 0 {
+		t.Errorf("%+v", l)
+	}
+	f.mu.Lock()
+	delete(f.files, procStat)
+	f.mu.Unlock()
+	f.runLoad(m, 10*time.Second)
+	if l := m.Lost(); len(l) != 1 || l[0].Name != "load curve my-box" || l[0].Why != "vanished" {
+		t.Errorf("%+v", l)
+	}
+}
+
+// TestSlowIsNotLost: a source whose reading is slow is read once a second; that it
+// said nothing since is no loss.
+func TestSlowIsNotLost(t *testing.T) {
+	f := newFake().stat(steadyLoad(0.5))
+	f.cost = int64(4 * time.Millisecond)
+	m := f.open(t, ownCurve)
+	for range 20 {
+		f.advance(time.Second)
+		m.load.sample()
+	}
+	if p := time.Duration(m.load.period.Load()); p != time.Second {
+		t.Fatalf("read every %v", p)
+	}
+	f.advance(1100 * time.Millisecond) // the timer is late
+	if l := m.Lost(); len(l) != 0 {
+		t.Errorf("%+v", l)
+	}
+	f.advance(time.Second)
+	if l := m.Lost(); len(l) != 1 {
+		t.Errorf("two periods: %+v", l)
+	}
+}

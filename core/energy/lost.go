@@ -37,6 +37,7 @@ func (p *part) lostInputs(now int64) []Lost {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	silent := time.Duration(now - p.latest.Load().at)
+	after := max(lossAfter, 2*time.Duration(p.period.Load())) // slow sources are read once a second
 	var out []Lost
 	for _, in := range p.inputs {
 		l := Lost{Name: in.label}
@@ -53,7 +54,7 @@ func (p *part) lostInputs(now int64) []Lost {
 		default: // values that are no figure
 			l.Why, l.For = "gives impossible values", time.Duration(now-in.good)
 		}
-		if l.For >= lossAfter {
+		if l.For >= after {
 			out = append(out, l)
 		}
 	}
