@@ -81,21 +81,3 @@ func (f *finder) find(t text, out []piece) ([]piece, error) {
 	}
 	return out, nil
 }
-
-// isWord is \w of Unicode regular expressions (UTS #18, annex C).
-func isWord(r rune) bool {
-	if r < utf8.RuneSelf {
-		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '_'
-	}
-	return unicode.IsLetter(r) || unicode.Is(unicode.Nl, r) || unicode.Is(unicode.Other_Alphabetic, r) ||
-		unicode.Is(unicode.M, r) || unicode.Is(unicode.Nd, r) || unicode.Is(unicode.Pc, r) || r == 0x200c || r == 0x200d
-}
-
-// isPunct is what BERT takes for punctuation: all of ASCII that is neither letter
-// nor digit, and Unicode's category P.
-func isPunct(r rune) bool {
-	if r < utf8.RuneSelf {
-		return r > ' ' && r < 0x7f && !isWord(r) || r == '_'
-	}
-	return unicode.Is(unicode.P, r)
-}

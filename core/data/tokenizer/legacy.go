@@ -5,9 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
-
-	"golang.org/x/text/unicode/norm"
-	"unicode"
 )
 
 // openBPE reads vocab.json and merges.txt: BPE on bytes, as GPT-2 (or, if the
@@ -119,24 +116,13 @@ func openWordPiece(path string, c *config) (*Tokenizer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
+	lower := or(c.LowerCase, true)
 	t := &Tokenizer{
 		model: m, vocab: v, post: plain(),
-		normalizers: []normalizer{cleanText},
-		preTokenizers: []preTokenizer{
-			cut(findRune(unicode.IsSpace), removed, false),
-			cut(findRune(isPunct), isolated, false),
-		},
-		decoders:   []decoder{decodeWordPiece("##", true)},
-		truncation: truncation{strategy: "LongestFirst"},
-	}
-	if or(c.Chinese, true) {
-		t.normalizers = append(t.normalizers, spaceChinese)
-	}
-	if lower := or(c.LowerCase, true); or(c.StripAccents, lower) {
-		t.normalizers = append(t.normalizers, normalForm(norm.NFD), keep(func(r rune) bool { return !unicode.Is(unicode.Mn, r) }))
-	}
-	if or(c.LowerCase, true) {
-		t.normalizers = append(t.normalizers, lowercase)
+		normalizers:   bertNormalizers(true, or(c.Chinese, true), or(c.StripAccents, lower), lower),
+		preTokenizers: bertPreTokenizers(),
+		decoders:      []decoder{decodeWordPiece("##", true)},
+		truncation:    truncation{strategy: "LongestFirst"},
 	}
 	t.post.bert(cls, sep)
 	return t, t.finishLegacy(path, c, []name{"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"})

@@ -44,7 +44,8 @@ func decompose(form norm.Form, s string) []mark {
 		var buf [utf8.UTFMax]byte
 		in := buf[:utf8.EncodeRune(buf[:], r)]
 		parts := in
-		if r >= utf8.RuneSelf {
+		inert := r < utf8.RuneSelf || notNormalized.has(r)
+		if !inert {
 			if d := form.Properties(in).Decomposition(); d != nil {
 				parts = d
 			} else if r >= 0xac00 && r <= 0xd7a3 { // Hangul syllables are taken apart by rule
@@ -54,7 +55,7 @@ func decompose(form norm.Form, s string) []mark {
 		for n := 0; len(parts) > 0; n = 1 {
 			c, size := utf8.DecodeRune(parts)
 			m := mark{change{c, n}, 0}
-			if c >= utf8.RuneSelf {
+			if !inert && c >= utf8.RuneSelf {
 				m.ccc = form.Properties(parts).CCC()
 			}
 			if m.ccc == 0 {
@@ -109,7 +110,7 @@ func compose(a, b rune) (rune, bool) {
 	n := utf8.AppendRune(utf8.AppendRune(in[:0], a), b)
 	s := norm.NFC.Append(out[:0], n...)
 	r, size := utf8.DecodeRune(s)
-	return r, size == len(s)
+	return r, size == len(s) && !notNormalized.has(r)
 }
 
 func changesOf(list []mark) []change {

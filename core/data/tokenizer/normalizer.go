@@ -33,7 +33,7 @@ func newNormalizers(raw json.RawMessage) ([]normalizer, error) {
 		case "Lowercase":
 			out = append(out, lowercase)
 		case "StripAccents":
-			out = append(out, keep(func(r rune) bool { return !unicode.Is(unicode.M, r) }))
+			out = append(out, drop(accents))
 		case "Strip":
 			out = append(out, strip(s.StripLeft, s.StripRight))
 		case "Prepend":
@@ -50,18 +50,7 @@ func newNormalizers(raw json.RawMessage) ([]normalizer, error) {
 			growth *= by
 			out = append(out, n)
 		case "BertNormalizer":
-			if s.CleanText {
-				out = append(out, cleanText)
-			}
-			if s.HandleChineseChars {
-				out = append(out, spaceChinese)
-			}
-			if or(s.StripAccents, s.Lowercase) {
-				out = append(out, normalForm(norm.NFD), keep(func(r rune) bool { return !unicode.Is(unicode.Mn, r) }))
-			}
-			if s.Lowercase {
-				out = append(out, lowercase)
-			}
+			out = append(out, bertNormalizers(s.CleanText, s.HandleChineseChars, or(s.StripAccents, s.Lowercase), s.Lowercase)...)
 		case "Precompiled":
 			if len(s.Charsmap) == 0 {
 				continue // saved from a model whose rule is "identity"
@@ -79,6 +68,23 @@ func newNormalizers(raw json.RawMessage) ([]normalizer, error) {
 		}
 	}
 	return out, nil
+}
+
+// bertNormalizers are the steps of BertNormalizer.
+func bertNormalizers(clean, chinese, stripAccents, lower bool) (out []normalizer) {
+	if clean {
+		out = append(out, cleanText)
+	}
+	if chinese {
+		out = append(out, spaceChinese)
+	}
+	if stripAccents {
+		out = append(out, normalForm(norm.NFD), drop(bertAccents))
+	}
+	if lower {
+		out = append(out, lowercase)
+	}
+	return out
 }
 
 // replacer is Replace; by is how many times it may lengthen a text.
@@ -106,22 +112,16 @@ func replacer(section string, s *spec) (n normalizer, by int, err error) {
 	}, by, nil
 }
 
-// each is a normalizer that works on single characters.
-func each(f func(b *builder, r rune, a span)) normalizer {
+// drop leaves out the characters in l, none of which is ASCII.
+func drop(l runeRanges) normalizer {
 	return func(b *builder, t text) error {
 		for i, r := range t.s {
-			f(b, r, t.at[i])
+			if r < utf8.RuneSelf || !l.has(r) {
+				b.rune(r, t.at[i])
+			}
 		}
 		return nil
 	}
-}
-
-func keep(ok func(r rune) bool) normalizer {
-	return each(func(b *builder, r rune, a span) {
-		if r < utf8.RuneSelf || ok(r) {
-			b.rune(r, a)
-		}
-	})
 }
 
 func lowercase(b *builder, t text) error {
@@ -163,7 +163,7 @@ func cleanText(b *builder, t text) error {
 		switch {
 		case r == '\t' || r == '\n' || r == '\r':
 			r = ' '
-		case r == 0 || r == utf8.RuneError || isOther(r):
+		case r == 0 || r == utf8.RuneError || isControl(r):
 			continue
 		case unicode.IsSpace(r):
 			r = ' '
@@ -173,15 +173,7 @@ func cleanText(b *builder, t text) error {
 	return nil
 }
 
-// isOther is Unicode's category C without what is not assigned.
-func isOther(r rune) bool {
-	if r < utf8.RuneSelf {
-		return r < ' ' || r == 0x7f
-	}
-	return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Co)
-}
-
-// spaceChinese puts spaces around CJK ideographs (the blocks BERT names).
+// spaceChinese puts spaces around CJK ideographs.
 func spaceChinese(b *builder, t text) error {
 	for i, r := range t.s {
 		if !isChinese(r) {
@@ -193,10 +185,4 @@ func spaceChinese(b *builder, t text) error {
 		b.rune(' ', t.at[i])
 	}
 	return nil
-}
-
-func isChinese(r rune) bool {
-	return r >= 0x4e00 && r <= 0x9fff || r >= 0x3400 && r <= 0x4dbf || r >= 0x20000 && r <= 0x2a6df ||
-		r >= 0x2a700 && r <= 0x2b73f || r >= 0x2b740 && r <= 0x2b81f || r >= 0x2b920 && r <= 0x2ceaf ||
-		r >= 0xf900 && r <= 0xfaff || r >= 0x2f800 && r <= 0x2fa1f
 }

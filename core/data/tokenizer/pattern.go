@@ -2,7 +2,6 @@ package tokenizer
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 	"time"
 
@@ -65,21 +64,17 @@ const (
 	maxBacktracking = 1 << 20 // entries of the stack
 )
 
-// notInRegexp2 is what means something else, or nothing, in regexp2: classes of
-// POSIX, intersections of classes, \h \R \X \K \G \y \Y \N \O \g \k, absent
-// operators and subexpression calls.
-var notInRegexp2 = regexp.MustCompile(`\[\[?:\^?[a-z]+:\]|&&|\\[hHRXKGyYNOgk]|\(\?~|\(\?[imx-]*[adu]`)
-
 // findRegex runs a pattern written for Oniguruma, in whose syntax ^ and $ stand
 // at every line.
 func findRegex(expr string) (find, error) {
 	if len(expr) > maxPattern {
 		return nil, fmt.Errorf("longer than %d bytes", maxPattern)
 	}
-	if bad := notInRegexp2.FindString(strings.ReplaceAll(expr, `\\`, "")); bad != "" {
-		return nil, fmt.Errorf("%s is not supported", bad)
+	translated, err := translate(expr)
+	if err != nil {
+		return nil, err
 	}
-	re, err := regexp2.Compile(expr, regexp2.Multiline, regexp2.OptionMaxBacktrackingStackSize(maxBacktracking))
+	re, err := regexp2.Compile(translated, regexp2.Multiline, regexp2.OptionMaxBacktrackingStackSize(maxBacktracking))
 	if err != nil {
 		return nil, fmt.Errorf("is not supported: %w", err)
 	}

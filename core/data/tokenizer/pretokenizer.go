@@ -37,7 +37,7 @@ func newPreTokenizers(raw json.RawMessage) ([]preTokenizer, error) {
 		case "WhitespaceSplit":
 			out = append(out, cut(findRune(unicode.IsSpace), removed, false))
 		case "BertPreTokenizer":
-			out = append(out, cut(findRune(unicode.IsSpace), removed, false), cut(findRune(isPunct), isolated, false))
+			out = append(out, bertPreTokenizers()...)
 		case "Punctuation":
 			b, err := newBehavior(section, s.Behavior)
 			if err != nil {
@@ -63,12 +63,17 @@ func newPreTokenizers(raw json.RawMessage) ([]preTokenizer, error) {
 	return out, nil
 }
 
+// bertPreTokenizers are the steps of BertPreTokenizer.
+func bertPreTokenizers() []preTokenizer {
+	return []preTokenizer{cut(findRune(unicode.IsSpace), removed, false), cut(findRune(isPunct), isolated, false)}
+}
+
 // byteLevel is GPT-2's: its split, then its alphabet of bytes.
 func byteLevel(prefixSpace, split bool) preTokenizer {
 	words := cut(gpt2Split, isolated, false)
 	return func(p *splits) error {
 		if prefixSpace {
-			p.rewrite(func(b *builder, t text) error {
+			err := p.rewrite(func(b *builder, t text) error {
 				if strings.HasPrefix(t.s, " ") {
 					b.copy(t)
 				} else {
@@ -76,6 +81,9 @@ func byteLevel(prefixSpace, split bool) preTokenizer {
 				}
 				return nil
 			})
+			if err != nil {
+				return err
+			}
 		}
 		if split {
 			if err := words(p); err != nil {
