@@ -5,11 +5,12 @@ import (
 	"strings"
 )
 
-// Oniguruma's word characters are all letters, marks, numbers and connectors;
-// regexp2 (as .NET) has fewer.
+// Oniguruma's word characters are all that is alphabetic, marks, digits and
+// connectors; outside of sets ²³¹¼½¾ too. regexp2 (as .NET) has fewer.
 const (
-	wordSet = `\p{L}\p{M}\p{N}\p{Pc}`
-	word    = `[` + wordSet + `]`
+	wordSet = `\p{L}\p{M}\p{Nd}\p{Nl}\p{Pc}Ⓐ-ⓩ🄰-🅉🅐-🅩🅰-🆉`
+	latin   = `²³¹¼½¾`
+	word    = `[` + wordSet + latin + `]`
 	edge    = `(?:(?<=` + word + `)(?!` + word + `)|(?<!` + word + `)(?=` + word + `))`
 	noEdge  = `(?:(?<=` + word + `)(?=` + word + `)|(?<!` + word + `)(?!` + word + `))`
 )
@@ -32,7 +33,7 @@ func translate(expr string) (string, error) {
 			case e == 'w':
 				b.WriteString(word)
 			case e == 'W' && !inSet:
-				b.WriteString(`[^` + wordSet + `]`)
+				b.WriteString(`[^` + wordSet + latin + `]`)
 			case e == 'b' && !inSet:
 				b.WriteString(edge)
 			case e == 'B' && !inSet:

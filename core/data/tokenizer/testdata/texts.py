@@ -13,6 +13,10 @@ SCRAPS = [
 ]
 
 
+def known(c):
+    return unicodedata.category(chr(c)) not in ("Cn", "Cs")
+
+
 def mixed(seed, n, most):
     """n texts of up to `most` scraps and random characters."""
     r = random.Random(seed)
@@ -29,7 +33,7 @@ def mixed(seed, n, most):
                 s += "".join(chr(r.randrange(32, 127)) for _ in range(r.randrange(1, 6)))
             else:
                 c = r.choice([r.randrange(0x100), r.randrange(0x3000), r.randrange(0xd800), r.randrange(0xe000, 0x20000)])
-                s += chr(c)
+                s += chr(c) if known(c) else "?"
         out.append(s)
     return out
 
@@ -38,6 +42,6 @@ def code_points():
     """Every character that this Python knows, between letters and by itself."""
     block = 64
     for at in range(0, 0x110000, block):
-        cs = [chr(c) for c in range(at, at + block) if unicodedata.category(chr(c)) not in ("Cn", "Cs")]
+        cs = [chr(c) for c in range(at, at + block) if known(c)]
         if cs and (at < 0xF0000 or at % 0x1000 == 0):
             yield "a" + "b".join(cs) + " " + " ".join(cs)
