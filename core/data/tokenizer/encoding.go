@@ -40,6 +40,7 @@ func (e *Encoding) add(id, typeID int32, s span, special bool) {
 
 // sequence is the tokens of one text before special tokens are added.
 type sequence struct {
+	text  string // the original
 	ids   []int32
 	spans []span
 }

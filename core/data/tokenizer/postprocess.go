@@ -197,10 +197,13 @@ type trim struct {
 	prefixSpace bool // the first token may start with a space that is not in the text
 }
 
-func (t trim) apply(s *sequence, token func(id int32) string) {
-	for i := range s.ids {
-		text, at := token(s.ids[i]), &s.spans[i]
-		lead, trail := int32(0), int32(0)
+func (t trim) apply(s *sequence, tokens map[int32]string, added map[int32]*addedToken) {
+	for i, id := range s.ids {
+		text, at := tokens[id], &s.spans[i]
+		if added[id] != nil { // may have taken white space beside it
+			text = s.text[at.from:at.to]
+		}
+		lead, trail := 0, 0
 		for _, r := range text {
 			if r != byteRune[' '] && !unicode.IsSpace(r) {
 				break
@@ -214,12 +217,16 @@ func (t trim) apply(s *sequence, token func(id int32) string) {
 			}
 			k -= n
 		}
-		if lead > 0 && t.prefixSpace && (i == 0 || at.from == 0) {
-			lead--
+		if lead == 1 && t.prefixSpace && (i == 0 || at.from == 0) {
+			lead = 0 // not in the text; of more than one, none was put there
 		}
-		at.from = min(at.from+lead, at.to)
-		if trail > 0 && at.to >= trail {
-			at.to = max(at.to-trail, at.from)
+		for ; lead > 0 && at.from < at.to; lead-- {
+			_, n := utf8.DecodeRuneInString(s.text[at.from:])
+			at.from += int32(n)
+		}
+		for ; trail > 0 && at.from < at.to; trail-- {
+			_, n := utf8.DecodeLastRuneInString(s.text[:at.to])
+			at.to = max(at.to-int32(n), at.from)
 		}
 	}
 }

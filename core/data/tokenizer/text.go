@@ -1,6 +1,7 @@
 package tokenizer
 
 import (
+	"slices"
 	"unicode/utf8"
 )
 
@@ -84,6 +85,11 @@ func (p *splits) split(cut func(t text, out []piece) ([]piece, error)) error {
 	}
 	p.pieces = out
 	return nil
+}
+
+// dropEmpty drops the pieces of which nothing is left.
+func (p *splits) dropEmpty() {
+	p.pieces = slices.DeleteFunc(p.pieces, func(c piece) bool { return c.from == c.to })
 }
 
 // part is the text of one piece.

@@ -64,7 +64,7 @@ func (t *Tokenizer) encode(o Options, texts ...string) (e Encoding, err error) {
 	}
 	for _, tr := range t.post.trims {
 		for _, s := range seqs {
-			tr.apply(s, func(id int32) string { s, _ := t.Token(id); return s })
+			tr.apply(s, t.vocab.tokens, t.addedI)
 		}
 	}
 	for _, s := range slots {
@@ -101,6 +101,7 @@ func (t *Tokenizer) sequence(s string) (*sequence, error) {
 			return nil, err
 		}
 	}
+	p.dropEmpty()
 	if t.normalized != nil {
 		if err := p.split(t.normalized.find); err != nil {
 			return nil, err
@@ -111,7 +112,7 @@ func (t *Tokenizer) sequence(s string) (*sequence, error) {
 			return nil, err
 		}
 	}
-	out := &sequence{ids: make([]int32, 0, len(s)/4+4), spans: make([]span, 0, len(s)/4+4)}
+	out := &sequence{text: s, ids: make([]int32, 0, len(s)/4+4), spans: make([]span, 0, len(s)/4+4)}
 	var buf []token
 	for _, c := range p.pieces {
 		if c.token >= 0 {
