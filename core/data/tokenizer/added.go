@@ -14,6 +14,8 @@ type addedToken struct {
 	RStrip     bool   `json:"rstrip"`      // takes the white space after it
 	Normalized *bool  `json:"normalized"`  // looked for in the normalized text; false for special tokens unless given
 	Special    bool   `json:"special"`     // Decode can leave it out
+
+	text string // Content as it is looked for, and decoded: normalized or not
 }
 
 // normalized reports whether the token is looked for in the normalized text.

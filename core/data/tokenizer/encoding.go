@@ -43,18 +43,22 @@ type sequence struct {
 	text  string // the original
 	ids   []int32
 	spans []span
+	added []bool // whether it was cut out of the text as an added token
 }
 
+func (s *sequence) add(id int32, at span, added bool) {
+	s.ids = append(s.ids, id)
+	s.spans = append(s.spans, at)
+	s.added = append(s.added, added)
+}
+
+// cut leaves n tokens, the last ones if left is cut off.
 func (s *sequence) cut(n int, left bool) {
-	drop := len(s.ids) - n
-	if drop <= 0 {
-		return
-	}
+	from, to := 0, min(n, len(s.ids))
 	if left {
-		s.ids, s.spans = s.ids[drop:], s.spans[drop:]
-	} else {
-		s.ids, s.spans = s.ids[:n], s.spans[:n]
+		from, to = len(s.ids)-to, len(s.ids)
 	}
+	s.ids, s.spans, s.added = s.ids[from:to], s.spans[from:to], s.added[from:to]
 }
 
 // truncation is how a file wants texts to be cut off.

@@ -168,6 +168,7 @@ func (t *Tokenizer) finish(list []addedToken, c *config) error {
 			continue
 		}
 		if !a.normalized() {
+			a.text = a.Content
 			plain = append(plain, entry{a.Content, a.ID})
 			continue
 		}
@@ -177,6 +178,7 @@ func (t *Tokenizer) finish(list []addedToken, c *config) error {
 				return fmt.Errorf("added_tokens: %.100q: %w", a.Content, err)
 			}
 		}
+		a.text = p.s
 		normalized = append(normalized, entry{p.s, a.ID})
 	}
 	if len(plain) > 0 {

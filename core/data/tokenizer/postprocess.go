@@ -197,10 +197,10 @@ type trim struct {
 	prefixSpace bool // the first token may start with a space that is not in the text
 }
 
-func (t trim) apply(s *sequence, tokens map[int32]string, added map[int32]*addedToken) {
+func (t trim) apply(s *sequence, tokens map[int32]string) {
 	for i, id := range s.ids {
 		text, at := tokens[id], &s.spans[i]
-		if added[id] != nil { // may have taken white space beside it
+		if s.added[i] { // may have taken white space beside it
 			text = s.text[at.from:at.to]
 		}
 		lead, trail := 0, 0

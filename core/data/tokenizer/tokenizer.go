@@ -64,7 +64,7 @@ func (t *Tokenizer) encode(o Options, texts ...string) (e Encoding, err error) {
 	}
 	for _, tr := range t.post.trims {
 		for _, s := range seqs {
-			tr.apply(s, t.vocab.tokens, t.addedI)
+			tr.apply(s, t.vocab.tokens)
 		}
 	}
 	for _, s := range slots {
@@ -112,12 +112,11 @@ func (t *Tokenizer) sequence(s string) (*sequence, error) {
 			return nil, err
 		}
 	}
-	out := &sequence{text: s, ids: make([]int32, 0, len(s)/4+4), spans: make([]span, 0, len(s)/4+4)}
+	out := &sequence{text: s}
 	var buf []token
 	for _, c := range p.pieces {
 		if c.token >= 0 {
-			out.ids = append(out.ids, c.token)
-			out.spans = append(out.spans, p.original(c.from, c.to))
+			out.add(c.token, p.original(c.from, c.to), true)
 			continue
 		}
 		if c.from == c.to {
@@ -128,8 +127,7 @@ func (t *Tokenizer) sequence(s string) (*sequence, error) {
 			return nil, err
 		}
 		for _, k := range buf {
-			out.ids = append(out.ids, k.id)
-			out.spans = append(out.spans, p.original(c.from+int(k.from), c.from+int(k.to)))
+			out.add(k.id, p.original(c.from+int(k.from), c.from+int(k.to)), false)
 		}
 	}
 	return out, nil
@@ -142,7 +140,7 @@ func (t *Tokenizer) Decode(ids []int32, skipSpecial bool) string {
 	for _, id := range ids {
 		if a := t.addedI[id]; a != nil {
 			if !skipSpecial || !a.Special {
-				tokens = append(tokens, a.Content)
+				tokens = append(tokens, a.text)
 			}
 		} else if s, ok := t.vocab.tokens[id]; ok {
 			tokens = append(tokens, s)
