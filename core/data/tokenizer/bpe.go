@@ -34,14 +34,14 @@ func (m *mergePair) UnmarshalJSON(raw []byte) error {
 	if len(raw) > 0 && raw[0] == '[' {
 		var ab []string
 		if err := json.Unmarshal(raw, &ab); err != nil || len(ab) != 2 {
-			return fmt.Errorf("%.100s is not a pair", raw)
+			return fmt.Errorf("%.100q is not a pair", raw)
 		}
 		m.a, m.b = ab[0], ab[1]
 		return nil
 	}
 	var line string
 	if err := json.Unmarshal(raw, &line); err != nil {
-		return fmt.Errorf("%.100s is not a pair", raw)
+		return fmt.Errorf("%.100q is not a pair", raw)
 	}
 	return m.parse(line)
 }

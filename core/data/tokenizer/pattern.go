@@ -59,7 +59,7 @@ func findRune(ok func(r rune) bool) find {
 
 // Bounds on one search: a published pattern takes microseconds.
 const (
-	matchTimeout    = 5 * time.Second
+	matchTimeout    = time.Second
 	maxPattern      = 4096    // bytes
 	maxBacktracking = 1 << 20 // entries of the stack
 )

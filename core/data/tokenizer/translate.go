@@ -42,13 +42,20 @@ func translate(expr string) (string, error) {
 				if !strings.ContainsRune(`nrtfvadDsSpPxuAzZ`, rune(e)) {
 					return "", fmt.Errorf(`\%c is not supported`, e)
 				}
-				b.WriteString(rest[:2])
+				n := 2
+				if end := strings.IndexByte(rest, '}'); len(rest) > 2 && rest[2] == '{' && end > 0 { // \p{L}
+					n = end + 1
+				}
+				b.WriteString(rest[:n])
+				i += n - 2
 			default:
 				b.WriteString(rest[:2])
 			}
 			continue
 		case inSet && c == '[', inSet && strings.HasPrefix(rest, "&&"):
 			return "", fmt.Errorf("a set in a set is not supported")
+		case !inSet && strings.HasPrefix(rest, "}+"): // repeats again, in regexp2 possessive
+			return "", fmt.Errorf("{…}+ is not supported")
 		case inSet && c == ']':
 			inSet = false
 		case !inSet && c == '[':

@@ -30,7 +30,7 @@ func (e *scored) UnmarshalJSON(raw []byte) error {
 	var score *float64
 	v := []any{&s, &score}
 	if err := json.Unmarshal(raw, &v); err != nil || len(v) != 2 || s == nil || score == nil {
-		return fmt.Errorf("%.100s is not a token and its score", raw)
+		return fmt.Errorf("%.100q is not a token and its score", raw)
 	}
 	e.s, e.score = *s, *score
 	return nil

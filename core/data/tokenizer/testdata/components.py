@@ -19,6 +19,8 @@ GPT4 = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}%s| ?[^\s\p{
 GPT4O = r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 DEEPSEEK = r"[!\"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 
+GLM4 = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}| ?[^\s\p{L}\p{N}]++[\r\n]*+|\s++$|\s*[\r\n]|\s+(?!\S)|\s"
+
 bert = lambda **k: {"type": "BertNormalizer", **{"clean_text": False, "handle_chinese_chars": False, "strip_accents": False, "lowercase": False, **k}}
 NORMALIZERS = [
     *[{"type": t} for t in ("NFC", "NFD", "NFKC", "NFKD", "Lowercase", "StripAccents")],
@@ -30,7 +32,7 @@ NORMALIZERS = [
 ]
 split = lambda p, b="Isolated", invert=False: {"type": "Split", "pattern": p, "behavior": b, "invert": invert}
 PRE_TOKENIZERS = [
-    split(RE(GPT2)), split(RE(GPT4 % "{1,3}")), split(RE(GPT4 % "")), split(RE(GPT4O)), split(RE(DEEPSEEK)),
+    split(RE(GPT2)), split(RE(GPT4 % "{1,3}")), split(RE(GPT4 % "")), split(RE(GPT4O)), split(RE(DEEPSEEK)), split(RE(GLM4)),
     *[split(RE(r"\w+"), b, i) for b in ("Removed", "Isolated", "MergedWithPrevious", "MergedWithNext", "Contiguous") for i in (False, True)],
     split(ST("a"), "Isolated"), split(RE(r"[一-龥぀-ゟ゠-ヿ]+")), split(RE(r"\d"), "Contiguous"), split(RE(r"\p{N}{1,3}")), split(RE(r"^.")), split(RE(r"\b")), split(RE(r"[\w'’]+")), split(RE(r"\W")), split(RE(r"(?<!\d)\d+(?!\d)")),
     {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": True, "use_regex": True},
