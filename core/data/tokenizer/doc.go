@@ -36,5 +36,14 @@
 // bound on time and stack. What Oniguruma's syntax means and regexp2's does not
 // is refused.
 //
+// # Where it differs from the library
+//
+// Letters, digits and lower case come from this Go's Unicode tables; characters
+// assigned later than those may be split otherwise. BERT's classes and the normal
+// forms are those of the library's own, older tables (unicodetables.go). BPE with
+// byte fallback to a vocabulary that lacks some of the bytes gives the same ids,
+// with offsets of the characters themselves. An added token whose id contradicts
+// the vocabulary is an error, not a warning. BPE's dropout stays off.
+//
 // Text that is not UTF-8 is read with U+FFFD in place of each bad byte.
 package tokenizer

@@ -11,13 +11,13 @@ import (
 // FuzzParse: no file panics or gives an error of more than a line, and what can be
 // read can be used.
 func FuzzParse(f *testing.F) {
-	files, _ := filepath.Glob("testdata/tokenizer-*/tokenizer.json")
-	for _, path := range files {
-		raw, err := os.ReadFile(path)
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(raw, "Hello <s> [MASK] <|endoftext|>")
+	for _, s := range []string{
+		`{"model":{"type":"WordPiece","vocab":{"[UNK]":0,"a":1,"##b":2}},"normalizer":{"type":"BertNormalizer","clean_text":true,"handle_chinese_chars":true,"lowercase":true},"pre_tokenizer":{"type":"BertPreTokenizer"},"decoder":{"type":"WordPiece"}}`,
+		`{"model":{"type":"Unigram","unk_id":0,"vocab":[["u",0],["a",-1.5],["ab",-2],["<0x62>",-3]],"byte_fallback":true},"pre_tokenizer":{"type":"Metaspace","replacement":"▁"},"decoder":{"type":"Metaspace","replacement":"▁","prepend_scheme":"first"}}`,
+		`{"model":{"type":"BPE","vocab":{"u":0,"<0x61>":1,"b":2},"merges":[],"byte_fallback":true,"unk_token":"u","fuse_unk":true},"decoder":{"type":"Sequence","decoders":[{"type":"Replace","pattern":{"String":"▁"},"content":" "},{"type":"ByteFallback"},{"type":"Fuse"},{"type":"Strip","content":" ","start":1}]}}`,
+		`{"model":{"type":"BPE","vocab":{"a":0},"merges":[]},"post_processor":{"type":"TemplateProcessing","single":[{"SpecialToken":{"id":"a","type_id":1}},{"Sequence":{"id":"A","type_id":0}}],"special_tokens":{"a":{"ids":[0]}}}}`,
+	} {
+		f.Add([]byte(s), "a ab  b é")
 	}
 	const bpe = `{"model":{"type":"BPE","vocab":{"a":0,"b":1,"ab":2,"u":3},"merges":["a b"],"unk_token":"u"}`
 	for _, s := range []string{
