@@ -145,6 +145,9 @@ func nextHalf(f energy.Forecast) string {
 	case f.Hi == nil:
 		return fmt.Sprintf("; half a point more should cost at least %.0f %% of the whole again, if it comes", 100**f.Lo/f.Total)
 	}
+	if 100**f.Lo/f.Total < 1 {
+		return fmt.Sprintf("; half a point more should cost up to %.0f %% of the whole again", 100**f.Hi/f.Total)
+	}
 	return fmt.Sprintf("; half a point more should cost %.0f to %.0f %% of the whole again", 100**f.Lo/f.Total, 100**f.Hi/f.Total)
 }
 

@@ -89,7 +89,7 @@ func (r *run) budget(epoch *event.EpochCost) error {
 	r.spentBefore = &spent
 	left := r.epochsLeft()
 	var worst *event.Budget
-	over := false
+	over := false // the worst is spent, or would be by the next epoch
 	for _, l := range limits {
 		s, e := l.of(spent), l.of(last)
 		if s == nil || e == nil {
@@ -100,9 +100,9 @@ func (r *run) budget(epoch *event.EpochCost) error {
 		if l.unit != "s" {
 			x.Tier, x.Band = spent.Energy.Tier, spent.Energy.Band
 		}
-		if worst == nil || x.Spent/x.Limit > worst.Spent/worst.Limit {
-			worst = x
-			over = *s >= l.max || left > 0 && *s+*e > l.max
+		out := *s >= l.max || left > 0 && *s+*e > l.max
+		if worst == nil || out && !over || out == over && x.Spent/x.Limit > worst.Spent/worst.Limit {
+			worst, over = x, out
 		}
 	}
 	if worst == nil {
@@ -113,11 +113,11 @@ func (r *run) budget(epoch *event.EpochCost) error {
 	}
 	if worst.Spent >= near*worst.Limit && !r.loop.Warned {
 		r.loop.Warned = true
-		w := event.Warning{Text: fmt.Sprintf("%.0f %% of the budget is spent: %s", 100*worst.Spent/worst.Limit, worst.Text())}
+		text := fmt.Sprintf("%.0f %% of the budget is spent: %s", 100*worst.Spent/worst.Limit, worst.Text())
 		if worst.Finish > worst.Limit {
-			w.Fix = "what happens then: budget.action = " + worst.Action
+			text += "; when it is spent: " + worst.Action
 		}
-		if err := r.emit(&w); err != nil {
+		if err := r.refuse("%s", text); err != nil {
 			return err
 		}
 	}
@@ -125,6 +125,37 @@ func (r *run) budget(epoch *event.EpochCost) error {
 		return nil
 	}
 	return r.overBudget(worst)
+}
+
+// budgetDone says at the end what of the budget the whole run has spent. Validating
+// and exporting are billed like everything, but nothing stops them: what was trained
+// would be lost.
+func (r *run) budgetDone() error {
+	total := r.bill.sum()
+	var worst *event.Budget
+	for _, l := range r.r.Budget.limits(r.rates) {
+		s := l.of(total)
+		if s == nil {
+			continue
+		}
+		x := &event.Budget{Stage: r.loop.Stage, Step: r.loop.Step, Key: l.key, Unit: l.unit, Limit: l.max, Spent: *s, Finish: *s, Action: r.r.Budget.action()}
+		if l.unit != "s" {
+			x.Tier, x.Band = total.Energy.Tier, total.Energy.Band
+		}
+		if worst == nil || x.Spent/x.Limit > worst.Spent/worst.Limit {
+			worst = x
+		}
+	}
+	if worst == nil {
+		return nil
+	}
+	if err := r.emit(worst); err != nil {
+		return err
+	}
+	if worst.Spent > worst.Limit {
+		return r.refuse("with validating and exporting the run has spent %s%s of a budget of %s", worst.Amount(worst.Spent), worst.Mark(), worst.Amount(worst.Limit))
+	}
+	return nil
 }
 
 // overBudget does what the recipe says.
@@ -262,6 +293,17 @@ func gridOf(g energy.Grid, r energy.Rates) *event.Grid {
 	return e
 }
 
+// words are the limits for the recipe's line: ", budget 5 kJ".
+func (b BudgetSpec) words(rates energy.Rates) (s string) {
+	for _, l := range b.limits(rates) {
+		s += fmt.Sprintf(", budget %.4g %s", l.max, l.unit)
+	}
+	if s != "" {
+		s += " (" + b.action() + ")"
+	}
+	return s
+}
+
 // ParseBudget reads a limit with its unit: "5000" and "5 kJ" are joules, "0.2 kWh",
 // "30m" and "2h" wall time, "20 g" grams of CO2e, "1.5 EUR" money.
 // The currency is returned beside it.
@@ -291,6 +333,11 @@ func ParseBudget(s string) (b BudgetSpec, currency string, err error) {
 	case "kg", "kgCO2e":
 		b.GCO2e = v * 1e3
 	default:
+		for _, known := range []string{"J", "kJ", "MJ", "Wh", "kWh", "g", "kg", "gCO2e", "kgCO2e", "s", "m", "min", "h"} {
+			if unit != known && strings.EqualFold(unit, known) {
+				return b, "", fmt.Errorf("%.40q: unknown unit %.20q, perhaps %s", s, unit, known)
+			}
+		}
 		if d, err := time.ParseDuration(strings.ReplaceAll(s, " ", "")); err == nil {
 			b.Seconds = d.Seconds()
 			break

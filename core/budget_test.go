@@ -71,7 +71,7 @@ func TestBudgetWarns(t *testing.T) {
 			n++
 		}
 	}
-	if n != 2 { // at 80 % and at the end
+	if n != 2 { // at 80 % and when it was spent
 		t.Errorf("%d warnings: %+v", n, st.State.Warnings)
 	}
 	if b := st.State.Budget; b.Tier == "" || b.Finish < b.Spent {
@@ -159,6 +159,64 @@ func TestBudgetChecks(t *testing.T) {
 	}
 }
 
+// TestBudgetOfAConfiguredRecipe: a budget that is set in stage 2 comes with its grid;
+// one that needs more is refused, and the old one stands.
+func TestBudgetOfAConfiguredRecipe(t *testing.T) {
+	for _, good := range []bool{true, false} {
+		r := small()
+		r.Auto = false
+		var st MemStore
+		code, err := drive(t, clone(t, r), &st, func(e event.Event, send func(Command)) {
+			if b, ok := e.Body.(*event.StageChange); ok && b.Stage == event.Configure && b.State == "waiting" {
+				n := clone(t, r)
+				p := 0.25
+				n.Budget.Seconds, n.Grid.PriceKWh, n.Grid.Currency = 1e-6, &p, "EUR"
+				toml, err := n.Marshal()
+				if err != nil {
+					t.Error(err)
+				}
+				if !good {
+					toml = []byte(strings.Replace(string(toml), "seconds", "gco2e", 1))
+				}
+				send(Command{Cmd: CmdConfigure, Text: string(toml)})
+			}
+			nextAtDoors(e, send)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if (code == ExitBudget) != good {
+			t.Errorf("good %v: exit %d", good, code)
+		}
+	}
+}
+
+// TestTargetAfterTheEnd: a target for a stage that was ended is refused.
+func TestTargetAfterTheEnd(t *testing.T) {
+	r := small()
+	r.Auto = false
+	r.Floor.Points = 100
+	var st MemStore
+	said := false
+	_, err := drive(t, clone(t, r), &st, func(e event.Event, send func(Command)) {
+		nextAtDoors(e, send)
+		if b, ok := e.Body.(*event.Eval); ok && b.Stage == event.Sparsify && b.Epoch == 5 && !said {
+			said = true
+			send(Command{Cmd: CmdSettle})
+			send(Command{Cmd: CmdTarget, Value: 0.9})
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := len(st.State.Decisions); n != 1 {
+		t.Errorf("%d decisions: %+v", n, st.State.Decisions)
+	}
+	if !slices.ContainsFunc(st.State.Warnings, func(w event.Warning) bool { return strings.Contains(w.Text, "was ended at") }) {
+		t.Errorf("%+v", st.State.Warnings)
+	}
+}
+
 func TestParseBudget(t *testing.T) {
 	for s, want := range map[string]BudgetSpec{
 		"5000": {Joules: 5000}, "5 kJ": {Joules: 5000}, "2.5MJ": {Joules: 2.5e6}, "200Wh": {KWh: 0.2}, "0.2 kWh": {KWh: 0.2},
@@ -168,7 +226,7 @@ func TestParseBudget(t *testing.T) {
 			t.Errorf("%s: %+v, %v", s, got, err)
 		}
 	}
-	for _, s := range []string{"", "0", "-1", "nan", "inf", "J", "5 jo", "1e400", "5 parsecs", "1..2"} {
+	for _, s := range []string{"", "0", "-1", "nan", "inf", "J", "5 jo", "1e400", "5 parsecs", "1..2", "5 KWH", "30 MIN"} {
 		if got, _, err := ParseBudget(s); err == nil {
 			t.Errorf("%q: %+v", s, got)
 		}

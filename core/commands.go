@@ -56,6 +56,9 @@ func (r *run) act(ctx context.Context, c Command, by string) error {
 		if r.loop.Stage != event.Sparsify {
 			return r.refuse("the target can be changed while sparsifying, not in stage %s", r.loop.Stage)
 		}
+		if r.loop.Settled != nil {
+			return r.refuse("sparsifying was ended at %.1f %% zeros: roll back to a checkpoint before that to go on", 100**r.loop.Settled)
+		}
 		var held *float64
 		if r.loop.Frozen { // the schedule went on without the masks
 			z := r.zeros()

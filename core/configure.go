@@ -40,7 +40,7 @@ func (r *run) configure(ctx context.Context) error {
 // recipeText is the recipe in one line of words.
 func (r *run) recipeText() string {
 	p := r.r.Prune
-	return fmt.Sprintf("%s, %s, %s, %s, %.0f %% zeros, floor %.1f %%", p.Score, patternWords[p.Pattern], p.Distribution, p.Schedule, 100*p.Target, 100*r.loop.Floor)
+	return fmt.Sprintf("%s, %s, %s, %s, %.0f %% zeros, floor %.1f %%", p.Score, patternWords[p.Pattern], p.Distribution, p.Schedule, 100*p.Target, 100*r.loop.Floor) + r.r.Budget.words(r.rates)
 }
 
 // reconfigure replaces the parts of the recipe that may still change.
@@ -60,8 +60,8 @@ func (r *run) reconfigure(toml string) error {
 			return r.refuse("recipe not taken: %v", err)
 		}
 	}
-	old := *r.r
-	r.r.Prune, r.r.Floor, r.r.Budget, r.r.Deploy = n.Prune, n.Floor, n.Budget, n.Deploy // the grid stays: what was billed stands in the log
+	old, rates := *r.r, r.rates
+	r.r.Prune, r.r.Floor, r.r.Budget, r.r.Deploy = n.Prune, n.Floor, n.Budget, n.Deploy
 	if r.loop.Stage == event.Baseline {
 		if r.loop.Step == 0 {
 			r.r.Train = n.Train
@@ -70,9 +70,22 @@ func (r *run) reconfigure(toml string) error {
 			r.r.Train.LR = n.Train.LR
 		}
 	}
+	// The grid goes with the budget that is of it; what was billed is in joules.
+	r.r.Grid = n.Grid
+	r.rates, err = r.r.Grid.Resolve()
+	if err == nil {
+		err = r.checkBudget()
+	}
+	if err != nil {
+		*r.r, r.rates = old, rates
+		return r.refuse("recipe not taken: %v", err)
+	}
+	if r.r.Budget != old.Budget {
+		r.loop.Warned, r.loop.Over = false, false
+	}
 	if r.loop.Stage == event.Configure && n.Prune.Schedule == "iterative" && n.Prune.RewindStep >= 0 {
 		if c, err := r.cfg.Store.Load("rewind"); err != nil || c == nil {
-			*r.r = old
+			*r.r, r.rates = old, rates
 			return r.refuse("recipe not taken: prune.rewind_step = %d needs the weights of that baseline step, which were not kept; set it before the baseline runs, or use −1", n.Prune.RewindStep)
 		}
 	}

@@ -46,6 +46,9 @@ func (r *run) deploy(ctx context.Context) error {
 	if err := r.billStage(event.Deploy); err != nil {
 		return err
 	}
+	if err := r.budgetDone(); err != nil {
+		return err
+	}
 	if err := r.stage(event.Deploy, "done", fmt.Sprintf("%d files written, read again and compared", len(r.r.Deploy.Formats))); err != nil {
 		return err
 	}

@@ -297,6 +297,8 @@ func (r *Recipe) Check() error {
 		return fmt.Errorf("data.val = %g, data.test = %g: the shares must leave something to train on", r.Data.Val, r.Data.Test)
 	case min(r.Budget.Joules, r.Budget.KWh, r.Budget.Money, r.Budget.GCO2e, r.Budget.Seconds) < 0:
 		return errors.New("budget: limits must not be negative; 0 is none")
+	case r.Budget.Action != "" && r.Budget.Joules+r.Budget.KWh+r.Budget.Money+r.Budget.GCO2e+r.Budget.Seconds == 0:
+		return errors.New("budget.action without a limit: give budget.joules, kwh, money, gco2e or seconds")
 	case r.Budget.Money > 0 && rates.PriceKWh == nil:
 		return errors.New("budget.money needs grid.price_per_kwh and grid.currency")
 	case r.Budget.GCO2e > 0 && rates.Intensity == nil:

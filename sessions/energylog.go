@@ -2,6 +2,7 @@ package sessions
 
 import (
 	"slices"
+	"strings"
 
 	"pare/core/energy"
 	"pare/core/event"
@@ -50,6 +51,9 @@ func (b *Bill) lines(batch int) []energy.LogLine {
 		}
 		l := energy.LogLine{Stage: r.Stage.String(), T0: r.Begun, T1: r.Last, WallUS: r.WallUS, CPUUS: r.CPUUS}
 		spent(&l, r.Energy, r.By)
+		if len(r.Boundaries) > 1 { // a resumed run had another meter: neither is all of it
+			l.Boundary, l.Component, l.Scope = strings.Join(r.Boundaries, then), "", ""
+		}
 		out = append(out, l)
 	}
 	slices.SortStableFunc(out, func(a, b energy.LogLine) int { return a.T1.Compare(b.T1) })

@@ -103,9 +103,14 @@ func gridNumber(s string) float64 {
 // Known reports whether the grid says anything.
 func (g Grid) Known() bool { return g != Grid{} }
 
-// At is the grid at another place, a country or a cloud region; price and PUE stay.
+// At is the grid at another place, a country or a cloud region, or of another
+// intensity in g per kWh; price and PUE stay.
 func (g Grid) At(place string) Grid {
 	g.Country, g.Region, g.GramsKWh = place, "", nil
+	if v, err := strconv.ParseFloat(place, 64); err == nil {
+		g.Country, g.GramsKWh = "", &v
+		return g
+	}
 	if _, err := findCountry(place); err != nil {
 		if _, err := findRegion(place); err == nil || strings.Contains(place, "/") {
 			g.Country, g.Region = "", place
@@ -162,6 +167,9 @@ func (g Grid) Resolve() (Rates, error) {
 }
 
 func findCountry(name string) (Country, error) {
+	if strings.EqualFold(name, "UK") {
+		name = "GBR"
+	}
 	near := closest{to: name}
 	for _, c := range Countries() {
 		if strings.EqualFold(c.Code, name) || strings.EqualFold(c.Code2, name) || strings.EqualFold(c.Name, name) {

@@ -32,8 +32,8 @@ type Idle struct {
 	Note     string
 }
 
-// Idle measures the idle power: it waits for d (at least the shortest window of the
-// source, at most 30 s) and reads. Call it before anything is computed. Other
+// Idle measures the idle power: it waits for d, at least the shortest window of the
+// source (which may be 30 s), and reads. Call it before anything is computed. Other
 // processes are in the figure, as they are in all of the meter's. Only tiers A to C
 // are measured: an estimate by CPU time knows nothing of an idle machine. A ctx that
 // ends, ends the wait; what was read until then is not used.
@@ -46,7 +46,7 @@ func (m *Meter) Idle(ctx context.Context, d time.Duration) Idle {
 		i.Note = "this machine has no energy source"
 	case !i.Tier.Measured():
 		i.Note = fmt.Sprintf("there is no counter to read, only a model (%s, tier %s)", i.Source, i.Tier)
-	case d > idleMost:
+	case least > idleMost:
 		i.Note = fmt.Sprintf("%s wants windows of at least %v", i.Source, least)
 	}
 	if i.Note != "" {

@@ -1,6 +1,10 @@
 package event
 
-import "fmt"
+import (
+	"fmt"
+	"math"
+	"strconv"
+)
 
 // Budget is what the run has spent of a limit of its recipe, at the end of an epoch.
 // Of several limits it is the one that is spent furthest.
@@ -18,7 +22,13 @@ type Budget struct {
 }
 
 // Amount prints an amount in the budget's unit: "12.4 J".
-func (b Budget) Amount(v float64) string { return fmt.Sprintf("%.3g %s", v, b.Unit) }
+func (b Budget) Amount(v float64) string {
+	digits := 0
+	if v > 0 {
+		digits = max(0, 2-int(math.Floor(math.Log10(v))))
+	}
+	return strconv.FormatFloat(v, 'f', min(digits, 12), 64) + " " + b.Unit
+}
 
 // Mark is how the joules behind the amount are known: " E ±70 %". Wall time has
 // none.
@@ -34,5 +44,8 @@ func (b Budget) Mark() string {
 
 // Text is one line: "6.2 J E of 50 J, about 48 J at the end".
 func (b Budget) Text() string {
-	return fmt.Sprintf("%s%s of %s, about %s at the end if all epochs are like the last", b.Amount(b.Spent), b.Mark(), b.Amount(b.Limit), b.Amount(b.Finish))
+	if b.Finish <= b.Spent {
+		return fmt.Sprintf("%s%s of %s", b.Amount(b.Spent), b.Mark(), b.Amount(b.Limit))
+	}
+	return fmt.Sprintf("%s%s of %s, about %s%s at the end if all epochs are like the last", b.Amount(b.Spent), b.Mark(), b.Amount(b.Limit), b.Amount(b.Finish), b.Mark())
 }

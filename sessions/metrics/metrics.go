@@ -48,7 +48,7 @@ var (
 	info     = prometheus.NewDesc("pare_info", "The run; always 1.", []string{"session", "model", "data", "device", "hardware"}, nil)
 	joules   = prometheus.NewDesc("pare_energy_joules_total", "Energy billed to the run. Tiers A to C are measured, D and E estimated.", []string{"component", "stage", "source", "tier"}, nil)
 	watts    = prometheus.NewDesc("pare_power_watts", "Mean power of about the last second of training.", []string{"component", "source", "tier"}, nil)
-	budget   = prometheus.NewDesc("pare_energy_budget_joules", "Energy spent of the run's budget, and left; only spent without a budget.", []string{"state"}, nil)
+	budget   = prometheus.NewDesc("pare_energy_budget_joules", "Energy spent by the run, and left of its budget of joules or kWh; left is missing without such a budget.", []string{"state"}, nil)
 	accuracy = prometheus.NewDesc("pare_accuracy_ratio", "Share of samples classified rightly, latest value: train since the last metric, val and test of the whole split.", []string{"split"}, nil)
 	zeros    = prometheus.NewDesc("pare_zeros_ratio", "Zeros among the prunable weights, as a share.", nil, nil)
 	estimate = prometheus.NewDesc("pare_estimated_ratio", "Share of the billed joules that are estimated (tiers D and E).", nil, nil)
@@ -65,15 +65,22 @@ func New(s *sessions.Session) (*Run, error) {
 	alive := func() bool { _, ok := s.Alive(); return ok }
 	r := &Run{s: s, tail: t, alive: alive, uj: map[series]int64{}, acc: map[string]float64{}}
 	if c, err := s.Recipe(); err == nil {
-		if r.budget = c.Budget.Joules; r.budget == 0 {
-			r.budget = 3.6e6 * c.Budget.KWh
-		}
+		r.budget = joulesOf(c.Budget)
 	}
 	if err := r.Update(); err != nil {
 		t.Close() //nolint:errcheck // only read from
 		return nil, err
 	}
 	return r, nil
+}
+
+// joulesOf is the smaller of the limits of energy, 0 without one.
+func joulesOf(b core.BudgetSpec) float64 {
+	j, k := b.Joules, 3.6e6*b.KWh
+	if j == 0 || k > 0 && k < j {
+		return k
+	}
+	return j
 }
 
 // Handler answers a scrape.
@@ -139,9 +146,7 @@ func (r *Run) apply(e event.Event) {
 		r.zeros = &b.Zeros
 	case *event.Decision:
 		if c, err := core.ParseRecipe([]byte(b.Text)); b.Cmd == core.CmdConfigure && err == nil {
-			if r.budget = c.Budget.Joules; r.budget == 0 {
-				r.budget = 3.6e6 * c.Budget.KWh
-			}
+			r.budget = joulesOf(c.Budget)
 		}
 	case *event.Started, *event.StageChange, *event.Resumed, *event.Paused:
 		r.power = nil
@@ -157,11 +162,13 @@ func (r *Run) count(s event.Stage, was event.Joules, now sessions.StageBill) {
 	if was.UJ != nil {
 		uj -= *was.UJ
 	}
-	boundary := ""
-	if now.By != nil {
-		boundary = now.By.Boundary
+	k := series{stage: s.String(), source: now.Energy.Source, tier: now.Energy.Tier}
+	if by := now.By; by != nil {
+		k.component = energy.Component(by.Boundary)
+		if was.UJ != nil && by.Meter != "" && energy.Tier(by.Tier).Known() { // the sum's own are of all meters
+			k.source, k.tier = by.Meter, by.Tier
+		}
 	}
-	k := series{energy.Component(boundary), s.String(), now.Energy.Source, now.Energy.Tier}
 	if uj > 0 || was.UJ == nil {
 		r.uj[k] += max(uj, 0)
 	}
@@ -254,6 +261,9 @@ func (r *Run) watts() (w float64, k series, ok bool) {
 		return 0, k, false
 	}
 	k = series{component: energy.Component(r.st.Started.Boundary), source: b.Energy.Source, tier: b.Energy.Tier}
+	if st := r.st.Started; st.Meter != "" && energy.Tier(st.Tier).Known() { // the stage's own are of all its meters
+		k.source, k.tier = st.Meter, st.Tier
+	}
 	return float64(*b.Energy.UJ-*a.Energy.UJ) / float64(b.WallUS-a.WallUS), k, true
 }
 

@@ -24,9 +24,9 @@ type gridFlags struct {
 
 func (g *gridFlags) add(c *cobra.Command) {
 	f := c.Flags()
-	f.StringVar(&g.place, "grid", "", "country or cloud region: FRA, gcp/europe-west9 (the recipe's by default)")
-	f.Float64Var(&g.grams, "intensity", 0, "carbon intensity of the grid in gCO2e per `kWh`, instead of the table's")
-	f.StringVar(&g.price, "price", "", "price of a kWh with its currency, like `0.21EUR`")
+	f.StringVar(&g.place, "grid", "", "`place`: a country or Google Cloud region, FRA or gcp/europe-west9, or g of CO2e per kWh, 56 (the recipe's by default)")
+	f.Float64Var(&g.grams, "intensity", 0, "carbon intensity of the grid, `grams` of CO2e per kWh, instead of the table's")
+	f.StringVar(&g.price, "price", "", "`price` of a kWh with its currency, like 0.21EUR")
 	f.Float64Var(&g.pue, "pue", 1, "facility energy over IT energy")
 }
 
@@ -92,6 +92,9 @@ grid.country or grid.region, or gives a figure of its own as grid.g_per_kwh.`,
 			}
 			for _, a := range args {
 				r, err := energy.Grid{}.At(a).Resolve()
+				if err == nil && (r.Intensity == nil || r.Intensity.Source == "given") {
+					err = fmt.Errorf("%.40q: give a country or a cloud region", a)
+				}
 				if err != nil {
 					return usage{err}
 				}

@@ -89,7 +89,7 @@ func (e *env) estimate(model string, on []string, r *core.Recipe) error {
 // estimates prints one row a machine, and under them what to know of each.
 func (e *env) estimates(m *graph.Model, on []string, ls []*event.Ledger, r *core.Recipe) error {
 	d, n := ls[0].Dense, ls[0].Now
-	fmt.Fprintf(e.out, "%s, dense → %g %% zeros (%s), batch %d; file %s → %s, a step moves %s\nestimates (tier E) from counted work; nothing has run\n\n", m.Name, 100*n.Zeros, r.Prune.Pattern, ls[0].Batch,
+	fmt.Fprintf(e.out, "%s, dense → %.4g %% zeros (%s), batch %d; file %s → %s, a step moves %s\nestimates (tier E) from counted work; nothing has run\n\n", m.Name, 100*n.Zeros, r.Prune.Pattern, ls[0].Batch,
 		plain.Bytes(d.FileBytes), plain.Bytes(n.FileBytes), plain.Bytes(d.StepBytes))
 	w := tabwriter.NewWriter(e.out, 0, 0, 2, ' ', 0)
 	fmt.Fprint(w, "hardware\tms per step\tchange\tJ per step\tms per inference\tchange\tJ per inference\tall ±\n")

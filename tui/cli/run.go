@@ -26,7 +26,8 @@ type recipeFlags struct {
 	model, data, label                     string
 	epochs, pruneEpochs, batch             int
 	lr, target, floor                      float64
-	budget, onBudget, grid, wall           string
+	budget                                 []string
+	onBudget, grid, wall                   string
 	optimizer, score, pattern, distr, plan string
 	formats                                []string
 }
@@ -46,9 +47,9 @@ func (f *recipeFlags) add(c *cobra.Command) {
 	s.StringVar(&f.distr, "distribution", "", "layer or global")
 	s.StringVar(&f.plan, "schedule", "", "oneshot, cubic or iterative")
 	s.Float64Var(&f.floor, "floor", 0, "accepted loss of accuracy in percentage points")
-	s.StringVar(&f.budget, "budget", "", "what the run may spend: 5 kJ, 0.2 kWh, 30m, 20 g (CO2e), 1.5 EUR")
+	s.StringArrayVar(&f.budget, "budget", nil, "what the run may `spend`: 5kJ (a bare number is J), 0.2kWh, 30m, 20g (CO2e, with --grid), 1.5EUR; several times for several limits")
 	s.StringVar(&f.onBudget, "on-budget", "", "when it is spent: stop, warn, or target (take the zeros reached and validate)")
-	s.StringVar(&f.grid, "grid", "", "where the electricity comes from: FRA, gcp/europe-west9 (`pare energy carbon` lists them)")
+	s.StringVar(&f.grid, "grid", "", "`place` the electricity comes from: FRA, gcp/europe-west9 (pare energy carbon lists them), or g of CO2e per kWh: 56")
 	s.StringVar(&f.wall, "wall", "", "CSV `FILE` that a wall meter writes: the run's joules are those of the wall (PARE_WALL otherwise)")
 	s.StringSliceVar(&f.formats, "formats", nil, "packed, safetensors, onnx")
 }
@@ -94,8 +95,10 @@ func (f *recipeFlags) apply(c *cobra.Command, e *env, r *core.Recipe) error {
 		r.Grid = r.Grid.At(f.grid)
 	}
 	if given("budget") {
-		if err := f.setBudget(r); err != nil {
-			return err
+		for _, s := range f.budget {
+			if err := setBudget(r, s); err != nil {
+				return err
+			}
 		}
 	}
 	if err := r.Check(); err != nil {
@@ -122,13 +125,16 @@ func (f *recipeFlags) check(c *cobra.Command) (err error) {
 }
 
 // setBudget reads --budget. The recipe's other limits stay.
-func (f *recipeFlags) setBudget(r *core.Recipe) error {
-	b, currency, err := core.ParseBudget(f.budget)
+func setBudget(r *core.Recipe, s string) error {
+	b, currency, err := core.ParseBudget(s)
 	if err != nil {
 		return usagef("--budget %v", err)
 	}
 	if currency != "" && currency != r.Grid.Currency {
-		return usagef("--budget %s: the recipe's grid.currency is %q; set grid.price_per_kwh and grid.currency = %q there", f.budget, r.Grid.Currency, currency)
+		return usagef("--budget %s needs the price of a kWh in %s: set grid.price_per_kwh and grid.currency in a recipe (pare run --example)", s, currency)
+	}
+	if b.GCO2e > 0 && !r.Grid.Known() {
+		return usagef("--budget %s needs to know where the electricity comes from: --grid FRA, say", s)
 	}
 	for _, l := range []struct{ to, from *float64 }{
 		{&r.Budget.Joules, &b.Joules}, {&r.Budget.KWh, &b.KWh}, {&r.Budget.Money, &b.Money}, {&r.Budget.GCO2e, &b.GCO2e}, {&r.Budget.Seconds, &b.Seconds},

@@ -56,7 +56,7 @@ func Line(e event.Event, st *event.State) string {
 	case *event.Decision:
 		return fmt.Sprintf("  decision at step %d by %s: %s", b.Step, b.By, decided(b, st))
 	case *event.Budget:
-		if b.Spent < b.Limit/2 && b.Finish <= b.Limit { // no news
+		if b.Spent < 0.8*b.Limit && b.Spent < b.Finish { // no news
 			return ""
 		}
 		return "  budget: " + b.Text()
