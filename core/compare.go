@@ -177,6 +177,10 @@ func savings(l *event.Ledger) string {
 	change := 100 * (n/d - 1)
 	band := math.Hypot(l.Dense.StepBand, l.Now.StepBand) * n / d
 	s := fmt.Sprintf("CPU time per step %s %% (%d alternations, ±%.0f %%)", signed(change, 0), l.Rounds, math.Ceil(band))
+	none := change >= -band
+	if none {
+		s += ": no saving shown"
+	}
 	du, nu := l.Dense.StepEnergy.UJ, l.Now.StepEnergy.UJ
 	if du == nil || nu == nil || *du == 0 {
 		return s + " · J not measured"
@@ -189,6 +193,8 @@ func savings(l *event.Ledger) string {
 		return s + fmt.Sprintf(" · J per step %s %%: no difference beyond the meter's ±%.0f %%, tier %s", jc, math.Ceil(jband), td.Worse(tn))
 	case td.Measured() && tn.Measured():
 		return s + fmt.Sprintf(" · J per step %s %% (±%.0f %%), measured, tier %s", jc, math.Ceil(jband), td.Worse(tn))
+	case td == energy.TierE && tn == energy.TierE && none:
+		return s + ", nor in J by tier E, which follow CPU time"
 	case td == energy.TierE && tn == energy.TierE: // not by the joules of small steps, which are whole µJ
 		return s + fmt.Sprintf(" · J %s %% by tier E: busy power taken as constant, so it equals the saving in CPU time", signed(change, 0))
 	case td == energy.TierD && tn == energy.TierD:

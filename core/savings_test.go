@@ -58,6 +58,19 @@ func TestSavingWithinTheBand(t *testing.T) {
 	}
 }
 
+// TestNoSaving: a step that is not faster saves nothing, and it is said.
+func TestNoSaving(t *testing.T) {
+	uj := int64(100)
+	side := func(us float64) event.Side {
+		return event.Side{StepCPUUS: us, StepBand: 5, StepEnergy: event.Joules{UJ: &uj, Tier: "E"}}
+	}
+	for now, none := range map[float64]bool{105: true, 98: true, 80: false} {
+		if s := savings(&event.Ledger{Rounds: 5, Dense: side(100), Now: side(now)}); strings.Contains(s, "no saving shown, nor in J by tier E") != none {
+			t.Errorf("%g of 100 µs: %q", now, s)
+		}
+	}
+}
+
 // TestSmallStepsByTierE: the joules of a small step are few whole µJ; the saving
 // said is still that of the CPU time.
 func TestSmallStepsByTierE(t *testing.T) {
@@ -128,7 +141,11 @@ func TestWithoutACounterJoulesAreCPUTime(t *testing.T) {
 			t.Errorf("tier E beside the word measured: %q", text)
 		}
 	}
-	if !strings.Contains(s.Verdict.Text, "by tier E: busy power taken as constant, so it equals the saving in CPU time") {
+	want := "by tier E: busy power taken as constant, so it equals the saving in CPU time"
+	if strings.Contains(s.Verdict.Text, "no saving shown") { // so small a net may have none
+		want = "nor in J by tier E"
+	}
+	if !strings.Contains(s.Verdict.Text, want) {
 		t.Errorf("%q", s.Verdict.Text)
 	}
 }

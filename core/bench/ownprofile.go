@@ -20,6 +20,9 @@ func (m Machine) Profile(p hwprofiles.Profile, prices plan.Prices, name, source 
 	own := p
 	own.Name, own.Notes = name, fmt.Sprintf("%s; figures of another source are those of profile %s.", source, p.Name)
 	own.Cores, own.Threads, own.RatesPerCPU = 0, m.CPUs, false
+	if !p.Own() {
+		own.Load = nil // of another machine: it must not pass for one taken here
+	}
 	if model := hwprofiles.CPUModel(); model != "" {
 		own.Title, own.Match = fmt.Sprintf("%s, %d CPUs", model, m.CPUs), []string{"^" + regexp.QuoteMeta(model) + "$"}
 	}
