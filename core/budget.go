@@ -73,7 +73,7 @@ func (r *run) checkBudget() error {
 	return nil
 }
 
-// budget is told at the end of every epoch what is spent and how much the whole
+// budget says at the end of every epoch what is spent and how much the whole
 // run should come to, and does what the recipe says when the next epoch would
 // exceed it. It acts before, not after: what is spent cannot be given back.
 func (r *run) budget(epoch *event.EpochCost) error {
@@ -95,11 +95,7 @@ func (r *run) budget(epoch *event.EpochCost) error {
 		if s == nil || e == nil {
 			continue // told by the meter's own warnings: joules that are not known bound nothing
 		}
-		finish := *s + *e*float64(left)
-		x := &event.Budget{Stage: r.loop.Stage, Step: r.loop.Step, Key: l.key, Unit: l.unit, Limit: l.max, Spent: *s, Finish: finish, Action: r.r.Budget.action()}
-		if l.unit != "s" {
-			x.Tier, x.Band = spent.Energy.Tier, spent.Energy.Band
-		}
+		x := r.budgetEvent(l, spent, *s, *s+*e*float64(left))
 		out := *s >= l.max || left > 0 && *s+*e > l.max
 		if worst == nil || out && !over || out == over && x.Spent/x.Limit > worst.Spent/worst.Limit {
 			worst, over = x, out
@@ -127,6 +123,15 @@ func (r *run) budget(epoch *event.EpochCost) error {
 	return r.overBudget(worst)
 }
 
+// budgetEvent is what a bill comes to of a limit; wall time has no tier.
+func (r *run) budgetEvent(l limit, bill event.StageCost, spent, finish float64) *event.Budget {
+	x := &event.Budget{Stage: r.loop.Stage, Step: r.loop.Step, Key: l.key, Unit: l.unit, Limit: l.max, Spent: spent, Finish: finish, Action: r.r.Budget.action()}
+	if l.unit != "s" {
+		x.Tier, x.Band = bill.Energy.Tier, bill.Energy.Band
+	}
+	return x
+}
+
 // budgetDone says at the end what of the budget the whole run has spent. Validating
 // and exporting are billed like everything, but nothing stops them: what was trained
 // would be lost.
@@ -138,10 +143,7 @@ func (r *run) budgetDone() error {
 		if s == nil {
 			continue
 		}
-		x := &event.Budget{Stage: r.loop.Stage, Step: r.loop.Step, Key: l.key, Unit: l.unit, Limit: l.max, Spent: *s, Finish: *s, Action: r.r.Budget.action()}
-		if l.unit != "s" {
-			x.Tier, x.Band = total.Energy.Tier, total.Energy.Band
-		}
+		x := r.budgetEvent(l, total, *s, *s)
 		if worst == nil || x.Spent/x.Limit > worst.Spent/worst.Limit {
 			worst = x
 		}

@@ -159,10 +159,7 @@ func newEnergy(st *event.State) energyView {
 			text += ", " + i.At
 		}
 		add("idle power before the run", text)
-		var spent event.StageCost
-		for _, s := range st.Stages {
-			spent = spent.Plus(s.Cost)
-		}
+		spent := st.Spent()
 		if above := core.AboveIdle(i, spent); above != "" {
 			add("above idle", above+" of "+joules(spent.Energy)+" in all: what was drawn beyond that idle power. Every other figure is the total.")
 		}

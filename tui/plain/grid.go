@@ -21,19 +21,6 @@ func Grid(g *event.Grid, j event.Joules) []Row {
 	return rows
 }
 
-// Spent is the bill of the whole run so far. Stages without joules count as not
-// covered.
-func Spent(st *event.State) (sum event.StageCost) {
-	for s := event.Baseline; s <= event.Deploy; s++ {
-		c := st.Stages[s].Cost
-		if m := st.Metric; m.Stage == s && m.CPUUS > c.CPUUS { // the stage goes on
-			c = event.StageCost{CPUUS: m.CPUUS, WallUS: m.WallUS, Energy: m.Energy}
-		}
-		sum = sum.Plus(c)
-	}
-	return sum
-}
-
 // BreakEven says after how many inferences the joules of sparsifying are back, ""
 // where that is unknown or never.
 func BreakEven(st *event.State) string {

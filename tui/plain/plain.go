@@ -165,7 +165,7 @@ func Ledger(st *event.State) string {
 			row("packed file written", "", Bytes(e.Bytes), filepath.Base(e.File))
 		}
 	}
-	spent := Spent(st)
+	spent := st.Spent()
 	if above := core.AboveIdle(st.Idle, spent); above != "" {
 		row("J this run", "", Joules(spent.Energy), "all stages")
 		row("J above idle", "", above, fmt.Sprintf("of these: the idle machine drew %.3g W %s", *st.Idle.Watts, st.Idle.Tier))

@@ -101,7 +101,7 @@ func perStep(st *event.State, s event.Stage) (cpuUS float64, j event.Joules, okC
 
 // spentRows are the run's own bill.
 func (d *desk) spentRows() []plain.Row {
-	spent := plain.Spent(&d.run.st)
+	spent := d.run.st.Spent()
 	j := spent.Energy
 	rows := []plain.Row{{Name: "CPU this run", Now: plain.Micros(float64(spent.CPUUS))}}
 	if j.UJ == nil {
