@@ -12,13 +12,24 @@ import (
 
 // Set is one split held in memory, row-major float32, preprocessed.
 type Set struct {
-	X      []float32 // [N][F]
-	Labels []int32   // [N], each in [0, len(Classes))
-	Shape  []int     // one sample: [C,H,W] for images, [F] for tables
+	X []float32 // [N][F]; of text the ids of tokens, whole numbers
+	// Labels are [N], each in [0, len(Classes)). A language model's are [N][T], the
+	// token that follows each, or NoLabel.
+	Labels []int32
+	Shape  []int // one sample: [C,H,W] for images, [F] for tables, [T] for text
 }
 
+// NoLabel marks a token that a language model's loss and accuracy leave out. It is
+// device.NoLabel.
+const NoLabel = -1
+
 // N is the number of samples.
-func (s *Set) N() int { return len(s.Labels) }
+func (s *Set) N() int {
+	if f := s.F(); f > 0 {
+		return len(s.X) / f
+	}
+	return 0
+}
 
 // F is the number of values of one sample: the product of Shape.
 func (s *Set) F() int { return volume(s.Shape) }
@@ -34,12 +45,31 @@ type Data struct {
 
 	Train, Val, Test *Set
 
-	Prep Prep   // preprocessing that was applied; part of the recipe
+	Text *Text  // how text became tokens; nil for images and tables
+	Prep Prep   // preprocessing that was applied; part of the recipe. Text has none
 	Hash string // sha256 over shapes, labels and raw values of all splits, in hex
 
 	// Notes says in sentences what was decided about the data, such as which
 	// column was taken as the label. For the person; may be empty.
 	Notes []string
+}
+
+// Text says how the samples of a set came from text: T tokens each.
+type Text struct {
+	// LM: the label of each token is the one after it, the classes are the
+	// vocabulary and have no names. Else each text has one label.
+	LM     bool
+	Kind   string // char | byte | bpe | wordpiece | unigram
+	Vocab  int    // number of ids
+	Len    int    // T
+	Pad    int32  // id that fills up short texts; −1: none
+	Tokens Tokens
+}
+
+// Tokens turns text into ids and back, for what a person types and reads.
+type Tokens interface {
+	Encode(text string) ([]int32, error)
+	Decode(ids []int32) string
 }
 
 // Options of Open. The zero value is fine.
