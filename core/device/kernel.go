@@ -59,7 +59,8 @@ const (
 	// RMSNorm: y = x/√(mean x² + eps)·gamma. In x, Out y [, stat], W gamma;
 	// S[0] = eps. stat [2]: 0 and 1/√(mean x² + eps).
 	RMSNorm
-	// Embed: y = w[id]. In ids [1], whole numbers kept as floats, Out y [C], W w [V, C].
+	// Embed: y = w[id]. In ids, whole numbers kept as floats in the first channel,
+	// Out y [C], W w [V, C].
 	Embed
 	// Positions: y = x + w[t], t the token's place in its sequence. In x, Out y,
 	// W w [at least Seq, C].
@@ -67,6 +68,9 @@ const (
 	// Rope turns pairs of channels (i, i + Dim/2) of each head by the angle
 	// S[0]·t·Freq[i]; S[0] is 1, or −1 for the gradient. In x, Out y, Attn.
 	Rope
+	// Segment: y = x + w[s]; s is the whole number in the ids' second channel, 0
+	// without ids. In x [, ids], Out y, W w [segments, C].
+	Segment
 )
 
 // Kernels of scope Tile, backward. Names as in the forward kernels.
@@ -128,10 +132,10 @@ const (
 	// sequence, Causal: over those up to the query. In q, k, v (or qkv, their
 	// channels side by side), Out y [, lse], Attn. lse [Heads], written when it
 	// is given: the logarithm of the softmax's denominator. Scores are kept for
-	// a tile of queries at a time.
+	// a tile of queries at a time. With Attn.Pads the last input is ids.
 	Attention
 	// AttentionDX computes the scores once more (Dao et al. 2022). In q, k, v
-	// (or qkv), y, lse, dy, Out dq, dk, dv (or dqkv), Attn.
+	// (or qkv), y, lse, dy [, ids], Out dq, dk, dv (or dqkv), Attn.
 	AttentionDX
 	// EmbedD: dw[id] = Σ dy over the tokens with that id. In ids, dy, W w.
 	EmbedD
@@ -140,6 +144,20 @@ const (
 	// PartD: the gradient of a vector from the parts of all tiles. In part, W w;
 	// S[0] is where the vector begins in a part.
 	PartD
+	// SegmentD: dw[s] = Σ dy over the tokens of segment s. In dy [, ids], W w.
+	SegmentD
+	// Token takes token S[0] of each sequence: x per token, y per sample. In x, Out y.
+	Token
+	// TokenDX is dy at that token and zero elsewhere. In dy, Out dx.
+	TokenDX
+	// Tokens makes the pixels of a sample the tokens of a sequence, row by row; with
+	// a weight, that stands in front of them. In x per sample, Out y per token [C],
+	// Seq = H·W (+ 1), W [w [C]].
+	Tokens
+	// TokensDX: In dy, Out dx.
+	TokensDX
+	// FirstD: dw = Σ dy over the first tokens of all sequences. In dy, W w.
+	FirstD
 )
 
 var kernelNames = map[Kernel]string{
@@ -152,6 +170,8 @@ var kernelNames = map[Kernel]string{
 	Update: "update", LossMerge: "loss.merge", Mul: "mul", LayerNorm: "layernorm", RMSNorm: "rmsnorm", Embed: "embed",
 	Positions: "positions", Rope: "rope", LayerNormDX: "layernorm.dx", RMSNormDX: "rmsnorm.dx",
 	Attention: "attention", AttentionDX: "attention.dx", EmbedD: "embed.d", PositionsD: "positions.d", PartD: "part.d",
+	Segment: "segment", SegmentD: "segment.d", Token: "token", TokenDX: "token.dx", Tokens: "tokens", TokensDX: "tokens.dx",
+	FirstD: "first.d",
 }
 
 // String is the short name used in traces and on the screen.
@@ -175,7 +195,8 @@ const (
 // Scope returns the scope of k.
 func (k Kernel) Scope() Scope {
 	switch k {
-	case LinearDW, ConvDW, BiasD, Update, Attention, AttentionDX, EmbedD, PositionsD, PartD:
+	case LinearDW, ConvDW, BiasD, Update, Attention, AttentionDX, EmbedD, PositionsD, PartD, SegmentD, Token, TokenDX, Tokens,
+		TokensDX, FirstD:
 		return Task
 	case NormMerge, NormDMerge, LossMerge:
 		return Serial

@@ -90,6 +90,8 @@ type Attrs struct {
 	KVHeads  int            `json:"kv_heads,omitempty"` // of keys and values
 	Causal   bool           `json:"causal,omitempty"`
 	Base     float64        `json:"base,omitempty"` // of rotary positions
+	At       int            `json:"at,omitempty"`   // a token's place
+	Pad      int            `json:"pad,omitempty"`  // the id that attention leaves out
 }
 
 // Node is one op applied to values. Plain data.

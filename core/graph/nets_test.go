@@ -40,6 +40,10 @@ var nets = map[string]func(b *graph.Net){
 		x = b.Op("a3", "relu", b.Conv("pw", x, 5, 1, 1, 0, 1, true))
 		b.Linear("out", b.Op("gap", "globalavgpool", x), 3)
 	},
+	"tokens": func(b *graph.Net) { // an image, its pixels and one of them
+		x := b.Tokens("class", b.Conv("patch", 0, 6, 2, 2, 0, 1, true), true)
+		b.Linear("out", b.Token("first", b.Op("a", "gelu", b.Linear("fc", x, 7)), 0), 3)
+	},
 	"residual-mlp": func(b *graph.Net) { // both axes of fc2 belong to one group
 		s := b.Linear("fc1", 0, 8)
 		y := b.Op("a", "relu", b.Linear("fc2", s, 8))
@@ -106,10 +110,11 @@ func forward(t *testing.T, m *graph.Model, x []float64) []float64 {
 		}
 		switch n.Op {
 		case "linear":
-			for o := range out {
-				out[o] = float64(par(1)[o])
-				for k, v := range in {
-					out[o] += float64(par(0)[o*len(in)+k]) * v
+			for o := range out { // of each token
+				t, o1 := o/ov.C, o%ov.C
+				out[o] = float64(par(1)[o1])
+				for k, v := range in[t*iv.C : (t+1)*iv.C] {
+					out[o] += float64(par(0)[o1*iv.C+k]) * v
 				}
 			}
 		case "conv2d":
@@ -151,6 +156,16 @@ func forward(t *testing.T, m *graph.Model, x []float64) []float64 {
 		case "add":
 			for k := range out {
 				out[k] = in[k] + vals[n.In[1]][k]
+			}
+		case "token":
+			copy(out, in[n.Attrs.At*iv.C:])
+		case "tokens":
+			for k := range out {
+				if t, c := k/ov.C-len(n.Params), k%ov.C; t < 0 {
+					out[k] = float64(par(0)[c])
+				} else {
+					out[k] = in[c*iv.H*iv.W+t]
+				}
 			}
 		case "flatten", "dropout":
 			copy(out, in)

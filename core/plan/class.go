@@ -34,6 +34,7 @@ var classOfOp = map[string]Class{
 	"attention": ClassAttention, "rope": ClassAttention,
 	"maxpool": ClassOther, "avgpool": ClassOther, "globalavgpool": ClassOther, "flatten": ClassOther,
 	"add": ClassOther, "mul": ClassOther, "dropout": ClassOther, "embedding": ClassOther, "positions": ClassOther,
+	"segment": ClassOther, "token": ClassOther, "tokens": ClassOther,
 }
 
 // ClassOf is the class of a call of a plan for m: that of the op it was lowered from,

@@ -55,6 +55,9 @@ func checkShapes(p *device.Plan, ws []device.Weight, c *device.Call) error {
 		}
 		return same(in(0), out(0))
 	case device.CrossEntropy:
+		if p.Output >= 0 && p.Vals[p.Output].Sample != in(0).Sample {
+			return fmt.Errorf("the loss and the output are not both of tokens or of samples")
+		}
 		err := first(vector(in(0)), part(out(len(c.Out)-1), 2))
 		if err == nil && len(c.Out) == 2 {
 			err = same(in(0), out(0))
@@ -82,6 +85,8 @@ func checkShapes(p *device.Plan, ws []device.Weight, c *device.Call) error {
 		return first(same(in(0), out(0)), ropeShape(p, c.Attn, in(0)))
 	case device.Attention, device.AttentionDX:
 		return attentionShape(p, c)
+	case device.Segment, device.SegmentD, device.Token, device.TokenDX, device.Tokens, device.TokensDX, device.FirstD:
+		return placeShape(p, ws, c)
 	case device.BiasD:
 		return vectors(ws, c.W, in(0).C)
 	case device.NormStats:
