@@ -90,6 +90,7 @@ type Attrs struct {
 	KVHeads  int            `json:"kv_heads,omitempty"` // of keys and values
 	Causal   bool           `json:"causal,omitempty"`
 	Base     float64        `json:"base,omitempty"` // of rotary positions
+	Freq     []float64      `json:"freq,omitempty"` // the same, in place of those that Base gives
 	At       int            `json:"at,omitempty"`   // a token's place
 	Pad      int            `json:"pad,omitempty"`  // the id that attention leaves out
 }

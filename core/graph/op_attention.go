@@ -3,6 +3,7 @@ package graph
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"pare/core/device"
 )
@@ -110,7 +111,7 @@ func (b *Builder) vals(vs []int) (l []int) {
 }
 
 // rope: rotary positions. Channels i and i + D/2 of each of Heads heads of D
-// channels turn by the angle t·Base^(−2i/D) for token t. The layout of Llama in
+// channels turn by the angle t·Base^(−2i/D) for token t, or t·Freq[i]. The layout of Llama in
 // Hugging Face's files; Su et al. 2021.
 //
 //	dx is dy turned back
@@ -118,9 +119,7 @@ func init() {
 	turn := func(b *Builder, n *Node, in, out int, sign float32) {
 		d := b.M.Values[n.Out].C / n.Attrs.Heads
 		a := &device.Attn{Heads: n.Attrs.Heads, KVHeads: n.Attrs.Heads, Dim: d}
-		for i := range d / 2 {
-			a.Freq = append(a.Freq, math.Pow(n.Attrs.Base, -2*float64(i)/float64(d)))
-		}
+		a.Freq = n.Attrs.Angles(d)
 		b.Emit(device.Call{Kernel: device.Rope, In: []int{in}, Out: []int{out}, Attn: a, S: [2]float32{sign}})
 	}
 	register(&Op{
@@ -135,6 +134,12 @@ func init() {
 			}
 			if h < 1 || h > x.C || x.C%(2*h) != 0 {
 				return Value{}, fmt.Errorf("%d channels do not divide into %d heads of an even number", x.C, h)
+			}
+			if f := n.Attrs.Freq; len(f) > 0 {
+				if len(f) != x.C/h/2 || slices.ContainsFunc(f, func(v float64) bool { return math.IsNaN(v) || math.IsInf(v, 0) }) {
+					return Value{}, fmt.Errorf("%d angles for heads of %d channels: need one finite angle for each two channels", len(f), x.C/h)
+				}
+				return x, nil
 			}
 			if !(n.Attrs.Base > 1) || math.IsInf(n.Attrs.Base, 0) {
 				return Value{}, fmt.Errorf("base = %g, need more than 1", n.Attrs.Base)
@@ -151,4 +156,17 @@ func init() {
 			c.Same(n.In[0], n.Out)
 		},
 	})
+}
+
+// Angles are the angles per token by which rotary positions turn the pairs of
+// channels of a head of d channels.
+func (a Attrs) Angles(d int) []float64 {
+	if len(a.Freq) > 0 {
+		return a.Freq
+	}
+	f := make([]float64, d/2)
+	for i := range f {
+		f[i] = math.Pow(a.Base, -2*float64(i)/float64(d))
+	}
+	return f
 }
