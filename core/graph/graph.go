@@ -89,7 +89,12 @@ type Attrs struct {
 	Heads    int            `json:"heads,omitempty"`    // of queries
 	KVHeads  int            `json:"kv_heads,omitempty"` // of keys and values
 	Causal   bool           `json:"causal,omitempty"`
-	Base     float64        `json:"base,omitempty"` // of rotary positions
+	Base     float64        `json:"base,omitempty"`  // of rotary positions
+	Alpha    float32        `json:"alpha,omitempty"` // constants of an activation
+	Beta     float32        `json:"beta,omitempty"`
+	From     int            `json:"from,omitempty"`  // first channel of a slice
+	Size     int            `json:"size,omitempty"`  // its channels
+	Scale    float32        `json:"scale,omitempty"` // of attention's scores
 }
 
 // Node is one op applied to values. Plain data.
