@@ -21,7 +21,7 @@ func init() {
 		"Reshape": foldReshape, "Flatten": foldReshape, "Squeeze": foldReshape, "Unsqueeze": foldReshape,
 		"Transpose": foldTranspose, "Expand": foldExpand, "Tile": foldTile, "ConstantOfShape": foldFill, "Range": foldRange,
 		"Gather": foldGather, "Slice": foldSlice, "Concat": foldConcat, "Trilu": foldTrilu, "Where": foldWhere,
-		"CumSum": foldCumSum, "MatMul": foldMatMul,
+		"CumSum": foldCumSum, "NonZero": foldNonZero, "MatMul": foldMatMul,
 	}
 	for op := range arithmetic {
 		folders[op] = foldArithmetic

@@ -355,3 +355,34 @@ func foldConcat(im *importer, n *Node, in []*array) (*array, error) {
 	}
 	return out, nil
 }
+
+// foldNonZero finds what is not zero: exporters of old operator sets count with it.
+func foldNonZero(im *importer, _ *Node, in []*array) (*array, error) {
+	x, err := im.numbers(in[0])
+	if err != nil {
+		return nil, err
+	}
+	p := im.physical(in[0].dims)
+	if !slices.Equal(p, in[0].dims) || len(p) == 0 {
+		return nil, errors.New("looks for samples of the batch")
+	}
+	var at []int64
+	for i, v := range x {
+		if v != 0 {
+			at = append(at, int64(i))
+		}
+	}
+	out := &array{dims: []int64{int64(len(p)), int64(len(at))}, typ: Int64}
+	if _, err := im.room(out.dims); err != nil {
+		return nil, err
+	}
+	out.i = make([]int64, 0, len(p)*len(at))
+	inner := int64(len(x))
+	for _, d := range p {
+		inner /= max(d, 1)
+		for _, i := range at {
+			out.i = append(out.i, i/inner%d)
+		}
+	}
+	return out, nil
+}

@@ -115,6 +115,12 @@ func (im *importer) tableAdded(n *Node, name string, c *array) error {
 		return err
 	}
 	v := im.m.Values[x.id]
+	if last := len(x.dims) - 1; v.H*v.W > 1 && len(c.dims) > 1 && isAxis(x.dims[last], 'c', v.C) && known("tokens") {
+		if x, err = im.pixelsAsTokens(n, x); err != nil {
+			return err
+		}
+		v = im.m.Values[x.id]
+	}
 	ok := v.Seq > 0 && len(c.dims) <= len(x.dims) && !has(x.dims, 'x')
 	places := false
 	for i, d := range c.dims {

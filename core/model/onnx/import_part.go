@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"pare/core/graph"
 )
 
 // Blocks that a file holds in pieces are followed from their first node to their last:
@@ -82,7 +84,7 @@ func reduceMean(im *importer, _ int, n *Node) error {
 	}
 	left := reduced(dims, axes, keep)
 	if p := im.parts[n.Inputs[0]]; p != nil {
-		if p.kind != square || !overLast(axes, len(dims)) {
+		if p.kind != square || n.Op != "ReduceMean" || !overLast(axes, len(dims)) {
 			return fmt.Errorf("takes a mean of %s, which is not supported", p.kind)
 		}
 		return im.part(n, p.become(variance).with(left))
@@ -92,7 +94,7 @@ func reduceMean(im *importer, _ int, n *Node) error {
 		return err
 	}
 	x := im.m.Values[v.id]
-	if _, c, ok := v.channels(); overLast(axes, len(dims)) && ok && isAxis(dims[len(dims)-1], 'c', int(c)) && c > 1 {
+	if _, c, ok := v.channels(); n.Op == "ReduceMean" && overLast(axes, len(dims)) && ok && isAxis(dims[len(dims)-1], 'c', int(c)) && c > 1 {
 		if err := im.settled(v); err != nil {
 			return err
 		}
@@ -109,13 +111,21 @@ func reduceMean(im *importer, _ int, n *Node) error {
 	case x.Seq > 0 && isAxis(gone, 't', x.Seq):
 		op = "meantokens"
 	}
+	at := graph.Attrs{}
+	if n.Op == "ReduceMax" {
+		if op != "globalavgpool" {
+			op = ""
+		} else {
+			op, at = "maxpool", allPixels(x)
+		}
+	}
 	if op == "" || !known(op) || has(dims, 'x') {
-		return fmt.Errorf("axes %v of %v are not supported, only a mean over all pixels, all tokens or all features", axes, im.show(shapeOfDims(dims)))
+		return fmt.Errorf("axes %v of %v are not supported, only over all pixels, all tokens or, of a mean, all features", axes, im.show(shapeOfDims(dims)))
 	}
 	if err := im.settled(v); err != nil {
 		return err
 	}
-	id, err := im.plain(n, op, v.id)
+	id, err := im.add(n, op, at, nil, v.id)
 	if err != nil {
 		return err
 	}

@@ -190,14 +190,18 @@ func globalPool(im *importer, _ int, n *Node) error {
 	}
 	op, a := "globalavgpool", graph.Attrs{}
 	if n.Op == "GlobalMaxPool" {
-		v := im.m.Values[x.id]
-		op, a.Win = "maxpool", &device.Window{KH: v.H, KW: v.W, SH: 1, SW: 1, Groups: 1, CountPad: true}
+		op, a = "maxpool", allPixels(im.m.Values[x.id])
 	}
 	id, err := im.add(n, op, a, nil, x.id)
 	if err != nil {
 		return err
 	}
 	return im.put(n, id, im.whole(id, 4).dims)
+}
+
+// allPixels is the window of a pool over the whole image.
+func allPixels(v graph.Value) graph.Attrs {
+	return graph.Attrs{Win: &device.Window{KH: v.H, KW: v.W, SH: 1, SW: 1, Groups: 1, CountPad: true}}
 }
 
 // padding waits for the convolution or pool that takes it in.
@@ -274,7 +278,7 @@ func (im *importer) takePad(n *Node, w *device.Window, value float64) error {
 	if p == nil {
 		return nil
 	}
-	if p.value != value && !(value < 0 && p.value <= -math.MaxFloat32) {
+	if p.value != value && !(value < 0 && (p.value <= -math.MaxFloat32 || p.value <= 0 && im.neverNegative(p.n.Inputs[0]))) {
 		return fmt.Errorf("the Pad in front of it, %q, fills in %g, which is not supported here", p.n.Name, p.value)
 	}
 	if w.PT+w.PL+w.PB+w.PR > 0 && value != 0 {
@@ -282,4 +286,27 @@ func (im *importer) takePad(n *Node, w *device.Window, value float64) error {
 	}
 	w.PT, w.PL, w.PB, w.PR = w.PT+p.by[0], w.PL+p.by[1], w.PB+p.by[2], w.PR+p.by[3]
 	return nil
+}
+
+// neverNegative reports whether no element of a value is below zero: zeros around it then
+// do not change a maximum.
+func (im *importer) neverNegative(name string) bool {
+	v := im.views[name]
+	for v != nil {
+		i := slices.IndexFunc(im.m.Nodes, func(n graph.Node) bool { return n.Out == v.id })
+		if i < 0 || v.mul < 0 {
+			return false
+		}
+		switch n := im.m.Nodes[i]; n.Op {
+		case "relu", "sigmoid", "hardsigmoid":
+			return true
+		case "clip":
+			return n.Attrs.Alpha >= 0
+		case "maxpool", "avgpool":
+			v = &view{id: n.In[0], mul: 1}
+		default:
+			return false
+		}
+	}
+	return false
 }
