@@ -20,6 +20,7 @@ type array struct {
 
 	top       *array // these are its first rows
 	transpose *array // this is its transpose
+	counts    bool   // holds the places of samples in the batch, which nobody may ask for
 }
 
 // batchMark stands for B in shapes when the file leaves the batch open. It is prime
@@ -171,7 +172,7 @@ func (im *importer) numbers(a *array) ([]float64, error) {
 // scalar is the value of a constant of one element.
 func (im *importer) scalar(name string) (float64, bool) {
 	a := im.consts[name]
-	if a == nil || im.count(a) != 1 {
+	if a == nil || im.count(a) != 1 || a.counts {
 		return 0, false
 	}
 	x, err := im.numbers(a)
@@ -181,6 +182,9 @@ func (im *importer) scalar(name string) (float64, bool) {
 	return x[0], true
 }
 
+// errPlaces: what an array holds depends on a sample's place in the batch.
+var errPlaces = errors.New("depends on the places of samples in the batch, which is not supported")
+
 // list is a constant or computed short list of integers.
 func (im *importer) list(name string) ([]int64, error) {
 	a := im.consts[name]
@@ -189,6 +193,8 @@ func (im *importer) list(name string) ([]int64, error) {
 		return nil, errors.New("a required input is missing: the file is damaged, export it again")
 	case a == nil:
 		return nil, fmt.Errorf("its argument %q depends on the data: only shapes that follow from the model's input are supported", name)
+	case a.counts:
+		return nil, errPlaces
 	case len(a.dims) > 1 || im.count(a) < 0 || im.count(a) > 64:
 		return nil, fmt.Errorf("its argument %q has shape %v, need a short list", name, im.show(a.dims))
 	}
@@ -272,7 +278,7 @@ func (im *importer) pick(a *array, dims []int64, at func() int64) (*array, error
 	if err != nil {
 		return nil, err
 	}
-	out := &array{dims: dims, typ: a.typ}
+	out := &array{dims: dims, typ: a.typ, counts: a.counts}
 	if a.typ.isFloat() {
 		from, err := im.floats(a)
 		if err != nil {

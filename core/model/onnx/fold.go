@@ -21,7 +21,7 @@ func init() {
 		"Reshape": foldReshape, "Flatten": foldReshape, "Squeeze": foldReshape, "Unsqueeze": foldReshape,
 		"Transpose": foldTranspose, "Expand": foldExpand, "Tile": foldTile, "ConstantOfShape": foldFill, "Range": foldRange,
 		"Gather": foldGather, "Slice": foldSlice, "Concat": foldConcat, "Trilu": foldTrilu, "Where": foldWhere,
-		"CumSum": foldCumSum, "NonZero": foldNonZero, "MatMul": foldMatMul,
+		"CumSum": foldCumSum, "NonZero": foldNonZero, "GatherElements": foldGatherElements, "GatherND": foldGatherND, "MatMul": foldMatMul,
 	}
 	for op := range arithmetic {
 		folders[op] = foldArithmetic
@@ -57,6 +57,7 @@ func (im *importer) fold(n *Node) (done bool, err error) {
 	if in[0] == nil || n.tooMany() {
 		return false, nil
 	}
+	counts := n.Op != "Shape" && n.Op != "Size" && slices.ContainsFunc(in, func(a *array) bool { return a != nil && a.counts })
 	key := im.foldKey(n)
 	out := im.folded[key]
 	if out == nil {
@@ -69,6 +70,10 @@ func (im *importer) fold(n *Node) (done bool, err error) {
 	}
 	named := *out
 	named.name = n.Outputs[0]
+	named.counts = named.counts || counts
+	if n.Op == "GatherND" && len(in[0].dims) > 0 && im.phys(in[0].dims[0]) != in[0].dims[0] {
+		named.counts = in[0].counts // of a table that is the same for all samples
+	}
 	im.consts[n.Outputs[0]] = &named
 	im.same[n.Outputs[0]] = key
 	return true, nil

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 )
 
 // arithmetic are the operators that work element by element on constants. A true
@@ -359,10 +360,10 @@ func foldCumSum(im *importer, n *Node, in []*array) (*array, error) {
 		axis += float64(len(x.dims))
 	}
 	a := attrs{n: n}
-	if !ok || a.int("exclusive", 0) != 0 || a.int("reverse", 0) != 0 || !(axis >= 0 && axis < float64(len(x.dims))) || x.typ.isFloat() {
+	if !ok || a.int("exclusive", 0) != 0 || a.int("reverse", 0) != 0 || !(axis >= 0 && axis < float64(len(x.dims))) {
 		return nil, a.err
 	}
-	v, err := im.integers(x)
+	v, err := im.numbers(x)
 	if err != nil {
 		return nil, err
 	}
@@ -373,12 +374,20 @@ func foldCumSum(im *importer, n *Node, in []*array) (*array, error) {
 	for _, d := range p[int(axis)+1:] {
 		inner *= d
 	}
-	out := &array{dims: x.dims, typ: x.typ, i: make([]int64, len(v))}
-	for k, e := range v {
-		if out.i[k] = e; int64(k)/inner%p[int(axis)] > 0 {
-			if out.i[k], err = exactly("Add", nil, e, out.i[int64(k)-inner]); err != nil {
-				return nil, err
+	sum := slices.Clone(v)
+	for k := range sum {
+		if int64(k)/inner%p[int(axis)] > 0 {
+			sum[k] += sum[int64(k)-inner]
+		}
+	}
+	out := &array{dims: x.dims, typ: x.typ, f: sum}
+	if !x.typ.isFloat() {
+		out.f, out.i = nil, make([]int64, len(sum))
+		for k, s := range sum {
+			if math.Abs(s) >= 1<<52 {
+				return nil, errors.New("gives a number too large for a place")
 			}
+			out.i[k] = int64(s)
 		}
 	}
 	return out, nil

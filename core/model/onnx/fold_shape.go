@@ -99,8 +99,8 @@ func foldRange(im *importer, n *Node, in []*array) (*array, error) {
 		v[i] = x
 	}
 	count := math.Ceil((v[1] - v[0]) / v[2])
-	if im.batch == batchMark && v[1] >= batchMark {
-		return nil, errors.New("counts the samples of the batch: what depends on a sample's place in the batch is not supported")
+	if im.batch == batchMark && v[0] == 0 && v[1] == batchMark && v[2] == 1 && !in[0].typ.isFloat() {
+		return &array{dims: []int64{batchMark}, typ: in[0].typ, i: []int64{0}, counts: true}, nil
 	}
 	if !(count < maxFolded) { // NaN, too
 		return nil, fmt.Errorf("from %g to %g by %g is too long", v[0], v[1], v[2])
@@ -351,37 +351,6 @@ func foldConcat(im *importer, n *Node, in []*array) (*array, error) {
 				return nil, err
 			}
 			out.i = append(out.i, v[o*k:(o+1)*k]...)
-		}
-	}
-	return out, nil
-}
-
-// foldNonZero finds what is not zero: exporters of old operator sets count with it.
-func foldNonZero(im *importer, _ *Node, in []*array) (*array, error) {
-	x, err := im.numbers(in[0])
-	if err != nil {
-		return nil, err
-	}
-	p := im.physical(in[0].dims)
-	if !slices.Equal(p, in[0].dims) || len(p) == 0 {
-		return nil, errors.New("looks for samples of the batch")
-	}
-	var at []int64
-	for i, v := range x {
-		if v != 0 {
-			at = append(at, int64(i))
-		}
-	}
-	out := &array{dims: []int64{int64(len(p)), int64(len(at))}, typ: Int64}
-	if _, err := im.room(out.dims); err != nil {
-		return nil, err
-	}
-	out.i = make([]int64, 0, len(p)*len(at))
-	inner := int64(len(x))
-	for _, d := range p {
-		inner /= max(d, 1)
-		for _, i := range at {
-			out.i = append(out.i, i/inner%d)
 		}
 	}
 	return out, nil

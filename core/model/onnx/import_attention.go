@@ -42,7 +42,8 @@ func (im *importer) product(n *Node) error {
 	return im.part(n, &part{kind: scores, x: q, k: k, scale: 1, dims: dims})
 }
 
-// sequences makes the pixels of images tokens, for attention over them.
+// sequences makes the pixels of images tokens, for attention over them, and puts heads
+// side by side that are not.
 func (im *importer) sequences(n *Node, views ...*view) (*view, *view, error) {
 	for i, v := range views {
 		if x := im.m.Values[v.id]; x.Seq == 0 && x.H*x.W > 1 && len(v.dims) > 2 {
@@ -52,8 +53,14 @@ func (im *importer) sequences(n *Node, views ...*view) (*view, *view, error) {
 			}
 			views[i] = w
 		}
+		if _, _, ok := views[i].channels(); !ok && views[i].cut != nil {
+			views[i] = views[i].with(slices.Clone(views[i].dims))
+			if err := im.gathered(views[i]); err != nil {
+				return nil, nil, err
+			}
+		}
 	}
-	return views[0], views[1], nil
+	return views[0], views[len(views)-1], nil
 }
 
 // plane is a constant over queries and keys, [T][T]: the same for all samples and heads.
@@ -64,6 +71,9 @@ func (im *importer) plane(p *part, c *array) ([]float64, error) {
 		return nil, fmt.Errorf("has a mask of shape %v for scores of shape %v", im.show(c.dims), im.show(shapeOfDims(p.dims)))
 	}
 	x, err := im.numbers(c)
+	if c.counts {
+		err = errPlaces
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -202,7 +212,7 @@ func headsOf(lead [][]atom, dim int64) (heads, error) {
 
 // attend appends attention: n multiplies the softmax p with the values v.
 func (im *importer) attend(n *Node, p *part, v *view) error {
-	v, _, err := im.sequences(n, v, v)
+	v, _, err := im.sequences(n, v)
 	if err != nil {
 		return err
 	}
@@ -291,7 +301,7 @@ func (im *importer) qkv(q, k, v *view, wide, narrow int64) ([]int, error) {
 	}
 	var in []int
 	for _, x := range []*view{q, k, v} {
-		y := x.with(x.dims)
+		y := x.with(slices.Clone(x.dims))
 		y.mul = 1 // in the scores' scale, and behind
 		if err := im.settled(y); err != nil {
 			return nil, err

@@ -37,7 +37,7 @@ var arity = map[string]int{
 	"SimplifiedLayerNormalization": 2, "Pad": 4, "Expand": 2, "Slice": 5, "Split": 2, "Gather": 2, "Concat": math.MaxInt,
 	"Where": 3, "CastLike": 2, "Tile": 2, "Range": 3, "Trilu": 2, "CumSum": 2, "Min": math.MaxInt, "Max": math.MaxInt,
 	"Equal": 2, "Greater": 2, "GreaterOrEqual": 2, "Less": 2, "LessOrEqual": 2, "And": 2, "Or": 2, "Xor": 2, "Mod": 2,
-	"ReduceSum": 2, "ReduceProd": 2, "ReduceMax": 2, "ReduceMin": 2,
+	"GatherElements": 2, "GatherND": 2, "ReduceSum": 2, "ReduceProd": 2, "ReduceMax": 2, "ReduceMin": 2,
 }
 
 func (n *Node) tooMany() bool { return len(n.Inputs) > max(arity[n.Op], 1) }

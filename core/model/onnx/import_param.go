@@ -204,6 +204,9 @@ func (im *importer) param(key paramKey, a *array, shape tensor.Shape, name strin
 		return 0, fmt.Errorf("initializer %q: %w", a.name, err)
 	}
 	x, err := im.float32s(a)
+	if a.counts {
+		err = errPlaces
+	}
 	if err != nil {
 		return 0, err
 	}

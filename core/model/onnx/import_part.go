@@ -1,6 +1,7 @@
 package onnx
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -214,6 +215,9 @@ func reciprocal(im *importer, _ int, n *Node) error {
 // normed is x or x − mean times or over what makes it a norm; s is that.
 func (im *importer) normed(n *Node, name string, s *part) (done bool, err error) {
 	x, p := (*view)(nil), im.parts[name]
+	if last := len(s.x.dims) - 1; !isAxis(s.x.dims[last], 'c', im.m.Values[s.x.id].C) {
+		return false, errors.New("is a norm over some of the features (of each head?), which is not supported")
+	}
 	switch {
 	case p != nil && p.kind == centred && s.centred:
 		x = p.x

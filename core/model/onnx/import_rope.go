@@ -78,8 +78,8 @@ func (im *importer) angles(x *view, c *array) (table []float64, dim int, err err
 			return nil, 0, bad
 		}
 	}
-	if table, err = im.numbers(c); err != nil {
-		return nil, 0, err
+	if table, err = im.numbers(c); err != nil || c.counts {
+		return nil, 0, firstError(err, errPlaces)
 	}
 	if len(table) != seq*int(d) {
 		return nil, 0, bad

@@ -1,6 +1,7 @@
 package onnx
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -167,21 +168,87 @@ func (v *view) channels() (from, n int64, ok bool) {
 	return v.off, n, true
 }
 
+// maxRuns bounds the pieces that channels are gathered from: heads, not channels.
+const maxRuns = 128
+
+// gathered makes the channels that v shows, several runs with others between them, one
+// run: it cuts them out and puts them side by side. Heads whose queries, keys and values
+// lie head by head are such runs.
+func (im *importer) gathered(v *view) error {
+	var c []*atom
+	for i := range v.dims {
+		v.dims[i] = slices.Clone(joined(v.dims[i]))
+		for k := range v.dims[i] {
+			if a := &v.dims[i][k]; a.ax == 'c' {
+				c = append(c, a)
+			}
+		}
+	}
+	slices.SortFunc(c, func(a, b *atom) int { return cmp.Compare(a.stride, b.stride) })
+	from, size := []int64{v.off}, int64(1)
+	next := int64(1) // channels so far, were they side by side
+	for _, a := range c {
+		if len(from) == 1 && a.stride == next { // one more axis of the first run
+			size *= a.n
+		} else {
+			if int64(len(from)) > maxRuns/a.n || a.stride < next {
+				return errors.New("its input is many single channels of another value, which is not supported")
+			}
+			var all []int64
+			for i := range a.n {
+				for _, f := range from {
+					all = append(all, f+i*a.stride)
+				}
+			}
+			from, a.stride = all, next
+		}
+		next *= a.n
+	}
+	var runs []int
+	for _, f := range from {
+		id, err := im.slice(v, int(f), int(size))
+		if err != nil {
+			return err
+		}
+		runs = append(runs, id)
+	}
+	id, err := im.add(v.cut, "concat", graph.Attrs{}, nil, runs...)
+	if err != nil {
+		return err
+	}
+	v.id, v.off = id, 0
+	return nil
+}
+
+// slice cuts channels out of the value of v, once.
+func (im *importer) slice(v *view, from, n int) (int, error) {
+	key := [3]int{v.id, from, n}
+	if id, ok := im.slices[key]; ok {
+		return id, nil
+	}
+	id, err := im.add(v.cut, "slice", graph.Attrs{From: from, Size: n}, nil, v.id)
+	if err == nil {
+		im.slices[key] = id
+	}
+	return id, err
+}
+
 // settled makes the model hold what v shows: channels that are cut out, a factor.
 func (im *importer) settled(v *view) error {
 	from, n, ok := v.channels()
-	x := im.m.Values[v.id]
-	if !ok || from+n > int64(x.C) {
-		return errors.New("its input is every so manieth channel, which is not supported")
-	}
-	if int(n) != x.C {
-		id, ok := im.slices[[3]int{v.id, int(from), int(n)}]
-		if !ok {
-			var err error
-			if id, err = im.add(v.cut, "slice", graph.Attrs{From: int(from), Size: int(n)}, nil, v.id); err != nil {
-				return err
-			}
-			im.slices[[3]int{v.id, int(from), int(n)}] = id
+	switch {
+	case !ok && v.cut == nil:
+		return errors.New("its input has its channels in an order that is not supported")
+	case !ok:
+		if err := im.gathered(v); err != nil {
+			return err
+		}
+	case from+n > int64(im.m.Values[v.id].C):
+		return errors.New("its input takes channels that are not there")
+	case int(n) != im.m.Values[v.id].C:
+		id, err := im.slice(v, int(from), int(n))
+		if err != nil {
+			return err
 		}
 		v.id, v.off = id, 0
 	}
@@ -195,7 +262,7 @@ func (im *importer) settled(v *view) error {
 	return nil
 }
 
-// tensor finds what flows under a name, settled.
+// flow finds what flows under a name, settled.
 func (im *importer) flow(name string) (*view, error) {
 	v, err := im.view(name)
 	if err == nil {
