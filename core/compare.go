@@ -27,7 +27,7 @@ type cost struct {
 // their weights' banks: the steps taken here teach nothing that is kept.
 func (r *run) compare(dense, now *train.Trainer, sd, sn train.Score) (*event.Ledger, error) {
 	rows := r.firstBatch()
-	out := make([]float32, r.model.Classes())
+	out := make([]float32, r.model.Values[r.model.Output].Len())
 	step := func(t *train.Trainer) func(int) error {
 		return func(i int) error {
 			// Rate zero: the arithmetic of a step without moving the weights.
@@ -79,7 +79,7 @@ func (r *run) copyTrainer() (*train.Trainer, error) {
 }
 
 func (r *run) side(m *graph.Model, s train.Score, resident int64) event.Side {
-	lo, hi := train.Wilson(s.Correct, s.N)
+	lo, hi := s.Interval()
 	all, _ := m.NumParams()
 	for _, p := range m.Params {
 		all -= int64(p.Mask.Zeros())

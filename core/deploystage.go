@@ -129,10 +129,10 @@ func (r *run) logits(m *graph.Model) ([]float32, error) {
 		return nil, err
 	}
 	defer t.Close()
-	n := min(checkSamples, r.set.Val.N())
-	out := make([]float32, n*m.Classes())
+	n, per := min(checkSamples, r.set.Val.N()), m.Values[m.Output].Len()
+	out := make([]float32, n*per)
 	for i := 0; i < n; i++ {
-		if err := t.Infer(r.set.Val, i, out[i*m.Classes():(i+1)*m.Classes()]); err != nil {
+		if err := t.Infer(r.set.Val, i, out[i*per:(i+1)*per]); err != nil {
 			return nil, err
 		}
 	}

@@ -165,7 +165,7 @@ func (r *run) evaluate(stage event.Stage, epoch int, split string) (train.Score,
 	if err != nil {
 		return s, err
 	}
-	lo, hi := train.Wilson(s.Correct, s.N)
+	lo, hi := s.Interval()
 	r.lastAcc = s.Acc()
 	loss := s.Loss
 	if math.IsNaN(loss) || math.IsInf(loss, 0) {

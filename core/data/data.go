@@ -25,10 +25,10 @@ const NoLabel = -1
 
 // N is the number of samples.
 func (s *Set) N() int {
-	if f := s.F(); f > 0 {
+	if f := s.F(); f > 0 && len(s.X) > 0 {
 		return len(s.X) / f
 	}
-	return 0
+	return len(s.Labels)
 }
 
 // F is the number of values of one sample: the product of Shape.

@@ -78,6 +78,9 @@ type Model struct {
 	MACs    int64    `json:"macs"` // per sample, dense
 	Layers  []Layer  `json:"layers"`
 	Input   []int    `json:"input"`
+	Tokens  int      `json:"tokens,omitempty"` // of a sample of text
+	Vocab   int      `json:"vocab,omitempty"`
+	LM      bool     `json:"lm,omitempty"` // a language model: accuracy is of the next token
 	Classes []string `json:"classes"`
 	Train   int      `json:"train"` // samples per split
 	Val     int      `json:"val"`
@@ -135,9 +138,9 @@ type Eval struct {
 	Step    int64   `json:"step"`
 	Split   string  `json:"split"` // val | test
 	Correct int     `json:"correct"`
-	N       int     `json:"n"`
-	Loss    float64 `json:"loss"`
-	Lo      float64 `json:"lo"` // 95 % Wilson interval of the accuracy
+	N       int     `json:"n"`    // samples; of a language model tokens
+	Loss    float64 `json:"loss"` // mean; a language model's perplexity is its exponential
+	Lo      float64 `json:"lo"`   // 95 % interval of the accuracy: train.Score.Interval
 	Hi      float64 `json:"hi"`
 	Zeros   float64 `json:"zeros"`
 }

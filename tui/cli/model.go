@@ -24,7 +24,7 @@ func (e *env) openModel(name string) (*graph.Model, error) {
 // openPreset loads the same, with its published set-up.
 func (e *env) openPreset(name string) (*graph.Model, zoo.Preset, error) {
 	if isModelPath(name) {
-		return core.OpenModel(core.ModelSpec{Path: name}, e.seed, nil, 0)
+		return core.OpenModel(core.ModelSpec{Path: name}, e.seed, core.Sample{})
 	}
 	for _, i := range zoo.List() {
 		if i.Name == name {
@@ -79,9 +79,12 @@ a second, when a model with zeros is met (pare doctor says where it is kept).`,
 				v := m.Values[n.Out]
 				r := layerInfo{
 					Name: l.Name, Op: n.Op, Shape: p.Shape, Out: [3]int{v.C, v.H, v.W}, Params: p.Shape.Len(), Zeros: p.Mask.Zeros(),
-					MACs: int64(p.Shape.Len()) * int64(v.H) * int64(v.W), Format: why[l.Param].Format.String(), Expected: why[l.Param].Cost, Why: why[l.Param].Why,
+					MACs: m.MACs(l.Node), Format: why[l.Param].Format.String(), Expected: why[l.Param].Cost, Why: why[l.Param].Why,
 				}
-				rows, macs, zeros = append(rows, r), macs+r.MACs, zeros+r.Zeros
+				rows, zeros = append(rows, r), zeros+r.Zeros
+			}
+			for i := range m.Nodes {
+				macs += m.MACs(i)
 			}
 			for _, p := range m.Params {
 				bytes += int64(p.Shape.Len()) * 4

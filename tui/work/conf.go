@@ -66,10 +66,10 @@ func (d *desk) openConf() []effect {
 	}}
 	st := &d.run.st
 	d.predict.busy = true
-	spec, seed, hw, in, classes := r.Model, r.Seed, r.Hardware, st.Dense.Input, len(st.Dense.Classes)
+	spec, seed, hw, sample := r.Model, r.Seed, r.Hardware, core.SampleIn(&st.Dense)
 	return []effect{func(context.Context) any {
 		var e engineMsg
-		if e.m, _, e.err = core.OpenModel(spec, seed, in, classes); e.err != nil {
+		if e.m, _, e.err = core.OpenModel(spec, seed, sample); e.err != nil {
 			return e
 		}
 		if e.dev, e.err = core.OpenDevice(hw.Device); e.err != nil {

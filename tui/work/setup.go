@@ -71,10 +71,10 @@ func checkPick(r *core.Recipe) (zoo.Preset, error) {
 	if err := core.Precheck(r); err != nil {
 		return zoo.Preset{}, err
 	}
-	in, classes := []int{1, 28, 28}, 10
+	sample := core.Sample{Shape: []int{1, 28, 28}, Classes: 10}
 	for _, i := range data.Builtin() {
 		if i.Name == r.Data.Name {
-			in, classes = i.Shape, i.Classes
+			sample = core.Sample{Shape: i.Shape, Classes: i.Classes}
 			if !i.Ready {
 				return zoo.Preset{}, fmt.Errorf("%s is not on this machine: %s", i.Name, i.Hint)
 			}
@@ -83,16 +83,16 @@ func checkPick(r *core.Recipe) (zoo.Preset, error) {
 	if r.Data.Path != "" && r.Model.Name != "" { // its shape is not known yet: take the paper's
 		for _, i := range zoo.List() {
 			if i.Name == r.Model.Name {
-				in, classes = []int{i.Input.C, i.Input.H, i.Input.W}, i.Classes
+				sample = core.Sample{Shape: []int{i.Input.C, i.Input.H, i.Input.W}, Classes: i.Classes}
 			}
 		}
 	}
-	m, p, err := core.OpenModel(r.Model, r.Seed, in, classes)
+	m, p, err := core.OpenModel(r.Model, r.Seed, sample)
 	if err != nil {
 		return p, err
 	}
 	n := 1
-	for _, k := range in {
+	for _, k := range sample.Shape {
 		n *= k
 	}
 	if r.Data.Path == "" && m.Input().Len() != n {
