@@ -84,7 +84,7 @@ func (r *run) side(m *graph.Model, s train.Score, resident int64) event.Side {
 	for _, p := range m.Params {
 		all -= int64(p.Mask.Zeros())
 	}
-	return event.Side{Acc: s.Acc(), Lo: lo, Hi: hi, Params: all, Resident: resident}
+	return event.Side{Acc: s.Acc(), Lo: lo, Hi: hi, Params: all, Resident: resident, Perplexity: r.perplexity(s)}
 }
 
 // alternate measures a and b in turn after one window each to warm up. A window

@@ -44,7 +44,7 @@ func (r *run) validate(ctx context.Context) error {
 		return err
 	}
 	lo, hi := sn.Interval()
-	if err := r.emit(&event.Eval{Stage: event.Validate, Step: r.loop.Step, Split: "test", Correct: sn.Correct, N: sn.N, Loss: finite(sn.Loss), Lo: lo, Hi: hi, Zeros: r.zeros()}); err != nil {
+	if err := r.emit(&event.Eval{Stage: event.Validate, Step: r.loop.Step, Split: "test", Correct: sn.Correct, N: sn.N, Loss: finite(sn.Loss), Lo: lo, Hi: hi, Zeros: r.zeros(), Perplexity: r.perplexity(sn)}); err != nil {
 		return err
 	}
 	now, err := r.copyTrainer()
@@ -178,6 +178,15 @@ func (r *run) classes() int {
 		return r.set.Text.Vocab
 	}
 	return len(r.set.Classes)
+}
+
+// perplexity is that of a language model, 0 for others and where it has no bound.
+func (r *run) perplexity(s train.Score) float64 {
+	p := math.Exp(s.Loss)
+	if !r.lm() || !(p <= math.MaxFloat32) {
+		return 0
+	}
+	return p
 }
 
 // unit is what accuracy counts.

@@ -143,6 +143,8 @@ type Eval struct {
 	Lo      float64 `json:"lo"`   // 95 % interval of the accuracy: train.Score.Interval
 	Hi      float64 `json:"hi"`
 	Zeros   float64 `json:"zeros"`
+	// Perplexity of a language model: the exponential of the mean loss in nats.
+	Perplexity float64 `json:"perplexity,omitempty"`
 }
 
 // Acc is the accuracy, 0…1.
@@ -263,6 +265,7 @@ type Side struct {
 	InferUS     float64 `json:"infer_us"`             // wall µs per single inference
 	InferBand   float64 `json:"infer_band"`
 	InferEnergy Joules  `json:"infer_energy"`
+	Perplexity  float64 `json:"perplexity,omitempty"` // of a language model
 }
 
 // Ledger is dense against pared. Predicted marks the table of the configure

@@ -13,10 +13,10 @@ type Point struct {
 }
 
 // Curves are what the two charts draw for one stage. Acc is validation
-// accuracy, Loss the training loss, Joules the energy per epoch in J placed at
+// accuracy, Perplexity that of a language model, Loss the training loss, Joules the energy per epoch in J placed at
 // the end of the epoch, CPU the CPU seconds per epoch, Zeros the share of zeros.
 type Curves struct {
-	Acc, Loss, Joules, CPU, Zeros []Point
+	Acc, Perplexity, Loss, Joules, CPU, Zeros []Point
 }
 
 // StageInfo is what the rail shows of a stage.
@@ -130,6 +130,9 @@ func (s *State) Apply(e Event) {
 		if b.Split == "val" {
 			c := &s.Curves[clip(b.Stage)]
 			c.Acc = add(c.Acc, Point{b.Step, b.Acc(), b.Lo, b.Hi})
+			if p := b.Perplexity; p > 0 {
+				c.Perplexity = add(c.Perplexity, Point{b.Step, p, p, p})
+			}
 		}
 	case *EpochCost:
 		s.Epochs = append(s.Epochs, *b)
@@ -251,7 +254,7 @@ func (s *State) resumed(b *Resumed) {
 			s.Stages[st].State, s.Stages[st].Evidence = "", ""
 		}
 		c := &s.Curves[st]
-		for _, p := range []*[]Point{&c.Acc, &c.Loss, &c.Joules, &c.CPU, &c.Zeros} {
+		for _, p := range []*[]Point{&c.Acc, &c.Perplexity, &c.Loss, &c.Joules, &c.CPU, &c.Zeros} {
 			for len(*p) > 0 && (*p)[len(*p)-1].Step > keep {
 				*p = (*p)[:len(*p)-1]
 			}

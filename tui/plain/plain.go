@@ -40,9 +40,9 @@ func Line(e event.Event, st *event.State) string {
 		return fmt.Sprintf("  %s: %s", b.State, b.Evidence)
 	case *event.Eval:
 		if b.Split == "test" {
-			return fmt.Sprintf("  test set: %.1f %% (95 %%: %.1f–%.1f), %d samples", 100*b.Acc(), 100*b.Lo, 100*b.Hi, b.N)
+			return fmt.Sprintf("  test set: %.1f %% (95 %%: %.1f–%.1f), %d %s%s", 100*b.Acc(), 100*b.Lo, 100*b.Hi, b.N, counted(st), perplexity(b))
 		}
-		s := fmt.Sprintf("  epoch %2d: validation %.1f %% (%.1f–%.1f)", b.Epoch, 100*b.Acc(), 100*b.Lo, 100*b.Hi)
+		s := fmt.Sprintf("  epoch %2d: validation %.1f %% (%.1f–%.1f)", b.Epoch, 100*b.Acc(), 100*b.Lo, 100*b.Hi) + perplexity(b)
 		if b.Stage == event.Sparsify {
 			s += fmt.Sprintf(", %.1f %% zeros", 100*b.Zeros)
 		}
@@ -204,6 +204,9 @@ func Rows(l *event.Ledger) []Row {
 		changeJ = func(d, n event.Joules) string { return predictedJ(d, n, l.HWKind) }
 	} else {
 		rows = append(rows, Row{"accuracy (95 %)", acc(d), acc(n), strings.Replace(fmt.Sprintf("%+.1f pt", 100*(n.Acc-d.Acc)), "-", "−", 1)})
+		if d.Perplexity > 0 && n.Perplexity > 0 {
+			rows = append(rows, Row{"perplexity", fmt.Sprintf("%.4g", d.Perplexity), fmt.Sprintf("%.4g", n.Perplexity), Change(d.Perplexity, n.Perplexity)})
+		}
 	}
 	rows = append(rows,
 		Row{"zeros", fmt.Sprintf("%.1f %%", 100*d.Zeros), fmt.Sprintf("%.1f %%", 100*n.Zeros), "of the prunable weights"},
@@ -218,6 +221,22 @@ func Rows(l *event.Ledger) []Row {
 		rows = append(rows, Row{"moved per step", Bytes(d.StepBytes), Bytes(n.StepBytes), Change(float64(d.StepBytes), float64(n.StepBytes))})
 	}
 	return rows
+}
+
+// counted is what accuracy counts: samples, or tokens.
+func counted(st *event.State) string {
+	if st.Model.LM {
+		return "tokens"
+	}
+	return "samples"
+}
+
+// perplexity is a language model's, after a comma.
+func perplexity(e *event.Eval) string {
+	if e.Perplexity > 0 {
+		return fmt.Sprintf(", perplexity %.4g", e.Perplexity)
+	}
+	return ""
 }
 
 func ms(us, band float64) string {
