@@ -33,7 +33,10 @@ func openData(r *Recipe) (*data.Data, error) {
 			name = "./" + name // a file, also where a built-in set has its name
 		}
 	}
-	o := data.Options{Seed: r.Data.SplitSeed, Val: r.Data.Val, Test: r.Data.Test, LabelColumn: r.Data.Label}
+	o := data.Options{
+		Seed: r.Data.SplitSeed, Val: r.Data.Val, Test: r.Data.Test, LabelColumn: r.Data.Label,
+		Tokenizer: r.Data.Tokenizer, Tokens: r.Data.Tokens, Vocab: r.Data.Vocab,
+	}
 	if len(r.Data.Mean) > 0 {
 		o.Prep = &data.Prep{Scale: r.Data.Scale, Mean: r.Data.Mean, Std: r.Data.Std}
 	}
@@ -199,5 +202,11 @@ func (r *run) fillRecipe() {
 	}
 	if q := r.set.Prep; len(q.Mean) > 0 {
 		r.r.Data.Scale, r.r.Data.Mean, r.r.Data.Std = q.Scale, q.Mean, q.Std
+	}
+	if t := r.set.Text; t != nil {
+		if r.r.Data.Tokenizer == "" {
+			r.r.Data.Tokenizer = t.Kind
+		}
+		r.r.Data.Tokens, r.r.Data.Vocab = t.Len, t.Chars
 	}
 }

@@ -75,7 +75,12 @@ type DataSpec struct {
 	Test  float64 `toml:"test,omitempty"`
 	// SplitSeed draws the splits. It is not the run's seed: runs with other seeds
 	// must not train on what this one tests.
-	SplitSeed uint64    `toml:"split_seed,omitempty"`
+	SplitSeed uint64 `toml:"split_seed,omitempty"`
+	// Text: char, byte or the path of a tokenizer; tokens a sample; the characters of
+	// char in the order of their ids. Filled in when the run starts.
+	Tokenizer string    `toml:"tokenizer,omitempty"`
+	Tokens    int       `toml:"tokens,omitempty"`
+	Vocab     string    `toml:"vocab,omitempty"`
 	Scale     float64   `toml:"scale,omitempty"`
 	Mean      []float64 `toml:"mean,omitempty"`
 	Std       []float64 `toml:"std,omitempty"`
