@@ -75,6 +75,24 @@ func SampleIn(m *event.Model) Sample {
 	return s
 }
 
+// SampleFor describes samples of the size in a zoo model's paper.
+func SampleFor(i zoo.Info) Sample {
+	s := Sample{Shape: []int{i.Input.C, i.Input.H, i.Input.W}, Classes: i.Classes}
+	if t := i.Input.Tokens; t > 0 {
+		s.Shape, s.Text = []int{t}, &data.Text{LM: i.Classes == i.Input.Vocab, Vocab: i.Input.Vocab, Len: t}
+	}
+	return s
+}
+
+// SampleKnown describes samples of a built-in data set without opening it.
+func SampleKnown(i data.Info) Sample {
+	s := Sample{Shape: i.Shape, Classes: i.Classes}
+	if i.Vocab > 0 {
+		s.Classes, s.Text = i.Vocab, &data.Text{LM: true, Vocab: i.Vocab, Len: i.Shape[0]}
+	}
+	return s
+}
+
 // input is the sample as the zoo's models take it.
 func (s Sample) input() zoo.Input {
 	in := zoo.Input{C: 1, H: 1, W: 1}

@@ -37,6 +37,7 @@ type Info struct {
 	Description      string
 	Classes          int
 	Shape            []int // one sample
+	Vocab            int   // of text for a language model, by its own tokenizer; 0 of other data
 	Train, Val, Test int   // samples, with default options
 	License          string
 	Ready            bool   // Open finds it on this machine
@@ -82,7 +83,7 @@ func init() {
 		{
 			Info: Info{
 				Name: "kjv", Description: "text for language models: the New Testament in the King James Version, 949 kB, embedded",
-				Shape: []int{defaultTokens}, Train: 5193, Val: 741, Test: 1482, License: kjvLicense,
+				Shape: []int{defaultTokens}, Vocab: 63, Train: 5193, Val: 741, Test: 1482, License: kjvLicense,
 			},
 			open: openKJV,
 		},

@@ -96,6 +96,13 @@ func TestBuiltin(t *testing.T) {
 		if d.Train.N() != i.Train || d.Val.N() != i.Val || d.Test.N() != i.Test {
 			t.Errorf("%s: %d, %d and %d samples, %d, %d and %d announced", i.Name, d.Train.N(), d.Val.N(), d.Test.N(), i.Train, i.Val, i.Test)
 		}
+		if vocab := 0; d.Text != nil {
+			if vocab = d.Text.Vocab; vocab != i.Vocab {
+				t.Errorf("%s: a vocabulary of %d, %d announced", i.Name, vocab, i.Vocab)
+			}
+		} else if i.Vocab != vocab {
+			t.Errorf("%s announces a vocabulary and has none", i.Name)
+		}
 		checkData(t, d)
 	}
 }

@@ -74,7 +74,7 @@ func checkPick(r *core.Recipe) (zoo.Preset, error) {
 	sample := core.Sample{Shape: []int{1, 28, 28}, Classes: 10}
 	for _, i := range data.Builtin() {
 		if i.Name == r.Data.Name {
-			sample = core.Sample{Shape: i.Shape, Classes: i.Classes}
+			sample = core.SampleKnown(i)
 			if !i.Ready {
 				return zoo.Preset{}, fmt.Errorf("%s is not on this machine: %s", i.Name, i.Hint)
 			}
@@ -83,7 +83,7 @@ func checkPick(r *core.Recipe) (zoo.Preset, error) {
 	if r.Data.Path != "" && r.Model.Name != "" { // its shape is not known yet: take the paper's
 		for _, i := range zoo.List() {
 			if i.Name == r.Model.Name {
-				sample = core.Sample{Shape: []int{i.Input.C, i.Input.H, i.Input.W}, Classes: i.Classes}
+				sample = core.SampleFor(i)
 			}
 		}
 	}
