@@ -38,7 +38,7 @@ func (r *run) compare(dense, now *train.Trainer, sd, sn train.Score) (*event.Led
 	infer := func(t *train.Trainer) func(int) error {
 		return func(i int) error { return t.Infer(r.set.Val, i%r.set.Val.N(), out) }
 	}
-	l := &event.Ledger{Hardware: hwprofiles.Local().Name, Rounds: alternations, Batch: len(rows)}
+	l := &event.Ledger{Hardware: hwprofiles.Local().Name, Rounds: alternations, Batch: len(rows), Tokens: r.model.Input().Seq}
 	l.Dense, l.Now = r.side(dense.Model, sd, dense.Resident()), r.side(r.model, sn, now.Resident())
 	l.Dense.Zeros, l.Now.Zeros = zerosOf(dense.Model), r.zeros()
 	steps, err := r.alternate(step(dense), step(now))

@@ -62,7 +62,7 @@ func Predict(m *graph.Model, dev device.Device, hw hwprofiles.Profile, rec *Reci
 		one.Visible = 1
 	}
 	all, _ := m.NumParams()
-	l := &event.Ledger{Predicted: true, Hardware: hw.Name, HWKind: hw.Kind, Batch: batch}
+	l := &event.Ledger{Predicted: true, Hardware: hw.Name, HWKind: hw.Kind, Batch: batch, Tokens: m.Input().Seq}
 	l.Dense = event.Side{Params: all, FileBytes: all * 4}
 	l.Now = event.Side{Params: all - gone, Zeros: rec.Prune.Target, FileBytes: packedGuess(all, gone, rec.Prune.Pattern)}
 	steps := [2]hwprofiles.Estimate{hw.Estimate(step.dense()), hw.Estimate(step.pared(rec.Prune.Target, hwPattern(rec.Prune.Pattern)))}

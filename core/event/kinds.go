@@ -276,8 +276,9 @@ type Ledger struct {
 	HWKind    string `json:"hw_kind,omitempty"` // of the hardware predicted for: cpu or gpu
 	Dense     Side   `json:"dense"`
 	Now       Side   `json:"now"`
-	Rounds    int    `json:"rounds"` // A/B alternations
-	Batch     int    `json:"batch"`  // of a training step
+	Rounds    int    `json:"rounds"`           // A/B alternations
+	Batch     int    `json:"batch"`            // of a training step
+	Tokens    int    `json:"tokens,omitempty"` // of one inference, of text
 	// LaunchesApart: the hardware's profile does not say what a launch costs, so that
 	// predicted times and joules are without.
 	LaunchesApart bool   `json:"launches_apart,omitempty"`

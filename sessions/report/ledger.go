@@ -78,8 +78,12 @@ func newLedger(st *event.State) ledger {
 	}
 	row(step, millis(d.StepCPUUS, d.StepBand), millis(n.StepCPUUS, n.StepBand), timeChange(d.StepCPUUS, d.StepBand, n.StepCPUUS, n.StepBand))
 	row("energy per training step", joules(d.StepEnergy), joules(n.StepEnergy), energyChange(d.StepEnergy, n.StepEnergy))
-	row("time per inference, batch 1", millis(d.InferUS, d.InferBand), millis(n.InferUS, n.InferBand), timeChange(d.InferUS, d.InferBand, n.InferUS, n.InferBand))
-	row("energy per inference", joules(d.InferEnergy), joules(n.InferEnergy), energyChange(d.InferEnergy, n.InferEnergy))
+	infer := "inference"
+	if l.Tokens > 0 {
+		infer = fmt.Sprintf("%d tokens", l.Tokens)
+	}
+	row("time per "+infer+", batch 1", millis(d.InferUS, d.InferBand), millis(n.InferUS, n.InferBand), timeChange(d.InferUS, d.InferBand, n.InferUS, n.InferBand))
+	row("energy per "+infer, joules(d.InferEnergy), joules(n.InferEnergy), energyChange(d.InferEnergy, n.InferEnergy))
 	if d.StepBytes > 0 {
 		row("bytes moved per training step", size(d.StepBytes), size(n.StepBytes), change(float64(d.StepBytes), float64(n.StepBytes)))
 	}

@@ -214,13 +214,21 @@ func Rows(l *event.Ledger) []Row {
 		Row{"packed file", Bytes(d.FileBytes), Bytes(n.FileBytes), Change(float64(d.FileBytes), float64(n.FileBytes))},
 		Row{step, ms(d.StepCPUUS, d.StepBand), ms(n.StepCPUUS, n.StepBand), Change(d.StepCPUUS, n.StepCPUUS)},
 		Row{"J per step", Joules(d.StepEnergy), Joules(n.StepEnergy), changeJ(d.StepEnergy, n.StepEnergy)},
-		Row{"ms per inference", ms(d.InferUS, d.InferBand), ms(n.InferUS, n.InferBand), Change(d.InferUS, n.InferUS)},
-		Row{"J per inference", Joules(d.InferEnergy), Joules(n.InferEnergy), changeJ(d.InferEnergy, n.InferEnergy)},
+		Row{"ms per " + Inference(l), ms(d.InferUS, d.InferBand), ms(n.InferUS, n.InferBand), Change(d.InferUS, n.InferUS)},
+		Row{"J per " + Inference(l), Joules(d.InferEnergy), Joules(n.InferEnergy), changeJ(d.InferEnergy, n.InferEnergy)},
 	)
 	if d.StepBytes > 0 {
 		rows = append(rows, Row{"moved per step", Bytes(d.StepBytes), Bytes(n.StepBytes), Change(float64(d.StepBytes), float64(n.StepBytes))})
 	}
 	return rows
+}
+
+// Inference names one run of the model: of a language model on so many tokens.
+func Inference(l *event.Ledger) string {
+	if l.Tokens > 0 {
+		return fmt.Sprintf("%d tokens", l.Tokens)
+	}
+	return "inference"
 }
 
 // counted is what accuracy counts: samples, or tokens.
