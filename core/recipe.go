@@ -101,9 +101,9 @@ type TrainSpec struct {
 
 // PruneSpec is what stage 3 does.
 type PruneSpec struct {
-	Score        string   `toml:"score"`        // magnitude | random
+	Score        string   `toml:"score"`        // magnitude | snip | taylor | random
 	Pattern      string   `toml:"pattern"`      // element | block4x1 | block8x1 | block16x1 | neuron
-	Distribution string   `toml:"distribution"` // layer | global
+	Distribution string   `toml:"distribution"` // layer | global | erk
 	Schedule     string   `toml:"schedule"`     // oneshot | cubic | iterative
 	Target       float64  `toml:"target"`       // share of zeros among the prunable weights, 0…1
 	Epochs       int      `toml:"epochs"`       // length of the stage (iterative: of each level)
@@ -242,9 +242,9 @@ func (r *Recipe) Check() error {
 	checks := []error{
 		err,
 		r.Plan.Check(),
-		oneOf("prune.score", p.Score, "magnitude", "random"),
+		oneOf("prune.score", p.Score, names(prune.Scores())...),
 		oneOf("prune.pattern", p.Pattern, names(prune.Patterns())...),
-		oneOf("prune.distribution", p.Distribution, "layer", "global"),
+		oneOf("prune.distribution", p.Distribution, names(prune.Distributions())...),
 		oneOf("prune.schedule", p.Schedule, "oneshot", "cubic", "iterative"),
 		oneOf("prune.lr_schedule", p.LRSchedule, "", "constant", "cosine", "step"),
 		oneOf("train.optimizer", t.Optimizer, "", "sgd", "momentum", "nesterov", "adam", "adamw"),

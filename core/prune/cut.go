@@ -1,6 +1,7 @@
 package prune
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -38,8 +39,8 @@ func (b Base) check(ls []layer) error {
 // channel: its producers, and the inputs of all layers that read it. It returns
 // one CutAxis for each group of channels that shrinks; m stays as it is.
 //
-// A channel's score is the root mean square of all weights that produce it (over
-// every producer of its group: with a residual addition there are several),
+// A channel's score by magnitude is the root mean square of all weights that produce
+// it, by gradients the mean of what they are worth (over every producer of its group: with a residual addition there are several),
 // divided by the mean over its group, so that groups of different fan-in can be
 // ranked together: the group importance of DepGraph (Fang et al. 2023,
 // arXiv:2301.12900) over the producers. Of equal channels the lower index stays.
@@ -134,7 +135,7 @@ func newCutter(m *graph.Model, s *Spec, base Base) (*cutter, error) {
 			c.of += base[ls[i].name]
 		}
 		byParam[ls[i].param] = i
-		if err := ls[i].checkWeights(); err != nil {
+		if err := errors.Join(ls[i].checkWeights(), ls[i].bring(s)); err != nil {
 			return nil, err
 		}
 	}
@@ -156,7 +157,7 @@ func newCutter(m *graph.Model, s *Spec, base Base) (*cutter, error) {
 			continue
 		}
 		gi := len(c.chans)
-		c.chans = append(c.chans, c.channels(g))
+		c.chans = append(c.chans, c.channels(g, byParam))
 		for _, x := range g.Slices {
 			if i, ok := byParam[x.Param]; ok {
 				c.axes = append(c.axes, axis{i, x.Axis, gi, x.Block})
@@ -166,8 +167,14 @@ func newCutter(m *graph.Model, s *Spec, base Base) (*cutter, error) {
 	return c, nil
 }
 
-// channels scores a group.
-func (c *cutter) channels(g graph.Group) channels {
+// channels scores a group; byParam finds the layer of a weight.
+func (c *cutter) channels(g graph.Group, byParam map[int]int) channels {
+	sc := scoreOf(c.s.Score)
+	weigh, worth := sc.weigh, sc.worth
+	if weigh == nil {
+		weigh = func(l *layer, i int) float64 { return float64(float64(l.w[i]) * float64(l.w[i])) }
+		worth = func(sum float64, n int) float64 { return math.Sqrt(sum / float64(n)) }
+	}
 	x := channels{g: g, score: make([]float64, g.Size), order: make([]int, g.Size), least: min(g.Size, max(1, c.s.RoundTo))}
 	n := 0
 	for _, s := range g.Slices {
@@ -177,16 +184,16 @@ func (c *cutter) channels(g graph.Group) channels {
 		}
 		row := p.Shape[1:].Len() * s.Block
 		n += row
-		for i, v := range p.Data {
-			x.score[i/row] += float64(float64(v) * float64(v))
+		l := &c.ls[byParam[s.Param]]
+		for i := range p.Data {
+			x.score[i/row] += weigh(l, i)
 		}
 	}
 	mean := 0.0
 	for j := range x.score {
-		x.score[j] = math.Sqrt(x.score[j] / float64(max(n, 1)))
+		x.score[j] = worth(x.score[j], max(n, 1))
 		mean += x.score[j] / float64(g.Size)
 	}
-	sc := scoreOf(c.s.Score)
 	for j := range x.score {
 		if mean > 0 {
 			x.score[j] /= mean

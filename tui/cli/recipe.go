@@ -29,6 +29,9 @@ var recipeKeys = map[string]struct{ text, sample string }{
 	"data.split_seed": {"draws these splits; 0 by default, not the run's seed", "0"},
 	"data.scale":      {"inputs are (x × scale − mean) / std; computed from the training split by default", "0.00392"},
 	"data.mean":       {"one a channel or column", "[0.286]"},
+	"data.tokenizer":  {"of text: char, byte, or the path of a tokenizer.json; char by default", `"byte"`},
+	"data.tokens":     {"of text: tokens a sample", "128"},
+	"data.vocab":      {"of the tokenizer char: its characters in the order of their ids; those of the training part by default", `"\n abcdefghijklmnopqrstuvwxyz"`},
 	"data.std":        {"one a channel or column", "[0.353]"},
 
 	"train.epochs":       {"of the dense baseline, 0 = evaluate only", ""},
@@ -40,9 +43,9 @@ var recipeKeys = map[string]struct{ text, sample string }{
 	"train.schedule":     {"of the learning rate: constant, cosine or step", `"cosine"`},
 	"train.warmup":       {"steps over which the learning rate rises at the start", "0"},
 
-	"prune.score":        {"what goes first: magnitude or random", ""},
+	"prune.score":        {"what goes first: magnitude, snip, taylor or random", ""},
 	"prune.pattern":      {"what is removed: element, block4x1, block8x1, block16x1 or neuron", ""},
-	"prune.distribution": {"layer: the same share in each; global: over all layers", ""},
+	"prune.distribution": {"layer: the same share in each; global: over all layers; erk: less from small layers", ""},
 	"prune.schedule":     {"oneshot, cubic (gradually) or iterative (in levels)", ""},
 	"prune.target":       {"share of zeros among the prunable weights, 0.9 = 90 %", ""},
 	"prune.epochs":       {"length of the stage (iterative: of each level)", ""},
