@@ -14,12 +14,12 @@ import (
 
 var (
 	optimizers = []string{"sgd", "momentum", "nesterov", "adam", "adamw"}
-	scores     = []string{"magnitude", "random"}
-	scoreWords = []string{"magnitude", "random (control)"}
+	scores     = []string{"magnitude", "snip", "taylor", "random"}
+	scoreWords = []string{"magnitude", "SNIP (gradients)", "Taylor (gradients)", "random (control)"}
 	patterns   = []string{"element", "block4x1", "block8x1", "block16x1", "neuron"}
 	patWords   = []string{"single weights", "4×1 blocks", "8×1 blocks", "16×1 blocks", "neurons and filters"}
-	distribs   = []string{"global", "layer"}
-	disWords   = []string{"over all layers", "the same in each layer"}
+	distribs   = []string{"global", "layer", "erk"}
+	disWords   = []string{"over all layers", "the same in each layer", "small layers less (ERK)"}
 	schedules  = []string{"oneshot", "cubic", "iterative"}
 	schWords   = []string{"all at once", "gradually (cubic)", "in levels (iterative)"}
 )
