@@ -102,7 +102,7 @@ type TrainSpec struct {
 // PruneSpec is what stage 3 does.
 type PruneSpec struct {
 	Score        string   `toml:"score"`        // magnitude | snip | taylor | random
-	Pattern      string   `toml:"pattern"`      // element | block4x1 | block8x1 | block16x1 | neuron
+	Pattern      string   `toml:"pattern"`      // element | block4x1 | block8x1 | block16x1 | neuron | head | width
 	Distribution string   `toml:"distribution"` // layer | global | erk
 	Schedule     string   `toml:"schedule"`     // oneshot | cubic | iterative
 	Target       float64  `toml:"target"`       // share of zeros among the prunable weights, 0…1
@@ -288,8 +288,8 @@ func (r *Recipe) Check() error {
 		return fmt.Errorf("prune.rewind_step = %d: give −1 (no rewind) or a step of the baseline", p.RewindStep)
 	case p.RewindStep >= 0 && t.Epochs == 0 && p.RewindStep > 0:
 		return fmt.Errorf("prune.rewind_step = %d needs baseline training, but train.epochs = 0", p.RewindStep)
-	case p.RewindStep >= 0 && p.Schedule == "iterative" && p.Pattern == "neuron":
-		return errors.New("prune.rewind_step with prune.pattern = \"neuron\": neurons that were cut out cannot be rewound; use −1, or a pattern that masks")
+	case p.RewindStep >= 0 && p.Schedule == "iterative" && prune.Structured(p.Pattern):
+		return fmt.Errorf("prune.rewind_step with prune.pattern = %q: what was cut out cannot be rewound; use −1, or a pattern that masks", p.Pattern)
 	case p.Schedule == "iterative" && p.Epochs < 1:
 		return fmt.Errorf("prune.epochs = %d: iterative pruning trains at least one epoch a level", p.Epochs)
 	case p.Every < 0:

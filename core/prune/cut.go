@@ -49,7 +49,7 @@ func (b Base) check(ls []layer) error {
 // to within one channel, with global the lowest-ranked channels of all groups
 // go. In both cases the smallest cut that reaches k is found by bisection. Each
 // group keeps at least one channel, or RoundTo, and a multiple of RoundTo unless
-// it stays whole.
+// it stays whole; of heads any number from one on.
 //
 // A skipped layer keeps all its own outputs and is not in the base, but may lose
 // inputs. The model's input and output, and grouped convolutions, cannot be cut.
@@ -150,6 +150,9 @@ func newCutter(m *graph.Model, s *Spec, base Base) (*cutter, error) {
 				why = ls[i].name + " is skipped"
 			}
 		}
+		if why == "" && !s.cuts(g.Heads) {
+			why = "pattern " + s.Pattern + " leaves it whole"
+		}
 		if why != "" {
 			if g.Name != "input" {
 				c.refused = append(c.refused, g.Name+": "+why)
@@ -176,17 +179,20 @@ func (c *cutter) channels(g graph.Group, byParam map[int]int) channels {
 		worth = func(sum float64, n int) float64 { return math.Sqrt(sum / float64(n)) }
 	}
 	x := channels{g: g, score: make([]float64, g.Size), order: make([]int, g.Size), least: min(g.Size, max(1, c.s.RoundTo))}
+	if g.Heads {
+		x.least = 1
+	}
 	n := 0
 	for _, s := range g.Slices {
 		p := c.m.Params[s.Param]
 		if s.Axis != 0 || p.Role != graph.Weight {
 			continue
 		}
-		row := p.Shape[1:].Len() * s.Block
+		row := p.Shape[1:].Len() * s.Block // weights of one channel
 		n += row
-		l := &c.ls[byParam[s.Param]]
-		for i := range p.Data {
-			x.score[i/row] += weigh(l, i)
+		l, at := &c.ls[byParam[s.Param]], p.Shape[1:].Len()*s.Offset
+		for i := range row * g.Size {
+			x.score[i/row] += weigh(l, at+i)
 		}
 	}
 	mean := 0.0
@@ -253,7 +259,9 @@ func (c *cutter) cutBy(losses []int) []int {
 	}
 	if r := c.s.RoundTo; r > 1 {
 		for i, x := range c.chans {
-			keep[i] = min(x.g.Size, (keep[i]+r-1)/r*r)
+			if !x.g.Heads {
+				keep[i] = min(x.g.Size, (keep[i]+r-1)/r*r)
+			}
 		}
 	}
 	return keep
@@ -266,8 +274,11 @@ func (c *cutter) left(keep []int) []int {
 	for i, l := range c.ls {
 		shapes[i] = slices.Clone(c.m.Params[l.param].Shape)
 	}
+	for _, a := range c.axes { // an axis may have several blocks a channel
+		shapes[a.layer][a.axis] = 0
+	}
 	for _, a := range c.axes {
-		shapes[a.layer][a.axis] = keep[a.group] * a.block
+		shapes[a.layer][a.axis] += keep[a.group] * a.block
 	}
 	left := make([]int, len(c.ls))
 	for i, s := range shapes {

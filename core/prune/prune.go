@@ -2,12 +2,13 @@
 // know each other:
 //
 //	score         what a weight is worth      magnitude, snip, taylor, random
-//	pattern       what goes together          element, block4x1, block8x1, block16x1, neuron
+//	pattern       what goes together          element, block4x1, block8x1, block16x1,
+//	                                          neuron, head, width
 //	distribution  who competes with whom      layer, global, erk
 //	schedule      when, and how many          oneshot, cubic, iterative
 //
-// Element and the blocks end in masks (Masks), neuron in a smaller dense model
-// (Cut); Step does whichever the rule asks for. Schedules are pure functions of
+// Element and the blocks end in masks (Masks), neuron, head and width in a smaller
+// dense model (Cut); Step does whichever the rule asks for. Schedules are pure functions of
 // the training step.
 //
 // # Words
@@ -39,11 +40,12 @@ import (
 // Spec is a rule without its schedule; the words are those of a recipe.
 type Spec struct {
 	Score        string   `json:"score"`          // magnitude | snip | taylor | random
-	Pattern      string   `json:"pattern"`        // element | block4x1 | block8x1 | block16x1 | neuron
+	Pattern      string   `json:"pattern"`        // element | block4x1 | block8x1 | block16x1 | neuron | head | width
 	Distribution string   `json:"distribution"`   // layer | global | erk
 	Skip         []string `json:"skip,omitempty"` // layers that keep all their weights; see Masks, Cut
 	Seed         uint64   `json:"seed,omitempty"` // of the random score
-	// RoundTo makes neuron keep a multiple of so many channels; 0 means 1.
+	// RoundTo makes cuts keep a multiple of so many channels, of heads any number; 0
+	// means 1.
 	RoundTo int `json:"round_to,omitempty"`
 	// Evidence is what scores with Needs ask for; whoever trains brings it.
 	Evidence *Evidence `json:"-"`
@@ -77,11 +79,14 @@ func Scores() []Word {
 
 // Patterns lists the words of Spec.Pattern.
 func Patterns() []Word {
-	l := make([]Word, 0, len(patterns)+1)
+	l := make([]Word, 0, len(patterns)+len(cuts))
 	for _, p := range patterns {
 		l = append(l, p.Word)
 	}
-	return append(l, neuron)
+	for _, c := range cuts {
+		l = append(l, c.Word)
+	}
+	return l
 }
 
 // Distributions lists the words of Spec.Distribution.
@@ -93,12 +98,40 @@ func Distributions() []Word {
 	}
 }
 
-// neuron is the pattern that Cut handles; the others are masks.
-var neuron = Word{"neuron", "whole neurons and filters, cut out: a smaller dense model"}
+// cuts are the patterns that Cut handles; the others are masks.
+var cuts = []struct {
+	Word
+	text            string
+	channels, heads bool
+}{
+	{Word{"neuron", "whole neurons and filters, cut out: a smaller dense model"}, "neurons and filters", true, false},
+	{Word{"head", "whole attention heads, with the keys and values they share, cut out"}, "attention heads", false, true},
+	{Word{"width", "neurons, filters and attention heads, cut out"}, "neurons, filters and heads", true, true},
+}
 
 // Structured reports whether the rule makes the model smaller (Cut) instead of
 // masking it.
-func (s Spec) Structured() bool { return s.Pattern == neuron.Name }
+func (s Spec) Structured() bool { return Structured(s.Pattern) }
+
+// Structured reports whether a pattern cuts channels out instead of masking.
+func Structured(pattern string) bool {
+	for _, c := range cuts {
+		if c.Name == pattern {
+			return true
+		}
+	}
+	return false
+}
+
+// cuts reports whether the rule cuts channels, of heads or others.
+func (s Spec) cuts(heads bool) bool {
+	for _, c := range cuts {
+		if c.Name == s.Pattern {
+			return heads && c.heads || !heads && c.channels
+		}
+	}
+	return false
+}
 
 // Rule is the rule in words, for logs and screens: "magnitude, global, 4×1
 // blocks".
@@ -109,9 +142,11 @@ func (s Spec) Rule() string {
 			text = p.text
 		}
 	}
-	if s.Structured() {
-		text = "neurons and filters"
-		if s.RoundTo > 1 {
+	for _, c := range cuts {
+		if c.Name != s.Pattern {
+			continue
+		}
+		if text = c.text; s.RoundTo > 1 && c.channels {
 			text += fmt.Sprintf(" in multiples of %d", s.RoundTo)
 		}
 	}
@@ -142,6 +177,9 @@ func (s Spec) Check(m *graph.Model) error {
 	}
 	if s.Structured() && s.Distribution == "erk" {
 		return errors.New("prune: distribution erk is for masks: neurons are cut by layer or global")
+	}
+	if s.Pattern == "head" && !slices.ContainsFunc(m.Nodes, func(n graph.Node) bool { return n.Op == "attention" }) {
+		return fmt.Errorf("prune: pattern head: %s has no attention, so no heads: choose neuron", m.Name)
 	}
 	if e := s.Evidence; s.Needs() && e != nil && (len(e.Sum) != len(m.Params) || len(e.Abs) != len(m.Params)) {
 		return fmt.Errorf("prune: gradients of %d parameters, the model has %d", len(e.Sum), len(m.Params))

@@ -16,8 +16,8 @@ var (
 	optimizers = []string{"sgd", "momentum", "nesterov", "adam", "adamw"}
 	scores     = []string{"magnitude", "snip", "taylor", "random"}
 	scoreWords = []string{"magnitude", "SNIP (gradients)", "Taylor (gradients)", "random (control)"}
-	patterns   = []string{"element", "block4x1", "block8x1", "block16x1", "neuron"}
-	patWords   = []string{"single weights", "4×1 blocks", "8×1 blocks", "16×1 blocks", "neurons and filters"}
+	patterns   = []string{"element", "block4x1", "block8x1", "block16x1", "neuron", "head", "width"}
+	patWords   = []string{"single weights", "4×1 blocks", "8×1 blocks", "16×1 blocks", "neurons and filters", "attention heads", "neurons, filters and heads"}
 	distribs   = []string{"global", "layer", "erk"}
 	disWords   = []string{"over all layers", "the same in each layer", "small layers less (ERK)"}
 	schedules  = []string{"oneshot", "cubic", "iterative"}
