@@ -12,14 +12,26 @@ import (
 )
 
 // Base is the number of weights of each prunable layer, by name, before the
-// first cut: the base of a structured share. Keep it with the run.
+// first cut: the base of a structured share; and of the channels of each group, by its
+// name behind "channels of ". Keep it with the run.
 type Base map[string]int
+
+const channelsOf = "channels of "
 
 // NewBase takes the base from a model that is still whole.
 func NewBase(m *graph.Model) Base {
 	b := Base{}
 	for _, l := range m.Layers() {
 		b[l.Name] = m.Params[l.Param].Shape.Len()
+	}
+	groups, err := m.Groups()
+	if err != nil { // Cut will say so
+		return b
+	}
+	for _, g := range groups {
+		if g.Refused == "" {
+			b[channelsOf+g.Name] = g.Size
+		}
 	}
 	return b
 }
@@ -45,8 +57,8 @@ func (b Base) check(ls []layer) error {
 // ranked together: the group importance of DepGraph (Fang et al. 2023,
 // arXiv:2301.12900) over the producers. Of equal channels the lower index stays.
 //
-// With distribution layer every group loses the same fraction of its channels,
-// to within one channel, with global the lowest-ranked channels of all groups
+// With distribution layer every group loses the same fraction of the channels it had
+// before the first cut, to within one channel, with global the lowest-ranked channels of all groups
 // go. In both cases the smallest cut that reaches k is found by bisection. Each
 // group keeps at least one channel, or RoundTo, and a multiple of RoundTo unless
 // it stays whole; of heads any number from one on.
@@ -225,7 +237,8 @@ func (c *cutter) order() []int {
 		for j := 0; j < x.g.Size-x.least; j++ {
 			at := x.score[x.order[j]]
 			if c.s.Distribution == "layer" {
-				at = float64(j+1) / float64(x.g.Size)
+				whole := max(c.base[channelsOf+x.g.Name], x.g.Size)
+				at = float64(whole-x.g.Size+j+1) / float64(whole)
 			}
 			es = append(es, event{i, j, at})
 		}

@@ -125,6 +125,34 @@ func TestHeadScoreSeesAllSides(t *testing.T) {
 	}
 }
 
+// TestSmallCutsReachTheHeads: many small cuts by layer take of heads what one large
+// cut takes.
+func TestSmallCutsReachTheHeads(t *testing.T) {
+	m := transformers(t)["gpt"]
+	base := NewBase(m)
+	s := Spec{Score: "magnitude", Pattern: "width", Distribution: "layer"}
+	once, _, err := Cut(m, s, 0.4, base)
+	if err != nil {
+		t.Fatal(err)
+	}
+	slow := m
+	for share := 0.02; share < 0.41; share += 0.02 {
+		cuts, _, err := Cut(slow, s, min(share, 0.4), base)
+		if err != nil {
+			t.Fatal(err)
+		}
+		slow = cutAll(t, slow, cuts)
+	}
+	for i, n := range cutAll(t, m, once).Nodes {
+		if got := slow.Nodes[i].Attrs.Heads; got != n.Attrs.Heads {
+			t.Errorf("%s has %d heads after small cuts, %d after a large one", n.Name, got, n.Attrs.Heads)
+		}
+	}
+	if h := slow.Nodes[slices.IndexFunc(slow.Nodes, func(n graph.Node) bool { return n.Op == "attention" })].Attrs.Heads; h != 2 {
+		t.Errorf("%d of 3 heads are left at 40 %%", h)
+	}
+}
+
 // TestHeadRefused: without attention there is nothing to cut.
 func TestHeadRefused(t *testing.T) {
 	m := zooModel(t, "lenet-300-100", zoo.Input{C: 1, H: 6, W: 6})
