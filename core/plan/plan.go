@@ -120,7 +120,7 @@ func Build(m *graph.Model, dev device.Device, o Options) (*device.Plan, error) {
 			}
 		}
 	}
-	calls := fuse(b.Calls, b.Late, p, training)
+	calls := append(b.Early, fuse(b.Calls, b.Late, p, training)...)
 	p.Regions = regions(calls, b.Late)
 	arena(p)
 	return p, nil
@@ -196,7 +196,8 @@ func share(b *graph.Builder, update bool) {
 		c.Accum = seen[w] > 0
 		seen[w]++
 		switch {
-		case uses[w] == 1:
+		case !b.Trains(w): // of an adapted weight: the adapter's gradients are made from it
+		case uses[w] == 1 && c.Kernel != device.AdaptA && c.Kernel != device.AdaptB: // of these each reads what the other's step moves
 			c.Update = update
 		case seen[w] == uses[w] && update:
 			b.At(c.Node)
@@ -208,7 +209,7 @@ func share(b *graph.Builder, update bool) {
 // gradient reports whether k leaves the gradient of its weight.
 func gradient(k device.Kernel) bool {
 	switch k {
-	case device.LinearDW, device.ConvDW, device.BiasD, device.EmbedD, device.PositionsD, device.PartD:
+	case device.LinearDW, device.ConvDW, device.BiasD, device.EmbedD, device.PositionsD, device.PartD, device.AdaptA, device.AdaptB:
 		return true
 	}
 	return false
@@ -227,6 +228,14 @@ func Weights(m *graph.Model, f []Choice) []device.Weight {
 			if w.Conv {
 				w.Groups = n.Attrs.Win.Groups
 			}
+		}
+	}
+	for i, p := range m.Params {
+		ws[i].Matrix = ws[i].Matrix || p.Role == graph.LoraA || p.Role == graph.LoraB
+	}
+	for _, n := range m.Nodes {
+		if n.Op == graph.MaskedLora {
+			ws[n.Params[0]].Adapted = true
 		}
 	}
 	for _, c := range f {

@@ -176,6 +176,8 @@ func (e *exec) prepareCall(c *call) {
 	case device.EmbedD:
 		v := val(c.In[1])
 		c.parts = max(1, min(v.C/T, v.C*e.p.Rows(e.p.Batch)>>16))
+	case device.Adapt, device.AdaptA, device.AdaptB:
+		e.prepareAdapter(c)
 	case device.PositionsD:
 		c.parts = (e.b.ws[c.W[0]].n + P - 1) / P
 	case device.Embed:

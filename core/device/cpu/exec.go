@@ -22,7 +22,7 @@ var tileKernels = map[device.Kernel]func(e *exec, c *call, l *local, t0, t1 int)
 	device.Accum: accum, device.Copy: copyKernel, device.NormDStats: normDStats, device.NormDX: normDX,
 
 	device.Mul: mul, device.LayerNorm: layerNorm, device.RMSNorm: layerNorm, device.Embed: embed, device.Positions: positions,
-	device.Rope: rope, device.LayerNormDX: layerNormDX, device.RMSNormDX: layerNormDX,
+	device.Rope: rope, device.Scale: scaleKernel, device.LayerNormDX: layerNormDX, device.RMSNormDX: layerNormDX,
 }
 
 // taskKernels compute one part of a result over the whole batch; call.parts
@@ -31,7 +31,7 @@ var tileKernels = map[device.Kernel]func(e *exec, c *call, l *local, t0, t1 int)
 var taskKernels = map[device.Kernel]func(e *exec, c *call, l *local, part int){
 	device.LinearDW: linearDW, device.ConvDW: convDW, device.BiasD: biasD, device.Update: update,
 	device.Attention: attention, device.AttentionDX: attentionDX, device.EmbedD: embedD, device.PositionsD: positionsD,
-	device.PartD: partD,
+	device.PartD: partD, device.Adapt: adapt, device.AdaptA: adaptA, device.AdaptB: adaptB,
 }
 
 // serialKernels work on the whole batch.
