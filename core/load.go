@@ -100,7 +100,7 @@ func openModel(r *Recipe, set *data.Data) (*graph.Model, zoo.Preset, []event.War
 			return nil, pre, nil, err
 		}
 	}
-	return m, pre, warn, nil
+	return m, pre, warn, r.checkLowRankOf(m)
 }
 
 // zerosOf is the share of masked weights among the prunable ones.

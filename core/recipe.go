@@ -29,16 +29,17 @@ type Recipe struct {
 	// Auto goes through all stages without waiting for a person.
 	Auto bool `toml:"auto"`
 
-	Model    ModelSpec   `toml:"model"`
-	Data     DataSpec    `toml:"data"`
-	Train    TrainSpec   `toml:"train"`
-	Prune    PruneSpec   `toml:"prune"`
-	Floor    FloorSpec   `toml:"floor"`
-	Budget   BudgetSpec  `toml:"budget"`
-	Grid     energy.Grid `toml:"grid,omitempty"` // where the electricity comes from
-	Energy   EnergySpec  `toml:"energy,omitempty"`
-	Hardware HWSpec      `toml:"hardware"`
-	Deploy   DeploySpec  `toml:"deploy"`
+	Model    ModelSpec     `toml:"model"`
+	Data     DataSpec      `toml:"data"`
+	Train    TrainSpec     `toml:"train"`
+	Prune    PruneSpec     `toml:"prune"`
+	LowRank  []LowRankSpec `toml:"lowrank,omitempty"`
+	Floor    FloorSpec     `toml:"floor"`
+	Budget   BudgetSpec    `toml:"budget"`
+	Grid     energy.Grid   `toml:"grid,omitempty"` // where the electricity comes from
+	Energy   EnergySpec    `toml:"energy,omitempty"`
+	Hardware HWSpec        `toml:"hardware"`
+	Deploy   DeploySpec    `toml:"deploy"`
 	// Plan is what the formats of weights cost, see Prices; filled in when the run
 	// starts, before any choice is made, so that it resumes and a saved recipe runs
 	// on the same kernels.
@@ -237,6 +238,7 @@ func (r *Recipe) Check() error {
 	checks := []error{
 		err,
 		r.Plan.Check(),
+		r.checkLowRank(),
 		oneOf("prune.score", p.Score, "magnitude", "random"),
 		oneOf("prune.pattern", p.Pattern, names(prune.Patterns())...),
 		oneOf("prune.distribution", p.Distribution, "layer", "global"),

@@ -99,15 +99,26 @@ func (c *Config) put(f *safetensors.File, m *graph.Model) (rs []graph.Rewrite, e
 		rs = append(rs, r)
 		return err
 	}
+	at := map[string]string{} // the module of a layer
 	for _, module := range slices.Sorted(maps.Keys(pairs)) {
-		p := pairs[module]
-		if p.a == nil || p.b == nil {
+		if p := pairs[module]; p.a == nil || p.b == nil {
 			return nil, fmt.Errorf("module %.80q has only one of lora_A and lora_B", module)
 		}
 		layer, err := layerOf(m, module)
 		if err != nil {
 			return nil, err
 		}
+		if at[layer] != "" {
+			return nil, fmt.Errorf("modules %.80q and %.80q are the same layer", at[layer], module)
+		}
+		at[layer] = module
+	}
+	for _, l := range m.Layers() { // in the model's order
+		layer, module := l.Name, at[l.Name]
+		if module == "" {
+			continue
+		}
+		p := pairs[module]
 		rank := int(of(c.patterns, module, float64(c.Rank)))
 		if len(p.a.Shape) != 2 || p.a.Shape[0] != rank {
 			return nil, fmt.Errorf("module %.80q: lora_A is %v, the configuration gives it rank %d", module, p.a.Shape, rank)
