@@ -83,7 +83,7 @@ func CostOf(p *Plan, ws []Weight, c *Call, b int) Cost {
 		}
 		r.MACs = int64(w.Shape.Len()) * rows
 		r.Skipped = int64(w.Shape.Len()-w.Stored()) * rows
-	case Adapt, AdaptA, AdaptB: // not by the sample
+	case Adapt, AdaptA, AdaptB: // not by the sample, and dense: masks come after the product
 		w, rank := ws[c.W[0]], int64(ws[c.W[len(c.W)-1]].Shape[1])
 		if c.Kernel != Adapt {
 			w = ws[c.W[1]]
@@ -92,7 +92,6 @@ func CostOf(p *Plan, ws []Weight, c *Call, b int) Cost {
 			rank = int64(ws[c.W[0]].Shape[1])
 		}
 		r.MACs = int64(w.Shape.Len()) * rank
-		r.Skipped = int64(w.Shape.Len()-w.Stored()) * rank
 	case Attention:
 		r.MACs = 2 * c.Attn.pairs(p.Seq) * int64(b)
 	case AttentionDX: // scores once more, dp, dq, dk, dv

@@ -2,6 +2,8 @@ package cpu
 
 import (
 	"fmt"
+	"slices"
+	"sort"
 
 	"pare/core/device"
 )
@@ -21,51 +23,72 @@ func scaleKernel(e *exec, c *call, _ *local, t0, t1 int) {
 }
 
 // The products of an adapter with an adapted weight: a [R, K] and b [N, R] lie in
-// panels, w and its gradient in panels or in blocks. Of panels they are those of
-// linear layers, see linear.go, with outputs in place of samples; blocks are few.
+// panels. So does w, or a panel of it is gathered from blocks: the products are then
+// those of linear layers, see linear.go, with outputs in place of samples. They are
+// dense: few ranks make them short beside the products with samples.
+
+// kept is where the kept values of a weight in blocks lie, panel by panel and in the
+// order of their places there.
+type kept [][]keptValue
+
+type keptValue struct {
+	place  int32 // in the panel, [K][P]
+	stored int32
+}
+
+// keptOf lists the kept values of w.
+func keptOf(w *weight) kept {
+	l := make(kept, (w.n+P-1)/P)
+	w.blk.each(w.n, func(out, in, stored int) {
+		if w.Mask.Kept(out*w.k + in) {
+			l[out/P] = append(l[out/P], keptValue{int32(in*P + out%P), int32(stored)})
+		}
+	})
+	for _, p := range l {
+		slices.SortFunc(p, func(a, b keptValue) int { return int(a.place - b.place) })
+	}
+	return l
+}
+
+// gather fills the rows of inputs k0 to k1 of panel p, [k1−k0][P], zero where
+// nothing is kept.
+func (l kept) gather(to, x []float32, p, k0, k1 int) {
+	clear(to)
+	i := sort.Search(len(l[p]), func(i int) bool { return int(l[p][i].place) >= k0*P })
+	for _, v := range l[p][i:] {
+		if int(v.place) >= k1*P {
+			break
+		}
+		to[int(v.place)-k0*P] = x[v.stored]
+	}
+}
 
 // adapterTask is the number of inputs that a task of adaptA works on.
 const adapterTask = 128
 
-// prepareAdapter says how many tasks there are and makes their room.
+// prepareAdapter says how many tasks there are and how much room one needs.
 func (e *exec) prepareAdapter(c *call) {
-	c.parts = 1
 	w := &e.b.ws[c.W[1]]
 	if c.Kernel == device.Adapt {
 		w = &e.b.ws[c.W[0]]
 	}
-	switch {
-	case w.lay == blocks:
-	case c.Kernel == device.AdaptA:
+	panels := (w.n + P - 1) / P
+	if c.Kernel == device.AdaptA {
 		c.parts = (w.k + adapterTask - 1) / adapterTask
-	default:
-		c.parts = (w.n + P - 1) / P
-	}
-}
-
-// at is the value of output n and input k of a weight in panels.
-func (w *weight) at(n, k int) float32 { return w.v[(n/P*w.k+k)*P+n%P] }
-
-// adapt: w = w₀ + s·M⊙(b·a), one panel of outputs or all blocks.
-func adapt(e *exec, c *call, _ *local, part int) {
-	w, a, b := &e.b.ws[c.W[0]], &e.b.ws[c.W[1]], &e.b.ws[c.W[2]]
-	rank := b.k
-	if w.lay == blocks {
-		w.blk.each(w.n, func(out, in, stored int) {
-			sum := float32(0)
-			for r := range rank {
-				sum += b.at(out, r) * a.at(r, in)
-			}
-			w.v[stored] = w.base[stored] + c.S[0]*sum
-		})
-		if w.keep != nil {
-			maskRows(w.v, w.keep, 0)
-		}
-		w.mirrorFrom(0, len(w.v))
+		e.adapt = max(e.adapt, ((panels+1)*P+adapterTask)*P)
 		return
 	}
-	from := part * w.k * P
-	v := w.v[from : from+w.k*P]
+	c.parts, e.adapt = panels, max(e.adapt, w.k*P)
+}
+
+// adapt: w = w₀ + s·M⊙(b·a), one panel of outputs.
+func adapt(e *exec, c *call, l *local, part int) {
+	w, a, b := &e.b.ws[c.W[0]], &e.b.ws[c.W[1]], &e.b.ws[c.W[2]]
+	rank, from := b.k, part*w.k*P
+	v := l.adapt[:w.k*P]
+	if w.lay == panels {
+		v = w.v[from : from+w.k*P]
+	}
 	whole := rank / P
 	p := mulArgs{inner: P, outer: whole, aOuter: w.k * rowBytes, bOuter: P * rowBytes}
 	last := mulArgs{inner: rank % P, outer: 1, acc: min(whole, 1)}
@@ -81,6 +104,15 @@ func adapt(e *exec, c *call, _ *local, part int) {
 		}
 		k += mr
 	}
+	if w.lay == blocks {
+		for _, x := range w.kept[part] {
+			y := w.base[x.stored] + c.S[0]*v[x.place]
+			if w.v[x.stored] = y; w.blk.back != nil {
+				w.blk.back.w.v[w.blk.back.pos[x.stored]] = y
+			}
+		}
+		return
+	}
 	scaleFloats(v, c.S[0])
 	addAll(v, v, w.base[from:from+w.k*P])
 	if w.keep != nil {
@@ -88,26 +120,20 @@ func adapt(e *exec, c *call, _ *local, part int) {
 	}
 }
 
-// adaptB: db = s·dw·aᵀ, one panel of outputs or all blocks.
-func adaptB(e *exec, c *call, _ *local, part int) {
+// adaptB: db = s·dw·aᵀ, one panel of outputs.
+func adaptB(e *exec, c *call, l *local, part int) {
 	b, w, a := &e.b.ws[c.W[0]], &e.b.ws[c.W[1]], &e.b.ws[c.W[2]]
-	rank := b.k
-	if w.lay == blocks {
-		clear(b.g)
-		w.blk.each(w.n, func(out, in, stored int) {
-			g := c.S[0] * w.g[stored]
-			for r := range rank {
-				b.g[(out/P*rank+r)*P+out%P] += g * a.at(r, in)
-			}
-		})
-		e.settle(c, b, 0, len(b.g))
-		return
+	rank, g := b.k, l.adapt[:w.k*P]
+	if w.lay == panels {
+		g = w.g[part*w.k*P : (part+1)*w.k*P]
+	} else {
+		w.kept.gather(g, w.g, part, 0, w.k)
 	}
 	for r := 0; r < rank; r += P {
 		m := r
 		for _, mr := range cuts[min(P, rank-r)] {
 			p := mulArgs{inner: w.k, outer: 1}
-			p.a, p.b, p.c = at(ptr(a.v), (r*w.k+m-r)*4), at(ptr(w.g), part*w.k*rowBytes), at(ptr(b.g), (part*rank+m)*rowBytes)
+			p.a, p.b, p.c = at(ptr(a.v), (r*w.k+m-r)*4), ptr(g), at(ptr(b.g), (part*rank+m)*rowBytes)
 			productF(mr, &p)
 			m += mr
 		}
@@ -117,24 +143,14 @@ func adaptB(e *exec, c *call, _ *local, part int) {
 	e.settle(c, b, from, to)
 }
 
-// adaptA: da = s·bᵀ·dw, one range of inputs or all blocks.
+// adaptA: da = s·bᵀ·dw, one range of inputs.
 func adaptA(e *exec, c *call, l *local, part int) {
 	a, w, b := &e.b.ws[c.W[0]], &e.b.ws[c.W[1]], &e.b.ws[c.W[2]]
 	rank := b.k
-	if w.lay == blocks {
-		clear(a.g)
-		w.blk.each(w.n, func(out, in, stored int) {
-			g := c.S[0] * w.g[stored]
-			for r := range rank {
-				a.g[(r/P*w.k+in)*P+r%P] += g * b.at(out, r)
-			}
-		})
-		e.settle(c, a, 0, len(a.g))
-		return
-	}
 	k0, k1 := part*adapterTask, min((part+1)*adapterTask, w.k)
 	all := (w.n + P - 1) / P
-	across, pad := l.buf[:all*P*P], l.buf[all*P*P:(all+1)*P*P]
+	across, pad := l.adapt[:all*P*P], l.adapt[all*P*P:(all+1)*P*P]
+	gathered := l.adapt[(all+1)*P*P:][:(k1-k0)*P]
 	for r := 0; r < rank; r += P {
 		rows := min(P, rank-r)
 		for p := range all { // b with its ranks side by side, zeros behind the last
@@ -145,12 +161,24 @@ func adaptA(e *exec, c *call, l *local, part int) {
 			}
 			transposeAll(ptr(across[p*P*P:]), ptr(from), 1)
 		}
-		for k := k0; k < k1; {
-			mr := run(k1 - k)
-			p := mulArgs{inner: P, outer: all, aOuter: w.k * rowBytes, bOuter: P * rowBytes}
-			p.a, p.b, p.c = at(ptr(w.g), k*rowBytes), ptr(across), at(ptr(a.g), (r/P*w.k+k)*rowBytes)
-			productX(mr, &p)
-			k += mr
+		dst := func(k int) []float32 { return a.g[(r/P*w.k+k)*P:] }
+		if w.lay == panels {
+			for k := k0; k < k1; {
+				mr := run(k1 - k)
+				p := mulArgs{inner: P, outer: all, aOuter: w.k * rowBytes, bOuter: P * rowBytes}
+				p.a, p.b, p.c = at(ptr(w.g), k*rowBytes), ptr(across), ptr(dst(k))
+				productX(mr, &p)
+				k += mr
+			}
+		} else {
+			for p := range all {
+				w.kept.gather(gathered, w.g, p, k0, k1)
+				for k := k0; k < k1; {
+					mr := run(k1 - k)
+					mulX(mr, &mulArgs{inner: P, outer: 1, acc: min(p, 1), a: ptr(gathered[(k-k0)*P:]), b: ptr(across[p*P*P:]), c: ptr(dst(k))})
+					k += mr
+				}
+			}
 		}
 		from, to := (r/P*w.k+k0)*P, (r/P*w.k+k1)*P
 		scaleFloats(a.g[from:to], c.S[0])

@@ -25,6 +25,7 @@ type weight struct {
 	n, k int // of a matrix
 	v    []float32
 	base []float32   // of an adapted weight: what its adapter is added to
+	kept kept        // of an adapted weight in blocks
 	g    []float32   // nil when the weight does not train
 	s    [][]float32 // [slots]
 	// keep has a bit for each kept place, see maskRows; nil when
@@ -110,6 +111,9 @@ func (b *bank) make(w *weight, d device.Weight) error {
 		w.pair = b.newPairs(w)
 	}
 	if d.Adapted {
+		if w.lay == blocks {
+			w.kept = keptOf(w)
+		}
 		w.base, w.g = b.alloc(d.Name+" (base)", size), b.alloc(d.Name+" (gradient)", size)
 	}
 	if d.Train {

@@ -59,7 +59,7 @@ func (d Device) Compile(p *device.Plan, b device.Bank, threads int) (device.Exec
 	e.lanes = e.alloc("lanes", laneRows*T)
 	e.locals = make([]local, threads)
 	for i := range e.locals {
-		e.locals[i] = local{pad: e.alloc("padded image", e.padded), one: e.alloc("vectors", e.one), attn: e.alloc("scores", e.attn), buf: e.alloc("scratch", localRows(rows)*T), sums: make([]float64, 2*rows), times: make([]time.Duration, e.calls)}
+		e.locals[i] = local{pad: e.alloc("padded image", e.padded), one: e.alloc("vectors", e.one), attn: e.alloc("scores", e.attn), adapt: e.alloc("adapters", e.adapt), buf: e.alloc("scratch", localRows(rows)*T), sums: make([]float64, 2*rows), times: make([]time.Duration, e.calls)}
 	}
 	e.pool = newPool(threads)
 	return e, nil

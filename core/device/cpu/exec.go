@@ -69,6 +69,7 @@ type exec struct {
 	flat    bool      // values are vectors, see one.go
 	per     int       // tiles of a sequence, 0 without sequences
 	attn    int       // floats of the largest attention's scratch
+	adapt   int       // floats of the largest adapter's scratch
 	tables  []int     // calls that look up ids
 	angles  []*angles // of rotary positions
 
@@ -91,6 +92,7 @@ type local struct {
 	buf   []float32
 	one   []float32       // vectors of a linear layer, for plans of one sample
 	attn  []float32       // scores, see attnWork
+	adapt []float32       // panels of an adapted weight
 	piece [2]int32        // of a long row of blocks
 	pad   []float32       // an image with its padding, for convolutions in blocks
 	sums  []float64       // [2C], C the most channels of a value
@@ -320,6 +322,7 @@ func (e *exec) poison() {
 		fill(l.pad)
 		fill(l.one)
 		fill(l.attn)
+		fill(l.adapt)
 	}
 	for _, s := range e.stats {
 		s.each(fill)
