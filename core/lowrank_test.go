@@ -162,11 +162,14 @@ func TestLowRankRefused(t *testing.T) {
 		"alpha":                      func(r *Recipe) { r.LowRank[0].Alpha = math.NaN() },
 		"dropout with a mask":        func(r *Recipe) { r.LowRank[0].Dropout, r.Prune.Target, r.Prune.Pattern = 0.1, 0.5, "element" },
 		"nothing would train":        func(r *Recipe) { r.LowRank[0].After = 4 },
-		"rewind_step":                func(r *Recipe) { r.Prune.Schedule, r.Prune.RewindStep = "iterative", 0 },
-		"not between 1 and 3":        func(r *Recipe) { r.LowRank[0].Rank, r.LowRank[0].Layers = 4, []string{"out"} },
-		`no layer is named "fc9"`:    func(r *Recipe) { r.LowRank[0].Layers = []string{"fc9"} },
-		"train names":                func(r *Recipe) { r.LowRank[0].Train = []string{"head"} },
-		"trains in full":             func(r *Recipe) { r.LowRank[0].Layers, r.LowRank[0].Train = []string{"fc2"}, []string{"fc2"} },
+		"svd after masks": func(r *Recipe) {
+			r.LowRank[0], r.Prune.Target, r.Prune.Pattern = LowRankSpec{Method: "svd", Rank: 2, After: 1}, 0.5, "element"
+		},
+		"rewind_step":             func(r *Recipe) { r.Prune.Schedule, r.Prune.RewindStep = "iterative", 0 },
+		"not between 1 and 3":     func(r *Recipe) { r.LowRank[0].Rank, r.LowRank[0].Layers = 4, []string{"out"} },
+		`no layer is named "fc9"`: func(r *Recipe) { r.LowRank[0].Layers = []string{"fc9"} },
+		"train names":             func(r *Recipe) { r.LowRank[0].Train = []string{"head"} },
+		"trains in full":          func(r *Recipe) { r.LowRank[0].Layers, r.LowRank[0].Train = []string{"fc2"}, []string{"fc2"} },
 	} {
 		r := lowRankRecipes()["lora"]
 		change(r)

@@ -120,7 +120,17 @@ func (r *run) attach(step int64, s LowRankSpec) error {
 			return err
 		}
 	}
-	return r.rewrite(step, append(rs, graph.Freeze{Except: s.Train}))
+	if err := r.rewrite(step, append(rs, graph.Freeze{Except: s.Train})); err != nil {
+		return err
+	}
+	masks := r.r.Prune.Target > 0 && !r.rule().Structured()
+	for _, a := range r.model.Adapters() {
+		masks = masks || a.Masked
+	}
+	if masks {
+		return r.refuse("the adapters of masked layers are inside their weights: they keep the masks and spare optimiser state, but a step needs the weights' gradients as before and takes no less time")
+	}
+	return nil
 }
 
 // mergeAdapters merges what adapters there are and lets everything train again.

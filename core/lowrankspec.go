@@ -84,6 +84,8 @@ func (r *Recipe) checkLowRank() error {
 			return fmt.Errorf("%s: alpha, dropout and train are for adapters, not for svd", at)
 		case s.adapters() && s.Dropout > 0 && p.Target > 0 && p.Pattern != "neuron":
 			return fmt.Errorf("%s: dropout with a mask: the adapter of a masked layer is inside its weight; use dropout = 0", at)
+		case s.Method == "svd" && s.After > 0 && p.Target > 0 && p.Pattern != "neuron":
+			return fmt.Errorf("%s: svd after masks, which two factors cannot keep: use after = 0, before the first of them", at)
 		case s.After < before:
 			return fmt.Errorf("%s: after = %d is before the step above it", at, s.After)
 		case s.After > 0 && s.After >= epochs || s.adapters() && epochs == 0:
