@@ -80,6 +80,9 @@ func (r *run) exit() (int, string) {
 
 // export writes one format, reads it back, compares masks and logits.
 func (r *run) export(format string, want []float32) error {
+	if format == formatPEFT {
+		return r.exportAdapters(want)
+	}
 	name := r.model.Name + map[string]string{"packed": ".packed.safetensors", "safetensors": ".safetensors", "onnx": ".onnx"}[format]
 	var path, sha string
 	var size int64

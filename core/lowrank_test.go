@@ -24,7 +24,9 @@ func lowRankRecipes() map[string]*Recipe {
 	later := LowRankSpec{Method: "rslora", Rank: 2, After: 2, LR: 0.02}
 	svd := LowRankSpec{Method: "svd", Energy: 0.9, Layers: []string{"fc2"}, Measured: true, Ranks: map[string]int{"fc2": 3}}
 	return map[string]*Recipe{
-		"lora":          make(func(r *Recipe) { r.Prune.Target, r.Prune.Schedule = 0, "oneshot" }, lora),
+		"lora": make(func(r *Recipe) {
+			r.Prune.Target, r.Prune.Schedule, r.Deploy.Formats = 0, "oneshot", []string{"packed", "peft"}
+		}, lora),
 		"mask+lora":     make(func(r *Recipe) { r.Prune.Schedule, r.Prune.Pattern = "oneshot", "element" }, lora),
 		"cubic+rslora":  make(func(r *Recipe) { r.Prune.Schedule, r.Prune.Pattern = "cubic", "element" }, later),
 		"cut+lora":      make(func(r *Recipe) { r.Prune.Schedule, r.Prune.Pattern = "oneshot", "neuron" }, lora),
@@ -77,6 +79,14 @@ func TestLowRankStages(t *testing.T) {
 			}
 			if factors && c.Model.Param("fc2.down.weight") < 0 {
 				t.Error("fc2 is whole")
+			}
+			for _, x := range s.Exports {
+				if x.Format == "peft" && (x.Bytes == 0 || !(x.MaxDiff < 1e-4) || x.Samples == 0) {
+					t.Errorf("%+v", x)
+				}
+			}
+			if len(s.Exports) != len(r.Deploy.Formats) {
+				t.Errorf("%d files for %v", len(s.Exports), r.Deploy.Formats)
 			}
 			if r.Prune.Target > 0 && s.Ledger.Now.Zeros < r.Prune.Target-0.02 {
 				t.Errorf("%.3f zeros", s.Ledger.Now.Zeros)
@@ -165,11 +175,13 @@ func TestLowRankRefused(t *testing.T) {
 		"svd after masks": func(r *Recipe) {
 			r.LowRank[0], r.Prune.Target, r.Prune.Pattern = LowRankSpec{Method: "svd", Rank: 2, After: 1}, 0.5, "element"
 		},
-		"rewind_step":             func(r *Recipe) { r.Prune.Schedule, r.Prune.RewindStep = "iterative", 0 },
-		"not between 1 and 3":     func(r *Recipe) { r.LowRank[0].Rank, r.LowRank[0].Layers = 4, []string{"out"} },
-		`no layer is named "fc9"`: func(r *Recipe) { r.LowRank[0].Layers = []string{"fc9"} },
-		"train names":             func(r *Recipe) { r.LowRank[0].Train = []string{"head"} },
-		"trains in full":          func(r *Recipe) { r.LowRank[0].Layers, r.LowRank[0].Train = []string{"fc2"}, []string{"fc2"} },
+		"knows no masks":             func(r *Recipe) { r.Deploy.Formats, r.Prune.Target, r.Prune.Pattern = []string{"peft"}, 0.5, "element" },
+		"does not end with adapters": func(r *Recipe) { r.Deploy.Formats, r.LowRank = []string{"peft"}, nil },
+		"rewind_step":                func(r *Recipe) { r.Prune.Schedule, r.Prune.RewindStep = "iterative", 0 },
+		"not between 1 and 3":        func(r *Recipe) { r.LowRank[0].Rank, r.LowRank[0].Layers = 4, []string{"out"} },
+		`no layer is named "fc9"`:    func(r *Recipe) { r.LowRank[0].Layers = []string{"fc9"} },
+		"train names":                func(r *Recipe) { r.LowRank[0].Train = []string{"head"} },
+		"trains in full":             func(r *Recipe) { r.LowRank[0].Layers, r.LowRank[0].Train = []string{"fc2"}, []string{"fc2"} },
 	} {
 		r := lowRankRecipes()["lora"]
 		change(r)

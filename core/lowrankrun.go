@@ -154,6 +154,9 @@ func (r *run) endAdapters() error {
 	if err := r.fineTuned(); err != nil {
 		return err
 	}
+	if err := r.saveAdapters(); err != nil {
+		return err
+	}
 	return r.mergeAdapters(r.loop.Step)
 }
 

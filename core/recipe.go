@@ -146,7 +146,7 @@ type HWSpec struct {
 
 // DeploySpec lists the export formats.
 type DeploySpec struct {
-	Formats []string `toml:"formats"` // packed | safetensors | onnx
+	Formats []string `toml:"formats"` // packed | safetensors | onnx | peft (adapters by themselves)
 }
 
 // DefaultRecipe is what a newcomer starts from: the demo's model and data.
@@ -239,6 +239,7 @@ func (r *Recipe) Check() error {
 		err,
 		r.Plan.Check(),
 		r.checkLowRank(),
+		r.checkPEFT(),
 		oneOf("prune.score", p.Score, "magnitude", "random"),
 		oneOf("prune.pattern", p.Pattern, names(prune.Patterns())...),
 		oneOf("prune.distribution", p.Distribution, "layer", "global"),
@@ -250,7 +251,7 @@ func (r *Recipe) Check() error {
 		oneOf("hardware.device", r.Hardware.Device, "auto", "cpu", "ref"),
 	}
 	for _, f := range r.Deploy.Formats {
-		checks = append(checks, oneOf("deploy.formats", f, "packed", "safetensors", "onnx"))
+		checks = append(checks, oneOf("deploy.formats", f, "packed", "safetensors", "onnx", formatPEFT))
 	}
 	for _, err := range checks {
 		if err != nil {

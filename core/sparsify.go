@@ -85,6 +85,9 @@ func (r *run) sparsify(ctx context.Context) error {
 		}
 		r.loop.Pass = pass + 1
 		r.loop.Frozen, r.loop.Step = true, r.sched.Steps() // the stage is over: a resume must not train on
+		if err := r.saveAdapters(); err != nil {
+			return err
+		}
 		if err := r.mergeAdapters(r.loop.Step); err != nil {
 			return err
 		}
