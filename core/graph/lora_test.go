@@ -350,3 +350,22 @@ func TestAdaptersRefused(t *testing.T) {
 		t.Error("thawed with an adapter on")
 	}
 }
+
+// TestAdaptersAreTheirOwn: a weight with an adapter inside serves one layer.
+func TestAdaptersAreTheirOwn(t *testing.T) {
+	m := loraNets(t)["mlp"]
+	mask := tensor.NewMask(20 * 17)
+	mask.Drop(1)
+	for _, r := range []graph.Rewrite{graph.SetMask{Param: "mid.weight", Mask: mask}, graph.AttachLoRA{Layer: "mid", Rank: 2, Alpha: 1}} {
+		if _, err := r.Apply(m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a := m.Adapters()[0]
+	if _, err := m.Append("again", "linear", graph.Attrs{}, []int{a.W}, m.Nodes[a.Node].In[0]); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := plan.Build(m, ref.New(), plan.Options{Batch: 1}); err == nil || !strings.Contains(err.Error(), "adapter of mid") {
+		t.Errorf("a shared adapted weight: %v", err)
+	}
+}

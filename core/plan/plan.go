@@ -54,6 +54,9 @@ func Build(m *graph.Model, dev device.Device, o Options) (*device.Plan, error) {
 	}
 	training := o.Mode >= Train
 	b := graph.NewBuilder(m, training, o.InGrad && training)
+	if err := ownAdapters(m); err != nil {
+		return nil, err
+	}
 	seq, err := sequence(m)
 	if err != nil {
 		return nil, err
@@ -176,6 +179,30 @@ func sequence(m *graph.Model) (int, error) {
 	return seq, nil
 }
 
+// ownAdapters refuses weights with an adapter inside that other layers use, too: they
+// are made anew in each run, once.
+func ownAdapters(m *graph.Model) error {
+	inside := map[int]string{}
+	for _, n := range m.Nodes {
+		if n.Op == graph.MaskedLora {
+			for _, p := range n.Params[:3] {
+				if inside[p] != "" {
+					return fmt.Errorf("layer %s: parameter %s is in the adapter of %s, too", n.Name, m.Params[p].Name, inside[p])
+				}
+				inside[p] = n.Name
+			}
+		}
+	}
+	for _, n := range m.Nodes {
+		for _, p := range n.Params {
+			if at := inside[p]; at != "" && at != n.Name {
+				return fmt.Errorf("layer %s: parameter %s is in the adapter of %s, too", n.Name, m.Params[p].Name, at)
+			}
+		}
+	}
+	return nil
+}
+
 // share settles who takes the optimiser's step: a gradient of its own right
 // behind it, where it is in the cache. Several gradients of one weight add up in
 // one region after the other, see regions, and the step comes last.
@@ -230,12 +257,13 @@ func Weights(m *graph.Model, f []Choice) []device.Weight {
 			}
 		}
 	}
-	for i, p := range m.Params {
-		ws[i].Matrix = ws[i].Matrix || p.Role == graph.LoraA || p.Role == graph.LoraB
-	}
 	for _, n := range m.Nodes {
-		if n.Op == graph.MaskedLora {
-			ws[n.Params[0]].Adapted = true
+		switch n.Op {
+		case "linear": // an adapter's, beside its layer
+			r := m.Params[n.Params[0]].Role
+			ws[n.Params[0]].Matrix = ws[n.Params[0]].Matrix || r == graph.LoraA || r == graph.LoraB
+		case graph.MaskedLora:
+			ws[n.Params[0]].Adapted, ws[n.Params[1]].Matrix, ws[n.Params[2]].Matrix = true, true, true
 		}
 	}
 	for _, c := range f {
