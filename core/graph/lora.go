@@ -51,24 +51,44 @@ func (m *Model) Adapters() []Adapter {
 	return l
 }
 
-// adapterBehind finds the nodes that AttachLoRA put behind layer i.
+// adapterBehind finds the nodes that AttachLoRA put right behind layer i.
 func (m *Model) adapterBehind(i int) (Adapter, bool) {
 	n := &m.Nodes[i]
 	if n.Op != "linear" || m.Params[n.Params[0]].Role != Weight {
 		return Adapter{}, false
 	}
-	find := func(part, op string) int {
-		return slices.IndexFunc(m.Nodes, func(x Node) bool { return x.Name == n.Name+".lora_"+part && x.Op == op })
+	x := Adapter{Layer: layerName(m.Params[n.Params[0]].Name), W: n.Params[0], Node: i}
+	at := i + 1
+	next := func(part, op string, params int, in ...int) *Node {
+		if at >= len(m.Nodes) {
+			return nil
+		}
+		q := &m.Nodes[at]
+		if q.Name != n.Name+".lora_"+part || q.Op != op || len(q.Params) != params || !slices.Equal(q.In, in) {
+			return nil
+		}
+		x.parts = append(x.parts, at)
+		at++
+		return q
 	}
-	a, s, b, sum := find("A", "linear"), find("scale", "scale"), find("B", "linear"), find("add", "add")
-	if a < 0 || s < 0 || b < 0 || sum < 0 {
+	from := n.In[0]
+	if d := next("dropout", "dropout", 0, from); d != nil {
+		x.Dropout, from = d.Attrs.P, d.Out
+	}
+	down := next("A", "linear", 1, from)
+	if down == nil {
 		return Adapter{}, false
 	}
-	x := Adapter{Layer: layerName(m.Params[n.Params[0]].Name), W: n.Params[0], A: m.Nodes[a].Params[0], B: m.Nodes[b].Params[0], Node: i, Scale: m.Nodes[s].Attrs.Scale, parts: []int{a, s, b, sum}}
-	if d := find("dropout", "dropout"); d >= 0 {
-		x.Dropout, x.parts = m.Nodes[d].Attrs.P, append([]int{d}, x.parts...)
+	scale := next("scale", "scale", 0, down.Out)
+	if scale == nil {
+		return Adapter{}, false
 	}
-	return x, true
+	up := next("B", "linear", 1, scale.Out)
+	if up == nil || next("add", "add", 0, n.Out, up.Out) == nil {
+		return Adapter{}, false
+	}
+	x.A, x.B, x.Scale = down.Params[0], up.Params[0], scale.Attrs.Scale
+	return x, m.Params[x.A].Role == LoraA && m.Params[x.B].Role == LoraB
 }
 
 // layerName is a weight's name without its ending.
@@ -206,9 +226,9 @@ func (m *Model) foldIntoMask() error {
 		n.Op, n.Attrs.Scale, n.Out = MaskedLora, a.Scale, m.Nodes[a.parts[len(a.parts)-1]].Out
 		n.Params = append([]int{a.W, a.A, a.B}, n.Params[1:]...)
 		m.dropNodes(a.parts)
+		m.compact()
 		return m.foldIntoMask() // the others have other numbers now
 	}
-	m.compact()
 	return nil
 }
 

@@ -136,6 +136,9 @@ func patterns(key string, of map[string]float64) ([]pattern, error) {
 		if len(word) > 512 {
 			return nil, fmt.Errorf("%s has a pattern of %d characters", key, len(word))
 		}
+		if strings.Contains(word, "{") { // a few bytes of counts make megabytes
+			return nil, fmt.Errorf("%s: %.60q: counted repetition is not supported", key, word)
+		}
 		if v-v != 0 || key == "rank_pattern" && v < 1 {
 			return nil, fmt.Errorf("%s gives %.60q the value %g", key, word, v)
 		}

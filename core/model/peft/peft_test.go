@@ -332,17 +332,18 @@ func TestPEFT(t *testing.T) {
 // TestConfigRefused: what would compute something else is refused by name.
 func TestConfigRefused(t *testing.T) {
 	for text, want := range map[string]string{
-		`{"peft_type":"IA3"}`:                              "peft_type",
-		`{"peft_type":"LORA","use_dora":true}`:             "use_dora",
-		`{"peft_type":"LORA","layer_replication":[[0,2]]}`: "layer_replication",
-		`{"peft_type":"LORA","lora_bias":true}`:            "lora_bias",
-		`{"peft_type":"LORA","r":0}`:                       "r = 0",
-		`{"peft_type":"LORA","lora_dropout":1}`:            "lora_dropout",
-		`{"peft_type":"LORA","bias":"some"}`:               "bias",
-		`{"peft_type":"LORA","init_lora_weights":"pissa"}`: "init_lora_weights",
-		`{"peft_type":"LORA","rank_pattern":{"q":0}}`:      "rank_pattern",
-		`{"peft_type":"LORA","alpha_pattern":{"(":1}}`:     "alpha_pattern",
-		`{"peft_type":"LORA","target_parameters":["x"]}`:   "target_parameters",
+		`{"peft_type":"IA3"}`:                                "peft_type",
+		`{"peft_type":"LORA","use_dora":true}`:               "use_dora",
+		`{"peft_type":"LORA","layer_replication":[[0,2]]}`:   "layer_replication",
+		`{"peft_type":"LORA","lora_bias":true}`:              "lora_bias",
+		`{"peft_type":"LORA","r":0}`:                         "r = 0",
+		`{"peft_type":"LORA","lora_dropout":1}`:              "lora_dropout",
+		`{"peft_type":"LORA","bias":"some"}`:                 "bias",
+		`{"peft_type":"LORA","init_lora_weights":"pissa"}`:   "init_lora_weights",
+		`{"peft_type":"LORA","rank_pattern":{"q":0}}`:        "rank_pattern",
+		`{"peft_type":"LORA","alpha_pattern":{"(":1}}`:       "alpha_pattern",
+		`{"peft_type":"LORA","alpha_pattern":{"a{1000}":1}}`: "counted",
+		`{"peft_type":"LORA","target_parameters":["x"]}`:     "target_parameters",
 		`[`: "unexpected",
 		`{"peft_type":"LORA","base_model_name_or_path":"` + strings.Repeat("x", 1<<20) + `"}`: "bytes",
 	} {
@@ -380,6 +381,47 @@ func FuzzParseConfig(f *testing.F) {
 		}
 		if c.Rank < 1 || !(c.Dropout >= 0 && c.Dropout < 1) || c.Alpha-c.Alpha != 0 {
 			t.Fatalf("%+v", c)
+		}
+	})
+}
+
+// FuzzRead: an adapter's files never panic, and what is refused changes nothing.
+func FuzzRead(f *testing.F) {
+	config, err := os.ReadFile("testdata/peft-llama/adapter_config.json")
+	if err != nil {
+		f.Fatal(err)
+	}
+	weights, err := os.ReadFile("testdata/peft-llama/adapter_model.safetensors")
+	if err != nil {
+		f.Fatal(err)
+	}
+	d, err := hf.Open(filepath.Join(bases, "hf-llama"))
+	if err != nil {
+		f.Fatal(err)
+	}
+	base, err := d.Graph(3)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(config, weights)
+	f.Add([]byte(`{"peft_type":"LORA","r":4,"lora_alpha":1,"bias":"all","modules_to_save":["norm"]}`), weights)
+	f.Add([]byte(`{"peft_type":"LORA","r":2}`), weights[:4000])
+	f.Fuzz(func(t *testing.T, config, weights []byte) {
+		dir, m := t.TempDir(), base.Clone()
+		for name, b := range map[string][]byte{peft.ConfigFile: config, peft.WeightsFile: weights} {
+			if err := os.WriteFile(filepath.Join(dir, name), b, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		hash := m.StructHash()
+		if _, _, err := peft.Read(dir, m); err != nil {
+			if m.StructHash() != hash {
+				t.Fatalf("refused, and another model: %v", err)
+			}
+			return
+		}
+		if len(m.Adapters()) == 0 || m.Verify() != nil {
+			t.Fatal("read, and no adapter")
 		}
 	})
 }
