@@ -2,7 +2,6 @@ package core
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -81,6 +80,9 @@ func (r *run) exit() (int, string) {
 
 // export writes one format, reads it back, compares masks and logits.
 func (r *run) export(format string, want []float32) error {
+	if format == formatPEFT {
+		return r.exportAdapters(want)
+	}
 	name := r.model.Name + map[string]string{"packed": ".packed.safetensors", "safetensors": ".safetensors", "onnx": ".onnx"}[format]
 	var path, sha string
 	var size int64
@@ -184,15 +186,24 @@ func (r *run) layerVerdicts() error {
 		addTo(n, y, alternations)
 	}
 	e := &event.LayerVerdicts{}
-	dl := dense.Model.Layers()
-	for i, l := range now.Model.Layers() {
-		if i >= len(dl) {
-			return errors.New("the pared model has more layers than the dense one")
+	for _, pair := range counterparts(dense.Model, now.Model) {
+		q := dense.Model.Params[pair.dense.Param]
+		v, kept, why := event.LayerVerdict{Name: pair.dense.Name, Shape: q.Shape, DenseMS: d[pair.dense.Node] / 1e6}, 0, ""
+		for _, i := range pair.now {
+			l := now.Model.Layers()[i]
+			p := now.Model.Params[l.Param]
+			v.Shape, v.RunsAs, why = p.Shape, now.Choices[i].Format.String(), now.Choices[i].Why
+			v.NowMS += n[l.Node] / 1e6
+			kept += p.Shape.Len() - p.Mask.Zeros()
 		}
-		p, q := now.Model.Params[l.Param], dense.Model.Params[dl[i].Param]
-		v := event.LayerVerdict{Name: l.Name, Shape: p.Shape, RunsAs: now.Choices[i].Format.String(), DenseMS: d[dl[i].Node] / 1e6, NowMS: n[l.Node] / 1e6}
-		v.Zeros = 1 - float64(p.Shape.Len()-p.Mask.Zeros())/float64(q.Shape.Len())
-		v.Text = gain(v, now.Choices[i].Why, !p.Shape.Equal(q.Shape))
+		if len(pair.now) > 1 {
+			v.Shape = q.Shape
+		}
+		v.Zeros = 1 - float64(kept)/float64(q.Shape.Len())
+		v.Text = gain(v, why, len(pair.now) > 1 || !q.Shape.Equal(v.Shape))
+		if len(pair.now) > 1 {
+			v.Text = "two factors: " + v.Text
+		}
 		e.Layers = append(e.Layers, v)
 	}
 	return r.emit(e)

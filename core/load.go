@@ -160,7 +160,7 @@ func openModel(r *Recipe, set *data.Data) (*graph.Model, zoo.Preset, []event.War
 			return nil, pre, nil, err
 		}
 	}
-	return m, pre, warn, nil
+	return m, pre, warn, r.checkLowRankOf(m)
 }
 
 // labelsOf says what has a label: each token, or the sample as a whole.

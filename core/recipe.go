@@ -29,16 +29,17 @@ type Recipe struct {
 	// Auto goes through all stages without waiting for a person.
 	Auto bool `toml:"auto"`
 
-	Model    ModelSpec   `toml:"model"`
-	Data     DataSpec    `toml:"data"`
-	Train    TrainSpec   `toml:"train"`
-	Prune    PruneSpec   `toml:"prune"`
-	Floor    FloorSpec   `toml:"floor"`
-	Budget   BudgetSpec  `toml:"budget"`
-	Grid     energy.Grid `toml:"grid,omitempty"` // where the electricity comes from
-	Energy   EnergySpec  `toml:"energy,omitempty"`
-	Hardware HWSpec      `toml:"hardware"`
-	Deploy   DeploySpec  `toml:"deploy"`
+	Model    ModelSpec     `toml:"model"`
+	Data     DataSpec      `toml:"data"`
+	Train    TrainSpec     `toml:"train"`
+	Prune    PruneSpec     `toml:"prune"`
+	LowRank  []LowRankSpec `toml:"lowrank,omitempty"`
+	Floor    FloorSpec     `toml:"floor"`
+	Budget   BudgetSpec    `toml:"budget"`
+	Grid     energy.Grid   `toml:"grid,omitempty"` // where the electricity comes from
+	Energy   EnergySpec    `toml:"energy,omitempty"`
+	Hardware HWSpec        `toml:"hardware"`
+	Deploy   DeploySpec    `toml:"deploy"`
 	// Plan is what the formats of weights cost, see Prices; filled in when the run
 	// starts, before any choice is made, so that it resumes and a saved recipe runs
 	// on the same kernels.
@@ -150,7 +151,7 @@ type HWSpec struct {
 
 // DeploySpec lists the export formats.
 type DeploySpec struct {
-	Formats []string `toml:"formats"` // packed | safetensors | onnx
+	Formats []string `toml:"formats"` // packed | safetensors | onnx | peft (adapters by themselves)
 }
 
 // DefaultRecipe is what a newcomer starts from: the demo's model and data.
@@ -242,6 +243,8 @@ func (r *Recipe) Check() error {
 	checks := []error{
 		err,
 		r.Plan.Check(),
+		r.checkLowRank(),
+		r.checkPEFT(),
 		oneOf("prune.score", p.Score, names(prune.Scores())...),
 		oneOf("prune.pattern", p.Pattern, names(prune.Patterns())...),
 		oneOf("prune.distribution", p.Distribution, names(prune.Distributions())...),
@@ -253,7 +256,7 @@ func (r *Recipe) Check() error {
 		oneOf("hardware.device", r.Hardware.Device, "auto", "cpu", "ref"),
 	}
 	for _, f := range r.Deploy.Formats {
-		checks = append(checks, oneOf("deploy.formats", f, "packed", "safetensors", "onnx"))
+		checks = append(checks, oneOf("deploy.formats", f, "packed", "safetensors", "onnx", formatPEFT))
 	}
 	for _, err := range checks {
 		if err != nil {

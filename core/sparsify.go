@@ -48,19 +48,23 @@ func (r *run) sparsify(ctx context.Context) error {
 		steps: func() int64 { return r.sched.Steps() },
 		rate: func(step int64) float64 {
 			// Iterative pruning trains every level with the whole schedule.
+			rate.Base = r.rateBase(step, lr)
 			if rate.Steps = r.sched.Steps(); p.Schedule == "iterative" {
 				rate.Steps = r.perEpoch() * int64(p.Epochs)
 				step %= rate.Steps
 			}
 			return rate.At(step)
 		},
-		before: r.takeAway,
+		before: r.prepare,
 		after:  r.holdFloor,
 	})
 	if err != nil {
 		return err
 	}
-	if err := r.takeAway(r.loop.Step); err != nil { // one shot without training after it
+	if err := r.lastPrepare(); err != nil {
+		return err
+	}
+	if err := r.endAdapters(); err != nil {
 		return err
 	}
 	if r.loop.Step == 0 {
@@ -82,6 +86,12 @@ func (r *run) sparsify(ctx context.Context) error {
 		}
 		r.loop.Pass = pass + 1
 		r.loop.Frozen, r.loop.Step = true, r.sched.Steps() // the stage is over: a resume must not train on
+		if err := r.saveAdapters(); err != nil {
+			return err
+		}
+		if err := r.mergeAdapters(r.loop.Step); err != nil {
+			return err
+		}
 		if s, err = r.t.Eval(r.set.Val, nil); err != nil {
 			return err
 		}

@@ -67,6 +67,8 @@ const (
 	// Rope turns pairs of channels (i, i + Dim/2) of each head by the angle
 	// S[0]·t·Freq[i]; S[0] is 1, or −1 for the gradient. In x, Out y, Attn.
 	Rope
+	// Scale: y = S[0]·x. In x, Out y.
+	Scale
 )
 
 // Kernels of scope Tile, backward. Names as in the forward kernels.
@@ -140,6 +142,13 @@ const (
 	// PartD: the gradient of a vector from the parts of all tiles. In part, W w;
 	// S[0] is where the vector begins in a part.
 	PartD
+	// Adapt makes an adapted weight from its base: w = w₀ + S[0]·M⊙(b·a), M its mask.
+	// W w [N, K], a [R, K], b [N, R]. It runs before all that reads w.
+	Adapt
+	// AdaptA: da = S[0]·bᵀ·dw, from the gradient that LinearDW left. W a, w, b.
+	AdaptA
+	// AdaptB: db = S[0]·dw·aᵀ. W b, w, a.
+	AdaptB
 )
 
 var kernelNames = map[Kernel]string{
@@ -152,6 +161,7 @@ var kernelNames = map[Kernel]string{
 	Update: "update", LossMerge: "loss.merge", Mul: "mul", LayerNorm: "layernorm", RMSNorm: "rmsnorm", Embed: "embed",
 	Positions: "positions", Rope: "rope", LayerNormDX: "layernorm.dx", RMSNormDX: "rmsnorm.dx",
 	Attention: "attention", AttentionDX: "attention.dx", EmbedD: "embed.d", PositionsD: "positions.d", PartD: "part.d",
+	Scale: "scale", Adapt: "adapt", AdaptA: "adapt.a", AdaptB: "adapt.b",
 }
 
 // String is the short name used in traces and on the screen.
@@ -175,7 +185,7 @@ const (
 // Scope returns the scope of k.
 func (k Kernel) Scope() Scope {
 	switch k {
-	case LinearDW, ConvDW, BiasD, Update, Attention, AttentionDX, EmbedD, PositionsD, PartD:
+	case LinearDW, ConvDW, BiasD, Update, Attention, AttentionDX, EmbedD, PositionsD, PartD, Adapt, AdaptA, AdaptB:
 		return Task
 	case NormMerge, NormDMerge, LossMerge:
 		return Serial

@@ -75,6 +75,8 @@ type State struct {
 
 	Predicted     *Ledger
 	Ledger        *Ledger
+	Factors       *Factors
+	FineTune      *FineTune
 	Attribution   *Attribution
 	Verdict       *Verdict
 	LayerVerdicts *LayerVerdicts
@@ -182,6 +184,10 @@ func (s *State) Apply(e Event) {
 		}
 	case *Attribution:
 		s.Attribution = b
+	case *Factors:
+		s.Factors = b
+	case *FineTune:
+		s.FineTune = b
 	case *Verdict:
 		s.Verdict, s.Looks = b, b.Looks
 	case *LayerVerdicts:
@@ -276,6 +282,9 @@ func (s *State) resumed(b *Resumed) {
 	s.Done, s.LayerVerdicts, s.Exports = nil, nil, nil
 	if b.Stage < Deploy { // a run that went back will validate again
 		s.Verdict, s.Ledger, s.Attribution = nil, nil, nil
+	}
+	if b.Stage <= Sparsify {
+		s.FineTune = nil
 	}
 	s.setStatus(StatusRunning, "")
 }

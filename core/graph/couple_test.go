@@ -217,7 +217,7 @@ func TestOpsHaveRows(t *testing.T) {
 			t.Errorf("op %s has no gradient", o.Name)
 		}
 	}
-	if len(ops) != 23 {
+	if len(ops) != 25 {
 		t.Errorf("%d ops: add the new one's coupling to these tests", len(ops))
 	}
 }

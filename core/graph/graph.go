@@ -63,6 +63,8 @@ const (
 	Shift   Role = "shift"   // batch norm beta
 	Running Role = "running" // batch norm statistics
 	Table   Role = "table"   // embedding, one row for each token or position; may be shared
+	LoraA   Role = "lora_a"  // adapter, [rank, in]
+	LoraB   Role = "lora_b"  // adapter, [out, rank]
 )
 
 // Param is one tensor of the model. Two nodes naming the same index share it.
@@ -90,6 +92,7 @@ type Attrs struct {
 	KVHeads  int            `json:"kv_heads,omitempty"` // of keys and values
 	Causal   bool           `json:"causal,omitempty"`
 	Base     float64        `json:"base,omitempty"` // of rotary positions
+	Scale    float32        `json:"scale,omitempty"`
 }
 
 // Node is one op applied to values. Plain data.
@@ -249,7 +252,7 @@ func (m *Model) Verify() error {
 		}
 		switch p.Role {
 		case Bias, Scale, Shift, Running:
-		case Weight, Table: // all that looks at layers relies on a matrix or filters
+		case Weight, Table, LoraA, LoraB: // all that looks at layers relies on a matrix or filters
 			if len(p.Shape) < 2 {
 				return fmt.Errorf("parameter %s: a weight of shape %v needs at least two axes", p.Name, p.Shape)
 			}

@@ -146,7 +146,12 @@ func (s SetMask) Apply(m *Model) (Remap, error) {
 	if s.Mask != nil && s.Mask.N != p.Shape.Len() {
 		return nil, fmt.Errorf("mask over %d elements for %s of shape %v", s.Mask.N, s.Param, p.Shape)
 	}
+	before := p.Mask
 	p.Mask = s.Mask.Clone()
+	if err := m.foldIntoMask(); err != nil {
+		p.Mask = before
+		return nil, fmt.Errorf("mask on %s: %w", s.Param, err)
+	}
 	p.Mask.Apply(p.Data)
 	return nil, nil
 }

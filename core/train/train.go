@@ -43,8 +43,8 @@ type Trainer struct {
 	bank  device.Bank
 	step  device.Exec
 	eval  device.Exec
-	infer device.Exec  // batch 1, one thread
-	cost  *device.Cost // of a training step, for one sample; nil: not counted yet
+	infer device.Exec     // batch 1, one thread
+	cost  *[2]device.Cost // of a training step, for none and for one sample; nil: not counted yet
 }
 
 // EvalBatch is the batch of evaluations, evalTokens that of sequences. They do not
@@ -105,7 +105,7 @@ func (t *Trainer) build(state [][][]float32) error {
 			return err
 		}
 		for s := 0; s < slots && state != nil; s++ {
-			if s < len(state) && state[s][i] != nil {
+			if s < len(state) && state[s][i] != nil && t.Weights[i].Train {
 				if err := t.bank.SetState(i, s, state[s][i]); err != nil {
 					return err
 				}
@@ -148,14 +148,17 @@ func (t *Trainer) Step(set *data.Set, rows []int32, lr float64, index int64) (de
 
 // StepCost is the arithmetic of a training step on n samples by the plan in force:
 // multiply-adds, and of these the skipped ones (plan.Costs). It counts once after each
-// change of the masks; multiply-adds grow with the samples. Bytes do not, and are not
-// in it.
+// change of the masks; multiply-adds grow with the samples, but for those of an
+// adapter with its weight. Bytes do not, and are not in it.
 func (t *Trainer) StepCost(n int) device.Cost {
 	if t.cost == nil {
-		c := plan.Total(plan.Costs(t.Plan, t.Weights, 1))
-		t.cost = &c
+		t.cost = &[2]device.Cost{}
+		one, two := plan.Total(plan.Costs(t.Plan, t.Weights, 1)), plan.Total(plan.Costs(t.Plan, t.Weights, 2))
+		t.cost[1] = device.Cost{MACs: two.MACs - one.MACs, Skipped: two.Skipped - one.Skipped}
+		t.cost[0] = device.Cost{MACs: one.MACs - t.cost[1].MACs, Skipped: one.Skipped - t.cost[1].Skipped}
 	}
-	return device.Cost{MACs: t.cost.MACs * int64(n), Skipped: t.cost.Skipped * int64(n)}
+	a, b := t.cost[0], t.cost[1]
+	return device.Cost{MACs: a.MACs + b.MACs*int64(n), Skipped: a.Skipped + b.Skipped*int64(n)}
 }
 
 // Eval runs the model over a whole split. If pred is not nil it receives the
@@ -293,9 +296,16 @@ func (t *Trainer) Rewrite(rs []graph.Rewrite, fresh bool) error {
 			return err
 		}
 		for s := range state {
-			for i := range state[s] {
-				if state[s][i] != nil {
-					state[s][i] = remap.Tensor(i, before[i].Shape, state[s][i])
+			byName := map[string][]float32{} // a rewrite may add parameters and take some off
+			for i, x := range state[s] {
+				if x != nil {
+					byName[before[i].Name] = remap.Tensor(i, before[i].Shape, x)
+				}
+			}
+			state[s] = make([][]float32, len(t.Model.Params))
+			for i, p := range t.Model.Params {
+				if x := byName[p.Name]; len(x) == p.Shape.Len() {
+					state[s][i] = x
 				}
 			}
 		}

@@ -57,6 +57,19 @@ var recipeKeys = map[string]struct{ text, sample string }{
 	"prune.lr_schedule":  {"constant, cosine or step", ""},
 	"prune.skip":         {"layers left dense", `["out"]`},
 
+	"lowrank":          {"low rank in stage 3; several tables are several steps, in order", ""},
+	"lowrank.method":   {"lora or rslora (the rest is frozen, merged at the end), or svd (two factors where they are measured to be faster)", `"lora"`},
+	"lowrank.layers":   {"names, or what stands behind their last dots; all linear layers by default", `["q_proj", "v_proj"]`},
+	"lowrank.rank":     {"of the adapters or factors", "8"},
+	"lowrank.energy":   {"svd, instead of rank: share of the squared singular values that is kept", "0.9"},
+	"lowrank.alpha":    {"adapters count alpha/rank, with rslora alpha/√rank; the rank by default", "16.0"},
+	"lowrank.dropout":  {"of the adapters' inputs; not with masks", "0.05"},
+	"lowrank.train":    {"layers and norms that train in full beside the adapters", `["out"]`},
+	"lowrank.lr":       {"learning rate from here on; the stage's by default", "0.001"},
+	"lowrank.after":    {"epochs of stage 3 before this step", "0"},
+	"lowrank.measured": {"svd: written by pare once it has timed the layers: ranks holds the outcome", "true"},
+	"lowrank.ranks":    {"svd: the layers that become two factors, and their ranks", "{fc1 = 40}"},
+
 	"floor.points":   {"accepted loss of accuracy in percentage points under the baseline", ""},
 	"floor.accuracy": {"lowest accuracy accepted, 0.88 = 88 %, instead of points", "0.88"},
 
@@ -121,6 +134,16 @@ func exampleKeys(s *strings.Builder, section string, v reflect.Value) error {
 	for _, i := range parts {
 		f := v.Type().Field(i)
 		tag, _, _ := strings.Cut(f.Tag.Get("toml"), ",")
+		if doc, ok := recipeKeys[tag]; ok && tag == "lowrank" { // as many as wanted, none by default
+			fmt.Fprintf(s, "\n# [[%s]] # %s\n", tag, doc.text)
+			for k := range f.Type.Elem().NumField() {
+				key, _, _ := strings.Cut(f.Type.Elem().Field(k).Tag.Get("toml"), ",")
+				if d, ok := recipeKeys[tag+"."+key]; ok {
+					fmt.Fprintf(s, "%-30s # %s\n", "#   "+key+" = "+d.sample, d.text)
+				}
+			}
+			continue
+		}
 		if doc, ok := recipeKeys[tag]; ok { // written by pare, not by hand
 			fmt.Fprintf(s, "\n# [%s] %s\n", tag, doc.text)
 			continue

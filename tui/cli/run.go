@@ -51,7 +51,7 @@ func (f *recipeFlags) add(c *cobra.Command) {
 	s.StringVar(&f.onBudget, "on-budget", "", "when it is spent: stop, warn, or target (take the zeros reached and validate)")
 	s.StringVar(&f.grid, "grid", "", "`place` the electricity comes from: FRA, gcp/europe-west9 (pare energy carbon lists them), or g of CO2e per kWh: 56")
 	s.StringVar(&f.wall, "wall", "", "CSV `FILE` that a wall meter writes: the run's joules are those of the wall (PARE_WALL otherwise)")
-	s.StringSliceVar(&f.formats, "formats", nil, "packed, safetensors, onnx")
+	s.StringSliceVar(&f.formats, "formats", nil, "packed, safetensors, onnx, peft (adapters by themselves)")
 }
 
 // apply writes the flags that were given over the recipe.

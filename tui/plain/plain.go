@@ -68,6 +68,14 @@ func Line(e event.Event, st *event.State) string {
 			return ""
 		}
 		return "  " + b.Text
+	case *event.Factors:
+		var lines []string
+		for _, l := range b.Layers {
+			lines = append(lines, "  "+l.Text)
+		}
+		return strings.Join(lines, "\n")
+	case *event.FineTune:
+		return "  " + b.Text
 	case *event.Attribution:
 		return attribution(b)
 	case *event.Verdict:

@@ -47,6 +47,9 @@ func roundTrip(t interface {
 
 func TestZooRoundTrip(t *testing.T) {
 	for _, i := range zoo.List() {
+		if i.Input.Tokens > 0 {
+			continue // TestSequencesAreRefused
+		}
 		t.Run(i.Name, func(t *testing.T) {
 			m, _, err := zoo.New(i.Name, 1, i.Input, i.Classes)
 			if err != nil {

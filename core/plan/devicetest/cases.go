@@ -41,6 +41,7 @@ func models() []model {
 	l = append(l, poolModels()...)
 	l = append(l, rowModels()...)
 	l = append(l, tokenModels()...)
+	l = append(l, adapterModels()...)
 	return append(l, joinModels()...)
 }
 

@@ -7,7 +7,7 @@ import (
 	"pare/core/model/onnx"
 )
 
-// Losses over classes in axis 1, and the optimisers of the training domain.
+// Losses over classes in axis 1.
 func init() {
 	one("NegativeLogLikelihoodLoss", 12, func(c *call) *Tensor { return c.nll(c.x(0)) })
 	op("SoftmaxCrossEntropyLoss", 12, func(c *call) []*Tensor {
@@ -21,63 +21,6 @@ func init() {
 			}
 		})
 		return []*Tensor{c.nll(p), p}
-	})
-	// Inputs R, T, then all X, all G, and the state, in the order of the tensors.
-	training := func(name string, states int, step func(c *call, r, t float64, x, g float64, s []float64) float64) {
-		op(name, 1, func(c *call) []*Tensor {
-			n := (len(c.in) - 2) / (2 + states)
-			if n < 1 || len(c.in) != 2+n*(2+states) {
-				fail("%d inputs", len(c.in))
-			}
-			r, t := c.x(0).at(0), c.x(1).at(0)
-			out := make([]*Tensor, n*(1+states))
-			for i := range n {
-				x, g := c.x(2+i), c.x(2+n+i)
-				for k := range 1 + states {
-					out[k*n+i] = c.heap.make(x.Type, x.Shape...)
-				}
-				s := make([]float64, states)
-				for e := range x.Len() {
-					for k := range s {
-						s[k] = c.x(2 + (2+k)*n + i).at(e)
-					}
-					out[i].put(e, step(c, r, t, x.at(e), g.at(e), s))
-					for k := range s {
-						out[(1+k)*n+i].put(e, s[k])
-					}
-				}
-			}
-			return out
-		})
-		table[name].training = true
-	}
-	training("Momentum", 1, func(c *call, r, t, x, g float64, s []float64) float64 {
-		alpha, beta := c.float("alpha", 0), c.float("beta", 0)
-		if t == 0 {
-			beta = 1
-		}
-		g += c.float("norm_coefficient", 0) * x
-		s[0] = alpha*s[0] + beta*g
-		if c.text("mode", "standard") == "nesterov" {
-			return x - r*(g+alpha*s[0])
-		}
-		return x - r*s[0]
-	})
-	training("Adagrad", 1, func(c *call, r, t, x, g float64, s []float64) float64 {
-		r /= 1 + t*c.float("decay_factor", 0)
-		g += c.float("norm_coefficient", 0) * x
-		s[0] += g * g
-		return x - r*g/(math.Sqrt(s[0])+c.float("epsilon", 1e-6))
-	})
-	training("Adam", 2, func(c *call, r, t, x, g float64, s []float64) float64 {
-		a, b := c.float("alpha", 0.9), c.float("beta", 0.999)
-		g += c.float("norm_coefficient", 0) * x
-		s[0] = a*s[0] + (1-a)*g
-		s[1] = b*s[1] + (1-b)*g*g
-		if t > 0 {
-			r *= math.Sqrt(1-math.Pow(b, t)) / (1 - math.Pow(a, t))
-		}
-		return (1 - c.float("norm_coefficient_post", 0)) * (x - r*s[0]/(math.Sqrt(s[1])+c.float("epsilon", 1e-6)))
 	})
 }
 

@@ -10,15 +10,12 @@ import (
 // row is one operator.
 type row struct {
 	name string
-	from int64 // the operator set that has it first
-	// ml: of the domain ai.onnx.preview.training, too.
-	training bool
-	run      func(c *call) []*Tensor
+	from int64 // the operator set from which on it is meant as here
+	run  func(c *call) []*Tensor
 }
 
-func (r *row) domain(d string) bool {
-	return d == "" || d == "ai.onnx" || r.training && d == "ai.onnx.preview.training"
-}
+// domain reports whether a node's domain is that of the table's operators.
+func domain(d string) bool { return d == "" || d == "ai.onnx" }
 
 var table = map[string]*row{}
 

@@ -78,9 +78,9 @@ func (p *Program) check(g *onnx.Graph, outer map[string]bool) {
 	}
 	for i := range g.Nodes {
 		n := &g.Nodes[i]
-		if row := table[n.Op]; row == nil || !row.domain(n.Domain) {
+		if row := table[n.Op]; row == nil || !domain(n.Domain) {
 			check(Unknown{Node: nodeName(n, i), Op: n.Op, Domain: n.Domain})
-		} else if p.opset < row.from && !row.training {
+		} else if p.opset < row.from {
 			check(Unknown{Node: nodeName(n, i), Op: n.Op, Opset: p.opset})
 		}
 		for _, x := range n.Inputs {
@@ -264,7 +264,7 @@ func (s *scope) inside(g *onnx.Graph, in []*Tensor) []*Tensor {
 func Eval(n *onnx.Node, opset int64, in []*Tensor) (out []*Tensor, err error) {
 	defer catch(&err)
 	row := table[n.Op]
-	if row == nil || !row.domain(n.Domain) {
+	if row == nil || !domain(n.Domain) {
 		return nil, Unknown{Node: n.Name, Op: n.Op, Domain: n.Domain}
 	}
 	c := &call{n: n, in: in, heap: &heap{1 << 24}, opset: opset}
