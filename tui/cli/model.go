@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"path/filepath"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -125,7 +127,11 @@ Inputs go into the model as they are, nothing is normalised here: give them as t
 model saw them in training, (x × scale − mean) / std, with scale, mean and std from
 [data] of the run's recipe (pare sessions show SESSION --recipe). Outputs are
 logits, one a class in the order of the labels (pare data show NAME); the largest
-is the model's answer, softmax makes shares of them. Model files hold no class names.`,
+is the model's answer, softmax makes shares of them. Model files hold no class names.
+
+An .onnx file that the engine cannot hold (several inputs, an operator that has no
+gradient here) is run node by node; JSON then names all its inputs, and one line says
+why it cannot be trained.`,
 		RunE: func(_ *cobra.Command, args []string) error {
 			if input == "" {
 				return usagef("predict needs --input FILE (.safetensors, .npy or .json)")
@@ -134,6 +140,18 @@ is the model's answer, softmax makes shares of them. Model files hold no class n
 				return fmt.Errorf("input: %w", err)
 			}
 			m, err := e.openModel(args[0])
+			if err != nil && strings.EqualFold(filepath.Ext(args[0]), ".onnx") {
+				r, err := core.OpenRunOnly(args[0], err)
+				if err != nil {
+					return err
+				}
+				fmt.Fprintf(e.err, "it runs, node by node, but cannot be trained or pared: %v\n", r.Why)
+				out, err := r.Predict(input)
+				if err != nil {
+					return err
+				}
+				return json.NewEncoder(e.out).Encode(out)
+			}
 			if err != nil {
 				return err
 			}

@@ -27,8 +27,8 @@ func init() {
 		n := len(carried)
 		var rows [][]*Tensor
 		for i := int64(0); i < most && going != 0; i++ {
-			if i > 1<<22 {
-				fail("goes round more than %d times", 1<<22)
+			if i > int64(c.s.rounds) {
+				fail("goes round more than %d times", c.s.rounds)
 			}
 			out := c.s.inside(g, append([]*Tensor{{Type: onnx.Int64, Shape: []int{}, I: []int64{i}}, {Type: onnx.Bool, Shape: []int{}, I: []int64{going}}}, carried...))
 			if len(out) < 1+n {

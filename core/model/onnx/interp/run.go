@@ -16,6 +16,8 @@ type Program struct {
 	consts map[string]*Tensor
 	inputs []onnx.ValueInfo
 	lax    bool // shapes of inputs may differ from what the file says
+	limit  int  // of elements of a run
+	rounds int  // of a loop
 }
 
 // Unknown is the error for operators that are not in the table, or not as the file's
@@ -41,7 +43,7 @@ func (u Unknown) Error() string {
 // read. Errors name the node.
 func Compile(m *onnx.Model) (p *Program, err error) {
 	defer catch(&err)
-	p = &Program{g: m.Graph, consts: map[string]*Tensor{}}
+	p = &Program{g: m.Graph, consts: map[string]*Tensor{}, limit: Limit, rounds: 1 << 22}
 	for _, o := range m.Opsets {
 		if o.Domain == "" || o.Domain == "ai.onnx" {
 			p.opset = max(p.opset, o.Version)
@@ -126,7 +128,7 @@ func (p *Program) Outputs() []string {
 // Run computes the outputs, by name. Inputs stay as they are.
 func (p *Program) Run(inputs map[string]*Tensor) (out map[string]*Tensor, err error) {
 	defer catch(&err)
-	s := &scope{vals: map[string]*Tensor{}, heap: &heap{Limit}, opset: p.opset, depth: 1}
+	s := &scope{vals: map[string]*Tensor{}, heap: &heap{p.limit}, opset: p.opset, depth: 1, rounds: p.rounds}
 	maps.Copy(s.vals, p.consts)
 	for _, v := range p.inputs {
 		x := inputs[v.Name]
@@ -189,6 +191,8 @@ type scope struct {
 	heap  *heap
 	opset int64
 	depth int
+	// rounds is how often loops may go round.
+	rounds int
 }
 
 func (s *scope) get(name string) *Tensor {
@@ -240,7 +244,7 @@ func (s *scope) inside(g *onnx.Graph, in []*Tensor) []*Tensor {
 	if s.depth > 16 {
 		fail("graphs are nested more than 16 deep")
 	}
-	t := &scope{vals: map[string]*Tensor{}, outer: s, heap: s.heap, opset: s.opset, depth: s.depth + 1}
+	t := &scope{vals: map[string]*Tensor{}, outer: s, heap: s.heap, opset: s.opset, depth: s.depth + 1, rounds: s.rounds}
 	for i := range g.Initializers {
 		x, err := FromProto(&g.Initializers[i])
 		check(err)
@@ -268,7 +272,7 @@ func Eval(n *onnx.Node, opset int64, in []*Tensor) (out []*Tensor, err error) {
 		return nil, Unknown{Node: n.Name, Op: n.Op, Domain: n.Domain}
 	}
 	c := &call{n: n, in: in, heap: &heap{1 << 24}, opset: opset}
-	c.s = &scope{vals: map[string]*Tensor{}, heap: c.heap, opset: opset, depth: 1}
+	c.s = &scope{vals: map[string]*Tensor{}, heap: c.heap, opset: opset, depth: 1, rounds: 1 << 10}
 	out = row.run(c)
 	for _, x := range out {
 		if x != nil {

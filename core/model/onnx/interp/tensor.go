@@ -18,6 +18,8 @@ type Tensor struct {
 	D     []float64 // Double
 	I     []int64   // integers and Bool (0, 1); of Uint64 the bits
 	S     []string
+	// Seq makes the value a list of tensors, inside a graph.
+	Seq []*Tensor
 }
 
 // failure is an error on its way out of an operator.
