@@ -34,10 +34,18 @@ func (r *run) deploy(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	written := 0
 	for _, f := range r.r.Deploy.Formats {
+		if why := r.cannotWrite(f); why != nil { // the others are written all the same
+			if err := r.refuse("%s is not written: %v", f, why); err != nil {
+				return err
+			}
+			continue
+		}
 		if err := r.export(f, want); err != nil {
 			return err
 		}
+		written++
 	}
 	if err := r.layerVerdicts(); err != nil {
 		return err
@@ -48,7 +56,7 @@ func (r *run) deploy(ctx context.Context) error {
 	if err := r.budgetDone(); err != nil {
 		return err
 	}
-	if err := r.stage(event.Deploy, "done", fmt.Sprintf("%d files written, read again and compared", len(r.r.Deploy.Formats))); err != nil {
+	if err := r.stage(event.Deploy, "done", fmt.Sprintf("%d files written, read again and compared", written)); err != nil {
 		return err
 	}
 	if err := r.checkpoint("final", -1); err != nil {
@@ -76,6 +84,15 @@ func (r *run) exit() (int, string) {
 		return ExitOK, "verdict PASS"
 	}
 	return ExitVerdict, "verdict " + v
+}
+
+// cannotWrite says why the model cannot be expressed in a format, by writing it to
+// nowhere; nil where it can.
+func (r *run) cannotWrite(format string) error {
+	if format == formatPEFT {
+		return nil
+	}
+	return deploy.Write(io.Discard, r.model, format)
 }
 
 // export writes one format, reads it back, compares masks and logits.
