@@ -67,8 +67,10 @@ const (
 	// Rope turns pairs of channels (i, i + Dim/2) of each head by the angle
 	// S[0]·t·Freq[i]; S[0] is 1, or −1 for the gradient. In x, Out y, Attn.
 	Rope
-	// Scale: y = x·s, one factor for each channel of a sample. In x, s [C], Out y.
+	// Scale: y = S[0]·x. In x, Out y.
 	Scale
+	// Gate: y = x·s, one factor for each channel of a sample. In x, s [C], Out y.
+	Gate
 	// Concat puts the channels of its inputs side by side. In x1, x2, …, Out y.
 	Concat
 	// Slice takes the channels of y from channel S[0] of x on. In x, Out y.
@@ -106,8 +108,8 @@ const (
 	LayerNormDX
 	// RMSNormDX is LayerNormDX of RMSNorm; part [C].
 	RMSNormDX
-	// ScaleD: ds[c] = Σ dy·x over the pixels of channel c. In dy, x, Out ds.
-	ScaleD
+	// GateD: ds[c] = Σ dy·x over the pixels of channel c. In dy, x, Out ds.
+	GateD
 	// SliceDX is dy at the channels from S[0] on and zero elsewhere. In dy, Out dx.
 	SliceDX
 )
@@ -150,6 +152,13 @@ const (
 	// PartD: the gradient of a vector from the parts of all tiles. In part, W w;
 	// S[0] is where the vector begins in a part.
 	PartD
+	// Adapt makes an adapted weight from its base: w = w₀ + S[0]·M⊙(b·a), M its mask.
+	// W w [N, K], a [R, K], b [N, R]. It runs before all that reads w.
+	Adapt
+	// AdaptA: da = S[0]·bᵀ·dw, from the gradient that LinearDW left. W a, w, b.
+	AdaptA
+	// AdaptB: db = S[0]·dw·aᵀ. W b, w, a.
+	AdaptB
 )
 
 var kernelNames = map[Kernel]string{
@@ -161,8 +170,9 @@ var kernelNames = map[Kernel]string{
 	LinearDW: "linear.dw", ConvDW: "conv.dw", BiasD: "bias.d", NormMerge: "norm.merge", NormDMerge: "norm.dmerge",
 	Update: "update", LossMerge: "loss.merge", Mul: "mul", LayerNorm: "layernorm", RMSNorm: "rmsnorm", Embed: "embed",
 	Positions: "positions", Rope: "rope", LayerNormDX: "layernorm.dx", RMSNormDX: "rmsnorm.dx",
-	Scale: "scale", Concat: "concat", Slice: "slice", ScaleD: "scale.d", SliceDX: "slice.dx",
+	Gate: "gate", Concat: "concat", Slice: "slice", GateD: "gate.d", SliceDX: "slice.dx",
 	Attention: "attention", AttentionDX: "attention.dx", EmbedD: "embed.d", PositionsD: "positions.d", PartD: "part.d",
+	Scale: "scale", Adapt: "adapt", AdaptA: "adapt.a", AdaptB: "adapt.b",
 }
 
 // String is the short name used in traces and on the screen.
@@ -186,7 +196,7 @@ const (
 // Scope returns the scope of k.
 func (k Kernel) Scope() Scope {
 	switch k {
-	case LinearDW, ConvDW, BiasD, Update, Attention, AttentionDX, EmbedD, PositionsD, PartD:
+	case LinearDW, ConvDW, BiasD, Update, Attention, AttentionDX, EmbedD, PositionsD, PartD, Adapt, AdaptA, AdaptB:
 		return Task
 	case NormMerge, NormDMerge, LossMerge:
 		return Serial

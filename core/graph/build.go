@@ -152,7 +152,7 @@ func (b *Net) Rope(name string, in, heads int, base float64) int {
 }
 
 // Op adds a node without parameters or constants: relu, gelu, gelu_tanh, silu,
-// hardswish, tanh, sigmoid, flatten, add, mul, scale, concat, globalavgpool, softmax.
+// hardswish, tanh, sigmoid, flatten, add, mul, gate, concat, globalavgpool, softmax.
 func (b *Net) Op(name, op string, in ...int) int { return b.add(name, op, Attrs{}, nil, in...) }
 
 // Pool adds maxpool or avgpool over k×k with the given stride.

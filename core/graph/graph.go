@@ -63,6 +63,8 @@ const (
 	Shift   Role = "shift"   // batch norm beta
 	Running Role = "running" // batch norm statistics
 	Table   Role = "table"   // embedding, one row for each token or position; may be shared
+	LoraA   Role = "lora_a"  // adapter, [rank, in]
+	LoraB   Role = "lora_b"  // adapter, [out, rank]
 )
 
 // Param is one tensor of the model. Two nodes naming the same index share it.
@@ -95,7 +97,7 @@ type Attrs struct {
 	Beta     float32        `json:"beta,omitempty"`
 	From     int            `json:"from,omitempty"`  // first channel of a slice
 	Size     int            `json:"size,omitempty"`  // its channels
-	Scale    float32        `json:"scale,omitempty"` // of attention's scores
+	Scale    float32        `json:"scale,omitempty"` // a factor; of attention's scores
 }
 
 // Node is one op applied to values. Plain data.
@@ -259,7 +261,7 @@ func (m *Model) Verify() error {
 		}
 		switch p.Role {
 		case Bias, Scale, Shift, Running:
-		case Weight, Table: // all that looks at layers relies on a matrix or filters
+		case Weight, Table, LoraA, LoraB: // all that looks at layers relies on a matrix or filters
 			if len(p.Shape) < 2 {
 				return fmt.Errorf("parameter %s: a weight of shape %v needs at least two axes", p.Name, p.Shape)
 			}

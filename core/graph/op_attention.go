@@ -71,11 +71,18 @@ func init() {
 			}
 		},
 		Couple: func(c *Coupler, n *Node) {
-			for _, v := range n.In {
-				c.Refuse(v, "the heads of "+n.Name+" cannot be cut yet")
+			// A channel is one key and value head with the queries that share it.
+			kv, d := n.Attrs.KVHeads, c.M.Values[n.Out].C/n.Attrs.Heads
+			q := n.Attrs.Heads / kv * d
+			t := c.heads(kv)
+			if len(n.In) == 1 {
+				c.coarsen(n.In[0], t, []part{{0, q}, {kv * q, d}, {kv * (q + d), d}})
+			} else {
+				c.coarsen(n.In[0], t, []part{{0, q}})
+				c.coarsen(n.In[1], t, []part{{0, d}})
+				c.coarsen(n.In[2], t, []part{{0, d}})
 			}
-			c.ref[n.Out] = ref{c.space(n.Name, c.M.Values[n.Out].C), 1}
-			c.Refuse(n.Out, "the heads of "+n.Name+" cannot be cut yet")
+			c.ref[n.Out] = ref{t, q}
 		},
 	})
 }
@@ -136,7 +143,7 @@ func init() {
 			b.Into(n.In[0], func(dst int) { turn(b, n, dy, dst, -1) })
 		},
 		Couple: func(c *Coupler, n *Node) {
-			c.Refuse(n.In[0], "the heads of "+n.Name+" cannot be cut yet")
+			c.coarsen(n.In[0], c.heads(n.Attrs.Heads), []part{{0, c.M.Values[n.Out].C / n.Attrs.Heads}})
 			c.Same(n.In[0], n.Out)
 		},
 	})

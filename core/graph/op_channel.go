@@ -7,14 +7,14 @@ import (
 	"pare/core/tensor"
 )
 
-// scale: y = x·s, s one factor for each channel of a sample: the gate of
+// gate: y = x·s, s one factor for each channel of a sample: the gate of
 // squeeze-and-excitation. Inputs: x C×H×W, s C×1×1. ONNX Mul, which broadcasts. Hu et
 // al. 2018.
 //
 //	dx = dy·s    ds[c] = Σ dy·x over the pixels
 func init() {
 	register(&Op{
-		Name: "scale", ONNX: "Mul",
+		Name: "gate", ONNX: "Mul",
 		Infer: func(m *Model, n *Node) (Value, error) {
 			if err := want(n, 2); err != nil {
 				return Value{}, err
@@ -29,15 +29,15 @@ func init() {
 			return x, nil
 		},
 		Lower: func(b *Builder, n *Node) {
-			b.Emit(device.Call{Kernel: device.Scale, In: b.vals(n.In), Out: []int{b.Val(n.Out)}})
+			b.Emit(device.Call{Kernel: device.Gate, In: b.vals(n.In), Out: []int{b.Val(n.Out)}})
 		},
 		Grad: func(b *Builder, n *Node) {
 			dy := b.Grad(n.Out)
 			b.Into(n.In[0], func(dst int) {
-				b.Emit(device.Call{Kernel: device.Scale, In: []int{dy, b.Val(n.In[1])}, Out: []int{dst}})
+				b.Emit(device.Call{Kernel: device.Gate, In: []int{dy, b.Val(n.In[1])}, Out: []int{dst}})
 			})
 			b.Into(n.In[1], func(dst int) {
-				b.Emit(device.Call{Kernel: device.ScaleD, In: []int{dy, b.Val(n.In[0])}, Out: []int{dst}})
+				b.Emit(device.Call{Kernel: device.GateD, In: []int{dy, b.Val(n.In[0])}, Out: []int{dst}})
 			})
 		},
 		Couple: func(c *Coupler, n *Node) {

@@ -11,7 +11,8 @@ func regions(calls, late []device.Call) []device.Region {
 	var r []device.Region
 	put := func(c device.Call) {
 		s := c.Kernel.Scope()
-		if len(r) == 0 || r[len(r)-1].Scope != s || s == device.Task {
+		side := c.Kernel == device.Adapt && len(r) > 0 && r[len(r)-1].Calls[0].Kernel == device.Adapt
+		if !side && (len(r) == 0 || r[len(r)-1].Scope != s || s == device.Task) {
 			r = append(r, device.Region{Scope: s})
 		}
 		last := &r[len(r)-1]
@@ -32,8 +33,11 @@ func regions(calls, late []device.Call) []device.Region {
 			continue
 		}
 		turn := before[c.W[0]]
-		before[c.W[0]]++
-		if turn == len(turns) {
+		if c.Kernel == device.AdaptA || c.Kernel == device.AdaptB {
+			turn = max(turn, before[c.W[1]]) // behind the gradient it is made from
+		}
+		before[c.W[0]] = turn + 1
+		for turn >= len(turns) {
 			turns = append(turns, nil)
 		}
 		turns[turn] = append(turns[turn], c)

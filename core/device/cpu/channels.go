@@ -9,8 +9,8 @@ import (
 
 // Kernels that treat channels apart: a tile holds [H·W][C] rows of 16 samples.
 
-// scale: y = x·s, s of the pixel's channel.
-func scale(e *exec, c *call, _ *local, t0, t1 int) {
+// gate: y = x·s, s of the pixel's channel.
+func gate(e *exec, c *call, _ *local, t0, t1 int) {
 	for t := t0; t < t1; t++ {
 		x, s, y := e.floats(c.In[0], t), e.floats(c.In[1], t), e.floats(c.Out[0], t)
 		for i := 0; i < len(x); i += len(s) {
@@ -22,8 +22,8 @@ func scale(e *exec, c *call, _ *local, t0, t1 int) {
 	}
 }
 
-// scaleD: ds = Σ dy·x over the pixels.
-func scaleD(e *exec, c *call, _ *local, t0, t1 int) {
+// gateD: ds = Σ dy·x over the pixels.
+func gateD(e *exec, c *call, _ *local, t0, t1 int) {
 	for t := t0; t < t1; t++ {
 		dy, x, ds := e.floats(c.In[0], t), e.floats(c.In[1], t), e.floats(c.Out[0], t)
 		clearAll(ds)
@@ -78,9 +78,9 @@ func sliceDX(e *exec, c *call, _ *local, t0, t1 int) {
 func verifyChannelKernels(p *device.Plan, c *device.Call) error {
 	x, y := p.Vals[c.In[0]], p.Vals[c.Out[0]]
 	switch c.Kernel {
-	case device.Scale:
+	case device.Gate:
 		return errors.Join(verifySame(x, y), verifyVector(p.Vals[c.In[1]], x.C))
-	case device.ScaleD:
+	case device.GateD:
 		return errors.Join(verifySame(x, p.Vals[c.In[1]]), verifyVector(y, x.C))
 	case device.Concat:
 		sum := 0

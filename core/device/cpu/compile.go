@@ -59,7 +59,7 @@ func (d Device) Compile(p *device.Plan, b device.Bank, threads int) (device.Exec
 	e.lanes = e.alloc("lanes", laneRows*T)
 	e.locals = make([]local, threads)
 	for i := range e.locals {
-		e.locals[i] = local{pad: e.alloc("padded image", e.padded), one: e.alloc("vectors", e.one), attn: e.alloc("scores", e.attn), buf: e.alloc("scratch", localRows(rows)*T), sums: make([]float64, 2*rows), times: make([]time.Duration, e.calls)}
+		e.locals[i] = local{pad: e.alloc("padded image", e.padded), one: e.alloc("vectors", e.one), attn: e.alloc("scores", e.attn), adapt: e.alloc("adapters", e.adapt), buf: e.alloc("scratch", localRows(rows)*T), sums: make([]float64, 2*rows), times: make([]time.Duration, e.calls)}
 	}
 	e.pool = newPool(threads)
 	return e, nil
@@ -176,6 +176,8 @@ func (e *exec) prepareCall(c *call) {
 	case device.EmbedD:
 		v := val(c.In[1])
 		c.parts = max(1, min(v.C/T, v.C*e.p.Rows(e.p.Batch)>>16))
+	case device.Adapt, device.AdaptA, device.AdaptB:
+		e.prepareAdapter(c)
 	case device.PositionsD:
 		c.parts = (e.b.ws[c.W[0]].n + P - 1) / P
 	case device.Embed:

@@ -22,9 +22,9 @@ var tileKernels = map[device.Kernel]func(e *exec, c *call, l *local, t0, t1 int)
 	device.Accum: accum, device.Copy: copyKernel, device.NormDStats: normDStats, device.NormDX: normDX,
 
 	device.Mul: mul, device.LayerNorm: layerNorm, device.RMSNorm: layerNorm, device.Embed: embed, device.Positions: positions,
-	device.Rope: rope, device.LayerNormDX: layerNormDX, device.RMSNormDX: layerNormDX,
+	device.Rope: rope, device.Scale: scaleKernel, device.LayerNormDX: layerNormDX, device.RMSNormDX: layerNormDX,
 
-	device.Scale: scale, device.ScaleD: scaleD, device.Concat: concat, device.Slice: slice, device.SliceDX: sliceDX,
+	device.Gate: gate, device.GateD: gateD, device.Concat: concat, device.Slice: slice, device.SliceDX: sliceDX,
 }
 
 // taskKernels compute one part of a result over the whole batch; call.parts
@@ -33,7 +33,7 @@ var tileKernels = map[device.Kernel]func(e *exec, c *call, l *local, t0, t1 int)
 var taskKernels = map[device.Kernel]func(e *exec, c *call, l *local, part int){
 	device.LinearDW: linearDW, device.ConvDW: convDW, device.BiasD: biasD, device.Update: update,
 	device.Attention: attention, device.AttentionDX: attentionDX, device.EmbedD: embedD, device.PositionsD: positionsD,
-	device.PartD: partD,
+	device.PartD: partD, device.Adapt: adapt, device.AdaptA: adaptA, device.AdaptB: adaptB,
 }
 
 // serialKernels work on the whole batch.
@@ -71,6 +71,7 @@ type exec struct {
 	flat    bool      // values are vectors, see one.go
 	per     int       // tiles of a sequence, 0 without sequences
 	attn    int       // floats of the largest attention's scratch
+	adapt   int       // floats of the largest adapter's scratch
 	tables  []int     // calls that look up ids
 	angles  []*angles // of rotary positions
 
@@ -93,6 +94,7 @@ type local struct {
 	buf   []float32
 	one   []float32       // vectors of a linear layer, for plans of one sample
 	attn  []float32       // scores, see attnWork
+	adapt []float32       // panels of an adapted weight
 	piece [2]int32        // of a long row of blocks
 	pad   []float32       // an image with its padding, for convolutions in blocks
 	sums  []float64       // [2C], C the most channels of a value
@@ -322,6 +324,7 @@ func (e *exec) poison() {
 		fill(l.pad)
 		fill(l.one)
 		fill(l.attn)
+		fill(l.adapt)
 	}
 	for _, s := range e.stats {
 		s.each(fill)

@@ -7,16 +7,16 @@ import (
 	"pare/core/device"
 )
 
-// scale: y = x·s, s of the pixel's channel.
-func scale(e *exec, c *device.Call, i int) {
+// gate: y = x·s, s of the pixel's channel.
+func gate(e *exec, c *device.Call, i int) {
 	x, s, y := e.val(c.In[0], i), e.val(c.In[1], i), e.val(c.Out[0], i)
 	for j, v := range x.x {
 		y.x[j] = v * s.x[j%x.C]
 	}
 }
 
-// scaleD: ds = Σ dy·x over the pixels.
-func scaleD(e *exec, c *device.Call, i int) {
+// gateD: ds = Σ dy·x over the pixels.
+func gateD(e *exec, c *device.Call, i int) {
 	dy, x, ds := e.val(c.In[0], i), e.val(c.In[1], i), e.val(c.Out[0], i)
 	sum := make([]float64, x.C)
 	for j, v := range x.x {
@@ -52,10 +52,10 @@ func sliceDX(e *exec, c *device.Call, i int) {
 func channelShape(p *device.Plan, c *device.Call) error {
 	x, y := p.Vals[c.In[0]], p.Vals[c.Out[0]]
 	switch c.Kernel {
-	case device.Scale:
+	case device.Gate:
 		s := p.Vals[c.In[1]]
 		return errors.Join(same(x, y), statShape(p, c.In[1:], s.C), channels(s, x.C))
-	case device.ScaleD:
+	case device.GateD:
 		return errors.Join(same(x, p.Vals[c.In[1]]), statShape(p, c.Out, x.C))
 	case device.Concat:
 		sum := 0

@@ -59,8 +59,12 @@ var args = map[device.Kernel]struct{ in, out, w string }{
 	device.EmbedD:       {"aa", "", "m"},
 	device.PositionsD:   {"a", "", "m"},
 	device.PartD:        {"p", "", "v"},
-	device.Scale:        {"aa", "a", ""},
-	device.ScaleD:       {"aa", "a", ""},
+	device.Scale:        {"a", "a", ""},
+	device.Adapt:        {"", "", "mmm"},
+	device.AdaptA:       {"", "", "mmm"},
+	device.AdaptB:       {"", "", "mmm"},
+	device.Gate:         {"aa", "a", ""},
+	device.GateD:        {"aa", "a", ""},
 	device.Concat:       {"a+", "a", ""},
 	device.Slice:        {"a", "a", ""},
 	device.SliceDX:      {"a", "a", ""},
@@ -137,8 +141,9 @@ func checkArgs(p *device.Plan, ws []device.Weight, c *device.Call) error {
 		}
 	}
 	switch c.Kernel {
-	case device.LinearDW, device.ConvDW, device.BiasD, device.Update, device.EmbedD, device.PositionsD, device.PartD:
-		if !ws[c.W[0]].Train {
+	case device.LinearDW, device.ConvDW, device.BiasD, device.Update, device.EmbedD, device.PositionsD, device.PartD,
+		device.AdaptA, device.AdaptB:
+		if !ws[c.W[0]].Train && !(ws[c.W[0]].Adapted && c.Kernel == device.LinearDW && !c.Update) {
 			return fmt.Errorf("weight %s does not train", ws[c.W[0]].Name)
 		}
 	}

@@ -14,7 +14,7 @@ var tileKernels = map[device.Kernel]func(e *exec, c *device.Call, i int){
 	device.Load: load, device.Linear: linear, device.Conv: conv, device.MaxPool: maxPool, device.AvgPool: avgPool,
 	device.ActFn: actKernel, device.Add: add, device.Flatten: flatten, device.Dropout: dropout, device.Softmax: softmax,
 	device.Mul: mul, device.LayerNorm: layerNorm, device.RMSNorm: layerNorm, device.Embed: embed,
-	device.Positions: positions, device.Rope: rope,
+	device.Positions: positions, device.Rope: rope, device.Scale: scale,
 	device.NormStats: normStats, device.NormApply: normApply, device.NormInfer: normInfer,
 	device.CrossEntropy: crossEntropy,
 
@@ -23,7 +23,7 @@ var tileKernels = map[device.Kernel]func(e *exec, c *device.Call, i int){
 	device.Accum: accum, device.Copy: copyKernel, device.NormDStats: normDStats, device.NormDX: normDX,
 	device.LayerNormDX: layerNormDX, device.RMSNormDX: layerNormDX,
 
-	device.Scale: scale, device.ScaleD: scaleD, device.Concat: concat, device.Slice: slice, device.SliceDX: sliceDX,
+	device.Gate: gate, device.GateD: gateD, device.Concat: concat, device.Slice: slice, device.SliceDX: sliceDX,
 }
 
 // batchKernels work on the whole batch.
@@ -31,7 +31,7 @@ var batchKernels = map[device.Kernel]func(e *exec, c *device.Call){
 	device.LinearDW: linearDW, device.ConvDW: convDW, device.BiasD: biasD, device.NormMerge: normMerge,
 	device.NormDMerge: normDMerge, device.Update: update, device.LossMerge: lossMerge,
 	device.Attention: attention, device.AttentionDX: attentionDX, device.EmbedD: embedD, device.PositionsD: positionsD,
-	device.PartD: partD,
+	device.PartD: partD, device.Adapt: adapt, device.AdaptA: adaptA, device.AdaptB: adaptB,
 }
 
 // exec implements device.Exec.

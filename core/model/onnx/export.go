@@ -274,6 +274,8 @@ func (e *exporter) op(n *graph.Node) error {
 		}
 		e.emit("Mul", name, nil, out, in...)
 	case "scale":
+		e.emit("Mul", name, nil, out, in[0], e.number(n.Attrs.Scale))
+	case "gate":
 		if ranks[0] == 4 && ranks[1] == 2 {
 			in[1] = e.inner(name, "Unsqueeze", in[1], e.list("pixels", 2, 3))
 		} else if ranks[0] == 2 {

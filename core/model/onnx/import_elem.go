@@ -287,9 +287,9 @@ func (im *importer) joins(n *Node, op, name string, y *view) error {
 	switch {
 	case a == b && sameBut(x.dims, y.dims, -1):
 	case op == "mul" && gates(x, y, a, b):
-		op = "scale"
+		op = "gate"
 	case op == "mul" && gates(y, x, b, a):
-		op, x, y, dims = "scale", y, x, y.dims
+		op, x, y, dims = "gate", y, x, y.dims
 	default:
 		return fmt.Errorf("joins tensors of shape %v and %v, which is not supported", im.show(shapeOfDims(x.dims)), im.show(shapeOfDims(y.dims)))
 	}

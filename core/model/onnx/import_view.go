@@ -253,7 +253,7 @@ func (im *importer) settled(v *view) error {
 		v.id, v.off = id, 0
 	}
 	if v.mul != 1 {
-		id, err := im.add(v.muled, "affine", graph.Attrs{Alpha: float32(v.mul)}, nil, v.id)
+		id, err := im.add(v.muled, "scale", graph.Attrs{Scale: float32(v.mul)}, nil, v.id)
 		if err != nil {
 			return err
 		}

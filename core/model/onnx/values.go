@@ -149,6 +149,56 @@ func half(h uint16) float32 {
 	return math.Float32frombits(sign | (exp+112)<<23 | frac<<13)
 }
 
+// Half widens an IEEE 754 binary16.
+func Half(h uint16) float32 { return half(h) }
+
+// ToHalf rounds to binary16, ties to even; what is too large becomes infinite.
+func ToHalf(f float32) uint16 {
+	b := math.Float32bits(f)
+	sign, x := uint16(b>>16)&0x8000, b&0x7fffffff
+	switch {
+	case x > 0x7f800000:
+		return sign | 0x7e00
+	case x >= 0x477ff000:
+		return sign | 0x7c00
+	case x < 0x38800000: // below 2⁻¹⁴: subnormal
+		return sign | uint16(math.RoundToEven(math.Abs(float64(f))*0x1p24))
+	}
+	x += 0xfff + x>>13&1
+	return sign | uint16((x-0x38000000)>>13)
+}
+
+// ToBFloat16 rounds to bfloat16, ties to even.
+func ToBFloat16(f float32) uint16 {
+	b := math.Float32bits(f)
+	if b&0x7fffffff > 0x7f800000 {
+		return uint16(b>>16) | 0x40
+	}
+	return uint16((b + 0x7fff + b>>16&1) >> 16)
+}
+
+// Float64 returns the values of a float64 tensor in a fresh slice.
+func (t *Tensor) Float64() ([]float64, error) {
+	if t.Type != Double {
+		return nil, fmt.Errorf("tensor %q: is %s, needed as float64", t.Name, t.Type)
+	}
+	if err := t.inFile(); err != nil {
+		return nil, err
+	}
+	if t.Raw == nil {
+		return append([]float64{}, t.Doubles...), t.count(len(t.Doubles))
+	}
+	n, err := t.raw(8)
+	if err != nil {
+		return nil, err
+	}
+	x := make([]float64, n)
+	for i := range x {
+		x[i] = math.Float64frombits(binary.LittleEndian.Uint64(t.Raw[8*i:]))
+	}
+	return x, nil
+}
+
 // Int returns the values of an integer or bool tensor in a fresh slice.
 func (t *Tensor) Int() ([]int64, error) {
 	if err := t.inFile(); err != nil {

@@ -42,6 +42,7 @@ func models() []model {
 	l = append(l, rowModels()...)
 	l = append(l, channelModels()...)
 	l = append(l, tokenModels()...)
+	l = append(l, adapterModels()...)
 	return append(l, joinModels()...)
 }
 

@@ -32,11 +32,11 @@ func channelModels() (l []model) {
 	}
 	for i, c := range []int{1, 5, 17, 33} {
 		l = append(l,
-			model{name: fmt.Sprint("scale/gate", c), c: 3, h: 5, w: 4, train: true, long: i == 3, build: func(b *graph.Net) {
+			model{name: fmt.Sprint("gate/image", c), c: 3, h: 5, w: 4, train: true, long: i == 3, build: func(b *graph.Net) {
 				x := convolve(b, "conv", 0, c, square(3, 1, 1, 1), true)
 				s := b.Op("silu", "silu", convolve(b, "down", b.Op("mean", "globalavgpool", x), 3, square(1, 1, 0, 1), true))
 				s = b.Op("gate", "sigmoid", convolve(b, "up", s, c, square(1, 1, 0, 1), true))
-				b.Op("pool", "globalavgpool", b.Op("scale", "scale", x, s))
+				b.Op("pool", "globalavgpool", b.Op("gated", "gate", x, s))
 			}},
 			model{name: fmt.Sprint("concat/image", c), c: 3, h: 4, w: 4, train: true, build: func(b *graph.Net) {
 				x := b.Op("tanh", "tanh", convolve(b, "a", 0, c, square(3, 1, 1, 1), true))
@@ -51,8 +51,8 @@ func channelModels() (l []model) {
 			}})
 	}
 	return append(l,
-		vectorNet("scale/vector", 9, func(b *graph.Net) {
-			b.Linear("out", b.Op("scale", "scale", b.Linear("a", 0, 18), b.Op("s", "sigmoid", b.Linear("g", 0, 18))), 3)
+		vectorNet("gate/vector", 9, func(b *graph.Net) {
+			b.Linear("out", b.Op("gated", "gate", b.Linear("a", 0, 18), b.Op("s", "sigmoid", b.Linear("g", 0, 18))), 3)
 		}),
 		vectorNet("concat/vector", 9, func(b *graph.Net) {
 			b.Linear("out", b.Op("cat", "concat", b.Linear("a", 0, 18), 0, b.Linear("g", 0, 3)), 3)

@@ -32,7 +32,7 @@ func Gradients(t *testing.T, dev device.Device) {
 				g.test(t, "input", g.s.X, g.dx, func() {})
 			}
 			for i, p := range g.m.Params {
-				if p.Role != graph.Running {
+				if p.Role != graph.Running && !p.Frozen {
 					g.test(t, p.Name, p.Data, g.dw[i], func() { g.set(t, i) })
 				}
 			}
@@ -77,7 +77,7 @@ func newDifferences(t *testing.T, dev device.Device, mod model, n int) *differen
 	}
 	for i, p := range g.m.Params {
 		x := make([]float32, len(p.Data))
-		if p.Role != graph.Running {
+		if p.Role != graph.Running && !p.Frozen {
 			if err := g.bank.Grad(i, x); err != nil {
 				t.Fatal(err)
 			}
