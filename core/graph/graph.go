@@ -98,6 +98,7 @@ type Attrs struct {
 	From     int            `json:"from,omitempty"`  // first channel of a slice
 	Size     int            `json:"size,omitempty"`  // its channels
 	Scale    float32        `json:"scale,omitempty"` // a factor; of attention's scores
+	Pad      int            `json:"pad,omitempty"`   // the id that attention leaves out
 }
 
 // Node is one op applied to values. Plain data.

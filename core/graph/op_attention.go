@@ -14,16 +14,22 @@ import (
 // (grouped-query attention). Vaswani et al. 2017; PyTorch
 // scaled_dot_product_attention. Attrs.Scale takes the place of 1/√D.
 //
+// One more input, the model's own, holds ids: keys whose id is Attrs.Pad are left
+// out, as an attention mask does it with padding. A query without any key left gets
+// zeros.
+//
 //	p = softmax(s)    dv = pᵀ·dy    dp = dy·vᵀ    ds = p·(dp − Σ dy·y)
 //	dq = ds·k/√D      dk = dsᵀ·q/√D
 func init() {
 	register(&Op{
 		Name: "attention", ONNX: "Attention",
 		Infer: func(m *Model, n *Node) (Value, error) {
-			if len(n.In) != 1 {
-				if err := want(n, 3); err != nil {
-					return Value{}, err
-				}
+			from := keyed(n)
+			if k := len(from); k != 1 && k != 3 {
+				return Value{}, fmt.Errorf("has %d inputs, need 1 or 3, and ids", len(n.In))
+			}
+			if len(from) < len(n.In) && n.In[len(from)] != 0 {
+				return Value{}, fmt.Errorf("takes the ids of keys from value %d: only the model's input holds ids", n.In[len(from)])
 			}
 			a, q := n.Attrs, m.Values[n.In[0]]
 			if q.Seq < 1 {
@@ -33,7 +39,7 @@ func init() {
 				return Value{}, fmt.Errorf("%d channels, %d query heads and %d key and value heads: queries need channels, and a multiple of the others' heads", q.C, a.Heads, a.KVHeads)
 			}
 			heads := a.Heads
-			if len(n.In) == 1 {
+			if len(from) == 1 {
 				heads += 2 * a.KVHeads
 			}
 			if s := float64(a.Scale); !(s >= 0) || math.IsInf(s, 0) {
@@ -43,7 +49,10 @@ func init() {
 			if q.C != d*heads {
 				return Value{}, fmt.Errorf("%d channels do not divide into %d heads", q.C, heads)
 			}
-			for _, v := range n.In[1:] {
+			if x := m.Values[0]; len(from) < len(n.In) && (x.Seq != q.Seq || a.Pad < 0 || a.Pad >= 1<<24) {
+				return Value{}, fmt.Errorf("leaves out keys with the id %d of %v ids for %d tokens", a.Pad, x.Seq, q.Seq)
+			}
+			for _, v := range from[1:] {
 				if x := m.Values[v]; x != q.vector(a.KVHeads*d) {
 					return Value{}, fmt.Errorf("keys or values are %v, %d heads of %d channels are %v", x, a.KVHeads, d, q.vector(a.KVHeads*d))
 				}
@@ -61,12 +70,14 @@ func init() {
 		},
 		Grad: func(b *Builder, n *Node) {
 			var d []int
-			for _, v := range n.In {
+			from := keyed(n)
+			for _, v := range from {
 				d = append(d, b.room(v))
 			}
-			in := append(b.vals(n.In), b.Val(n.Out), b.saved[b.node], b.Grad(n.Out))
+			in := append(b.vals(from), b.Val(n.Out), b.saved[b.node], b.Grad(n.Out))
+			in = append(in, b.vals(n.In[len(from):])...)
 			b.Emit(device.Call{Kernel: device.AttentionDX, In: in, Out: d, Attn: attn(b, n)})
-			for i, v := range n.In {
+			for i, v := range from {
 				b.give(v, d[i])
 			}
 		},
@@ -75,7 +86,7 @@ func init() {
 			kv, d := n.Attrs.KVHeads, c.M.Values[n.Out].C/n.Attrs.Heads
 			q := n.Attrs.Heads / kv * d
 			t := c.heads(kv)
-			if len(n.In) == 1 {
+			if len(keyed(n)) == 1 {
 				c.coarsen(n.In[0], t, []part{{0, q}, {kv * q, d}, {kv * (q + d), d}})
 			} else {
 				c.coarsen(n.In[0], t, []part{{0, q}})
@@ -90,12 +101,18 @@ func init() {
 // attn is the geometry of an attention node.
 func attn(b *Builder, n *Node) *device.Attn {
 	d := b.M.Values[n.Out].C / n.Attrs.Heads
-	scale := n.Attrs.Scale
-	if scale == 0 {
-		scale = float32(1 / math.Sqrt(float64(d)))
+	a := &device.Attn{Heads: n.Attrs.Heads, KVHeads: n.Attrs.KVHeads, Dim: d, Causal: n.Attrs.Causal, Scale: n.Attrs.Scale}
+	if a.Scale == 0 {
+		a.Scale = float32(1 / math.Sqrt(float64(d)))
 	}
-	return &device.Attn{Heads: n.Attrs.Heads, KVHeads: n.Attrs.KVHeads, Dim: d, Causal: n.Attrs.Causal, Scale: scale}
+	if len(n.In)%2 == 0 {
+		a.Pads, a.Pad = true, float32(n.Attrs.Pad)
+	}
+	return a
 }
+
+// keyed are the inputs of an attention node that hold queries, keys and values.
+func keyed(n *Node) []int { return n.In[:len(n.In)-(len(n.In)+1)%2] }
 
 // vals is Val of several values.
 func (b *Builder) vals(vs []int) (l []int) {

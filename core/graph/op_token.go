@@ -6,7 +6,7 @@ import (
 	"pare/core/device"
 )
 
-// embedding: y = w[id] for each token. Params: weight [V, C]; a linear layer may
+// embedding: y = w[id] for each token; the input's first channel holds ids. Params: weight [V, C]; a linear layer may
 // share it (tied weights). ONNX Gather, PyTorch nn.Embedding.
 //
 //	dw[id] = Σ dy over the tokens with that id
@@ -21,8 +21,8 @@ func init() {
 			if n.In[0] != 0 {
 				return Value{}, fmt.Errorf("looks up value %d: only the model's input holds ids", n.In[0])
 			}
-			if x.C != 1 || x.H != 1 || x.W != 1 {
-				return Value{}, fmt.Errorf("input is %v, need one id per token", x)
+			if x.C > 2 || x.H != 1 || x.W != 1 {
+				return Value{}, fmt.Errorf("input is %v, need one id per token, and at most the number of its segment", x)
 			}
 			if len(w.Shape) != 2 || w.Role != Table {
 				return Value{}, fmt.Errorf("weight %s is %v in the role of a %s, need a table [ids, channels]", w.Name, w.Shape, w.Role)

@@ -82,6 +82,7 @@ func tokenModels() (l []model) {
 			again(b, "places", "positions", b.Embedding("table", 0, 30, 8), "table")
 			again(b, "head", "linear", b.Linear("between", b.M.Output, 8), "table")
 		}))
+	l = append(l, placeModels(sequence)...)
 	gpt := gptModel()
 	llama := sequence("llama", 19, 1, 2, func(b *graph.Net) {
 		x := b.Embedding("embed", 0, 20, 24)
