@@ -67,11 +67,7 @@ func (r *run) baseline(ctx context.Context) error {
 	r.lastAcc = s.Acc()
 	r.loop.BaseAcc, r.loop.BaseN = s.Acc(), s.N
 	r.setFloor()
-	if chance := 1 / float64(len(r.set.Classes)); s.Acc() < 1.5*chance {
-		w := &event.Warning{
-			Text: fmt.Sprintf("the model is right on %.1f %% of the validation set, near the %.1f %% of guessing", 100*s.Acc(), 100*chance),
-			Fix:  "check the preprocessing (data.scale, data.mean, data.std), the order of the classes, or train longer",
-		}
+	if w := r.nearGuessing(s); w != nil {
 		if err := r.emit(w); err != nil {
 			return err
 		}
@@ -82,7 +78,7 @@ func (r *run) baseline(ctx context.Context) error {
 	if err := r.checkpoint("baseline", s.Acc()); err != nil {
 		return err
 	}
-	lo, hi := train.Wilson(s.Correct, s.N)
+	lo, hi := s.Interval()
 	if err := r.billStage(event.Baseline); err != nil {
 		return err
 	}
@@ -90,6 +86,25 @@ func (r *run) baseline(ctx context.Context) error {
 		return err
 	}
 	return r.enter(event.Configure)
+}
+
+// nearGuessing warns of a model that is hardly better than saying anything: any class,
+// or always the commonest token.
+func (r *run) nearGuessing(s train.Score) *event.Warning {
+	chance, fix := 1.5/float64(max(len(r.set.Classes), 1)), "check the preprocessing (data.scale, data.mean, data.std), the order of the classes, or train longer"
+	if t := r.set.Text; t != nil {
+		fix = "check the tokenizer and the labels, or train longer"
+		if t.LM {
+			chance = guess(r.set.Val.Labels, t.Vocab)
+		}
+	}
+	if s.Acc() >= chance {
+		return nil
+	}
+	if !r.lm() {
+		chance /= 1.5
+	}
+	return &event.Warning{Text: fmt.Sprintf("the model is right on %.1f %% of the validation set, near the %.1f %% of guessing", 100*s.Acc(), 100*chance), Fix: fix}
 }
 
 // setFloor fixes the lowest accepted validation accuracy.

@@ -27,7 +27,7 @@ type cost struct {
 // their weights' banks: the steps taken here teach nothing that is kept.
 func (r *run) compare(dense, now *train.Trainer, sd, sn train.Score) (*event.Ledger, error) {
 	rows := r.firstBatch()
-	out := make([]float32, r.model.Classes())
+	out := make([]float32, r.model.Values[r.model.Output].Len())
 	step := func(t *train.Trainer) func(int) error {
 		return func(i int) error {
 			// Rate zero: the arithmetic of a step without moving the weights.
@@ -38,7 +38,7 @@ func (r *run) compare(dense, now *train.Trainer, sd, sn train.Score) (*event.Led
 	infer := func(t *train.Trainer) func(int) error {
 		return func(i int) error { return t.Infer(r.set.Val, i%r.set.Val.N(), out) }
 	}
-	l := &event.Ledger{Hardware: hwprofiles.Local().Name, Rounds: alternations, Batch: len(rows)}
+	l := &event.Ledger{Hardware: hwprofiles.Local().Name, Rounds: alternations, Batch: len(rows), Tokens: r.model.Input().Seq}
 	l.Dense, l.Now = r.side(dense.Model, sd, dense.Resident()), r.side(r.model, sn, now.Resident())
 	l.Dense.Zeros, l.Now.Zeros = zerosOf(dense.Model), r.zeros()
 	steps, err := r.alternate(step(dense), step(now))
@@ -79,12 +79,12 @@ func (r *run) copyTrainer() (*train.Trainer, error) {
 }
 
 func (r *run) side(m *graph.Model, s train.Score, resident int64) event.Side {
-	lo, hi := train.Wilson(s.Correct, s.N)
+	lo, hi := s.Interval()
 	all, _ := m.NumParams()
 	for _, p := range m.Params {
 		all -= int64(p.Mask.Zeros())
 	}
-	return event.Side{Acc: s.Acc(), Lo: lo, Hi: hi, Params: all, Resident: resident}
+	return event.Side{Acc: s.Acc(), Lo: lo, Hi: hi, Params: all, Resident: resident, Perplexity: r.perplexity(s)}
 }
 
 // alternate measures a and b in turn after one window each to warm up. A window

@@ -40,7 +40,11 @@ func (r *run) configure(ctx context.Context) error {
 // recipeText is the recipe in one line of words.
 func (r *run) recipeText() string {
 	p := r.r.Prune
-	return fmt.Sprintf("%s, %s, %s, %s, %.0f %% zeros, floor %.1f %%", p.Score, patternWords[p.Pattern], p.Distribution, p.Schedule, 100*p.Target, 100*r.loop.Floor) + r.r.Budget.words(r.rates)
+	text := fmt.Sprintf("%s, %s, %s, %s, %.0f %% zeros, floor %.1f %%", p.Score, patternWords[p.Pattern], p.Distribution, p.Schedule, 100*p.Target, 100*r.loop.Floor)
+	for _, s := range r.r.LowRank {
+		text += ", " + s.words()
+	}
+	return text + r.r.Budget.words(r.rates)
 }
 
 // reconfigure replaces the parts of the recipe that may still change.
@@ -60,7 +64,11 @@ func (r *run) reconfigure(toml string) error {
 			return r.refuse("recipe not taken: %v", err)
 		}
 	}
+	if err := n.checkLowRankOf(r.model); err != nil {
+		return r.refuse("recipe not taken: %v", err)
+	}
 	old, rates := *r.r, r.rates
+	r.r.LowRank = n.LowRank
 	r.r.Prune, r.r.Floor, r.r.Budget, r.r.Deploy = n.Prune, n.Floor, n.Budget, n.Deploy
 	if r.loop.Stage == event.Baseline {
 		if r.loop.Step == 0 {

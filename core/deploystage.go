@@ -2,7 +2,6 @@ package core
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -35,10 +34,18 @@ func (r *run) deploy(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	written := 0
 	for _, f := range r.r.Deploy.Formats {
+		if why := r.cannotWrite(f); why != nil { // the others are written all the same
+			if err := r.refuse("%s is not written: %v", f, why); err != nil {
+				return err
+			}
+			continue
+		}
 		if err := r.export(f, want); err != nil {
 			return err
 		}
+		written++
 	}
 	if err := r.layerVerdicts(); err != nil {
 		return err
@@ -49,7 +56,7 @@ func (r *run) deploy(ctx context.Context) error {
 	if err := r.budgetDone(); err != nil {
 		return err
 	}
-	if err := r.stage(event.Deploy, "done", fmt.Sprintf("%d files written, read again and compared", len(r.r.Deploy.Formats))); err != nil {
+	if err := r.stage(event.Deploy, "done", fmt.Sprintf("%d files written, read again and compared", written)); err != nil {
 		return err
 	}
 	if err := r.checkpoint("final", -1); err != nil {
@@ -79,8 +86,20 @@ func (r *run) exit() (int, string) {
 	return ExitVerdict, "verdict " + v
 }
 
+// cannotWrite says why the model cannot be expressed in a format, by writing it to
+// nowhere; nil where it can.
+func (r *run) cannotWrite(format string) error {
+	if format == formatPEFT {
+		return nil
+	}
+	return deploy.Write(io.Discard, r.model, format)
+}
+
 // export writes one format, reads it back, compares masks and logits.
 func (r *run) export(format string, want []float32) error {
+	if format == formatPEFT {
+		return r.exportAdapters(want)
+	}
 	name := r.model.Name + map[string]string{"packed": ".packed.safetensors", "safetensors": ".safetensors", "onnx": ".onnx"}[format]
 	var path, sha string
 	var size int64
@@ -129,10 +148,10 @@ func (r *run) logits(m *graph.Model) ([]float32, error) {
 		return nil, err
 	}
 	defer t.Close()
-	n := min(checkSamples, r.set.Val.N())
-	out := make([]float32, n*m.Classes())
+	n, per := min(checkSamples, r.set.Val.N()), m.Values[m.Output].Len()
+	out := make([]float32, n*per)
 	for i := 0; i < n; i++ {
-		if err := t.Infer(r.set.Val, i, out[i*m.Classes():(i+1)*m.Classes()]); err != nil {
+		if err := t.Infer(r.set.Val, i, out[i*per:(i+1)*per]); err != nil {
 			return nil, err
 		}
 	}
@@ -184,15 +203,24 @@ func (r *run) layerVerdicts() error {
 		addTo(n, y, alternations)
 	}
 	e := &event.LayerVerdicts{}
-	dl := dense.Model.Layers()
-	for i, l := range now.Model.Layers() {
-		if i >= len(dl) {
-			return errors.New("the pared model has more layers than the dense one")
+	for _, pair := range counterparts(dense.Model, now.Model) {
+		q := dense.Model.Params[pair.dense.Param]
+		v, kept, why := event.LayerVerdict{Name: pair.dense.Name, Shape: q.Shape, DenseMS: d[pair.dense.Node] / 1e6}, 0, ""
+		for _, i := range pair.now {
+			l := now.Model.Layers()[i]
+			p := now.Model.Params[l.Param]
+			v.Shape, v.RunsAs, why = p.Shape, now.Choices[i].Format.String(), now.Choices[i].Why
+			v.NowMS += n[l.Node] / 1e6
+			kept += p.Shape.Len() - p.Mask.Zeros()
 		}
-		p, q := now.Model.Params[l.Param], dense.Model.Params[dl[i].Param]
-		v := event.LayerVerdict{Name: l.Name, Shape: p.Shape, RunsAs: now.Choices[i].Format.String(), DenseMS: d[dl[i].Node] / 1e6, NowMS: n[l.Node] / 1e6}
-		v.Zeros = 1 - float64(p.Shape.Len()-p.Mask.Zeros())/float64(q.Shape.Len())
-		v.Text = gain(v, now.Choices[i].Why, !p.Shape.Equal(q.Shape))
+		if len(pair.now) > 1 {
+			v.Shape = q.Shape
+		}
+		v.Zeros = 1 - float64(kept)/float64(q.Shape.Len())
+		v.Text = gain(v, why, len(pair.now) > 1 || !q.Shape.Equal(v.Shape))
+		if len(pair.now) > 1 {
+			v.Text = "two factors: " + v.Text
+		}
 		e.Layers = append(e.Layers, v)
 	}
 	return r.emit(e)

@@ -33,7 +33,10 @@ func openData(r *Recipe) (*data.Data, error) {
 			name = "./" + name // a file, also where a built-in set has its name
 		}
 	}
-	o := data.Options{Seed: r.Data.SplitSeed, Val: r.Data.Val, Test: r.Data.Test, LabelColumn: r.Data.Label}
+	o := data.Options{
+		Seed: r.Data.SplitSeed, Val: r.Data.Val, Test: r.Data.Test, LabelColumn: r.Data.Label,
+		Tokenizer: r.Data.Tokenizer, Tokens: r.Data.Tokens, Vocab: r.Data.Vocab,
+	}
 	if len(r.Data.Mean) > 0 {
 		o.Prep = &data.Prep{Scale: r.Data.Scale, Mean: r.Data.Mean, Std: r.Data.Std}
 	}
@@ -44,20 +47,73 @@ func openData(r *Recipe) (*data.Data, error) {
 // a gentle fine-tuning.
 var filePreset = zoo.Preset{Optimizer: "momentum", LR: 0.01, Momentum: 0.9, Batch: 64, LRSchedule: "cosine"}
 
-// OpenModel loads a model by zoo name or from a file (.onnx, or .safetensors
-// written by pare) for samples of the given shape.
-func OpenModel(spec ModelSpec, seed uint64, in []int, classes int) (*graph.Model, zoo.Preset, error) {
-	c, h, w := 1, 1, 1
-	switch len(in) {
-	case 3:
-		c, h, w = in[0], in[1], in[2]
+// Sample is what data gives to a model.
+type Sample struct {
+	Shape   []int // [C,H,W], [F], or [T] of text
+	Classes int
+	Text    *data.Text
+}
+
+// SampleOf describes the samples of a data set.
+func SampleOf(d *data.Data) Sample {
+	s := Sample{Shape: d.Train.Shape, Classes: len(d.Classes), Text: d.Text}
+	if d.Text != nil && d.Text.LM {
+		s.Classes = d.Text.Vocab
+	}
+	return s
+}
+
+// SampleIn describes the samples of a run from its log.
+func SampleIn(m *event.Model) Sample {
+	s := Sample{Shape: m.Input, Classes: len(m.Classes)}
+	if m.Tokens > 0 {
+		s.Text = &data.Text{LM: m.LM, Vocab: m.Vocab, Len: m.Tokens}
+	}
+	if m.LM {
+		s.Classes = m.Vocab
+	}
+	return s
+}
+
+// SampleFor describes samples of the size in a zoo model's paper.
+func SampleFor(i zoo.Info) Sample {
+	s := Sample{Shape: []int{i.Input.C, i.Input.H, i.Input.W}, Classes: i.Classes}
+	if t := i.Input.Tokens; t > 0 {
+		s.Shape, s.Text = []int{t}, &data.Text{LM: i.Classes == i.Input.Vocab, Vocab: i.Input.Vocab, Len: t}
+	}
+	return s
+}
+
+// SampleKnown describes samples of a built-in data set without opening it.
+func SampleKnown(i data.Info) Sample {
+	s := Sample{Shape: i.Shape, Classes: i.Classes}
+	if i.Vocab > 0 {
+		s.Classes, s.Text = i.Vocab, &data.Text{LM: true, Vocab: i.Vocab, Len: i.Shape[0]}
+	}
+	return s
+}
+
+// input is the sample as the zoo's models take it.
+func (s Sample) input() zoo.Input {
+	in := zoo.Input{C: 1, H: 1, W: 1}
+	switch {
+	case s.Text != nil:
+		in.Tokens, in.Vocab = s.Text.Len, s.Text.Vocab
+	case len(s.Shape) == 3:
+		in.C, in.H, in.W = s.Shape[0], s.Shape[1], s.Shape[2]
 	default:
-		for _, d := range in {
-			c *= d
+		for _, d := range s.Shape {
+			in.C *= d
 		}
 	}
+	return in
+}
+
+// OpenModel loads a model by zoo name or from a file (.onnx, or .safetensors
+// written by pare) for samples of the given kind.
+func OpenModel(spec ModelSpec, seed uint64, s Sample) (*graph.Model, zoo.Preset, error) {
 	if spec.Path == "" {
-		return zoo.New(spec.Name, seed, zoo.Input{C: c, H: h, W: w}, classes)
+		return zoo.New(spec.Name, seed, s.input(), s.Classes)
 	}
 	m, err := LoadModel(spec.Path)
 	return m, filePreset, err
@@ -68,7 +124,8 @@ func LoadModel(path string) (*graph.Model, error) { return deploy.Open(path) }
 
 // openModel loads the recipe's model and checks it against the data.
 func openModel(r *Recipe, set *data.Data) (*graph.Model, zoo.Preset, []event.Warning, error) {
-	m, pre, err := OpenModel(r.Model, r.Seed, set.Train.Shape, len(set.Classes))
+	like := SampleOf(set)
+	m, pre, err := OpenModel(r.Model, r.Seed, like)
 	if err != nil {
 		return nil, pre, nil, err
 	}
@@ -76,12 +133,15 @@ func openModel(r *Recipe, set *data.Data) (*graph.Model, zoo.Preset, []event.War
 		in := m.Input()
 		return nil, pre, nil, fmt.Errorf("model %s takes %d×%d×%d = %d values a sample, %s has %v = %d: choose data of that shape or another model", m.Name, in.C, in.H, in.W, f, set.Name, set.Train.Shape, set.Train.F())
 	}
+	if lm, seq := like.Text != nil && like.Text.LM, m.Values[m.Output].Seq > 0; lm != seq {
+		return nil, pre, nil, fmt.Errorf("model %s scores %s, %s has %s: choose other data or another model", m.Name, labelsOf(seq), set.Name, labelsOf(lm))
+	}
 	var warn []event.Warning
 	switch k := m.Classes(); {
-	case k < len(set.Classes):
-		return nil, pre, nil, fmt.Errorf("model %s scores %d classes, %s has %d: choose other data or another model", m.Name, k, set.Name, len(set.Classes))
-	case k > len(set.Classes):
-		warn = append(warn, event.Warning{Text: fmt.Sprintf("model %s scores %d classes, %s has only %d", m.Name, k, set.Name, len(set.Classes))})
+	case k < like.Classes:
+		return nil, pre, nil, fmt.Errorf("model %s scores %d classes, %s has %d: choose other data or another model", m.Name, k, set.Name, like.Classes)
+	case k > like.Classes:
+		warn = append(warn, event.Warning{Text: fmt.Sprintf("model %s scores %d classes, %s has only %d", m.Name, k, set.Name, like.Classes)})
 	}
 	if n := m.Nodes[len(m.Nodes)-1]; n.Op == "softmax" && n.Out == m.Output {
 		// The loss holds the softmax; a second one would flatten its gradient.
@@ -100,7 +160,15 @@ func openModel(r *Recipe, set *data.Data) (*graph.Model, zoo.Preset, []event.War
 			return nil, pre, nil, err
 		}
 	}
-	return m, pre, warn, nil
+	return m, pre, warn, r.checkLowRankOf(m)
+}
+
+// labelsOf says what has a label: each token, or the sample as a whole.
+func labelsOf(tokens bool) string {
+	if tokens {
+		return "the token after each"
+	}
+	return "one class a sample"
 }
 
 // zerosOf is the share of masked weights among the prunable ones.
@@ -152,5 +220,11 @@ func (r *run) fillRecipe() {
 	}
 	if q := r.set.Prep; len(q.Mean) > 0 {
 		r.r.Data.Scale, r.r.Data.Mean, r.r.Data.Std = q.Scale, q.Mean, q.Std
+	}
+	if t := r.set.Text; t != nil {
+		if r.r.Data.Tokenizer == "" {
+			r.r.Data.Tokenizer = t.Kind
+		}
+		r.r.Data.Tokens, r.r.Data.Vocab = t.Len, t.Chars
 	}
 }

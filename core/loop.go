@@ -165,13 +165,13 @@ func (r *run) evaluate(stage event.Stage, epoch int, split string) (train.Score,
 	if err != nil {
 		return s, err
 	}
-	lo, hi := train.Wilson(s.Correct, s.N)
+	lo, hi := s.Interval()
 	r.lastAcc = s.Acc()
 	loss := s.Loss
 	if math.IsNaN(loss) || math.IsInf(loss, 0) {
 		loss = math.MaxFloat32 // JSON has no NaN; the divergence itself is an event of its own
 	}
-	return s, r.emit(&event.Eval{Stage: stage, Epoch: epoch, Step: r.loop.Step, Split: split, Correct: s.Correct, N: s.N, Loss: loss, Lo: lo, Hi: hi, Zeros: r.zeros()})
+	return s, r.emit(&event.Eval{Stage: stage, Epoch: epoch, Step: r.loop.Step, Split: split, Correct: s.Correct, N: s.N, Loss: loss, Lo: lo, Hi: hi, Zeros: r.zeros(), Perplexity: r.perplexity(s)})
 }
 
 // diverged goes back to the last checkpoint when a loss is not finite. A person

@@ -9,6 +9,7 @@ import (
 	"pare/core/event"
 	"pare/core/graph"
 	"pare/core/plan"
+	"pare/core/prune"
 	"pare/core/train"
 	"pare/hwprofiles"
 )
@@ -62,7 +63,7 @@ func Predict(m *graph.Model, dev device.Device, hw hwprofiles.Profile, rec *Reci
 		one.Visible = 1
 	}
 	all, _ := m.NumParams()
-	l := &event.Ledger{Predicted: true, Hardware: hw.Name, HWKind: hw.Kind, Batch: batch}
+	l := &event.Ledger{Predicted: true, Hardware: hw.Name, HWKind: hw.Kind, Batch: batch, Tokens: m.Input().Seq}
 	l.Dense = event.Side{Params: all, FileBytes: all * 4}
 	l.Now = event.Side{Params: all - gone, Zeros: rec.Prune.Target, FileBytes: packedGuess(all, gone, rec.Prune.Pattern)}
 	steps := [2]hwprofiles.Estimate{hw.Estimate(step.dense()), hw.Estimate(step.pared(rec.Prune.Target, hwPattern(rec.Prune.Pattern)))}
@@ -83,7 +84,7 @@ func Predict(m *graph.Model, dev device.Device, hw hwprofiles.Profile, rec *Reci
 	if steps[0].Seconds != nil { // else the sentence has it
 		notes = append(notes, steps[0].Note, infers[0].Note)
 	}
-	if p := dev.Panel(); rec.Prune.Pattern == "neuron" && p > 1 && (rec.Prune.RoundTo == 0 || rec.Prune.RoundTo%p != 0) {
+	if p := dev.Panel(); prune.Structured(rec.Prune.Pattern) && rec.Prune.Pattern != "head" && p > 1 && (rec.Prune.RoundTo == 0 || rec.Prune.RoundTo%p != 0) {
 		notes = append(notes, fmt.Sprintf("pare's kernels take %d channels at a time and fill up what is missing: keep multiples (prune.round_to = %d)", p, p))
 	}
 	l.Note = once(notes)
@@ -134,7 +135,7 @@ func prunable(m *graph.Model, rec *Recipe) (pruned map[int]bool, gone int64) {
 func packedGuess(all, gone int64, pattern string) int64 {
 	kept := all - gone
 	switch pattern {
-	case "neuron":
+	case "neuron", "head", "width":
 		return kept * 4
 	case "block4x1", "block8x1", "block16x1":
 		return kept*4 + kept/4*2

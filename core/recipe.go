@@ -29,16 +29,17 @@ type Recipe struct {
 	// Auto goes through all stages without waiting for a person.
 	Auto bool `toml:"auto"`
 
-	Model    ModelSpec   `toml:"model"`
-	Data     DataSpec    `toml:"data"`
-	Train    TrainSpec   `toml:"train"`
-	Prune    PruneSpec   `toml:"prune"`
-	Floor    FloorSpec   `toml:"floor"`
-	Budget   BudgetSpec  `toml:"budget"`
-	Grid     energy.Grid `toml:"grid,omitempty"` // where the electricity comes from
-	Energy   EnergySpec  `toml:"energy,omitempty"`
-	Hardware HWSpec      `toml:"hardware"`
-	Deploy   DeploySpec  `toml:"deploy"`
+	Model    ModelSpec     `toml:"model"`
+	Data     DataSpec      `toml:"data"`
+	Train    TrainSpec     `toml:"train"`
+	Prune    PruneSpec     `toml:"prune"`
+	LowRank  []LowRankSpec `toml:"lowrank,omitempty"`
+	Floor    FloorSpec     `toml:"floor"`
+	Budget   BudgetSpec    `toml:"budget"`
+	Grid     energy.Grid   `toml:"grid,omitempty"` // where the electricity comes from
+	Energy   EnergySpec    `toml:"energy,omitempty"`
+	Hardware HWSpec        `toml:"hardware"`
+	Deploy   DeploySpec    `toml:"deploy"`
 	// Plan is what the formats of weights cost, see Prices; filled in when the run
 	// starts, before any choice is made, so that it resumes and a saved recipe runs
 	// on the same kernels.
@@ -75,7 +76,12 @@ type DataSpec struct {
 	Test  float64 `toml:"test,omitempty"`
 	// SplitSeed draws the splits. It is not the run's seed: runs with other seeds
 	// must not train on what this one tests.
-	SplitSeed uint64    `toml:"split_seed,omitempty"`
+	SplitSeed uint64 `toml:"split_seed,omitempty"`
+	// Text: char, byte or the path of a tokenizer; tokens a sample; the characters of
+	// char in the order of their ids. Filled in when the run starts.
+	Tokenizer string    `toml:"tokenizer,omitempty"`
+	Tokens    int       `toml:"tokens,omitempty"`
+	Vocab     string    `toml:"vocab,omitempty"`
 	Scale     float64   `toml:"scale,omitempty"`
 	Mean      []float64 `toml:"mean,omitempty"`
 	Std       []float64 `toml:"std,omitempty"`
@@ -96,9 +102,9 @@ type TrainSpec struct {
 
 // PruneSpec is what stage 3 does.
 type PruneSpec struct {
-	Score        string   `toml:"score"`        // magnitude | random
-	Pattern      string   `toml:"pattern"`      // element | block4x1 | block8x1 | block16x1 | neuron
-	Distribution string   `toml:"distribution"` // layer | global
+	Score        string   `toml:"score"`        // magnitude | snip | taylor | random
+	Pattern      string   `toml:"pattern"`      // element | block4x1 | block8x1 | block16x1 | neuron | head | width
+	Distribution string   `toml:"distribution"` // layer | global | erk
 	Schedule     string   `toml:"schedule"`     // oneshot | cubic | iterative
 	Target       float64  `toml:"target"`       // share of zeros among the prunable weights, 0…1
 	Epochs       int      `toml:"epochs"`       // length of the stage (iterative: of each level)
@@ -145,7 +151,7 @@ type HWSpec struct {
 
 // DeploySpec lists the export formats.
 type DeploySpec struct {
-	Formats []string `toml:"formats"` // packed | safetensors | onnx
+	Formats []string `toml:"formats"` // packed | safetensors | onnx | peft (adapters by themselves)
 }
 
 // DefaultRecipe is what a newcomer starts from: the demo's model and data.
@@ -237,9 +243,11 @@ func (r *Recipe) Check() error {
 	checks := []error{
 		err,
 		r.Plan.Check(),
-		oneOf("prune.score", p.Score, "magnitude", "random"),
+		r.checkLowRank(),
+		r.checkPEFT(),
+		oneOf("prune.score", p.Score, names(prune.Scores())...),
 		oneOf("prune.pattern", p.Pattern, names(prune.Patterns())...),
-		oneOf("prune.distribution", p.Distribution, "layer", "global"),
+		oneOf("prune.distribution", p.Distribution, names(prune.Distributions())...),
 		oneOf("prune.schedule", p.Schedule, "oneshot", "cubic", "iterative"),
 		oneOf("prune.lr_schedule", p.LRSchedule, "", "constant", "cosine", "step"),
 		oneOf("train.optimizer", t.Optimizer, "", "sgd", "momentum", "nesterov", "adam", "adamw"),
@@ -248,7 +256,7 @@ func (r *Recipe) Check() error {
 		oneOf("hardware.device", r.Hardware.Device, "auto", "cpu", "ref"),
 	}
 	for _, f := range r.Deploy.Formats {
-		checks = append(checks, oneOf("deploy.formats", f, "packed", "safetensors", "onnx"))
+		checks = append(checks, oneOf("deploy.formats", f, "packed", "safetensors", "onnx", formatPEFT))
 	}
 	for _, err := range checks {
 		if err != nil {
@@ -283,8 +291,8 @@ func (r *Recipe) Check() error {
 		return fmt.Errorf("prune.rewind_step = %d: give −1 (no rewind) or a step of the baseline", p.RewindStep)
 	case p.RewindStep >= 0 && t.Epochs == 0 && p.RewindStep > 0:
 		return fmt.Errorf("prune.rewind_step = %d needs baseline training, but train.epochs = 0", p.RewindStep)
-	case p.RewindStep >= 0 && p.Schedule == "iterative" && p.Pattern == "neuron":
-		return errors.New("prune.rewind_step with prune.pattern = \"neuron\": neurons that were cut out cannot be rewound; use −1, or a pattern that masks")
+	case p.RewindStep >= 0 && p.Schedule == "iterative" && prune.Structured(p.Pattern):
+		return fmt.Errorf("prune.rewind_step with prune.pattern = %q: what was cut out cannot be rewound; use −1, or a pattern that masks", p.Pattern)
 	case p.Schedule == "iterative" && p.Epochs < 1:
 		return fmt.Errorf("prune.epochs = %d: iterative pruning trains at least one epoch a level", p.Epochs)
 	case p.Every < 0:

@@ -397,11 +397,14 @@ func (r *run) describe() error {
 	e := &event.Model{Name: m.Name, Params: all, Classes: r.set.Classes, Train: r.set.Train.N(), Val: r.set.Val.N(), Test: r.set.Test.N(), Step: r.loop.Step}
 	in := m.Input()
 	e.Input = []int{in.C, in.H, in.W}
+	if t := r.set.Text; t != nil {
+		e.Tokens, e.Vocab, e.LM = t.Len, t.Vocab, t.LM
+	}
+	for i := range m.Nodes {
+		e.MACs += m.MACs(i)
+	}
 	for _, l := range m.Layers() {
-		p, n := m.Params[l.Param], m.Nodes[l.Node]
-		out := m.Values[n.Out]
-		macs := int64(p.Shape.Len()) * int64(out.H) * int64(out.W)
-		e.MACs += macs
+		p, n, macs := m.Params[l.Param], m.Nodes[l.Node], m.MACs(l.Node)
 		e.Layers = append(e.Layers, event.Layer{Name: l.Name, Op: n.Op, Shape: p.Shape, Params: int64(p.Shape.Len()), MACs: macs, Prunable: !r.skipped(l.Name)})
 	}
 	return r.emit(e)

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"pare/core/data"
 	"pare/core/event"
 	"pare/core/graph"
 	"pare/core/prune"
@@ -47,19 +48,23 @@ func (r *run) sparsify(ctx context.Context) error {
 		steps: func() int64 { return r.sched.Steps() },
 		rate: func(step int64) float64 {
 			// Iterative pruning trains every level with the whole schedule.
+			rate.Base = r.rateBase(step, lr)
 			if rate.Steps = r.sched.Steps(); p.Schedule == "iterative" {
 				rate.Steps = r.perEpoch() * int64(p.Epochs)
 				step %= rate.Steps
 			}
 			return rate.At(step)
 		},
-		before: r.takeAway,
+		before: r.prepare,
 		after:  r.holdFloor,
 	})
 	if err != nil {
 		return err
 	}
-	if err := r.takeAway(r.loop.Step); err != nil { // one shot without training after it
+	if err := r.lastPrepare(); err != nil {
+		return err
+	}
+	if err := r.endAdapters(); err != nil {
 		return err
 	}
 	if r.loop.Step == 0 {
@@ -81,6 +86,12 @@ func (r *run) sparsify(ctx context.Context) error {
 		}
 		r.loop.Pass = pass + 1
 		r.loop.Frozen, r.loop.Step = true, r.sched.Steps() // the stage is over: a resume must not train on
+		if err := r.saveAdapters(); err != nil {
+			return err
+		}
+		if err := r.mergeAdapters(r.loop.Step); err != nil {
+			return err
+		}
 		if s, err = r.t.Eval(r.set.Val, nil); err != nil {
 			return err
 		}
@@ -176,7 +187,14 @@ func (r *run) takeAway(step int64) error {
 		return err
 	}
 	p := r.r.Prune
-	rs, rep, err := prune.Step(r.model, r.rule(), share, r.loop.Base)
+	spec := r.rule()
+	if spec.Needs() {
+		var err error
+		if spec.Evidence, err = r.evidence(step); err != nil {
+			return err
+		}
+	}
+	rs, rep, err := prune.Step(r.model, spec, share, r.loop.Base)
 	if err != nil {
 		return err
 	}
@@ -215,6 +233,27 @@ func (r *run) takeAway(step int64) error {
 		}
 	}
 	return r.choices()
+}
+
+// evidenceBatches is over how many batches gradients are summed for a score: one, as
+// in SNIP's paper, makes masks that hang on the draw.
+const evidenceBatches = 8
+
+// evidence are the gradients that a score asks for, on batches that the seed and the
+// step draw from the training set.
+func (r *run) evidence(step int64) (*prune.Evidence, error) {
+	n := r.set.Train.N()
+	batch := min(r.r.Train.Batch, n)
+	order := data.Order(n, r.r.Seed^0x65766964656e6365, int(step)) // "evidence"
+	var batches [][]int32
+	for at := 0; at < len(order) && len(batches) < evidenceBatches; at += batch {
+		batches = append(batches, order[at:min(at+batch, n)])
+	}
+	sum, abs, err := r.t.Gradients(r.set.Train, batches)
+	if err != nil {
+		return nil, fmt.Errorf("gradients for score %s: %w", r.r.Prune.Score, err)
+	}
+	return &prune.Evidence{Sum: sum, Abs: abs}, nil
 }
 
 // rewind sets the surviving weights back to the kept step of the baseline and

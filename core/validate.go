@@ -3,8 +3,10 @@ package core
 import (
 	"context"
 	"fmt"
+	"math"
 	"strings"
 
+	"pare/core/data"
 	"pare/core/event"
 	"pare/core/train"
 )
@@ -32,7 +34,7 @@ func (r *run) validate(ctx context.Context) error {
 		return err
 	}
 	test := r.set.Test
-	a, b := make([]int32, test.N()), make([]int32, test.N())
+	a, b := make([]int32, len(test.Labels)), make([]int32, len(test.Labels))
 	sd, err := dense.Eval(test, a)
 	if err != nil {
 		return err
@@ -41,8 +43,8 @@ func (r *run) validate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	lo, hi := train.Wilson(sn.Correct, sn.N)
-	if err := r.emit(&event.Eval{Stage: event.Validate, Step: r.loop.Step, Split: "test", Correct: sn.Correct, N: sn.N, Loss: finite(sn.Loss), Lo: lo, Hi: hi, Zeros: r.zeros()}); err != nil {
+	lo, hi := sn.Interval()
+	if err := r.emit(&event.Eval{Stage: event.Validate, Step: r.loop.Step, Split: "test", Correct: sn.Correct, N: sn.N, Loss: finite(sn.Loss), Lo: lo, Hi: hi, Zeros: r.zeros(), Perplexity: r.perplexity(sn)}); err != nil {
 		return err
 	}
 	now, err := r.copyTrainer()
@@ -72,7 +74,7 @@ func (r *run) validate(ctx context.Context) error {
 	if err := r.billStage(event.Validate); err != nil {
 		return err
 	}
-	if err := r.stage(event.Validate, "done", fmt.Sprintf("%s, %d test samples, look %d at the test set", v.Verdict, v.N, v.Looks)); err != nil {
+	if err := r.stage(event.Validate, "done", fmt.Sprintf("%s, %d test %s, look %d at the test set", v.Verdict, v.N, r.unit(), v.Looks)); err != nil {
 		return err
 	}
 	r.lastAcc = -1 // the checkpoint must not carry a test accuracy as validation's
@@ -99,10 +101,10 @@ func (r *run) denseTrainer() (*train.Trainer, error) {
 // interval, as nothing is paired with it.
 func (r *run) judge(dense, now, label []int32, sd, sn train.Score) *event.Verdict {
 	v := &event.Verdict{N: sn.N, Looks: r.loop.Looks}
-	v.Diff, v.Lo, v.Hi = train.Paired(dense, now, label)
+	v.Diff, v.Lo, v.Hi = train.Paired(dense, now, label, len(label)/r.set.Test.N())
 	var above, below bool
 	if a := r.r.Floor.Accuracy; a > 0 {
-		lo, hi := train.Wilson(sn.Correct, sn.N)
+		lo, hi := sn.Interval()
 		v.Floor = a
 		above, below = lo > a, hi < a
 	} else {
@@ -110,8 +112,8 @@ func (r *run) judge(dense, now, label []int32, sd, sn train.Score) *event.Verdic
 		v.Floor = sd.Acc() + drop
 		above, below = v.Lo > drop, v.Hi < drop
 	}
-	chance := guess(label, len(r.set.Classes))
-	least, _ := train.Wilson(sd.Correct, sd.N)
+	chance := guess(label, r.classes())
+	least, _ := sd.Interval()
 	guessing := least <= chance
 	switch {
 	case above && !guessing:
@@ -125,10 +127,16 @@ func (r *run) judge(dense, now, label []int32, sd, sn train.Score) *event.Verdic
 	if r.r.Floor.Accuracy == 0 {
 		floor += fmt.Sprintf(", %g points under dense", r.r.Floor.Points)
 	}
-	v.Text = fmt.Sprintf("%.1f %% against %s (difference %s pt, 95 %%: %s to %s, %d test samples)",
-		100*sn.Acc(), floor, signed(100*v.Diff, 1), signed(100*v.Lo, 1), signed(100*v.Hi, 1), sn.N)
+	v.Text = fmt.Sprintf("%.1f %% against %s (difference %s pt, 95 %%: %s to %s, %d test %s)",
+		100*sn.Acc(), floor, signed(100*v.Diff, 1), signed(100*v.Lo, 1), signed(100*v.Hi, 1), sn.N, r.unit())
+	if r.lm() {
+		v.Text += fmt.Sprintf(" · perplexity %.4g, dense %.4g", math.Exp(sn.Loss), math.Exp(sd.Loss))
+	}
 	if guessing {
 		v.Text = fmt.Sprintf("the dense model is right on %.1f %% of the test set, no better than the %.1f %% of guessing: keeping that proves nothing · ", 100*sd.Acc(), 100*chance) + v.Text
+	}
+	if r.lm() { // a vocabulary is no list of classes
+		return v
 	}
 	v.Classes = make([]event.ClassRow, len(r.set.Classes))
 	for i, l := range label {
@@ -151,12 +159,42 @@ func (r *run) judge(dense, now, label []int32, sd, sn train.Score) *event.Verdic
 // guess is the accuracy of always saying the same class.
 func guess(label []int32, classes int) float64 {
 	n := make([]int, classes)
-	most := 0
+	most, of := 0, 0
 	for _, l := range label {
-		n[l]++
-		most = max(most, n[l])
+		if l != data.NoLabel {
+			n[l]++
+			most, of = max(most, n[l]), of+1
+		}
 	}
-	return float64(most) / float64(max(len(label), 1))
+	return float64(most) / float64(max(of, 1))
+}
+
+// lm reports whether the run is of a language model.
+func (r *run) lm() bool { return r.set.Text != nil && r.set.Text.LM }
+
+// classes is the number of classes; of a language model the size of its vocabulary.
+func (r *run) classes() int {
+	if r.lm() {
+		return r.set.Text.Vocab
+	}
+	return len(r.set.Classes)
+}
+
+// perplexity is that of a language model, 0 for others and where it has no bound.
+func (r *run) perplexity(s train.Score) float64 {
+	p := math.Exp(s.Loss)
+	if !r.lm() || !(p <= math.MaxFloat32) {
+		return 0
+	}
+	return p
+}
+
+// unit is what accuracy counts.
+func (r *run) unit() string {
+	if r.lm() {
+		return "tokens"
+	}
+	return "samples"
 }
 
 // signed prints a number with its sign, the minus as people write it.

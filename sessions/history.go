@@ -111,7 +111,7 @@ func (h *history) snapshot() *event.State {
 	s := h.state
 	for i := range s.Curves {
 		c := &s.Curves[i]
-		for _, p := range []*[]event.Point{&c.Acc, &c.Loss, &c.Joules, &c.CPU, &c.Zeros} {
+		for _, p := range []*[]event.Point{&c.Acc, &c.Perplexity, &c.Loss, &c.Joules, &c.CPU, &c.Zeros} {
 			*p = slices.Clone(*p)
 		}
 	}

@@ -10,6 +10,8 @@ import (
 	"os"
 	"os/exec"
 	"time"
+
+	"pare/core/tensor"
 )
 
 //go:embed peers.py
@@ -53,12 +55,29 @@ type question struct {
 	Model        string  `json:"model,omitempty"`
 	ID           int     `json:"id"`
 	Seconds      float64 `json:"seconds,omitempty"`
+
+	// Of a curve: files with raw values, and which steps to take.
+	Params      []namedShape `json:"params,omitempty"` // in the order of the file Weights
+	Weights     string       `json:"weights,omitempty"`
+	IDs         string       `json:"ids,omitempty"`
+	Labels      string       `json:"labels,omitempty"`
+	Heads       int          `json:"heads,omitempty"`
+	LR          float64      `json:"lr,omitempty"`
+	WeightDecay float64      `json:"weight_decay"`
+	From        int          `json:"from"`
+	Count       int          `json:"count,omitempty"`
+}
+
+type namedShape struct {
+	Name  string       `json:"name"`
+	Shape tensor.Shape `json:"shape"`
 }
 
 type reply struct {
-	ID      int     `json:"id"`
-	Seconds float64 `json:"seconds"`
-	Error   string  `json:"error"`
+	ID      int       `json:"id"`
+	Seconds float64   `json:"seconds"`
+	Losses  []float64 `json:"losses"`
+	Error   string    `json:"error"`
 }
 
 func (p *peers) ask(q question) (reply, error) {

@@ -58,7 +58,7 @@ def gpt(layers, width, heads, vocabulary, tokens):
             super().__init__()
             self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
             self.qkv, self.proj = nn.Linear(width, 3 * width), nn.Linear(width, width)
-            self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
+            self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(approximate="tanh"), nn.Linear(4 * width, width))
 
         def forward(self, x):
             b, t, c = x.shape
@@ -121,7 +121,55 @@ def infer(spec):
     return lambda: s.run(None, {name: x})
 
 
+def curve(spec):
+    """Training steps from given weights on given batches: AdamW at a constant rate."""
+    import numpy
+    import torch
+
+    raw, at, weights = numpy.fromfile(spec["weights"], "<f4"), 0, {}
+    for p in spec["params"]:
+        n = int(numpy.prod(p["shape"]))
+        weights[p["name"]] = torch.from_numpy(raw[at:at + n].reshape(p["shape"]).copy())
+        at += n
+    vocabulary, width = weights["wte.weight"].shape
+    tokens = weights["wpe.weight"].shape[0]
+    layers = 1 + max(int(n.split(".")[1]) for n in weights if n.startswith("h."))
+    model = gpt(layers, width, spec["heads"], vocabulary, tokens)
+    names = (("h.", "blocks."), ("ln_f", "norm"), ("ln_", "norm"), ("attn.c_attn", "qkv"), ("attn.c_proj", "proj"), ("mlp.c_fc", "mlp.0"), ("mlp.c_proj", "mlp.2"))
+
+    def theirs(name):
+        for a, b in names:
+            name = name.replace(a, b)
+        return name
+
+    model.load_state_dict({theirs(n): w for n, w in weights.items()})
+    x = torch.from_numpy(numpy.fromfile(spec["ids"], "<i4").astype("int64")).view(-1, spec["batch"], tokens)
+    y = torch.from_numpy(numpy.fromfile(spec["labels"], "<i4").astype("int64")).view(-1, spec["batch"] * tokens)
+    opt = torch.optim.AdamW(model.parameters(), lr=spec["lr"], weight_decay=spec["weight_decay"])
+    forward = torch.compile(model) if spec["mode"] == "compile" else model
+
+    def steps(start, count):
+        torch.set_num_threads(spec["threads"])
+        losses = []
+        for i in range(start, start + count):
+            opt.zero_grad()
+            loss = torch.nn.functional.cross_entropy(forward(x[i]), y[i], ignore_index=-1)
+            loss.backward()
+            opt.step()
+            losses.append(loss.item())
+        return losses
+
+    return steps
+
+
 def answer(q):
+    if q["op"] == "steps":
+        start = time.perf_counter()
+        losses = opened[q["id"]](q["from"], q["count"])
+        return {"losses": losses, "seconds": time.perf_counter() - start}
+    if q["op"] == "open" and q["what"] == "curve":
+        opened.append(curve(q))
+        return {"id": len(opened) - 1}
     if q["op"] == "open":
         f = {"train": train, "infer": infer}[q["what"]](q)
         for _ in range(5):

@@ -13,6 +13,7 @@ import (
 )
 
 //go:generate go run ./internal/subset -from /usr/share/datasets/fashion-mnist -to embedded
+//go:generate go run ./internal/kjv -to embedded
 
 var (
 	//go:embed embedded/fashion-mnist-train.pix
@@ -23,6 +24,8 @@ var (
 	fashionTest []byte
 	//go:embed embedded/iris.csv
 	irisCSV []byte
+	//go:embed embedded/kjv.txt.gz
+	kjvText []byte
 )
 
 // fashionClasses are Zalando's names of the labels 0 … 9.
@@ -34,6 +37,7 @@ type Info struct {
 	Description      string
 	Classes          int
 	Shape            []int // one sample
+	Vocab            int   // of text for a language model, by its own tokenizer; 0 of other data
 	Train, Val, Test int   // samples, with default options
 	License          string
 	Ready            bool   // Open finds it on this machine
@@ -75,6 +79,13 @@ func init() {
 				Classes: 3, Shape: []int{4}, Train: 105, Val: 15, Test: 30, License: irisLicense,
 			},
 			open: openIris,
+		},
+		{
+			Info: Info{
+				Name: "kjv", Description: "text for language models: the New Testament in the King James Version, 949 kB, embedded",
+				Shape: []int{defaultTokens}, Vocab: 63, Train: 5193, Val: 741, Test: 1482, License: kjvLicense,
+			},
+			open: openKJV,
 		},
 	}
 }
@@ -132,6 +143,7 @@ var debianFashion = "/usr/share/datasets/fashion-mnist"
 const (
 	fullHint    = "apt-get install dataset-fashion-mnist, or put the four idx files of github.com/zalandoresearch/fashion-mnist into $PARE_DATA/fashion-mnist"
 	irisLicense = "CC BY 4.0"
+	kjvLicense  = "public domain"
 )
 
 // fullDir finds the folder of the full Fashion-MNIST.
@@ -167,6 +179,19 @@ func openIris(o Options) (*Data, error) {
 		return nil, err
 	}
 	d.Name, d.Source, d.License = "iris", "embedded", irisLicense
+	return d, nil
+}
+
+func openKJV(o Options) (*Data, error) {
+	s, err := readText(bytes.NewReader(kjvText), int64(len(kjvText)), "kjv.txt")
+	if err != nil {
+		return nil, fmt.Errorf("the embedded text cannot be read, rebuild pare: %w", err)
+	}
+	d, err := languageModel("kjv", [3][]document{{{"kjv.txt", s}}}, false, o)
+	if err != nil {
+		return nil, err
+	}
+	d.Name, d.Source, d.License = "kjv", "embedded", kjvLicense
 	return d, nil
 }
 

@@ -96,8 +96,23 @@ func TestBuiltin(t *testing.T) {
 		if d.Train.N() != i.Train || d.Val.N() != i.Val || d.Test.N() != i.Test {
 			t.Errorf("%s: %d, %d and %d samples, %d, %d and %d announced", i.Name, d.Train.N(), d.Val.N(), d.Test.N(), i.Train, i.Val, i.Test)
 		}
+		if vocab := 0; d.Text != nil {
+			if vocab = d.Text.Vocab; vocab != i.Vocab {
+				t.Errorf("%s: a vocabulary of %d, %d announced", i.Name, vocab, i.Vocab)
+			}
+		} else if i.Vocab != vocab {
+			t.Errorf("%s announces a vocabulary and has none", i.Name)
+		}
 		checkData(t, d)
 	}
+}
+
+// classCount is how many labels there are: a language model's are its vocabulary.
+func classCount(d *Data) int {
+	if d.Text != nil && d.Text.LM {
+		return d.Text.Vocab
+	}
+	return len(d.Classes)
 }
 
 // checkData checks what every consumer leans on.
@@ -108,8 +123,8 @@ func checkData(t *testing.T, d *Data) {
 			t.Fatalf("%s: %d samples, %d values of shape %v", d.Name, s.N(), len(s.X), s.Shape)
 		}
 		for i, l := range s.Labels {
-			if l < 0 || int(l) >= len(d.Classes) {
-				t.Fatalf("%s: label %d of sample %d with %d classes", d.Name, l, i, len(d.Classes))
+			if k := classCount(d); l < 0 || int(l) >= k {
+				t.Fatalf("%s: label %d of sample %d with %d classes", d.Name, l, i, k)
 			}
 		}
 		for i, v := range s.X {
@@ -291,8 +306,8 @@ func TestFullFromPareData(t *testing.T) {
 
 func TestOpenUnknown(t *testing.T) {
 	for name, want := range map[string]string{
-		"":             "no data set named: choose fashion-mnist, fashion-mnist-full, iris, a folder",
-		"fasion-mnist": `"fasion-mnist" is neither a built-in data set (fashion-mnist, fashion-mnist-full, iris) nor a folder or file here`,
+		"":             "no data set named: choose fashion-mnist, fashion-mnist-full, iris, kjv, a folder",
+		"fasion-mnist": `"fasion-mnist" is neither a built-in data set (fashion-mnist, fashion-mnist-full, iris, kjv) nor a folder or file here`,
 	} {
 		if _, err := Open(name, Options{}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("Open(%q): error %v, want %q in it", name, err, want)

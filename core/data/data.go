@@ -25,10 +25,10 @@ const NoLabel = -1
 
 // N is the number of samples.
 func (s *Set) N() int {
-	if f := s.F(); f > 0 {
+	if f := s.F(); f > 0 && len(s.X) > 0 {
 		return len(s.X) / f
 	}
-	return 0
+	return len(s.Labels)
 }
 
 // F is the number of values of one sample: the product of Shape.
@@ -61,6 +61,7 @@ type Text struct {
 	LM     bool
 	Kind   string // char | byte | bpe | wordpiece | unigram
 	Vocab  int    // number of ids
+	Chars  string // of kind char: the characters in the order of their ids
 	Len    int    // T
 	Pad    int32  // id that fills up short texts; −1: none
 	Tokens Tokens
@@ -81,12 +82,21 @@ type Options struct {
 	Val, Test float64
 	// LabelColumn of a CSV file: its name, or its number from 1. Empty: the last.
 	LabelColumn string
+	// Tokenizer of text: char, byte, or the path of a tokenizer.json or of the folder
+	// that holds it (see core/data/tokenizer). Empty: char.
+	Tokenizer string
+	// Tokens is T, the tokens of one sample of text; 0: 128.
+	Tokens int
+	// Vocab are the characters of the tokenizer char in the order of their ids, e.g.
+	// from a recipe. Empty: those of the training part.
+	Vocab string
 	// Prep to apply, e.g. from a recipe; nil: computed from the training split.
 	Prep *Prep
 }
 
 // Open reads a data set: the name of a built-in one (see Builtin), a folder
-// with the four idx files of MNIST, or a CSV file. A built-in name wins over a
+// with the four idx files of MNIST, a CSV file, or text (a .txt file or a folder of
+// them) for a language model. A built-in name wins over a
 // file of that name; write ./NAME for the file. Errors are one line that names
 // the thing and the way out.
 func Open(nameOrPath string, o Options) (*Data, error) {
@@ -106,11 +116,29 @@ func Open(nameOrPath string, o Options) (*Data, error) {
 	case err != nil:
 		return nil, err
 	case st.IsDir():
-		return openFolder(name, o)
+		return openDir(name, o)
 	case !st.Mode().IsRegular():
 		return nil, fmt.Errorf("%s is not a regular file: give a folder with idx files or a CSV file", name)
 	}
+	if isText(name) && o.LabelColumn == "" {
+		return openText(name, false, o)
+	}
 	return openTable(name, o)
+}
+
+// openDir tells by its files what a folder holds.
+func openDir(dir string, o Options) (*Data, error) {
+	if paths, err := idxFiles(dir); err == nil || paths != [4]string{} {
+		return openFolder(dir, o)
+	}
+	files, _, err := textFiles(dir)
+	if err != nil {
+		return nil, err
+	}
+	if len(files[inTrain]) > 0 {
+		return openText(dir, true, o)
+	}
+	return openFolder(dir, o)
 }
 
 // names lists the built-in data sets for a message.

@@ -15,6 +15,8 @@
 //   - fashion-mnist-full: all of it, from $PARE_DATA/fashion-mnist or from
 //     Debian's package dataset-fashion-mnist.
 //   - iris: 150 flowers, embedded.
+//   - kjv: text for language models, embedded: the New Testament in the King James
+//     Version, 949 kB, one verse a line.
 //
 // A folder with the four idx files of MNIST (train-images-idx3-ubyte,
 // train-labels-idx1-ubyte and the same with t10k), plain or gzipped; unsigned
@@ -29,11 +31,22 @@
 // shares of the rows. The first row is a header if no cell of it is a number,
 // or if the named label column stands there.
 //
+// Text for a language model: a file that ends in .txt, .text or .md, plain or
+// gzipped, or a folder of such files, which follow one another by name. Files or
+// folders in it that are called train, val (valid, validation, dev) and test are
+// the splits. Options say the tokenizer and T, the tokens of one sample. Samples are
+// windows that follow one another; the label of a token is the one after it.
+//
 // # Splitting
 //
 // Splits the source does not have are dealt out by Options.Seed within each
 // class, so every class keeps its share to within one sample and is in every
 // split. Samples stay in the order of the source.
+//
+// Text is cut into blocks: validation and test are one each, at the end by seed 0,
+// else where the seed draws; no token is in two splits. The vocabulary of the
+// tokenizer char is that of the training part; if other parts hold more
+// characters, U+FFFD stands last in it for all of them.
 //
 // # Preprocessing
 //
@@ -53,7 +66,7 @@
 // file order for Train, the next 150 for Val and the first 500 test images of
 // each class for Test, and writes them class after class in turn to embedded/,
 // packed by internal/pix (5.2 MB, where gzip needs 6.4), with SHA256SUMS.
-// Licences stand beside the data.
+// Licences stand beside the data. internal/kjv writes the text.
 //
 // # Errors
 //

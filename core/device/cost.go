@@ -60,6 +60,13 @@ func CostOf(p *Plan, ws []Weight, c *Call, b int) Cost {
 				if c.Accum {
 					r.Read += weight(w)
 				}
+			case Adapt, AdaptA, AdaptB: // the first is written; of Adapt its base is read
+				if w == c.W[0] {
+					r.Written += weight(w)
+				}
+				if w != c.W[0] || c.Kernel == Adapt {
+					r.Read += weight(w)
+				}
 			case Embed: // the rows that are looked up
 				r.Read += size(c.Out[0])
 			default:
@@ -84,6 +91,15 @@ func CostOf(p *Plan, ws []Weight, c *Call, b int) Cost {
 		}
 		r.MACs = int64(w.Shape.Len()) * rows
 		r.Skipped = int64(w.Shape.Len()-w.Stored()) * rows
+	case Adapt, AdaptA, AdaptB: // not by the sample, and dense: masks come after the product
+		w, rank := ws[c.W[0]], int64(ws[c.W[len(c.W)-1]].Shape[1])
+		if c.Kernel != Adapt {
+			w = ws[c.W[1]]
+		}
+		if c.Kernel == AdaptB {
+			rank = int64(ws[c.W[0]].Shape[1])
+		}
+		r.MACs = int64(w.Shape.Len()) * rank
 	case Attention:
 		r.MACs = 2 * c.Attn.pairs(p.Seq) * int64(b)
 	case AttentionDX: // scores once more, dp, dq, dk, dv
@@ -116,7 +132,7 @@ func (a *Attn) pairs(seq int) int64 {
 // Pairs reports whether plan p multiplies with the kept two of each four inputs of
 // a 2:4 weight: one sample at a time, and not while it trains.
 func (w Weight) Pairs(p *Plan) bool {
-	return w.Format == tensor.NM24 && !w.Train && p.Batch == 1 && p.Seq == 0
+	return w.Format == tensor.NM24 && !w.Train && !w.Adapted && p.Batch == 1 && p.Seq == 0
 }
 
 // NeedsDYT reports whether dw of a matrix works from the transposed gradient.

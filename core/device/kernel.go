@@ -68,6 +68,14 @@ const (
 	// Rope turns pairs of channels (i, i + Dim/2) of each head by the angle
 	// S[0]·t·Freq[i]; S[0] is 1, or −1 for the gradient. In x, Out y, Attn.
 	Rope
+	// Scale: y = S[0]·x. In x, Out y.
+	Scale
+	// Gate: y = x·s, one factor for each channel of a sample. In x, s [C], Out y.
+	Gate
+	// Concat puts the channels of its inputs side by side. In x1, x2, …, Out y.
+	Concat
+	// Slice takes the channels of y from channel S[0] of x on. In x, Out y.
+	Slice
 	// Segment: y = x + w[s]; s is the whole number in the ids' second channel, 0
 	// without ids. In x [, ids], Out y, W w [segments, C].
 	Segment
@@ -85,7 +93,7 @@ const (
 	MaxPoolDX
 	// AvgPoolDX: In dy, Out dx.
 	AvgPoolDX
-	// ActDX: dx = dy·f′. In (y for ReLU and Tanh, x otherwise), dy, Out dx.
+	// ActDX: dx = dy·f′. In (y where Act.FromOutput says so, x otherwise), dy, Out dx.
 	ActDX
 	// FlattenDX: In dy, Out dx.
 	FlattenDX
@@ -104,6 +112,10 @@ const (
 	LayerNormDX
 	// RMSNormDX is LayerNormDX of RMSNorm; part [C].
 	RMSNormDX
+	// GateD: ds[c] = Σ dy·x over the pixels of channel c. In dy, x, Out ds.
+	GateD
+	// SliceDX is dy at the channels from S[0] on and zero elsewhere. In dy, Out dx.
+	SliceDX
 )
 
 // Kernels of scope Task and Serial.
@@ -144,6 +156,13 @@ const (
 	// PartD: the gradient of a vector from the parts of all tiles. In part, W w;
 	// S[0] is where the vector begins in a part.
 	PartD
+	// Adapt makes an adapted weight from its base: w = w₀ + S[0]·M⊙(b·a), M its mask.
+	// W w [N, K], a [R, K], b [N, R]. It runs before all that reads w.
+	Adapt
+	// AdaptA: da = S[0]·bᵀ·dw, from the gradient that LinearDW left. W a, w, b.
+	AdaptA
+	// AdaptB: db = S[0]·dw·aᵀ. W b, w, a.
+	AdaptB
 	// SegmentD: dw[s] = Σ dy over the tokens of segment s. In dy [, ids], W w.
 	SegmentD
 	// Token takes token S[0] of each sequence: x per token, y per sample. In x, Out y.
@@ -156,6 +175,10 @@ const (
 	Tokens
 	// TokensDX: In dy, Out dx.
 	TokensDX
+	// MeanTokens: y of a sample is the mean of x over its tokens. In x, Out y.
+	MeanTokens
+	// MeanTokensDX: dx = dy/Seq at every token. In dy, Out dx.
+	MeanTokensDX
 	// FirstD: dw = Σ dy over the first tokens of all sequences. In dy, W w.
 	FirstD
 )
@@ -169,9 +192,11 @@ var kernelNames = map[Kernel]string{
 	LinearDW: "linear.dw", ConvDW: "conv.dw", BiasD: "bias.d", NormMerge: "norm.merge", NormDMerge: "norm.dmerge",
 	Update: "update", LossMerge: "loss.merge", Mul: "mul", LayerNorm: "layernorm", RMSNorm: "rmsnorm", Embed: "embed",
 	Positions: "positions", Rope: "rope", LayerNormDX: "layernorm.dx", RMSNormDX: "rmsnorm.dx",
+	Gate: "gate", Concat: "concat", Slice: "slice", GateD: "gate.d", SliceDX: "slice.dx",
 	Attention: "attention", AttentionDX: "attention.dx", EmbedD: "embed.d", PositionsD: "positions.d", PartD: "part.d",
+	Scale: "scale", Adapt: "adapt", AdaptA: "adapt.a", AdaptB: "adapt.b",
 	Segment: "segment", SegmentD: "segment.d", Token: "token", TokenDX: "token.dx", Tokens: "tokens", TokensDX: "tokens.dx",
-	FirstD: "first.d",
+	FirstD: "first.d", MeanTokens: "meantokens", MeanTokensDX: "meantokens.dx",
 }
 
 // String is the short name used in traces and on the screen.
@@ -195,8 +220,8 @@ const (
 // Scope returns the scope of k.
 func (k Kernel) Scope() Scope {
 	switch k {
-	case LinearDW, ConvDW, BiasD, Update, Attention, AttentionDX, EmbedD, PositionsD, PartD, SegmentD, Token, TokenDX, Tokens,
-		TokensDX, FirstD:
+	case LinearDW, ConvDW, BiasD, Update, Attention, AttentionDX, EmbedD, PositionsD, PartD, Adapt, AdaptA, AdaptB, SegmentD, Token, TokenDX,
+		Tokens, TokensDX, MeanTokens, MeanTokensDX, FirstD:
 		return Task
 	case NormMerge, NormDMerge, LossMerge:
 		return Serial
@@ -211,6 +236,10 @@ type Act uint8
 // Activation functions. GELU is the exact one, x·Φ(x) with erf; GELUTanh is
 // x/2·(1 + tanh(√(2/π)·(x + 0.044715·x³))), GPT-2's. At their corners
 // ReLU′(0) = 0 and HardSwish′(±3) is the middle part's; ReLU′ of NaN is 0.
+// Those after Sigmoid take constants a, b from Call.S and are never fused:
+// HardSigmoid is min(max(a·x + b, 0), 1), LeakyReLU x or a·x, ELU x or a·(eˣ − 1),
+// Clip min(max(x, a), b), Affine a·x + b. HardSigmoid′ and Clip′ are 0 where the
+// value is a bound, LeakyReLU′(0) and ELU′(0) the left part's.
 const (
 	NoAct Act = iota
 	ReLU
@@ -219,12 +248,27 @@ const (
 	HardSwish
 	Tanh
 	GELUTanh
+	Sigmoid
+	HardSigmoid
+	LeakyReLU
+	ELU
+	Clip
+	Affine
 )
 
 // String is the function's common name.
 func (a Act) String() string {
-	return [...]string{"none", "relu", "gelu", "silu", "hardswish", "tanh", "gelu_tanh"}[a]
+	return [...]string{"none", "relu", "gelu", "silu", "hardswish", "tanh", "gelu_tanh", "sigmoid", "hardsigmoid", "leakyrelu", "elu", "clip", "affine"}[a]
 }
 
 // FromOutput reports whether the derivative is taken from y instead of x.
-func (a Act) FromOutput() bool { return a == ReLU || a == Tanh }
+func (a Act) FromOutput() bool {
+	switch a {
+	case ReLU, Tanh, Sigmoid, HardSigmoid, Clip:
+		return true
+	}
+	return false
+}
+
+// Constants reports whether a takes constants from Call.S.
+func (a Act) Constants() bool { return a > Sigmoid }

@@ -80,6 +80,10 @@ type Weight struct {
 	Mask   *tensor.Mask // over Shape, row-major; nil keeps all
 	Train  bool         // has a gradient and optimiser state
 	Decay  bool         // weight decay applies
+	// Adapted weights are made from a base and an adapter at the start of each run
+	// (Adapt). Set and Get are of the base. They have a gradient, for the adapter's,
+	// but no optimiser state; the bank keeps both base and weight.
+	Adapted bool `json:",omitempty"`
 }
 
 // N is the number of outputs of a matrix.

@@ -78,6 +78,9 @@ type Model struct {
 	MACs    int64    `json:"macs"` // per sample, dense
 	Layers  []Layer  `json:"layers"`
 	Input   []int    `json:"input"`
+	Tokens  int      `json:"tokens,omitempty"` // of a sample of text
+	Vocab   int      `json:"vocab,omitempty"`
+	LM      bool     `json:"lm,omitempty"` // a language model: accuracy is of the next token
 	Classes []string `json:"classes"`
 	Train   int      `json:"train"` // samples per split
 	Val     int      `json:"val"`
@@ -135,11 +138,13 @@ type Eval struct {
 	Step    int64   `json:"step"`
 	Split   string  `json:"split"` // val | test
 	Correct int     `json:"correct"`
-	N       int     `json:"n"`
-	Loss    float64 `json:"loss"`
-	Lo      float64 `json:"lo"` // 95 % Wilson interval of the accuracy
+	N       int     `json:"n"`    // samples; of a language model tokens
+	Loss    float64 `json:"loss"` // mean; a language model's perplexity is its exponential
+	Lo      float64 `json:"lo"`   // 95 % interval of the accuracy: train.Score.Interval
 	Hi      float64 `json:"hi"`
 	Zeros   float64 `json:"zeros"`
+	// Perplexity of a language model: the exponential of the mean loss in nats.
+	Perplexity float64 `json:"perplexity,omitempty"`
 }
 
 // Acc is the accuracy, 0…1.
@@ -260,6 +265,7 @@ type Side struct {
 	InferUS     float64 `json:"infer_us"`             // wall µs per single inference
 	InferBand   float64 `json:"infer_band"`
 	InferEnergy Joules  `json:"infer_energy"`
+	Perplexity  float64 `json:"perplexity,omitempty"` // of a language model
 }
 
 // Ledger is dense against pared. Predicted marks the table of the configure
@@ -270,8 +276,9 @@ type Ledger struct {
 	HWKind    string `json:"hw_kind,omitempty"` // of the hardware predicted for: cpu or gpu
 	Dense     Side   `json:"dense"`
 	Now       Side   `json:"now"`
-	Rounds    int    `json:"rounds"` // A/B alternations
-	Batch     int    `json:"batch"`  // of a training step
+	Rounds    int    `json:"rounds"`           // A/B alternations
+	Batch     int    `json:"batch"`            // of a training step
+	Tokens    int    `json:"tokens,omitempty"` // of one inference, of text
 	// LaunchesApart: the hardware's profile does not say what a launch costs, so that
 	// predicted times and joules are without.
 	LaunchesApart bool   `json:"launches_apart,omitempty"`
@@ -404,6 +411,8 @@ func (*Floor) Kind() string         { return "floor" }
 func (*Ledger) Kind() string        { return "ledger" }
 func (*Attribution) Kind() string   { return "attribution" }
 func (*Verdict) Kind() string       { return "verdict" }
+func (*Factors) Kind() string       { return "factors" }
+func (*FineTune) Kind() string      { return "fine_tune" }
 func (*Export) Kind() string        { return "export" }
 func (*LayerVerdicts) Kind() string { return "layer_verdicts" }
 func (*LastPoints) Kind() string    { return "last_points" }
@@ -428,7 +437,7 @@ func init() {
 		func() Body { return new(Export) }, func() Body { return new(LayerVerdicts) }, func() Body { return new(LastPoints) },
 		func() Body { return new(Warning) }, func() Body { return new(Failure) }, func() Body { return new(Diverged) },
 		func() Body { return new(Paused) }, func() Body { return new(Continued) }, func() Body { return new(Resumed) },
-		func() Body { return new(Done) }, func() Body { return new(Budget) },
+		func() Body { return new(Done) }, func() Body { return new(Budget) }, func() Body { return new(Factors) }, func() Body { return new(FineTune) },
 	} {
 		kinds[mk().Kind()] = mk
 	}

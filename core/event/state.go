@@ -13,10 +13,10 @@ type Point struct {
 }
 
 // Curves are what the two charts draw for one stage. Acc is validation
-// accuracy, Loss the training loss, Joules the energy per epoch in J placed at
+// accuracy, Perplexity that of a language model, Loss the training loss, Joules the energy per epoch in J placed at
 // the end of the epoch, CPU the CPU seconds per epoch, Zeros the share of zeros.
 type Curves struct {
-	Acc, Loss, Joules, CPU, Zeros []Point
+	Acc, Perplexity, Loss, Joules, CPU, Zeros []Point
 }
 
 // StageInfo is what the rail shows of a stage.
@@ -75,6 +75,8 @@ type State struct {
 
 	Predicted     *Ledger
 	Ledger        *Ledger
+	Factors       *Factors
+	FineTune      *FineTune
 	Attribution   *Attribution
 	Verdict       *Verdict
 	LayerVerdicts *LayerVerdicts
@@ -130,6 +132,9 @@ func (s *State) Apply(e Event) {
 		if b.Split == "val" {
 			c := &s.Curves[clip(b.Stage)]
 			c.Acc = add(c.Acc, Point{b.Step, b.Acc(), b.Lo, b.Hi})
+			if p := b.Perplexity; p > 0 {
+				c.Perplexity = add(c.Perplexity, Point{b.Step, p, p, p})
+			}
 		}
 	case *EpochCost:
 		s.Epochs = append(s.Epochs, *b)
@@ -179,6 +184,10 @@ func (s *State) Apply(e Event) {
 		}
 	case *Attribution:
 		s.Attribution = b
+	case *Factors:
+		s.Factors = b
+	case *FineTune:
+		s.FineTune = b
 	case *Verdict:
 		s.Verdict, s.Looks = b, b.Looks
 	case *LayerVerdicts:
@@ -251,7 +260,7 @@ func (s *State) resumed(b *Resumed) {
 			s.Stages[st].State, s.Stages[st].Evidence = "", ""
 		}
 		c := &s.Curves[st]
-		for _, p := range []*[]Point{&c.Acc, &c.Loss, &c.Joules, &c.CPU, &c.Zeros} {
+		for _, p := range []*[]Point{&c.Acc, &c.Perplexity, &c.Loss, &c.Joules, &c.CPU, &c.Zeros} {
 			for len(*p) > 0 && (*p)[len(*p)-1].Step > keep {
 				*p = (*p)[:len(*p)-1]
 			}
@@ -273,6 +282,9 @@ func (s *State) resumed(b *Resumed) {
 	s.Done, s.LayerVerdicts, s.Exports = nil, nil, nil
 	if b.Stage < Deploy { // a run that went back will validate again
 		s.Verdict, s.Ledger, s.Attribution = nil, nil, nil
+	}
+	if b.Stage <= Sparsify {
+		s.FineTune = nil
 	}
 	s.setStatus(StatusRunning, "")
 }

@@ -1,33 +1,39 @@
 package graph
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"sort"
 )
 
 // Slice is one axis of one parameter that belongs to a group: channel j of the
-// group is the entries j·Block … j·Block+Block−1 of that axis.
+// group is the entries Offset + j·Block … Offset + j·Block+Block−1 of that axis. An
+// axis that holds queries, keys and values side by side has a slice for each.
 type Slice struct {
-	Param, Axis, Block int
+	Param, Axis, Block, Offset int
 }
 
 // Group is a set of channels that can only be cut together: the neurons of a
-// linear layer or the filters of a convolution, with everything that reads or
-// normalises them, over residual additions too.
+// linear layer, the filters of a convolution, or the heads of attention (groups of
+// them that share keys and values), with everything that reads or normalises them,
+// over residual additions too.
 type Group struct {
 	Name    string // the first layer that produces the channels
-	Size    int    // channels
+	Size    int    // channels, or heads
+	Heads   bool   // attention: a channel is one key and value head with its queries
 	Slices  []Slice
 	Refused string // why it cannot be cut, "" if it can
 
 	depthwise []int // nodes whose window has one group per channel
+	heads     []int // nodes whose heads the channels are
 }
 
 // Coupler works out the groups: ops tell it how their axes hang together.
 type Coupler struct {
 	M      *Model
 	node   int
-	parent []int
+	parent []link
 	groups []Group
 	ref    []ref             // per value
 	tied   map[[2]int]ref    // of each parameter's axis, the first
@@ -38,6 +44,19 @@ type Coupler struct {
 type ref struct {
 	space, block int // space −1: not yet known
 }
+
+// link is the space that a space is part of, and where its channels are there:
+// channel j of the other is the channels off + j·block … off + j·block+block−1 of
+// each part of this one.
+type link struct {
+	space int
+	parts []part
+}
+
+type part struct{ off, block int }
+
+// whole are the parts of a space that is another one, channel by channel.
+var whole = []part{{0, 1}}
 
 // Groups returns the groups of m in the order of their first layer.
 func (m *Model) Groups() ([]Group, error) {
@@ -60,15 +79,22 @@ func (m *Model) Groups() ([]Group, error) {
 	merged := map[int]*Group{}
 	var order []int
 	for i := range c.groups {
-		r := c.find(i)
+		at := c.find(i)
+		r := at.space
 		g := merged[r]
 		if g == nil {
-			g = &Group{Name: c.groups[i].Name, Size: c.groups[i].Size}
+			g = &Group{Name: c.groups[i].Name, Size: c.groups[r].Size}
 			merged[r] = g
 			order = append(order, r)
 		}
-		g.Slices = append(g.Slices, c.groups[i].Slices...)
+		for _, s := range c.groups[i].Slices {
+			for _, p := range at.parts {
+				g.Slices = append(g.Slices, Slice{s.Param, s.Axis, s.Block * p.block, s.Block * p.off})
+			}
+		}
 		g.depthwise = append(g.depthwise, c.groups[i].depthwise...)
+		g.heads = append(g.heads, c.groups[i].heads...)
+		g.Heads = len(g.heads) > 0
 		if g.Refused == "" {
 			g.Refused = c.groups[i].Refused
 		}
@@ -83,7 +109,7 @@ func (m *Model) Groups() ([]Group, error) {
 		g := *merged[r]
 		sort.Slice(g.Slices, func(i, j int) bool {
 			a, b := g.Slices[i], g.Slices[j]
-			return a.Param < b.Param || a.Param == b.Param && a.Axis < b.Axis
+			return cmp.Or(a.Param-b.Param, a.Axis-b.Axis, a.Offset-b.Offset) < 0
 		})
 		out = append(out, g)
 	}
@@ -92,24 +118,95 @@ func (m *Model) Groups() ([]Group, error) {
 
 func (c *Coupler) space(name string, size int) int {
 	c.groups = append(c.groups, Group{Name: name, Size: size})
-	c.parent = append(c.parent, len(c.parent))
+	c.parent = append(c.parent, link{len(c.parent), whole})
 	return len(c.parent) - 1
 }
 
-func (c *Coupler) find(i int) int {
-	for c.parent[i] != i {
-		i = c.parent[i]
+// find is the space that space i ends up in.
+func (c *Coupler) find(i int) link {
+	at := link{i, whole}
+	for up := c.parent[i]; up.space != at.space; up = c.parent[at.space] {
+		parts, _ := compose(at.parts, up.parts) // coarsen has seen that they can be
+		at = link{up.space, parts}
 	}
-	return i
+	return at
 }
 
-// union keeps the earlier space as the root, so that names and order are stable.
-func (c *Coupler) union(a, b int) {
-	a, b = c.find(a), c.find(b)
-	if a > b {
-		a, b = b, a
+// compose says where channels of the outer space are in the inner one. Only one of
+// the two may have several parts.
+func compose(inner, outer []part) ([]part, bool) {
+	if len(inner) > 1 && (len(outer) > 1 || outer[0].off != 0) {
+		return inner, false
 	}
-	c.parent[b] = a
+	var l []part
+	for _, a := range inner {
+		for _, b := range outer {
+			l = append(l, part{a.off + a.block*b.off, a.block * b.block})
+		}
+	}
+	return l, true
+}
+
+// union keeps the earlier space as the root, so that names and order are stable. A
+// space of single channels joins one of heads; heads of different sizes do not join.
+func (c *Coupler) union(a, b int) bool {
+	x, y := c.find(a), c.find(b)
+	if x.space == y.space {
+		return slices.Equal(x.parts, y.parts)
+	}
+	switch {
+	case slices.Equal(x.parts, y.parts):
+		if x.space > y.space {
+			x, y = y, x
+		}
+		c.parent[y.space] = link{x.space, whole}
+	case slices.Equal(x.parts, whole):
+		c.parent[x.space] = y
+	case slices.Equal(y.parts, whole):
+		c.parent[y.space] = x
+	default:
+		return false
+	}
+	return true
+}
+
+// Coarsen makes the channels of v go in the groups of space t, whose channel j is the
+// features off + j·block … of each part of v. It refuses where v's channels go in
+// other groups already.
+func (c *Coupler) coarsen(v, t int, parts []part) {
+	r := c.ref[v]
+	at := c.find(r.space)
+	refuse := func() {
+		why := fmt.Sprintf("%s takes its channels in other groups than they are made in", c.M.Nodes[c.node].Name)
+		c.Refuse(v, why)
+		c.groups[t].Refused = cmp.Or(c.groups[t].Refused, why)
+	}
+	if r.block != 1 {
+		refuse()
+		return
+	}
+	if len(at.parts) == 1 && at.parts[0].off == 0 { // groups of groups
+		m, l := at.parts[0].block, make([]part, len(parts))
+		for i, p := range parts {
+			if p.off%m != 0 || p.block%m != 0 {
+				refuse()
+				return
+			}
+			l[i] = part{p.off / m, p.block / m}
+		}
+		c.parent[at.space] = link{t, l}
+		return
+	}
+	if at.space != c.find(t).space || !slices.Equal(at.parts, parts) {
+		refuse()
+	}
+}
+
+// heads starts a space of n heads of the node at hand.
+func (c *Coupler) heads(n int) int {
+	t := c.space(c.M.Nodes[c.node].Name, n)
+	c.groups[t].heads = []int{c.node}
+	return t
 }
 
 // Produce starts a new set of channels at value v: axis 0 of all params.
@@ -136,14 +233,13 @@ func (c *Coupler) Consume(v, param, axis int) { c.Tie(v, param, axis) }
 func (c *Coupler) Tie(v, param, axis int) {
 	r, at := c.ref[v], [2]int{param, axis}
 	if before, ok := c.tied[at]; ok {
-		if r.block != before.block {
+		if r.block != before.block || !c.union(before.space, r.space) {
 			c.fixed[at] = c.M.Params[param].Name + " joins channels of different layouts"
 		}
-		c.union(before.space, r.space)
 		return
 	}
 	c.tied[at] = r
-	c.groups[r.space].Slices = append(c.groups[r.space].Slices, Slice{param, axis, r.block})
+	c.groups[r.space].Slices = append(c.groups[r.space].Slices, Slice{Param: param, Axis: axis, Block: r.block})
 }
 
 // Same says that a and b have the same channels.
@@ -151,11 +247,9 @@ func (c *Coupler) Same(a, b int) {
 	switch {
 	case c.ref[b].space < 0:
 		c.ref[b] = c.ref[a]
-	case c.ref[a].block != c.ref[b].block:
+	case c.ref[a].block != c.ref[b].block || !c.union(c.ref[a].space, c.ref[b].space):
 		c.Refuse(a, fmt.Sprintf("%s joins channels of different layouts", c.M.Nodes[c.node].Name))
 		c.Refuse(b, fmt.Sprintf("%s joins channels of different layouts", c.M.Nodes[c.node].Name))
-	default:
-		c.union(c.ref[a].space, c.ref[b].space)
 	}
 }
 

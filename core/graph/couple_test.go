@@ -223,7 +223,7 @@ func TestOpsHaveRows(t *testing.T) {
 			t.Errorf("op %s has no gradient", o.Name)
 		}
 	}
-	if len(ops) != 26 {
+	if len(ops) != 38 {
 		t.Errorf("%d ops: add the new one's coupling to these tests", len(ops))
 	}
 }

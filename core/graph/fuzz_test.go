@@ -46,5 +46,44 @@ func FuzzModelJSON(f *testing.F) {
 				t.Fatalf("a refused cut of %s changed the model: %v", g.Name, err)
 			}
 		}
+		adapters(t, &m)
 	})
+}
+
+// adapters puts one on the first layer that takes it, merges all there are, and
+// factorises the layer: what is refused changes nothing.
+func adapters(t *testing.T, m *graph.Model) {
+	all := 0
+	for _, p := range m.Params {
+		if all += p.Shape.Len(); all > 1<<14 {
+			return
+		}
+	}
+	c := m.Clone()
+	for i := range c.Params {
+		c.Params[i].Data = make([]float32, c.Params[i].Shape.Len())
+	}
+	for _, l := range c.Layers() {
+		before := c.StructHash()
+		w := c.Params[l.Param].Shape
+		if _, err := (graph.AttachLoRA{Layer: l.Name, Rank: 1, Alpha: 1}).Apply(c); err != nil {
+			if c.StructHash() != before {
+				t.Fatalf("a refused adapter of %s changed the model: %v", l.Name, err)
+			}
+			continue
+		}
+		if len(c.Adapters()) == 0 || c.Verify() != nil {
+			t.Fatalf("an adapter of %s is lost", l.Name)
+		}
+		for _, a := range c.Adapters() {
+			if _, err := (graph.MergeLoRA{Layer: a.Layer}).Apply(c); err != nil && c.Verify() != nil {
+				t.Fatalf("a refused merge: %v", err)
+			}
+		}
+		f := graph.Factorise{Layer: l.Name, Rank: 1, Down: make([]float32, w[1]), Up: make([]float32, w[0])}
+		if _, err := f.Apply(c); err == nil && c.Verify() != nil {
+			t.Fatal("factors make the model unsound")
+		}
+		return
+	}
 }

@@ -63,6 +63,8 @@ const (
 	Shift   Role = "shift"   // batch norm beta
 	Running Role = "running" // batch norm statistics
 	Table   Role = "table"   // embedding, one row for each token or position; may be shared
+	LoraA   Role = "lora_a"  // adapter, [rank, in]
+	LoraB   Role = "lora_b"  // adapter, [out, rank]
 )
 
 // Param is one tensor of the model. Two nodes naming the same index share it.
@@ -89,10 +91,14 @@ type Attrs struct {
 	Heads    int            `json:"heads,omitempty"`    // of queries
 	KVHeads  int            `json:"kv_heads,omitempty"` // of keys and values
 	Causal   bool           `json:"causal,omitempty"`
-	Base     float64        `json:"base,omitempty"` // of rotary positions
-	Freq     []float64      `json:"freq,omitempty"` // the same, in place of those that Base gives
-	At       int            `json:"at,omitempty"`   // a token's place
-	Pad      int            `json:"pad,omitempty"`  // the id that attention leaves out
+	Base     float64        `json:"base,omitempty"`  // of rotary positions
+	At       int            `json:"at,omitempty"`    // a token's place
+	Alpha    float32        `json:"alpha,omitempty"` // constants of an activation
+	Beta     float32        `json:"beta,omitempty"`
+	From     int            `json:"from,omitempty"`  // first channel of a slice
+	Size     int            `json:"size,omitempty"`  // its channels
+	Scale    float32        `json:"scale,omitempty"` // a factor; of attention's scores
+	Pad      int            `json:"pad,omitempty"`   // the id that attention leaves out
 }
 
 // Node is one op applied to values. Plain data.
@@ -117,6 +123,10 @@ type Model struct {
 	// "logits".
 	InputName  string `json:"input_name,omitempty"`
 	OutputName string `json:"output_name,omitempty"`
+	// BatchAxis and SeqAxis are the names a file gave to the axes it leaves open; ""
+	// = "N" and a length that is fixed.
+	BatchAxis string `json:"batch_axis,omitempty"`
+	SeqAxis   string `json:"seq_axis,omitempty"`
 }
 
 // Input is the shape of one sample.
@@ -137,7 +147,7 @@ func (m *Model) Param(name string) int {
 
 // Clone copies the model deeply, data and masks included.
 func (m *Model) Clone() *Model {
-	c := &Model{Name: m.Name, Output: m.Output, InputName: m.InputName, OutputName: m.OutputName, Values: append([]Value(nil), m.Values...)}
+	c := &Model{Name: m.Name, Output: m.Output, InputName: m.InputName, OutputName: m.OutputName, BatchAxis: m.BatchAxis, SeqAxis: m.SeqAxis, Values: append([]Value(nil), m.Values...)}
 	for _, n := range m.Nodes {
 		n.In, n.Params = append([]int(nil), n.In...), append([]int(nil), n.Params...)
 		if n.Attrs.Win != nil {
@@ -252,7 +262,7 @@ func (m *Model) Verify() error {
 		}
 		switch p.Role {
 		case Bias, Scale, Shift, Running:
-		case Weight, Table: // all that looks at layers relies on a matrix or filters
+		case Weight, Table, LoraA, LoraB: // all that looks at layers relies on a matrix or filters
 			if len(p.Shape) < 2 {
 				return fmt.Errorf("parameter %s: a weight of shape %v needs at least two axes", p.Name, p.Shape)
 			}

@@ -110,11 +110,11 @@ func forward(t *testing.T, m *graph.Model, x []float64) []float64 {
 		}
 		switch n.Op {
 		case "linear":
-			for o := range out { // of each token
-				t, o1 := o/ov.C, o%ov.C
-				out[o] = float64(par(1)[o1])
-				for k, v := range in[t*iv.C : (t+1)*iv.C] {
-					out[o] += float64(par(0)[o1*iv.C+k]) * v
+			for i := range out {
+				token, o := i/ov.C, i%ov.C
+				out[i] = float64(par(1)[o])
+				for k, v := range in[token*iv.C*iv.H*iv.W:][:iv.C*iv.H*iv.W] {
+					out[i] += float64(par(0)[o*iv.C*iv.H*iv.W+k]) * v
 				}
 			}
 		case "conv2d":
@@ -157,16 +157,17 @@ func forward(t *testing.T, m *graph.Model, x []float64) []float64 {
 			for k := range out {
 				out[k] = in[k] + vals[n.In[1]][k]
 			}
-		case "token":
-			copy(out, in[n.Attrs.At*iv.C:])
-		case "tokens":
+		case "tokens": // pixels in the order C, H, W become tokens of C channels
 			for k := range out {
-				if t, c := k/ov.C-len(n.Params), k%ov.C; t < 0 {
+				token, c := k/ov.C-len(n.Params), k%ov.C
+				if token < 0 {
 					out[k] = float64(par(0)[c])
 				} else {
-					out[k] = in[c*iv.H*iv.W+t]
+					out[k] = in[c*iv.H*iv.W+token]
 				}
 			}
+		case "token":
+			copy(out, in[n.Attrs.At*iv.C:])
 		case "flatten", "dropout":
 			copy(out, in)
 		default:

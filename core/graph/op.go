@@ -68,6 +68,7 @@ type Builder struct {
 	Vals     []device.Val
 	Calls    []device.Call
 	Late     []device.Call // weight gradients and updates: after all values
+	Early    []device.Call // what makes weights: before all values
 	Stats    []int         // channels of each batch norm
 	Training bool
 	// Weight maps a parameter to its index in the bank.
@@ -154,6 +155,12 @@ func (b *Builder) Emit(c device.Call) {
 func (b *Builder) EmitLate(c device.Call) {
 	c.Node = b.node
 	b.Late = append(b.Late, c)
+}
+
+// EmitEarly adds a call that runs before all values: it makes a weight.
+func (b *Builder) EmitEarly(c device.Call) {
+	c.Node = b.node
+	b.Early = append(b.Early, c)
 }
 
 // Trains reports whether parameter p gets a gradient.

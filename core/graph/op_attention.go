@@ -13,7 +13,11 @@ import (
 // k and v [KVHeads·D], or one value with the channels of all three side by side.
 // With fewer key than query heads, Heads/KVHeads consecutive queries share one
 // (grouped-query attention). Vaswani et al. 2017; PyTorch
-// scaled_dot_product_attention.
+// scaled_dot_product_attention. Attrs.Scale takes the place of 1/√D.
+//
+// One more input, the model's own, holds ids: keys whose id is Attrs.Pad are left
+// out, as an attention mask does it with padding. A query without any key left gets
+// zeros.
 //
 // One more input, the model's own, holds ids: keys whose id is Attrs.Pad are left
 // out, as an attention mask does it with padding. A query without any key left gets
@@ -42,6 +46,9 @@ func init() {
 			heads := a.Heads
 			if len(from) == 1 {
 				heads += 2 * a.KVHeads
+			}
+			if s := float64(a.Scale); !(s >= 0) || math.IsInf(s, 0) {
+				return Value{}, fmt.Errorf("scores are scaled by %g, need a positive number", a.Scale)
 			}
 			d := q.C / heads
 			if q.C != d*heads {
@@ -80,11 +87,18 @@ func init() {
 			}
 		},
 		Couple: func(c *Coupler, n *Node) {
-			for _, v := range keyed(n) {
-				c.Refuse(v, "the heads of "+n.Name+" cannot be cut yet")
+			// A channel is one key and value head with the queries that share it.
+			kv, d := n.Attrs.KVHeads, c.M.Values[n.Out].C/n.Attrs.Heads
+			q := n.Attrs.Heads / kv * d
+			t := c.heads(kv)
+			if len(keyed(n)) == 1 {
+				c.coarsen(n.In[0], t, []part{{0, q}, {kv * q, d}, {kv * (q + d), d}})
+			} else {
+				c.coarsen(n.In[0], t, []part{{0, q}})
+				c.coarsen(n.In[1], t, []part{{0, d}})
+				c.coarsen(n.In[2], t, []part{{0, d}})
 			}
-			c.ref[n.Out] = ref{c.space(n.Name, c.M.Values[n.Out].C), 1}
-			c.Refuse(n.Out, "the heads of "+n.Name+" cannot be cut yet")
+			c.ref[n.Out] = ref{t, q}
 		},
 	})
 }
@@ -92,7 +106,10 @@ func init() {
 // attn is the geometry of an attention node.
 func attn(b *Builder, n *Node) *device.Attn {
 	d := b.M.Values[n.Out].C / n.Attrs.Heads
-	a := &device.Attn{Heads: n.Attrs.Heads, KVHeads: n.Attrs.KVHeads, Dim: d, Causal: n.Attrs.Causal, Scale: float32(1 / math.Sqrt(float64(d)))}
+	a := &device.Attn{Heads: n.Attrs.Heads, KVHeads: n.Attrs.KVHeads, Dim: d, Causal: n.Attrs.Causal, Scale: n.Attrs.Scale}
+	if a.Scale == 0 {
+		a.Scale = float32(1 / math.Sqrt(float64(d)))
+	}
 	if len(n.In)%2 == 0 {
 		a.Pads, a.Pad = true, float32(n.Attrs.Pad)
 	}
@@ -152,7 +169,7 @@ func init() {
 			b.Into(n.In[0], func(dst int) { turn(b, n, dy, dst, -1) })
 		},
 		Couple: func(c *Coupler, n *Node) {
-			c.Refuse(n.In[0], "the heads of "+n.Name+" cannot be cut yet")
+			c.coarsen(n.In[0], c.heads(n.Attrs.Heads), []part{{0, c.M.Values[n.Out].C / n.Attrs.Heads}})
 			c.Same(n.In[0], n.Out)
 		},
 	})

@@ -39,6 +39,9 @@ func init() {
 		Couple: func(c *Coupler, n *Node) {
 			c.Consume(n.In[0], n.Params[0], 1)
 			c.Produce(n.Out, n.Params...)
+			if c.M.Params[n.Params[0]].Role == LoraA {
+				c.Refuse(n.Out, "it is the rank of an adapter")
+			}
 		},
 	})
 }

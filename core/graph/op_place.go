@@ -37,6 +37,35 @@ func init() {
 	})
 }
 
+// meantokens: the mean of all tokens of a sequence. ONNX ReduceMean (axis 1).
+//
+//	dx = dy/Seq at every token
+func init() {
+	register(&Op{
+		Name: "meantokens", ONNX: "ReduceMean",
+		Infer: func(m *Model, n *Node) (Value, error) {
+			if err := want(n, 1); err != nil {
+				return Value{}, err
+			}
+			x := m.Values[n.In[0]]
+			if x.Seq < 1 {
+				return Value{}, fmt.Errorf("input is %v, need a sequence", x)
+			}
+			return Value{C: x.C, H: 1, W: 1}, nil
+		},
+		Lower: func(b *Builder, n *Node) {
+			b.Emit(device.Call{Kernel: device.MeanTokens, In: []int{b.Val(n.In[0])}, Out: []int{b.Val(n.Out)}})
+		},
+		Grad: func(b *Builder, n *Node) {
+			dy := b.Grad(n.Out)
+			b.Into(n.In[0], func(dst int) {
+				b.Emit(device.Call{Kernel: device.MeanTokensDX, In: []int{dy}, Out: []int{dst}})
+			})
+		},
+		Couple: same,
+	})
+}
+
 // tokens: the pixels of an image as the tokens of a sequence, row by row. With a
 // parameter [C], that is a token in front of them: the class token of Dosovitskiy et
 // al. 2021.

@@ -75,14 +75,16 @@ func (c CutAxis) Apply(m *Model) (Remap, error) {
 		}
 	}
 	var r Remap
-	for _, s := range g.Slices {
-		keep := make([]int, 0, len(c.Keep)*s.Block)
+	for i, s := range g.Slices { // sorted: those of one axis stand together
+		if i == 0 || g.Slices[i-1].Param != s.Param || g.Slices[i-1].Axis != s.Axis {
+			r = append(r, Cut{Param: s.Param, Axis: s.Axis})
+		}
+		cut := &r[len(r)-1]
 		for _, k := range c.Keep {
-			for b := 0; b < s.Block; b++ {
-				keep = append(keep, k*s.Block+b)
+			for b := range s.Block {
+				cut.Keep = append(cut.Keep, s.Offset+k*s.Block+b)
 			}
 		}
-		r = append(r, Cut{s.Param, s.Axis, keep})
 	}
 	old := m.Clone()
 	for _, cut := range r {
@@ -98,6 +100,10 @@ func (c CutAxis) Apply(m *Model) (Remap, error) {
 		w := *m.Nodes[n].Attrs.Win
 		w.Groups = len(c.Keep)
 		m.Nodes[n].Attrs.Win = &w
+	}
+	for _, n := range g.heads {
+		a := &m.Nodes[n].Attrs
+		a.Heads, a.KVHeads = a.Heads/g.Size*len(c.Keep), a.KVHeads/g.Size*len(c.Keep)
 	}
 	if err := m.Verify(); err != nil {
 		*m = *old
@@ -140,7 +146,12 @@ func (s SetMask) Apply(m *Model) (Remap, error) {
 	if s.Mask != nil && s.Mask.N != p.Shape.Len() {
 		return nil, fmt.Errorf("mask over %d elements for %s of shape %v", s.Mask.N, s.Param, p.Shape)
 	}
+	before := p.Mask
 	p.Mask = s.Mask.Clone()
+	if err := m.foldIntoMask(); err != nil {
+		p.Mask = before
+		return nil, fmt.Errorf("mask on %s: %w", s.Param, err)
+	}
 	p.Mask.Apply(p.Data)
 	return nil, nil
 }

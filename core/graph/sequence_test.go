@@ -37,7 +37,7 @@ func TestSequenceGroups(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := map[string]string{
-		"input": "input", "wte": "normalises over all channels", "q": "heads", "k": "heads", "v": "heads", "attn": "heads", "gate": "", "head": "output",
+		"input": "input", "wte": "normalises over all channels", "q": "", "gate": "", "head": "output",
 	}
 	for _, g := range gs {
 		why, ok := want[g.Name]
@@ -51,10 +51,13 @@ func TestSequenceGroups(t *testing.T) {
 	for name := range want {
 		t.Errorf("there is no group %s", name)
 	}
-	if _, err := (graph.CutAxis{Group: "gate", Keep: []int{0, 3, 19}}).Apply(m); err != nil {
-		t.Fatal(err)
+	for _, c := range []graph.CutAxis{{Group: "gate", Keep: []int{0, 3, 19}}, {Group: "q", Keep: []int{1}}} {
+		if _, err := c.Apply(m); err != nil {
+			t.Fatal(err)
+		}
 	}
-	for name, shape := range map[string]tensor.Shape{"gate.weight": {3, 12}, "up.weight": {3, 12}, "down.weight": {12, 3}, "up.bias": {3}} {
+	for name, shape := range map[string]tensor.Shape{"gate.weight": {3, 12}, "up.weight": {3, 12}, "down.weight": {12, 3}, "up.bias": {3},
+		"q.weight": {12, 12}, "k.weight": {6, 12}, "v.bias": {6}, "o.weight": {12, 12}} {
 		if p := m.Params[m.Param(name)]; !p.Shape.Equal(shape) {
 			t.Errorf("%s is %v behind the cut, want %v", name, p.Shape, shape)
 		}

@@ -54,6 +54,9 @@ func Build(m *graph.Model, dev device.Device, o Options) (*device.Plan, error) {
 	}
 	training := o.Mode >= Train
 	b := graph.NewBuilder(m, training, o.InGrad && training)
+	if err := ownAdapters(m); err != nil {
+		return nil, err
+	}
 	seq, err := sequence(m)
 	if err != nil {
 		return nil, err
@@ -120,7 +123,7 @@ func Build(m *graph.Model, dev device.Device, o Options) (*device.Plan, error) {
 			}
 		}
 	}
-	calls := fuse(b.Calls, b.Late, p, training)
+	calls := append(b.Early, fuse(b.Calls, b.Late, p, training)...)
 	p.Regions = regions(p.Vals, calls, b.Late)
 	arena(p)
 	return p, nil
@@ -179,6 +182,30 @@ func sequence(m *graph.Model) (int, error) {
 	return seq, nil
 }
 
+// ownAdapters refuses weights with an adapter inside that other layers use, too: they
+// are made anew in each run, once.
+func ownAdapters(m *graph.Model) error {
+	inside := map[int]string{}
+	for _, n := range m.Nodes {
+		if n.Op == graph.MaskedLora {
+			for _, p := range n.Params[:3] {
+				if inside[p] != "" {
+					return fmt.Errorf("layer %s: parameter %s is in the adapter of %s, too", n.Name, m.Params[p].Name, inside[p])
+				}
+				inside[p] = n.Name
+			}
+		}
+	}
+	for _, n := range m.Nodes {
+		for _, p := range n.Params {
+			if at := inside[p]; at != "" && at != n.Name {
+				return fmt.Errorf("layer %s: parameter %s is in the adapter of %s, too", n.Name, m.Params[p].Name, at)
+			}
+		}
+	}
+	return nil
+}
+
 // share settles who takes the optimiser's step: a gradient of its own right
 // behind it, where it is in the cache. Several gradients of one weight add up in
 // one region after the other, see regions, and the step comes last.
@@ -199,7 +226,8 @@ func share(b *graph.Builder, update bool) {
 		c.Accum = seen[w] > 0
 		seen[w]++
 		switch {
-		case uses[w] == 1:
+		case !b.Trains(w): // of an adapted weight: the adapter's gradients are made from it
+		case uses[w] == 1 && c.Kernel != device.AdaptA && c.Kernel != device.AdaptB: // of these each reads what the other's step moves
 			c.Update = update
 		case seen[w] == uses[w] && update:
 			b.At(c.Node)
@@ -212,7 +240,7 @@ func share(b *graph.Builder, update bool) {
 func gradient(k device.Kernel) bool {
 	switch k {
 	case device.LinearDW, device.ConvDW, device.BiasD, device.EmbedD, device.PositionsD, device.PartD, device.SegmentD,
-		device.FirstD:
+		device.FirstD, device.AdaptA, device.AdaptB:
 		return true
 	}
 	return false
@@ -231,6 +259,15 @@ func Weights(m *graph.Model, f []Choice) []device.Weight {
 			if w.Conv {
 				w.Groups = n.Attrs.Win.Groups
 			}
+		}
+	}
+	for _, n := range m.Nodes {
+		switch n.Op {
+		case "linear": // an adapter's, beside its layer
+			r := m.Params[n.Params[0]].Role
+			ws[n.Params[0]].Matrix = ws[n.Params[0]].Matrix || r == graph.LoraA || r == graph.LoraB
+		case graph.MaskedLora:
+			ws[n.Params[0]].Adapted, ws[n.Params[1]].Matrix, ws[n.Params[2]].Matrix = true, true, true
 		}
 	}
 	for _, c := range f {

@@ -13,7 +13,8 @@ func regions(vals []device.Val, calls, late []device.Call) []device.Region {
 	put := func(c device.Call) {
 		s := c.Kernel.Scope()
 		sample := s == device.Tile && vals[append(c.In[:len(c.In):len(c.In)], c.Out...)[0]].Sample
-		if len(r) == 0 || r[len(r)-1].Scope != s || r[len(r)-1].Sample != sample || s == device.Task {
+		side := c.Kernel == device.Adapt && len(r) > 0 && r[len(r)-1].Calls[0].Kernel == device.Adapt
+		if !side && (len(r) == 0 || r[len(r)-1].Scope != s || r[len(r)-1].Sample != sample || s == device.Task) {
 			r = append(r, device.Region{Scope: s, Sample: sample})
 		}
 		last := &r[len(r)-1]
@@ -34,8 +35,11 @@ func regions(vals []device.Val, calls, late []device.Call) []device.Region {
 			continue
 		}
 		turn := before[c.W[0]]
-		before[c.W[0]]++
-		if turn == len(turns) {
+		if c.Kernel == device.AdaptA || c.Kernel == device.AdaptB {
+			turn = max(turn, before[c.W[1]]) // behind the gradient it is made from
+		}
+		before[c.W[0]] = turn + 1
+		for turn >= len(turns) {
 			turns = append(turns, nil)
 		}
 		turns[turn] = append(turns[turn], c)

@@ -1,6 +1,7 @@
 package prune
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -11,14 +12,26 @@ import (
 )
 
 // Base is the number of weights of each prunable layer, by name, before the
-// first cut: the base of a structured share. Keep it with the run.
+// first cut: the base of a structured share; and of the channels of each group, by its
+// name behind "channels of ". Keep it with the run.
 type Base map[string]int
+
+const channelsOf = "channels of "
 
 // NewBase takes the base from a model that is still whole.
 func NewBase(m *graph.Model) Base {
 	b := Base{}
 	for _, l := range m.Layers() {
 		b[l.Name] = m.Params[l.Param].Shape.Len()
+	}
+	groups, err := m.Groups()
+	if err != nil { // Cut will say so
+		return b
+	}
+	for _, g := range groups {
+		if g.Refused == "" {
+			b[channelsOf+g.Name] = g.Size
+		}
 	}
 	return b
 }
@@ -38,17 +51,17 @@ func (b Base) check(ls []layer) error {
 // channel: its producers, and the inputs of all layers that read it. It returns
 // one CutAxis for each group of channels that shrinks; m stays as it is.
 //
-// A channel's score is the root mean square of all weights that produce it (over
-// every producer of its group: with a residual addition there are several),
+// A channel's score by magnitude is the root mean square of all weights that produce
+// it, by gradients the mean of what they are worth (over every producer of its group: with a residual addition there are several),
 // divided by the mean over its group, so that groups of different fan-in can be
 // ranked together: the group importance of DepGraph (Fang et al. 2023,
 // arXiv:2301.12900) over the producers. Of equal channels the lower index stays.
 //
-// With distribution layer every group loses the same fraction of its channels,
-// to within one channel, with global the lowest-ranked channels of all groups
+// With distribution layer every group loses the same fraction of the channels it had
+// before the first cut, to within one channel, with global the lowest-ranked channels of all groups
 // go. In both cases the smallest cut that reaches k is found by bisection. Each
 // group keeps at least one channel, or RoundTo, and a multiple of RoundTo unless
-// it stays whole.
+// it stays whole; of heads any number from one on.
 //
 // A skipped layer keeps all its own outputs and is not in the base, but may lose
 // inputs. The model's input and output, and grouped convolutions, cannot be cut.
@@ -134,7 +147,7 @@ func newCutter(m *graph.Model, s *Spec, base Base) (*cutter, error) {
 			c.of += base[ls[i].name]
 		}
 		byParam[ls[i].param] = i
-		if err := ls[i].checkWeights(); err != nil {
+		if err := errors.Join(ls[i].checkWeights(), ls[i].bring(s)); err != nil {
 			return nil, err
 		}
 	}
@@ -149,6 +162,9 @@ func newCutter(m *graph.Model, s *Spec, base Base) (*cutter, error) {
 				why = ls[i].name + " is skipped"
 			}
 		}
+		if why == "" && !s.cuts(g.Heads) {
+			why = "pattern " + s.Pattern + " leaves it whole"
+		}
 		if why != "" {
 			if g.Name != "input" {
 				c.refused = append(c.refused, g.Name+": "+why)
@@ -156,7 +172,7 @@ func newCutter(m *graph.Model, s *Spec, base Base) (*cutter, error) {
 			continue
 		}
 		gi := len(c.chans)
-		c.chans = append(c.chans, c.channels(g))
+		c.chans = append(c.chans, c.channels(g, byParam))
 		for _, x := range g.Slices {
 			if i, ok := byParam[x.Param]; ok {
 				c.axes = append(c.axes, axis{i, x.Axis, gi, x.Block})
@@ -166,27 +182,36 @@ func newCutter(m *graph.Model, s *Spec, base Base) (*cutter, error) {
 	return c, nil
 }
 
-// channels scores a group.
-func (c *cutter) channels(g graph.Group) channels {
+// channels scores a group; byParam finds the layer of a weight.
+func (c *cutter) channels(g graph.Group, byParam map[int]int) channels {
+	sc := scoreOf(c.s.Score)
+	weigh, worth := sc.weigh, sc.worth
+	if weigh == nil {
+		weigh = func(l *layer, i int) float64 { return float64(float64(l.w[i]) * float64(l.w[i])) }
+		worth = func(sum float64, n int) float64 { return math.Sqrt(sum / float64(n)) }
+	}
 	x := channels{g: g, score: make([]float64, g.Size), order: make([]int, g.Size), least: min(g.Size, max(1, c.s.RoundTo))}
+	if g.Heads {
+		x.least = 1
+	}
 	n := 0
 	for _, s := range g.Slices {
 		p := c.m.Params[s.Param]
 		if s.Axis != 0 || p.Role != graph.Weight {
 			continue
 		}
-		row := p.Shape[1:].Len() * s.Block
+		row := p.Shape[1:].Len() * s.Block // weights of one channel
 		n += row
-		for i, v := range p.Data {
-			x.score[i/row] += float64(float64(v) * float64(v))
+		l, at := &c.ls[byParam[s.Param]], p.Shape[1:].Len()*s.Offset
+		for i := range row * g.Size {
+			x.score[i/row] += weigh(l, at+i)
 		}
 	}
 	mean := 0.0
 	for j := range x.score {
-		x.score[j] = math.Sqrt(x.score[j] / float64(max(n, 1)))
+		x.score[j] = worth(x.score[j], max(n, 1))
 		mean += x.score[j] / float64(g.Size)
 	}
-	sc := scoreOf(c.s.Score)
 	for j := range x.score {
 		if mean > 0 {
 			x.score[j] /= mean
@@ -212,7 +237,8 @@ func (c *cutter) order() []int {
 		for j := 0; j < x.g.Size-x.least; j++ {
 			at := x.score[x.order[j]]
 			if c.s.Distribution == "layer" {
-				at = float64(j+1) / float64(x.g.Size)
+				whole := max(c.base[channelsOf+x.g.Name], x.g.Size)
+				at = float64(whole-x.g.Size+j+1) / float64(whole)
 			}
 			es = append(es, event{i, j, at})
 		}
@@ -246,7 +272,9 @@ func (c *cutter) cutBy(losses []int) []int {
 	}
 	if r := c.s.RoundTo; r > 1 {
 		for i, x := range c.chans {
-			keep[i] = min(x.g.Size, (keep[i]+r-1)/r*r)
+			if !x.g.Heads {
+				keep[i] = min(x.g.Size, (keep[i]+r-1)/r*r)
+			}
 		}
 	}
 	return keep
@@ -259,8 +287,11 @@ func (c *cutter) left(keep []int) []int {
 	for i, l := range c.ls {
 		shapes[i] = slices.Clone(c.m.Params[l.param].Shape)
 	}
+	for _, a := range c.axes { // an axis may have several blocks a channel
+		shapes[a.layer][a.axis] = 0
+	}
 	for _, a := range c.axes {
-		shapes[a.layer][a.axis] = keep[a.group] * a.block
+		shapes[a.layer][a.axis] += keep[a.group] * a.block
 	}
 	left := make([]int, len(c.ls))
 	for i, s := range shapes {

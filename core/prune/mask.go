@@ -1,6 +1,7 @@
 package prune
 
 import (
+	"errors"
 	"fmt"
 
 	"pare/core/graph"
@@ -12,7 +13,8 @@ import (
 // parameters must hold their values (Data) and the masks in force (Mask).
 //
 // With distribution layer each layer loses k = round(share·n) of its own n
-// weights, with global the whole loses k of all. Already masked weights count
+// weights, with global the whole loses k of all, with erk each layer a share that
+// follows from its shape (ERK), k of all together. Already masked weights count
 // first; if more than k are masked, nothing more goes.
 //
 // Zeros are exactly k for element. For blocks whole blocks go until zeros
@@ -42,7 +44,7 @@ func Masks(m *graph.Model, s Spec, share float64) ([]graph.SetMask, Report, erro
 		if l.skip {
 			continue
 		}
-		if err := l.checkWeights(); err != nil {
+		if err := errors.Join(l.checkWeights(), l.bring(&s)); err != nil {
 			return nil, Report{}, err
 		}
 		xs = append(xs, rate(&s, l, p))
@@ -66,9 +68,10 @@ func Masks(m *graph.Model, s Spec, share float64) ([]graph.SetMask, Report, erro
 	if s.Distribution == "global" {
 		dropLowest(xs, count(share, all)-zeros, func(i, u int) { drop(&xs[i], u) })
 	} else {
+		goes := counts(m, s.Distribution, xs, share)
 		for i := range xs {
 			x := &xs[i]
-			dropLowest(xs[i:i+1], count(share, x.l.n*x.l.k)-x.l.mask.Zeros(), func(_, u int) { drop(x, u) })
+			dropLowest(xs[i:i+1], goes[i]-x.l.mask.Zeros(), func(_, u int) { drop(x, u) })
 		}
 	}
 	var set []graph.SetMask

@@ -24,7 +24,7 @@ var patterns = []pattern{
 	{Word{"block16x1", "blocks of 16 outputs × 1 input: the fastest for one sample at a time, the coarsest"}, 16, "16×1 blocks"},
 }
 
-// patternOf finds a row; nil for neuron.
+// patternOf finds a row; nil for patterns that cut.
 func patternOf(name string) *pattern {
 	for i := range patterns {
 		if patterns[i].Name == name {

@@ -1,13 +1,14 @@
 // Package prune decides which weights go. A rule has four parts that do not
 // know each other:
 //
-//	score         what a weight is worth      magnitude, random
-//	pattern       what goes together          element, block4x1, block8x1, block16x1, neuron
-//	distribution  who competes with whom      layer, global
+//	score         what a weight is worth      magnitude, snip, taylor, random
+//	pattern       what goes together          element, block4x1, block8x1, block16x1,
+//	                                          neuron, head, width
+//	distribution  who competes with whom      layer, global, erk
 //	schedule      when, and how many          oneshot, cubic, iterative
 //
-// Element and the blocks end in masks (Masks), neuron in a smaller dense model
-// (Cut); Step does whichever the rule asks for. Schedules are pure functions of
+// Element and the blocks end in masks (Masks), neuron, head and width in a smaller
+// dense model (Cut); Step does whichever the rule asks for. Schedules are pure functions of
 // the training step.
 //
 // # Words
@@ -26,6 +27,7 @@
 package prune
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -37,13 +39,30 @@ import (
 
 // Spec is a rule without its schedule; the words are those of a recipe.
 type Spec struct {
-	Score        string   `json:"score"`          // magnitude | random
-	Pattern      string   `json:"pattern"`        // element | block4x1 | block8x1 | block16x1 | neuron
-	Distribution string   `json:"distribution"`   // layer | global
+	Score        string   `json:"score"`          // magnitude | snip | taylor | random
+	Pattern      string   `json:"pattern"`        // element | block4x1 | block8x1 | block16x1 | neuron | head | width
+	Distribution string   `json:"distribution"`   // layer | global | erk
 	Skip         []string `json:"skip,omitempty"` // layers that keep all their weights; see Masks, Cut
 	Seed         uint64   `json:"seed,omitempty"` // of the random score
-	// RoundTo makes neuron keep a multiple of so many channels; 0 means 1.
+	// RoundTo makes cuts keep a multiple of so many channels, of heads any number; 0
+	// means 1.
 	RoundTo int `json:"round_to,omitempty"`
+	// Evidence is what scores with Needs ask for; whoever trains brings it.
+	Evidence *Evidence `json:"-"`
+}
+
+// Evidence are gradients of the loss at the weights as they are, by parameter,
+// row-major over the weight's shape, over one or more batches. They are zero, and
+// not looked at, where weights are masked.
+type Evidence struct {
+	Sum [][]float32 // Σ ∂L/∂w
+	Abs [][]float32 // Σ |∂L/∂w|
+}
+
+// Needs reports whether the score needs Evidence.
+func (s Spec) Needs() bool {
+	sc := scoreOf(s.Score)
+	return sc != nil && sc.gradients
 }
 
 // Word is one choice of a part of a rule, for a picker.
@@ -60,11 +79,14 @@ func Scores() []Word {
 
 // Patterns lists the words of Spec.Pattern.
 func Patterns() []Word {
-	l := make([]Word, 0, len(patterns)+1)
+	l := make([]Word, 0, len(patterns)+len(cuts))
 	for _, p := range patterns {
 		l = append(l, p.Word)
 	}
-	return append(l, neuron)
+	for _, c := range cuts {
+		l = append(l, c.Word)
+	}
+	return l
 }
 
 // Distributions lists the words of Spec.Distribution.
@@ -72,15 +94,44 @@ func Distributions() []Word {
 	return []Word{
 		{"layer", "every layer loses the same share"},
 		{"global", "all layers in one ranking: layers that matter less lose more"},
+		{"erk", "small layers keep more, by their sizes alone (Erdős–Rényi kernel)"},
 	}
 }
 
-// neuron is the pattern that Cut handles; the others are masks.
-var neuron = Word{"neuron", "whole neurons and filters, cut out: a smaller dense model"}
+// cuts are the patterns that Cut handles; the others are masks.
+var cuts = []struct {
+	Word
+	text            string
+	channels, heads bool
+}{
+	{Word{"neuron", "whole neurons and filters, cut out: a smaller dense model"}, "neurons and filters", true, false},
+	{Word{"head", "whole attention heads, with the keys and values they share, cut out"}, "attention heads", false, true},
+	{Word{"width", "neurons, filters and attention heads, cut out"}, "neurons, filters and heads", true, true},
+}
 
 // Structured reports whether the rule makes the model smaller (Cut) instead of
 // masking it.
-func (s Spec) Structured() bool { return s.Pattern == neuron.Name }
+func (s Spec) Structured() bool { return Structured(s.Pattern) }
+
+// Structured reports whether a pattern cuts channels out instead of masking.
+func Structured(pattern string) bool {
+	for _, c := range cuts {
+		if c.Name == pattern {
+			return true
+		}
+	}
+	return false
+}
+
+// cuts reports whether the rule cuts channels, of heads or others.
+func (s Spec) cuts(heads bool) bool {
+	for _, c := range cuts {
+		if c.Name == s.Pattern {
+			return heads && c.heads || !heads && c.channels
+		}
+	}
+	return false
+}
 
 // Rule is the rule in words, for logs and screens: "magnitude, global, 4×1
 // blocks".
@@ -91,13 +142,15 @@ func (s Spec) Rule() string {
 			text = p.text
 		}
 	}
-	if s.Structured() {
-		text = "neurons and filters"
-		if s.RoundTo > 1 {
+	for _, c := range cuts {
+		if c.Name != s.Pattern {
+			continue
+		}
+		if text = c.text; s.RoundTo > 1 && c.channels {
 			text += fmt.Sprintf(" in multiples of %d", s.RoundTo)
 		}
 	}
-	r := fmt.Sprintf("%s, %s, %s", s.Score, map[string]string{"layer": "per layer", "global": "global"}[s.Distribution], text)
+	r := fmt.Sprintf("%s, %s, %s", s.Score, map[string]string{"layer": "per layer", "global": "global", "erk": "ERK"}[s.Distribution], text)
 	if len(s.Skip) > 0 {
 		r += ", not in " + strings.Join(s.Skip, ", ")
 	}
@@ -122,6 +175,15 @@ func (s Spec) Check(m *graph.Model) error {
 	if s.RoundTo < 0 {
 		return fmt.Errorf("prune: round_to = %d: give 1 or the number of channels to keep multiples of", s.RoundTo)
 	}
+	if s.Structured() && s.Distribution == "erk" {
+		return errors.New("prune: distribution erk is for masks: neurons are cut by layer or global")
+	}
+	if s.Pattern == "head" && !slices.ContainsFunc(m.Nodes, func(n graph.Node) bool { return n.Op == "attention" }) {
+		return fmt.Errorf("prune: pattern head: %s has no attention, so no heads: choose neuron", m.Name)
+	}
+	if e := s.Evidence; s.Needs() && e != nil && (len(e.Sum) != len(m.Params) || len(e.Abs) != len(m.Params)) {
+		return fmt.Errorf("prune: gradients of %d parameters, the model has %d", len(e.Sum), len(m.Params))
+	}
 	_, err := layersOf(m, s.Skip)
 	return err
 }
@@ -134,7 +196,9 @@ type layer struct {
 	n, k  int
 	w     []float32
 	mask  *tensor.Mask
-	skip  bool
+	// sum and abs are the weight's Evidence.
+	sum, abs []float32
+	skip     bool
 }
 
 // layersOf lists the prunable layers in the model's order. A weight that two
@@ -172,6 +236,26 @@ func (l *layer) checkWeights() error {
 	for i, v := range l.w {
 		if l.mask.Kept(i) && (math.IsNaN(float64(v)) || math.IsInf(float64(v), 0)) {
 			return fmt.Errorf("prune: layer %s: weight %d is %g and cannot be ranked: go back to the last finite checkpoint", l.name, i, v)
+		}
+	}
+	return nil
+}
+
+// bring attaches the evidence that the score needs.
+func (l *layer) bring(s *Spec) error {
+	if !s.Needs() {
+		return nil
+	}
+	if s.Evidence == nil {
+		return fmt.Errorf("prune: score %s needs gradients, and none were brought", s.Score)
+	}
+	l.sum, l.abs = s.Evidence.Sum[l.param], s.Evidence.Abs[l.param]
+	if len(l.sum) != l.n*l.k || len(l.abs) != l.n*l.k {
+		return fmt.Errorf("prune: layer %s: %d gradients for %d weights: is it frozen?", l.name, len(l.sum), l.n*l.k)
+	}
+	for i := range l.sum {
+		if l.mask.Kept(i) && (l.sum[i]-l.sum[i] != 0 || l.abs[i]-l.abs[i] != 0) {
+			return fmt.Errorf("prune: layer %s: gradient %d is %g and cannot be ranked: lower the learning rate", l.name, i, l.sum[i])
 		}
 	}
 	return nil

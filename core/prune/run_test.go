@@ -37,7 +37,7 @@ func logits(t *testing.T, m *graph.Model, choices []plan.Choice, x []float32, n 
 		t.Fatal(err)
 	}
 	defer func() { _ = e.Close() }()
-	out := make([]float32, n*m.Classes())
+	out := make([]float32, n*m.Values[m.Output].Len())
 	if _, err := e.Run(&device.Step{X: x, N: n, Out: out}); err != nil {
 		t.Fatal(err)
 	}

@@ -9,12 +9,17 @@ import (
 // ratings counts. A new score is a new row of scores.
 type score struct {
 	Word
+	gradients bool // needs Evidence
 	// unit rates one unit of a mask pattern: of u's size elements, at is the
 	// first and each further one lies l.k behind.
 	unit func(s *Spec, l *layer, u, at, size int) float32
-	// channel rates a channel from the sum of squares of the n weights that
-	// produce it, divided by the mean over its group; see Cut.
-	channel func(s *Spec, group string, j int, rms float64) float64
+	// channel rates a channel from its worth divided by the mean over its group; see
+	// Cut.
+	channel func(s *Spec, group string, j int, worth float64) float64
+	// weigh is what weight i of a layer adds to the worth of its channel, and worth
+	// makes that of a sum over n weights. Nil: the root mean square.
+	weigh func(l *layer, i int) float64
+	worth func(sum float64, n int) float64
 }
 
 var scores = []score{
@@ -23,15 +28,33 @@ var scores = []score{
 		// The mean of |w|: for whole blocks the order of their L1 norms, and
 		// fair to the last block row, whose blocks may be smaller.
 		unit: func(_ *Spec, l *layer, _, at, size int) float32 {
-			var sum float64
-			for i := 0; i < size; i++ {
-				if e := at + i*l.k; l.mask.Kept(e) {
-					sum += math.Abs(float64(l.w[e]))
-				}
-			}
-			return float32(sum / float64(size))
+			return l.mean(at, size, func(e int) float64 { return math.Abs(float64(l.w[e])) })
 		},
 		channel: func(_ *Spec, _ string, _ int, rms float64) float64 { return rms },
+	},
+	{
+		Word:      Word{"snip", "weights whose loss would hardly change if they were scaled go first (SNIP)"},
+		gradients: true,
+		// Connection sensitivity: Σ over batches |w·∂L/∂w|. Lee et al. 2019
+		// (arXiv:1810.02340).
+		unit: func(_ *Spec, l *layer, _, at, size int) float32 {
+			return l.mean(at, size, func(e int) float64 { return math.Abs(float64(l.w[e])) * float64(l.abs[e]) })
+		},
+		weigh:   func(l *layer, i int) float64 { return math.Abs(float64(l.w[i])) * float64(l.abs[i]) },
+		worth:   func(sum float64, n int) float64 { return sum / float64(n) },
+		channel: func(_ *Spec, _ string, _ int, worth float64) float64 { return worth },
+	},
+	{
+		Word:      Word{"taylor", "what the loss would change by if they were gone, to first order, goes by size"},
+		gradients: true,
+		// |Σ w·∂L/∂w| over what goes together and over the batches: Molchanov et al.
+		// 2019 (arXiv:1906.10771), of groups as in LLM-Pruner (arXiv:2305.11627).
+		unit: func(_ *Spec, l *layer, _, at, size int) float32 {
+			return float32(math.Abs(float64(l.mean(at, size, func(e int) float64 { return float64(l.w[e]) * float64(l.sum[e]) }))))
+		},
+		weigh:   func(l *layer, i int) float64 { return float64(l.w[i]) * float64(l.sum[i]) },
+		worth:   func(sum float64, n int) float64 { return math.Abs(sum) / float64(n) },
+		channel: func(_ *Spec, _ string, _ int, worth float64) float64 { return worth },
 	},
 	{
 		Word: Word{"random", "any weight, by lot: the control that a good score must beat"},
@@ -42,6 +65,18 @@ var scores = []score{
 			return float64(lot(s.Seed, group, uint64(j)))
 		},
 	},
+}
+
+// mean is that of f over the elements of a unit that are not masked, masked ones
+// counted as 0: fair to the last block row, whose blocks may be smaller.
+func (l *layer) mean(at, size int, f func(e int) float64) float32 {
+	sum := 0.0
+	for i := range size {
+		if e := at + i*l.k; l.mask.Kept(e) {
+			sum += f(e)
+		}
+	}
+	return float32(sum / float64(size))
 }
 
 // scoreOf finds a row; Spec.Check has seen the name.

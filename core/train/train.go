@@ -43,12 +43,24 @@ type Trainer struct {
 	bank  device.Bank
 	step  device.Exec
 	eval  device.Exec
-	infer device.Exec  // batch 1, one thread
-	cost  *device.Cost // of a training step, for one sample; nil: not counted yet
+	infer device.Exec     // batch 1, one thread
+	cost  *[2]device.Cost // of a training step, for none and for one sample; nil: not counted yet
 }
 
-// EvalBatch is the batch of evaluations. It does not change results.
-const EvalBatch = 256
+// EvalBatch is the batch of evaluations, evalTokens that of sequences. They do not
+// change results.
+const (
+	EvalBatch  = 256
+	evalTokens = 2048
+)
+
+// evalBatch is how many samples of m are evaluated at a time.
+func evalBatch(m *graph.Model) int {
+	if seq := m.Input().Seq; seq > 0 {
+		return max(1, min(EvalBatch, evalTokens/seq))
+	}
+	return EvalBatch
+}
 
 // New puts m on dev. state is the optimiser's, State[slot][param], or nil for a
 // fresh start. m.Data must be filled.
@@ -93,7 +105,7 @@ func (t *Trainer) build(state [][][]float32) error {
 			return err
 		}
 		for s := 0; s < slots && state != nil; s++ {
-			if s < len(state) && state[s][i] != nil {
+			if s < len(state) && state[s][i] != nil && t.Weights[i].Train {
 				if err := t.bank.SetState(i, s, state[s][i]); err != nil {
 					return err
 				}
@@ -103,7 +115,7 @@ func (t *Trainer) build(state [][][]float32) error {
 	if t.step, err = t.dev.Compile(p, t.bank, t.o.Threads); err != nil {
 		return err
 	}
-	pe, err := plan.Build(m, t.dev, plan.Options{Mode: plan.Eval, Batch: EvalBatch})
+	pe, err := plan.Build(m, t.dev, plan.Options{Mode: plan.Eval, Batch: evalBatch(m)})
 	if err != nil {
 		return err
 	}
@@ -136,49 +148,76 @@ func (t *Trainer) Step(set *data.Set, rows []int32, lr float64, index int64) (de
 
 // StepCost is the arithmetic of a training step on n samples by the plan in force:
 // multiply-adds, and of these the skipped ones (plan.Costs). It counts once after each
-// change of the masks; multiply-adds grow with the samples. Bytes do not, and are not
-// in it.
+// change of the masks; multiply-adds grow with the samples, but for those of an
+// adapter with its weight. Bytes do not, and are not in it.
 func (t *Trainer) StepCost(n int) device.Cost {
 	if t.cost == nil {
-		c := plan.Total(plan.Costs(t.Plan, t.Weights, 1))
-		t.cost = &c
+		t.cost = &[2]device.Cost{}
+		one, two := plan.Total(plan.Costs(t.Plan, t.Weights, 1)), plan.Total(plan.Costs(t.Plan, t.Weights, 2))
+		t.cost[1] = device.Cost{MACs: two.MACs - one.MACs, Skipped: two.Skipped - one.Skipped}
+		t.cost[0] = device.Cost{MACs: one.MACs - t.cost[1].MACs, Skipped: one.Skipped - t.cost[1].Skipped}
 	}
-	return device.Cost{MACs: t.cost.MACs * int64(n), Skipped: t.cost.Skipped * int64(n)}
+	a, b := t.cost[0], t.cost[1]
+	return device.Cost{MACs: a.MACs + b.MACs*int64(n), Skipped: a.Skipped + b.Skipped*int64(n)}
 }
-
-// Score is the outcome of an evaluation.
-type Score struct {
-	Correct, N int
-	Loss       float64 // mean
-}
-
-// Acc is the accuracy, 0…1.
-func (s Score) Acc() float64 { return float64(s.Correct) / float64(max(s.N, 1)) }
 
 // Eval runs the model over a whole split. If pred is not nil it receives the
-// predicted class of every sample.
+// predicted class of every label: of every sample, or of every token.
 func (t *Trainer) Eval(set *data.Set, pred []int32) (Score, error) {
 	var s Score
-	rows := make([]int32, 0, EvalBatch)
-	for i := 0; i < set.N(); i += EvalBatch {
+	batch := evalBatch(t.Model)
+	per := 1 // labels of a sample
+	if t.Model.Values[t.Model.Output].Seq > 0 {
+		per = t.Model.Input().Seq
+	}
+	var tokens []int32
+	if per > 1 && pred == nil {
+		tokens = make([]int32, batch*per)
+	}
+	rows := make([]int32, 0, batch)
+	var groups clusters
+	for i := 0; i < set.N(); i += batch {
 		rows = rows[:0]
-		for j := i; j < min(i+EvalBatch, set.N()); j++ {
+		for j := i; j < min(i+batch, set.N()); j++ {
 			rows = append(rows, int32(j))
 		}
 		st := &device.Step{X: set.X, Labels: set.Labels, Rows: rows}
-		if pred != nil {
-			st.Pred = pred[i : i+len(rows)]
+		switch {
+		case pred != nil:
+			st.Pred = pred[i*per : (i+len(rows))*per]
+		case per > 1:
+			st.Pred = tokens[:len(rows)*per]
 		}
 		r, err := t.eval.Run(st)
 		if err != nil {
 			return s, err
 		}
-		s.Loss += r.Loss * float64(len(rows))
+		s.Loss += r.Loss * float64(r.N)
 		s.Correct += r.Correct
-		s.N += len(rows)
+		s.N += r.N
+		for j := range rows {
+			if per > 1 {
+				groups.add(right(st.Pred[j*per:(j+1)*per], set.Labels[(i+j)*per:(i+j+1)*per]))
+			}
+		}
 	}
 	s.Loss /= float64(max(s.N, 1))
+	s.Effect = groups.effect()
 	return s, nil
+}
+
+// right counts the labels that pred hits, and all labels.
+func right(pred, labels []int32) (hits, of int) {
+	for i, l := range labels {
+		if l == data.NoLabel {
+			continue
+		}
+		of++
+		if pred[i] == l {
+			hits++
+		}
+	}
+	return hits, of
 }
 
 // Infer runs one sample (row i of set) and writes its logits to out.
@@ -257,9 +296,16 @@ func (t *Trainer) Rewrite(rs []graph.Rewrite, fresh bool) error {
 			return err
 		}
 		for s := range state {
-			for i := range state[s] {
-				if state[s][i] != nil {
-					state[s][i] = remap.Tensor(i, before[i].Shape, state[s][i])
+			byName := map[string][]float32{} // a rewrite may add parameters and take some off
+			for i, x := range state[s] {
+				if x != nil {
+					byName[before[i].Name] = remap.Tensor(i, before[i].Shape, x)
+				}
+			}
+			state[s] = make([][]float32, len(t.Model.Params))
+			for i, p := range t.Model.Params {
+				if x := byName[p.Name]; len(x) == p.Shape.Len() {
+					state[s][i] = x
 				}
 			}
 		}

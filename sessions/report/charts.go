@@ -33,12 +33,12 @@ func newCharts(st *event.State, r *core.Recipe) charts {
 	}
 	if len(b.CPU) > 0 {
 		f := newFrame(st, event.Baseline)
-		v.Base = []chart{accuracy(st, r, event.Baseline, f), bills(st, event.Baseline, f)}
+		v.Base = append(scores(st, r, event.Baseline, f), bills(st, event.Baseline, f))
 	}
 	switch {
 	case len(s.Acc) > 0 || len(s.CPU) > 0:
 		f := newFrame(st, event.Sparsify)
-		v.Main = []chart{accuracy(st, r, event.Sparsify, f), bills(st, event.Sparsify, f)}
+		v.Main = append(scores(st, r, event.Sparsify, f), bills(st, event.Sparsify, f))
 	case st.Stages[event.Sparsify].State == "":
 		v.Empty = "Nothing to draw yet: stage 3, sparsify, has not begun."
 	default:
@@ -48,11 +48,56 @@ func newCharts(st *event.State, r *core.Recipe) charts {
 	return v
 }
 
+// scores are the curves of how good the model is: accuracy, and of a language model
+// its perplexity.
+func scores(st *event.State, r *core.Recipe, s event.Stage, f frame) []chart {
+	cs := []chart{accuracy(st, r, s, f)}
+	if pts := thin(st.Curves[s].Perplexity, drawn); len(pts) > 0 {
+		cs = append(cs, perplexity(st, s, f, pts))
+	}
+	return cs
+}
+
+// perplexity is that of the validation set, less being better.
+func perplexity(st *event.State, s event.Stage, f frame, pts []event.Point) chart {
+	c := chart{Kind: "acc", Title: "Perplexity, validation", Sub: "less is better"}
+	var ss []sample
+	lo, hi := math.Inf(1), math.Inf(-1)
+	for _, p := range pts {
+		ss = append(ss, sample{x: float64(p.Step), y: p.Y, lo: p.Y, hi: p.Y, text: fmt.Sprintf("step %s: perplexity %.4g", count(p.Step), p.Y)})
+		lo, hi = min(lo, p.Y), max(hi, p.Y)
+	}
+	base := st.Curves[event.Baseline].Perplexity
+	ghost := s == event.Sparsify && len(base) > 0
+	if ghost {
+		lo, hi = min(lo, base[len(base)-1].Y), max(hi, base[len(base)-1].Y)
+	}
+	if hi-lo < 0.01*hi {
+		lo, hi = 0.99*lo, 1.01*hi
+	}
+	by := step(hi-lo, 4)
+	y := scale{lo, hi}.widen(by)
+	for _, v := range y.marks(by) {
+		c.Y = append(c.Y, mark{coordinate(100 - y.at(v)), fmt.Sprintf("%.*f", digits(by), v)})
+	}
+	c.build(f, y, ss)
+	c.dots(f, y, ss)
+	c.Alt = fmt.Sprintf("Perplexity on the validation set in stage %s over steps. It ends at %.4g.", s, pts[len(pts)-1].Y)
+	if ghost {
+		d := base[len(base)-1].Y
+		c.rule("dense", fmt.Sprintf("dense %.4g", d), y, d, false)
+	}
+	return c
+}
+
 // accuracy is the validation accuracy of a stage; of sparsify with what it is
 // held against.
 func accuracy(st *event.State, r *core.Recipe, s event.Stage, f frame) chart {
 	cur := &st.Curves[s]
 	c := chart{Kind: "acc", Title: "Validation accuracy", Sub: "with its 95 % interval"}
+	if st.Model.LM {
+		c.Title, c.Sub = "Next-token accuracy, validation", "with the 95 % interval of its sequences"
+	}
 	pts := thin(cur.Acc, drawn)
 	var ss []sample
 	lo, hi := math.Inf(1), math.Inf(-1)

@@ -50,6 +50,9 @@ func newLedger(st *event.State) ledger {
 	}
 	if !l.Predicted {
 		row("accuracy on the test set (95 %)", interval(d.Acc, d.Lo, d.Hi), interval(n.Acc, n.Lo, n.Hi), points(n.Acc-d.Acc))
+		if d.Perplexity > 0 && n.Perplexity > 0 {
+			row("perplexity on the test set", fmt.Sprintf("%.4g", d.Perplexity), fmt.Sprintf("%.4g", n.Perplexity), change(d.Perplexity, n.Perplexity))
+		}
 	}
 	row("zeros, of the prunable weights", percent(d.Zeros), percent(n.Zeros), "")
 	row("params", count(d.Params), count(n.Params), change(float64(d.Params), float64(n.Params)))
@@ -75,8 +78,12 @@ func newLedger(st *event.State) ledger {
 	}
 	row(step, millis(d.StepCPUUS, d.StepBand), millis(n.StepCPUUS, n.StepBand), timeChange(d.StepCPUUS, d.StepBand, n.StepCPUUS, n.StepBand))
 	row("energy per training step", joules(d.StepEnergy), joules(n.StepEnergy), energyChange(d.StepEnergy, n.StepEnergy))
-	row("time per inference, batch 1", millis(d.InferUS, d.InferBand), millis(n.InferUS, n.InferBand), timeChange(d.InferUS, d.InferBand, n.InferUS, n.InferBand))
-	row("energy per inference", joules(d.InferEnergy), joules(n.InferEnergy), energyChange(d.InferEnergy, n.InferEnergy))
+	infer := "inference"
+	if l.Tokens > 0 {
+		infer = fmt.Sprintf("%d tokens", l.Tokens)
+	}
+	row("time per "+infer+", batch 1", millis(d.InferUS, d.InferBand), millis(n.InferUS, n.InferBand), timeChange(d.InferUS, d.InferBand, n.InferUS, n.InferBand))
+	row("energy per "+infer, joules(d.InferEnergy), joules(n.InferEnergy), energyChange(d.InferEnergy, n.InferEnergy))
 	if d.StepBytes > 0 {
 		row("bytes moved per training step", size(d.StepBytes), size(n.StepBytes), change(float64(d.StepBytes), float64(n.StepBytes)))
 	}

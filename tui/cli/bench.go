@@ -18,9 +18,9 @@ import (
 
 func (e *env) bench() *cobra.Command {
 	c := &cobra.Command{
-		Use: "bench", Short: "measure: kernels, train, infer, chooser, sparsity", Args: takes(0, 0),
+		Use: "bench", Short: "measure: kernels, train, infer, chooser, curve, sparsity; onnx checks operators", Args: takes(0, 0),
 		RunE: func(*cobra.Command, []string) error {
-			return usagef("say what: pare bench kernels, train, infer, chooser or sparsity")
+			return usagef("say what: pare bench kernels, train, infer, chooser, curve, sparsity or onnx")
 		},
 	}
 	c.AddCommand(
@@ -28,6 +28,8 @@ func (e *env) bench() *cobra.Command {
 		e.benchSpeed("train", "training steps, dense and with zeros, beside PyTorch", bench.Train),
 		e.benchSpeed("infer", "inferences, dense and with zeros, beside ONNX Runtime", bench.Infer),
 		e.benchSpeed("chooser", "training steps in the formats that are chosen, beside dense ones", e.benchChooser),
+		e.benchCurve(),
+		e.benchONNX(),
 		e.benchSparsity(),
 	)
 	return c

@@ -109,7 +109,7 @@ func TestEnergyExportMistakes(t *testing.T) {
 		"no session \"nosuch\"":            {"log", "nosuch"},
 		"nofile.jsonl does not exist":      {"log", "--verify", "nofile.jsonl"},
 		"give no SESSION":                  {"log", "x", "--verify", "nofile.jsonl"},
-		"no session \"no\"":                {"gpai", "no"},
+		"no session \"zzz\"":               {"gpai", "zzz"},
 		"--listen \"9464\": give":          {"metrics", "--listen", "9464"},
 		"--listen 127.0.0.1:99999: listen": {"metrics", "--listen", "127.0.0.1:99999"},
 		"no session \"none\"":              {"metrics", "none"},

@@ -39,7 +39,7 @@ others unless --hw names some. Zeros gain nothing where no kernel skips them.`,
 	}
 	f := c.Flags()
 	f.StringArrayVar(&on, "hw", nil, "profile `NAME`, as pare hw list shows them; may stand several times")
-	f.StringVar(&r.Prune.Pattern, "pattern", r.Prune.Pattern, "element, block4x1, block8x1, block16x1 or neuron")
+	f.StringVar(&r.Prune.Pattern, "pattern", r.Prune.Pattern, "element, block4x1, block8x1, block16x1, neuron, head or width")
 	f.Float64Var(&r.Prune.Target, "zeros", r.Prune.Target, "share of zeros among the prunable weights, 0.9 = 90 %")
 	f.IntVar(&r.Train.Batch, "batch", 0, "samples a training step; the model's published set-up by default")
 	return c
@@ -92,7 +92,7 @@ func (e *env) estimates(m *graph.Model, on []string, ls []*event.Ledger, r *core
 	fmt.Fprintf(e.out, "%s, dense → %.4g %% zeros (%s), batch %d; file %s → %s, a step moves %s\nestimates (tier E) from counted work; nothing has run\n\n", m.Name, 100*n.Zeros, r.Prune.Pattern, ls[0].Batch,
 		plain.Bytes(d.FileBytes), plain.Bytes(n.FileBytes), plain.Bytes(d.StepBytes))
 	w := tabwriter.NewWriter(e.out, 0, 0, 2, ' ', 0)
-	fmt.Fprint(w, "hardware\tms per step\tchange\tJ per step\tms per inference\tchange\tJ per inference\tall ±\n")
+	fmt.Fprintf(w, "hardware\tms per step\tchange\tJ per step\tms per %[1]s\tchange\tJ per %[1]s\tall ±\n", plain.Inference(ls[0]))
 	var notes strings.Builder
 	for i, l := range ls {
 		cell := map[string]plain.Row{}
@@ -100,7 +100,7 @@ func (e *env) estimates(m *graph.Model, on []string, ls []*event.Ledger, r *core
 			x.Dense, _, _ = strings.Cut(x.Dense, " ±")
 			x.Now, _, _ = strings.Cut(x.Now, " ±")
 			x.Change, _, _ = strings.Cut(x.Change, " (")
-			cell[strings.TrimPrefix(x.Name, "CPU ")] = x
+			cell[strings.Replace(strings.TrimPrefix(x.Name, "CPU "), plain.Inference(l), "inference", 1)] = x
 		}
 		both := func(k string) string {
 			if x := cell[k]; x.Dense != x.Now {

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"path/filepath"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -24,7 +26,7 @@ func (e *env) openModel(name string) (*graph.Model, error) {
 // openPreset loads the same, with its published set-up.
 func (e *env) openPreset(name string) (*graph.Model, zoo.Preset, error) {
 	if isModelPath(name) {
-		return core.OpenModel(core.ModelSpec{Path: name}, e.seed, nil, 0)
+		return core.OpenModel(core.ModelSpec{Path: name}, e.seed, core.Sample{})
 	}
 	for _, i := range zoo.List() {
 		if i.Name == name {
@@ -79,9 +81,12 @@ a second, when a model with zeros is met (pare doctor says where it is kept).`,
 				v := m.Values[n.Out]
 				r := layerInfo{
 					Name: l.Name, Op: n.Op, Shape: p.Shape, Out: [3]int{v.C, v.H, v.W}, Params: p.Shape.Len(), Zeros: p.Mask.Zeros(),
-					MACs: int64(p.Shape.Len()) * int64(v.H) * int64(v.W), Format: why[l.Param].Format.String(), Expected: why[l.Param].Cost, Why: why[l.Param].Why,
+					MACs: m.MACs(l.Node), Format: why[l.Param].Format.String(), Expected: why[l.Param].Cost, Why: why[l.Param].Why,
 				}
-				rows, macs, zeros = append(rows, r), macs+r.MACs, zeros+r.Zeros
+				rows, zeros = append(rows, r), zeros+r.Zeros
+			}
+			for i := range m.Nodes {
+				macs += m.MACs(i)
 			}
 			for _, p := range m.Params {
 				bytes += int64(p.Shape.Len()) * 4
@@ -122,7 +127,11 @@ Inputs go into the model as they are, nothing is normalised here: give them as t
 model saw them in training, (x × scale − mean) / std, with scale, mean and std from
 [data] of the run's recipe (pare sessions show SESSION --recipe). Outputs are
 logits, one a class in the order of the labels (pare data show NAME); the largest
-is the model's answer, softmax makes shares of them. Model files hold no class names.`,
+is the model's answer, softmax makes shares of them. Model files hold no class names.
+
+An .onnx file that the engine cannot hold (several inputs, an operator that has no
+gradient here) is run node by node; JSON then names all its inputs, and one line says
+why it cannot be trained.`,
 		RunE: func(_ *cobra.Command, args []string) error {
 			if input == "" {
 				return usagef("predict needs --input FILE (.safetensors, .npy or .json)")
@@ -131,6 +140,18 @@ is the model's answer, softmax makes shares of them. Model files hold no class n
 				return fmt.Errorf("input: %w", err)
 			}
 			m, err := e.openModel(args[0])
+			if err != nil && strings.EqualFold(filepath.Ext(args[0]), ".onnx") {
+				r, err := core.OpenRunOnly(args[0], err)
+				if err != nil {
+					return err
+				}
+				fmt.Fprintf(e.err, "it runs, node by node, but cannot be trained or pared: %v\n", r.Why)
+				out, err := r.Predict(input)
+				if err != nil {
+					return err
+				}
+				return json.NewEncoder(e.out).Encode(out)
+			}
 			if err != nil {
 				return err
 			}

@@ -29,6 +29,9 @@ var recipeKeys = map[string]struct{ text, sample string }{
 	"data.split_seed": {"draws these splits; 0 by default, not the run's seed", "0"},
 	"data.scale":      {"inputs are (x × scale − mean) / std; computed from the training split by default", "0.00392"},
 	"data.mean":       {"one a channel or column", "[0.286]"},
+	"data.tokenizer":  {"of text: char, byte, or the path of a tokenizer.json; char by default", `"byte"`},
+	"data.tokens":     {"of text: tokens a sample", "128"},
+	"data.vocab":      {"of the tokenizer char: its characters in the order of their ids; those of the training part by default", `"\n abcdefghijklmnopqrstuvwxyz"`},
 	"data.std":        {"one a channel or column", "[0.353]"},
 
 	"train.epochs":       {"of the dense baseline, 0 = evaluate only", ""},
@@ -40,19 +43,32 @@ var recipeKeys = map[string]struct{ text, sample string }{
 	"train.schedule":     {"of the learning rate: constant, cosine or step", `"cosine"`},
 	"train.warmup":       {"steps over which the learning rate rises at the start", "0"},
 
-	"prune.score":        {"what goes first: magnitude or random", ""},
-	"prune.pattern":      {"what is removed: element, block4x1, block8x1, block16x1 or neuron", ""},
-	"prune.distribution": {"layer: the same share in each; global: over all layers", ""},
+	"prune.score":        {"what goes first: magnitude, snip, taylor or random", ""},
+	"prune.pattern":      {"what is removed: element, block4x1, block8x1, block16x1, neuron, head or width", ""},
+	"prune.distribution": {"layer: the same share in each; global: over all layers; erk: less from small layers", ""},
 	"prune.schedule":     {"oneshot, cubic (gradually) or iterative (in levels)", ""},
 	"prune.target":       {"share of zeros among the prunable weights, 0.9 = 90 %", ""},
 	"prune.epochs":       {"length of the stage (iterative: of each level)", ""},
 	"prune.every":        {"cubic: steps between two changes of the masks, 0 = a twentieth of the stage", ""},
 	"prune.levels":       {"iterative: number of levels", ""},
-	"prune.round_to":     {"neuron: keep a multiple of so many channels, 0 = any number; kernels here take 16 at a time", "16"},
+	"prune.round_to":     {"neuron, width: keep a multiple of so many channels, 0 = any number; kernels here take 16 at a time", "16"},
 	"prune.rewind_step":  {"iterative: −1 none, else go back to the weights of this step of the baseline", ""},
 	"prune.lr":           {"learning rate of the stage; half the baseline's by default", "0.01"},
 	"prune.lr_schedule":  {"constant, cosine or step", ""},
 	"prune.skip":         {"layers left dense", `["out"]`},
+
+	"lowrank":          {"low rank in stage 3; several tables are several steps, in order", ""},
+	"lowrank.method":   {"lora or rslora (the rest is frozen, merged at the end), or svd (two factors where they are measured to be faster)", `"lora"`},
+	"lowrank.layers":   {"names, or what stands behind their last dots; all linear layers by default", `["q_proj", "v_proj"]`},
+	"lowrank.rank":     {"of the adapters or factors", "8"},
+	"lowrank.energy":   {"svd, instead of rank: share of the squared singular values that is kept", "0.9"},
+	"lowrank.alpha":    {"adapters count alpha/rank, with rslora alpha/√rank; the rank by default", "16.0"},
+	"lowrank.dropout":  {"of the adapters' inputs; not with masks", "0.05"},
+	"lowrank.train":    {"layers and norms that train in full beside the adapters", `["out"]`},
+	"lowrank.lr":       {"learning rate from here on; the stage's by default", "0.001"},
+	"lowrank.after":    {"epochs of stage 3 before this step", "0"},
+	"lowrank.measured": {"svd: written by pare once it has timed the layers: ranks holds the outcome", "true"},
+	"lowrank.ranks":    {"svd: the layers that become two factors, and their ranks", "{fc1 = 40}"},
 
 	"floor.points":   {"accepted loss of accuracy in percentage points under the baseline", ""},
 	"floor.accuracy": {"lowest accuracy accepted, 0.88 = 88 %, instead of points", "0.88"},
@@ -118,6 +134,16 @@ func exampleKeys(s *strings.Builder, section string, v reflect.Value) error {
 	for _, i := range parts {
 		f := v.Type().Field(i)
 		tag, _, _ := strings.Cut(f.Tag.Get("toml"), ",")
+		if doc, ok := recipeKeys[tag]; ok && tag == "lowrank" { // as many as wanted, none by default
+			fmt.Fprintf(s, "\n# [[%s]] # %s\n", tag, doc.text)
+			for k := range f.Type.Elem().NumField() {
+				key, _, _ := strings.Cut(f.Type.Elem().Field(k).Tag.Get("toml"), ",")
+				if d, ok := recipeKeys[tag+"."+key]; ok {
+					fmt.Fprintf(s, "%-30s # %s\n", "#   "+key+" = "+d.sample, d.text)
+				}
+			}
+			continue
+		}
 		if doc, ok := recipeKeys[tag]; ok { // written by pare, not by hand
 			fmt.Fprintf(s, "\n# [%s] %s\n", tag, doc.text)
 			continue

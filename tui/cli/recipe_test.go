@@ -45,6 +45,9 @@ func TestExampleRecipe(t *testing.T) {
 				t.Errorf("%s is not among the keys", key)
 			}
 			delete(left, key)
+			if tag == "lowrank" { // any number of tables
+				walk(tag, f.Elem())
+			}
 			if !strings.Contains(out, recipeKeys[key].text) {
 				t.Errorf("%s is not in the example", key)
 			}

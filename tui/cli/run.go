@@ -42,16 +42,16 @@ func (f *recipeFlags) add(c *cobra.Command) {
 	s.Float64Var(&f.lr, "lr", 0, "learning rate")
 	s.StringVar(&f.optimizer, "optimizer", "", "sgd, momentum, nesterov, adam or adamw")
 	s.Float64Var(&f.target, "target", 0, "share of zeros among the prunable weights, 0.9 = 90 %")
-	s.StringVar(&f.score, "score", "", "magnitude or random")
-	s.StringVar(&f.pattern, "pattern", "", "element, block4x1, block8x1, block16x1 or neuron")
-	s.StringVar(&f.distr, "distribution", "", "layer or global")
+	s.StringVar(&f.score, "score", "", "magnitude, snip, taylor or random")
+	s.StringVar(&f.pattern, "pattern", "", "element, block4x1, block8x1, block16x1, neuron, head or width")
+	s.StringVar(&f.distr, "distribution", "", "layer, global or erk")
 	s.StringVar(&f.plan, "schedule", "", "oneshot, cubic or iterative")
 	s.Float64Var(&f.floor, "floor", 0, "accepted loss of accuracy in percentage points")
 	s.StringArrayVar(&f.budget, "budget", nil, "what the run may `spend`: 5kJ (a bare number is J), 0.2kWh, 30m, 20g (CO2e, with --grid), 1.5EUR; several times for several limits")
 	s.StringVar(&f.onBudget, "on-budget", "", "when it is spent: stop, warn, or target (take the zeros reached and validate)")
 	s.StringVar(&f.grid, "grid", "", "`place` the electricity comes from: FRA, gcp/europe-west9 (pare energy carbon lists them), or g of CO2e per kWh: 56")
 	s.StringVar(&f.wall, "wall", "", "CSV `FILE` that a wall meter writes: the run's joules are those of the wall (PARE_WALL otherwise)")
-	s.StringSliceVar(&f.formats, "formats", nil, "packed, safetensors, onnx")
+	s.StringSliceVar(&f.formats, "formats", nil, "packed, safetensors, onnx, peft (adapters by themselves)")
 }
 
 // apply writes the flags that were given over the recipe.

@@ -40,9 +40,9 @@ func Line(e event.Event, st *event.State) string {
 		return fmt.Sprintf("  %s: %s", b.State, b.Evidence)
 	case *event.Eval:
 		if b.Split == "test" {
-			return fmt.Sprintf("  test set: %.1f %% (95 %%: %.1f–%.1f), %d samples", 100*b.Acc(), 100*b.Lo, 100*b.Hi, b.N)
+			return fmt.Sprintf("  test set: %.1f %% (95 %%: %.1f–%.1f), %d %s%s", 100*b.Acc(), 100*b.Lo, 100*b.Hi, b.N, counted(st), perplexity(b))
 		}
-		s := fmt.Sprintf("  epoch %2d: validation %.1f %% (%.1f–%.1f)", b.Epoch, 100*b.Acc(), 100*b.Lo, 100*b.Hi)
+		s := fmt.Sprintf("  epoch %2d: validation %.1f %% (%.1f–%.1f)", b.Epoch, 100*b.Acc(), 100*b.Lo, 100*b.Hi) + perplexity(b)
 		if b.Stage == event.Sparsify {
 			s += fmt.Sprintf(", %.1f %% zeros", 100*b.Zeros)
 		}
@@ -67,6 +67,14 @@ func Line(e event.Event, st *event.State) string {
 		case b.Live: // said again when the baseline is done
 			return ""
 		}
+		return "  " + b.Text
+	case *event.Factors:
+		var lines []string
+		for _, l := range b.Layers {
+			lines = append(lines, "  "+l.Text)
+		}
+		return strings.Join(lines, "\n")
+	case *event.FineTune:
 		return "  " + b.Text
 	case *event.Attribution:
 		return attribution(b)
@@ -204,6 +212,9 @@ func Rows(l *event.Ledger) []Row {
 		changeJ = func(d, n event.Joules) string { return predictedJ(d, n, l.HWKind) }
 	} else {
 		rows = append(rows, Row{"accuracy (95 %)", acc(d), acc(n), strings.Replace(fmt.Sprintf("%+.1f pt", 100*(n.Acc-d.Acc)), "-", "−", 1)})
+		if d.Perplexity > 0 && n.Perplexity > 0 {
+			rows = append(rows, Row{"perplexity", fmt.Sprintf("%.4g", d.Perplexity), fmt.Sprintf("%.4g", n.Perplexity), Change(d.Perplexity, n.Perplexity)})
+		}
 	}
 	rows = append(rows,
 		Row{"zeros", fmt.Sprintf("%.1f %%", 100*d.Zeros), fmt.Sprintf("%.1f %%", 100*n.Zeros), "of the prunable weights"},
@@ -211,13 +222,37 @@ func Rows(l *event.Ledger) []Row {
 		Row{"packed file", Bytes(d.FileBytes), Bytes(n.FileBytes), Change(float64(d.FileBytes), float64(n.FileBytes))},
 		Row{step, ms(d.StepCPUUS, d.StepBand), ms(n.StepCPUUS, n.StepBand), Change(d.StepCPUUS, n.StepCPUUS)},
 		Row{"J per step", Joules(d.StepEnergy), Joules(n.StepEnergy), changeJ(d.StepEnergy, n.StepEnergy)},
-		Row{"ms per inference", ms(d.InferUS, d.InferBand), ms(n.InferUS, n.InferBand), Change(d.InferUS, n.InferUS)},
-		Row{"J per inference", Joules(d.InferEnergy), Joules(n.InferEnergy), changeJ(d.InferEnergy, n.InferEnergy)},
+		Row{"ms per " + Inference(l), ms(d.InferUS, d.InferBand), ms(n.InferUS, n.InferBand), Change(d.InferUS, n.InferUS)},
+		Row{"J per " + Inference(l), Joules(d.InferEnergy), Joules(n.InferEnergy), changeJ(d.InferEnergy, n.InferEnergy)},
 	)
 	if d.StepBytes > 0 {
 		rows = append(rows, Row{"moved per step", Bytes(d.StepBytes), Bytes(n.StepBytes), Change(float64(d.StepBytes), float64(n.StepBytes))})
 	}
 	return rows
+}
+
+// Inference names one run of the model: of a language model on so many tokens.
+func Inference(l *event.Ledger) string {
+	if l.Tokens > 0 {
+		return fmt.Sprintf("%d tokens", l.Tokens)
+	}
+	return "inference"
+}
+
+// counted is what accuracy counts: samples, or tokens.
+func counted(st *event.State) string {
+	if st.Model.LM {
+		return "tokens"
+	}
+	return "samples"
+}
+
+// perplexity is a language model's, after a comma.
+func perplexity(e *event.Eval) string {
+	if e.Perplexity > 0 {
+		return fmt.Sprintf(", perplexity %.4g", e.Perplexity)
+	}
+	return ""
 }
 
 func ms(us, band float64) string {

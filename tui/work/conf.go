@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"pare/core"
@@ -64,12 +65,14 @@ func (d *desk) openConf() []effect {
 		pick("safetensors", "write safetensors", has("safetensors"), yes, yes),
 		pick("onnx", "write ONNX", has("onnx"), yes, yes),
 	}}
+	files := slices.IndexFunc(d.conf.fields, func(f field) bool { return f.key == "packed" })
+	d.conf.fields = slices.Insert(d.conf.fields, files, lowRankFields(r)...)
 	st := &d.run.st
 	d.predict.busy = true
-	spec, seed, hw, in, classes := r.Model, r.Seed, r.Hardware, st.Dense.Input, len(st.Dense.Classes)
+	spec, seed, hw, sample := r.Model, r.Seed, r.Hardware, core.SampleIn(&st.Dense)
 	return []effect{func(context.Context) any {
 		var e engineMsg
-		if e.m, _, e.err = core.OpenModel(spec, seed, in, classes); e.err != nil {
+		if e.m, _, e.err = core.OpenModel(spec, seed, sample); e.err != nil {
 			return e
 		}
 		if e.dev, e.err = core.OpenDevice(hw.Device); e.err != nil {
@@ -154,12 +157,15 @@ func (d *desk) confRecipe() *core.Recipe {
 	if f.get("floor").touched {
 		r.Floor.Accuracy = 0
 	}
+	f.setLowRank(&r)
+	others := slices.DeleteFunc(slices.Clone(r.Deploy.Formats), func(k string) bool { return k == "packed" || k == "safetensors" || k == "onnx" })
 	r.Deploy.Formats = nil
 	for _, k := range []string{"packed", "safetensors", "onnx"} {
 		if f.get(k).chosen() == "yes" {
 			r.Deploy.Formats = append(r.Deploy.Formats, k)
 		}
 	}
+	r.Deploy.Formats = append(r.Deploy.Formats, others...)
 	return &r
 }
 

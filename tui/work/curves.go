@@ -91,7 +91,7 @@ func (d *desk) accChart(s event.Stage) chart.Chart {
 	st := &d.run.st
 	c := chart.Chart{
 		Theme:  d.th,
-		Series: []chart.Series{{Name: "validation accuracy", Token: theme.Accuracy, Points: curve(st.Curves[s].Acc)}},
+		Series: []chart.Series{{Name: d.accTitle(), Token: theme.Accuracy, Points: curve(st.Curves[s].Acc)}},
 		Events: d.run.marks[s],
 		Options: chart.Options{
 			Frame: d.shared(s), Cursor: d.look.cursor, Log: d.look.log, EMA: d.look.ema, Top: 1, Empty: d.none(s, "first point: end of epoch 1"),
@@ -166,6 +166,9 @@ func (d *desk) energyChart(s event.Stage) (chart.Chart, bill) {
 }
 
 func (d *desk) accPane(w, h int) string {
+	if d.look.perplexity && d.run.st.Model.LM {
+		return d.perplexityPane(w, h)
+	}
 	s := d.stage()
 	c := d.accChart(s)
 	var say []string // of several ways to say it the first that fits
@@ -190,7 +193,7 @@ func (d *desk) accPane(w, h int) string {
 			}
 		}
 	}
-	return d.chartBox("validation accuracy", c.State(), c, say, w, h)
+	return d.chartBox(d.accTitle(), c.State(), c, say, w, h)
 }
 
 func (d *desk) energyPane(w, h int) string {

@@ -89,9 +89,11 @@ type look struct {
 	win    chart.Window
 	cursor *float64
 	log    bool
-	ema    float64
-	tab    int
-	layer  int // first one shown, where not all fit
+	// perplexity stands where accuracy does, of a language model.
+	perplexity bool
+	ema        float64
+	tab        int
+	layer      int // first one shown, where not all fit
 }
 
 // input is a line of text being typed.

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"pare/core/event"
+	"pare/core/prune"
 	"pare/tui/plain"
 	"pare/tui/theme"
 )
@@ -35,7 +36,7 @@ func (d *desk) liveRows() []plain.Row {
 	if t, ok := d.run.target(); ok && pared {
 		zeros.Change = fmt.Sprintf("of %.4g %%", 100*t)
 		if d.past() != "" {
-			zeros.Change += " (whole neurons)"
+			zeros.Change += " (whole channels)"
 		}
 	}
 	params := row("params", dash, dash, "")
@@ -117,10 +118,10 @@ func (d *desk) spentRows() []plain.Row {
 // past says why there are more zeros than were asked for, "" if there are not.
 func (d *desk) past() string {
 	t, ok := d.run.target()
-	if !ok || d.run.recipe == nil || d.run.recipe.Prune.Pattern != "neuron" || d.run.zeros() <= t+0.005 {
+	if !ok || d.run.recipe == nil || !prune.Structured(d.run.recipe.Prune.Pattern) || d.run.zeros() <= t+0.005 {
 		return ""
 	}
-	return fmt.Sprintf("only whole neurons go: %s is the nearest to %.4g %%", percent(d.run.zeros()), 100*t)
+	return fmt.Sprintf("only whole channels go: %s is the nearest to %.4g %%", percent(d.run.zeros()), 100*t)
 }
 
 // ledgerPane is dense against pared.

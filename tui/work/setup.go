@@ -14,12 +14,12 @@ import (
 
 var (
 	optimizers = []string{"sgd", "momentum", "nesterov", "adam", "adamw"}
-	scores     = []string{"magnitude", "random"}
-	scoreWords = []string{"magnitude", "random (control)"}
-	patterns   = []string{"element", "block4x1", "block8x1", "block16x1", "neuron"}
-	patWords   = []string{"single weights", "4×1 blocks", "8×1 blocks", "16×1 blocks", "neurons and filters"}
-	distribs   = []string{"global", "layer"}
-	disWords   = []string{"over all layers", "the same in each layer"}
+	scores     = []string{"magnitude", "snip", "taylor", "random"}
+	scoreWords = []string{"magnitude", "SNIP (gradients)", "Taylor (gradients)", "random (control)"}
+	patterns   = []string{"element", "block4x1", "block8x1", "block16x1", "neuron", "head", "width"}
+	patWords   = []string{"single weights", "4×1 blocks", "8×1 blocks", "16×1 blocks", "neurons and filters", "attention heads", "neurons, filters and heads"}
+	distribs   = []string{"global", "layer", "erk"}
+	disWords   = []string{"over all layers", "the same in each layer", "small layers less (ERK)"}
 	schedules  = []string{"oneshot", "cubic", "iterative"}
 	schWords   = []string{"all at once", "gradually (cubic)", "in levels (iterative)"}
 )
@@ -71,10 +71,10 @@ func checkPick(r *core.Recipe) (zoo.Preset, error) {
 	if err := core.Precheck(r); err != nil {
 		return zoo.Preset{}, err
 	}
-	in, classes := []int{1, 28, 28}, 10
+	sample := core.Sample{Shape: []int{1, 28, 28}, Classes: 10}
 	for _, i := range data.Builtin() {
 		if i.Name == r.Data.Name {
-			in, classes = i.Shape, i.Classes
+			sample = core.SampleKnown(i)
 			if !i.Ready {
 				return zoo.Preset{}, fmt.Errorf("%s is not on this machine: %s", i.Name, i.Hint)
 			}
@@ -83,16 +83,16 @@ func checkPick(r *core.Recipe) (zoo.Preset, error) {
 	if r.Data.Path != "" && r.Model.Name != "" { // its shape is not known yet: take the paper's
 		for _, i := range zoo.List() {
 			if i.Name == r.Model.Name {
-				in, classes = []int{i.Input.C, i.Input.H, i.Input.W}, i.Classes
+				sample = core.SampleFor(i)
 			}
 		}
 	}
-	m, p, err := core.OpenModel(r.Model, r.Seed, in, classes)
+	m, p, err := core.OpenModel(r.Model, r.Seed, sample)
 	if err != nil {
 		return p, err
 	}
 	n := 1
-	for _, k := range in {
+	for _, k := range sample.Shape {
 		n *= k
 	}
 	if r.Data.Path == "" && m.Input().Len() != n {

@@ -134,6 +134,7 @@ func init() { // the help, opened by the table, shows the table
 		{[]string{"0"}, "0", inRun, words("all"), (*desk).canReset, plainly(func(d *desk) { d.look.win, d.look.cursor = chart.Window{}, nil }), 10, "show everything again"},
 		{[]string{"s"}, "s", inRun, words("smooth"), (*desk).canCurve, plainly((*desk).smooth), 11, "smooth the curves: off, 0.6, 0.9"},
 		{[]string{"l"}, "l", inRun, words("log"), (*desk).canCurve, plainly(func(d *desk) { d.look.log = !d.look.log }), 12, "logarithmic axis"},
+		{[]string{"p"}, "p", inRun, words("perplexity"), (*desk).canPerplexity, plainly(func(d *desk) { d.look.perplexity = !d.look.perplexity }), 12, "of a language model: accuracy or perplexity"},
 		{[]string{"1", "2", "3", "4", "5"}, "1-5", inStage, words("stages"), always, nil, 9, "look at a stage; that of the run follows it"},
 		{[]string{"["}, "", inStage, words("stage before"), always, plainly(func(d *desk) { d.lookAt(d.stage() - 1) }), 0, ""},
 		{[]string{"]"}, "", inStage, words("next stage"), always, plainly(func(d *desk) { d.lookAt(d.stage() + 1) }), 0, "the stage before, the next"},

@@ -288,12 +288,12 @@ func TestWholeNeurons(t *testing.T) {
 	d, f := watching(t, 120, 40, s)
 	f.recipe, d.run.recipe = r, r
 	d.touch()
-	sees(t, d, "only whole neurons go: ", "nearest to 50 %")
+	sees(t, d, "only whole channels go: ", "nearest to 50 %")
 	d.resize(80, 24)
-	sees(t, d, "of 50 % (whole neurons)")
+	sees(t, d, "of 50 % (whole channels)")
 	f.push(s, func(s *story) { s.mask(320, 0.5) })
 	sample(d)
-	sees(t, d, "!whole neurons")
+	sees(t, d, "!whole channels")
 }
 
 // TestAWatcherIsToldSo: the second screen of a run sees who drives it, and when

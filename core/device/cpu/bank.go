@@ -24,6 +24,8 @@ type weight struct {
 	lay  layout
 	n, k int // of a matrix
 	v    []float32
+	base []float32   // of an adapted weight: what its adapter is added to
+	kept kept        // of an adapted weight in blocks
 	g    []float32   // nil when the weight does not train
 	s    [][]float32 // [slots]
 	// keep has a bit for each kept place, see maskRows; nil when
@@ -105,8 +107,14 @@ func (b *bank) make(w *weight, d device.Weight) error {
 		}
 	}
 	w.v = b.alloc(d.Name, size)
-	if d.Format == tensor.NM24 && !d.Train {
+	if d.Format == tensor.NM24 && !d.Train && !d.Adapted {
 		w.pair = b.newPairs(w)
+	}
+	if d.Adapted {
+		if w.lay == blocks {
+			w.kept = keptOf(w)
+		}
+		w.base, w.g = b.alloc(d.Name+" (base)", size), b.alloc(d.Name+" (gradient)", size)
 	}
 	if d.Train {
 		w.g = b.alloc(d.Name+" (gradient)", size)
@@ -198,7 +206,7 @@ func (b *bank) Resident() int64 {
 	n := int64(0)
 	for i := range b.ws {
 		w := &b.ws[i]
-		n += 4 * int64(len(w.v))
+		n += 4 * int64(len(w.v)+len(w.base))
 		if w.blk != nil {
 			n += w.blk.bytes()
 		}
@@ -214,6 +222,7 @@ func (b *bank) Set(i int, x []float32) error {
 	w, err := b.at(i, x)
 	if err == nil {
 		w.write(w.v, x)
+		copy(w.base, w.v)
 		w.mirrorFrom(0, len(w.v))
 		w.pair.set(w)
 	}
@@ -224,7 +233,9 @@ func (b *bank) Set(i int, x []float32) error {
 func (b *bank) Get(i int, x []float32) error {
 	w, err := b.at(i, x)
 	if err == nil {
-		w.read(x, w.v)
+		if w.read(x, w.v); w.Adapted {
+			w.read(x, w.base)
+		}
 	}
 	return err
 }

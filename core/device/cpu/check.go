@@ -98,9 +98,9 @@ func verifyCall(p *device.Plan, b *bank, s device.Scope, c *device.Call) error {
 			return errors.New("needs the transposed gradient")
 		}
 		fallthrough
-	case device.BiasD, device.Update, device.EmbedD, device.PositionsD, device.PartD, device.SegmentD,
-		device.FirstD:
-		if !b.ws[c.W[0]].Train {
+	case device.BiasD, device.Update, device.EmbedD, device.PositionsD, device.PartD, device.SegmentD, device.FirstD,
+		device.AdaptA, device.AdaptB:
+		if w := &b.ws[c.W[0]]; !w.Train && !(w.Adapted && c.Kernel == device.LinearDW && !c.Update) {
 			return fmt.Errorf("weight %s does not train", b.ws[c.W[0]].Name)
 		}
 	}
@@ -120,8 +120,11 @@ var arguments = map[device.Kernel]struct{ in, out, w int }{
 	device.LossMerge: {1, 0, 0}, device.Mul: {2, 1, 0}, device.LayerNorm: {1, 1, 1}, device.RMSNorm: {1, 1, 1},
 	device.Embed: {1, 1, 1}, device.Positions: {1, 1, 1}, device.Rope: {1, 1, 0}, device.LayerNormDX: {3, 2, 1},
 	device.RMSNormDX: {3, 2, 1}, device.Attention: {1, 1, 0}, device.AttentionDX: {4, 1, 0}, device.EmbedD: {2, 0, 1},
-	device.PositionsD: {1, 0, 1}, device.PartD: {1, 0, 1}, device.Segment: {1, 1, 1}, device.SegmentD: {1, 0, 1},
-	device.Token: {1, 1, 0}, device.TokenDX: {1, 1, 0}, device.Tokens: {1, 1, 0}, device.TokensDX: {1, 1, 0}, device.FirstD: {1, 0, 1},
+	device.PositionsD: {1, 0, 1}, device.PartD: {1, 0, 1}, device.Scale: {1, 1, 0},
+	device.Adapt: {0, 0, 3}, device.AdaptA: {0, 0, 3}, device.AdaptB: {0, 0, 3},
+	device.Gate: {2, 1, 0}, device.GateD: {2, 1, 0}, device.Concat: {1, 1, 0}, device.Slice: {1, 1, 0}, device.SliceDX: {1, 1, 0},
+	device.Segment: {1, 1, 1}, device.SegmentD: {1, 0, 1},
+	device.Token: {1, 1, 0}, device.MeanTokens: {1, 1, 0}, device.MeanTokensDX: {1, 1, 0}, device.TokenDX: {1, 1, 0}, device.Tokens: {1, 1, 0}, device.TokensDX: {1, 1, 0}, device.FirstD: {1, 0, 1},
 }
 
 // kindOf is the kind that value i of a call's inputs and outputs must have.
@@ -197,10 +200,14 @@ func verifyShape(p *device.Plan, b *bank, c *device.Call) error {
 		return nil
 	case device.Update:
 		return nil
+	case device.Adapt, device.AdaptA, device.AdaptB:
+		return verifyAdapter(b, c)
 	case device.LayerNorm, device.RMSNorm, device.LayerNormDX, device.RMSNormDX, device.PartD, device.Embed, device.EmbedD,
 		device.Positions, device.PositionsD, device.Rope, device.Attention, device.AttentionDX:
 		return verifyTokens(p, b, c)
-	case device.Segment, device.SegmentD, device.Token, device.TokenDX, device.Tokens, device.TokensDX, device.FirstD:
+	case device.Gate, device.GateD, device.Concat, device.Slice, device.SliceDX:
+		return verifyChannelKernels(p, c)
+	case device.Segment, device.SegmentD, device.Token, device.TokenDX, device.MeanTokens, device.MeanTokensDX, device.Tokens, device.TokensDX, device.FirstD:
 		return verifyPlaces(p, b, c)
 	default:
 		first := val(slices.Concat(c.In, c.Out), 0)

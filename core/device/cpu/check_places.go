@@ -8,10 +8,10 @@ import (
 )
 
 // verifyKind tests that a call works on values of tokens or on values of samples,
-// and stands in a region of that kind. Four kernels lead from one to the other.
+// and stands in a region of that kind. Some kernels lead from one to the other.
 func verifyKind(p *device.Plan, r *device.Region, c *device.Call) error {
 	switch c.Kernel {
-	case device.Token, device.TokenDX, device.Tokens, device.TokensDX:
+	case device.Token, device.TokenDX, device.MeanTokens, device.MeanTokensDX, device.Tokens, device.TokensDX:
 		return nil
 	}
 	kind := r.Sample
@@ -49,9 +49,9 @@ func verifyPlaces(p *device.Plan, b *bank, c *device.Call) error {
 		return between(tokens, samples)
 	}
 	switch c.Kernel {
-	case device.Token, device.TokenDX:
+	case device.Token, device.TokenDX, device.MeanTokens, device.MeanTokensDX:
 		at, x, y := c.S[0], val(c.In, 0), val(c.Out, 0)
-		if c.Kernel == device.TokenDX {
+		if c.Kernel == device.TokenDX || c.Kernel == device.MeanTokensDX {
 			x, y = y, x
 		}
 		if !(at >= 0 && at < float32(p.Seq)) || at != float32(int(at)) || y.H != 1 || y.W != 1 {

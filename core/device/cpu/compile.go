@@ -67,7 +67,7 @@ func (d Device) Compile(p *device.Plan, b device.Bank, threads int) (device.Exec
 	e.zeros = e.alloc("zeros", sample)
 	e.locals = make([]local, threads)
 	for i := range e.locals {
-		e.locals[i] = local{pad: e.alloc("padded image", e.padded), one: e.alloc("vectors", e.one), attn: e.alloc("scores", e.attn), buf: e.alloc("scratch", localRows(rows)*T), sums: make([]float64, 2*rows), times: make([]time.Duration, e.calls)}
+		e.locals[i] = local{pad: e.alloc("padded image", e.padded), one: e.alloc("vectors", e.one), attn: e.alloc("scores", e.attn), adapt: e.alloc("adapters", e.adapt), buf: e.alloc("scratch", localRows(rows)*T), sums: make([]float64, 2*rows), times: make([]time.Duration, e.calls)}
 	}
 	e.pool = newPool(threads)
 	return e, nil
@@ -188,6 +188,8 @@ func (e *exec) prepareCall(c *call) {
 	case device.EmbedD:
 		v := val(c.In[1])
 		c.parts = max(1, min(v.C/T, v.C*e.p.Rows(e.p.Batch)>>16))
+	case device.Adapt, device.AdaptA, device.AdaptB:
+		e.prepareAdapter(c)
 	case device.PositionsD:
 		c.parts = (e.b.ws[c.W[0]].n + P - 1) / P
 	case device.Embed:
@@ -198,9 +200,9 @@ func (e *exec) prepareCall(c *call) {
 		}
 	case device.SegmentD:
 		c.parts = max(1, val(c.In[0]).C/T)
-	case device.Token, device.TokensDX:
+	case device.Token, device.MeanTokens, device.TokensDX:
 		c.parts = e.p.OfSamples().Tiles(e.p.Batch)
-	case device.TokenDX, device.Tokens:
+	case device.TokenDX, device.MeanTokensDX, device.Tokens:
 		c.parts = e.p.Batch
 	case device.FirstD:
 		c.parts = 1

@@ -22,7 +22,9 @@ var tileKernels = map[device.Kernel]func(e *exec, c *call, l *local, t0, t1 int)
 	device.Accum: accum, device.Copy: copyKernel, device.NormDStats: normDStats, device.NormDX: normDX,
 
 	device.Mul: mul, device.LayerNorm: layerNorm, device.RMSNorm: layerNorm, device.Embed: embed, device.Positions: positions,
-	device.Rope: rope, device.Segment: segment, device.LayerNormDX: layerNormDX, device.RMSNormDX: layerNormDX,
+	device.Rope: rope, device.Scale: scaleKernel, device.Segment: segment, device.LayerNormDX: layerNormDX, device.RMSNormDX: layerNormDX,
+
+	device.Gate: gate, device.GateD: gateD, device.Concat: concat, device.Slice: slice, device.SliceDX: sliceDX,
 }
 
 // taskKernels compute one part of a result over the whole batch; call.parts
@@ -31,7 +33,8 @@ var tileKernels = map[device.Kernel]func(e *exec, c *call, l *local, t0, t1 int)
 var taskKernels = map[device.Kernel]func(e *exec, c *call, l *local, part int){
 	device.LinearDW: linearDW, device.ConvDW: convDW, device.BiasD: biasD, device.Update: update,
 	device.Attention: attention, device.AttentionDX: attentionDX, device.EmbedD: embedD, device.PositionsD: positionsD,
-	device.PartD: partD, device.SegmentD: segmentD, device.Token: token, device.TokenDX: tokenDX, device.Tokens: tokens,
+	device.PartD: partD, device.Adapt: adapt, device.AdaptA: adaptA, device.AdaptB: adaptB,
+	device.SegmentD: segmentD, device.Token: token, device.MeanTokens: meanTokens, device.MeanTokensDX: meanTokensDX, device.TokenDX: tokenDX, device.Tokens: tokens,
 	device.TokensDX: tokensDX, device.FirstD: firstD,
 }
 
@@ -80,6 +83,7 @@ type common struct {
 	loss    int       // classes of the CrossEntropy, 0 without one
 	rule    bool      // some call runs the optimiser
 	attn    int       // floats of the largest attention's scratch
+	adapt   int       // floats of the largest adapter's scratch
 	tables  []lookup  // calls that look up ids
 	angles  []*angles // of rotary positions
 
@@ -104,6 +108,7 @@ type local struct {
 	buf   []float32
 	one   []float32       // vectors of a linear layer, for plans of one sample
 	attn  []float32       // scores, see attnWork
+	adapt []float32       // panels of an adapted weight
 	piece [2]int32        // of a long row of blocks
 	pad   []float32       // an image with its padding, for convolutions in blocks
 	sums  []float64       // [2C], C the most channels of a value
@@ -368,6 +373,7 @@ func (e *exec) poison() {
 		fill(l.pad)
 		fill(l.one)
 		fill(l.attn)
+		fill(l.adapt)
 	}
 	for _, s := range e.stats {
 		s.each(fill)

@@ -11,9 +11,10 @@ import (
 // row-major over the logical shape. Masked places are zero in v, g and s.
 type weight struct {
 	device.Weight
-	v []float32
-	g []float32   // nil when the weight does not train
-	s [][]float32 // [slots]
+	v    []float32
+	base []float32   // of an adapted weight
+	g    []float32   // nil when the weight does not train
+	s    [][]float32 // [slots]
 }
 
 // stored reports whether the product kernels look at element j: packed formats
@@ -52,6 +53,9 @@ func (Device) NewBank(ws []device.Weight, slots int) (device.Bank, error) {
 		d.Shape, d.Mask = d.Shape.Clone(), d.Mask.Clone()
 		b.desc[i] = d
 		w := weight{Weight: d, v: make([]float32, d.Shape.Len())}
+		if d.Adapted {
+			w.base, w.g = make([]float32, d.Shape.Len()), make([]float32, d.Shape.Len())
+		}
 		if d.Train {
 			w.g = make([]float32, d.Shape.Len())
 			for range slots {
@@ -95,7 +99,7 @@ func (b *bank) Weights() []device.Weight { return b.desc }
 func (b *bank) Resident() int64 {
 	n := int64(0)
 	for i := range b.ws {
-		n += 4 * int64(len(b.ws[i].v))
+		n += 4 * int64(len(b.ws[i].v)+len(b.ws[i].base))
 	}
 	return n
 }
@@ -108,6 +112,7 @@ func (b *bank) Set(i int, x []float32) error {
 	}
 	copy(w.v, x)
 	w.Mask.Apply(w.v)
+	copy(w.base, w.v)
 	return nil
 }
 
@@ -118,6 +123,7 @@ func (b *bank) Get(i int, x []float32) error {
 		return err
 	}
 	copy(x, w.v)
+	copy(x, w.base) // none but of an adapted weight
 	return nil
 }
 

@@ -14,7 +14,7 @@ var tileKernels = map[device.Kernel]func(e *exec, c *device.Call, i int){
 	device.Load: load, device.Linear: linear, device.Conv: conv, device.MaxPool: maxPool, device.AvgPool: avgPool,
 	device.ActFn: actKernel, device.Add: add, device.Flatten: flatten, device.Dropout: dropout, device.Softmax: softmax,
 	device.Mul: mul, device.LayerNorm: layerNorm, device.RMSNorm: layerNorm, device.Embed: embed,
-	device.Positions: positions, device.Rope: rope, device.Segment: segment,
+	device.Positions: positions, device.Rope: rope, device.Scale: scale, device.Segment: segment,
 	device.NormStats: normStats, device.NormApply: normApply, device.NormInfer: normInfer,
 	device.CrossEntropy: crossEntropy,
 
@@ -22,6 +22,8 @@ var tileKernels = map[device.Kernel]func(e *exec, c *device.Call, i int){
 	device.AvgPoolDX: avgPoolDX, device.ActDX: actDX, device.FlattenDX: flattenDX, device.DropoutDX: dropout,
 	device.Accum: accum, device.Copy: copyKernel, device.NormDStats: normDStats, device.NormDX: normDX,
 	device.LayerNormDX: layerNormDX, device.RMSNormDX: layerNormDX,
+
+	device.Gate: gate, device.GateD: gateD, device.Concat: concat, device.Slice: slice, device.SliceDX: sliceDX,
 }
 
 // batchKernels work on the whole batch.
@@ -29,7 +31,8 @@ var batchKernels = map[device.Kernel]func(e *exec, c *device.Call){
 	device.LinearDW: linearDW, device.ConvDW: convDW, device.BiasD: biasD, device.NormMerge: normMerge,
 	device.NormDMerge: normDMerge, device.Update: update, device.LossMerge: lossMerge,
 	device.Attention: attention, device.AttentionDX: attentionDX, device.EmbedD: embedD, device.PositionsD: positionsD,
-	device.PartD: partD, device.SegmentD: segmentD, device.Token: token, device.TokenDX: tokenDX, device.Tokens: tokens,
+	device.PartD: partD, device.Adapt: adapt, device.AdaptA: adaptA, device.AdaptB: adaptB,
+	device.SegmentD: segmentD, device.Token: token, device.MeanTokens: meanTokens, device.MeanTokensDX: meanTokensDX, device.TokenDX: tokenDX, device.Tokens: tokens,
 	device.TokensDX: tokensDX, device.FirstD: firstD,
 }
 

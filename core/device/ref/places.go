@@ -55,6 +55,30 @@ func tokenDX(e *exec, c *device.Call) {
 	}
 }
 
+// meanTokens: y of a sample is the mean of x over its tokens.
+func meanTokens(e *exec, c *device.Call) {
+	for i := range e.s.Count() {
+		y := e.val(c.Out[0], i)
+		sum := make([]float64, y.C)
+		for t := range e.p.Seq {
+			for j, v := range e.val(c.In[0], i*e.p.Seq+t).x {
+				sum[j] += float64(v) / float64(e.p.Seq)
+			}
+		}
+		round(y.x, sum)
+	}
+}
+
+// meanTokensDX: dx = dy/Seq.
+func meanTokensDX(e *exec, c *device.Call) {
+	for i := range e.n {
+		dx := e.val(c.Out[0], i)
+		for j, d := range e.val(c.In[0], i/e.p.Seq).x {
+			dx.x[j] = float32(float64(d) / float64(e.p.Seq))
+		}
+	}
+}
+
 // tokens: pixels of a sample, [H][W][C], as tokens, behind w if there is one.
 func tokens(e *exec, c *device.Call) {
 	for i := range e.n {
@@ -105,9 +129,9 @@ func placeShape(p *device.Plan, ws []device.Weight, c *device.Call) error {
 		return between(tokens, samples)
 	}
 	switch c.Kernel {
-	case device.Token, device.TokenDX:
+	case device.Token, device.TokenDX, device.MeanTokens, device.MeanTokensDX:
 		at, x, y := c.S[0], val(c.In, 0), val(c.Out, 0)
-		if c.Kernel == device.TokenDX {
+		if c.Kernel == device.TokenDX || c.Kernel == device.MeanTokensDX {
 			x, y = y, x
 		}
 		if !(at >= 0 && at < float32(p.Seq)) || at != float32(int(at)) {
@@ -140,10 +164,10 @@ func placeShape(p *device.Plan, ws []device.Weight, c *device.Call) error {
 }
 
 // oneKind tests that a call works on values of tokens or on values of samples, and
-// stands in a region of that kind. Four kernels lead from one to the other.
+// stands in a region of that kind. Some kernels lead from one to the other.
 func oneKind(p *device.Plan, r *device.Region, c *device.Call) error {
 	switch c.Kernel {
-	case device.Token, device.TokenDX, device.Tokens, device.TokensDX:
+	case device.Token, device.TokenDX, device.MeanTokens, device.MeanTokensDX, device.Tokens, device.TokensDX:
 		return nil
 	}
 	all := append(append([]int{}, c.In...), c.Out...)

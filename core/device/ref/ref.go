@@ -50,10 +50,10 @@ func (Device) Supports(k device.Kernel, f tensor.Format) bool {
 		return known
 	}
 	if f == tensor.NM24 { // as dense
-		return k == device.Linear || k == device.LinearDX || k == device.LinearDW || k == device.Update
+		return k == device.Linear || k == device.LinearDX || k == device.LinearDW || k == device.Update || k == device.Adapt || k == device.AdaptA || k == device.AdaptB
 	}
 	switch k {
-	case device.Linear, device.LinearDX, device.LinearDW, device.Conv, device.ConvDX, device.ConvDW, device.Update:
+	case device.Linear, device.LinearDX, device.LinearDW, device.Conv, device.ConvDX, device.ConvDW, device.Update, device.Adapt, device.AdaptA, device.AdaptB:
 		return f.Height() > 0
 	}
 	return false

@@ -43,11 +43,13 @@ func checkShapes(p *device.Plan, ws []device.Weight, c *device.Call) error {
 		return flatShape(in(0), out(0))
 	case device.FlattenDX:
 		return flatShape(out(0), in(0))
+	case device.Gate, device.GateD, device.Concat, device.Slice, device.SliceDX:
+		return channelShape(p, c)
 	case device.Softmax:
 		return first(vector(in(0)), same(in(0), out(0)))
 	case device.Add, device.ActDX, device.Mul:
 		return first(same(in(0), in(1)), same(in(0), out(0)))
-	case device.ActFn, device.Transpose, device.Accum, device.Copy:
+	case device.ActFn, device.Transpose, device.Accum, device.Copy, device.Scale:
 		return same(in(0), out(0))
 	case device.Dropout, device.DropoutDX:
 		if !(c.S[0] >= 0 && c.S[0] < 1) {
@@ -85,7 +87,13 @@ func checkShapes(p *device.Plan, ws []device.Weight, c *device.Call) error {
 		return first(same(in(0), out(0)), ropeShape(p, c.Attn, in(0)))
 	case device.Attention, device.AttentionDX:
 		return attentionShape(p, c)
-	case device.Segment, device.SegmentD, device.Token, device.TokenDX, device.Tokens, device.TokensDX, device.FirstD:
+	case device.Adapt:
+		return adapterShape(ws[c.W[0]], ws[c.W[1]], ws[c.W[2]])
+	case device.AdaptA:
+		return adapterShape(ws[c.W[1]], ws[c.W[0]], ws[c.W[2]])
+	case device.AdaptB:
+		return adapterShape(ws[c.W[1]], ws[c.W[2]], ws[c.W[0]])
+	case device.Segment, device.SegmentD, device.Token, device.TokenDX, device.MeanTokens, device.MeanTokensDX, device.Tokens, device.TokensDX, device.FirstD:
 		return placeShape(p, ws, c)
 	case device.BiasD:
 		return vectors(ws, c.W, in(0).C)

@@ -68,6 +68,15 @@ func decode(b []byte) (*Model, error) {
 	return m, nil
 }
 
+// DecodeTensor reads a TensorProto: the .pb files of the operator suite.
+func DecodeTensor(b []byte) (*Tensor, error) {
+	t, err := (&decoder{}).tensor(b)
+	if err != nil {
+		return nil, fmt.Errorf("onnx: %w", err)
+	}
+	return &t, nil
+}
+
 // otherKind names the files people most often pass by mistake.
 func otherKind(b []byte) string {
 	has := func(p string) bool { return len(b) >= len(p) && string(b[:len(p)]) == p }

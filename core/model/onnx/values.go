@@ -52,7 +52,7 @@ func (t *Tensor) count(n int) error {
 	return nil
 }
 
-// inFile refuses values that lie in another file.
+// inFile refuses values that lie in another file and have not been fetched.
 func (t *Tensor) inFile() error {
 	if t.Location == 0 && len(t.External) == 0 {
 		return nil
@@ -63,7 +63,7 @@ func (t *Tensor) inFile() error {
 			at = fmt.Sprintf("%q", kv.Value)
 		}
 	}
-	return fmt.Errorf("tensor %q: its values lie in %s (external_data), which is not read yet: save the model as one file, e.g. onnx.save(onnx.load(\"model.onnx\"), \"one.onnx\")", t.Name, at)
+	return fmt.Errorf("tensor %q: its values lie in %s (external_data), which must stand beside the model", t.Name, at)
 }
 
 // raw cuts Raw into elements of size bytes.
@@ -149,6 +149,56 @@ func half(h uint16) float32 {
 	return math.Float32frombits(sign | (exp+112)<<23 | frac<<13)
 }
 
+// Half widens an IEEE 754 binary16.
+func Half(h uint16) float32 { return half(h) }
+
+// ToHalf rounds to binary16, ties to even; what is too large becomes infinite.
+func ToHalf(f float32) uint16 {
+	b := math.Float32bits(f)
+	sign, x := uint16(b>>16)&0x8000, b&0x7fffffff
+	switch {
+	case x > 0x7f800000:
+		return sign | 0x7e00
+	case x >= 0x477ff000:
+		return sign | 0x7c00
+	case x < 0x38800000: // below 2⁻¹⁴: subnormal
+		return sign | uint16(math.RoundToEven(math.Abs(float64(f))*0x1p24))
+	}
+	x += 0xfff + x>>13&1
+	return sign | uint16((x-0x38000000)>>13)
+}
+
+// ToBFloat16 rounds to bfloat16, ties to even.
+func ToBFloat16(f float32) uint16 {
+	b := math.Float32bits(f)
+	if b&0x7fffffff > 0x7f800000 {
+		return uint16(b>>16) | 0x40
+	}
+	return uint16((b + 0x7fff + b>>16&1) >> 16)
+}
+
+// Float64 returns the values of a float64 tensor in a fresh slice.
+func (t *Tensor) Float64() ([]float64, error) {
+	if t.Type != Double {
+		return nil, fmt.Errorf("tensor %q: is %s, needed as float64", t.Name, t.Type)
+	}
+	if err := t.inFile(); err != nil {
+		return nil, err
+	}
+	if t.Raw == nil {
+		return append([]float64{}, t.Doubles...), t.count(len(t.Doubles))
+	}
+	n, err := t.raw(8)
+	if err != nil {
+		return nil, err
+	}
+	x := make([]float64, n)
+	for i := range x {
+		x[i] = math.Float64frombits(binary.LittleEndian.Uint64(t.Raw[8*i:]))
+	}
+	return x, nil
+}
+
 // Int returns the values of an integer or bool tensor in a fresh slice.
 func (t *Tensor) Int() ([]int64, error) {
 	if err := t.inFile(); err != nil {
@@ -168,6 +218,8 @@ func (t *Tensor) Int() ([]int64, error) {
 		size, at = 2, func(b []byte) int64 { return int64(le.Uint16(b)) }
 	case Int8:
 		size, at = 1, func(b []byte) int64 { return int64(int8(b[0])) }
+	case Uint32:
+		size, at = 4, func(b []byte) int64 { return int64(le.Uint32(b)) }
 	case Uint8, Bool:
 		size, at = 1, func(b []byte) int64 { return int64(b[0]) }
 	default:
@@ -210,9 +262,4 @@ func FromInt64(name string, dims []int64, x []int64) Tensor {
 		b = binary.LittleEndian.AppendUint64(b, uint64(v))
 	}
 	return Tensor{Name: name, Type: Int64, Dims: dims, Raw: b}
-}
-
-// isTrue reports whether t is a Boolean constant that is true.
-func (t *Tensor) isTrue() bool {
-	return t.Type == Bool && (len(t.Raw) > 0 && t.Raw[0] != 0 || len(t.Int32s) > 0 && t.Int32s[0] != 0)
 }

@@ -11,7 +11,7 @@ var lenet5 = entry{
 	info: Info{
 		Name:  "lenet-5",
 		About: "two convolutions and three dense layers",
-		Input: Input{1, 28, 28}, Classes: 10, Params: 61_706,
+		Input: Input{C: 1, H: 28, W: 28}, Classes: 10, Params: 61_706,
 		Paper: "LeCun et al. 1998, Gradient-Based Learning Applied to Document Recognition, §II.B",
 	},
 	// BVLC/caffe, examples/mnist/lenet_solver.prototxt: momentum 0.9, L2 5e-4,

@@ -8,7 +8,7 @@ var mlp = entry{
 	info: Info{
 		Name:  "mlp",
 		About: "two hidden layers of 64 and 32 units, for tables",
-		Input: Input{4, 1, 1}, Classes: 3, Params: 4*64 + 64 + 64*32 + 32 + 32*3 + 3,
+		Input: Input{C: 4, H: 1, W: 1}, Classes: 3, Params: 4*64 + 64 + 64*32 + 32 + 32*3 + 3,
 		Paper: "Rumelhart et al. 1986, Learning Representations by Back-Propagating Errors; with ReLU",
 	},
 	// scikit-learn, sklearn.neural_network.MLPClassifier defaults: Adam 1e-3, L2

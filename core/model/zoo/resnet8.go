@@ -19,7 +19,7 @@ var resnet8 = entry{
 	info: Info{
 		Name:  "resnet-8",
 		About: "small residual network with batch norm",
-		Input: Input{3, 32, 32}, Classes: 10, Params: 78_042,
+		Input: Input{C: 3, H: 32, W: 32}, Classes: 10, Params: 78_042,
 		Paper: "He et al. 2016, Deep Residual Learning for Image Recognition, §4.2, arXiv:1512.03385; n = 1 as in MLPerf Tiny, arXiv:2106.07597",
 	},
 	// He et al. §4.2: momentum 0.9, L2 1e-4, batch 128, rate 0.1, a tenth after

@@ -7,6 +7,7 @@
 package zoo
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -14,11 +15,19 @@ import (
 )
 
 // Input is the shape of one sample: C channels of H×W pixels. A vector of
-// features has H = W = 1.
-type Input struct{ C, H, W int }
+// features has H = W = 1, and so has text: Tokens ids below Vocab.
+type Input struct {
+	C, H, W       int
+	Tokens, Vocab int
+}
 
 // String writes a shape as people do: 1×28×28.
-func (i Input) String() string { return fmt.Sprintf("%d×%d×%d", i.C, i.H, i.W) }
+func (i Input) String() string {
+	if i.Tokens > 0 {
+		return fmt.Sprintf("%d tokens of a vocabulary of %d", i.Tokens, i.Vocab)
+	}
+	return fmt.Sprintf("%d×%d×%d", i.C, i.H, i.W)
+}
 
 // Preset is a published set-up for training a model; a user may change each
 // part of it.
@@ -46,11 +55,21 @@ type Info struct {
 type entry struct {
 	info   Info
 	preset Preset
+	text   textKind
 	build  func(b *graph.Net, in Input, classes int)
+	init   func(m *graph.Model, seed uint64) // after Init, where the paper's differs; may be nil
 }
 
+// textKind is what a model makes of text.
+type textKind int
+
+const (
+	noText        textKind = iota // it takes images or tables
+	languageModel                 // it scores the token that follows each
+)
+
 // entries in the order of the picker.
-var entries = []entry{lenet300, lenet5, resnet8, mlp}
+var entries = []entry{lenet300, lenet5, resnet8, mlp, gptNano, gptMicro, gptMini, gptSmall}
 
 // List describes all models, in the order of the picker.
 func List() []Info {
@@ -76,7 +95,13 @@ func New(name string, seed uint64, in Input, classes int) (*graph.Model, Preset,
 	if classes < 2 {
 		return nil, Preset{}, fmt.Errorf("model %s: %d classes: a classifier needs at least 2; does the label column hold one value only?", name, classes)
 	}
+	if err := e.takes(in, classes); err != nil {
+		return nil, Preset{}, fmt.Errorf("model %s %w", name, err)
+	}
 	b := &graph.Net{M: graph.New(name, in.C, in.H, in.W)}
+	if in.Tokens > 0 {
+		b.M = graph.NewSequence(name, 1, in.Tokens)
+	}
 	e.build(b, in, classes)
 	if b.Err == nil {
 		b.Err = b.M.Verify()
@@ -87,7 +112,35 @@ func New(name string, seed uint64, in Input, classes int) (*graph.Model, Preset,
 	if err := Init(b.M, seed); err != nil {
 		return nil, Preset{}, fmt.Errorf("model %s: %w", name, err)
 	}
+	if e.init != nil {
+		e.init(b.M, seed)
+	}
 	return b.M, e.preset, nil
+}
+
+// takes tells data of the wrong kind, and which models are for it.
+func (e *entry) takes(in Input, classes int) error {
+	kind := noText
+	if in.Tokens > 0 && classes == in.Vocab {
+		kind = languageModel
+	}
+	if e.text == kind && (in.Tokens > 0) == (kind != noText) {
+		return nil
+	}
+	var fit []string
+	for _, o := range entries {
+		if o.text == kind {
+			fit = append(fit, o.info.Name)
+		}
+	}
+	what := "images or tables"
+	switch {
+	case kind == languageModel:
+		what = "running text"
+	case in.Tokens > 0:
+		return errors.New("does not take texts with one label each: give the folder of a classifier (BERT, DistilBERT)")
+	}
+	return fmt.Errorf("does not take this data, %s: choose one of %s", what, strings.Join(fit, ", "))
 }
 
 func find(name string) (*entry, error) {

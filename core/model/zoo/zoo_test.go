@@ -39,27 +39,27 @@ func TestShapes(t *testing.T) {
 		all, prunable int64
 		layers        string
 	}{
-		{"lenet-300-100", Input{1, 28, 28}, 266_610, 266_200, "fc1 300×784, fc2 100×300, out 10×100"},
-		{"lenet-300-100", Input{3, 16, 16}, 768*300 + 300 + 30_100 + 1_010, 768*300 + 31_000, "fc1 300×768, fc2 100×300, out 10×100"},
-		{"lenet-300-100", Input{7, 1, 1}, 7*300 + 300 + 30_100 + 1_010, 7*300 + 31_000, "fc1 300×7, fc2 100×300, out 10×100"},
-		{"lenet-5", Input{1, 28, 28}, 61_706, 61_470, "conv1 6×1×5×5, conv2 16×6×5×5, fc1 120×400, fc2 84×120, out 10×84"},
+		{"lenet-300-100", Input{C: 1, H: 28, W: 28}, 266_610, 266_200, "fc1 300×784, fc2 100×300, out 10×100"},
+		{"lenet-300-100", Input{C: 3, H: 16, W: 16}, 768*300 + 300 + 30_100 + 1_010, 768*300 + 31_000, "fc1 300×768, fc2 100×300, out 10×100"},
+		{"lenet-300-100", Input{C: 7, H: 1, W: 1}, 7*300 + 300 + 30_100 + 1_010, 7*300 + 31_000, "fc1 300×7, fc2 100×300, out 10×100"},
+		{"lenet-5", Input{C: 1, H: 28, W: 28}, 61_706, 61_470, "conv1 6×1×5×5, conv2 16×6×5×5, fc1 120×400, fc2 84×120, out 10×84"},
 		{
 			"lenet-5",
-			Input{3, 16, 16},
+			Input{C: 3, H: 16, W: 16},
 			456 + 2_416 + 64*120 + 120 + 10_164 + 850, 450 + 2_400 + 64*120 + 10_080 + 840,
 			"conv1 6×3×5×5, conv2 16×6×5×5, fc1 120×64, fc2 84×120, out 10×84",
 		},
 		{
 			"resnet-8",
-			Input{1, 28, 28},
+			Input{C: 1, H: 28, W: 28},
 			77_754, 144 + 4_608 + 14_336 + 57_344 + 640,
 			"conv1 16×1×3×3, block1.conv1 16×16×3×3, block1.conv2 16×16×3×3, " +
 				"block2.conv1 32×16×3×3, block2.conv2 32×32×3×3, block2.short 32×16×1×1, " +
 				"block3.conv1 64×32×3×3, block3.conv2 64×64×3×3, block3.short 64×32×1×1, out 10×64",
 		},
-		{"resnet-8", Input{3, 16, 16}, 78_042, 432 + 4_608 + 14_336 + 57_344 + 640, ""},
-		{"mlp", Input{7, 1, 1}, 7*64 + 64 + 2_080 + 330, 7*64 + 2_048 + 320, "fc1 64×7, fc2 32×64, out 10×32"},
-		{"mlp", Input{3, 16, 16}, 768*64 + 64 + 2_080 + 330, 768*64 + 2_048 + 320, "fc1 64×768, fc2 32×64, out 10×32"},
+		{"resnet-8", Input{C: 3, H: 16, W: 16}, 78_042, 432 + 4_608 + 14_336 + 57_344 + 640, ""},
+		{"mlp", Input{C: 7, H: 1, W: 1}, 7*64 + 64 + 2_080 + 330, 7*64 + 2_048 + 320, "fc1 64×7, fc2 32×64, out 10×32"},
+		{"mlp", Input{C: 3, H: 16, W: 16}, 768*64 + 64 + 2_080 + 330, 768*64 + 2_048 + 320, "fc1 64×768, fc2 32×64, out 10×32"},
 	} {
 		t.Run(fmt.Sprintf("%s/%v", c.name, c.in), func(t *testing.T) {
 			m, _, err := New(c.name, 1, c.in, 10)
@@ -94,8 +94,11 @@ func TestWeightsNeverChange(t *testing.T) {
 		"lenet-5":       "f7f581a5716869ab",
 		"resnet-8":      "5c1f7788614d77eb",
 		"mlp":           "01be9f0cc7225547",
+		"gpt-nano":      "cf97d74ef34a0e00",
+		"gpt-micro":     "ffab00966377c3c5",
+		"gpt-mini":      "29462bc1ed64ffc6",
 	}
-	for _, i := range List() {
+	for _, i := range small() {
 		m, _, err := New(i.Name, 1, i.Input, i.Classes)
 		if err != nil {
 			t.Fatal(err)
@@ -122,7 +125,10 @@ func bitsHash(m *graph.Model) string {
 // TestInit checks ranges and moments against PyTorch's defaults: a uniform
 // distribution on ±b has mean 0 and variance b²/3.
 func TestInit(t *testing.T) {
-	for _, i := range List() {
+	for _, i := range small() {
+		if i.Input.Tokens > 0 {
+			continue // TestInitGPT
+		}
 		m, _, err := New(i.Name, 7, i.Input, i.Classes)
 		if err != nil {
 			t.Fatal(err)
@@ -143,6 +149,28 @@ func TestInit(t *testing.T) {
 						}
 					}
 				}
+			}
+		}
+	}
+}
+
+// TestInitGPT: GPT-2's variances, and no bias.
+func TestInitGPT(t *testing.T) {
+	m, _, err := New("gpt-micro", 7, Input{C: 1, H: 1, W: 1, Tokens: 32, Vocab: 50}, 50)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range m.Params {
+		bound := 0.02 * math.Sqrt(3)
+		switch p.Role {
+		case graph.Weight, graph.Table:
+			if strings.HasSuffix(p.Name, "c_proj.weight") {
+				bound /= math.Sqrt(8) // two additions in each of four layers
+			}
+			uniform(t, p.Name, p.Data, bound)
+		case graph.Bias:
+			if slices.ContainsFunc(p.Data, func(x float32) bool { return x != 0 }) {
+				t.Errorf("%s is not zero", p.Name)
 			}
 		}
 	}
@@ -178,11 +206,11 @@ func TestKeys(t *testing.T) {
 		}
 		return m.Params[m.Param(name)].Data
 	}
-	a := get(1, Input{1, 28, 28}, "fc2.weight")
-	if !slices.Equal(a, get(1, Input{3, 16, 16}, "fc2.weight")) {
+	a := get(1, Input{C: 1, H: 28, W: 28}, "fc2.weight")
+	if !slices.Equal(a, get(1, Input{C: 3, H: 16, W: 16}, "fc2.weight")) {
 		t.Error("fc2 depends on the size of fc1")
 	}
-	if slices.Equal(a, get(2, Input{1, 28, 28}, "fc2.weight")) {
+	if slices.Equal(a, get(2, Input{C: 1, H: 28, W: 28}, "fc2.weight")) {
 		t.Error("fc2 is the same for two seeds")
 	}
 	seen := map[float32]int{}
@@ -201,13 +229,16 @@ func TestErrors(t *testing.T) {
 		classes int
 		want    string
 	}{
-		{"lenet-5000", Input{1, 28, 28}, 10, `unknown model "lenet-5000": choose one of lenet-300-100, lenet-5, resnet-8, mlp`},
-		{"mlp", Input{0, 1, 1}, 3, "each size must be at least 1"},
-		{"mlp", Input{4, 1, 1}, 1, "1 classes"},
-		{"mlp", Input{4, 1, 1}, 0, "0 classes"},
-		{"lenet-5", Input{7, 1, 1}, 10, "model lenet-5 does not fit samples of 7×1×1: node pool1 (maxpool): window 2×2"},
-		{"lenet-5", Input{1, 11, 11}, 10, "node pool2"},
-		{"mlp", Input{1, 1 << 20, 1 << 20}, 10, "too large"},
+		{"lenet-5000", Input{C: 1, H: 28, W: 28}, 10, `unknown model "lenet-5000": choose one of lenet-300-100, lenet-5, resnet-8, mlp, gpt-nano, gpt-micro, gpt-mini, gpt-small`},
+		{"mlp", Input{C: 0, H: 1, W: 1}, 3, "each size must be at least 1"},
+		{"mlp", Input{C: 4, H: 1, W: 1}, 1, "1 classes"},
+		{"mlp", Input{C: 4, H: 1, W: 1}, 0, "0 classes"},
+		{"lenet-5", Input{C: 7, H: 1, W: 1}, 10, "model lenet-5 does not fit samples of 7×1×1: node pool1 (maxpool): window 2×2"},
+		{"lenet-5", Input{C: 1, H: 11, W: 11}, 10, "node pool2"},
+		{"mlp", Input{C: 1, H: 1 << 20, W: 1 << 20}, 10, "too large"},
+		{"mlp", Input{C: 1, H: 1, W: 1, Tokens: 8, Vocab: 20}, 20, "model mlp does not take this data, running text: choose one of gpt-nano"},
+		{"gpt-nano", Input{C: 1, H: 28, W: 28}, 10, "images or tables: choose one of lenet-300-100"},
+		{"gpt-nano", Input{C: 1, H: 1, W: 1, Tokens: 8, Vocab: 20}, 2, "texts with one label each"},
 	} {
 		if _, _, err := New(c.name, 1, c.in, c.classes); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("New(%s, %v, %d): %v, want %q", c.name, c.in, c.classes, err, c.want)
@@ -231,7 +262,7 @@ func TestPresets(t *testing.T) {
 // TestInitKeepsMasks: a control that starts a pared model from new weights must
 // keep its zeros.
 func TestInitKeepsMasks(t *testing.T) {
-	m, _, err := New("mlp", 1, Input{4, 1, 1}, 3)
+	m, _, err := New("mlp", 1, Input{C: 4, H: 1, W: 1}, 3)
 	if err != nil {
 		t.Fatal(err)
 	}

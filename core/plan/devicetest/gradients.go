@@ -32,7 +32,7 @@ func Gradients(t *testing.T, dev device.Device) {
 				g.test(t, "input", g.s.X, g.dx, func() {})
 			}
 			for i, p := range g.m.Params {
-				if p.Role != graph.Running {
+				if p.Role != graph.Running && !p.Frozen {
 					g.test(t, p.Name, p.Data, g.dw[i], func() { g.set(t, i) })
 				}
 			}
@@ -57,7 +57,7 @@ func newDifferences(t *testing.T, dev device.Device, mod model, n int) *differen
 		switch n := &m.Nodes[i]; {
 		case n.Op == "relu" && n.Name != "f":
 			n.Op = "tanh"
-		case n.Op == "relu", n.Op == "hardswish", n.Op == "maxpool":
+		case n.Op == "relu", n.Op == "hardswish", n.Op == "maxpool", n.Op == "hardsigmoid", n.Op == "leakyrelu", n.Op == "clip", n.Op == "elu" && n.Attrs.Alpha != 1:
 			corners = true
 		}
 	}
@@ -77,7 +77,7 @@ func newDifferences(t *testing.T, dev device.Device, mod model, n int) *differen
 	}
 	for i, p := range g.m.Params {
 		x := make([]float32, len(p.Data))
-		if p.Role != graph.Running {
+		if p.Role != graph.Running && !p.Frozen {
 			if err := g.bank.Grad(i, x); err != nil {
 				t.Fatal(err)
 			}

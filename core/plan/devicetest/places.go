@@ -15,6 +15,9 @@ func placeModels(sequence func(name string, seq, c, batch int, build func(b *gra
 			sequence("token", seq, 6, batch, func(b *graph.Net) {
 				b.Linear("out", b.Op("tanh", "tanh", b.Linear("pool", b.Token("token", b.Op("act", "tanh", b.Linear("in", 0, 20)), seq-1), 9)), 4)
 			}),
+			sequence("meantokens", seq, 6, batch, func(b *graph.Net) {
+				b.Linear("out", b.Op("tanh", "tanh", b.Linear("pool", b.Op("mean", "meantokens", b.Op("act", "tanh", b.Linear("in", 0, 20))), 9)), 4)
+			}),
 			// Some keys, and of some sequences or some queries all keys, are left out.
 			sequence("attention/pads", seq, 1, 2+i, func(b *graph.Net) {
 				x := b.Embedding("wte", 0, 2+i, 12)

@@ -184,7 +184,7 @@ func fill(m *graph.Model, seed uint64) {
 		p.Data = randoms(r, p.Shape.Len())
 		scale, shift := 1.0, 0.0
 		switch p.Role {
-		case graph.Weight:
+		case graph.Weight, graph.LoraA, graph.LoraB:
 			scale = math.Sqrt(3 / float64(p.Shape[1:].Len()))
 		case graph.Bias, graph.Shift, graph.Table:
 			scale = 0.5

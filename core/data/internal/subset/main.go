@@ -19,10 +19,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"sort"
 
 	"pare/core/data/internal/idx"
 	"pare/core/data/internal/pix"
+	"pare/core/data/internal/sums"
 )
 
 // Images per class.
@@ -66,7 +66,7 @@ func run(from, to string) error {
 		}
 		fmt.Printf("%s  %d bytes\n", name, len(b))
 	}
-	return sums(to)
+	return sums.Write(to)
 }
 
 // build returns the packed files by name.
@@ -156,29 +156,4 @@ func read(path string) ([]byte, error) {
 		return nil, err
 	}
 	return b, r.Finish()
-}
-
-// sums writes SHA256SUMS over every other file of the folder, as sha256sum
-// does.
-func sums(dir string) error {
-	es, err := os.ReadDir(dir)
-	if err != nil {
-		return err
-	}
-	var names []string
-	for _, e := range es {
-		if e.Name() != "SHA256SUMS" && e.Type().IsRegular() {
-			names = append(names, e.Name())
-		}
-	}
-	sort.Strings(names)
-	var b bytes.Buffer
-	for _, n := range names {
-		f, err := os.ReadFile(filepath.Join(dir, n))
-		if err != nil {
-			return err
-		}
-		fmt.Fprintf(&b, "%x  %s\n", sha256.Sum256(f), n)
-	}
-	return os.WriteFile(filepath.Join(dir, "SHA256SUMS"), b.Bytes(), 0o644)
 }

@@ -1,0 +1,214 @@
+package bench
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"pare/core/data"
+	"pare/core/device"
+	"pare/core/device/cpu"
+	"pare/core/graph"
+	"pare/core/plan"
+	"pare/core/train"
+)
+
+// CurveOptions of a training that is run by us and by PyTorch, from the same weights
+// on the same batches in the same order.
+type CurveOptions struct {
+	Steps, Batch, Threads int
+	Turn                  int // steps that each takes before the others do theirs
+	LR, WeightDecay       float64
+	Python                string // interpreter with torch
+	Report                func(CurvePoint)
+}
+
+// CurvePoint is what each lost at a step, before it.
+type CurvePoint struct {
+	Step  int64     `json:"step"`
+	Loss  []float64 `json:"loss"` // of ours and the peers, in the order of CurveResult.Who
+	Apart float64   `json:"apart"`
+}
+
+// CurveResult is the outcome: how fast each was, and how far apart the curves are.
+type CurveResult struct {
+	Who          []string  `json:"who"`
+	TokensPerSec []float64 `json:"tokens_per_s"` // medians over the turns
+	Lo           []float64 `json:"lo"`
+	Hi           []float64 `json:"hi"`
+	Apart        float64   `json:"apart"` // largest difference from ours, relative to the loss
+	Params       int64     `json:"params"`
+	Tokens       int       `json:"tokens"` // of a sample
+}
+
+// Curve trains m on set with AdamW at a constant rate, in turns with PyTorch, eager and
+// compiled. m must be a zoo.GPT with its weights.
+func Curve(m *graph.Model, set *data.Set, o CurveOptions) (*CurveResult, error) {
+	if m.Param("wte.weight") < 0 || m.Input().Seq == 0 {
+		return nil, fmt.Errorf("model %s: PyTorch's side is written for the GPTs of the zoo: choose one of them", m.Name)
+	}
+	if o.Steps < 1 || o.Turn < 1 || o.Batch < 1 || o.Batch > set.N() {
+		return nil, fmt.Errorf("%d steps in turns of %d, batches of %d: need at least 1 each, and no more than the %d samples", o.Steps, o.Turn, o.Batch, set.N())
+	}
+	rows := make([]int32, 0, o.Steps*o.Batch)
+	for epoch := 0; len(rows) < o.Steps*o.Batch; epoch++ {
+		order := data.Order(set.N(), 1, epoch)
+		rows = append(rows, order[:min(len(order)/o.Batch*o.Batch, o.Steps*o.Batch-len(rows))]...)
+	}
+	dir, err := os.MkdirTemp("", "pare-curve-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir) //nolint:errcheck // a temporary folder
+	q, err := curveFiles(dir, m, set, rows)
+	if err != nil {
+		return nil, err
+	}
+	q.Batch, q.Threads, q.LR, q.WeightDecay = o.Batch, o.Threads, o.LR, o.WeightDecay
+
+	rule, err := train.Optim("adamw", 0, o.WeightDecay)
+	if err != nil {
+		return nil, err
+	}
+	all, _ := m.NumParams()
+	ours, err := newCurve(m, rule, o)
+	if err != nil {
+		return nil, err
+	}
+	defer ours.ex.Close() //nolint:errcheck // nothing left to do with it
+	p, err := startPeers(o.Python)
+	if err != nil {
+		return nil, err
+	}
+	defer p.close()
+	who := []string{"pare"}
+	turns := []func(from, n int) ([]float64, float64, error){func(from, n int) ([]float64, float64, error) {
+		return ours.turn(set, rows[from*o.Batch:(from+n)*o.Batch], int64(from), o)
+	}}
+	for _, mode := range []string{"eager", "compile"} {
+		q := q
+		q.Op, q.What, q.Mode = "open", "curve", mode
+		r, err := p.ask(q)
+		if err != nil {
+			return nil, fmt.Errorf("PyTorch %s: %w", mode, err)
+		}
+		who = append(who, "PyTorch "+mode)
+		turns = append(turns, func(from, n int) ([]float64, float64, error) {
+			r, err := p.ask(question{Op: "steps", ID: r.ID, From: from, Count: n})
+			time.Sleep(rest)
+			if err == nil && len(r.Losses) != n {
+				err = fmt.Errorf("PyTorch took %d steps of %d", len(r.Losses), n)
+			}
+			return r.Losses, r.Seconds, err
+		})
+	}
+	return o.run(&CurveResult{Who: who, Params: all, Tokens: m.Input().Seq}, turns)
+}
+
+// run takes turns until all steps are done. The first turn of each, in which caches
+// fill and compilers work, counts for the losses and not for the speed.
+func (o CurveOptions) run(res *CurveResult, turns []func(from, n int) ([]float64, float64, error)) (*CurveResult, error) {
+	speeds := make([][]float64, len(turns))
+	for from := 0; from < o.Steps; from += o.Turn {
+		n := min(o.Turn, o.Steps-from)
+		losses := make([][]float64, len(turns))
+		for i, f := range turns {
+			l, s, err := f(from, n)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", res.Who[i], err)
+			}
+			losses[i] = l
+			if from > 0 {
+				speeds[i] = append(speeds[i], float64(n*o.Batch*res.Tokens)/s)
+			}
+		}
+		for k := range n {
+			pt := CurvePoint{Step: int64(from + k)}
+			for i := range turns {
+				pt.Loss = append(pt.Loss, losses[i][k])
+				pt.Apart = max(pt.Apart, math.Abs(losses[i][k]/losses[0][k]-1))
+			}
+			res.Apart = max(res.Apart, pt.Apart)
+			if o.Report != nil {
+				o.Report(pt)
+			}
+		}
+	}
+	for _, s := range speeds {
+		if len(s) == 0 {
+			return nil, errors.New("all steps fit into one turn, which warms up: take more steps or shorter turns")
+		}
+		slices.Sort(s)
+		res.TokensPerSec = append(res.TokensPerSec, s[len(s)/2])
+		res.Lo, res.Hi = append(res.Lo, s[0]), append(res.Hi, s[len(s)-1])
+	}
+	return res, nil
+}
+
+// curveFiles writes weights, ids and labels for the peers, raw and little-endian.
+func curveFiles(dir string, m *graph.Model, set *data.Set, rows []int32) (question, error) {
+	q := question{Weights: filepath.Join(dir, "weights.f32"), IDs: filepath.Join(dir, "ids.i32"), Labels: filepath.Join(dir, "labels.i32"), Heads: 1}
+	for _, n := range m.Nodes {
+		if n.Op == "attention" {
+			q.Heads = n.Attrs.Heads
+		}
+	}
+	var w, x, y []byte
+	for _, p := range m.Params {
+		q.Params = append(q.Params, namedShape{p.Name, p.Shape})
+		for _, v := range p.Data {
+			w = binary.LittleEndian.AppendUint32(w, math.Float32bits(v))
+		}
+	}
+	t := set.F()
+	for _, r := range rows {
+		for k := int(r) * t; k < int(r+1)*t; k++ {
+			x = binary.LittleEndian.AppendUint32(x, uint32(set.X[k]))
+			y = binary.LittleEndian.AppendUint32(y, uint32(set.Labels[k]))
+		}
+	}
+	return q, errors.Join(os.WriteFile(q.Weights, w, 0o600), os.WriteFile(q.IDs, x, 0o600), os.WriteFile(q.Labels, y, 0o600))
+}
+
+// curve is our side.
+type curve struct{ ex device.Exec }
+
+func newCurve(m *graph.Model, rule device.Optim, o CurveOptions) (*curve, error) {
+	dev := cpu.New()
+	bank, err := dev.NewBank(plan.Weights(m, nil), rule.Slots())
+	if err != nil {
+		return nil, err
+	}
+	for i, p := range m.Params {
+		if err := bank.Set(i, p.Data); err != nil {
+			return nil, err
+		}
+	}
+	p, err := plan.Build(m, dev, plan.Options{Mode: plan.Train, Batch: o.Batch, Optim: rule})
+	if err != nil {
+		return nil, err
+	}
+	ex, err := dev.Compile(p, bank, o.Threads)
+	if err != nil {
+		return nil, err
+	}
+	return &curve{ex}, nil
+}
+
+// turn takes the steps whose samples are rows.
+func (c *curve) turn(set *data.Set, rows []int32, from int64, o CurveOptions) (losses []float64, seconds float64, err error) {
+	start := time.Now()
+	for i := 0; i*o.Batch < len(rows); i++ {
+		r, err := c.ex.Run(&device.Step{X: set.X, Labels: set.Labels, Rows: rows[i*o.Batch : (i+1)*o.Batch], LR: float32(o.LR), Index: from + int64(i) + 1})
+		if err != nil {
+			return nil, 0, err
+		}
+		losses = append(losses, r.Loss)
+	}
+	return losses, time.Since(start).Seconds(), nil
+}

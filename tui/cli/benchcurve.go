@@ -1,0 +1,78 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"runtime"
+
+	"github.com/spf13/cobra"
+
+	"pare/core"
+	"pare/core/bench"
+	"pare/core/data"
+	"pare/tui/plain"
+)
+
+// benchCurve trains a language model beside PyTorch.
+func (e *env) benchCurve() *cobra.Command {
+	o := bench.CurveOptions{}
+	var model, set string
+	c := &cobra.Command{
+		Use: "curve --python PYTHON", Short: "train a GPT beside PyTorch: loss curves and tokens/s", Args: takes(0, 0),
+		Long: `curve trains a GPT of the zoo here and in PyTorch (eager and compiled), from the same
+weights, on the same batches, with AdamW at a constant rate. They take turns, so that
+they share whatever else the machine does. It prints the losses, how far the curves are
+apart, and tokens per second: the median over the turns and the extremes, the first turn
+left out.`,
+		RunE: func(*cobra.Command, []string) error {
+			if o.Python == "" {
+				return usagef("bench curve needs --python: a Python with torch")
+			}
+			d, err := data.Open(set, data.Options{})
+			if err != nil {
+				return err
+			}
+			m, _, err := core.OpenModel(core.ModelSpec{Name: model}, e.seed, core.SampleOf(d))
+			if err != nil {
+				return err
+			}
+			if o.Threads = e.threads; o.Threads == 0 {
+				o.Threads = runtime.GOMAXPROCS(0)
+			}
+			enc := json.NewEncoder(e.out)
+			if !e.json {
+				fmt.Fprintf(e.out, "%s on %s, batches of %d × %d tokens, %d threads\n\n  step      pare   eager   compiled\n", model, d.Name, o.Batch, m.Input().Seq, o.Threads)
+			}
+			o.Report = func(p bench.CurvePoint) {
+				switch {
+				case e.json:
+					enc.Encode(p) //nolint:errcheck // the next write fails too
+				case p.Step%int64(max(o.Steps/15, 1)) == 0 || p.Step == int64(o.Steps-1):
+					fmt.Fprintf(e.out, "%6d   %7.4f %7.4f    %7.4f\n", p.Step, p.Loss[0], p.Loss[1], p.Loss[2])
+				}
+			}
+			r, err := bench.Curve(m, d.Train, o)
+			if err != nil {
+				return err
+			}
+			if e.json {
+				return enc.Encode(r)
+			}
+			fmt.Fprintf(e.out, "\nloss curves at most %.2g of the loss apart, %s params\n", r.Apart, plain.Count(r.Params))
+			for i, who := range r.Who {
+				fmt.Fprintf(e.out, "  %-16s %9.0f tokens/s (%.0f–%.0f), %.2f×\n", who, r.TokensPerSec[i], r.Lo[i], r.Hi[i], r.TokensPerSec[i]/r.TokensPerSec[0])
+			}
+			return nil
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&model, "model", "gpt-nano", "a GPT of the zoo")
+	f.StringVar(&set, "data", "kjv", "text: a built-in set, a file or a folder")
+	f.IntVar(&o.Steps, "steps", 300, "optimiser steps")
+	f.IntVar(&o.Turn, "turn", 20, "steps that one takes before the others do theirs")
+	f.IntVar(&o.Batch, "batch", 16, "samples of a step")
+	f.Float64Var(&o.LR, "lr", 1e-3, "learning rate")
+	f.Float64Var(&o.WeightDecay, "weight-decay", 0.1, "of AdamW")
+	f.StringVar(&o.Python, "python", "", "Python with torch")
+	return c
+}
