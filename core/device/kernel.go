@@ -149,7 +149,8 @@ const (
 	// AttentionDX computes the scores once more (Dao et al. 2022). In q, k, v
 	// (or qkv), y, lse, dy [, ids], Out dq, dk, dv (or dqkv), Attn.
 	AttentionDX
-	// EmbedD: dw[id] = Σ dy over the tokens with that id. In ids, dy, W w.
+	// EmbedD: dw[id] = Σ dy over the tokens with that id, none for the id S[1] if S[0]
+	// is 1. In ids, dy, W w.
 	EmbedD
 	// PositionsD: dw[t] = Σ dy over the sequences. In dy, W w.
 	PositionsD

@@ -115,6 +115,11 @@ func TestSequenceErrors(t *testing.T) {
 			_, err := b.M.Append("a", "attention", graph.Attrs{Heads: 2, KVHeads: 2}, nil, x, x, x, x)
 			return err
 		}},
+		{"padding is id 5", func() error {
+			b := seq(1)
+			_, err := b.M.Append("e", "embedding", graph.Attrs{Padded: true, Pad: 5}, []int{b.M.AddParam("w", graph.Table, tensor.Shape{5, 4}, nil)}, 0)
+			return err
+		}},
 		{"the id -1", func() error {
 			b := seq(1)
 			x := b.Embedding("e", 0, 5, 4)

@@ -90,6 +90,9 @@ func embedD(e *exec, c *device.Call) {
 	sum := make([]float64, len(w.v))
 	for i := range e.n {
 		dy, id := e.val(c.In[1], i), int(e.val(c.In[0], i).x[0])
+		if c.S[0] == 1 && float32(id) == c.S[1] {
+			continue
+		}
 		for j, d := range dy.x {
 			sum[id*dy.C+j] += float64(d)
 		}

@@ -2,40 +2,43 @@ package hf
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"pare/core/graph"
 	"pare/core/tensor"
 )
 
-// head is what stands on an encoder: the end of its architecture's name.
-type head string
+// heads are the ends of the names of architectures, and what stands on their encoders.
+var heads = []struct {
+	end  string
+	task Task
+}{
+	{"ForSequenceClassification", SequenceClassification},
+	{"ForMaskedLM", MaskedLM},
+	{"ForTokenClassification", TokenClassification},
+	{"Model", Embedding},
+}
 
-const (
-	noHead   head = "Model"
-	sequence head = "ForSequenceClassification"
-	masked   head = "ForMaskedLM"
-	token    head = "ForTokenClassification"
-)
-
-// headOf reads the head from architectures; files without it tell by their tensors.
-func (b *builder) headOf(masks string) (head, error) {
+// standing reads an encoder's task from architectures; files without it tell by their
+// tensors, masks being one of a masked language model.
+func (b *builder) standing(masks string) (Task, error) {
 	if len(b.c.Archs) == 0 {
 		switch {
 		case b.d.tensors["classifier.weight"] != nil:
-			return sequence, nil
+			return SequenceClassification, nil
 		case b.d.tensors[masks] != nil:
-			return masked, nil
+			return MaskedLM, nil
 		}
-		return noHead, nil
+		return Embedding, nil
 	}
-	for _, h := range []head{sequence, masked, token, noHead} {
-		if strings.HasSuffix(b.c.Archs[0], string(h)) {
-			return h, nil
+	var known []string
+	for _, h := range heads {
+		if strings.HasSuffix(b.c.Archs[0], h.end) {
+			return h.task, nil
 		}
+		known = append(known, "…"+h.end)
 	}
-	return "", fmt.Errorf("config.json: architecture %s is not supported: known are …%s, …%s, …%s and …%s", b.c.Archs[0], noHead, sequence, masked, token)
+	return "", fmt.Errorf("config.json: architecture %s is not supported: known are %s", b.c.Archs[0], strings.Join(known, ", "))
 }
 
 // embed adds the embeddings of ids and places, and of segments if types > 0.
@@ -43,7 +46,7 @@ func (b *builder) embed(at string, width, places, types int, eps float32) int {
 	table := func(name string, rows int) []int {
 		return []int{b.param(at+name+".weight", graph.Table, tensor.Shape{rows, width}, false)}
 	}
-	x := b.node(at+"word_embeddings", "embedding", graph.Attrs{}, table("word_embeddings", b.c.Vocab), 0)
+	x := b.node(at+"word_embeddings", "embedding", b.padding(), table("word_embeddings", b.c.Vocab), 0)
 	x = b.node(at+"position_embeddings", "positions", graph.Attrs{}, table("position_embeddings", places), x)
 	if types > 0 {
 		in := []int{x}
@@ -111,7 +114,7 @@ func bert(b *builder) error {
 	if err := b.places(c.MaxPositions); err != nil {
 		return err
 	}
-	h, err := b.headOf("cls.predictions.bias")
+	task, err := b.d.Task()
 	if err != nil {
 		return err
 	}
@@ -134,13 +137,13 @@ func bert(b *builder) error {
 		m = b.linear(l+"output.dense", m, c.Hidden, true, false)
 		x = b.layerNorm(l+"output.LayerNorm", b.Op(l+"output.add", "add", m, x), eps)
 	}
-	switch h {
-	case sequence:
+	switch task {
+	case SequenceClassification:
 		p := b.linear(at+"pooler.dense", b.Token(at+"pooler.first", x, 0), c.Hidden, true, false)
 		b.linear("classifier", b.Op(at+"pooler.act", "tanh", p), b.classes("classifier"), true, false)
-	case token:
+	case TokenClassification:
 		b.linear("classifier", x, b.classes("classifier"), true, false)
-	case masked:
+	case MaskedLM:
 		const t = "cls.predictions.transform."
 		y := b.act(t+"act", c.HiddenAct, b.linear(t+"dense", x, c.Hidden, true, false))
 		y = b.layerNorm(t+"LayerNorm", y, eps)
@@ -163,7 +166,7 @@ func distilbert(b *builder) error {
 	if err := b.places(c.MaxPositions); err != nil {
 		return err
 	}
-	h, err := b.headOf("vocab_transform.weight")
+	task, err := b.d.Task()
 	if err != nil {
 		return err
 	}
@@ -183,26 +186,16 @@ func distilbert(b *builder) error {
 		m = b.linear(l+"ffn.lin2", m, c.Dim, true, false)
 		x = b.layerNorm(l+"output_layer_norm", b.Op(l+"ffn.add", "add", m, x), eps)
 	}
-	switch h {
-	case sequence:
+	switch task {
+	case SequenceClassification:
 		p := b.linear("pre_classifier", b.Token("first", x, 0), c.Dim, true, false)
 		b.linear("classifier", b.Op("pre_classifier.act", "relu", p), b.classes("classifier"), true, false)
-	case token:
+	case TokenClassification:
 		b.linear("classifier", x, b.classes("classifier"), true, false)
-	case masked:
+	case MaskedLM:
 		y := b.act("vocab_transform.act", c.Activation, b.linear("vocab_transform", x, c.Dim, true, false))
 		y = b.layerNorm("vocab_layer_norm", y, eps)
 		b.vocabulary("vocab_projector", "vocab_projector.bias", at+"embeddings.word_embeddings.weight", y)
 	}
 	return nil
-}
-
-// Encoder reports whether the model is one without a head: its output is a vector for
-// each token.
-func (d *Dir) Encoder() bool {
-	if !slices.Contains([]string{"bert", "distilbert"}, d.Config.ModelType) {
-		return false
-	}
-	h, err := (&builder{d: d, c: &d.Config}).headOf("cls.predictions.bias")
-	return err == nil && h == noHead
 }

@@ -222,6 +222,15 @@ func (b *builder) node(name, op string, a graph.Attrs, params []int, in ...int) 
 	return v
 }
 
+// padding are the attributes of an embedding whose row for padding learns nothing, as
+// PyTorch's padding_idx has it.
+func (b *builder) padding() graph.Attrs {
+	if b.c.Pad == nil || *b.c.Pad < 0 {
+		return graph.Attrs{}
+	}
+	return graph.Attrs{Pad: *b.c.Pad, Padded: true}
+}
+
 // linear is a linear layer with n outputs; GPT-2 keeps its weights [in, out].
 func (b *builder) linear(name string, in, n int, bias, transposed bool) int {
 	if b.Err != nil {

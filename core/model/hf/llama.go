@@ -51,7 +51,7 @@ func llama(b *builder) error {
 		return b.node(name, "rmsnorm", graph.Attrs{Eps: c.RMSEps}, []int{b.param(name+".weight", graph.Scale, tensor.Shape{c.Hidden}, false)}, in)
 	}
 	const table = "model.embed_tokens.weight"
-	x := b.node("model.embed_tokens", "embedding", graph.Attrs{}, []int{b.param(table, graph.Table, tensor.Shape{c.Vocab, c.Hidden}, false)}, 0)
+	x := b.node("model.embed_tokens", "embedding", b.padding(), []int{b.param(table, graph.Table, tensor.Shape{c.Vocab, c.Hidden}, false)}, 0)
 	for i := range c.HiddenLayers {
 		l := fmt.Sprintf("model.layers.%d.", i)
 		n := norm(l+"input_layernorm", x)

@@ -4,9 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
+	"strings"
 
 	"pare/core/graph"
 )
+
+// scalings are the types of scaled rotary positions that rope knows.
+var scalings = []string{"linear", "dynamic", "llama3"}
 
 // rope is a rotary position's node but for its heads, which have dim channels, for
 // sequences of seq tokens. The scalings are those of transformers,
@@ -44,6 +49,9 @@ func (c *Config) rope(dim, seq int) (graph.Attrs, error) {
 		return a, fmt.Errorf("config.json: heads of %d channels cannot turn", dim)
 	}
 	kind := scale.kind()
+	if !slices.Contains(scalings, kind) {
+		return a, fmt.Errorf("config.json: rotary positions of type %q are not supported: known are default, %s", kind, strings.Join(scalings, ", "))
+	}
 	if !(scale.Factor >= 1) || math.IsInf(scale.Factor, 0) {
 		return a, fmt.Errorf("config.json: rotary positions of type %q need a factor of at least 1", kind)
 	}
@@ -76,7 +84,7 @@ func (c *Config) rope(dim, seq int) (graph.Attrs, error) {
 		}
 		return a, nil
 	}
-	return a, fmt.Errorf("config.json: rotary positions of type %q are not supported: known are default, linear, dynamic and llama3", kind)
+	return a, nil
 }
 
 // kind is the scaling's name in new files or in older ones.
