@@ -153,6 +153,16 @@ type Options struct {
 // Fresh are the layers of the model last built whose weights are not the folder's.
 func (d *Dir) Fresh() []string { return d.fresh }
 
+// Places is the length of the longest sequences that the model takes, but at most most.
+func (d *Dir) Places(most int) int {
+	for _, n := range []int{d.Config.Places, d.Config.MaxPositions} {
+		if n > 0 {
+			most = min(most, n)
+		}
+	}
+	return most
+}
+
 // Graph is the model for sequences of tokens tokens, with its weights.
 func (d *Dir) Graph(tokens int) (*graph.Model, error) { return d.Build(Options{Tokens: tokens}) }
 
