@@ -44,10 +44,10 @@ func openFolder(path string, seed uint64, s Sample) (*graph.Model, []event.Warni
 			return nil, nil, fmt.Errorf("model %s (%s): text without labels trains a %s; give texts with labels (CSV, TSV or JSONL) to make it a classifier", path, task, hf.CausalLM)
 		}
 	case s.Text != nil:
-		if o.Tokens, o.Classes = s.Text.Len, s.Classes; task == hf.CausalLM || task == hf.ImageClassification {
+		if o.Tokens, o.Classes = s.Text.Len, s.Classes; task == hf.CausalLM || task == hf.ImageClassifier {
 			return nil, nil, fmt.Errorf("model %s (%s): texts with labels need an encoder (BERT, DistilBERT)", path, task)
 		}
-	case task != hf.ImageClassification:
+	case task != hf.ImageClassifier:
 		return nil, nil, fmt.Errorf("model %s (%s): it takes text, the data are no text", path, task)
 	default:
 		o.Classes = s.Classes
