@@ -52,6 +52,14 @@ func openFolder(path string, seed uint64, s Sample) (*graph.Model, []event.Warni
 	default:
 		o.Classes = s.Classes
 	}
+	if t := s.Text; t != nil {
+		switch pad := d.Config.Pad; {
+		case t.Vocab > d.Config.Vocab && d.Config.Vocab > 0:
+			return nil, nil, fmt.Errorf("model %s knows %d tokens, the data have ids up to %d: take the model's own tokenizer (data.tokenizer = %q)", path, d.Config.Vocab, t.Vocab-1, path)
+		case !t.LM && t.Pad >= 0 && pad != nil && int(t.Pad) != *pad:
+			return nil, nil, fmt.Errorf("model %s leaves out id %d as padding, the data's tokenizer pads with %d: take the model's own tokenizer (data.tokenizer = %q)", path, *pad, t.Pad, path)
+		}
+	}
 	m, err := d.Build(o)
 	if err != nil {
 		return nil, nil, err
