@@ -34,6 +34,7 @@ func (r *run) configure(ctx context.Context) error {
 		return err
 	}
 	r.loop.Share, r.loop.Masks, r.loop.Retarget, r.loop.Frozen, r.loop.Good, r.loop.Settled = 0, "", nil, false, "", nil
+	r.loop.Scored = 0
 	return r.enter(event.Sparsify)
 }
 
@@ -67,8 +68,11 @@ func (r *run) reconfigure(toml string) error {
 	if err := n.checkLowRankOf(r.model); err != nil {
 		return r.refuse("recipe not taken: %v", err)
 	}
+	if err := n.checkMethodOf(r.model); err != nil {
+		return r.refuse("recipe not taken: %v", err)
+	}
 	old, rates := *r.r, r.rates
-	r.r.LowRank = n.LowRank
+	r.r.LowRank, r.bird = n.LowRank, nil // masks of another rule are nothing to compare with
 	r.r.Prune, r.r.Floor, r.r.Budget, r.r.Deploy = n.Prune, n.Floor, n.Budget, n.Deploy
 	if r.loop.Stage == event.Baseline {
 		if r.loop.Step == 0 {

@@ -146,8 +146,11 @@ func packedGuess(all, gone int64, pattern string) int64 {
 // hwPattern is a recipe's pattern in the words of the profiles, which know one
 // height of blocks: higher ones cost the same or less.
 func hwPattern(pattern string) string {
-	if strings.HasPrefix(pattern, "block") {
+	switch {
+	case strings.HasPrefix(pattern, "block"):
 		return hwprofiles.Block4x1
+	case pattern == "2:4-both":
+		return hwprofiles.TwoFour
 	}
 	return pattern
 }

@@ -17,6 +17,14 @@ const half = 0.5
 // twoFour reports whether a pattern is 2:4, along inputs or both ways.
 func twoFour(pattern string) bool { return pattern == "2:4" || pattern == "2:4-both" }
 
+// CheckTarget refuses a share that the pattern cannot have.
+func (s Spec) CheckTarget(share float64) error {
+	if twoFour(s.Pattern) && share != half && share != 0 {
+		return fmt.Errorf("pattern %s keeps two of each four: the target is 0.5 (50 %%), not %g", s.Pattern, share)
+	}
+	return nil
+}
+
 // ratePairs makes the units of 2:4.
 func ratePairs(s *Spec, l *layer) units {
 	sc, inner := scoreOf(s.Score), l.k/l.c

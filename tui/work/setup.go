@@ -14,14 +14,14 @@ import (
 
 var (
 	optimizers = []string{"sgd", "momentum", "nesterov", "adam", "adamw"}
-	scores     = []string{"magnitude", "snip", "taylor", "random"}
-	scoreWords = []string{"magnitude", "SNIP (gradients)", "Taylor (gradients)", "random (control)"}
-	patterns   = []string{"element", "block4x1", "block8x1", "block16x1", "neuron", "head", "width"}
-	patWords   = []string{"single weights", "4×1 blocks", "8×1 blocks", "16×1 blocks", "neurons and filters", "attention heads", "neurons, filters and heads"}
+	scores     = []string{"magnitude", "snip", "taylor", "movement", "movement-soft", "random"}
+	scoreWords = []string{"magnitude", "SNIP (gradients)", "Taylor (gradients)", "movement (fine-tuning)", "movement, soft", "random (control)"}
+	patterns   = []string{"element", "block4x1", "block8x1", "block16x1", "2:4", "2:4-both", "neuron", "head", "width"}
+	patWords   = []string{"single weights", "4×1 blocks", "8×1 blocks", "16×1 blocks", "2:4 (at 50 %)", "2:4 both ways (at 50 %)", "neurons and filters", "attention heads", "neurons, filters and heads"}
 	distribs   = []string{"global", "layer", "erk"}
 	disWords   = []string{"over all layers", "the same in each layer", "small layers less (ERK)"}
-	schedules  = []string{"oneshot", "cubic", "iterative"}
-	schWords   = []string{"all at once", "gradually (cubic)", "in levels (iterative)"}
+	schedules  = []string{"oneshot", "cubic", "linear", "constant", "iterative", "earlybird"}
+	schWords   = []string{"all at once", "gradually (cubic)", "gradually (linear)", "all at once, chosen anew", "in levels (iterative)", "when the mask settles (early bird)"}
 )
 
 // presetMsg is a model's published set-up, or why it does not fit the data.
