@@ -59,6 +59,9 @@ func (r *run) reconfigure(toml string) error {
 			return r.refuse("recipe not taken: %v", err)
 		}
 	}
+	if r.loop.Stage == event.Configure && n.Prune.Schedule == earlyBird && r.r.Prune.Schedule != earlyBird {
+		return r.refuse("recipe not taken: prune.schedule = %q ends the baseline early, and that is over: set it before the baseline runs", earlyBird)
+	}
 	hw := r.hw
 	if n.Hardware.Profile != r.r.Hardware.Profile {
 		if hw, err = Profile(n.Hardware.Profile); err != nil {

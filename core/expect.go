@@ -120,12 +120,12 @@ func (o outlook) would() string {
 	var out []string
 	seen := map[string]bool{}
 	for _, x := range prune.Patterns() {
-		h, share := hwPattern(x.Name), o.prune.Target
+		h, share, at := hwPattern(x.Name), o.prune.Target, ""
 		if h == hwprofiles.TwoFour {
-			share = 0.5 // the only one it has
+			share, at = 0.5, " at 50 %" // the only share it has
 		}
 		if g := try(share, h); g != "" && !seen[h] {
-			out = append(out, or(patternWords[x.Name], x.Name)+" would bring "+g)
+			out = append(out, or(patternWords[x.Name], x.Name)+" would bring "+g+at)
 		}
 		seen[h] = true
 	}
