@@ -111,7 +111,7 @@ type PruneSpec struct {
 	Every        int      `toml:"every"`        // cubic, linear, constant: steps between mask updates, 0 = a twentieth of the ramp
 	Levels       int      `toml:"levels"`       // iterative
 	RewindStep   int64    `toml:"rewind_step"`  // iterative: −1 no rewind, k ≥ 0 = weights of baseline step k
-	LR           float64  `toml:"lr"`           // 0 = half the baseline's
+	LR           float64  `toml:"lr"`           // 0 = half the baseline's, its own after a rewind or an early bird
 	LRSchedule   string   `toml:"lr_schedule"`
 	RoundTo      int      `toml:"round_to,omitempty"` // neuron: keep a multiple of so many channels, 0 = any number
 	Skip         []string `toml:"skip"`               // layers left dense

@@ -41,8 +41,8 @@ func (r *run) sparsify(ctx context.Context) error {
 	lr := p.LR
 	if lr == 0 {
 		lr = r.r.Train.LR / 2 // gentler than from scratch: the weights are good already
-		if p.Schedule == "earlybird" {
-			lr = r.r.Train.LR // the dense training is not over
+		if p.Schedule == earlyBird || p.Schedule == "iterative" && p.RewindStep >= 0 {
+			lr = r.r.Train.LR // the dense training is not over, or begins again
 		}
 	}
 	rate := train.Rate{Kind: p.LRSchedule, Base: lr}

@@ -53,7 +53,7 @@ var recipeKeys = map[string]struct{ text, sample string }{
 	"prune.levels":       {"iterative: number of levels", ""},
 	"prune.round_to":     {"neuron, width: keep a multiple of so many channels, 0 = any number; kernels here take 16 at a time", "16"},
 	"prune.rewind_step":  {"iterative: −1 none, else go back to the weights of this step of the baseline", ""},
-	"prune.lr":           {"learning rate of the stage; half the baseline's by default", "0.01"},
+	"prune.lr":           {"learning rate of the stage; half the baseline's by default, its own after a rewind or an early bird", "0.01"},
 	"prune.lr_schedule":  {"constant, cosine or step", ""},
 	"prune.skip":         {"layers left dense", `["out"]`},
 	"prune.penalty":      {"movement-soft: weight of the penalty on the scores, at the target; 0 = 100", "0.0"},
