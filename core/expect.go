@@ -10,7 +10,7 @@ import (
 )
 
 // patternWords are the recipe's patterns for people.
-var patternWords = map[string]string{"element": "single weights", "block4x1": "4×1 blocks", "block8x1": "8×1 blocks", "block16x1": "16×1 blocks", "2:4": "2:4", "2:4-both": "2:4 both ways", "neuron": "neurons and filters", "head": "attention heads", "width": "neurons, filters and heads"}
+var patternWords = map[string]string{"element": "single weights", "block4x1": "4×1 blocks", "block8x1": "8×1 blocks", "block16x1": "16×1 blocks", "2:4": "2:4", "2:4-both": "2:4 both ways", "neuron": "neurons and filters", "head": "attention heads", "width": "neurons, filters and heads", "layer": "residual blocks"}
 
 // noGain is the change of time, as a share, under which a prediction is called none.
 const noGain = 0.005

@@ -207,6 +207,7 @@ func (r *run) zeros() float64 {
 			of += r.loop.Base[l.Name]
 		}
 	}
+	of += r.loop.Base.Dropped(r.model, r.r.Prune.Skip)
 	return 1 - float64(kept)/float64(max(of, 1))
 }
 

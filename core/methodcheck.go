@@ -43,6 +43,8 @@ func (r *Recipe) checkMethod() error {
 		return fmt.Errorf("prune.control = %q is for lottery tickets: it needs prune.schedule = \"iterative\" and prune.rewind_step from 0", p.Control)
 	case p.Distance != 0 && p.Schedule != earlyBird || !(p.Distance >= 0 && p.Distance <= 1):
 		return fmt.Errorf("prune.distance = %g: give a share between 0 and 1, with prune.schedule = %q", p.Distance, earlyBird)
+	case p.Schedule == earlyBird && p.Pattern == "layer":
+		return fmt.Errorf("prune.schedule = %q with prune.pattern = layer: whole blocks are too few to tell whether they have settled", earlyBird)
 	case p.Schedule == earlyBird && r.Train.Epochs <= prune.EarlyBirds+1:
 		return fmt.Errorf("prune.schedule = %q with train.epochs = %d: a mask is compared with those of %d epochs before, so it cannot settle before the end: plan more epochs", earlyBird, r.Train.Epochs, prune.EarlyBirds)
 	}
@@ -87,6 +89,6 @@ func (r *Recipe) checkMethodOf(m *graph.Model) error {
 	}
 	// Whether so much can be cut out does not depend on which channels go.
 	spec.Score = "random"
-	_, _, err := prune.Cut(m, spec, p.Target, prune.NewBase(m))
+	_, _, err := prune.Step(m, spec, p.Target, prune.NewBase(m))
 	return err
 }

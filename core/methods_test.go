@@ -200,6 +200,25 @@ func TestControls(t *testing.T) {
 	}
 }
 
+// TestBlocksDropped: residual blocks of a transformer go whole; files read back, and a run
+// that was killed ends in the same model.
+func TestBlocksDropped(t *testing.T) {
+	r := verse(t)
+	r.Prune.Score, r.Prune.Pattern, r.Prune.Distribution, r.Prune.Target, r.Floor.Points = "taylor", "layer", "global", 0.3, 100
+	s := &sameBits(t, "layer", r, 3).State
+	if s.Ledger == nil || s.Ledger.Now.Zeros < 0.29 || s.Ledger.Now.Params >= s.Ledger.Dense.Params || s.Ledger.Now.FileBytes >= s.Ledger.Dense.FileBytes {
+		t.Fatalf("ledger %+v, failures %+v", s.Ledger, s.Failures)
+	}
+	if len(s.Exports) != 3 {
+		t.Errorf("%d exports", len(s.Exports))
+	}
+	for _, w := range s.Warnings {
+		if strings.Contains(w.Text, "lost all its weights") {
+			t.Error(w.Text)
+		}
+	}
+}
+
 // TestRefusedBeforeTraining: what does not go together is refused with the reason before
 // anything trains.
 func TestRefusedBeforeTraining(t *testing.T) {
@@ -229,6 +248,7 @@ func TestRefusedBeforeTraining(t *testing.T) {
 		{"control without a ticket", func(r *Recipe) { r.Prune.Control = randomTicket }, "for lottery tickets"},
 		{"early bird of few epochs", func(r *Recipe) { r.Prune.Schedule, r.Train.Epochs = earlyBird, 5 }, "plan more epochs"},
 		{"permuted blocks", func(r *Recipe) { r.Prune.Permute = true }, "for 2:4 alone"},
+		{"blocks of an MLP", func(r *Recipe) { r.Prune.Pattern, r.Prune.Distribution = "layer", "global" }, "no residual block"},
 		{"everything skipped", func(r *Recipe) { r.Prune.Skip = []string{"fc1", "fc2", "out"} }, "nothing is left to prune"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -45,7 +45,7 @@ func Scatter(m *graph.Model, s Spec, r Report) ([]graph.SetMask, Report, error) 
 		l.mask = mask
 		set = append(set, graph.SetMask{Param: m.Params[l.param].Name, Mask: mask})
 	}
-	after := report(&s, r.Share, ls, NewBase(m))
+	after := report(m, &s, r.Share, ls, NewBase(m))
 	after.Rule = r.Rule + ", then a random ticket"
 	return set, after, nil
 }

@@ -90,13 +90,20 @@ func Masks(m *graph.Model, s Spec, share float64) ([]graph.SetMask, Report, erro
 			set = append(set, graph.SetMask{Param: m.Params[ls[i].param].Name, Mask: tensor.NewMask(was.N)})
 		}
 	}
-	return set, report(&s, share, ls, NewBase(m)), nil
+	return set, report(m, &s, share, ls, NewBase(m)), nil
 }
 
-// Step is Masks or Cut, whichever the rule asks for. base is only needed by a
+// Step is Masks, Cut or Drop, whichever the rule asks for. base is only needed by a
 // structured rule.
 func Step(m *graph.Model, s Spec, share float64, base Base) ([]graph.Rewrite, Report, error) {
 	var rs []graph.Rewrite
+	if s.Pattern == layerPattern {
+		drops, r, err := Drop(m, s, share, base)
+		for _, d := range drops {
+			rs = append(rs, d)
+		}
+		return rs, r, err
+	}
 	if s.Structured() {
 		cuts, r, err := Cut(m, s, share, base)
 		for _, c := range cuts {

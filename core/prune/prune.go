@@ -4,13 +4,13 @@
 //	score         what a weight is worth      magnitude, snip, taylor, movement,
 //	                                          movement-soft, random
 //	pattern       what goes together          element, block4x1, block8x1, block16x1,
-//	                                          2:4, 2:4-both, neuron, head, width
+//	                                          2:4, 2:4-both, neuron, head, width, layer
 //	distribution  who competes with whom      layer, global, erk
 //	schedule      when, and how many          oneshot, constant, linear, cubic,
 //	                                          iterative, earlybird
 //
 // Element, the blocks and 2:4 end in masks (Masks), neuron, head and width in a smaller
-// dense model (Cut); Step does whichever the rule asks for. Schedules are pure functions of
+// dense model (Cut), layer in one of fewer layers (Drop); Step does whichever the rule asks for. Schedules are pure functions of
 // the training step.
 //
 // # Words
@@ -43,7 +43,7 @@ import (
 // Spec is a rule without its schedule; the words are those of a recipe.
 type Spec struct {
 	Score        string   `json:"score"`          // magnitude | snip | taylor | movement | movement-soft | random
-	Pattern      string   `json:"pattern"`        // element | block4x1 | block8x1 | block16x1 | 2:4 | 2:4-both | neuron | head | width
+	Pattern      string   `json:"pattern"`        // element | block4x1 | block8x1 | block16x1 | 2:4 | 2:4-both | neuron | head | width | layer
 	Distribution string   `json:"distribution"`   // layer | global | erk
 	Skip         []string `json:"skip,omitempty"` // layers that keep all their weights; see Masks, Cut
 	Seed         uint64   `json:"seed,omitempty"` // of the random score
@@ -119,6 +119,7 @@ var cuts = []struct {
 	{Word{"neuron", "whole neurons and filters, cut out: a smaller dense model"}, "neurons and filters", true, false},
 	{Word{"head", "whole attention heads, with the keys and values they share, cut out"}, "attention heads", false, true},
 	{Word{"width", "neurons, filters and attention heads, cut out"}, "neurons, filters and heads", true, true},
+	{Word{layerPattern, "whole residual blocks, dropped: fewer layers"}, "residual blocks", false, false},
 }
 
 // Structured reports whether the rule makes the model smaller (Cut) instead of
@@ -189,6 +190,14 @@ func (s Spec) Check(m *graph.Model) error {
 	}
 	if s.Structured() && s.Distribution == "erk" {
 		return errors.New("prune: distribution erk is for masks: neurons are cut by layer or global")
+	}
+	if s.Pattern == layerPattern {
+		if s.Distribution != "global" {
+			return fmt.Errorf("prune: pattern layer ranks all residual blocks together: distribution global, not %s", s.Distribution)
+		}
+		if len(m.ResidualBlocks()) == 0 {
+			return fmt.Errorf("prune: pattern layer: %s has no residual block beside a plain shortcut: choose neuron", m.Name)
+		}
 	}
 	if s.Pattern == "head" && !slices.ContainsFunc(m.Nodes, func(n graph.Node) bool { return n.Op == "attention" }) {
 		return fmt.Errorf("prune: pattern head: %s has no attention, so no heads: choose neuron", m.Name)

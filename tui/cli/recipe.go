@@ -44,7 +44,7 @@ var recipeKeys = map[string]struct{ text, sample string }{
 	"train.warmup":       {"steps over which the learning rate rises at the start", "0"},
 
 	"prune.score":        {"what goes first: magnitude, snip, taylor, movement, movement-soft or random", ""},
-	"prune.pattern":      {"what is removed: element, block4x1, block8x1, block16x1, 2:4, 2:4-both, neuron, head or width", ""},
+	"prune.pattern":      {"what is removed: element, block4x1, block8x1, block16x1, 2:4, 2:4-both, neuron, head, width or layer", ""},
 	"prune.distribution": {"layer: the same share in each; global: over all layers; erk: less from small layers", ""},
 	"prune.schedule":     {"oneshot, cubic or linear (gradually), constant, iterative (in levels) or earlybird (the baseline ends early)", ""},
 	"prune.target":       {"share of zeros among the prunable weights, 0.9 = 90 %", ""},

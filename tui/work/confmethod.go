@@ -13,8 +13,8 @@ import (
 var (
 	scores     = []string{"magnitude", "snip", "taylor", "movement", "movement-soft", "random"}
 	scoreWords = []string{"magnitude", "SNIP (gradients)", "Taylor (gradients)", "movement (fine-tuning)", "movement, soft", "random (control)"}
-	patterns   = []string{"element", "block4x1", "block8x1", "block16x1", "neuron", "head", "width", "2:4", permuted, "2:4-both"}
-	patWords   = []string{"single weights", "4×1 blocks", "8×1 blocks", "16×1 blocks", "neurons and filters", "attention heads", "neurons, filters and heads", "2:4", "2:4, channels permuted", "2:4 both ways"}
+	patterns   = []string{"element", "block4x1", "block8x1", "block16x1", "neuron", "head", "width", "layer", "2:4", permuted, "2:4-both"}
+	patWords   = []string{"single weights", "4×1 blocks", "8×1 blocks", "16×1 blocks", "neurons and filters", "attention heads", "neurons, filters and heads", "residual blocks", "2:4", "2:4, channels permuted", "2:4 both ways"}
 	distribs   = []string{"global", "layer", "erk"}
 	disWords   = []string{"over all layers", "the same in each layer", "small layers less (ERK)"}
 	schedules  = []string{"oneshot", "cubic", "linear", "constant", "iterative", ticket, ticket + "random-ticket", ticket + "random-reinit", "earlybird"}
