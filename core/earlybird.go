@@ -47,13 +47,17 @@ func (r *run) watchMask(epoch int, _ train.Score) error {
 	if err != nil {
 		return err
 	}
+	before := len(r.bird.Past)
 	d, settled, err := r.bird.Add(m)
 	if err != nil {
 		return err
 	}
 	e := &event.EarlyBird{Stage: event.Baseline, Epoch: epoch, Step: r.loop.Step, Distance: d, Eps: r.bird.Eps, Settled: settled, Planned: planned}
-	e.Text = fmt.Sprintf("the mask moves by up to %.3f over %d epochs; it has settled under %g", max(d, 0), min(len(r.bird.Past)-1, prune.EarlyBirds), e.Eps)
-	if settled {
+	e.Text = fmt.Sprintf("the mask has moved by up to %.3f over %d epochs; it has settled when that is under %g over %d", d, before, e.Eps, prune.EarlyBirds)
+	switch {
+	case before == 0:
+		e.Text = fmt.Sprintf("the mask was drawn for the first time; it has settled when it moves by under %g over %d epochs", e.Eps, prune.EarlyBirds)
+	case settled:
 		e.Text = fmt.Sprintf("the mask has settled: it moved by at most %.3f over %d epochs; the dense training ends at epoch %d of %d", d, prune.EarlyBirds, epoch, planned)
 		r.loop.Ended = r.loop.Step
 	}
@@ -99,7 +103,7 @@ func (r *run) earlyBirdDone() (string, error) {
 	if r.bird != nil {
 		e.Eps = r.bird.Eps
 	}
-	e.Text = fmt.Sprintf("all training took %.1f CPU s, %d dense epochs would have taken %.1f (%d were trained): %s %%", float64(spent.CPUUS)/1e6, planned, float64(dense.CPUUS)/1e6, n, signed(-100*saved(float64(spent.CPUUS), float64(dense.CPUUS)), 0))
+	e.Text = fmt.Sprintf("all training steps took %.1f CPU s, those of %d dense epochs would have taken %.1f (%d were trained): %s %%", float64(spent.CPUUS)/1e6, planned, float64(dense.CPUUS)/1e6, n, signed(-100*saved(float64(spent.CPUUS), float64(dense.CPUUS)), 0))
 	if a, b := spent.Energy.UJ, dense.Energy.UJ; a != nil && b != nil && r.meter.Measured() {
 		e.Text += fmt.Sprintf("; %.1f J against %.1f J %s", float64(*a)/1e6, float64(*b)/1e6, spent.Energy.Tier)
 	}

@@ -169,7 +169,7 @@ func TestEarlyBirdRuns(t *testing.T) {
 	if steps[event.Baseline]+steps[event.Sparsify] != 20*per {
 		t.Errorf("%d and %d steps, %d an epoch", steps[event.Baseline], steps[event.Sparsify], per)
 	}
-	if e.Spent.CPUUS <= 0 || e.Dense.CPUUS <= 0 || !strings.Contains(st.State.Stages[event.Sparsify].Evidence, "all training took") {
+	if e.Spent.CPUUS <= 0 || e.Dense.CPUUS <= 0 || !strings.Contains(st.State.Stages[event.Sparsify].Evidence, "all training steps took") {
 		t.Errorf("spent %+v, dense %+v: %s", e.Spent, e.Dense, st.State.Stages[event.Sparsify].Evidence)
 	}
 }
