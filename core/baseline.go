@@ -45,6 +45,7 @@ func (r *run) baseline(ctx context.Context) error {
 				}
 				return nil
 			},
+			after: r.watchMask,
 		})
 		if err != nil {
 			return err

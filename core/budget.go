@@ -245,7 +245,7 @@ func (r *run) settles() bool {
 func (r *run) epochsLeft() int64 {
 	per := max(r.perEpoch(), 1)
 	p := r.r.Prune
-	sparse := int64(p.Epochs)
+	sparse := r.sparseEpochs()
 	if p.Schedule == "iterative" {
 		sparse *= int64(p.Levels)
 	}

@@ -46,6 +46,7 @@ func (r *run) checkpoint(name string, acc float64) error {
 	if err != nil {
 		return err
 	}
+	state = append(state, r.memory()...)
 	good := r.loop.Stage != event.Sparsify || acc < 0 || acc >= r.loop.Floor
 	zeros := r.zeros()
 	if r.loop.Stage == event.Sparsify && good && acc >= 0 {
@@ -190,6 +191,7 @@ func (r *run) enter(s event.Stage) error {
 	}
 	r.bill.tick(r)
 	r.loop.Stage, r.loop.Step = s, 0
+	r.learned, r.bird = nil, nil // of the stage that ends
 	if r.bill.running {
 		r.bill.resume(r)
 	}

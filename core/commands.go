@@ -59,6 +59,12 @@ func (r *run) act(ctx context.Context, c Command, by string) error {
 		if r.loop.Settled != nil {
 			return r.refuse("sparsifying was ended at %.1f %% zeros: roll back to a checkpoint before that to go on", 100**r.loop.Settled)
 		}
+		if r.r.Prune.Control != "" {
+			return r.refuse("this run is the control of a lottery ticket (%s): its target is the ticket's", r.r.Prune.Control)
+		}
+		if err := r.rule().CheckTarget(c.Value); err != nil {
+			return r.refuse("%v", err)
+		}
 		var held *float64
 		if r.loop.Frozen { // the schedule went on without the masks
 			z := r.zeros()

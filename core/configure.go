@@ -34,6 +34,7 @@ func (r *run) configure(ctx context.Context) error {
 		return err
 	}
 	r.loop.Share, r.loop.Masks, r.loop.Retarget, r.loop.Frozen, r.loop.Good, r.loop.Settled = 0, "", nil, false, "", nil
+	r.loop.Scored = 0
 	return r.enter(event.Sparsify)
 }
 
@@ -58,6 +59,9 @@ func (r *run) reconfigure(toml string) error {
 			return r.refuse("recipe not taken: %v", err)
 		}
 	}
+	if r.loop.Stage == event.Configure && n.Prune.Schedule == earlyBird && r.r.Prune.Schedule != earlyBird {
+		return r.refuse("recipe not taken: prune.schedule = %q ends the baseline early, and that is over: set it before the baseline runs", earlyBird)
+	}
 	hw := r.hw
 	if n.Hardware.Profile != r.r.Hardware.Profile {
 		if hw, err = Profile(n.Hardware.Profile); err != nil {
@@ -67,8 +71,11 @@ func (r *run) reconfigure(toml string) error {
 	if err := n.checkLowRankOf(r.model); err != nil {
 		return r.refuse("recipe not taken: %v", err)
 	}
+	if err := n.checkMethodOf(r.model); err != nil {
+		return r.refuse("recipe not taken: %v", err)
+	}
 	old, rates := *r.r, r.rates
-	r.r.LowRank = n.LowRank
+	r.r.LowRank, r.bird = n.LowRank, nil // masks of another rule are nothing to compare with
 	r.r.Prune, r.r.Floor, r.r.Budget, r.r.Deploy = n.Prune, n.Floor, n.Budget, n.Deploy
 	if r.loop.Stage == event.Baseline {
 		if r.loop.Step == 0 {

@@ -10,7 +10,7 @@ import (
 )
 
 // patternWords are the recipe's patterns for people.
-var patternWords = map[string]string{"element": "single weights", "block4x1": "4×1 blocks", "block8x1": "8×1 blocks", "block16x1": "16×1 blocks", "neuron": "neurons and filters", "head": "attention heads", "width": "neurons, filters and heads"}
+var patternWords = map[string]string{"element": "single weights", "block4x1": "4×1 blocks", "block8x1": "8×1 blocks", "block16x1": "16×1 blocks", "2:4": "2:4", "2:4-both": "2:4 both ways", "neuron": "neurons and filters", "head": "attention heads", "width": "neurons, filters and heads", "layer": "residual blocks"}
 
 // noGain is the change of time, as a share, under which a prediction is called none.
 const noGain = 0.005
@@ -120,14 +120,14 @@ func (o outlook) would() string {
 	var out []string
 	seen := map[string]bool{}
 	for _, x := range prune.Patterns() {
-		h := hwPattern(x.Name)
-		if g := try(o.prune.Target, h); g != "" && !seen[h] {
-			out = append(out, or(patternWords[x.Name], x.Name)+" would bring "+g)
+		h, share, at := hwPattern(x.Name), o.prune.Target, ""
+		if h == hwprofiles.TwoFour {
+			share, at = 0.5, " at 50 %" // the only share it has
+		}
+		if g := try(share, h); g != "" && !seen[h] {
+			out = append(out, or(patternWords[x.Name], x.Name)+" would bring "+g+at)
 		}
 		seen[h] = true
-	}
-	if g := try(0.5, hwprofiles.TwoFour); g != "" && !seen[hwprofiles.TwoFour] {
-		out = append(out, "2:4 (not among pare's) "+g)
 	}
 	return strings.Join(out, "; ")
 }

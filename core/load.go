@@ -173,7 +173,10 @@ func openModel(r *Recipe, set *data.Data) (*graph.Model, zoo.Preset, []event.War
 			return nil, pre, nil, err
 		}
 	}
-	return m, pre, warn, r.checkLowRankOf(m)
+	if err := r.checkLowRankOf(m); err != nil {
+		return nil, pre, nil, err
+	}
+	return m, pre, warn, r.checkMethodOf(m)
 }
 
 // labelsOf says what has a label: each token, or the sample as a whole.

@@ -19,6 +19,7 @@ type course struct {
 	steps  func() int64 // may grow while the stage runs
 	rate   func(step int64) float64
 	before func(step int64) error // may rewrite the model
+	learn  func(step int64) error // after a step; may be nil
 	after  func(epoch int, s train.Score) error
 }
 
@@ -88,6 +89,11 @@ func (r *run) train(ctx context.Context, c course) error {
 			r.metric.reset(r)
 			r.startEpoch()
 			continue
+		}
+		if c.learn != nil {
+			if err := c.learn(step); err != nil {
+				return err
+			}
 		}
 		r.loop.Step++
 		r.loop.Index++
@@ -201,6 +207,7 @@ func (r *run) zeros() float64 {
 			of += r.loop.Base[l.Name]
 		}
 	}
+	of += r.loop.Base.Dropped(r.model, r.r.Prune.Skip)
 	return 1 - float64(kept)/float64(max(of, 1))
 }
 

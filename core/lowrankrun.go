@@ -42,6 +42,9 @@ func (r *run) prepare(step int64) error {
 	if err := r.takeAway(step); err != nil {
 		return err
 	}
+	if err := r.learn(step); err != nil {
+		return err
+	}
 	return r.lowRank(step, true)
 }
 
@@ -66,15 +69,23 @@ func (r *run) rateBase(step int64, lr float64) float64 {
 	return lr
 }
 
+// tell logs rewrites.
+func (r *run) tell(step int64, rs []graph.Rewrite) error {
+	for _, x := range rs {
+		if err := r.emit(&event.Rewrite{Stage: r.loop.Stage, Step: step, Op: graph.Describe(x), Text: x.Text()}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // rewrite logs rewrites and applies them; the optimiser starts anew.
 func (r *run) rewrite(step int64, rs []graph.Rewrite) error {
 	if len(rs) == 0 {
 		return nil
 	}
-	for _, x := range rs {
-		if err := r.emit(&event.Rewrite{Stage: r.loop.Stage, Step: step, Op: graph.Describe(x), Text: x.Text()}); err != nil {
-			return err
-		}
+	if err := r.tell(step, rs); err != nil {
+		return err
 	}
 	if err := r.t.Rewrite(rs, true); err != nil {
 		return err

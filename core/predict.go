@@ -84,7 +84,7 @@ func Predict(m *graph.Model, dev device.Device, hw hwprofiles.Profile, rec *Reci
 	if steps[0].Seconds != nil { // else the sentence has it
 		notes = append(notes, steps[0].Note, infers[0].Note)
 	}
-	if p := dev.Panel(); prune.Structured(rec.Prune.Pattern) && rec.Prune.Pattern != "head" && p > 1 && (rec.Prune.RoundTo == 0 || rec.Prune.RoundTo%p != 0) {
+	if p := dev.Panel(); prune.Structured(rec.Prune.Pattern) && rec.Prune.Pattern != "head" && rec.Prune.Pattern != "layer" && p > 1 && (rec.Prune.RoundTo == 0 || rec.Prune.RoundTo%p != 0) {
 		notes = append(notes, fmt.Sprintf("pare's kernels take %d channels at a time and fill up what is missing: keep multiples (prune.round_to = %d)", p, p))
 	}
 	l.Note = once(notes)
@@ -135,7 +135,7 @@ func prunable(m *graph.Model, rec *Recipe) (pruned map[int]bool, gone int64) {
 func packedGuess(all, gone int64, pattern string) int64 {
 	kept := all - gone
 	switch pattern {
-	case "neuron", "head", "width":
+	case "neuron", "head", "width", "layer":
 		return kept * 4
 	case "block4x1", "block8x1", "block16x1":
 		return kept*4 + kept/4*2
@@ -146,8 +146,13 @@ func packedGuess(all, gone int64, pattern string) int64 {
 // hwPattern is a recipe's pattern in the words of the profiles, which know one
 // height of blocks: higher ones cost the same or less.
 func hwPattern(pattern string) string {
-	if strings.HasPrefix(pattern, "block") {
+	switch {
+	case strings.HasPrefix(pattern, "block"):
 		return hwprofiles.Block4x1
+	case pattern == "layer": // what is left is dense
+		return hwprofiles.Neuron
+	case pattern == "2:4-both":
+		return hwprofiles.TwoFour
 	}
 	return pattern
 }

@@ -103,19 +103,24 @@ type TrainSpec struct {
 
 // PruneSpec is what stage 3 does.
 type PruneSpec struct {
-	Score        string   `toml:"score"`        // magnitude | snip | taylor | random
-	Pattern      string   `toml:"pattern"`      // element | block4x1 | block8x1 | block16x1 | neuron | head | width
+	Score        string   `toml:"score"`        // one of prune.Scores
+	Pattern      string   `toml:"pattern"`      // one of prune.Patterns
 	Distribution string   `toml:"distribution"` // layer | global | erk
-	Schedule     string   `toml:"schedule"`     // oneshot | cubic | iterative
+	Schedule     string   `toml:"schedule"`     // one of prune.Schedules
 	Target       float64  `toml:"target"`       // share of zeros among the prunable weights, 0…1
-	Epochs       int      `toml:"epochs"`       // length of the stage (iterative: of each level)
-	Every        int      `toml:"every"`        // cubic: steps between mask updates, 0 = epochs/20
+	Epochs       int      `toml:"epochs"`       // length of the stage (iterative: of each level; earlybird: 0 = what the baseline has left)
+	Every        int      `toml:"every"`        // cubic, linear, constant: steps between mask updates, 0 = a twentieth of the ramp
 	Levels       int      `toml:"levels"`       // iterative
 	RewindStep   int64    `toml:"rewind_step"`  // iterative: −1 no rewind, k ≥ 0 = weights of baseline step k
-	LR           float64  `toml:"lr"`           // 0 = half the baseline's
+	LR           float64  `toml:"lr"`           // 0 = half the baseline's, its own after a rewind or an early bird
 	LRSchedule   string   `toml:"lr_schedule"`
 	RoundTo      int      `toml:"round_to,omitempty"` // neuron: keep a multiple of so many channels, 0 = any number
 	Skip         []string `toml:"skip"`               // layers left dense
+
+	Penalty  float64 `toml:"penalty,omitempty"`  // movement-soft: λ at the target; 0 = 100
+	Permute  bool    `toml:"permute,omitempty"`  // 2:4: channels change places first, so that it keeps more
+	Control  string  `toml:"control,omitempty"`  // iterative with rewind: one of prune.Controls at the last level
+	Distance float64 `toml:"distance,omitempty"` // earlybird: the mask has settled when it moves by less; 0 = 0.1
 }
 
 // FloorSpec is the lowest accuracy accepted: either points under the baseline,
@@ -246,10 +251,12 @@ func (r *Recipe) Check() error {
 		r.Plan.Check(),
 		r.checkLowRank(),
 		r.checkPEFT(),
+		r.checkMethod(),
 		oneOf("prune.score", p.Score, names(prune.Scores())...),
 		oneOf("prune.pattern", p.Pattern, names(prune.Patterns())...),
 		oneOf("prune.distribution", p.Distribution, names(prune.Distributions())...),
-		oneOf("prune.schedule", p.Schedule, "oneshot", "cubic", "iterative"),
+		oneOf("prune.schedule", p.Schedule, names(prune.Schedules())...),
+		oneOf("prune.control", p.Control, append([]string{""}, names(prune.Controls())...)...),
 		oneOf("prune.lr_schedule", p.LRSchedule, "", "constant", "cosine", "step"),
 		oneOf("train.optimizer", t.Optimizer, "", "sgd", "momentum", "nesterov", "adam", "adamw"),
 		oneOf("train.schedule", t.Schedule, "", "constant", "cosine", "step"),
@@ -344,7 +351,7 @@ func (r *Recipe) finite() error {
 		v   []float64
 	}{
 		{"train.lr", []float64{r.Train.LR}}, {"train.momentum", []float64{r.Train.Momentum}}, {"train.weight_decay", []float64{r.Train.WeightDecay}},
-		{"prune.target", []float64{r.Prune.Target}}, {"prune.lr", []float64{r.Prune.LR}},
+		{"prune.target", []float64{r.Prune.Target}}, {"prune.lr", []float64{r.Prune.LR}}, {"prune.penalty", []float64{r.Prune.Penalty}}, {"prune.distance", []float64{r.Prune.Distance}},
 		{"floor.points", []float64{r.Floor.Points}}, {"floor.accuracy", []float64{r.Floor.Accuracy}}, {"budget.*", []float64{r.Budget.Joules, r.Budget.KWh, r.Budget.Money, r.Budget.GCO2e, r.Budget.Seconds}},
 		{"data.val", []float64{r.Data.Val}}, {"data.test", []float64{r.Data.Test}}, {"data.scale", []float64{r.Data.Scale}},
 		{"data.mean", r.Data.Mean}, {"data.std", r.Data.Std},

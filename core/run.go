@@ -55,6 +55,7 @@ type loop struct {
 	Pass     int        `json:"pass,omitempty"`    // how often the floor sent the run back
 	Replayed int        `json:"replayed"`          // decisions of the recipe already used
 	Looks    int        `json:"looks"`             // at the test set
+	Scored   int64      `json:"scored,omitempty"`  // steps in which scores were learnt
 	History  []spent    `json:"history,omitempty"` // of the baseline, epoch by epoch
 	Verdict  string     `json:"verdict,omitempty"`
 	Recipe   string     `json:"recipe"` // TOML in force
@@ -89,12 +90,14 @@ type run struct {
 	redo        []Decision // a crash came between them and the next checkpoint
 	pending     []Decision // the recipe's, still to come
 	paused      bool
-	anew        bool     // training was set up anew while paused
-	begun       bool     // the person has said that training may begin
-	wrote       string   // last checkpoint's name
-	files       []kept   // epoch checkpoints on disk, oldest first
-	empty       []string // layers that have lost all weights, as said last
-	lastAcc     float64  // validation accuracy last seen, −1 unknown
+	anew        bool             // training was set up anew while paused
+	begun       bool             // the person has said that training may begin
+	wrote       string           // last checkpoint's name
+	files       []kept           // epoch checkpoints on disk, oldest first
+	learned     *prune.Movement  // scores learnt while sparsifying
+	bird        *prune.EarlyBird // masks of the last epochs of the baseline
+	empty       []string         // layers that have lost all weights, as said last
+	lastAcc     float64          // validation accuracy last seen, −1 unknown
 	bill        bill
 	rates       energy.Rates     // what a kWh costs and emits
 	spentBefore *event.StageCost // at the end of the last epoch
@@ -319,6 +322,13 @@ func (r *run) restore(c *Checkpoint) error {
 		if err := r.makeSchedule(); err != nil {
 			return err
 		}
+	}
+	o, err := r.trainerOptions()
+	if err != nil {
+		return err
+	}
+	if err := r.remember(c.State[min(o.Optim.Slots(), len(c.State)):]); err != nil {
+		return err
 	}
 	if l.Replayed > 0 {
 		r.pending = r.pending[min(l.Replayed, len(r.pending)):]

@@ -76,38 +76,49 @@ func TestResumeEndsInTheSameBits(t *testing.T) {
 			r.Prune.RewindStep = 5
 		}
 		r.Train.Epochs, r.Prune.Epochs = 6, 4
-		var whole MemStore
-		runAll(t, r, nil, &whole)
-		want := whole.State.Done.Weights
-		n := len(whole.Events)
-		for at := 3; at < n; at += max(n/12, 1) {
-			st := MemStore{Dir: t.TempDir()}
-			ctx, cancel := context.WithCancel(context.Background())
-			st.On = func(e event.Event) {
-				if e.Seq == int64(at) {
-					panic("killed")
-				}
-			}
-			func() {
-				defer func() {
-					if p := recover(); p != nil && p != "killed" {
-						panic(p)
-					}
-				}()
-				Run(ctx, Config{Recipe: clone(t, r), Store: &st, Session: "test"}) //nolint:errcheck // it is killed
-			}()
-			cancel()
-			st.On = nil
-			res := &Resume{Why: "crash", Log: &st.State}
-			if k := len(st.State.Checkpoints); k > 0 {
-				res.Checkpoint = st.State.Checkpoints[k-1].Name
-			}
-			runAll(t, clone(t, r), res, &st)
-			if got := st.State.Done.Weights; got != want {
-				t.Errorf("%s: killed at event %d of %d: final weights %s, want %s", sched, at, n, got, want)
+		sameBits(t, sched, r, 12)
+	}
+}
+
+// sameBits stops a run at about n places, resumes it from the last checkpoint and
+// compares the final weights and masks with those of the run that never stopped.
+func sameBits(t *testing.T, name string, r *Recipe, n int) *MemStore {
+	t.Helper()
+	var whole MemStore
+	runAll(t, clone(t, r), nil, &whole)
+	want, masks := whole.State.Done.Weights, whole.State.Mask
+	events := len(whole.Events)
+	for at := 3; at < events; at += max(events/n, 1) {
+		st := MemStore{Dir: t.TempDir()}
+		ctx, cancel := context.WithCancel(context.Background())
+		st.On = func(e event.Event) {
+			if e.Seq == int64(at) {
+				panic("killed")
 			}
 		}
+		func() {
+			defer func() {
+				if p := recover(); p != nil && p != "killed" {
+					panic(p)
+				}
+			}()
+			Run(ctx, Config{Recipe: clone(t, r), Store: &st, Session: "test"}) //nolint:errcheck // it is killed
+		}()
+		cancel()
+		st.On = nil
+		res := &Resume{Why: "crash", Log: &st.State}
+		if k := len(st.State.Checkpoints); k > 0 {
+			res.Checkpoint = st.State.Checkpoints[k-1].Name
+		}
+		runAll(t, clone(t, r), res, &st)
+		if got := st.State.Done.Weights; got != want {
+			t.Errorf("%s: killed at event %d of %d: final weights %s, want %s", name, at, events, got, want)
+		}
+		if got := st.State.Mask; got.Hash != masks.Hash {
+			t.Errorf("%s: killed at event %d of %d: masks %+v, want %+v", name, at, events, got, masks)
+		}
 	}
+	return &whole
 }
 
 // clone copies a recipe through its file form.

@@ -41,6 +41,9 @@ func (r *run) sparsify(ctx context.Context) error {
 	lr := p.LR
 	if lr == 0 {
 		lr = r.r.Train.LR / 2 // gentler than from scratch: the weights are good already
+		if p.Schedule == earlyBird || p.Schedule == "iterative" && p.RewindStep >= 0 {
+			lr = r.r.Train.LR // the dense training is not over, or begins again
+		}
 	}
 	rate := train.Rate{Kind: p.LRSchedule, Base: lr}
 	err := r.train(ctx, course{
@@ -56,6 +59,7 @@ func (r *run) sparsify(ctx context.Context) error {
 			return rate.At(step)
 		},
 		before: r.prepare,
+		learn:  r.moveScores,
 		after:  r.holdFloor,
 	})
 	if err != nil {
@@ -103,7 +107,12 @@ func (r *run) sparsify(ctx context.Context) error {
 	if err := r.billStage(event.Sparsify); err != nil {
 		return err
 	}
+	early, err := r.earlyBirdDone()
+	if err != nil {
+		return err
+	}
 	text := fmt.Sprintf("%.1f %% zeros, %.1f %% on validation", 100*r.zeros(), 100*s.Acc())
+	text += early
 	if r.loop.Frozen && r.zeros() < r.target()-1e-3 {
 		text += fmt.Sprintf("; stopped short of %.1f %% zeros by the floor of %.1f %%", 100*r.target(), 100*r.loop.Floor)
 	}
@@ -129,11 +138,15 @@ func (r *run) target() float64 {
 // far. It is a function of these and the step alone, so a resumed run takes the
 // same weights away.
 func (r *run) makeSchedule() error {
-	p, per := r.r.Prune, r.perEpoch()
-	s, err := prune.ScheduleSpec{
-		Kind: p.Schedule, Target: p.Target, Steps: per * int64(p.Epochs), Every: int64(p.Every),
+	p := r.r.Prune
+	spec := prune.ScheduleSpec{
+		Kind: p.Schedule, Target: p.Target, Steps: r.sparseSteps(), Every: int64(p.Every),
 		Levels: p.Levels, Rewind: p.RewindStep >= 0,
-	}.New()
+	}
+	if p.Schedule == "constant" && r.rule().Learns() { // there is nothing to rank before a few steps
+		spec.Begin = min(max(1, spec.Every, spec.Steps*3/80), spec.Steps)
+	}
+	s, err := spec.New()
 	if err != nil {
 		return err
 	}
@@ -147,9 +160,11 @@ func (r *run) makeSchedule() error {
 }
 
 // rule is the recipe's pruning rule without its schedule.
-func (r *run) rule() prune.Spec {
-	p := r.r.Prune
-	return prune.Spec{Score: p.Score, Pattern: p.Pattern, Distribution: p.Distribution, Skip: p.Skip, Seed: r.r.Seed, RoundTo: p.RoundTo}
+func (r *run) rule() prune.Spec { return r.r.rule() }
+
+func (r *Recipe) rule() prune.Spec {
+	p := r.Prune
+	return prune.Spec{Score: p.Score, Pattern: p.Pattern, Distribution: p.Distribution, Skip: p.Skip, Seed: r.Seed, RoundTo: p.RoundTo}
 }
 
 // checkMasks proves that the masks are the ones that were made last and that
@@ -179,7 +194,8 @@ func (r *run) takeAway(step int64) error {
 		return nil
 	}
 	at := r.sched.At(step)
-	if !at.Changed && !at.Rewind {
+	spec := r.rule()
+	if !at.Changed && !at.Rewind && !(at.Remake && spec.Learns()) {
 		return nil
 	}
 	share, rewind := at.Share, at.Rewind
@@ -187,8 +203,13 @@ func (r *run) takeAway(step int64) error {
 		return err
 	}
 	p := r.r.Prune
-	spec := r.rule()
-	if spec.Needs() {
+	if err := r.permute(step); err != nil {
+		return err
+	}
+	switch {
+	case spec.Learns():
+		spec.Evidence = r.scores()
+	case spec.Needs():
 		var err error
 		if spec.Evidence, err = r.evidence(step); err != nil {
 			return err
@@ -198,11 +219,18 @@ func (r *run) takeAway(step int64) error {
 	if err != nil {
 		return err
 	}
-	rule := rep.Rule + ", " + p.Schedule
-	for _, x := range rs {
-		if err := r.emit(&event.Rewrite{Stage: event.Sparsify, Step: step, Op: graph.Describe(x), Text: x.Text()}); err != nil {
+	last := at.Rewind && r.sched.Next(step) < 0
+	if last && p.Control == randomTicket {
+		if rs, rep, err = r.scatter(rep); err != nil {
 			return err
 		}
+	}
+	rule := rep.Rule + ", " + p.Schedule
+	if last && p.Control == randomReinit {
+		rule += ", then other weights to start from"
+	}
+	if err := r.tell(step, rs); err != nil {
+		return err
 	}
 	r.loop.Share, r.loop.Masks = share, rep.Hash
 	before := r.model.StructHash()
@@ -210,7 +238,12 @@ func (r *run) takeAway(step int64) error {
 		return err
 	}
 	if rewind {
-		if err := r.rewind(); err != nil {
+		if err := r.rewind(last && p.Control == randomReinit); err != nil {
+			return err
+		}
+	}
+	if spec.Learns() {
+		if err := r.revive(); err != nil {
 			return err
 		}
 	}
@@ -256,27 +289,6 @@ func (r *run) evidence(step int64) (*prune.Evidence, error) {
 	return &prune.Evidence{Sum: sum, Abs: abs}, nil
 }
 
-// rewind sets the surviving weights back to the kept step of the baseline and
-// starts the optimiser anew (Frankle et al. 2019). Cut channels cannot be
-// rewound: recipes that ask for it are refused.
-func (r *run) rewind() error {
-	c, err := r.cfg.Store.Load("rewind")
-	if err != nil {
-		return fmt.Errorf("rewind: %w", err)
-	}
-	for i := range r.model.Params {
-		p := &r.model.Params[i]
-		j := c.Model.Param(p.Name)
-		if j < 0 || !c.Model.Params[j].Shape.Equal(p.Shape) {
-			return fmt.Errorf("rewind: parameter %s has another shape than at baseline step %d", p.Name, r.r.Prune.RewindStep)
-		}
-		copy(p.Data, c.Model.Params[j].Data)
-		p.Mask.Apply(p.Data)
-	}
-	r.loop.Index = 0
-	return r.t.Push()
-}
-
 // holdFloor goes back to the last good checkpoint when validation accuracy is
 // under the floor, and takes no more away from then on. Schedules that need
 // training before they can be judged (one shot, a level) are judged at the end
@@ -285,7 +297,7 @@ func (r *run) holdFloor(epoch int, s train.Score) error {
 	p := r.r.Prune
 	judged := true
 	switch p.Schedule {
-	case "oneshot":
+	case "oneshot", "earlybird":
 		judged = r.loop.Step >= r.sched.Steps()
 	case "iterative":
 		judged = epoch%max(p.Epochs, 1) == 0

@@ -31,7 +31,8 @@ type Device interface {
 
 // Bank holds weights in the device's layout. Everything that goes in or comes
 // out is row-major over the weight's logical shape. Set and SetState write
-// zeros at masked places, whatever they are given, and Grad reads zeros there.
+// zeros at masked places, whatever they are given, and Grad reads zeros there,
+// but for weights that are Open.
 // Grad and State of a weight that is not trained are errors.
 type Bank interface {
 	Weights() []Weight

@@ -84,6 +84,9 @@ type Weight struct {
 	// (Adapt). Set and Get are of the base. They have a gradient, for the adapter's,
 	// but no optimiser state; the bank keeps both base and weight.
 	Adapted bool `json:",omitempty"`
+	// Open weights have a gradient at masked places, too, which Grad reads: scores that
+	// may give weights back need it. Values and state stay zero there. Dense only.
+	Open bool `json:",omitempty"`
 }
 
 // N is the number of outputs of a matrix.

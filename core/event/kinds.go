@@ -413,6 +413,7 @@ func (*Attribution) Kind() string   { return "attribution" }
 func (*Verdict) Kind() string       { return "verdict" }
 func (*Factors) Kind() string       { return "factors" }
 func (*FineTune) Kind() string      { return "fine_tune" }
+func (*EarlyBird) Kind() string     { return "early_bird" }
 func (*Export) Kind() string        { return "export" }
 func (*LayerVerdicts) Kind() string { return "layer_verdicts" }
 func (*LastPoints) Kind() string    { return "last_points" }
@@ -438,6 +439,7 @@ func init() {
 		func() Body { return new(Warning) }, func() Body { return new(Failure) }, func() Body { return new(Diverged) },
 		func() Body { return new(Paused) }, func() Body { return new(Continued) }, func() Body { return new(Resumed) },
 		func() Body { return new(Done) }, func() Body { return new(Budget) }, func() Body { return new(Factors) }, func() Body { return new(FineTune) },
+		func() Body { return new(EarlyBird) },
 	} {
 		kinds[mk().Kind()] = mk
 	}

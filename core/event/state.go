@@ -77,6 +77,7 @@ type State struct {
 	Ledger        *Ledger
 	Factors       *Factors
 	FineTune      *FineTune
+	EarlyBird     *EarlyBird
 	Attribution   *Attribution
 	Verdict       *Verdict
 	LayerVerdicts *LayerVerdicts
@@ -188,6 +189,8 @@ func (s *State) Apply(e Event) {
 		s.Factors = b
 	case *FineTune:
 		s.FineTune = b
+	case *EarlyBird:
+		s.EarlyBird = b
 	case *Verdict:
 		s.Verdict, s.Looks = b, b.Looks
 	case *LayerVerdicts:

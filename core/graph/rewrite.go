@@ -74,18 +74,7 @@ func (c CutAxis) Apply(m *Model) (Remap, error) {
 			return nil, fmt.Errorf("cut %s: channel list is not ascending within 0…%d", c.Group, g.Size-1)
 		}
 	}
-	var r Remap
-	for i, s := range g.Slices { // sorted: those of one axis stand together
-		if i == 0 || g.Slices[i-1].Param != s.Param || g.Slices[i-1].Axis != s.Axis {
-			r = append(r, Cut{Param: s.Param, Axis: s.Axis})
-		}
-		cut := &r[len(r)-1]
-		for _, k := range c.Keep {
-			for b := range s.Block {
-				cut.Keep = append(cut.Keep, s.Offset+k*s.Block+b)
-			}
-		}
-	}
+	r := g.entries(c.Keep)
 	old := m.Clone()
 	for _, cut := range r {
 		p := &m.Params[cut.Param]
@@ -110,6 +99,23 @@ func (c CutAxis) Apply(m *Model) (Remap, error) {
 		return nil, fmt.Errorf("cut %s: %w", c.Group, err)
 	}
 	return r, nil
+}
+
+// entries are the entries of every axis of the group that its channels keep are, in
+// their order.
+func (g *Group) entries(keep []int) (r Remap) {
+	for i, s := range g.Slices { // sorted: those of one axis stand together
+		if i == 0 || g.Slices[i-1].Param != s.Param || g.Slices[i-1].Axis != s.Axis {
+			r = append(r, Cut{Param: s.Param, Axis: s.Axis})
+		}
+		cut := &r[len(r)-1]
+		for _, k := range keep {
+			for b := range s.Block {
+				cut.Keep = append(cut.Keep, s.Offset+k*s.Block+b)
+			}
+		}
+	}
+	return r
 }
 
 // SetMask puts a mask on a parameter and zeroes what it drops. The log holds

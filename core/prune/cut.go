@@ -3,7 +3,6 @@ package prune
 import (
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"sort"
 	"strings"
@@ -75,8 +74,8 @@ func Cut(m *graph.Model, s Spec, share float64, base Base) ([]graph.CutAxis, Rep
 	if err := checkShare(share); err != nil {
 		return nil, Report{}, err
 	}
-	if !s.Structured() {
-		return nil, Report{}, fmt.Errorf("prune: pattern %s is a mask: it cuts no channels", s.Pattern)
+	if !s.Structured() || s.Pattern == layerPattern {
+		return nil, Report{}, fmt.Errorf("prune: pattern %s cuts no channels", s.Pattern)
 	}
 	c, err := newCutter(m, &s, base)
 	if err != nil {
@@ -186,11 +185,7 @@ func newCutter(m *graph.Model, s *Spec, base Base) (*cutter, error) {
 // channels scores a group; byParam finds the layer of a weight.
 func (c *cutter) channels(g graph.Group, byParam map[int]int) channels {
 	sc := scoreOf(c.s.Score)
-	weigh, worth := sc.weigh, sc.worth
-	if weigh == nil {
-		weigh = func(l *layer, i int) float64 { return float64(float64(l.w[i]) * float64(l.w[i])) }
-		worth = func(sum float64, n int) float64 { return math.Sqrt(sum / float64(n)) }
-	}
+	weigh, worth := sc.weights()
 	x := channels{g: g, score: make([]float64, g.Size), order: make([]int, g.Size), least: min(g.Size, max(1, c.s.RoundTo))}
 	if g.Heads {
 		x.least = 1

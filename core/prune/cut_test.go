@@ -298,7 +298,7 @@ func TestCutRefuses(t *testing.T) {
 		want  string
 	}{
 		{good, 1.2, "target 1.2"},
-		{with(func(s *Spec) { s.Pattern = "element" }), 0.5, "pattern element is a mask"},
+		{with(func(s *Spec) { s.Pattern = "element" }), 0.5, "pattern element cuts no channels"},
 		{with(func(s *Spec) { s.Skip = []string{"conv1"} }), 0.5, `no layer named "conv1" to skip; lenet-300-100 has fc1, fc2, out`},
 		{good, 0.9999, "target 99.99 %: at most 99.7 % of the weights can be cut out (each group keeps a channel; out: it is the model's output)"},
 		{with(func(s *Spec) { s.RoundTo = 64 }), 0.9, "each group keeps at least 64 channels"},

@@ -21,6 +21,9 @@ import (
 // reach k, so with up to 4 weights a block they are k to k+3 (of each layer, or
 // of the whole).
 //
+// 2:4 is complete at a share of half. Scores that give weights back choose among all
+// weights, whatever is masked now; the others among what is left.
+//
 // Skipped layers are not touched and not in the base.
 func Masks(m *graph.Model, s Spec, share float64) ([]graph.SetMask, Report, error) {
 	if err := s.Check(m); err != nil {
@@ -47,6 +50,9 @@ func Masks(m *graph.Model, s Spec, share float64) ([]graph.SetMask, Report, erro
 		if err := errors.Join(l.checkWeights(), l.bring(&s)); err != nil {
 			return nil, Report{}, err
 		}
+		if scoreOf(s.Score).learned {
+			l.mask = nil
+		}
 		xs = append(xs, rate(&s, l, p))
 		zeros += l.mask.Zeros()
 		all += l.n * l.k
@@ -60,10 +66,7 @@ func Masks(m *graph.Model, s Spec, share float64) ([]graph.SetMask, Report, erro
 			}
 			masks[x.l.param] = mask
 		}
-		at, size := x.span(u)
-		for i := 0; i < size; i++ {
-			mask.Drop(at + i*x.l.k)
-		}
+		x.each(u, mask.Drop)
 	}
 	if s.Distribution == "global" {
 		dropLowest(xs, count(share, all)-zeros, func(i, u int) { drop(&xs[i], u) })
@@ -76,18 +79,31 @@ func Masks(m *graph.Model, s Spec, share float64) ([]graph.SetMask, Report, erro
 	}
 	var set []graph.SetMask
 	for i := range ls {
-		if mask := masks[ls[i].param]; mask != nil {
+		mask := masks[ls[i].param]
+		was := m.Params[ls[i].param].Mask
+		if mask != nil && !mask.Equal(was) {
 			set = append(set, graph.SetMask{Param: m.Params[ls[i].param].Name, Mask: mask})
+		}
+		if mask != nil {
 			ls[i].mask = mask
+		} else if was != nil && ls[i].mask == nil { // every weight came back
+			set = append(set, graph.SetMask{Param: m.Params[ls[i].param].Name, Mask: tensor.NewMask(was.N)})
 		}
 	}
-	return set, report(&s, share, ls, NewBase(m)), nil
+	return set, report(m, &s, share, ls, NewBase(m)), nil
 }
 
-// Step is Masks or Cut, whichever the rule asks for. base is only needed by a
+// Step is Masks, Cut or Drop, whichever the rule asks for. base is only needed by a
 // structured rule.
 func Step(m *graph.Model, s Spec, share float64, base Base) ([]graph.Rewrite, Report, error) {
 	var rs []graph.Rewrite
+	if s.Pattern == layerPattern {
+		drops, r, err := Drop(m, s, share, base)
+		for _, d := range drops {
+			rs = append(rs, d)
+		}
+		return rs, r, err
+	}
 	if s.Structured() {
 		cuts, r, err := Cut(m, s, share, base)
 		for _, c := range cuts {

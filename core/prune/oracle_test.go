@@ -58,6 +58,7 @@ func TestOracle(t *testing.T) {
 				got = append(got, m)
 			}
 			o.compare(t, oracleCases[3], got)
+			o.compare(t, oracleCases[3], masksOf(t, o.model(t), Spec{Score: "magnitude", Pattern: "2:4", Distribution: "layer"}, half))
 		})
 	})
 }

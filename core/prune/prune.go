@@ -1,14 +1,16 @@
 // Package prune decides which weights go. A rule has four parts that do not
 // know each other:
 //
-//	score         what a weight is worth      magnitude, snip, taylor, random
+//	score         what a weight is worth      magnitude, snip, taylor, movement,
+//	                                          movement-soft, random
 //	pattern       what goes together          element, block4x1, block8x1, block16x1,
-//	                                          neuron, head, width
+//	                                          2:4, 2:4-both, neuron, head, width, layer
 //	distribution  who competes with whom      layer, global, erk
-//	schedule      when, and how many          oneshot, cubic, iterative
+//	schedule      when, and how many          oneshot, constant, linear, cubic,
+//	                                          iterative, earlybird
 //
-// Element and the blocks end in masks (Masks), neuron, head and width in a smaller
-// dense model (Cut); Step does whichever the rule asks for. Schedules are pure functions of
+// Element, the blocks and 2:4 end in masks (Masks), neuron, head and width in a smaller
+// dense model (Cut), layer in one of fewer layers (Drop); Step does whichever the rule asks for. Schedules are pure functions of
 // the training step.
 //
 // # Words
@@ -20,7 +22,8 @@
 // one with the lower index stays: layers in the model's order, then elements
 // row-major.
 //
-// A mask only ever loses weights: what is masked stays masked and counts first.
+// A mask only ever loses weights: what is masked stays masked and counts first. The
+// exception are the movement scores, whose masks are chosen anew each time.
 //
 // prune imports core/graph and core/tensor. It must not import devices, training,
 // data or files: whoever trains brings the weights.
@@ -39,8 +42,8 @@ import (
 
 // Spec is a rule without its schedule; the words are those of a recipe.
 type Spec struct {
-	Score        string   `json:"score"`          // magnitude | snip | taylor | random
-	Pattern      string   `json:"pattern"`        // element | block4x1 | block8x1 | block16x1 | neuron | head | width
+	Score        string   `json:"score"`          // magnitude | snip | taylor | movement | movement-soft | random
+	Pattern      string   `json:"pattern"`        // element | block4x1 | block8x1 | block16x1 | 2:4 | 2:4-both | neuron | head | width | layer
 	Distribution string   `json:"distribution"`   // layer | global | erk
 	Skip         []string `json:"skip,omitempty"` // layers that keep all their weights; see Masks, Cut
 	Seed         uint64   `json:"seed,omitempty"` // of the random score
@@ -57,12 +60,21 @@ type Spec struct {
 type Evidence struct {
 	Sum [][]float32 // Σ ∂L/∂w
 	Abs [][]float32 // Σ |∂L/∂w|
+	// Scores are what a learned score has come to, see Movement; of masked weights too.
+	Scores [][]float32
 }
 
 // Needs reports whether the score needs Evidence.
 func (s Spec) Needs() bool {
 	sc := scoreOf(s.Score)
 	return sc != nil && sc.gradients
+}
+
+// Learns reports whether the score is moved by training itself (Movement): it may give
+// weights back, and there is nothing to rank before training has begun.
+func (s Spec) Learns() bool {
+	sc := scoreOf(s.Score)
+	return sc != nil && sc.learned
 }
 
 // Word is one choice of a part of a rule, for a picker.
@@ -107,6 +119,7 @@ var cuts = []struct {
 	{Word{"neuron", "whole neurons and filters, cut out: a smaller dense model"}, "neurons and filters", true, false},
 	{Word{"head", "whole attention heads, with the keys and values they share, cut out"}, "attention heads", false, true},
 	{Word{"width", "neurons, filters and attention heads, cut out"}, "neurons, filters and heads", true, true},
+	{Word{layerPattern, "whole residual blocks, dropped: fewer layers"}, "residual blocks", false, false},
 }
 
 // Structured reports whether the rule makes the model smaller (Cut) instead of
@@ -178,8 +191,19 @@ func (s Spec) Check(m *graph.Model) error {
 	if s.Structured() && s.Distribution == "erk" {
 		return errors.New("prune: distribution erk is for masks: neurons are cut by layer or global")
 	}
+	if s.Pattern == layerPattern {
+		if s.Distribution != "global" {
+			return fmt.Errorf("prune: pattern layer ranks all residual blocks together: distribution global, not %s", s.Distribution)
+		}
+		if len(m.ResidualBlocks()) == 0 {
+			return fmt.Errorf("prune: pattern layer: %s has no residual block beside a plain shortcut: choose neuron", m.Name)
+		}
+	}
 	if s.Pattern == "head" && !slices.ContainsFunc(m.Nodes, func(n graph.Node) bool { return n.Op == "attention" }) {
 		return fmt.Errorf("prune: pattern head: %s has no attention, so no heads: choose neuron", m.Name)
+	}
+	if err := s.checkPattern(m); err != nil {
+		return err
 	}
 	if e := s.Evidence; s.Needs() && e != nil && (len(e.Sum) != len(m.Params) || len(e.Abs) != len(m.Params)) {
 		return fmt.Errorf("prune: gradients of %d parameters, the model has %d", len(e.Sum), len(m.Params))
@@ -188,12 +212,40 @@ func (s Spec) Check(m *graph.Model) error {
 	return err
 }
 
+// checkPattern tells whether score, pattern and distribution go together, and with the
+// layers.
+func (s Spec) checkPattern(m *graph.Model) error {
+	switch {
+	case s.Learns() && s.Structured():
+		return fmt.Errorf("prune: score %s may give weights back, and what pattern %s cuts out is gone: choose a pattern that masks", s.Score, s.Pattern)
+	case s.Score == "movement-soft" && s.Distribution != "global":
+		return fmt.Errorf("prune: score movement-soft has one threshold over all layers: distribution global, not %s", s.Distribution)
+	case twoFour(s.Pattern) && s.Distribution == "erk":
+		return fmt.Errorf("prune: pattern %s takes half of every layer: distribution layer, not erk", s.Pattern)
+	}
+	p := patternOf(s.Pattern)
+	if p == nil || p.fits == nil {
+		return nil
+	}
+	ls, err := layersOf(m, s.Skip)
+	if err != nil {
+		return err
+	}
+	for i := range ls {
+		if err := p.fits(&ls[i]); err != nil && !ls[i].skip {
+			return fmt.Errorf("prune: pattern %s: %w", s.Pattern, err)
+		}
+	}
+	return nil
+}
+
 // layer is a prunable weight seen as a matrix of N outputs × K inputs; for a
 // convolution K runs over ci, ky, kx.
 type layer struct {
 	name  string
 	param int
 	n, k  int
+	c     int // inputs, or channels of a convolution: axis 1
 	w     []float32
 	mask  *tensor.Mask
 	// sum and abs are the weight's Evidence.
@@ -215,7 +267,7 @@ func layersOf(m *graph.Model, skip []string) ([]layer, error) {
 		seen[l.Param] = true
 		p := &m.Params[l.Param]
 		ls = append(ls, layer{
-			name: l.Name, param: l.Param, n: p.Shape[0], k: p.Shape[1:].Len(),
+			name: l.Name, param: l.Param, n: p.Shape[0], k: p.Shape[1:].Len(), c: p.Shape[1],
 			w: p.Data, mask: p.Mask, skip: slices.Contains(skip, l.Name),
 		})
 		names = append(names, l.Name)
@@ -243,6 +295,18 @@ func (l *layer) checkWeights() error {
 
 // bring attaches the evidence that the score needs.
 func (l *layer) bring(s *Spec) error {
+	if s.Learns() {
+		if s.Evidence == nil || len(s.Evidence.Scores) <= l.param || len(s.Evidence.Scores[l.param]) != l.n*l.k {
+			return fmt.Errorf("prune: layer %s: score %s is learnt while training, and nothing was learnt yet: choose a schedule that trains first (cubic, linear or constant)", l.name, s.Score)
+		}
+		l.sum = s.Evidence.Scores[l.param]
+		for i, x := range l.sum {
+			if x-x != 0 {
+				return fmt.Errorf("prune: layer %s: the score of weight %d is %g and cannot be ranked: lower the learning rate", l.name, i, x)
+			}
+		}
+		return nil
+	}
 	if !s.Needs() {
 		return nil
 	}

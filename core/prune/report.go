@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"math"
+	"slices"
 
 	"pare/core/graph"
 	"pare/core/tensor"
@@ -28,6 +29,7 @@ type LayerReport struct {
 	Of      int    `json:"of"`
 	Hash    string `json:"hash"` // of the mask; one that keeps all counts as a mask
 	Skipped bool   `json:"skipped,omitempty"`
+	Dropped bool   `json:"dropped,omitempty"` // with its whole block
 }
 
 // GroupReport is one group of channels that shrinks.
@@ -50,7 +52,7 @@ func (r Report) Reached() float64 {
 func (r Report) Empty() []string {
 	var l []string
 	for _, x := range r.Layers {
-		if x.Zeros == x.Of {
+		if x.Zeros == x.Of && !x.Dropped {
 			l = append(l, x.Name)
 		}
 	}
@@ -71,7 +73,7 @@ func Survey(m *graph.Model, s Spec, base Base) (Report, error) {
 	if err := base.check(ls); err != nil {
 		return Report{}, err
 	}
-	r := report(&s, 0, ls, base)
+	r := report(m, &s, 0, ls, base)
 	r.Share = r.Reached()
 	return r, nil
 }
@@ -93,7 +95,7 @@ func Holds(m *graph.Model) error {
 }
 
 // report counts what is gone of each layer's base: cut out, or masked.
-func report(s *Spec, share float64, ls []layer, base Base) Report {
+func report(m *graph.Model, s *Spec, share float64, ls []layer, base Base) Report {
 	r := Report{Rule: s.Rule(), Share: share}
 	h := sha256.New()
 	for _, l := range ls {
@@ -108,6 +110,15 @@ func report(s *Spec, share float64, ls []layer, base Base) Report {
 			r.Of += x.Of
 		}
 		fmt.Fprintf(h, "%s %s\n", x.Name, x.Hash)
+		r.Layers = append(r.Layers, x)
+	}
+	for _, name := range base.missing(m) {
+		x := LayerReport{Name: name, Zeros: base[name], Of: base[name], Skipped: slices.Contains(s.Skip, name), Dropped: true}
+		if !x.Skipped {
+			r.Zeros += x.Zeros
+			r.Of += x.Of
+		}
+		fmt.Fprintf(h, "%s dropped\n", name)
 		r.Layers = append(r.Layers, x)
 	}
 	r.Hash = hex.EncodeToString(h.Sum(nil)[:8])

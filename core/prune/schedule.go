@@ -15,8 +15,8 @@ type Schedule interface {
 	At(step int64) Point
 	// Steps is the length of the run.
 	Steps() int64
-	// Next is the first step after the given one at which the share changes or
-	// weights are rewound, −1 if there is none. A level ends there.
+	// Next is the first step after the given one at which the share changes, masks
+	// are made anew or weights are rewound, −1 if there is none. A level ends there.
 	Next(step int64) int64
 	// Retarget goes on from the share in force just before At(step) to a new
 	// target. Call it before At(step) and use the result from there on. The run
@@ -35,20 +35,21 @@ type Schedule interface {
 type Point struct {
 	Share   float64 // of zeros, 0…1
 	Changed bool    // the share has just changed: make new masks
+	Remake  bool    // the share is as before: scores that may give weights back make new masks all the same
 	Rewind  bool    // then set the weights that stay to those of the rewind step
 	Level   int     // iterative: the level that runs, from 1; 0 before the first
 }
 
 // ScheduleSpec describes a schedule; zero fields take the defaults.
 type ScheduleSpec struct {
-	Kind   string  `json:"kind"` // oneshot | cubic | iterative
+	Kind   string  `json:"kind"` // oneshot | constant | linear | cubic | iterative | earlybird
 	From   float64 `json:"from"` // share of zeros at the start
 	Target float64 `json:"target"`
 	Steps  int64   `json:"steps"` // of the run; iterative: of each level
 
-	Begin int64 `json:"begin,omitempty"` // first step of the ramp; of oneshot: when
-	End   int64 `json:"end,omitempty"`   // cubic: last step of the ramp; 0 leaves a quarter of the run for recovery
-	Every int64 `json:"every,omitempty"` // cubic: steps between mask updates; 0 = a twentieth of the ramp
+	Begin int64 `json:"begin,omitempty"` // first step of the ramp; of oneshot and constant: when
+	End   int64 `json:"end,omitempty"`   // linear, cubic: last step of the ramp, constant: of new masks; 0 leaves a quarter of the run for recovery
+	Every int64 `json:"every,omitempty"` // linear, cubic, constant: steps between new masks; 0 = a twentieth of the ramp
 
 	Levels int  `json:"levels,omitempty"` // iterative
 	Rewind bool `json:"rewind,omitempty"` // iterative: rewind at each level
@@ -59,7 +60,10 @@ func Schedules() []Word {
 	return []Word{
 		{"oneshot", "all at once, then recover"},
 		{"cubic", "many small cuts while training, fast at first (Zhu & Gupta)"},
+		{"linear", "many small cuts while training, all of one size"},
+		{"constant", "all at once; scores that give weights back choose anew again and again"},
 		{"iterative", "a cut, then a whole training, again and again (lottery ticket)"},
+		{"earlybird", "the dense training ends when the mask has settled, then all at once (early-bird ticket)"},
 	}
 }
 
@@ -78,20 +82,24 @@ func (p ScheduleSpec) New() (Schedule, error) {
 		return nil, fmt.Errorf("schedule: begins at step %d of a run of %d", p.Begin, p.Steps)
 	}
 	switch p.Kind {
-	case "oneshot":
+	case "oneshot", "earlybird": // what ends the dense training early lies before the first step of this run
 		return oneShot{p.From, p.Target, p.Begin, p.Steps, p.Steps}, nil
-	case "cubic":
-		c := cubic{from: p.From, to: p.Target, begin: p.Begin, end: p.End, every: p.Every, steps: p.Steps, planned: p.Steps}
-		if p.End == 0 {
-			c.end = max(p.Begin, p.Steps-quarter(p.Steps))
+	case "linear", "cubic", "constant":
+		end, every := p.End, p.Every
+		if end == 0 {
+			end = max(p.Begin, p.Steps-quarter(p.Steps))
 		}
-		if c.end < c.begin || c.end > c.steps {
-			return nil, fmt.Errorf("schedule: ends at step %d, begins at %d of a run of %d", c.end, c.begin, c.steps)
+		if end < p.Begin || end > p.Steps {
+			return nil, fmt.Errorf("schedule: ends at step %d, begins at %d of a run of %d", end, p.Begin, p.Steps)
 		}
-		if p.Every == 0 {
-			c.every = max(1, (c.end-c.begin)/20)
+		if every == 0 {
+			every = max(1, (end-p.Begin)/20)
 		}
-		return c, nil
+		if p.Kind == "constant" {
+			return constant{oneShot{p.From, p.Target, p.Begin, p.Steps, p.Steps}, end, every}, nil
+		}
+		power := map[string]int{"linear": 1, "cubic": 3}[p.Kind]
+		return ramp{power: power, from: p.From, to: p.Target, begin: p.Begin, end: end, every: every, steps: p.Steps, planned: p.Steps}, nil
 	case "iterative":
 		if p.Levels < 1 || p.Steps < 1 {
 			return nil, fmt.Errorf("schedule: %d levels of %d steps: iterative pruning needs at least one of each", p.Levels, p.Steps)

@@ -2,6 +2,7 @@ package prune
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -42,6 +43,37 @@ func TestCubicPublished(t *testing.T) {
 	}
 }
 
+// TestLinearPublished: Torch-Pruning's linear_scheduler, target·i/steps.
+func TestLinearPublished(t *testing.T) {
+	s := schedule(t, ScheduleSpec{Kind: "linear", Target: 0.5, Steps: 100, End: 10, Every: 1})
+	for i, want := range []float64{0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.5} {
+		if got := s.At(int64(i)).Share; math.Abs(got-want) > 1e-12 {
+			t.Errorf("step %d: %g, want %g", i, got, want)
+		}
+	}
+}
+
+// TestConstant: the target at once, then new masks every so often up to the end.
+func TestConstant(t *testing.T) {
+	s := schedule(t, ScheduleSpec{Kind: "constant", Target: 0.5, Steps: 40, Begin: 4, Every: 10})
+	var changed, remade []int64
+	for i := range s.Steps() + 1 {
+		p := s.At(i)
+		if p.Changed {
+			changed = append(changed, i)
+		}
+		if p.Remake {
+			remade = append(remade, i)
+		}
+		if want := map[bool]float64{false: 0, true: 0.5}[i >= 4]; p.Share != want {
+			t.Errorf("step %d: %g, want %g", i, p.Share, want)
+		}
+	}
+	if !slices.Equal(changed, []int64{4}) || !slices.Equal(remade, []int64{14, 24}) {
+		t.Errorf("changes at %v, new masks at %v: %s", changed, remade, s.Text())
+	}
+}
+
 // TestIterativePublished: open_lth keeps 0.8^L of the weights after level L
 // (pruning/test/test_sparse_global.py).
 func TestIterativePublished(t *testing.T) {
@@ -65,7 +97,7 @@ func TestIterativePublished(t *testing.T) {
 
 func drawSchedule(t *rapid.T) ScheduleSpec {
 	p := ScheduleSpec{
-		Kind:   rapid.SampledFrom([]string{"oneshot", "cubic", "iterative"}).Draw(t, "kind"),
+		Kind:   rapid.SampledFrom([]string{"oneshot", "constant", "linear", "cubic", "iterative", "earlybird"}).Draw(t, "kind"),
 		From:   rapid.SampledFrom([]float64{0, 0.3}).Draw(t, "from"),
 		Steps:  rapid.Int64Range(1, 60).Draw(t, "steps"),
 		Every:  rapid.Int64Range(0, 9).Draw(t, "every"),
@@ -90,9 +122,9 @@ func walk(t *rapid.T, s Schedule, from int64, share float64) {
 			t.Fatalf("%s: step %d goes from %g to %g: %+v", s.Text(), step, share, p.Share, p)
 		case p != s.At(step):
 			t.Fatalf("%s: step %d is not a function of the step", s.Text(), step)
-		case next == -1 && (p.Changed || p.Rewind):
+		case next == -1 && (p.Changed || p.Remake || p.Rewind):
 			t.Fatalf("%s: step %d changes, but Next saw nothing", s.Text(), step)
-		case next >= 0 && (p.Changed || p.Rewind) != (step == next):
+		case next >= 0 && (p.Changed || p.Remake || p.Rewind) != (step == next):
 			t.Fatalf("%s: step %d: %+v, Next said %d", s.Text(), step, p, next)
 		}
 		share = p.Share
@@ -119,12 +151,12 @@ func TestSchedulesEndOnTheTarget(t *testing.T) {
 
 // TestRecovery: at least a quarter of the run follows the last mask.
 func TestRecovery(t *testing.T) {
-	for _, kind := range []string{"oneshot", "cubic"} {
+	for _, kind := range []string{"oneshot", "constant", "linear", "cubic", "earlybird"} {
 		for steps := int64(1); steps < 100; steps++ {
 			s := schedule(t, ScheduleSpec{Kind: kind, Target: 0.9, Steps: steps})
 			last := int64(-1)
 			for i := int64(0); i <= steps; i++ {
-				if s.At(i).Changed {
+				if p := s.At(i); p.Changed || p.Remake {
 					last = i
 				}
 			}
@@ -251,7 +283,7 @@ func TestScheduleRefuses(t *testing.T) {
 		p    ScheduleSpec
 		want string
 	}{
-		{ScheduleSpec{Kind: "linear", Target: 0.5, Steps: 9}, `schedule "linear" is unknown: choose one of oneshot, cubic, iterative`},
+		{ScheduleSpec{Kind: "square", Target: 0.5, Steps: 9}, `schedule "square" is unknown: choose one of oneshot, cubic, linear, constant, iterative, earlybird`},
 		{ScheduleSpec{Kind: "cubic", Target: 1, Steps: 9}, "target 1:"},
 		{ScheduleSpec{Kind: "cubic", Target: math.NaN(), Steps: 9}, "target NaN"},
 		{ScheduleSpec{Kind: "cubic", Target: 0.5, From: -1, Steps: 9}, "-1 of the weights"},
@@ -269,7 +301,7 @@ func TestScheduleRefuses(t *testing.T) {
 		}
 	}
 	// Pruning without any training: the one call of At makes the mask.
-	for _, kind := range []string{"oneshot", "cubic"} {
+	for _, kind := range []string{"oneshot", "constant", "linear", "cubic", "earlybird"} {
 		s := schedule(t, ScheduleSpec{Kind: kind, Target: 0.5})
 		if p := s.At(0); s.Steps() != 0 || p.Share != 0.5 || !p.Changed {
 			t.Errorf("%s: %+v", s.Text(), p)

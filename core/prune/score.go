@@ -10,6 +10,7 @@ import (
 type score struct {
 	Word
 	gradients bool // needs Evidence
+	learned   bool // needs Evidence.Scores, and may give weights back
 	// unit rates one unit of a mask pattern: of u's size elements, at is the
 	// first and each further one lies l.k behind.
 	unit func(s *Spec, l *layer, u, at, size int) float32
@@ -55,6 +56,14 @@ var scores = []score{
 		weigh:   func(l *layer, i int) float64 { return float64(l.w[i]) * float64(l.sum[i]) },
 		worth:   func(sum float64, n int) float64 { return math.Abs(sum) / float64(n) },
 		channel: func(_ *Spec, _ string, _ int, worth float64) float64 { return worth },
+	},
+	{
+		Word:    Word{"movement", "weights that training moves towards zero go first, and may come back"},
+		learned: true, unit: moved,
+	},
+	{
+		Word:    Word{"movement-soft", "movement with a penalty on every score, so that layers compete"},
+		learned: true, unit: moved,
 	},
 	{
 		Word: Word{"random", "any weight, by lot: the control that a good score must beat"},

@@ -44,6 +44,7 @@ type Trainer struct {
 	step  device.Exec
 	eval  device.Exec
 	infer device.Exec     // batch 1, one thread
+	open  []int           // parameters whose weights are open, see Open
 	cost  *[2]device.Cost // of a training step, for none and for one sample; nil: not counted yet
 }
 
@@ -87,7 +88,11 @@ func (t *Trainer) build(state [][][]float32) error {
 			t.Choices[i].Format, t.Choices[i].Cost, t.Choices[i].Why = 0, 1, "dense on request"
 		}
 	}
+	t.openAll()
 	t.Weights = plan.Weights(m, t.Choices)
+	for _, i := range t.open {
+		t.Weights[i].Open = t.Weights[i].Train
+	}
 	p, err := plan.Build(m, t.dev, plan.Options{Mode: plan.Train, Batch: t.o.Batch, Optim: t.o.Optim, Seed: t.o.Seed})
 	if err != nil {
 		return err

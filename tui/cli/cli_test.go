@@ -57,7 +57,7 @@ func TestMistakesAreOneLine(t *testing.T) {
 		{[]string{"run", "--nonsense"}, 2, "unknown flag"},
 		{[]string{"run", "--target", "1.2"}, 2, "prune.target"},
 		{[]string{"run", "--target", "high"}, 2, "--target"},
-		{[]string{"run", "--pattern", "diagonal"}, 2, "element, block4x1, block8x1, block16x1, neuron"},
+		{[]string{"run", "--pattern", "diagonal"}, 2, "element, block4x1, block8x1, block16x1, 2:4, 2:4-both, neuron"},
 		{[]string{"run", "--model", "./missing.onnx"}, 1, "missing.onnx"},
 		{[]string{"run", "--data", "./missing.csv"}, 1, "missing.csv"},
 		{[]string{"run", "missing.toml"}, 2, "missing.toml"},

@@ -76,6 +76,8 @@ func Line(e event.Event, st *event.State) string {
 		return strings.Join(lines, "\n")
 	case *event.FineTune:
 		return "  " + b.Text
+	case *event.EarlyBird:
+		return "  " + b.Text
 	case *event.Attribution:
 		return attribution(b)
 	case *event.Verdict:

@@ -10,7 +10,7 @@ import (
 )
 
 // patterns are the recipe's patterns in words.
-var patterns = map[string]string{"element": "single weights", "block4x1": "4×1 blocks", "block8x1": "8×1 blocks", "block16x1": "16×1 blocks", "neuron": "neurons and filters", "head": "attention heads", "width": "neurons, filters and heads"}
+var patterns = map[string]string{"element": "single weights", "block4x1": "4×1 blocks", "block8x1": "8×1 blocks", "block16x1": "16×1 blocks", "2:4": "2:4", "2:4-both": "2:4 both ways", "neuron": "neurons and filters", "head": "attention heads", "width": "neurons, filters and heads", "layer": "residual blocks"}
 
 // configured says in words what the last decision of st, a configure, changed
 // in the recipe. The log holds whole recipes: the first one is told as it is.

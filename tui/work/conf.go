@@ -52,11 +52,13 @@ func (d *desk) openConf() []effect {
 	}
 	yes := []string{"yes", "no"}
 	p := r.Prune
+	pattern, schedule := methodFields(r)
+	schedule.later()
 	d.conf = form{at: 4, fields: []field{
 		pick("score", "what goes first", p.Score, scores, scoreWords),
-		pick("pattern", "what is removed", p.Pattern, patterns, patWords),
+		pattern,
 		pick("distribution", "spread", p.Distribution, distribs, disWords),
-		pick("schedule", "how it goes", p.Schedule, schedules, schWords),
+		schedule,
 		{key: "target", label: "target zeros", kind: slider, num: p.Target, hi: 0.999, step: 0.01},
 		hwField(r.Hardware.Profile),
 		{key: "epochs", label: "epochs", kind: number, num: float64(p.Epochs), hi: 10000, step: 1, whole: true, zero: "0 (no fine-tuning)"},
@@ -149,8 +151,8 @@ func (d *desk) onPredicted(m predictedMsg) []effect {
 func (d *desk) confRecipe() *core.Recipe {
 	r := *d.run.recipe
 	f := &d.conf
-	r.Prune.Score, r.Prune.Pattern = f.get("score").chosen(), f.get("pattern").chosen()
-	r.Prune.Distribution, r.Prune.Schedule = f.get("distribution").chosen(), f.get("schedule").chosen()
+	r.Prune.Score, r.Prune.Distribution = f.get("score").chosen(), f.get("distribution").chosen()
+	f.setMethod(&r)
 	r.Prune.Target, r.Prune.Epochs = f.get("target").num, int(f.get("epochs").num)
 	r.Hardware.Profile = f.get("hardware").chosen()
 	r.Floor.Points = f.get("floor").num

@@ -166,6 +166,7 @@ func (d *desk) takeAndMove(dir int) []effect {
 
 // changed is what follows from a new value.
 func (d *desk) changed() []effect {
+	d.form().fit()
 	if d.page == pageSetup {
 		d.setup.err = ""
 		d.suggestLR()

@@ -12,17 +12,7 @@ import (
 	"pare/tui/theme"
 )
 
-var (
-	optimizers = []string{"sgd", "momentum", "nesterov", "adam", "adamw"}
-	scores     = []string{"magnitude", "snip", "taylor", "random"}
-	scoreWords = []string{"magnitude", "SNIP (gradients)", "Taylor (gradients)", "random (control)"}
-	patterns   = []string{"element", "block4x1", "block8x1", "block16x1", "neuron", "head", "width"}
-	patWords   = []string{"single weights", "4×1 blocks", "8×1 blocks", "16×1 blocks", "neurons and filters", "attention heads", "neurons, filters and heads"}
-	distribs   = []string{"global", "layer", "erk"}
-	disWords   = []string{"over all layers", "the same in each layer", "small layers less (ERK)"}
-	schedules  = []string{"oneshot", "cubic", "iterative"}
-	schWords   = []string{"all at once", "gradually (cubic)", "in levels (iterative)"}
-)
+var optimizers = []string{"sgd", "momentum", "nesterov", "adam", "adamw"}
 
 // presetMsg is a model's published set-up, or why it does not fit the data.
 type presetMsg struct {
@@ -122,14 +112,15 @@ func (d *desk) onPreset(m presetMsg) {
 		d.setup = f
 		return
 	}
+	pattern, schedule := methodFields(r)
 	d.setup = form{fields: []field{
 		{key: "epochs", label: "epochs", kind: number, num: float64(t.Epochs), hi: 10000, step: 1, whole: true, zero: "0 (evaluate only)"},
 		{key: "batch", label: "batch", kind: number, num: float64(t.Batch), lo: 1, hi: 65536, whole: true},
 		pick("optimizer", "optimizer", t.Optimizer, optimizers, optimizers),
 		{key: "lr", label: "learning rate", kind: number, num: t.LR, lo: 1e-9, hi: 1000},
 		{key: "target", label: "target zeros", kind: slider, num: r.Prune.Target, hi: 0.999, step: 0.01},
-		pick("pattern", "what is removed", r.Prune.Pattern, patterns, patWords),
-		pick("schedule", "how it goes", r.Prune.Schedule, schedules, schWords),
+		pattern,
+		schedule,
 		{key: "floor", label: "accepted loss, pt", kind: number, num: r.Floor.Points, hi: 100, step: 0.5},
 	}}
 }
@@ -180,7 +171,7 @@ func (d *desk) setupRecipe() *core.Recipe {
 		t.Momentum = 0
 	}
 	r.Prune.Target = f.get("target").num
-	r.Prune.Pattern, r.Prune.Schedule = f.get("pattern").chosen(), f.get("schedule").chosen()
+	f.setMethod(&r)
 	r.Floor.Points = f.get("floor").num
 	if f.get("floor").touched {
 		r.Floor.Accuracy = 0

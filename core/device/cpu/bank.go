@@ -75,6 +75,8 @@ func checkWeight(d device.Weight) error {
 		return fmt.Errorf("convolution of shape %v in %d groups: need N×C/groups×KH×KW with N a multiple of the groups", d.Shape, d.Groups)
 	case d.Matrix && len(d.Shape) < 2:
 		return fmt.Errorf("matrix of shape %v: need at least two axes", d.Shape)
+	case d.Open && (!d.Train || d.Format != tensor.Dense):
+		return fmt.Errorf("gradients at masked places are for dense weights that train, this is %v", d.Format)
 	case d.Format == tensor.Dense:
 	case d.Format == tensor.NM24:
 		if !d.Matrix || d.Conv || !tensor.TwoInFour(d.Mask, d.N(), d.K()) {

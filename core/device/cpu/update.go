@@ -8,7 +8,7 @@ func (e *exec) settle(c *call, w *weight, from, to int) {
 	if c.later {
 		return
 	}
-	if w.keep != nil {
+	if w.keep != nil && !w.Open {
 		maskRows(w.g[from:to], w.keep, from)
 	}
 	if c.Update {
@@ -27,6 +27,12 @@ func (e *exec) step(w *weight, from, to int) {
 		s[i] = w.s[i][from:to]
 	}
 	o.update(w.v[from:to], w.g[from:to], s[0], s[1])
+	if w.Open && w.keep != nil { // the gradient is of masked places too, the step is not
+		maskRows(w.v[from:to], w.keep, from)
+		for i := range e.p.Optim.Slots() {
+			maskRows(s[i], w.keep, from)
+		}
+	}
 	w.mirrorFrom(from, to)
 }
 

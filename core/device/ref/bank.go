@@ -21,11 +21,11 @@ type weight struct {
 // leave out the masked places, dense ones multiply their zeros.
 func (w *weight) stored(j int) bool { return w.Format == tensor.Dense || w.Mask.Kept(j) }
 
-// setGrad stores the gradient, zero at masked places.
+// setGrad stores the gradient, zero at masked places unless the weight is open.
 func (w *weight) setGrad(sum []float64) {
 	for j, s := range sum {
 		w.g[j] = 0
-		if w.Mask.Kept(j) {
+		if w.Open || w.Mask.Kept(j) {
 			w.g[j] = float32(s)
 		}
 	}
@@ -79,6 +79,8 @@ func checkWeight(d device.Weight) error {
 		return fmt.Errorf("convolution of shape %v in %d groups: need N×C/groups×KH×KW with N a multiple of the groups", d.Shape, d.Groups)
 	case d.Matrix && len(d.Shape) < 2:
 		return fmt.Errorf("matrix of shape %v: need at least two axes", d.Shape)
+	case d.Open && (!d.Train || d.Format != tensor.Dense):
+		return fmt.Errorf("gradients at masked places are for dense weights that train, this is %v", d.Format)
 	case d.Format == tensor.Dense:
 	case d.Format == tensor.NM24:
 		if !d.Matrix || d.Conv || !tensor.TwoInFour(d.Mask, d.N(), d.K()) {

@@ -26,6 +26,7 @@ type job struct {
 	threads int
 	seed    uint64 // of the data
 	ties    bool   // samples of few different values
+	open    bool   // gradients at masked places, too
 }
 
 // result is a named list of values that a job left behind. Results of one group
@@ -42,6 +43,9 @@ func (j job) record(t testing.TB, dev device.Device) []result {
 	t.Helper()
 	o := plan.Options{Mode: j.mode, Batch: j.batch, Optim: j.optim, Seed: j.seed, InGrad: ids(j.m) == 0}
 	ws := plan.Weights(j.m, j.formats)
+	for i := range ws {
+		ws[i].Open = j.open && ws[i].Mask != nil
+	}
 	bank, err := dev.NewBank(ws, j.optim.Slots())
 	if err != nil {
 		t.Fatal(err)
