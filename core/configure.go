@@ -16,10 +16,20 @@ func (r *run) configure(ctx context.Context) error {
 	if err := r.predict(); err != nil {
 		return err
 	}
-	if err := r.wait(ctx, event.Configure, "choose method, pattern, target and floor"); err != nil {
+	for {
+		if err := r.wait(ctx, event.Configure, "choose method, pattern, target and floor"); err != nil {
+			return err
+		}
+		if ok, err := r.scanForSpread(ctx); err != nil {
+			return err
+		} else if ok {
+			break
+		}
+	}
+	if err := r.spread(); err != nil {
 		return err
 	}
-	if err := r.stage(event.Configure, "done", r.recipeText()+"; sensitivity scan skipped"); err != nil {
+	if err := r.stage(event.Configure, "done", r.recipeText()+"; "+r.scanText()); err != nil {
 		return err
 	}
 	if err := r.billStage(event.Configure); err != nil {
@@ -68,7 +78,7 @@ func (r *run) reconfigure(toml string) error {
 		return r.refuse("recipe not taken: %v", err)
 	}
 	old, rates := *r.r, r.rates
-	r.r.LowRank = n.LowRank
+	r.r.LowRank, r.r.Scan = n.LowRank, n.Scan
 	r.r.Prune, r.r.Floor, r.r.Budget, r.r.Deploy = n.Prune, n.Floor, n.Budget, n.Deploy
 	if r.loop.Stage == event.Baseline {
 		if r.loop.Step == 0 {

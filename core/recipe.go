@@ -34,6 +34,7 @@ type Recipe struct {
 	Train    TrainSpec     `toml:"train"`
 	Prune    PruneSpec     `toml:"prune"`
 	LowRank  []LowRankSpec `toml:"lowrank,omitempty"`
+	Scan     ScanSpec      `toml:"scan,omitempty"`
 	Floor    FloorSpec     `toml:"floor"`
 	Budget   BudgetSpec    `toml:"budget"`
 	Grid     energy.Grid   `toml:"grid,omitempty"` // where the electricity comes from
@@ -104,7 +105,7 @@ type TrainSpec struct {
 type PruneSpec struct {
 	Score        string   `toml:"score"`        // magnitude | snip | taylor | random
 	Pattern      string   `toml:"pattern"`      // element | block4x1 | block8x1 | block16x1 | neuron | head | width
-	Distribution string   `toml:"distribution"` // layer | global | erk
+	Distribution string   `toml:"distribution"` // layer | global | erk | sensitivity
 	Schedule     string   `toml:"schedule"`     // oneshot | cubic | iterative
 	Target       float64  `toml:"target"`       // share of zeros among the prunable weights, 0…1
 	Epochs       int      `toml:"epochs"`       // length of the stage (iterative: of each level)
@@ -244,6 +245,7 @@ func (r *Recipe) Check() error {
 		err,
 		r.Plan.Check(),
 		r.checkLowRank(),
+		r.checkScan(),
 		r.checkPEFT(),
 		oneOf("prune.score", p.Score, names(prune.Scores())...),
 		oneOf("prune.pattern", p.Pattern, names(prune.Patterns())...),

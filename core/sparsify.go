@@ -149,7 +149,7 @@ func (r *run) makeSchedule() error {
 // rule is the recipe's pruning rule without its schedule.
 func (r *run) rule() prune.Spec {
 	p := r.r.Prune
-	return prune.Spec{Score: p.Score, Pattern: p.Pattern, Distribution: p.Distribution, Skip: p.Skip, Seed: r.r.Seed, RoundTo: p.RoundTo}
+	return prune.Spec{Score: p.Score, Pattern: p.Pattern, Distribution: p.Distribution, Skip: p.Skip, Seed: r.r.Seed, RoundTo: p.RoundTo, Sensitivity: r.curves()}
 }
 
 // checkMasks proves that the masks are the ones that were made last and that

@@ -77,6 +77,8 @@ type State struct {
 	Ledger        *Ledger
 	Factors       *Factors
 	FineTune      *FineTune
+	Scan          *Scan // the newest, with the rows there are
+	Spread        *Spread
 	Attribution   *Attribution
 	Verdict       *Verdict
 	LayerVerdicts *LayerVerdicts
@@ -188,6 +190,16 @@ func (s *State) Apply(e Event) {
 		s.Factors = b
 	case *FineTune:
 		s.FineTune = b
+	case *Scan:
+		s.Scan = b
+	case *ScanRow:
+		if s.Scan != nil { // a copy: whoever holds the old one keeps it
+			scan := *s.Scan
+			scan.Rows = append(slices.Clone(scan.Rows), *b)
+			s.Scan = &scan
+		}
+	case *Spread:
+		s.Spread = b
 	case *Verdict:
 		s.Verdict, s.Looks = b, b.Looks
 	case *LayerVerdicts:
@@ -285,6 +297,9 @@ func (s *State) resumed(b *Resumed) {
 	}
 	if b.Stage <= Sparsify {
 		s.FineTune = nil
+	}
+	if b.Stage < Sparsify { // a scan says itself what it holds for
+		s.Spread = nil
 	}
 	s.setStatus(StatusRunning, "")
 }

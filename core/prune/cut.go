@@ -59,7 +59,8 @@ func (b Base) check(ls []layer) error {
 //
 // With distribution layer every group loses the same fraction of the channels it had
 // before the first cut, to within one channel, with global the lowest-ranked channels of all groups
-// go. In both cases the smallest cut that reaches k is found by bisection. Each
+// go, with sensitivity those that cost the least accuracy by the groups' curves (Curve).
+// In all cases the smallest cut that reaches k is found by bisection. Each
 // group keeps at least one channel, or RoundTo, and a multiple of RoundTo unless
 // it stays whole; of heads any number from one on.
 //
@@ -81,7 +82,10 @@ func Cut(m *graph.Model, s Spec, share float64, base Base) ([]graph.CutAxis, Rep
 	if err != nil {
 		return nil, Report{}, err
 	}
-	order := c.order()
+	order, err := c.order()
+	if err != nil {
+		return nil, Report{}, err
+	}
 	k := count(share, c.of)
 	if most := c.gone(c.cutBy(order)); most < k {
 		return nil, Report{}, fmt.Errorf("prune: target %g %%: at most %.1f %% of the weights can be cut out%s", 100*share, 100*float64(most)/float64(c.of), c.limits())
@@ -227,7 +231,14 @@ func (c *cutter) channels(g graph.Group, byParam map[int]int) channels {
 }
 
 // order lists groups in the order in which they lose a channel each.
-func (c *cutter) order() []int {
+func (c *cutter) order() ([]int, error) {
+	var costs [][]float64
+	if c.s.Distribution == "sensitivity" {
+		var err error
+		if costs, err = c.sensitivities(); err != nil {
+			return nil, err
+		}
+	}
 	type event struct {
 		group, nth int
 		at         float64
@@ -239,6 +250,9 @@ func (c *cutter) order() []int {
 			if c.s.Distribution == "layer" {
 				whole := max(c.base[channelsOf+x.g.Name], x.g.Size)
 				at = float64(whole-x.g.Size+j+1) / float64(whole)
+			}
+			if costs != nil {
+				at = costs[i][j]
 			}
 			es = append(es, event{i, j, at})
 		}
@@ -257,7 +271,7 @@ func (c *cutter) order() []int {
 	for i, e := range es {
 		l[i] = e.group
 	}
-	return l
+	return l, nil
 }
 
 // cutBy is the number of channels each group keeps after the given losses,

@@ -45,7 +45,7 @@ var recipeKeys = map[string]struct{ text, sample string }{
 
 	"prune.score":        {"what goes first: magnitude, snip, taylor or random", ""},
 	"prune.pattern":      {"what is removed: element, block4x1, block8x1, block16x1, neuron, head or width", ""},
-	"prune.distribution": {"layer: the same share in each; global: over all layers; erk: less from small layers", ""},
+	"prune.distribution": {"layer: the same share in each; global: over all layers; erk: less from small layers; sensitivity: what a scan says costs least", ""},
 	"prune.schedule":     {"oneshot, cubic (gradually) or iterative (in levels)", ""},
 	"prune.target":       {"share of zeros among the prunable weights, 0.9 = 90 %", ""},
 	"prune.epochs":       {"length of the stage (iterative: of each level)", ""},
@@ -56,6 +56,9 @@ var recipeKeys = map[string]struct{ text, sample string }{
 	"prune.lr":           {"learning rate of the stage; half the baseline's by default", "0.01"},
 	"prune.lr_schedule":  {"constant, cosine or step", ""},
 	"prune.skip":         {"layers left dense", `["out"]`},
+
+	"scan.levels":  {"of the sensitivity scan: shares that each layer, or group of channels, loses in turn", "[0.3, 0.5, 0.7, 0.8, 0.9]"},
+	"scan.samples": {"validation samples that it evaluates a level on; by default up to 2000, of text up to 20000 tokens", "2000"},
 
 	"lowrank":          {"low rank in stage 3; several tables are several steps, in order", ""},
 	"lowrank.method":   {"lora or rslora (the rest is frozen, merged at the end), or svd (two factors where they are measured to be faster)", `"lora"`},
