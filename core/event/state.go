@@ -110,6 +110,11 @@ func (s *State) Apply(e Event) {
 	switch b := e.Body.(type) {
 	case *Started:
 		s.Started = *b
+		if s.Scan != nil && s.Scan.State == "running" { // its process has gone
+			scan := *s.Scan
+			scan.State = "cancelled"
+			s.Scan = &scan
+		}
 		s.setStatus(StatusRunning, "")
 	case *Idle:
 		if s.Idle == nil || b.Watts != nil || s.Idle.Watts == nil {

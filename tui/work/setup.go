@@ -18,8 +18,8 @@ var (
 	scoreWords = []string{"magnitude", "SNIP (gradients)", "Taylor (gradients)", "random (control)"}
 	patterns   = []string{"element", "block4x1", "block8x1", "block16x1", "neuron", "head", "width"}
 	patWords   = []string{"single weights", "4×1 blocks", "8×1 blocks", "16×1 blocks", "neurons and filters", "attention heads", "neurons, filters and heads"}
-	distribs   = []string{"global", "layer", "erk"}
-	disWords   = []string{"over all layers", "the same in each layer", "small layers less (ERK)"}
+	distribs   = []string{"global", "layer", "erk", "sensitivity"}
+	disWords   = []string{"over all layers", "the same in each layer", "small layers less (ERK)", "what costs least by a scan"}
 	schedules  = []string{"oneshot", "cubic", "iterative"}
 	schWords   = []string{"all at once", "gradually (cubic)", "in levels (iterative)"}
 )
