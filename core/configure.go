@@ -40,7 +40,7 @@ func (r *run) configure(ctx context.Context) error {
 	if err := r.t.Pull(); err != nil {
 		return err
 	}
-	if err := r.startTrainer(nil); err != nil {
+	if err := r.startTrainerIn(event.Sparsify, nil); err != nil {
 		return err
 	}
 	r.loop.Share, r.loop.Masks, r.loop.Retarget, r.loop.Frozen, r.loop.Good, r.loop.Settled = 0, "", nil, false, "", nil
@@ -53,6 +53,9 @@ func (r *run) recipeText() string {
 	text := fmt.Sprintf("%s, %s, %s, %s, %.0f %% zeros, floor %.1f %%", p.Score, patternWords[p.Pattern], p.Distribution, p.Schedule, 100*p.Target, 100*r.loop.Floor)
 	for _, s := range r.r.LowRank {
 		text += ", " + s.words()
+	}
+	if d := r.r.Distill; d.Alpha > 0 {
+		text += ", " + d.words()
 	}
 	return text + r.r.Budget.words(r.rates)
 }
@@ -78,7 +81,7 @@ func (r *run) reconfigure(toml string) error {
 		return r.refuse("recipe not taken: %v", err)
 	}
 	old, rates := *r.r, r.rates
-	r.r.LowRank, r.r.Scan = n.LowRank, n.Scan
+	r.r.LowRank, r.r.Scan, r.r.Distill = n.LowRank, n.Scan, n.Distill
 	r.r.Prune, r.r.Floor, r.r.Budget, r.r.Deploy = n.Prune, n.Floor, n.Budget, n.Deploy
 	if r.loop.Stage == event.Baseline {
 		if r.loop.Step == 0 {

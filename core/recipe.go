@@ -35,6 +35,7 @@ type Recipe struct {
 	Prune    PruneSpec     `toml:"prune"`
 	LowRank  []LowRankSpec `toml:"lowrank,omitempty"`
 	Scan     ScanSpec      `toml:"scan,omitempty"`
+	Distill  DistillSpec   `toml:"distill,omitempty"`
 	Floor    FloorSpec     `toml:"floor"`
 	Budget   BudgetSpec    `toml:"budget"`
 	Grid     energy.Grid   `toml:"grid,omitempty"` // where the electricity comes from
@@ -246,6 +247,7 @@ func (r *Recipe) Check() error {
 		r.Plan.Check(),
 		r.checkLowRank(),
 		r.checkScan(),
+		r.checkDistill(),
 		r.checkPEFT(),
 		oneOf("prune.score", p.Score, names(prune.Scores())...),
 		oneOf("prune.pattern", p.Pattern, names(prune.Patterns())...),

@@ -330,20 +330,6 @@ func (r *run) restore(c *Checkpoint) error {
 	return r.startTrainer(c.State)
 }
 
-// startTrainer puts the current model on the device.
-func (r *run) startTrainer(state [][][]float32) error {
-	if r.t != nil {
-		r.t.Close()
-		r.t = nil
-	}
-	o, err := r.trainerOptions()
-	if err != nil {
-		return err
-	}
-	r.t, err = train.New(r.model, r.dev, o, state)
-	return err
-}
-
 func (r *run) trainerOptions() (train.Options, error) {
 	ts := r.r.Train
 	opt, err := train.Optim(ts.Optimizer, ts.Momentum, ts.WeightDecay)

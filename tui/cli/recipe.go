@@ -60,6 +60,9 @@ var recipeKeys = map[string]struct{ text, sample string }{
 	"scan.levels":  {"of the sensitivity scan: shares that each layer, or group of channels, loses in turn", "[0.3, 0.5, 0.7, 0.8, 0.9]"},
 	"scan.samples": {"validation samples that it evaluates a level on; by default up to 2000, of text up to 20000 tokens", "2000"},
 
+	"distill.alpha":       {"share of the dense model's logits in the loss of stage 3: (1−alpha)·CE + alpha·T²·KL; none by default", "0.5"},
+	"distill.temperature": {"T, by which both logits are divided first; 2 by default", "2.0"},
+
 	"lowrank":          {"low rank in stage 3; several tables are several steps, in order", ""},
 	"lowrank.method":   {"lora or rslora (the rest is frozen, merged at the end), or svd (two factors where they are measured to be faster)", `"lora"`},
 	"lowrank.layers":   {"names, or what stands behind their last dots; all linear layers by default", `["q_proj", "v_proj"]`},

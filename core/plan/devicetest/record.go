@@ -26,6 +26,7 @@ type job struct {
 	threads int
 	seed    uint64 // of the data
 	ties    bool   // samples of few different values
+	distil  plan.Distil
 }
 
 // result is a named list of values that a job left behind. Results of one group
@@ -40,7 +41,7 @@ type result struct {
 // after the last one gradients, weights and optimiser state.
 func (j job) record(t testing.TB, dev device.Device) []result {
 	t.Helper()
-	o := plan.Options{Mode: j.mode, Batch: j.batch, Optim: j.optim, Seed: j.seed, InGrad: ids(j.m) == 0}
+	o := plan.Options{Mode: j.mode, Batch: j.batch, Optim: j.optim, Seed: j.seed, InGrad: ids(j.m) == 0, Distil: j.distil}
 	ws := plan.Weights(j.m, j.formats)
 	bank, err := dev.NewBank(ws, j.optim.Slots())
 	if err != nil {
@@ -138,6 +139,12 @@ func (j job) step(i, n int) *device.Step {
 	}
 	for _, k := range r.Perm(rows)[:n] {
 		s.Rows = append(s.Rows, int32(k))
+	}
+	if j.distil.Alpha > 0 { // of the batch, in its order; surer than the net under test
+		s.Teacher = randoms(r, n*tokens*classes)
+		for k := range s.Teacher {
+			s.Teacher[k] *= 3
+		}
 	}
 	switch j.mode {
 	case plan.Seeded:
