@@ -103,6 +103,13 @@ func (r *run) act(ctx context.Context, c Command, by string) error {
 		return nil
 	case CmdSettle:
 		return r.settle(c, by)
+	case CmdScan:
+		if r.loop.Stage != event.Configure {
+			return r.refuse("a scan is of the dense model: roll back to a checkpoint of stage 2 first")
+		}
+		return r.scanNow(ctx, c.Text)
+	case CmdCancel:
+		return nil // nothing to end
 	case CmdConfigure:
 		if r.loop.Stage != event.Configure && r.loop.Stage != event.Baseline {
 			return r.refuse("the recipe is settled once sparsifying has begun: roll back to a checkpoint of stage 2 first")

@@ -16,10 +16,20 @@ func (r *run) configure(ctx context.Context) error {
 	if err := r.predict(); err != nil {
 		return err
 	}
-	if err := r.wait(ctx, event.Configure, "choose method, pattern, target and floor"); err != nil {
+	for {
+		if err := r.wait(ctx, event.Configure, "choose method, pattern, target and floor"); err != nil {
+			return err
+		}
+		if ok, err := r.scanForSpread(ctx); err != nil {
+			return err
+		} else if ok {
+			break
+		}
+	}
+	if err := r.spread(); err != nil {
 		return err
 	}
-	if err := r.stage(event.Configure, "done", r.recipeText()+"; sensitivity scan skipped"); err != nil {
+	if err := r.stage(event.Configure, "done", r.recipeText()+"; "+r.scanText()); err != nil {
 		return err
 	}
 	if err := r.billStage(event.Configure); err != nil {
@@ -30,7 +40,7 @@ func (r *run) configure(ctx context.Context) error {
 	if err := r.t.Pull(); err != nil {
 		return err
 	}
-	if err := r.startTrainer(nil); err != nil {
+	if err := r.startTrainerIn(event.Sparsify, nil); err != nil {
 		return err
 	}
 	r.loop.Share, r.loop.Masks, r.loop.Retarget, r.loop.Frozen, r.loop.Good, r.loop.Settled = 0, "", nil, false, "", nil
@@ -44,6 +54,9 @@ func (r *run) recipeText() string {
 	text := fmt.Sprintf("%s, %s, %s, %s, %.0f %% zeros, floor %.1f %%", p.Score, patternWords[p.Pattern], p.Distribution, p.Schedule, 100*p.Target, 100*r.loop.Floor)
 	for _, s := range r.r.LowRank {
 		text += ", " + s.words()
+	}
+	if d := r.r.Distill; d.Alpha > 0 {
+		text += ", " + d.words()
 	}
 	return text + r.r.Budget.words(r.rates)
 }
@@ -75,7 +88,8 @@ func (r *run) reconfigure(toml string) error {
 		return r.refuse("recipe not taken: %v", err)
 	}
 	old, rates := *r.r, r.rates
-	r.r.LowRank, r.bird = n.LowRank, nil // masks of another rule are nothing to compare with
+	r.r.LowRank, r.r.Scan, r.r.Distill = n.LowRank, n.Scan, n.Distill
+	r.bird = nil // masks of another rule are nothing to compare with
 	r.r.Prune, r.r.Floor, r.r.Budget, r.r.Deploy = n.Prune, n.Floor, n.Budget, n.Deploy
 	if r.loop.Stage == event.Baseline {
 		if r.loop.Step == 0 {

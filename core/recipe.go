@@ -34,6 +34,8 @@ type Recipe struct {
 	Train    TrainSpec     `toml:"train"`
 	Prune    PruneSpec     `toml:"prune"`
 	LowRank  []LowRankSpec `toml:"lowrank,omitempty"`
+	Scan     ScanSpec      `toml:"scan,omitempty"`
+	Distill  DistillSpec   `toml:"distill,omitempty"`
 	Floor    FloorSpec     `toml:"floor"`
 	Budget   BudgetSpec    `toml:"budget"`
 	Grid     energy.Grid   `toml:"grid,omitempty"` // where the electricity comes from
@@ -105,7 +107,7 @@ type TrainSpec struct {
 type PruneSpec struct {
 	Score        string   `toml:"score"`        // one of prune.Scores
 	Pattern      string   `toml:"pattern"`      // one of prune.Patterns
-	Distribution string   `toml:"distribution"` // layer | global | erk
+	Distribution string   `toml:"distribution"` // layer | global | erk | sensitivity
 	Schedule     string   `toml:"schedule"`     // one of prune.Schedules
 	Target       float64  `toml:"target"`       // share of zeros among the prunable weights, 0…1
 	Epochs       int      `toml:"epochs"`       // length of the stage (iterative: of each level; earlybird: 0 = what the baseline has left)
@@ -250,6 +252,8 @@ func (r *Recipe) Check() error {
 		err,
 		r.Plan.Check(),
 		r.checkLowRank(),
+		r.checkScan(),
+		r.checkDistill(),
 		r.checkPEFT(),
 		r.checkMethod(),
 		oneOf("prune.score", p.Score, names(prune.Scores())...),

@@ -59,6 +59,8 @@ type loop struct {
 	History  []spent    `json:"history,omitempty"` // of the baseline, epoch by epoch
 	Verdict  string     `json:"verdict,omitempty"`
 	Recipe   string     `json:"recipe"` // TOML in force
+	// Scan is the sensitivity scan that a spread by sensitivity follows.
+	Scan *event.Scan `json:"scan,omitempty"`
 
 	// Of the budget.
 	Warned  bool     `json:"warned,omitempty"`  // it was said that most is spent
@@ -103,6 +105,7 @@ type run struct {
 	spentBefore *event.StageCost // at the end of the last epoch
 	metric      metricWindow
 	watch       *meterWatch
+	scanned     *event.Scan // the newest, as far as it came
 }
 
 // Run goes through the stages until the end, a stop or an error, and returns
@@ -283,6 +286,7 @@ func (r *run) begin() error {
 			}
 		}
 		r.loop.Looks = max(r.loop.Looks, res.Log.Looks)
+		r.scanned = res.Log.Scan
 		if res.Log.Frozen && r.loop.Stage == event.Sparsify { // the floor's own checkpoint was not written any more
 			r.loop.Frozen = true
 			r.loop.Pass++
@@ -334,20 +338,6 @@ func (r *run) restore(c *Checkpoint) error {
 		r.pending = r.pending[min(l.Replayed, len(r.pending)):]
 	}
 	return r.startTrainer(c.State)
-}
-
-// startTrainer puts the current model on the device.
-func (r *run) startTrainer(state [][][]float32) error {
-	if r.t != nil {
-		r.t.Close()
-		r.t = nil
-	}
-	o, err := r.trainerOptions()
-	if err != nil {
-		return err
-	}
-	r.t, err = train.New(r.model, r.dev, o, state)
-	return err
 }
 
 func (r *run) trainerOptions() (train.Options, error) {

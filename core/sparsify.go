@@ -160,7 +160,11 @@ func (r *run) makeSchedule() error {
 }
 
 // rule is the recipe's pruning rule without its schedule.
-func (r *run) rule() prune.Spec { return r.r.rule() }
+func (r *run) rule() prune.Spec {
+	s := r.r.rule()
+	s.Sensitivity = r.curves()
+	return s
+}
 
 func (r *Recipe) rule() prune.Spec {
 	p := r.Prune

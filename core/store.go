@@ -41,7 +41,7 @@ type Checkpoint struct {
 
 // Command is what a person tells a run. It takes effect at the next step.
 type Command struct {
-	// Cmd is one of pause, go, target, rollback, next, configure, stop.
+	// Cmd is one of those below.
 	Cmd string `json:"cmd"`
 	// Value is the new target of "target", 0…1.
 	Value float64 `json:"value,omitempty"`
@@ -58,6 +58,8 @@ const (
 	CmdNext      = "next"      // enter the next stage (stages that wait)
 	CmdSettle    = "settle"    // end the training of this stage here and take what there is
 	CmdConfigure = "configure" // replace the recipe's prune, floor, budget, hardware and deploy parts; only before sparsify
+	CmdScan      = "scan"      // measure what each layer can do without; only before sparsify. With Text as configure first
+	CmdCancel    = "cancel"    // end a scan; what it has measured is kept
 	CmdStop      = "stop"      // checkpoint and end; the session can be resumed
 )
 

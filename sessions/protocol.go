@@ -81,7 +81,7 @@ func parseRequest(line []byte) (request, error) {
 		return r, fmt.Errorf("hello %q: say drive or watch", r.Hello)
 	}
 	switch r.Cmd {
-	case statusCmd, core.CmdPause, core.CmdGo, core.CmdNext, core.CmdStop, core.CmdSettle:
+	case statusCmd, core.CmdPause, core.CmdGo, core.CmdNext, core.CmdStop, core.CmdSettle, core.CmdCancel:
 	case core.CmdTarget:
 		if !(r.Value >= 0 && r.Value < 1) {
 			return r, fmt.Errorf("target %g: the share of zeros must be at least 0 and below 1", r.Value)
@@ -89,6 +89,13 @@ func parseRequest(line []byte) (request, error) {
 	case core.CmdRollback:
 		if err := checkName(r.Text); err != nil {
 			return r, fmt.Errorf("rollback: %w", err)
+		}
+	case core.CmdScan:
+		if r.Text == "" {
+			break
+		}
+		if _, err := core.ParseRecipe([]byte(r.Text)); err != nil {
+			return r, fmt.Errorf("recipe: %w", err)
 		}
 	case core.CmdConfigure:
 		if _, err := core.ParseRecipe([]byte(r.Text)); err != nil {

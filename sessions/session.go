@@ -169,3 +169,23 @@ func emptied(dir string) bool {
 	}
 	return true
 }
+
+// Checkpoint reads a checkpoint of the session, checked against the hash in the log.
+func (s *Session) Checkpoint(name string) (*core.Checkpoint, error) {
+	sha := ""
+	if err := s.each(func(e event.Event) {
+		if c, ok := e.Body.(*event.Checkpoint); ok && c.Name == name {
+			sha = c.SHA
+		}
+	}); err != nil {
+		return nil, err
+	}
+	if sha == "" {
+		return nil, fmt.Errorf("checkpoint %s is not in its log", name)
+	}
+	b, err := verifyFile(s.Dir, name, sha)
+	if err != nil {
+		return nil, fmt.Errorf("checkpoint %s: %w", name, err)
+	}
+	return readCheckpoint(b)
+}

@@ -60,6 +60,7 @@ type Step struct {
 	Losses  []float32 // if not nil: the loss of each sample or token, [n] or [n][Seq]; 0 without a label
 	OutGrad []float32 // for Load with S[0] = 1: row-major [n][C·H·W]
 	InGrad  []float32 // if not nil: the gradient of the input, row-major [n][F]
+	Teacher []float32 // for Load with S[0] = 2: a teacher's logits for the batch, row-major [n][C] or [n][Seq][C]
 }
 
 // Count is the number of samples.
@@ -139,6 +140,17 @@ func (p *Plan) Labelled(s *Step, classes int) (int, error) {
 		return 0, errors.New("no token of this batch has a label")
 	}
 	return count, nil
+}
+
+// CheckTeacher tests the scalars and outputs of a CrossEntropy with a teacher.
+func CheckTeacher(c *Call) error {
+	switch a, t := c.S[0], c.S[1]; {
+	case len(c.Out) != 2:
+		return errors.New("a teacher is for training: there must be room for dlogits")
+	case !(a > 0 && a <= 1) || !(t > 0 && t < 1e6):
+		return fmt.Errorf("alpha = %g, temperature = %g: need 0 < alpha ≤ 1 and a temperature above 0", a, t)
+	}
+	return nil
 }
 
 // CheckIDs tests the ids of a step, in channel c of the input, against the number of

@@ -11,7 +11,7 @@ type Kernel uint8
 const (
 	// Load fills Out[0] with the rows of the batch, transposed into the tile;
 	// samples past the end become zero. S[0] = 0 takes Step.X, 1 takes
-	// Step.OutGrad (a gradient fed from outside, for tests).
+	// Step.OutGrad (a gradient fed from outside, for tests), 2 Step.Teacher.
 	// X is row-major [C][H][W] per sample, as files hold it.
 	Load Kernel = iota + 1
 	// Linear: y[N] = w[N][K]·x[K] + b[N], then Act. In x, Out y, W w [, b].
@@ -49,6 +49,12 @@ const (
 	// part [2]: sum of losses, number of correct samples.
 	// Also writes Step.Pred when it is given. Ties of the arg max go to the
 	// lower class.
+	//
+	// With a teacher's logits q as a second input it always makes dlogits, and the loss
+	// of a row is (1−α)·CE + α·T²·KL(softmax(q/T) ‖ softmax(x/T)), α = S[0] above 0 up to
+	// 1, T = S[1] above 0 (Hinton et al. 2015, arXiv:1503.02531); by T² both parts'
+	// gradients are of one size whatever T is:
+	// dlogits = ((1−α)·(softmax x − onehot) + α·T·(softmax(x/T) − softmax(q/T)))/n.
 	CrossEntropy
 	// Mul: y = a·b, element by element. In a, b, Out y.
 	Mul

@@ -415,6 +415,9 @@ func (*Factors) Kind() string       { return "factors" }
 func (*FineTune) Kind() string      { return "fine_tune" }
 func (*EarlyBird) Kind() string     { return "early_bird" }
 func (*Export) Kind() string        { return "export" }
+func (*Scan) Kind() string          { return "scan" }
+func (*ScanRow) Kind() string       { return "scan_row" }
+func (*Spread) Kind() string        { return "spread" }
 func (*LayerVerdicts) Kind() string { return "layer_verdicts" }
 func (*LastPoints) Kind() string    { return "last_points" }
 func (*Budget) Kind() string        { return "budget" }
@@ -440,6 +443,7 @@ func init() {
 		func() Body { return new(Paused) }, func() Body { return new(Continued) }, func() Body { return new(Resumed) },
 		func() Body { return new(Done) }, func() Body { return new(Budget) }, func() Body { return new(Factors) }, func() Body { return new(FineTune) },
 		func() Body { return new(EarlyBird) },
+		func() Body { return new(Scan) }, func() Body { return new(ScanRow) }, func() Body { return new(Spread) },
 	} {
 		kinds[mk().Kind()] = mk
 	}

@@ -78,6 +78,8 @@ type State struct {
 	Factors       *Factors
 	FineTune      *FineTune
 	EarlyBird     *EarlyBird
+	Scan          *Scan // the newest, with the rows there are
+	Spread        *Spread
 	Attribution   *Attribution
 	Verdict       *Verdict
 	LayerVerdicts *LayerVerdicts
@@ -109,6 +111,11 @@ func (s *State) Apply(e Event) {
 	switch b := e.Body.(type) {
 	case *Started:
 		s.Started = *b
+		if s.Scan != nil && s.Scan.State == "running" { // its process has gone
+			scan := *s.Scan
+			scan.State = "cancelled"
+			s.Scan = &scan
+		}
 		s.setStatus(StatusRunning, "")
 	case *Idle:
 		if s.Idle == nil || b.Watts != nil || s.Idle.Watts == nil {
@@ -191,6 +198,16 @@ func (s *State) Apply(e Event) {
 		s.FineTune = b
 	case *EarlyBird:
 		s.EarlyBird = b
+	case *Scan:
+		s.Scan = b
+	case *ScanRow:
+		if s.Scan != nil { // a copy: whoever holds the old one keeps it
+			scan := *s.Scan
+			scan.Rows = append(slices.Clone(scan.Rows), *b)
+			s.Scan = &scan
+		}
+	case *Spread:
+		s.Spread = b
 	case *Verdict:
 		s.Verdict, s.Looks = b, b.Looks
 	case *LayerVerdicts:
@@ -288,6 +305,9 @@ func (s *State) resumed(b *Resumed) {
 	}
 	if b.Stage <= Sparsify {
 		s.FineTune = nil
+	}
+	if b.Stage < Sparsify { // a scan says itself what it holds for
+		s.Spread = nil
 	}
 	s.setStatus(StatusRunning, "")
 }

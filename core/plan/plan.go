@@ -42,7 +42,13 @@ type Options struct {
 	Optim  device.Optim
 	Seed   uint64
 	InGrad bool // Step.InGrad receives the gradient of the input
+	// Distil, with Alpha > 0, mixes Step.Teacher into the loss: device.CrossEntropy. Of
+	// modes Train and Grads.
+	Distil Distil
 }
+
+// Distil is how much a teacher counts in the loss, and the temperature of its logits.
+type Distil struct{ Alpha, Temperature float32 }
 
 // Build lowers m for dev.
 func Build(m *graph.Model, dev device.Device, o Options) (*device.Plan, error) {
@@ -82,6 +88,11 @@ func Build(m *graph.Model, dev device.Device, o Options) (*device.Plan, error) {
 			d := b.New("dlogits", device.ActVal, out.C, 1, 1)
 			b.SetGrad(m.Output, d)
 			c.Out = []int{d, part}
+			if o.Distil.Alpha > 0 {
+				q := b.New("teacher", device.ActVal, out.C, 1, 1)
+				b.Emit(device.Call{Kernel: device.Load, Out: []int{q}, S: [2]float32{2}})
+				c.In, c.S = []int{logits, q}, [2]float32{o.Distil.Alpha, o.Distil.Temperature}
+			}
 		}
 		b.Emit(c)
 		b.EmitLate(device.Call{Kernel: device.LossMerge, In: []int{part}})

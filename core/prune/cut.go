@@ -59,7 +59,9 @@ func (b Base) check(ls []layer) error {
 // With distribution layer every group loses the same fraction of the channels it had
 // before the first cut, to within one channel, and groups of one size stay of one size,
 // as formats need that hold one number for all layers (config.json of Hugging Face);
-// with global the lowest-ranked channels of all groups go. In both cases the smallest cut that reaches k is found by bisection. Each
+// with global the lowest-ranked channels of all groups go, with sensitivity those that
+// cost the least accuracy by the groups' curves (Curve). In all cases the smallest cut
+// that reaches k is found by bisection. Each
 // group keeps at least one channel, or RoundTo, and a multiple of RoundTo unless
 // it stays whole; of heads any number from one on.
 //
@@ -81,7 +83,10 @@ func Cut(m *graph.Model, s Spec, share float64, base Base) ([]graph.CutAxis, Rep
 	if err != nil {
 		return nil, Report{}, err
 	}
-	order, steps := c.order()
+	order, steps, err := c.order()
+	if err != nil {
+		return nil, Report{}, err
+	}
 	k := count(share, c.of)
 	if most := c.gone(c.cutBy(order)); most < k {
 		return nil, Report{}, fmt.Errorf("prune: target %g %%: at most %.1f %% of the weights can be cut out%s", 100*share, 100*float64(most)/float64(c.of), c.limits())
@@ -224,7 +229,13 @@ func (c *cutter) channels(g graph.Group, byParam map[int]int) channels {
 
 // order lists groups in the order in which they lose a channel each, and the numbers of
 // losses at which a cut may stop.
-func (c *cutter) order() (losses, steps []int) {
+func (c *cutter) order() (losses, steps []int, err error) {
+	var costs [][]float64
+	if c.s.Distribution == "sensitivity" {
+		if costs, err = c.sensitivities(); err != nil {
+			return nil, nil, err
+		}
+	}
 	type event struct {
 		group, nth int
 		at         float64
@@ -236,6 +247,9 @@ func (c *cutter) order() (losses, steps []int) {
 			if c.s.Distribution == "layer" {
 				whole := max(c.base[channelsOf+x.g.Name], x.g.Size)
 				at = float64(whole-x.g.Size+j+1) / float64(whole)
+			}
+			if costs != nil {
+				at = costs[i][j]
 			}
 			es = append(es, event{i, j, at})
 		}
@@ -258,7 +272,7 @@ func (c *cutter) order() (losses, steps []int) {
 		}
 		losses = append(losses, e.group)
 	}
-	return losses, append(steps, len(es))
+	return losses, append(steps, len(es)), nil
 }
 
 // cutBy is the number of channels each group keeps after the given losses,

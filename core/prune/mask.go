@@ -14,7 +14,8 @@ import (
 //
 // With distribution layer each layer loses k = round(share·n) of its own n
 // weights, with global the whole loses k of all, with erk each layer a share that
-// follows from its shape (ERK), k of all together. Already masked weights count
+// follows from its shape (ERK), k of all together, with sensitivity what its curve says,
+// k of all together (Curve). Already masked weights count
 // first; if more than k are masked, nothing more goes.
 //
 // Zeros are exactly k for element. For blocks whole blocks go until zeros
@@ -72,6 +73,11 @@ func Masks(m *graph.Model, s Spec, share float64) ([]graph.SetMask, Report, erro
 		dropLowest(xs, count(share, all)-zeros, func(i, u int) { drop(&xs[i], u) })
 	} else {
 		goes := counts(m, s.Distribution, xs, share)
+		if s.Distribution == "sensitivity" {
+			if goes, err = bySensitivity(&s, xs, share); err != nil {
+				return nil, Report{}, err
+			}
+		}
 		for i := range xs {
 			x := &xs[i]
 			dropLowest(xs[i:i+1], goes[i]-x.l.mask.Zeros(), func(_, u int) { drop(x, u) })

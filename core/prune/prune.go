@@ -5,7 +5,7 @@
 //	                                          movement-soft, random
 //	pattern       what goes together          element, block4x1, block8x1, block16x1,
 //	                                          2:4, 2:4-both, neuron, head, width, layer
-//	distribution  who competes with whom      layer, global, erk
+//	distribution  who competes with whom      layer, global, erk, sensitivity
 //	schedule      when, and how many          oneshot, constant, linear, cubic,
 //	                                          iterative, earlybird
 //
@@ -44,7 +44,7 @@ import (
 type Spec struct {
 	Score        string   `json:"score"`          // magnitude | snip | taylor | movement | movement-soft | random
 	Pattern      string   `json:"pattern"`        // element | block4x1 | block8x1 | block16x1 | 2:4 | 2:4-both | neuron | head | width | layer
-	Distribution string   `json:"distribution"`   // layer | global | erk
+	Distribution string   `json:"distribution"`   // layer | global | erk | sensitivity
 	Skip         []string `json:"skip,omitempty"` // layers that keep all their weights; see Masks, Cut
 	Seed         uint64   `json:"seed,omitempty"` // of the random score
 	// RoundTo makes cuts keep a multiple of so many channels, of heads any number; 0
@@ -52,6 +52,8 @@ type Spec struct {
 	RoundTo int `json:"round_to,omitempty"`
 	// Evidence is what scores with Needs ask for; whoever trains brings it.
 	Evidence *Evidence `json:"-"`
+	// Sensitivity is what distribution sensitivity asks for: a curve for each of Parts.
+	Sensitivity []Curve `json:"-"`
 }
 
 // Evidence are gradients of the loss at the weights as they are, by parameter,
@@ -107,6 +109,7 @@ func Distributions() []Word {
 		{"layer", "every layer loses the same share"},
 		{"global", "all layers in one ranking: layers that matter less lose more"},
 		{"erk", "small layers keep more, by their sizes alone (Erdős–Rényi kernel)"},
+		{"sensitivity", "each layer or group loses what a scan says costs the least accuracy"},
 	}
 }
 
@@ -163,7 +166,7 @@ func (s Spec) Rule() string {
 			text += fmt.Sprintf(" in multiples of %d", s.RoundTo)
 		}
 	}
-	r := fmt.Sprintf("%s, %s, %s", s.Score, map[string]string{"layer": "per layer", "global": "global", "erk": "ERK"}[s.Distribution], text)
+	r := fmt.Sprintf("%s, %s, %s", s.Score, map[string]string{"layer": "per layer", "global": "global", "erk": "ERK", "sensitivity": "by sensitivity"}[s.Distribution], text)
 	if len(s.Skip) > 0 {
 		r += ", not in " + strings.Join(s.Skip, ", ")
 	}

@@ -27,6 +27,10 @@ type Options struct {
 	// Dense runs every layer on dense kernels whatever its mask: the control
 	// side of a comparison.
 	Dense bool
+	// Teacher's logits are mixed into the loss of each step by Distil; nil: none. It is
+	// only read from here. Its work counts as the step's.
+	Teacher *graph.Model
+	Distil  plan.Distil
 }
 
 // Trainer holds a model on a device. While it is open the device's bank owns
@@ -43,8 +47,9 @@ type Trainer struct {
 	bank  device.Bank
 	step  device.Exec
 	eval  device.Exec
-	infer device.Exec     // batch 1, one thread
-	open  []int           // parameters whose weights are open, see Open
+	infer device.Exec // batch 1, one thread
+	open  []int       // parameters whose weights are open, see Open
+	teach *teacher
 	cost  *[2]device.Cost // of a training step, for none and for one sample; nil: not counted yet
 }
 
@@ -73,6 +78,15 @@ func New(m *graph.Model, dev device.Device, o Options, state [][][]float32) (*Tr
 		o.Prices = plan.DefaultPrices()
 	}
 	t := &Trainer{Model: m, dev: dev, o: o}
+	if o.Teacher == nil {
+		t.o.Distil = plan.Distil{}
+	} else {
+		var err error
+		if t.teach, err = newTeacher(o.Teacher, m, dev, o); err != nil {
+			return nil, err
+		}
+		t.o.Teacher = nil
+	}
 	if err := t.build(state); err != nil {
 		t.Close()
 		return nil, err
@@ -93,7 +107,7 @@ func (t *Trainer) build(state [][][]float32) error {
 	for _, i := range t.open {
 		t.Weights[i].Open = t.Weights[i].Train
 	}
-	p, err := plan.Build(m, t.dev, plan.Options{Mode: plan.Train, Batch: t.o.Batch, Optim: t.o.Optim, Seed: t.o.Seed})
+	p, err := plan.Build(m, t.dev, plan.Options{Mode: plan.Train, Batch: t.o.Batch, Optim: t.o.Optim, Seed: t.o.Seed, Distil: t.o.Distil})
 	if err != nil {
 		return err
 	}
@@ -137,6 +151,15 @@ func (t *Trainer) build(state [][][]float32) error {
 
 // Close frees the device's side. The model keeps what the last Pull brought.
 func (t *Trainer) Close() {
+	t.release()
+	if t.teach != nil {
+		t.teach.ex.Close() //nolint:errcheck // nothing left to do with it
+		t.teach = nil
+	}
+}
+
+// release frees all but the teacher, which a rewrite does not touch.
+func (t *Trainer) release() {
 	for _, e := range []device.Exec{t.step, t.eval, t.infer} {
 		if e != nil {
 			e.Close() //nolint:errcheck // nothing left to do with it
@@ -148,10 +171,17 @@ func (t *Trainer) Close() {
 // Step trains on the given rows of set. index is 1 for the first step of the
 // optimiser's life.
 func (t *Trainer) Step(set *data.Set, rows []int32, lr float64, index int64) (device.Result, error) {
-	return t.step.Run(&device.Step{X: set.X, Labels: set.Labels, Rows: rows, LR: float32(lr), Index: index})
+	s := &device.Step{X: set.X, Labels: set.Labels, Rows: rows, LR: float32(lr), Index: index}
+	if t.teach != nil {
+		var err error
+		if s.Teacher, err = t.teach.logits(set, rows); err != nil {
+			return device.Result{}, err
+		}
+	}
+	return t.step.Run(s)
 }
 
-// StepCost is the arithmetic of a training step on n samples by the plan in force:
+// StepCost is the arithmetic of a training step, a teacher's part included, on n samples by the plan in force:
 // multiply-adds, and of these the skipped ones (plan.Costs). It counts once after each
 // change of the masks; multiply-adds grow with the samples, but for those of an
 // adapter with its weight. Bytes do not, and are not in it.
@@ -159,6 +189,9 @@ func (t *Trainer) StepCost(n int) device.Cost {
 	if t.cost == nil {
 		t.cost = &[2]device.Cost{}
 		one, two := plan.Total(plan.Costs(t.Plan, t.Weights, 1)), plan.Total(plan.Costs(t.Plan, t.Weights, 2))
+		if h := t.teach; h != nil {
+			one, two = one.Add(plan.Total(plan.Costs(h.plan, h.weights, 1))), two.Add(plan.Total(plan.Costs(h.plan, h.weights, 2)))
+		}
 		t.cost[1] = device.Cost{MACs: two.MACs - one.MACs, Skipped: two.Skipped - one.Skipped}
 		t.cost[0] = device.Cost{MACs: one.MACs - t.cost[1].MACs, Skipped: one.Skipped - t.cost[1].Skipped}
 	}
@@ -315,7 +348,7 @@ func (t *Trainer) Rewrite(rs []graph.Rewrite, fresh bool) error {
 			}
 		}
 	}
-	t.Close()
+	t.release()
 	return t.build(state)
 }
 

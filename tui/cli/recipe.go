@@ -45,7 +45,7 @@ var recipeKeys = map[string]struct{ text, sample string }{
 
 	"prune.score":        {"what goes first: magnitude, snip, taylor, movement, movement-soft or random", ""},
 	"prune.pattern":      {"what is removed: element, block4x1, block8x1, block16x1, 2:4, 2:4-both, neuron, head, width or layer", ""},
-	"prune.distribution": {"layer: the same share in each; global: over all layers; erk: less from small layers", ""},
+	"prune.distribution": {"layer: the same share in each; global: over all layers; erk: less from small layers; sensitivity: what a scan says costs least", ""},
 	"prune.schedule":     {"oneshot, cubic or linear (gradually), constant, iterative (in levels) or earlybird (the baseline ends early)", ""},
 	"prune.target":       {"share of zeros among the prunable weights, 0.9 = 90 %", ""},
 	"prune.epochs":       {"length of the stage (iterative: of each level; earlybird: 0 = what the baseline has left)", ""},
@@ -60,6 +60,12 @@ var recipeKeys = map[string]struct{ text, sample string }{
 	"prune.permute":      {"2:4: channels change places first, so that it keeps more; the model computes the same", "false"},
 	"prune.control":      {"iterative with rewind: random-ticket or random-reinit, what a lottery ticket must beat; none by default", `""`},
 	"prune.distance":     {"earlybird: the mask has settled when it moves by less over 5 epochs; 0 = 0.1", "0.0"},
+
+	"scan.levels":  {"of the sensitivity scan: shares that each layer, or group of channels, loses in turn", "[0.3, 0.5, 0.7, 0.8, 0.9]"},
+	"scan.samples": {"validation samples that it evaluates a level on; by default up to 2000, of text up to 20000 tokens", "2000"},
+
+	"distill.alpha":       {"share of the dense model's logits in the loss of stage 3: (1−alpha)·CE + alpha·T²·KL; none by default", "0.5"},
+	"distill.temperature": {"T, by which both logits are divided first; 2 by default", "2.0"},
 
 	"lowrank":          {"low rank in stage 3; several tables are several steps, in order", ""},
 	"lowrank.method":   {"lora or rslora (the rest is frozen, merged at the end), or svd (two factors where they are measured to be faster)", `"lora"`},

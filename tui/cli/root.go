@@ -101,7 +101,7 @@ every figure how it is known.`,
 	f.Uint64Var(&e.seed, "seed", 1, "seed of weights and data order")
 	f.StringVar(&e.sessions, "sessions", "", "folder of the sessions")
 	e.workbench(root)
-	root.AddCommand(e.demo(), e.run(), e.attach(), e.sessionsCmd(), e.report(), e.bench(), e.inspect(), e.predict(), e.doctor(), e.hw(), e.dataCmd(), e.energyCmd())
+	root.AddCommand(e.demo(), e.run(), e.attach(), e.sessionsCmd(), e.report(), e.bench(), e.inspect(), e.scan(), e.predict(), e.doctor(), e.hw(), e.dataCmd(), e.energyCmd())
 	root.AddCommand(e.later()...)
 	return root
 }
@@ -127,9 +127,9 @@ flags of every verb:
 
 // machineFlags are flags of all verbs that only some heed, with these.
 var machineFlags = map[string][]string{
-	"device":  {"pare", "pare demo", "pare run", "pare inspect", "pare predict", "pare doctor", "pare hw estimate", "pare bench sparsity"},
-	"threads": {"pare", "pare demo", "pare run", "pare predict", "pare bench kernels", "pare bench train", "pare bench infer", "pare bench sparsity"},
-	"seed":    {"pare", "pare demo", "pare run", "pare inspect", "pare predict"},
+	"device":  {"pare", "pare demo", "pare run", "pare inspect", "pare predict", "pare doctor", "pare hw estimate", "pare scan", "pare bench sparsity"},
+	"threads": {"pare", "pare demo", "pare run", "pare predict", "pare bench kernels", "pare bench train", "pare bench infer", "pare scan", "pare bench sparsity"},
+	"seed":    {"pare", "pare demo", "pare run", "pare inspect", "pare scan", "pare predict"},
 }
 
 // inherited lists the flags of every verb, without those that c would ignore.

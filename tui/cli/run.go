@@ -45,7 +45,7 @@ func (f *recipeFlags) add(c *cobra.Command) {
 	s.Float64Var(&f.target, "target", 0, "share of zeros among the prunable weights, 0.9 = 90 %")
 	s.StringVar(&f.score, "score", "", "magnitude, snip, taylor or random")
 	s.StringVar(&f.pattern, "pattern", "", "element, block4x1, block8x1, block16x1, neuron, head or width")
-	s.StringVar(&f.distr, "distribution", "", "layer, global or erk")
+	s.StringVar(&f.distr, "distribution", "", "layer, global, erk or sensitivity")
 	s.StringVar(&f.plan, "schedule", "", "oneshot, cubic or iterative")
 	s.Float64Var(&f.floor, "floor", 0, "accepted loss of accuracy in percentage points")
 	s.StringArrayVar(&f.budget, "budget", nil, "what the run may `spend`: 5kJ (a bare number is J), 0.2kWh, 30m, 20g (CO2e, with --grid), 1.5EUR; several times for several limits")

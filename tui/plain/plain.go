@@ -78,6 +78,18 @@ func Line(e event.Event, st *event.State) string {
 		return "  " + b.Text
 	case *event.EarlyBird:
 		return "  " + b.Text
+	case *event.Scan:
+		if b.State == "running" {
+			return "  " + ScanHead(b)
+		}
+		return "  " + ScanEnd(b)
+	case *event.ScanRow:
+		if st.Scan == nil {
+			return ""
+		}
+		return ScanLine(st.Scan, b)
+	case *event.Spread:
+		return "  " + b.Text + spreadLayers(b)
 	case *event.Attribution:
 		return attribution(b)
 	case *event.Verdict:

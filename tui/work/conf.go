@@ -175,6 +175,9 @@ func (d *desk) canConf() string {
 	if d.goOn {
 		return "the recipe is on its way"
 	}
+	if d.scanGoes() {
+		return "a scan goes on: esc cancels it"
+	}
 	return ""
 }
 

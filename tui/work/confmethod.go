@@ -15,8 +15,8 @@ var (
 	scoreWords = []string{"magnitude", "SNIP (gradients)", "Taylor (gradients)", "movement (fine-tuning)", "movement, soft", "random (control)"}
 	patterns   = []string{"element", "block4x1", "block8x1", "block16x1", "neuron", "head", "width", "layer", "2:4", permuted, "2:4-both"}
 	patWords   = []string{"single weights", "4×1 blocks", "8×1 blocks", "16×1 blocks", "neurons and filters", "attention heads", "neurons, filters and heads", "residual blocks", "2:4", "2:4, channels permuted", "2:4 both ways"}
-	distribs   = []string{"global", "layer", "erk"}
-	disWords   = []string{"over all layers", "the same in each layer", "small layers less (ERK)"}
+	distribs   = []string{"global", "layer", "erk", "sensitivity"}
+	disWords   = []string{"over all layers", "the same in each layer", "small layers less (ERK)", "what costs least by a scan"}
 	schedules  = []string{"oneshot", "cubic", "linear", "constant", "iterative", ticket, ticket + "random-ticket", ticket + "random-reinit", "earlybird"}
 	schWords   = []string{"all at once", "gradually (cubic)", "gradually (linear)", "all at once, chosen anew", "in levels (iterative)", "lottery ticket (rewinding)", "random ticket (control)", "random reinit (control)", "when the mask settles (early bird)"}
 )

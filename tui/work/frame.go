@@ -125,6 +125,8 @@ func (d *desk) stagePane(p pane, w, h int) string {
 		return d.expectPane(w, h)
 	case p == paneC:
 		return d.ledgerPane(w, h)
+	case p == paneD && s == event.Configure && d.run.st.Scan != nil:
+		return d.scanPane(d.run.st.Scan, w, h)
 	case p == paneD:
 		return d.layersPane(w, h)
 	case locked && p == paneA:

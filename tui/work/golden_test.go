@@ -82,6 +82,12 @@ func scenes() []struct {
 		{"configure-gpu", conf(), func(d *desk, _ *fake) {
 			key(d, "down", "/", "h", "1", "0", "0", "-", "s", "x", "m", "enter")
 		}},
+		{"configure-scanning", conf().scan(2, 3), func(d *desk, _ *fake) { key(d, "s") }},
+		{"configure-scanned", conf().scan(3, 3), func(d *desk, _ *fake) {
+			if views(d.w, d.h) > 1 {
+				key(d, "tab")
+			}
+		}},
 		{"sparsify", spar(9), nil},
 		{
 			"sparsify-cursor", spar(9).add(&event.Decision{Stage: event.Sparsify, Step: 500, Cmd: "target", Value: 0.95, By: "person"}),

@@ -184,6 +184,11 @@ func verifyShape(p *device.Plan, b *bank, c *device.Call) error {
 	case device.NormDStats:
 		return errors.Join(verifySame(val(c.In, 0), val(c.In, 1)), verifyPart(val(c.Out, 0), 2*val(c.In, 0).C))
 	case device.CrossEntropy:
+		if len(c.In) > 1 {
+			if err := errors.Join(verifySame(val(c.In, 0), val(c.In, 1)), device.CheckTeacher(c)); err != nil {
+				return err
+			}
+		}
 		// dlogits, where there is one, has the shape of the logits.
 		return errors.Join(verifySame(val(c.In, 0), val(append(c.In[:1:1], c.Out...), len(c.Out)-1)), verifyPart(val(c.Out, len(c.Out)-1), 2))
 	case device.LossMerge:
@@ -296,6 +301,8 @@ func (e *exec) check(s *device.Step) error {
 			switch {
 			case c.Kernel == device.Load && c.S[0] == 1 && len(s.OutGrad) < rows(c.Out[0])*size(c.Out[0]):
 				return fmt.Errorf("OutGrad has %d values, %d rows need %d", len(s.OutGrad), rows(c.Out[0]), rows(c.Out[0])*size(c.Out[0]))
+			case c.Kernel == device.Load && c.S[0] == 2 && len(s.Teacher) < rows(c.Out[0])*size(c.Out[0]):
+				return fmt.Errorf("Teacher has %d values, %d rows need %d", len(s.Teacher), rows(c.Out[0]), rows(c.Out[0])*size(c.Out[0]))
 			case c.Kernel == device.NormStats && s.Count()*e.p.Vals[c.In[0]].H*e.p.Vals[c.In[0]].W < 2:
 				return fmt.Errorf("layer %s: batch norm needs more than one value per channel to train, this batch has one sample of one pixel; use larger batches", e.p.Nodes[c.Node])
 			}

@@ -9,8 +9,11 @@ func load(e *exec, c *call, _ *local, t0, t1 int) {
 	pixels := v.H * v.W
 	if e.flat {
 		x := e.s.X[e.source(0, 0)*v.C:]
-		if c.S[0] == 1 {
+		switch c.S[0] {
+		case 1:
 			x = e.s.OutGrad
+		case 2:
+			x = e.s.Teacher
 		}
 		copyAll(e.floats(c.Out[0], 0)[:v.C], x)
 		return
@@ -23,6 +26,8 @@ func load(e *exec, c *call, _ *local, t0, t1 int) {
 			case lane >= e.valid(t):
 			case c.S[0] == 1: // not data: one row for each row of the batch
 				rows[lane] = ptr(e.s.OutGrad[e.place(t, lane)*v.C*pixels:])
+			case c.S[0] == 2:
+				rows[lane] = ptr(e.s.Teacher[e.place(t, lane)*v.C*pixels:])
 			default:
 				rows[lane] = ptr(e.s.X[e.source(t, lane)*v.C*pixels:])
 			}

@@ -10,6 +10,10 @@ import (
 // the first maximum. Lanes past the end, and tokens without a label, get a zero
 // gradient and take no part.
 func crossEntropy(e *exec, c *call, l *local, t0, t1 int) {
+	if len(c.In) == 2 {
+		distil(e, c, l, t0, t1)
+		return
+	}
 	for t := t0; t < t1; t++ {
 		x, valid := e.floats(c.In[0], t), e.valid(t)
 		exp := l.buf[:len(x)]

@@ -26,7 +26,7 @@ var args = map[device.Kernel]struct{ in, out, w string }{
 	device.NormStats:    {"a", "p", ""},
 	device.NormApply:    {"a", "a", "vv"},
 	device.NormInfer:    {"a", "a", "vvvv"},
-	device.CrossEntropy: {"a", "Ap", ""},
+	device.CrossEntropy: {"aA", "Ap", ""},
 	device.LinearDX:     {"a", "a", "m"},
 	device.ConvDX:       {"a", "a", "c"},
 	device.Transpose:    {"a", "t", ""},

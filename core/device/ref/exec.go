@@ -203,6 +203,10 @@ func (e *exec) check(s *device.Step) error {
 				if n := s.Count() * e.p.Per(c.Out[0]); len(s.OutGrad) < n*size(c.Out[0]) {
 					return fmt.Errorf("OutGrad has %d values, %d rows need %d", len(s.OutGrad), n, n*size(c.Out[0]))
 				}
+			case c.Kernel == device.Load && c.S[0] == 2:
+				if n := s.Count() * e.p.Per(c.Out[0]); len(s.Teacher) < n*size(c.Out[0]) {
+					return fmt.Errorf("Teacher has %d values, %d rows need %d", len(s.Teacher), n, n*size(c.Out[0]))
+				}
 			case c.Kernel == device.Embed:
 				if err := e.p.CheckIDs(s, 0, e.b.desc[c.W[0]].Shape[0]); err != nil {
 					return fmt.Errorf("layer %s: %w", e.p.Nodes[c.Node], err)

@@ -143,7 +143,7 @@ func TestCompileRefuses(t *testing.T) {
 		"unknown activation": {func(n *net) { call(n, device.Linear).Act = 77 }, "activation 77"},
 		"frozen weight":      {func(n *net) { n.ws[0].Train = false }, "w does not train"},
 		"over its input":     {func(n *net) { n.p.Vals[1].Off = 1 }, "written over"},
-		"load from nowhere":  {func(n *net) { call(n, device.Load).S[0] = 2 }, "source 2"},
+		"load from nowhere":  {func(n *net) { call(n, device.Load).S[0] = 3 }, "source 3"},
 	} {
 		n := fc(t)
 		c.spoil(n)

@@ -3,7 +3,8 @@ package ref
 import "pare/core/device"
 
 // crossEntropy of one sample: loss = log Σ exp x − x[label],
-// dlogits = (softmax − onehot)/n, n samples in the batch, or tokens with a label.
+// dlogits = (softmax − onehot)/n, n samples in the batch, or tokens with a label; with
+// a teacher see distil.
 // The predicted class is the first maximum. A loss that is not finite is handed on as it is.
 func crossEntropy(e *exec, c *device.Call, i int) {
 	x, part := e.val(c.In[0], i), e.val(c.Out[len(c.Out)-1], i)
@@ -15,7 +16,11 @@ func crossEntropy(e *exec, c *device.Call, i int) {
 		}
 	}
 	p, logSum := probs(x.x)
-	if len(c.Out) == 2 && label >= 0 {
+	soft := 0.0
+	switch {
+	case len(c.In) == 2 && label >= 0:
+		soft = distil(e, c, i, logSum-float64(x.x[label]), p, label)
+	case len(c.Out) == 2 && label >= 0:
 		dx := e.val(c.Out[0], i)
 		for k := range p {
 			onehot := 0.0
@@ -33,6 +38,9 @@ func crossEntropy(e *exec, c *device.Call, i int) {
 	}
 	if label >= 0 {
 		part.x[0], part.x[1] = float32(logSum-float64(x.x[label])), 0
+		if len(c.In) == 2 {
+			part.x[0] = float32(soft)
+		}
 	}
 	if pred == label {
 		part.x[1] = 1

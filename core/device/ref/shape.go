@@ -6,8 +6,11 @@ import "pare/core/device"
 func load(e *exec, c *device.Call, i int) {
 	y := e.val(c.Out[0], i)
 	x, row := e.s.X, e.row(i)
-	if c.S[0] == 1 {
-		x, row = e.s.OutGrad, i // not data: one row for each sample of the batch
+	switch c.S[0] { // not data: one row for each sample of the batch
+	case 1:
+		x, row = e.s.OutGrad, i
+	case 2:
+		x, row = e.s.Teacher, i
 	}
 	x = x[row*len(y.x):]
 	each(y, func(py, px, ch int) {

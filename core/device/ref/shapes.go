@@ -14,8 +14,8 @@ func checkShapes(p *device.Plan, ws []device.Weight, c *device.Call) error {
 	out := func(i int) device.Val { return p.Vals[c.Out[i]] }
 	switch c.Kernel {
 	case device.Load:
-		if c.S[0] != 0 && c.S[0] != 1 {
-			return fmt.Errorf("loads from source %g, want 0 or 1", c.S[0])
+		if c.S[0] != 0 && c.S[0] != 1 && c.S[0] != 2 {
+			return fmt.Errorf("loads from source %g, want 0, 1 or 2", c.S[0])
 		}
 		if c.S[0] == 0 {
 			return same(out(0), p.Vals[p.Input])
@@ -63,6 +63,9 @@ func checkShapes(p *device.Plan, ws []device.Weight, c *device.Call) error {
 		err := first(vector(in(0)), part(out(len(c.Out)-1), 2))
 		if err == nil && len(c.Out) == 2 {
 			err = same(in(0), out(0))
+		}
+		if err == nil && len(c.In) == 2 {
+			err = first(same(in(0), in(1)), device.CheckTeacher(c))
 		}
 		return err
 	case device.LossMerge:

@@ -28,6 +28,7 @@ func Run(t *testing.T, dev device.Device, twins ...device.Device) {
 	t.Run("masks", func(t *testing.T) { testMasks(t, dev) })
 	t.Run("pairs", func(t *testing.T) { testPairs(t, dev) })
 	t.Run("open", func(t *testing.T) { testOpen(t, dev) })
+	t.Run("distil", func(t *testing.T) { testDistil(t, dev) })
 	t.Run("errors", func(t *testing.T) { testErrors(t, dev) })
 }
 

@@ -138,6 +138,7 @@ func testStepErrors(t *testing.T, dev device.Device) {
 		{"short-losses", adam, func(s *device.Step) { s.Losses = s.Losses[:2] }, []string{"Losses"}},
 		{"gradient-not-planned", adam, func(s *device.Step) { s.InGrad = make([]float32, 100) }, []string{"InGrad"}},
 		{"no-out-gradient", plan.Options{Mode: plan.Seeded, Batch: 8}, func(s *device.Step) { s.Pred, s.Losses = nil, nil }, []string{"OutGrad"}},
+		{"no-teacher", plan.Options{Mode: plan.Train, Batch: 8, Distil: plan.Distil{Alpha: 0.5, Temperature: 2}}, func(*device.Step) {}, []string{"Teacher has 0 values"}},
 		{"losses-of-inference", plan.Options{Mode: plan.Infer, Batch: 8}, func(*device.Step) {}, []string{""}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

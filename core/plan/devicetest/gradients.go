@@ -20,6 +20,7 @@ import (
 // stands between other ops becomes a tanh, which has no corner; where an op with
 // corners is the subject, steps are short and few places may cross one.
 func Gradients(t *testing.T, dev device.Device) {
+	t.Run("distil", func(t *testing.T) { gradientsDistil(t, dev) })
 	turn := 0
 	for _, mod := range models() {
 		if !mod.train || mod.held || mod.c*mod.h*mod.w*max(mod.seq, 1) > 400 || mod.long && testing.Short() {

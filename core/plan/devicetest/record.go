@@ -27,6 +27,7 @@ type job struct {
 	seed    uint64 // of the data
 	ties    bool   // samples of few different values
 	open    bool   // gradients at masked places, too
+	distil  plan.Distil
 }
 
 // result is a named list of values that a job left behind. Results of one group
@@ -41,7 +42,7 @@ type result struct {
 // after the last one gradients, weights and optimiser state.
 func (j job) record(t testing.TB, dev device.Device) []result {
 	t.Helper()
-	o := plan.Options{Mode: j.mode, Batch: j.batch, Optim: j.optim, Seed: j.seed, InGrad: ids(j.m) == 0}
+	o := plan.Options{Mode: j.mode, Batch: j.batch, Optim: j.optim, Seed: j.seed, InGrad: ids(j.m) == 0, Distil: j.distil}
 	ws := plan.Weights(j.m, j.formats)
 	for i := range ws {
 		ws[i].Open = j.open && ws[i].Mask != nil
@@ -142,6 +143,12 @@ func (j job) step(i, n int) *device.Step {
 	}
 	for _, k := range r.Perm(rows)[:n] {
 		s.Rows = append(s.Rows, int32(k))
+	}
+	if j.distil.Alpha > 0 { // of the batch, in its order; surer than the net under test
+		s.Teacher = randoms(r, n*tokens*classes)
+		for k := range s.Teacher {
+			s.Teacher[k] *= 3
+		}
 	}
 	switch j.mode {
 	case plan.Seeded:

@@ -1,0 +1,48 @@
+package train
+
+import (
+	"runtime"
+
+	"pare/core/data"
+	"pare/core/device"
+	"pare/core/graph"
+	"pare/core/plan"
+)
+
+// Evaluator runs a model on dense kernels, whatever its masks, and does not train it:
+// weights can be changed between evaluations. Not safe for concurrent use.
+type Evaluator struct{ t *Trainer }
+
+// NewEvaluator puts m on dev; threads 0 = GOMAXPROCS. m stays as it is.
+func NewEvaluator(m *graph.Model, dev device.Device, threads int) (*Evaluator, error) {
+	if threads <= 0 {
+		threads = runtime.GOMAXPROCS(0)
+	}
+	t := &Trainer{Model: m, dev: dev, Weights: plan.Weights(m, nil)}
+	var err error
+	if t.bank, err = dev.NewBank(t.Weights, 0); err != nil {
+		return nil, err
+	}
+	for i, p := range m.Params {
+		if err := t.bank.Set(i, p.Data); err != nil {
+			return nil, err
+		}
+	}
+	p, err := plan.Build(m, dev, plan.Options{Mode: plan.Eval, Batch: evalBatch(m)})
+	if err != nil {
+		return nil, err
+	}
+	if t.eval, err = dev.Compile(p, t.bank, threads); err != nil {
+		return nil, err
+	}
+	return &Evaluator{t}, nil
+}
+
+// Set replaces the values of a parameter, row-major, on the device only.
+func (e *Evaluator) Set(param int, values []float32) error { return e.t.bank.Set(param, values) }
+
+// Eval is Trainer.Eval without the predictions.
+func (e *Evaluator) Eval(set *data.Set) (Score, error) { return e.t.Eval(set, nil) }
+
+// Close frees the device's side.
+func (e *Evaluator) Close() { e.t.Close() }

@@ -1,0 +1,60 @@
+package train
+
+import (
+	"fmt"
+
+	"pare/core/data"
+	"pare/core/device"
+	"pare/core/graph"
+	"pare/core/plan"
+)
+
+// teacher is a frozen model whose logits a training step learns from besides the
+// labels. It runs as in inference: no dropout, batch norm by its running statistics.
+type teacher struct {
+	ex      device.Exec
+	plan    *device.Plan
+	weights []device.Weight
+	out     []float32 // [Batch][logits of a sample]
+	per     int
+}
+
+// newTeacher puts m on dev for batches of the student's. Its weights have no gradients
+// and no state.
+func newTeacher(m *graph.Model, student *graph.Model, dev device.Device, o Options) (*teacher, error) {
+	a, b := m.Values[m.Output], student.Values[student.Output]
+	if a.Len() != b.Len() || a.Seq != b.Seq {
+		return nil, fmt.Errorf("the teacher %s scores %d values, %s has %d: take one with the same classes", m.Name, a.Len(), student.Name, b.Len())
+	}
+	t := &teacher{weights: plan.Weights(m, plan.Choose(m, dev, o.Prices)), per: a.Len()}
+	for i := range t.weights {
+		t.weights[i].Train = false
+	}
+	bank, err := dev.NewBank(t.weights, 0)
+	if err != nil {
+		return nil, err
+	}
+	for i, p := range m.Params {
+		if err := bank.Set(i, p.Data); err != nil {
+			return nil, err
+		}
+	}
+	if t.plan, err = plan.Build(m, dev, plan.Options{Mode: plan.Infer, Batch: o.Batch}); err != nil {
+		return nil, err
+	}
+	if t.ex, err = dev.Compile(t.plan, bank, o.Threads); err != nil {
+		return nil, err
+	}
+	t.out = make([]float32, o.Batch*t.per)
+	return t, nil
+}
+
+// logits are the teacher's of a batch, until the next one.
+func (t *teacher) logits(set *data.Set, rows []int32) ([]float32, error) {
+	out := t.out[:len(rows)*t.per]
+	_, err := t.ex.Run(&device.Step{X: set.X, Rows: rows, Out: out})
+	if err != nil {
+		return nil, fmt.Errorf("teacher: %w", err)
+	}
+	return out, nil
+}

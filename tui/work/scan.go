@@ -1,0 +1,128 @@
+package work
+
+import (
+	"fmt"
+	"strings"
+
+	"pare/core"
+	"pare/core/event"
+	"pare/tui/plain"
+	"pare/tui/theme"
+)
+
+// scanGoes says whether a sensitivity scan is under way.
+func (d *desk) scanGoes() bool {
+	s := d.run.st.Scan
+	return s != nil && s.State == "running"
+}
+
+func (d *desk) canScan() string {
+	switch {
+	case d.goOn:
+		return "the recipe is on its way"
+	case d.scanGoes():
+		return "a scan goes on: esc cancels it"
+	}
+	return ""
+}
+
+// scanWith starts a scan by the form's recipe.
+func (d *desk) scanWith() []effect {
+	r := d.confRecipe()
+	if err := r.Check(); err != nil {
+		d.warn(theme.Bad, err.Error())
+		return nil
+	}
+	b, err := r.Marshal()
+	if err != nil {
+		d.warn(theme.Bad, err.Error())
+		return nil
+	}
+	d.promise("scanning: each layer is pruned alone and the model evaluated …")
+	return []effect{d.send(core.Command{Cmd: core.CmdScan, Text: string(b)})}
+}
+
+func (d *desk) canCancelScan() string {
+	if !d.scanGoes() {
+		return "no scan goes on: s starts one"
+	}
+	return ""
+}
+
+func (d *desk) cancelScan() []effect {
+	d.promise("ending the scan …")
+	return []effect{d.send(core.Command{Cmd: core.CmdCancel})}
+}
+
+// scanPane is the heat strip of the newest scan: a row a layer or group, a column a
+// level, with the points that are lost where there is room.
+func (d *desk) scanPane(s *event.Scan, w, h int) string {
+	th, in := d.th, w-2
+	nameW := 5
+	for _, r := range s.Rows {
+		nameW = max(nameW, theme.Width(th.Clean(r.Name)))
+	}
+	nameW = min(nameW, max(in/3, 6))
+	n := max(len(s.Levels), 1)
+	cellW := min(max((in-1-nameW-2)/n, 1), 9)
+	figures := cellW >= 7
+	var notes []string
+	switch {
+	case s.State == "running":
+		notes = append(notes, fmt.Sprintf("%d of %d scanned; esc cancels and keeps them", len(s.Rows), s.Of))
+	default:
+		what := "layer pruned"
+		if s.Groups {
+			what = "group cut"
+		}
+		notes = append(notes, plain.ScanEnd(s)+"; change of accuracy in points, each "+what+" alone")
+	}
+	notes = append(notes, plain.HeatLegend(&th.G))
+	room := max(h-2, 1)
+	show := len(s.Rows)
+	if show > room {
+		show = max(room-1, 0)
+	}
+	from := d.firstLayer(len(s.Rows), show)
+	var b strings.Builder
+	var heads []theme.Head
+	for i, l := range s.Levels {
+		if cellW >= 6 {
+			heads = append(heads, theme.Head{At: 1 + nameW + 2 + i*cellW, Text: fmt.Sprintf("%.3g %%", 100*l)})
+		}
+	}
+	for i := from; i < from+show; i++ {
+		r := &s.Rows[i]
+		b.WriteString(" " + th.Fit(th.Clean(r.Name), nameW) + "  ")
+		if r.Refused != "" {
+			b.WriteString(th.Paint(theme.Dim, th.Fit("stays: "+th.Clean(r.Refused), max(in-nameW-4, 1))) + "\n")
+			continue
+		}
+		for k := range s.Levels {
+			if k >= len(r.Cells) {
+				b.WriteString(th.Fit("?", cellW))
+				continue
+			}
+			lost := s.Lost(r.Cells[k])
+			shade := th.G.Shade[plain.Heat(lost)]
+			if figures {
+				b.WriteString(th.Paint(theme.Bar, shade) + th.Fit(minus(fmt.Sprintf(" %.1f", -100*lost)), cellW-1))
+				continue
+			}
+			b.WriteString(th.Paint(theme.Bar, strings.Repeat(shade, max(cellW-1, 1))) + strings.Repeat(" ", min(cellW-1, 1)))
+		}
+		b.WriteByte('\n')
+	}
+	if show < len(s.Rows) {
+		b.WriteString(th.Paint(theme.Dim, fmt.Sprintf(" %d of %d", show, len(s.Rows))) + "\n")
+	} else {
+		var lines []string
+		for _, x := range notes {
+			lines = append(lines, wrap(x, max(in-2, 1))...)
+		}
+		for _, l := range lines[:min(len(lines), room-show)] {
+			b.WriteString(" " + th.Paint(theme.Dim, th.Tr(l)) + "\n")
+		}
+	}
+	return th.BoxWith(theme.BoxOptions{Title: "scan", Heads: heads, Body: strings.TrimSuffix(b.String(), "\n")}, w, h)
+}
