@@ -41,7 +41,10 @@ type Data struct {
 	Source  string   // "embedded", or the path
 	License string   // of known data; empty for the user's own
 	Classes []string // names, by label
-	Columns []string // names of a table's columns, in the order of Set.X; nil for images
+	Columns []string // names of a table's columns, in the order of Set.X, or of those with text; nil for images
+	// Categories are those of Columns that say whether another column has a value,
+	// "column=value".
+	Categories []string
 
 	Train, Val, Test *Set
 
@@ -82,8 +85,17 @@ type Options struct {
 	Val, Test float64
 	// LabelColumn of a CSV file: its name, or its number from 1. Empty: the last.
 	LabelColumn string
+	// Classes are the names of the classes by label, e.g. from a recipe. Empty: those
+	// of the data, numbers by size and other names by alphabet.
+	Classes []string
+	// Categories of a table, as Data has them, e.g. from a recipe. Empty: found.
+	Categories []string
+	// TextColumns of a table are classified by their words. Empty: all columns, if
+	// they all hold text of many values.
+	TextColumns []string
 	// Tokenizer of text: char, byte, or the path of a tokenizer.json or of the folder
-	// that holds it (see core/data/tokenizer). Empty: char.
+	// that holds it (see core/data/tokenizer). Empty: char for a language model, byte
+	// for texts with labels.
 	Tokenizer string
 	// Tokens is T, the tokens of one sample of text; 0: 128.
 	Tokens int

@@ -268,23 +268,29 @@ func newCharText(parts [3][]stretch, vocab string) (*Text, error) {
 				}
 			}
 		}
-		chars = charsOf(train...)
-		known := map[rune]bool{}
-		for _, c := range chars {
-			known[c] = true
-		}
-		for _, c := range charsOf(rest...) {
-			if !known[c] && !known[replacement] {
-				chars = append(chars, replacement)
-				break
-			}
-		}
+		chars = vocabulary(train, rest)
 	}
 	t, err := newChars(chars)
 	if err != nil {
 		return nil, err
 	}
 	return &Text{Kind: Chars, Vocab: len(chars), Chars: string(chars), Tokens: t}, nil
+}
+
+// vocabulary are the characters of train by code point, and U+FFFD if rest has
+// others.
+func vocabulary(train, rest []string) []rune {
+	chars := charsOf(train...)
+	known := map[rune]bool{}
+	for _, c := range chars {
+		known[c] = true
+	}
+	for _, c := range charsOf(rest...) {
+		if !known[c] && !known[replacement] {
+			return append(chars, replacement)
+		}
+	}
+	return chars
 }
 
 // invalid is the first byte of s that is no UTF-8, or −1.

@@ -141,6 +141,8 @@ func separator(head []byte) rune {
 	return best
 }
 
+var errQuote = errors.New("a quotation mark is out of place")
+
 // csvError is an error of encoding/csv in one line with file, line and column.
 func csvError(name string, err error) error {
 	var p *csv.ParseError
@@ -152,7 +154,7 @@ func csvError(name string, err error) error {
 	}
 	switch {
 	case errors.Is(p.Err, csv.ErrQuote), errors.Is(p.Err, csv.ErrBareQuote):
-		return fmt.Errorf("%s:%d:%d: a quotation mark is out of place: write \"\" for one inside a quoted cell", name, p.Line, p.Column)
+		return fmt.Errorf("%s:%d:%d: %w: write \"\" for one inside a quoted cell", name, p.Line, p.Column, errQuote)
 	}
 	return fmt.Errorf("%s:%d:%d: %w", name, p.Line, p.Column, p.Err)
 }

@@ -1,0 +1,148 @@
+package data
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// addRow appends one row; cells may have space around them.
+func (t *table) addRow(row []string) error {
+	said := ""
+	for i, cell := range row {
+		if i == t.labelAt {
+			if err := t.addLabel(i, clean(cell)); err != nil {
+				return err
+			}
+			continue
+		}
+		c := &t.cols[i]
+		cell = strings.TrimSpace(cell)
+		switch {
+		case c.kind == unused:
+			continue
+		case c.kind == words:
+			if said != "" && cell != "" {
+				said += "\n"
+			}
+			said += cell
+			continue
+		case t.rows.missing(cell):
+			return t.bad(i, "%s is missing (%q): fill it in, or remove the row", c.name, cell)
+		case c.kind == category:
+			at, ok := c.values[cell]
+			if !ok {
+				return t.bad(i, "%s is %s, which is none of %s", c.name, short(cell), list(c.names))
+			}
+			for k := range c.names {
+				v := float32(0)
+				if k == at {
+					v = 1
+				}
+				t.x = append(t.x, v)
+			}
+			continue
+		}
+		v, err := strconv.ParseFloat(cell, 32)
+		switch {
+		case errors.Is(err, strconv.ErrRange):
+			return t.bad(i, "%s is %s, too large for float32 (3.4e38): rescale the column", c.name, short(cell))
+		case err != nil && strings.Count(cell, ",") == 1 && isNumber(strings.Replace(cell, ",", ".", 1)):
+			return t.bad(i, "%s is %s: write decimals with a point", c.name, short(cell))
+		case err != nil:
+			return errText{t.bad(i, "%s is %s, not a number: write text as numbers, remove the column, or name it as the label column", c.name, short(cell))}
+		case !finite(v):
+			return t.bad(i, "%s is %s: NaN and infinity cannot be trained on: fill in a number, or remove the row", c.name, cell)
+		}
+		t.x = append(t.x, float32(v))
+	}
+	if t.text {
+		if said == "" {
+			line, _ := t.rows.pos(0)
+			return fmt.Errorf("%s:%d: the text is missing: fill it in, or remove the row", t.name, line)
+		}
+		t.texts = append(t.texts, strings.Clone(said))
+	}
+	return nil
+}
+
+// addLabel appends the label of a row.
+func (t *table) addLabel(i int, cell string) error {
+	if t.rows.missing(cell) || strings.EqualFold(cell, "nan") {
+		return t.bad(i, "the label (%s) is missing (%q): fill it in, or remove the row", t.label, cell)
+	}
+	id, known := t.ids[cell]
+	if !known {
+		line, _ := t.rows.pos(i)
+		cell = strings.Clone(cell) // or it keeps the whole row in memory
+		id = int32(len(t.keys))
+		t.keys = append(t.keys, key{text: cell, line: line})
+		t.ids[cell] = id
+	}
+	t.keys[id].rows++
+	t.labels = append(t.labels, id)
+	return nil
+}
+
+// bad is an error at the cell of column i of the row just read.
+func (t *table) bad(i int, format string, args ...any) error {
+	line, col := t.rows.pos(i)
+	hint := ""
+	if !t.header && len(t.labels) == 0 {
+		hint = " (the first row was taken as data because it holds numbers: if it is a header, give every column a name)"
+	}
+	return fmt.Errorf("%s:%d:%d: %s%s", t.name, line, col, fmt.Sprintf(format, args...), hint)
+}
+
+// classes names the classes in their order, numbers by size and other texts by
+// alphabet, and returns each row's class. given are those of a recipe.
+func (t *table) classes(given []string) (names []string, ids []int32, err error) {
+	k, n := len(t.keys), len(t.labels)
+	if given == nil && k == 1 {
+		return nil, nil, fmt.Errorf("%s: every row has the label %s (%s): there is nothing to tell apart with one class", t.name, short(t.keys[0].text), t.label)
+	}
+	if given == nil && k > n/3 {
+		return nil, nil, fmt.Errorf("%s: %s has %d different values in %d rows, so it is no label (a class needs at least 3 rows): name the label column", t.name, t.label, k, n)
+	}
+	for _, x := range t.keys {
+		names = append(names, x.text)
+	}
+	sortNames(names)
+	if given != nil {
+		names = append([]string(nil), given...)
+	}
+	at := make(map[string]int32, k)
+	for c, name := range names {
+		at[name] = int32(c)
+	}
+	class := make([]int32, k)
+	for i, x := range t.keys {
+		c, ok := at[x.text]
+		if !ok {
+			return nil, nil, fmt.Errorf("%s:%d: the label (%s) is %s, which is none of the recipe's classes %s", t.name, x.line, t.label, short(x.text), list(names))
+		}
+		class[i] = c
+	}
+	ids = make([]int32, n)
+	for i, l := range t.labels {
+		ids[i] = class[l]
+	}
+	return names, ids, nil
+}
+
+// deal copies every row of f values to its part, in file order.
+func (t *table) deal(part []uint8, ids []int32, f int) (sets [3]*Set) {
+	var n [3]int
+	for _, p := range part {
+		n[p]++
+	}
+	for p := range sets {
+		sets[p] = &Set{X: make([]float32, 0, n[p]*f), Labels: make([]int32, 0, n[p]), Shape: []int{f}}
+	}
+	for i, p := range part {
+		sets[p].X = append(sets[p].X, t.x[i*f:(i+1)*f]...)
+		sets[p].Labels = append(sets[p].Labels, ids[i])
+	}
+	return sets
+}
