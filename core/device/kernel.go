@@ -69,6 +69,12 @@ const (
 	Rope
 	// Scale: y = S[0]·x. In x, Out y.
 	Scale
+	// Gate: y = x·s, one factor for each channel of a sample. In x, s [C], Out y.
+	Gate
+	// Concat puts the channels of its inputs side by side. In x1, x2, …, Out y.
+	Concat
+	// Slice takes the channels of y from channel S[0] of x on. In x, Out y.
+	Slice
 )
 
 // Kernels of scope Tile, backward. Names as in the forward kernels.
@@ -83,7 +89,7 @@ const (
 	MaxPoolDX
 	// AvgPoolDX: In dy, Out dx.
 	AvgPoolDX
-	// ActDX: dx = dy·f′. In (y for ReLU and Tanh, x otherwise), dy, Out dx.
+	// ActDX: dx = dy·f′. In (y where Act.FromOutput says so, x otherwise), dy, Out dx.
 	ActDX
 	// FlattenDX: In dy, Out dx.
 	FlattenDX
@@ -102,6 +108,10 @@ const (
 	LayerNormDX
 	// RMSNormDX is LayerNormDX of RMSNorm; part [C].
 	RMSNormDX
+	// GateD: ds[c] = Σ dy·x over the pixels of channel c. In dy, x, Out ds.
+	GateD
+	// SliceDX is dy at the channels from S[0] on and zero elsewhere. In dy, Out dx.
+	SliceDX
 )
 
 // Kernels of scope Task and Serial.
@@ -160,6 +170,7 @@ var kernelNames = map[Kernel]string{
 	LinearDW: "linear.dw", ConvDW: "conv.dw", BiasD: "bias.d", NormMerge: "norm.merge", NormDMerge: "norm.dmerge",
 	Update: "update", LossMerge: "loss.merge", Mul: "mul", LayerNorm: "layernorm", RMSNorm: "rmsnorm", Embed: "embed",
 	Positions: "positions", Rope: "rope", LayerNormDX: "layernorm.dx", RMSNormDX: "rmsnorm.dx",
+	Gate: "gate", Concat: "concat", Slice: "slice", GateD: "gate.d", SliceDX: "slice.dx",
 	Attention: "attention", AttentionDX: "attention.dx", EmbedD: "embed.d", PositionsD: "positions.d", PartD: "part.d",
 	Scale: "scale", Adapt: "adapt", AdaptA: "adapt.a", AdaptB: "adapt.b",
 }
@@ -200,6 +211,10 @@ type Act uint8
 // Activation functions. GELU is the exact one, x·Φ(x) with erf; GELUTanh is
 // x/2·(1 + tanh(√(2/π)·(x + 0.044715·x³))), GPT-2's. At their corners
 // ReLU′(0) = 0 and HardSwish′(±3) is the middle part's; ReLU′ of NaN is 0.
+// Those after Sigmoid take constants a, b from Call.S and are never fused:
+// HardSigmoid is min(max(a·x + b, 0), 1), LeakyReLU x or a·x, ELU x or a·(eˣ − 1),
+// Clip min(max(x, a), b), Affine a·x + b. HardSigmoid′ and Clip′ are 0 where the
+// value is a bound, LeakyReLU′(0) and ELU′(0) the left part's.
 const (
 	NoAct Act = iota
 	ReLU
@@ -208,12 +223,27 @@ const (
 	HardSwish
 	Tanh
 	GELUTanh
+	Sigmoid
+	HardSigmoid
+	LeakyReLU
+	ELU
+	Clip
+	Affine
 )
 
 // String is the function's common name.
 func (a Act) String() string {
-	return [...]string{"none", "relu", "gelu", "silu", "hardswish", "tanh", "gelu_tanh"}[a]
+	return [...]string{"none", "relu", "gelu", "silu", "hardswish", "tanh", "gelu_tanh", "sigmoid", "hardsigmoid", "leakyrelu", "elu", "clip", "affine"}[a]
 }
 
 // FromOutput reports whether the derivative is taken from y instead of x.
-func (a Act) FromOutput() bool { return a == ReLU || a == Tanh }
+func (a Act) FromOutput() bool {
+	switch a {
+	case ReLU, Tanh, Sigmoid, HardSigmoid, Clip:
+		return true
+	}
+	return false
+}
+
+// Constants reports whether a takes constants from Call.S.
+func (a Act) Constants() bool { return a > Sigmoid }

@@ -151,8 +151,8 @@ func (b *Net) Rope(name string, in, heads int, base float64) int {
 	return b.add(name, "rope", Attrs{Heads: heads, Base: base}, nil, in)
 }
 
-// Op adds a node without parameters: relu, gelu, gelu_tanh, silu, hardswish, tanh,
-// flatten, add, mul, globalavgpool, softmax.
+// Op adds a node without parameters or constants: relu, gelu, gelu_tanh, silu,
+// hardswish, tanh, sigmoid, flatten, add, mul, gate, concat, globalavgpool, softmax.
 func (b *Net) Op(name, op string, in ...int) int { return b.add(name, op, Attrs{}, nil, in...) }
 
 // Pool adds maxpool or avgpool over k×k with the given stride.

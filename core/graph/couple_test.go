@@ -217,7 +217,7 @@ func TestOpsHaveRows(t *testing.T) {
 			t.Errorf("op %s has no gradient", o.Name)
 		}
 	}
-	if len(ops) != 25 {
+	if len(ops) != 34 {
 		t.Errorf("%d ops: add the new one's coupling to these tests", len(ops))
 	}
 }

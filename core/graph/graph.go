@@ -91,8 +91,13 @@ type Attrs struct {
 	Heads    int            `json:"heads,omitempty"`    // of queries
 	KVHeads  int            `json:"kv_heads,omitempty"` // of keys and values
 	Causal   bool           `json:"causal,omitempty"`
-	Base     float64        `json:"base,omitempty"` // of rotary positions
-	Scale    float32        `json:"scale,omitempty"`
+	Base     float64        `json:"base,omitempty"`  // of rotary positions
+	At       int            `json:"at,omitempty"`    // a token's place
+	Alpha    float32        `json:"alpha,omitempty"` // constants of an activation
+	Beta     float32        `json:"beta,omitempty"`
+	From     int            `json:"from,omitempty"`  // first channel of a slice
+	Size     int            `json:"size,omitempty"`  // its channels
+	Scale    float32        `json:"scale,omitempty"` // a factor; of attention's scores
 }
 
 // Node is one op applied to values. Plain data.
@@ -117,6 +122,10 @@ type Model struct {
 	// "logits".
 	InputName  string `json:"input_name,omitempty"`
 	OutputName string `json:"output_name,omitempty"`
+	// BatchAxis and SeqAxis are the names a file gave to the axes it leaves open; ""
+	// = "N" and a length that is fixed.
+	BatchAxis string `json:"batch_axis,omitempty"`
+	SeqAxis   string `json:"seq_axis,omitempty"`
 }
 
 // Input is the shape of one sample.
@@ -137,7 +146,7 @@ func (m *Model) Param(name string) int {
 
 // Clone copies the model deeply, data and masks included.
 func (m *Model) Clone() *Model {
-	c := &Model{Name: m.Name, Output: m.Output, InputName: m.InputName, OutputName: m.OutputName, Values: append([]Value(nil), m.Values...)}
+	c := &Model{Name: m.Name, Output: m.Output, InputName: m.InputName, OutputName: m.OutputName, BatchAxis: m.BatchAxis, SeqAxis: m.SeqAxis, Values: append([]Value(nil), m.Values...)}
 	for _, n := range m.Nodes {
 		n.In, n.Params = append([]int(nil), n.In...), append([]int(nil), n.Params...)
 		if n.Attrs.Win != nil {

@@ -1,9 +1,16 @@
 package graph
 
-import "pare/core/device"
+import (
+	"fmt"
+	"math"
 
-// relu, gelu (exact), gelu_tanh (its approximation), silu, hardswish, tanh: y = f(x), element by element.
-// The derivative is taken from y for relu and tanh, from x otherwise.
+	"pare/core/device"
+)
+
+// relu, gelu (exact), gelu_tanh (its approximation), silu, hardswish, tanh, sigmoid,
+// hardsigmoid, leakyrelu, elu, clip, affine: y = f(x), element by element; the last five
+// with constants Attrs.Alpha and Beta, see device.Act. The derivative is taken from y
+// where device.Act.FromOutput says so, from x otherwise.
 func init() {
 	for name, row := range map[string]struct {
 		fn   device.Act
@@ -11,7 +18,9 @@ func init() {
 	}{
 		"relu": {device.ReLU, "Relu"}, "gelu": {device.GELU, "Gelu"}, "silu": {device.SiLU, "Sigmoid, Mul"},
 		"hardswish": {device.HardSwish, "HardSwish"}, "tanh": {device.Tanh, "Tanh"},
-		"gelu_tanh": {device.GELUTanh, "Gelu"},
+		"gelu_tanh": {device.GELUTanh, "Gelu"}, "sigmoid": {device.Sigmoid, "Sigmoid"},
+		"hardsigmoid": {device.HardSigmoid, "HardSigmoid"}, "leakyrelu": {device.LeakyReLU, "LeakyRelu"},
+		"elu": {device.ELU, "Elu"}, "clip": {device.Clip, "Clip"}, "affine": {device.Affine, "Mul, Add"},
 	} {
 		register(&Op{
 			Name: name, ONNX: row.onnx,
@@ -19,10 +28,10 @@ func init() {
 				if err := want(n, 1); err != nil {
 					return Value{}, err
 				}
-				return m.Values[n.In[0]], nil
+				return m.Values[n.In[0]], checkConstants(row.fn, n.Attrs.Alpha, n.Attrs.Beta)
 			},
 			Lower: func(b *Builder, n *Node) {
-				b.Emit(device.Call{Kernel: device.ActFn, Act: row.fn, In: []int{b.Val(n.In[0])}, Out: []int{b.Val(n.Out)}})
+				b.Emit(device.Call{Kernel: device.ActFn, Act: row.fn, S: constants(n), In: []int{b.Val(n.In[0])}, Out: []int{b.Val(n.Out)}})
 			},
 			Grad: func(b *Builder, n *Node) {
 				from := b.Val(n.In[0])
@@ -31,10 +40,28 @@ func init() {
 				}
 				dy := b.Grad(n.Out)
 				b.Into(n.In[0], func(dst int) {
-					b.Emit(device.Call{Kernel: device.ActDX, Act: row.fn, In: []int{from, dy}, Out: []int{dst}})
+					b.Emit(device.Call{Kernel: device.ActDX, Act: row.fn, S: constants(n), In: []int{from, dy}, Out: []int{dst}})
 				})
 			},
 			Couple: same,
 		})
 	}
+}
+
+func constants(n *Node) [2]float32 { return [2]float32{n.Attrs.Alpha, n.Attrs.Beta} }
+
+// checkConstants tests the constants of an activation.
+func checkConstants(f device.Act, a, b float32) error {
+	for _, v := range []float32{a, b} {
+		if v != v || math.IsInf(float64(v), 0) {
+			return fmt.Errorf("has the constant %g, need a finite one", v)
+		}
+	}
+	switch {
+	case !f.Constants() && (a != 0 || b != 0):
+		return fmt.Errorf("has constants %g and %g, takes none", a, b)
+	case f == device.Clip && !(a < b):
+		return fmt.Errorf("clips to %g and %g: the second must be larger", a, b)
+	}
+	return nil
 }

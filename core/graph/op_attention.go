@@ -12,7 +12,7 @@ import (
 // k and v [KVHeads·D], or one value with the channels of all three side by side.
 // With fewer key than query heads, Heads/KVHeads consecutive queries share one
 // (grouped-query attention). Vaswani et al. 2017; PyTorch
-// scaled_dot_product_attention.
+// scaled_dot_product_attention. Attrs.Scale takes the place of 1/√D.
 //
 //	p = softmax(s)    dv = pᵀ·dy    dp = dy·vᵀ    ds = p·(dp − Σ dy·y)
 //	dq = ds·k/√D      dk = dsᵀ·q/√D
@@ -35,6 +35,9 @@ func init() {
 			heads := a.Heads
 			if len(n.In) == 1 {
 				heads += 2 * a.KVHeads
+			}
+			if s := float64(a.Scale); !(s >= 0) || math.IsInf(s, 0) {
+				return Value{}, fmt.Errorf("scores are scaled by %g, need a positive number", a.Scale)
 			}
 			d := q.C / heads
 			if q.C != d*heads {
@@ -87,7 +90,11 @@ func init() {
 // attn is the geometry of an attention node.
 func attn(b *Builder, n *Node) *device.Attn {
 	d := b.M.Values[n.Out].C / n.Attrs.Heads
-	return &device.Attn{Heads: n.Attrs.Heads, KVHeads: n.Attrs.KVHeads, Dim: d, Causal: n.Attrs.Causal, Scale: float32(1 / math.Sqrt(float64(d)))}
+	scale := n.Attrs.Scale
+	if scale == 0 {
+		scale = float32(1 / math.Sqrt(float64(d)))
+	}
+	return &device.Attn{Heads: n.Attrs.Heads, KVHeads: n.Attrs.KVHeads, Dim: d, Causal: n.Attrs.Causal, Scale: scale}
 }
 
 // vals is Val of several values.

@@ -30,10 +30,11 @@ var classOfOp = map[string]Class{
 	"linear": ClassLinear, "lora": ClassLinear, "conv2d": ClassConv,
 	"batchnorm": ClassNorm, "layernorm": ClassNorm, "rmsnorm": ClassNorm,
 	"relu": ClassActivation, "gelu": ClassActivation, "gelu_tanh": ClassActivation, "silu": ClassActivation,
-	"hardswish": ClassActivation, "tanh": ClassActivation, "softmax": ClassActivation,
+	"hardswish": ClassActivation, "tanh": ClassActivation, "sigmoid": ClassActivation, "hardsigmoid": ClassActivation,
+	"leakyrelu": ClassActivation, "elu": ClassActivation, "clip": ClassActivation, "affine": ClassActivation, "softmax": ClassActivation,
 	"attention": ClassAttention, "rope": ClassAttention,
 	"maxpool": ClassOther, "avgpool": ClassOther, "globalavgpool": ClassOther, "flatten": ClassOther,
-	"add": ClassOther, "scale": ClassOther, "mul": ClassOther, "dropout": ClassOther, "embedding": ClassOther, "positions": ClassOther,
+	"add": ClassOther, "scale": ClassOther, "mul": ClassOther, "dropout": ClassOther, "gate": ClassOther, "concat": ClassOther, "slice": ClassOther, "embedding": ClassOther, "positions": ClassOther,
 }
 
 // ClassOf is the class of a call of a plan for m: that of the op it was lowered from,

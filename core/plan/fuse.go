@@ -18,7 +18,7 @@ func fuse(calls, late []device.Call, p *device.Plan, training bool) []device.Cal
 	reads[p.Output]++
 	var out []device.Call
 	for _, c := range calls {
-		if c.Kernel == device.ActFn && len(out) > 0 && (!training || c.Act.FromOutput()) {
+		if c.Kernel == device.ActFn && !c.Act.Constants() && len(out) > 0 && (!training || c.Act.FromOutput()) {
 			prev := &out[len(out)-1]
 			if (prev.Kernel == device.Linear || prev.Kernel == device.Conv) && prev.Act == device.NoAct &&
 				prev.Out[0] == c.In[0] && reads[c.In[0]] == 1 {

@@ -5,7 +5,11 @@ import "pare/core/device"
 // actKernel: y = f(x).
 func actKernel(e *exec, c *call, _ *local, t0, t1 int) {
 	for t := t0; t < t1; t++ {
-		actRows(c.Act, e.floats(c.Out[0], t), e.floats(c.In[0], t))
+		if y, x := e.floats(c.Out[0], t), e.floats(c.In[0], t); c.Act.Constants() {
+			actOf(c.Act, c.S, y, x)
+		} else {
+			actRows(c.Act, y, x)
+		}
 	}
 }
 
@@ -31,6 +35,8 @@ func actRows(f device.Act, y, x []float32) {
 			hardSwishRows(&a)
 		case device.Tanh:
 			tanhRows(&a)
+		case device.Sigmoid:
+			sigmoidRows(y[:n*T], x[:n*T])
 		default:
 			copy(y, x[:n*T])
 		}
@@ -42,7 +48,11 @@ func actRows(f device.Act, y, x []float32) {
 // device.Act.FromOutput. Where dy is zero dx is zero.
 func actDX(e *exec, c *call, _ *local, t0, t1 int) {
 	for t := t0; t < t1; t++ {
-		actGrad(c.Act, e.floats(c.Out[0], t), e.floats(c.In[1], t), e.floats(c.In[0], t))
+		if dx, dy, v := e.floats(c.Out[0], t), e.floats(c.In[1], t), e.floats(c.In[0], t); c.Act.Constants() {
+			actGradOf(c.Act, c.S, dx, dy, v)
+		} else {
+			actGrad(c.Act, dx, dy, v)
+		}
 	}
 }
 
@@ -66,6 +76,8 @@ func actGrad(f device.Act, dx, dy, v []float32) {
 			hardSwishGrad(&a)
 		case device.Tanh:
 			tanhGrad(&a)
+		case device.Sigmoid:
+			sigmoidGrad(dx[:n*T], dy[:n*T], v[:n*T])
 		default:
 			copy(dx, dy[:n*T])
 		}

@@ -117,6 +117,7 @@ var arguments = map[device.Kernel]struct{ in, out, w int }{
 	device.RMSNormDX: {3, 2, 1}, device.Attention: {1, 1, 0}, device.AttentionDX: {4, 1, 0}, device.EmbedD: {2, 0, 1},
 	device.PositionsD: {1, 0, 1}, device.PartD: {1, 0, 1}, device.Scale: {1, 1, 0},
 	device.Adapt: {0, 0, 3}, device.AdaptA: {0, 0, 3}, device.AdaptB: {0, 0, 3},
+	device.Gate: {2, 1, 0}, device.GateD: {2, 1, 0}, device.Concat: {1, 1, 0}, device.Slice: {1, 1, 0}, device.SliceDX: {1, 1, 0},
 }
 
 // kindOf is the kind that value i of a call's inputs and outputs must have.
@@ -197,6 +198,8 @@ func verifyShape(p *device.Plan, b *bank, c *device.Call) error {
 	case device.LayerNorm, device.RMSNorm, device.LayerNormDX, device.RMSNormDX, device.PartD, device.Embed, device.EmbedD,
 		device.Positions, device.PositionsD, device.Rope, device.Attention, device.AttentionDX:
 		return verifyTokens(p, b, c)
+	case device.Gate, device.GateD, device.Concat, device.Slice, device.SliceDX:
+		return verifyChannelKernels(p, c)
 	default:
 		first := val(slices.Concat(c.In, c.Out), 0)
 		for _, v := range slices.Concat(c.In, c.Out) {

@@ -23,6 +23,8 @@ var tileKernels = map[device.Kernel]func(e *exec, c *call, l *local, t0, t1 int)
 
 	device.Mul: mul, device.LayerNorm: layerNorm, device.RMSNorm: layerNorm, device.Embed: embed, device.Positions: positions,
 	device.Rope: rope, device.Scale: scaleKernel, device.LayerNormDX: layerNormDX, device.RMSNormDX: layerNormDX,
+
+	device.Gate: gate, device.GateD: gateD, device.Concat: concat, device.Slice: slice, device.SliceDX: sliceDX,
 }
 
 // taskKernels compute one part of a result over the whole batch; call.parts

@@ -10,7 +10,7 @@ import (
 func actKernel(e *exec, c *device.Call, i int) {
 	x, y := e.val(c.In[0], i), e.val(c.Out[0], i)
 	for j, v := range x.x {
-		y.x[j] = float32(actFn(c.Act, float64(v)))
+		y.x[j] = float32(actFn(c.Act, c.S, float64(v)))
 	}
 }
 
@@ -19,12 +19,13 @@ func actKernel(e *exec, c *device.Call, i int) {
 func actDX(e *exec, c *device.Call, i int) {
 	from, dy, dx := e.val(c.In[0], i), e.val(c.In[1], i), e.val(c.Out[0], i)
 	for j, d := range dy.x {
-		dx.x[j] = float32(float64(d) * actD(c.Act, float64(from.x[j])))
+		dx.x[j] = float32(float64(d) * actD(c.Act, c.S, float64(from.x[j])))
 	}
 }
 
-// actFn is f(x). A NaN stays a NaN.
-func actFn(f device.Act, x float64) float64 {
+// actFn is f(x) with constants s. A NaN stays a NaN.
+func actFn(f device.Act, s [2]float32, x float64) float64 {
+	a, b := float64(s[0]), float64(s[1])
 	switch f {
 	case device.ReLU:
 		if x < 0 {
@@ -40,14 +41,31 @@ func actFn(f device.Act, x float64) float64 {
 		return math.Tanh(x)
 	case device.GELUTanh:
 		return x * sigmoid(geluArg*(x+0.044715*x*x*x))
+	case device.Sigmoid:
+		return sigmoid(x)
+	case device.HardSigmoid:
+		return math.Min(math.Max(a*x+b, 0), 1)
+	case device.LeakyReLU:
+		if x < 0 {
+			return a * x
+		}
+	case device.ELU:
+		if x < 0 {
+			return a * math.Expm1(x)
+		}
+	case device.Clip:
+		return math.Min(math.Max(x, a), b)
+	case device.Affine:
+		return a*x + b
 	}
 	return x
 }
 
-// actD is f′, as a function of y = f(x) for ReLU and Tanh and of x otherwise.
-// At a corner it is ReLU′(0) = 0 and, as in PyTorch, the straight middle part
-// of HardSwish.
-func actD(f device.Act, v float64) float64 {
+// actD is f′, as a function of y = f(x) where device.Act.FromOutput says so and of x
+// otherwise. At a corner it is ReLU′(0) = 0 and, as in PyTorch, the straight middle
+// part of HardSwish.
+func actD(f device.Act, c [2]float32, v float64) float64 {
+	a := float64(c[0])
 	switch f {
 	case device.ReLU:
 		if !(v > 0) {
@@ -73,6 +91,27 @@ func actD(f device.Act, v float64) float64 {
 			return s
 		}
 		return s + v*s*(1-s)*geluArg*(1+3*0.044715*v*v)
+	case device.Sigmoid:
+		return v * (1 - v)
+	case device.HardSigmoid:
+		if v > 0 && v < 1 {
+			return a
+		}
+		return 0
+	case device.LeakyReLU:
+		if !(v > 0) {
+			return a
+		}
+	case device.ELU:
+		if !(v > 0) {
+			return a * math.Exp(v)
+		}
+	case device.Clip:
+		if !(float32(v) > c[0] && float32(v) < c[1]) {
+			return 0
+		}
+	case device.Affine:
+		return a
 	}
 	return 1
 }

@@ -2,6 +2,7 @@ package ref
 
 import (
 	"fmt"
+	"strings"
 
 	"pare/core/device"
 	"pare/core/tensor"
@@ -9,7 +10,8 @@ import (
 
 // What a call of each kernel carries, one letter for each value and weight.
 // Values: a activation, t transposed activation, p part. Weights: m matrix of a
-// linear layer, c of a convolution, v vector. Capitals may be absent.
+// linear layer, c of a convolution, v vector. Capitals may be absent, + stands for any
+// number more.
 var args = map[device.Kernel]struct{ in, out, w string }{
 	device.Load:         {"", "a", ""},
 	device.Linear:       {"a", "a", "mV"},
@@ -61,6 +63,11 @@ var args = map[device.Kernel]struct{ in, out, w string }{
 	device.Adapt:        {"", "", "mmm"},
 	device.AdaptA:       {"", "", "mmm"},
 	device.AdaptB:       {"", "", "mmm"},
+	device.Gate:         {"aa", "a", ""},
+	device.GateD:        {"aa", "a", ""},
+	device.Concat:       {"a+", "a", ""},
+	device.Slice:        {"a", "a", ""},
+	device.SliceDX:      {"a", "a", ""},
 }
 
 // verify tests all that kernels rely on, so that they need no tests of their
@@ -140,7 +147,7 @@ func checkArgs(p *device.Plan, ws []device.Weight, c *device.Call) error {
 			return fmt.Errorf("weight %s does not train", ws[c.W[0]].Name)
 		}
 	}
-	if c.Act > device.GELUTanh {
+	if c.Act > device.Affine {
 		return fmt.Errorf("activation %d is not known to this device", c.Act)
 	}
 	return nil
@@ -148,6 +155,9 @@ func checkArgs(p *device.Plan, ws []device.Weight, c *device.Call) error {
 
 // fits matches indices against letters; a capital may be left out.
 func fits(idx []int, letters string, limit int, is func(l rune, i int) bool) bool {
+	if more, ok := strings.CutSuffix(letters, "+"); ok && len(more) > 0 {
+		letters = more + strings.Repeat(more[len(more)-1:], max(0, len(idx)-len(more)))
+	}
 	n, optional := 0, 0
 	for _, l := range letters {
 		if l >= 'A' && l <= 'Z' {

@@ -22,7 +22,7 @@ func conv(e *exec, c *device.Call, i int) {
 		}
 	})
 	for j, s := range sum {
-		y.x[j] = float32(actFn(c.Act, s))
+		y.x[j] = float32(actFn(c.Act, c.S, s))
 	}
 }
 

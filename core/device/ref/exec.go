@@ -22,6 +22,8 @@ var tileKernels = map[device.Kernel]func(e *exec, c *device.Call, i int){
 	device.AvgPoolDX: avgPoolDX, device.ActDX: actDX, device.FlattenDX: flattenDX, device.DropoutDX: dropout,
 	device.Accum: accum, device.Copy: copyKernel, device.NormDStats: normDStats, device.NormDX: normDX,
 	device.LayerNormDX: layerNormDX, device.RMSNormDX: layerNormDX,
+
+	device.Gate: gate, device.GateD: gateD, device.Concat: concat, device.Slice: slice, device.SliceDX: sliceDX,
 }
 
 // batchKernels work on the whole batch.

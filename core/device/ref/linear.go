@@ -14,7 +14,7 @@ func linear(e *exec, c *device.Call, i int) {
 		}
 	}
 	for n, s := range sum {
-		y.x[n] = float32(actFn(c.Act, s))
+		y.x[n] = float32(actFn(c.Act, c.S, s))
 	}
 }
 

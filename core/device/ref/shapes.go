@@ -43,6 +43,8 @@ func checkShapes(p *device.Plan, ws []device.Weight, c *device.Call) error {
 		return flatShape(in(0), out(0))
 	case device.FlattenDX:
 		return flatShape(out(0), in(0))
+	case device.Gate, device.GateD, device.Concat, device.Slice, device.SliceDX:
+		return channelShape(p, c)
 	case device.Softmax:
 		return first(vector(in(0)), same(in(0), out(0)))
 	case device.Add, device.ActDX, device.Mul:

@@ -1,8 +1,10 @@
 package onnx
 
 import (
+	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"pare/core/device"
 	"pare/core/graph"
@@ -46,7 +48,8 @@ func (o Options) fill(m *graph.Model) (Options, error) {
 }
 
 // Export writes m as an ONNX file of IR 8, operator set 17, with the batch axis
-// dynamic ("N"). Parameters keep their names; masked places are written as
+// dynamic ("N" or as the file it came from called it), and that of a sequence where it was
+// so there. Parameters keep their names; masked places are written as
 // zeros, and −0 in weights as +0, which some sparse kernels mistake for a kept
 // value (vllm#13198). GELU becomes x·(Erf(x/√2)+1)/2 and SiLU x·Sigmoid(x), as
 // operator set 17 has neither; dropout is left out. Equal models give equal
@@ -60,12 +63,9 @@ func Export(m *graph.Model, o Options) ([]byte, error) {
 	if err := m.Verify(); err != nil {
 		return nil, fmt.Errorf("onnx: %w", err)
 	}
-	if m.Input().Seq > 0 {
-		return nil, fmt.Errorf("onnx: %s works on sequences, which are not written to ONNX yet: take safetensors", m.Name)
-	}
 	e := &exporter{
 		m: m, g: &Graph{Name: m.Name}, root: make([]int, len(m.Values)), name: make([]string, len(m.Values)),
-		rank: make([]int, len(m.Values)), taken: map[string]bool{o.Input: true, o.Output: true}, nodes: map[string]bool{},
+		rank: make([]int, len(m.Values)), taken: map[string]bool{o.Input: true, o.Output: true}, nodes: map[string]bool{}, turned: map[int]bool{}, tables: map[string][2]string{},
 	}
 	if e.g.Name == "" {
 		e.g.Name = "pare" // the checker wants a name
@@ -77,13 +77,18 @@ func Export(m *graph.Model, o Options) ([]byte, error) {
 }
 
 type exporter struct {
-	m     *graph.Model
-	g     *Graph
-	root  []int           // value whose bytes a value shares, dropout looked through
-	name  []string        // of each root value in the file
-	rank  []int           // of each root value in the file: 2 or 4
-	taken map[string]bool // names of values and initializers
-	nodes map[string]bool // names of nodes
+	m      *graph.Model
+	g      *Graph
+	root   []int                // value whose bytes a value shares, dropout looked through
+	name   []string             // of each root value in the file
+	rank   []int                // of each root value in the file: 2 or 4, 3 of sequences
+	ids    bool                 // the input holds ids of tokens
+	turned map[int]bool         // parameters that are written transposed
+	seqLen string               // the open length of sequences
+	causal string               // the mask
+	tables map[string][2]string // cosines and sines
+	taken  map[string]bool      // names of values and initializers
+	nodes  map[string]bool      // names of nodes
 }
 
 func (e *exporter) run(o Options) error {
@@ -100,13 +105,27 @@ func (e *exporter) run(o Options) error {
 			images = true
 		}
 	}
+	e.layout()
 	if err := e.params(); err != nil {
 		return err
 	}
 	in := e.m.Input()
+	batch := Dim{Param: e.m.BatchAxis}
+	if batch.Param == "" {
+		batch.Param = "N"
+	}
+	seq := Dim{Value: int64(in.Seq)}
+	if e.m.SeqAxis != "" {
+		seq = Dim{Param: e.m.SeqAxis}
+	}
 	e.name[0], e.rank[0] = o.Input, 2
-	dims := []Dim{{Param: "N"}, {Value: int64(in.C)}}
-	if in.H*in.W > 1 || images {
+	typ, dims := Float, []Dim{batch, {Value: int64(in.C)}}
+	switch {
+	case e.ids:
+		typ, dims = Int64, []Dim{batch, seq}
+	case in.Seq > 0:
+		e.rank[0], dims = 3, []Dim{batch, seq, {Value: int64(in.C)}}
+	case in.H*in.W > 1 || images:
 		e.rank[0] = 4
 		dims = append(dims, Dim{Value: int64(in.H)}, Dim{Value: int64(in.W)})
 	}
@@ -120,13 +139,37 @@ func (e *exporter) run(o Options) error {
 			return fmt.Errorf("layer %s: %w", e.m.Nodes[i].Name, err)
 		}
 	}
-	e.g.Inputs = []ValueInfo{{Name: o.Input, Type: &TensorType{Float, true, dims}}}
-	dims = []Dim{{Param: "N"}, {Value: int64(e.m.Classes())}}
-	if e.rank[out] == 4 {
+	e.g.Inputs = []ValueInfo{{Name: o.Input, Type: &TensorType{typ, true, dims}}}
+	dims = []Dim{batch, {Value: int64(e.m.Classes())}}
+	switch {
+	case e.m.Values[out].Seq > 0 && in.Seq > 0:
+		dims = []Dim{batch, seq, dims[1]}
+	case e.m.Values[out].Seq > 0:
+		dims = []Dim{batch, {Value: int64(e.m.Values[out].Seq)}, dims[1]}
+	case e.rank[out] == 4:
 		dims = append(dims, Dim{Value: 1}, Dim{Value: 1})
 	}
 	e.g.Outputs = []ValueInfo{{Name: o.Output, Type: &TensorType{Float, true, dims}}}
 	return nil
+}
+
+// layout finds out what the input holds and which weights are written as [K, N]: those
+// of layers on sequences, which become MatMul, unless another layer reads them, too.
+func (e *exporter) layout() {
+	uses, wide := map[int]int{}, map[int]bool{}
+	for i := range e.m.Nodes {
+		n := &e.m.Nodes[i]
+		e.ids = e.ids || n.Op == "embedding"
+		for _, p := range n.Params {
+			uses[p]++
+		}
+		if n.Op == "linear" && e.m.Values[n.Out].Seq > 0 {
+			wide[n.Params[0]] = true
+		}
+	}
+	for p := range wide {
+		e.turned[p] = uses[p] == 1
+	}
 }
 
 // params writes the parameters as initializers.
@@ -150,6 +193,9 @@ func (e *exporter) params() error {
 		for j, d := range p.Shape {
 			dims[j] = int64(d)
 		}
+		if e.turned[i] {
+			x, dims = transpose(x, p.Shape[0], p.Shape[1]), []int64{dims[1], dims[0]}
+		}
 		e.g.Initializers = append(e.g.Initializers, FromFloat32(p.Name, dims, x))
 	}
 	return nil
@@ -166,9 +212,15 @@ func (e *exporter) op(n *graph.Node) error {
 		in[i], ranks[i] = e.name[e.root[v]], e.rank[e.root[v]]
 	}
 	rank := ranks[0]
+	var err error
 	out := e.out(n)
 	name := n.Name
-	simple := map[string]string{"relu": "Relu", "tanh": "Tanh", "hardswish": "HardSwish", "globalavgpool": "GlobalAveragePool"}
+	if e.m.Values[n.In[0]].Seq > 0 || e.m.Values[n.Out].Seq > 0 {
+		if done, err := e.sequence(n, out, in, ranks); done || err != nil {
+			return err
+		}
+	}
+	simple := map[string]string{"relu": "Relu", "tanh": "Tanh", "hardswish": "HardSwish", "sigmoid": "Sigmoid", "globalavgpool": "GlobalAveragePool"}
 	switch n.Op {
 	case "linear":
 		x := e.vector(name, in[0], rank)
@@ -181,10 +233,55 @@ func (e *exporter) op(n *graph.Node) error {
 		// the graph's momentum is the share of the new, ONNX's that of the old
 		a := []Attribute{attrFloat("epsilon", n.Attrs.Eps), attrFloat("momentum", float32(1-float64(n.Attrs.Momentum)))}
 		e.emit("BatchNormalization", name, a, out, e.with(in[0], n.Params)...)
-	case "relu", "tanh", "hardswish", "globalavgpool":
+	case "relu", "tanh", "hardswish", "sigmoid", "globalavgpool":
 		e.emit(simple[n.Op], name, nil, out, in[0])
-	case "relu6":
-		e.emit("Clip", name, nil, out, in[0], e.scalar("pare.zero", 0), e.scalar("pare.six", 6))
+	case "clip":
+		e.emit("Clip", name, nil, out, in[0], e.number(n.Attrs.Alpha), e.number(n.Attrs.Beta))
+	case "hardsigmoid":
+		e.emit("HardSigmoid", name, []Attribute{attrFloat("alpha", n.Attrs.Alpha), attrFloat("beta", n.Attrs.Beta)}, out, in[0])
+	case "leakyrelu", "elu":
+		e.emit(map[string]string{"leakyrelu": "LeakyRelu", "elu": "Elu"}[n.Op], name, []Attribute{attrFloat("alpha", n.Attrs.Alpha)}, out, in[0])
+	case "affine":
+		x := in[0]
+		switch {
+		case n.Attrs.Beta == 0:
+			e.emit("Mul", name, nil, out, x, e.number(n.Attrs.Alpha))
+		case n.Attrs.Alpha != 1:
+			x = e.inner(name, "Mul", x, e.number(n.Attrs.Alpha))
+			fallthrough
+		default:
+			e.emit("Add", name, nil, out, x, e.number(n.Attrs.Beta))
+		}
+	case "gelu_tanh":
+		e.geluTanh(name, out, in[0])
+	case "slice":
+		one := func(v int) string { return e.list("axis", int64(v)) }
+		e.emit("Slice", name, nil, out, in[0], one(n.Attrs.From), one(n.Attrs.From+n.Attrs.Size), one(channelAxis(rank)))
+	case "concat":
+		if in, rank, err = e.oneRank(name, in, ranks); err != nil {
+			return err
+		}
+		e.emit("Concat", name, []Attribute{attrInt("axis", int64(channelAxis(rank)))}, out, in...)
+	case "layernorm", "rmsnorm":
+		x := e.vector(name, in[0], rank)
+		if rank == 4 {
+			rank = 2
+		}
+		e.norm(n, out, x)
+	case "mul":
+		if in, rank, err = e.oneRank(name, in, ranks); err != nil {
+			return err
+		}
+		e.emit("Mul", name, nil, out, in...)
+	case "scale":
+		e.emit("Mul", name, nil, out, in[0], e.number(n.Attrs.Scale))
+	case "gate":
+		if ranks[0] == 4 && ranks[1] == 2 {
+			in[1] = e.inner(name, "Unsqueeze", in[1], e.list("pixels", 2, 3))
+		} else if ranks[0] == 2 {
+			in[1] = e.vector(name, in[1], ranks[1])
+		}
+		e.emit("Mul", name, nil, out, in...)
 	case "silu":
 		s := e.inner(name, "Sigmoid", in[0])
 		e.emit("Mul", name, nil, out, in[0], s)
@@ -210,8 +307,8 @@ func (e *exporter) op(n *graph.Node) error {
 		rank = 2
 		e.emit("Softmax", name, []Attribute{attrInt("axis", 1)}, out, x)
 	case "add":
-		if ranks[0] != ranks[1] {
-			in[0], in[1], rank = e.vector(name, in[0], ranks[0]), e.vector(name, in[1], ranks[1]), 2
+		if in, rank, err = e.oneRank(name, in, ranks); err != nil {
+			return err
 		}
 		e.emit("Add", name, nil, out, in...)
 	default:
@@ -264,10 +361,32 @@ func (e *exporter) inner(name, op string, in ...string) string {
 // vector is x as [N, C], by a Squeeze where the file has [N, C, 1, 1]. (A
 // Flatten would do, but then Import could not tell it from one of the graph's.)
 func (e *exporter) vector(name, x string, rank int) string {
-	if rank == 2 {
+	if rank != 4 {
 		return x
 	}
-	return e.inner(name, "Squeeze", x, e.constant(FromInt64("pare.pixels", []int64{2}, []int64{2, 3})))
+	return e.inner(name, "Squeeze", x, e.list("pixels", 2, 3))
+}
+
+// oneRank gives values of images and vectors one number of axes.
+func (e *exporter) oneRank(name string, in []string, ranks []int) ([]string, int, error) {
+	if slices.Max(ranks) == slices.Min(ranks) {
+		return in, ranks[0], nil
+	}
+	if slices.Contains(ranks, 3) {
+		return nil, 0, errors.New("joins a sequence and a vector, which cannot be written")
+	}
+	for i := range in {
+		in[i] = e.vector(name, in[i], ranks[i])
+	}
+	return in, 2, nil
+}
+
+// channelAxis is the axis of the channels among rank.
+func channelAxis(rank int) int {
+	if rank == 3 {
+		return 2
+	}
+	return 1
 }
 
 // with lists an op's inputs: the value, then its parameters.
@@ -282,6 +401,18 @@ func (e *exporter) with(x string, params []int) []string {
 // scalar is a shared float initializer.
 func (e *exporter) scalar(name string, v float32) string {
 	return e.constant(FromFloat32(name, nil, []float32{v}))
+}
+
+// number is a shared float initializer named after its value.
+func (e *exporter) number(v float32) string { return e.scalar(fmt.Sprint("pare.", v), v) }
+
+// list is a shared initializer of integers.
+func (e *exporter) list(what string, v ...int64) string {
+	name := "pare." + what
+	for _, x := range v {
+		name += fmt.Sprint(".", x)
+	}
+	return e.constant(FromInt64(name, []int64{int64(len(v))}, v))
 }
 
 // constant adds an initializer, once for each name.

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"math"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -13,8 +14,22 @@ import (
 	"pare/core/tensor"
 )
 
-// Open imports the file at path.
-func Open(path string) (*graph.Model, error) {
+// ImportOptions choose what a file leaves open.
+type ImportOptions struct {
+	// Seq is the length of sequences where the file leaves it open; 0: none is
+	// chosen, and such a file is an error that says so. Where the file fixes the
+	// length it must be that or 0.
+	Seq int
+	// Fixed gives inputs the same value everywhere, which makes them constants: an
+	// attention mask of ones is 1. Of several inputs all but one must be fixed.
+	Fixed map[string]float64
+}
+
+// Open imports the file at path, with weights that lie in other files of its folder.
+func Open(path string) (*graph.Model, error) { return OpenWith(path, ImportOptions{}) }
+
+// OpenWith is Open with options.
+func OpenWith(path string, o ImportOptions) (*graph.Model, error) {
 	b, err := os.ReadFile(path)
 	if err != nil {
 		if e := (*fs.PathError)(nil); errors.As(err, &e) {
@@ -22,20 +37,29 @@ func Open(path string) (*graph.Model, error) {
 		}
 		return nil, fmt.Errorf("onnx: %s: %w", path, err)
 	}
-	m, err := Import(b)
+	m, err := importFile(b, filepath.Dir(path), o)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return m, nil
 }
 
-// Import maps an ONNX classifier to a model: one float input [B, C, H, W] or
-// [B, F], one output [B, classes], weights as initializers. Parameters keep the
-// names of their initializers, layers those of their nodes. What inference does
-// not need (Dropout, Identity, dead branches) is left out. An operator that
-// cannot be mapped is an error that names it and its node.
-func Import(b []byte) (*graph.Model, error) {
-	im, err := newImporter(b)
+// Import maps an ONNX network to a model that can be trained: one input, of floats
+// [B, C, H, W], [B, F] or [B, T, F], or of token ids [B, T]; one output [B, classes] or
+// [B, T, classes]; weights as constants. Blocks that an exporter wrote in pieces become
+// one op: LayerNorm, RMSNorm, GELU, SiLU, HardSwish, rotary positions, attention.
+// Parameters keep the names of their initializers, layers those of their nodes. What
+// inference does not need (Dropout, Identity, dead branches) is left out; constants are
+// folded. A vector that several layers share becomes a parameter of each: exporters
+// write equal tensors once. An operator that cannot be mapped is an error that names it
+// and its node.
+func Import(b []byte) (*graph.Model, error) { return ImportWith(b, ImportOptions{}) }
+
+// ImportWith is Import with options.
+func ImportWith(b []byte, o ImportOptions) (*graph.Model, error) { return importFile(b, "", o) }
+
+func importFile(b []byte, dir string, o ImportOptions) (*graph.Model, error) {
+	im, err := newImporter(b, dir, o)
 	if err == nil {
 		err = im.run()
 	}
@@ -47,7 +71,7 @@ func Import(b []byte) (*graph.Model, error) {
 
 // Names returns the names of the input and the output of a model file.
 func Names(b []byte) (input, output string, err error) {
-	im, err := newImporter(b)
+	im, err := newImporter(b, "", ImportOptions{})
 	if err != nil {
 		return "", "", fmt.Errorf("onnx: %w", err)
 	}
@@ -56,17 +80,23 @@ func Names(b []byte) (input, output string, err error) {
 
 // importer is the state of one import.
 type importer struct {
+	o     ImportOptions
 	g     *Graph
 	opset int64
-	in    ValueInfo // the one input that is not an initializer
-	batch int64     // fixed batch size of the input, 0 when dynamic
+	in    ValueInfo // the one input that is neither an initializer nor fixed
+	batch int64     // size of the input's batch: the file's, or batchMark
 
 	m                 *graph.Model
-	consts            map[string]*Tensor // initializers, Constant nodes, what folds to one
-	shapes            map[string][]int64 // results of shape arithmetic; anyBatch for B
-	vals              map[string]val     // what flows
+	consts            map[string]*array // initializers, Constant nodes, what folds to one
+	folded            map[string]*array // large results, by what they were made from
+	same              map[string]string // key of a result in folded
+	views             map[string]*view  // what flows
+	parts             map[string]*part  // what is part of a block that is not complete
+	pads              map[string]*pad   // what only convolutions and pools take in
 	params            map[paramKey]int
-	names, paramNames nameSet // of model nodes and parameters
+	slices            map[[3]int]int // channels cut out: value, from, size
+	tokens            map[int]int    // images made sequences
+	names, paramNames nameSet        // of model nodes and parameters
 
 	live   []bool
 	users  map[string][]int // live nodes that read a value, once per use
@@ -74,26 +104,21 @@ type importer struct {
 	absorb []bool           // node is part of a pattern or of the node before it
 	found  map[int]found    // pattern whose last node this is
 
-	size  int64 // of the file, in bytes
-	spent int64 // values copied so far
+	size   int64 // of the file, in bytes
+	spent  int64 // values computed so far
+	copies int64 // values copied into parameters
 }
 
-// val is a value of the model and the rank it has in the file: the model does
-// not tell [B, C] from [B, C, 1, 1].
-type val struct{ id, rank int }
-
-// anyBatch stands for B in shape arithmetic.
-const anyBatch = math.MinInt64
-
 // newImporter decodes the file and checks what concerns all of it.
-func newImporter(b []byte) (*importer, error) {
+func newImporter(b []byte, dir string, o ImportOptions) (*importer, error) {
 	f, err := decode(b)
 	if err != nil {
 		return nil, err
 	}
 	im := &importer{
-		g: f.Graph, consts: map[string]*Tensor{}, shapes: map[string][]int64{}, vals: map[string]val{},
-		params: map[paramKey]int{}, names: newNameSet(), paramNames: newNameSet(), users: map[string][]int{}, maker: map[string]int{},
+		o: o, g: f.Graph, consts: map[string]*array{}, folded: map[string]*array{}, same: map[string]string{},
+		views: map[string]*view{}, parts: map[string]*part{}, pads: map[string]*pad{}, params: map[paramKey]int{}, slices: map[[3]int]int{}, tokens: map[int]int{},
+		names: newNameSet(), paramNames: newNameSet(), users: map[string][]int{}, maker: map[string]int{},
 		found: map[int]found{}, size: int64(len(b)),
 	}
 	for _, o := range f.Opsets {
@@ -107,6 +132,11 @@ func newImporter(b []byte) (*importer, error) {
 	if im.g.Sparse > 0 {
 		return nil, errors.New("holds sparse initializers, which are not read: save its weights dense")
 	}
+	if dir != "" {
+		if err := im.external(dir); err != nil {
+			return nil, err
+		}
+	}
 	for i := range im.g.Initializers {
 		t := &im.g.Initializers[i]
 		if t.Name == "" {
@@ -115,33 +145,44 @@ func newImporter(b []byte) (*importer, error) {
 		if im.consts[t.Name] != nil {
 			return nil, fmt.Errorf("initializer %q stands twice", t.Name)
 		}
-		im.consts[t.Name] = t
+		im.consts[t.Name] = fromTensor(t.Name, t)
 	}
-	var inputs []string
+	return im, im.ports()
+}
+
+// ports finds the input and the output.
+func (im *importer) ports() error {
+	var inputs, outputs []string
+	fixed := 0
 	for _, v := range im.g.Inputs {
-		if im.consts[v.Name] == nil { // before IR 4 initializers are inputs too
-			im.in = v
-			inputs = append(inputs, v.Name)
+		if im.consts[v.Name] != nil { // before IR 4 initializers are inputs too
+			continue
 		}
-	}
-	if len(inputs) != 1 {
-		return nil, fmt.Errorf("has %d inputs (%s), need exactly one: export the model with a single tensor as input", len(inputs), strings.Join(inputs, ", "))
-	}
-	if len(im.g.Outputs) != 1 {
-		var outputs []string
-		for _, v := range im.g.Outputs {
-			outputs = append(outputs, v.Name)
+		if _, ok := im.o.Fixed[v.Name]; ok {
+			fixed++
+			continue
 		}
-		return nil, fmt.Errorf("has %d outputs (%s), need exactly one: export the model with its logits as the only output", len(outputs), strings.Join(outputs, ", "))
+		im.in = v
+		inputs = append(inputs, v.Name)
 	}
-	if im.in.Name == "" || im.g.Outputs[0].Name == "" {
-		return nil, errors.New("its input or its output has no name: the file is damaged, export it again")
+	for _, v := range im.g.Outputs {
+		outputs = append(outputs, v.Name)
 	}
-	return im, nil
+	switch {
+	case fixed < len(im.o.Fixed):
+		return errors.New("does not have all the inputs that are to be fixed")
+	case len(inputs) != 1:
+		return fmt.Errorf("has %d inputs (%s), need exactly one: export the model with a single tensor as input, or fix the others (an attention mask to 1, token types to 0)", len(inputs), strings.Join(inputs, ", "))
+	case len(outputs) != 1:
+		return fmt.Errorf("has %d outputs (%s), need exactly one: export the model with its logits as the only output", len(outputs), strings.Join(outputs, ", "))
+	case im.in.Name == "" || outputs[0] == "":
+		return errors.New("its input or its output has no name: the file is damaged, export it again")
+	}
+	return nil
 }
 
 func (im *importer) run() error {
-	if err := im.input(); err != nil {
+	if err := im.prepare(); err != nil {
 		return err
 	}
 	if err := im.scan(); err != nil {
@@ -156,59 +197,36 @@ func (im *importer) run() error {
 			return fmt.Errorf("node %s (%s): %w", im.nodeName(i), n.Op, err)
 		}
 	}
+	return im.output()
+}
+
+// output checks that the output is one vector of scores for each sample or token.
+func (im *importer) output() error {
 	out := im.g.Outputs[0].Name
-	v, ok := im.vals[out]
-	if !ok {
+	if im.consts[out] != nil || im.views[out] == nil && im.parts[out] == nil {
 		return fmt.Errorf("its output %q does not depend on its input %q", out, im.in.Name)
 	}
+	v, err := im.flow(out)
+	if err != nil {
+		return fmt.Errorf("output %q: %w", out, err)
+	}
+	plain := im.whole(v.id, 2).dims
+	if x := im.m.Values[v.id]; x.H*x.W > 1 { // Verify has a better word for it
+		plain = im.whole(v.id, 4).dims
+	}
+	ok := len(v.dims) >= len(plain)
+	for i := 0; ok && i < len(v.dims); i++ {
+		ok = len(v.dims[i]) == 0
+		if i < len(plain) {
+			ok = slices.Equal(joined(v.dims[i]), plain[i])
+		}
+	}
+	if !ok {
+		return fmt.Errorf("output %q has shape %v, need [batch, classes] or [batch, tokens, classes]", out, im.show(shapeOfDims(v.dims)))
+	}
 	im.m.Output = v.id
+	prune(im.m)
 	return im.m.Verify()
-}
-
-// input reads the shape of a sample.
-func (im *importer) input() error {
-	t := im.in.Type
-	if t == nil || !t.HasShape {
-		return fmt.Errorf("input %q has no tensor shape: export it again with a fixed shape but for the batch", im.in.Name)
-	}
-	switch t.Elem {
-	case Float, Float16, Double, BFloat16:
-	default:
-		return fmt.Errorf("input %q is %s, need floating point: only models over float tensors are read", im.in.Name, t.Elem)
-	}
-	rank := len(t.Shape)
-	if rank < 2 || rank > 4 {
-		return fmt.Errorf("input %q has %d axes, need [batch, features] or [batch, channels, height, width]", im.in.Name, rank)
-	}
-	sample := tensor.Shape{1, 1, 1}
-	for i, d := range t.Shape[1:] {
-		if d.Value < 1 || d.Value > math.MaxInt32 {
-			return fmt.Errorf("input %q: axis %d is %s, need a fixed size: export it again with only the batch dynamic", im.in.Name, i+1, d)
-		}
-		at := i
-		if rank == 3 { // [B, H, W]: one channel
-			at = i + 1
-		}
-		sample[at] = int(d.Value)
-	}
-	if err := sample.Check(); err != nil {
-		return fmt.Errorf("input %q: %w", im.in.Name, err)
-	}
-	im.batch = max(t.Shape[0].Value, 0)
-	im.m = graph.New(im.g.Name, sample[0], sample[1], sample[2])
-	im.vals[im.in.Name] = val{0, rank}
-	return nil
-}
-
-// String is the axis as people write it.
-func (d Dim) String() string {
-	switch {
-	case d.Param != "":
-		return fmt.Sprintf("%q", d.Param)
-	case d.Value == 0:
-		return "unknown"
-	}
-	return fmt.Sprint(d.Value)
 }
 
 // scan finds constants, the nodes the output depends on, who reads what, and
@@ -221,13 +239,10 @@ func (im *importer) scan() error {
 			if o == "" {
 				continue
 			}
-			if _, twice := im.maker[o]; twice || im.consts[o] != nil || o == im.in.Name {
+			if _, twice := im.maker[o]; twice || im.consts[o] != nil || im.views[o] != nil {
 				return fmt.Errorf("node %s (%s): its output %q is made twice", im.nodeName(i), n.Op, o)
 			}
 			im.maker[o] = i
-		}
-		if err := im.fold(n); err != nil {
-			return fmt.Errorf("node %s (%s): %w", im.nodeName(i), n.Op, err)
 		}
 	}
 	im.live = make([]bool, len(nodes))
@@ -235,12 +250,26 @@ func (im *importer) scan() error {
 	need := map[string]bool{im.g.Outputs[0].Name: true}
 	for i := len(nodes) - 1; i >= 0; i-- {
 		n := &nodes[i]
-		if !slices.ContainsFunc(n.Outputs, func(o string) bool { return need[o] && im.consts[o] == nil }) {
+		if !slices.ContainsFunc(n.Outputs, func(o string) bool { return o != "" && need[o] }) {
 			continue
 		}
 		im.live[i] = true
 		for _, x := range n.Inputs {
 			need[x] = true
+		}
+	}
+	for i := range nodes {
+		if !im.live[i] {
+			continue
+		}
+		done, err := im.fold(&nodes[i])
+		if err != nil {
+			return fmt.Errorf("node %s (%s): %w", im.nodeName(i), nodes[i].Op, err)
+		}
+		if im.absorb[i] = done; done {
+			continue
+		}
+		for _, x := range nodes[i].Inputs {
 			im.users[x] = append(im.users[x], i)
 		}
 	}
@@ -266,13 +295,9 @@ func (im *importer) node(i int, n *Node) error {
 		return fmt.Errorf("operators of the domain %q are not supported: give the model as it was exported, before a runtime optimised it", n.Domain)
 	}
 	if f, ok := im.found[i]; ok {
-		x, err := im.value(f.x)
-		if err != nil {
-			return err
-		}
-		return im.append(n, f.op, graph.Attrs{}, nil, x.rank, x)
+		return im.unary(n, f.op, graph.Attrs{}, f.x)
 	}
-	if done, err := im.shapeArithmetic(n); done || err != nil {
+	if done, err := im.fold(n); done || err != nil {
 		return err
 	}
 	h, ok := handlers[n.Op]
@@ -285,53 +310,38 @@ func (im *importer) node(i int, n *Node) error {
 	return h(im, i, n)
 }
 
-// value finds what flows under a name.
-func (im *importer) value(name string) (val, error) {
-	if v, ok := im.vals[name]; ok {
-		return v, nil
-	}
-	switch {
-	case name == "":
-		return val{}, errors.New("a required input is missing: the file is damaged, export it again")
-	case im.consts[name] != nil:
-		return val{}, fmt.Errorf("its input %q is a constant where the data should flow", name)
-	case im.shapes[name] != nil:
-		return val{}, fmt.Errorf("its input %q is a shape where the data should flow", name)
-	}
-	return val{}, fmt.Errorf("reads %q, which nothing before it makes: the file is damaged, export it again", name)
-}
-
-// append adds a node to the model; its value has the given rank in the file.
-func (im *importer) append(n *Node, op string, a graph.Attrs, params []int, rank int, in ...val) error {
-	ids := make([]int, len(in))
-	for i, v := range in {
-		ids[i] = v.id
-	}
-	id, err := im.m.Append(im.unique(n), op, a, params, ids...)
+// add adds a node to the model and returns its value.
+func (im *importer) add(n *Node, op string, a graph.Attrs, params []int, in ...int) (int, error) {
+	id, err := im.m.Append(im.unique(n), op, a, params, in...)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	v := im.m.Values[id]
 	if v.C < 1 || v.H < 1 || v.W < 1 {
-		return fmt.Errorf("its output of %d×%d×%d is empty", v.C, v.H, v.W)
+		return 0, fmt.Errorf("its output of %v is empty", v)
 	}
-	if err := (tensor.Shape{v.C, v.H, v.W}).Check(); err != nil {
-		return err
+	if err := (tensor.Shape{max(v.Seq, 1), v.C, v.H, v.W}).Check(); err != nil {
+		return 0, err
 	}
-	im.vals[n.Outputs[0]] = val{id, rank}
+	return id, nil
+}
+
+// put makes value id, with these axes, the first output of n.
+func (im *importer) put(n *Node, id int, dims [][]atom) error {
+	im.views[n.Outputs[0]] = &view{id: id, dims: dims, mul: 1}
 	return nil
 }
 
-// alias makes n's output another name of v: the node does nothing.
-func (im *importer) alias(n *Node, v val) error {
-	im.vals[n.Outputs[0]] = v
+// alias makes n's output another name of v, seen with other axes: the node does nothing.
+func (im *importer) alias(n *Node, v *view) error {
+	im.views[n.Outputs[0]] = v
 	return nil
 }
 
 // unique is the node's name, or its output's, made unique in the model.
 func (im *importer) unique(n *Node) string {
 	name := n.Name
-	if name == "" {
+	if name == "" && len(n.Outputs) > 0 {
 		name = n.Outputs[0]
 	}
 	return im.names.next(name, "_")
@@ -353,4 +363,26 @@ func (s nameSet) next(base, sep string) string {
 	}
 	s.taken[name] = true
 	return name
+}
+
+// String is the axis as people write it.
+func (d Dim) String() string {
+	switch {
+	case d.Param != "":
+		return fmt.Sprintf("%q", d.Param)
+	case d.Value == 0:
+		return "unknown"
+	}
+	return fmt.Sprint(d.Value)
+}
+
+// size is a fixed axis, 0 for one left open, −1 for one out of bounds.
+func (d Dim) size() int64 {
+	switch {
+	case d.Param != "" || d.Value == 0:
+		return 0
+	case d.Value < 0 || d.Value >= math.MaxInt32:
+		return -1
+	}
+	return d.Value
 }

@@ -13,7 +13,7 @@ import (
 //
 //	SiLU       x · Sigmoid(x)
 //	HardSwish  x · HardSigmoid(x; 1/6, 1/2)   or   x · Clip(x+3, 0, 6) / 6
-//	GELU       x · (Erf(x/√2) + 1) / 2
+//	GELU       x · (Erf(x/√2) + 1) / 2   or   x · (Tanh(√(2/π)·(x + 0.044715·x³)) + 1) / 2
 
 // found is a pattern: op applied to the value named x.
 type found struct{ op, x string }
@@ -115,12 +115,20 @@ func (im *importer) activation(p *product, x, g string) (string, bool) {
 			return "hardswish", true
 		}
 	}
-	if inner, ok := im.erf(g, x); ok && near(p.c, 0.5) {
-		p.inner = append(p.inner, inner...)
-		return "gelu", true
+	for _, f := range []struct {
+		fn, op string
+		of     []float64
+	}{{"Erf", "gelu", []float64{0, math.Sqrt2 / 2}}, {"Tanh", "gelu_tanh", []float64{0, geluArg, 0, 0.044715 * geluArg}}} {
+		if inner, ok := im.onePlus(f.fn, f.of, g, x); ok && near(p.c, 0.5) {
+			p.inner = append(p.inner, inner...)
+			return f.op, true
+		}
 	}
 	return "", false
 }
+
+// geluArg is √(2/π).
+var geluArg = math.Sqrt(2 / math.Pi)
 
 // plus tells whether sum is y + c and returns the node.
 func (im *importer) plus(sum, y string, c float64) (int, bool) {
@@ -137,33 +145,86 @@ func (im *importer) plus(sum, y string, c float64) (int, bool) {
 	return 0, false
 }
 
-// erf tells whether g = Erf(x/√2) + 1 and returns its nodes.
-func (im *importer) erf(g, x string) ([]int, bool) {
+// onePlus tells whether g = 1 + f(P(x)) with the polynomial P of those coefficients and
+// returns its nodes.
+func (im *importer) onePlus(f string, want []float64, g, x string) ([]int, bool) {
 	add, ok := im.only(g, "Add")
 	if !ok {
 		return nil, false
 	}
 	for _, e := range im.g.Nodes[add].Inputs {
-		j, ok := im.only(e, "Erf")
+		j, ok := im.only(e, f)
 		if !ok {
 			continue
 		}
 		if _, ok := im.plus(g, e, 1); !ok {
 			continue
 		}
-		arg := im.g.Nodes[j].input(0)
-		for _, op := range []string{"Div", "Mul"} {
-			k, ok := im.only(arg, op)
-			if !ok {
-				continue
-			}
-			p := product{c: 1}
-			if im.multiply(&p, &im.g.Nodes[k], 0) && len(p.factors) == 1 && p.factors[0] == x && near(p.c, math.Sqrt2/2) {
-				return append(p.inner, add, j, k), true
-			}
+		p, inner, ok := im.polynomial(im.g.Nodes[j].input(0), x, 0)
+		for i := range p {
+			ok = ok && (i < len(want) && (near(p[i], want[i]) || p[i] == want[i]) || p[i] == 0)
+		}
+		if ok && len(p) >= len(want) {
+			return append(inner, add, j), true
 		}
 	}
 	return nil, false
+}
+
+// polynomial reads name as a polynomial in x: its coefficients, up to x³, and the nodes
+// that make it, which nobody else may read.
+func (im *importer) polynomial(name, x string, depth int) (p []float64, inner []int, ok bool) {
+	if name == x {
+		return []float64{0, 1}, nil, true
+	}
+	if c, ok := im.scalar(name); ok {
+		return []float64{c}, nil, true
+	}
+	i, made := im.maker[name]
+	if !made || depth > 5 {
+		return nil, nil, false
+	}
+	n := &im.g.Nodes[i]
+	if _, ok := im.only(name, n.Op); !ok || len(n.Inputs) != 2 {
+		return nil, nil, false
+	}
+	a, in, ok := im.polynomial(n.Inputs[0], x, depth+1)
+	if !ok {
+		return nil, nil, false
+	}
+	b, more, ok := im.polynomial(n.Inputs[1], x, depth+1)
+	if !ok {
+		return nil, nil, false
+	}
+	inner = append(append(in, more...), i)
+	times := func(a, b []float64) []float64 {
+		c := make([]float64, len(a)+len(b)-1)
+		for i, u := range a {
+			for j, v := range b {
+				c[i+j] += u * v
+			}
+		}
+		return c
+	}
+	switch {
+	case n.Op == "Add":
+		p = make([]float64, max(len(a), len(b)))
+		for i, v := range a {
+			p[i] += v
+		}
+		for i, v := range b {
+			p[i] += v
+		}
+	case n.Op == "Mul":
+		p = times(a, b)
+	case n.Op == "Div" && len(b) == 1 && b[0] != 0:
+		p = times(a, []float64{1 / b[0]})
+	case n.Op == "Pow" && len(b) == 1 && b[0] == 2:
+		p = times(a, a)
+	case n.Op == "Pow" && len(b) == 1 && b[0] == 3:
+		p = times(times(a, a), a)
+	}
+	return p, inner, p != nil && len(p) <= 4
 }
 
 // limits reads the bounds of Clip: attributes before operator set 11, inputs

@@ -188,7 +188,7 @@ func TestImportRefuses(t *testing.T) {
 	outs := onnxGraph(17, dims(4), []Tensor{w}, gemmT)
 	outs.Graph.Outputs = append(outs.Graph.Outputs, ValueInfo{Name: "aux"})
 	ints := onnxGraph(17, dims(4), []Tensor{w}, gemmT)
-	ints.Graph.Inputs[0].Type.Elem = Int64
+	ints.Graph.Inputs[0].Type.Elem = Int8
 	image, flat := dims(2, 5, 5), op("Flatten", "y", "z")
 	microsoft := op("FusedMatMul", "y", "x", "w")
 	microsoft.Domain = "com.microsoft"
@@ -199,13 +199,13 @@ func TestImportRefuses(t *testing.T) {
 		m    *Model
 		want []string
 	}{
-		"unknown op":        {onnxGraph(17, dims(4), nil, op("Resize", "y", "x")), []string{`node "n0" (Resize)`, "not supported", "Conv, ", "export it again"}},
+		"unknown op":        {onnxGraph(17, dims(4), nil, op("Einsum", "y", "x")), []string{`node "n0" (Einsum)`, "not supported", "Conv, ", "export it again"}},
 		"log softmax":       {onnxGraph(17, dims(4), nil, op("LogSoftmax", "y", "x")), []string{`node "n0" (LogSoftmax)`, "logits"}},
 		"own domain":        {onnxGraph(17, dims(4), []Tensor{w}, microsoft), []string{`"com.microsoft"`}},
 		"old opset":         {onnxGraph(6, dims(4), []Tensor{w}, gemmT), []string{"operator set 6", "opset_version=17"}},
 		"two inputs":        {two, []string{"2 inputs (x, mask)"}},
 		"two outputs":       {outs, []string{"2 outputs (y, aux)"}},
-		"integer input":     {ints, []string{`input "x" is int64`}},
+		"integer input":     {ints, []string{`input "x" is int8`}},
 		"dynamic width":     {onnxGraph(17, []Dim{{Param: "N"}, {Value: 3}, {Param: "h"}, {Value: 3}}, nil, op("Relu", "y", "x")), []string{`axis 2 is "h"`}},
 		"five axes":         {onnxGraph(17, dims(1, 2, 3, 4), nil, op("Relu", "y", "x")), []string{"has 5 axes"}},
 		"huge input":        {onnxGraph(17, dims(1<<30, 1<<30, 2), nil, op("Flatten", "y", "x")), []string{`input "x"`, "too large"}},
@@ -217,7 +217,7 @@ func TestImportRefuses(t *testing.T) {
 		"training dropout":  {onnxGraph(17, dims(4), []Tensor{FromFloat32("p", nil, []float32{0.5}), {Name: "on", Type: Bool, Raw: []byte{1}}}, op("Dropout", "y", "x", "p", "on")), []string{"training mode"}},
 		"transA":            {onnxGraph(17, dims(4), []Tensor{w}, gemmT.with(attrInt("transA", 1))), []string{"transA"}},
 		"wrong attribute":   {onnxGraph(17, dims(4), []Tensor{w}, op("Gemm", "y", "x", "w").with(str("transB", "yes"))), []string{`attribute "transB"`}},
-		"computed weight":   {onnxGraph(17, dims(4), nil, op("Relu", "r", "x"), op("MatMul", "y", "x", "r")), []string{"n1", `"r" is computed`}},
+		"computed weight":   {onnxGraph(17, dims(4), nil, op("Relu", "r", "x"), op("MatMul", "y", "x", "r")), []string{"n1", "queries and keys"}},
 		"missing input":     {onnxGraph(17, dims(4), nil, op("Relu", "y", "nowhere")), []string{`reads "nowhere"`}},
 		"wrong order":       {onnxGraph(17, dims(4), nil, op("Relu", "y", "z"), op("Relu", "z", "x")), []string{`"n0"`, `reads "z"`}},
 		"cycle":             {onnxGraph(17, dims(4), nil, op("Add", "z", "x", "y"), op("Relu", "y", "z")), []string{`reads "y"`}},
@@ -234,18 +234,11 @@ func TestImportRefuses(t *testing.T) {
 		"unknown padding":   {onnxGraph(17, image, []Tensor{conv}, op("Conv", "z", "x", "k").with(str("auto_pad", "FULL")), flat), []string{`"FULL"`}},
 		"1-D convolution":   {onnxGraph(17, image, []Tensor{weights("k", 2, 2, 3)}, op("Conv", "z", "x", "k"), flat), []string{"only 2-D"}},
 		"window too large":  {onnxGraph(17, image, nil, op("MaxPool", "z", "x").with(attrInts("kernel_shape", 6, 6)), flat), []string{"larger than the padded input"}},
-		"ceil mode":         {onnxGraph(17, image, nil, op("MaxPool", "z", "x").with(attrInts("kernel_shape", 2, 2), attrInts("strides", 2, 2), attrInt("ceil_mode", 1)), flat), []string{"ceil_mode"}},
-		"clip":              {onnxGraph(17, dims(4), []Tensor{FromFloat32("lo", nil, []float32{-1}), FromFloat32("hi", nil, []float32{1})}, op("Clip", "y", "x", "lo", "hi")), []string{"bounds -1 and 1"}},
-		"gelu tanh":         {onnxGraph(20, dims(4), nil, op("Gelu", "y", "x").with(str("approximate", "tanh"))), []string{"tanh"}},
-		"sigmoid alone":     {onnxGraph(17, dims(4), nil, op("Sigmoid", "y", "x")), []string{"SiLU"}},
-		"not quite silu":    {onnxGraph(17, dims(4), nil, op("Relu", "r", "x"), op("Sigmoid", "s", "x"), op("Mul", "y", "r", "s")), []string{"n1", "Sigmoid"}},
-		"silu read inside":  {onnxGraph(17, dims(4), nil, op("Sigmoid", "s", "x"), op("Mul", "m", "x", "s"), op("Add", "y", "m", "s")), []string{"n0", "Sigmoid"}},
-		"wrong hardsigmoid": {onnxGraph(17, dims(4), nil, op("HardSigmoid", "s", "x"), op("Mul", "y", "x", "s")), []string{"HardSigmoid"}},
 		"mean of a row":     {onnxGraph(17, image, nil, op("ReduceMean", "z", "x").with(attrInts("axes", 3)), flat), []string{"axes [3]"}},
 		"flatten axis 2":    {onnxGraph(17, image, nil, op("Flatten", "y", "x").with(attrInt("axis", 2))), []string{"axis = 2"}},
-		"batch in features": {onnxGraph(17, image, []Tensor{FromInt64("s", []int64{2}, []int64{1, -1})}, op("Reshape", "y", "x", "s")), []string{"dynamic batch"}},
-		"reshape 3 axes":    {onnxGraph(17, image, []Tensor{FromInt64("s", []int64{3}, []int64{0, 5, 10})}, op("Reshape", "z", "x", "s"), flat), []string{"to [0 5 10]"}},
-		"reshape wrong":     {onnxGraph(17, image, []Tensor{FromInt64("s", []int64{2}, []int64{0, 51})}, op("Reshape", "y", "x", "s")), []string{"50 values"}},
+		"batch in features": {onnxGraph(17, image, []Tensor{FromInt64("s", []int64{2}, []int64{1, 50})}, op("Reshape", "y", "x", "s")), []string{"dynamic batch"}},
+		"reshape 3 axes":    {onnxGraph(17, image, []Tensor{FromInt64("s", []int64{3}, []int64{0, 5, 10})}, op("Reshape", "z", "x", "s"), flat), []string{"cuts across axes"}},
+		"reshape wrong":     {onnxGraph(17, image, []Tensor{FromInt64("s", []int64{2}, []int64{0, 51})}, op("Reshape", "y", "x", "s")), []string{"to [0 51]"}},
 		"softmax channels":  {onnxGraph(17, image, nil, op("Softmax", "y", "x").with(attrInt("axis", 2))), []string{"axis = 2"}},
 		"add constant":      {onnxGraph(17, dims(4), []Tensor{b4}, op("Add", "y", "x", "b")), []string{`"b" is a constant`}},
 		"add ranks":         {onnxGraph(17, image, nil, op("Flatten", "f", "x"), op("Add", "y", "x", "f")), []string{"4 and 2 axes"}},

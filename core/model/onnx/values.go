@@ -52,7 +52,7 @@ func (t *Tensor) count(n int) error {
 	return nil
 }
 
-// inFile refuses values that lie in another file.
+// inFile refuses values that lie in another file and have not been fetched.
 func (t *Tensor) inFile() error {
 	if t.Location == 0 && len(t.External) == 0 {
 		return nil
@@ -63,7 +63,7 @@ func (t *Tensor) inFile() error {
 			at = fmt.Sprintf("%q", kv.Value)
 		}
 	}
-	return fmt.Errorf("tensor %q: its values lie in %s (external_data), which is not read yet: save the model as one file, e.g. onnx.save(onnx.load(\"model.onnx\"), \"one.onnx\")", t.Name, at)
+	return fmt.Errorf("tensor %q: its values lie in %s (external_data), which must stand beside the model", t.Name, at)
 }
 
 // raw cuts Raw into elements of size bytes.
@@ -218,6 +218,8 @@ func (t *Tensor) Int() ([]int64, error) {
 		size, at = 2, func(b []byte) int64 { return int64(le.Uint16(b)) }
 	case Int8:
 		size, at = 1, func(b []byte) int64 { return int64(int8(b[0])) }
+	case Uint32:
+		size, at = 4, func(b []byte) int64 { return int64(le.Uint32(b)) }
 	case Uint8, Bool:
 		size, at = 1, func(b []byte) int64 { return int64(b[0]) }
 	default:
@@ -260,9 +262,4 @@ func FromInt64(name string, dims []int64, x []int64) Tensor {
 		b = binary.LittleEndian.AppendUint64(b, uint64(v))
 	}
 	return Tensor{Name: name, Type: Int64, Dims: dims, Raw: b}
-}
-
-// isTrue reports whether t is a Boolean constant that is true.
-func (t *Tensor) isTrue() bool {
-	return t.Type == Bool && (len(t.Raw) > 0 && t.Raw[0] != 0 || len(t.Int32s) > 0 && t.Int32s[0] != 0)
 }

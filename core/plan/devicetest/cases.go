@@ -40,6 +40,7 @@ func models() []model {
 	l = append(l, convModels()...)
 	l = append(l, poolModels()...)
 	l = append(l, rowModels()...)
+	l = append(l, channelModels()...)
 	l = append(l, tokenModels()...)
 	l = append(l, adapterModels()...)
 	return append(l, joinModels()...)
@@ -200,7 +201,7 @@ func poolModels() (l []model) {
 
 // rowModels cover what works element by element or channel by channel.
 func rowModels() (l []model) {
-	for _, f := range []string{"relu", "gelu", "gelu_tanh", "silu", "hardswish", "tanh"} {
+	for _, f := range []string{"relu", "gelu", "gelu_tanh", "silu", "hardswish", "tanh", "sigmoid"} {
 		l = append(l,
 			// Large logits: of a single sample, should it be right, the gradient
 			// would be a difference of ones.

@@ -1,0 +1,51 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	"pare/core/data"
+)
+
+// shownTokens is how many tokens of a sample are shown one by one.
+const shownTokens = 24
+
+// showText prints how text became tokens: the beginnings of a few training samples,
+// and of the first its tokens between bars.
+func showText(w io.Writer, d *data.Data) error {
+	t := d.Text
+	what := "texts with a label each"
+	if t.LM {
+		what = "running text: the label of a token is the one after it"
+	}
+	fmt.Fprintf(w, "text\t%s\ntokenizer\t%s, %d ids, %d tokens a sample\nhash\t%s\n\n", what, t.Kind, t.Vocab, t.Len, d.Hash)
+	f := d.Train.F()
+	for i := range min(3, d.Train.N()) {
+		ids := make([]int32, f)
+		for k := range ids {
+			ids[k] = int32(d.Train.X[i*f+k])
+		}
+		fmt.Fprintf(w, "sample %d\t%s\n", i+1, quoted(t.Tokens.Decode(ids), 72))
+		if i > 0 {
+			continue
+		}
+		var parts []string
+		for _, id := range ids[:min(shownTokens, f)] {
+			parts = append(parts, quoted(t.Tokens.Decode([]int32{id}), 20))
+		}
+		fmt.Fprintf(w, "its tokens\t%s …\n", strings.Join(parts, "|"))
+	}
+	return nil
+}
+
+// quoted is text on one line, cut to n characters.
+func quoted(s string, n int) string {
+	q := strconv.Quote(s)
+	q = q[1 : len(q)-1]
+	if r := []rune(q); len(r) > n {
+		q = string(r[:n]) + "…"
+	}
+	return q
+}
