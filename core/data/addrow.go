@@ -10,6 +10,7 @@ import (
 // addRow appends one row; cells may have space around them.
 func (t *table) addRow(row []string) error {
 	said := ""
+	t.row = t.row[:0]
 	for i, cell := range row {
 		if i == t.labelAt {
 			if err := t.addLabel(i, clean(cell)); err != nil {
@@ -40,7 +41,7 @@ func (t *table) addRow(row []string) error {
 				if k == at {
 					v = 1
 				}
-				t.x = append(t.x, v)
+				t.row = append(t.row, v)
 			}
 			continue
 		}
@@ -55,16 +56,19 @@ func (t *table) addRow(row []string) error {
 		case !finite(v):
 			return t.bad(i, "%s is %s: NaN and infinity cannot be trained on: fill in a number, or remove the row", c.name, cell)
 		}
-		t.x = append(t.x, float32(v))
+		t.row = append(t.row, float32(v))
 	}
-	if t.text {
+	if t.words {
+		line, _ := t.rows.pos(0)
 		if said == "" {
-			line, _ := t.rows.pos(0)
 			return fmt.Errorf("%s:%d: the text is missing: fill it in, or remove the row", t.name, line)
 		}
-		t.texts = append(t.texts, strings.Clone(said))
+		var err error
+		if t.row, err = t.text.sample(t.row, said); err != nil {
+			return fmt.Errorf("%s:%d: %w", t.name, line, err)
+		}
 	}
-	return nil
+	return t.st.add(t.row)
 }
 
 // addLabel appends the label of a row.
@@ -129,20 +133,4 @@ func (t *table) classes(given []string) (names []string, ids []int32, err error)
 		ids[i] = class[l]
 	}
 	return names, ids, nil
-}
-
-// deal copies every row of f values to its part, in file order.
-func (t *table) deal(part []uint8, ids []int32, f int) (sets [3]*Set) {
-	var n [3]int
-	for _, p := range part {
-		n[p]++
-	}
-	for p := range sets {
-		sets[p] = &Set{X: make([]float32, 0, n[p]*f), Labels: make([]int32, 0, n[p]), Shape: []int{f}}
-	}
-	for i, p := range part {
-		sets[p].X = append(sets[p].X, t.x[i*f:(i+1)*f]...)
-		sets[p].Labels = append(sets[p].Labels, ids[i])
-	}
-	return sets
 }

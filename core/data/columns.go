@@ -130,7 +130,7 @@ func (t *table) chooseText(names []string) error {
 				return fmt.Errorf("%s: column %q is the label and cannot be the text: name another label column", t.name, c.name)
 			}
 		case slices.Contains(names, c.name):
-			c.kind, found[c.name], t.text = words, true, true
+			c.kind, found[c.name], t.words = words, true, true
 		default:
 			c.kind = unused
 			left = append(left, c.name)

@@ -10,13 +10,16 @@ import (
 	"strings"
 )
 
-// Set is one split held in memory, row-major float32, preprocessed.
+// Set is one split, row-major float32, preprocessed. Its samples are in X, or in a
+// file if the whole set is large (Options.Memory); Batch reads both.
 type Set struct {
 	X []float32 // [N][F]; of text the ids of tokens, whole numbers
 	// Labels are [N], each in [0, len(Classes)). A language model's are [N][T], the
 	// token that follows each, or NoLabel.
 	Labels []int32
 	Shape  []int // one sample: [C,H,W] for images, [F] for tables, [T] for text
+
+	disk *diskRows // samples that are in a file instead of X; Batch reads both
 }
 
 // NoLabel marks a token that a language model's loss and accuracy leave out. It is
@@ -102,8 +105,25 @@ type Options struct {
 	// Vocab are the characters of the tokenizer char in the order of their ids, e.g.
 	// from a recipe. Empty: those of the training part.
 	Vocab string
+	// LabelMap gives labels of the source other names, before they become classes:
+	// two with one name are one class.
+	LabelMap map[string]string
+	// Size of images from a folder, [rows, columns], and their Channels, 1 or 3.
+	// Empty: see openImages.
+	Size     []int
+	Channels int
+	// Layout of arrays that hold images: chw or hwc. Empty: found by the sizes.
+	Layout string
+	// Shape of the samples of a table, [C,H,W]: its columns are the pixels of an
+	// image, row by row, channel after channel. Empty: [F].
+	Shape []int
 	// Prep to apply, e.g. from a recipe; nil: computed from the training split.
 	Prep *Prep
+	// Normalize says how it is computed: std, scale or none. Empty: std.
+	Normalize string
+	// Memory that all samples may take as float32, in bytes; a larger set is kept in
+	// a file. Running text and idx are always in memory. 0: 1 GiB.
+	Memory int64
 }
 
 // Open reads a data set: the name of a built-in one (see Builtin), a folder

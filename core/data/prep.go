@@ -109,36 +109,6 @@ func imagePrep(hist [][256]uint64) Prep {
 	return p
 }
 
-// tablePrep is mean and deviation (of the population) per column of the
-// training split, x [N][f]. Constant columns get deviation 1.
-func tablePrep(x []float32, f int) Prep {
-	n := float64(len(x) / f)
-	p := Prep{Scale: 1, Mean: make([]float64, f), Std: make([]float64, f)}
-	constant := make([]bool, f)
-	for k := range constant {
-		constant[k] = true
-	}
-	for i, v := range x {
-		k := i % f
-		p.Mean[k] += float64(v)
-		constant[k] = constant[k] && v == x[k]
-	}
-	for k := range p.Mean {
-		p.Mean[k] /= n
-	}
-	for i, v := range x {
-		d := float64(v) - p.Mean[i%f]
-		p.Std[i%f] += float64(d * d)
-	}
-	for k := range p.Std {
-		p.Std[k] = math.Sqrt(p.Std[k] / n)
-		if constant[k] || p.Std[k] == 0 {
-			p.Mean[k], p.Std[k] = float64(x[k]), 1
-		}
-	}
-	return p
-}
-
 func finite(v float64) bool { return v-v == 0 }
 
 // volume is the number of values of a shape.

@@ -79,10 +79,10 @@ func raggedRow(name string, line, n, first int) error {
 	return fmt.Errorf("%s:%d: has %d cells, the first row has %d: every row needs the same columns", name, line, n, first)
 }
 
-func (c *csvRows) pos(i int) (line, col int)    { return c.r.FieldPos(i) }
-func (c *csvRows) header() []string { return nil }
-func (c *csvRows) missing(cell string) bool     { return missing(cell) }
-func (c *csvRows) form() string                 { return "separated by " + separators[c.r.Comma] }
+func (c *csvRows) pos(i int) (line, col int) { return c.r.FieldPos(i) }
+func (c *csvRows) header() []string          { return nil }
+func (c *csvRows) missing(cell string) bool  { return missing(cell) }
+func (c *csvRows) form() string              { return "separated by " + separators[c.r.Comma] }
 
 // plainRows are lines of cells between tabs, without quoting.
 type plainRows struct {
@@ -122,8 +122,8 @@ func (p *plainRows) pos(i int) (line, col int) {
 	return p.line, col
 }
 
-func (p *plainRows) header() []string { return nil }
-func (p *plainRows) missing(cell string) bool     { return missing(cell) }
+func (p *plainRows) header() []string         { return nil }
+func (p *plainRows) missing(cell string) bool { return missing(cell) }
 func (p *plainRows) form() string {
 	return "separated by tab, quotation marks as they stand"
 }

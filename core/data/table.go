@@ -1,11 +1,9 @@
 package data
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"os"
 	"strconv"
 )
@@ -46,33 +44,31 @@ func readTable(r io.ReadSeeker, name string, o Options) (*Data, error) {
 		k := t.keys[t.ids[d.Classes[class]]]
 		return nil, fmt.Errorf("%s:%d: class %s has only %d rows: it needs at least 3, one each for training, validation and test: add rows, or remove the class", name, k.line, short(k.text), k.rows)
 	}
-	if t.text {
-		return done(d, d.tokenize(name, t.texts, ids, part, o))
-	}
-	sets := t.deal(part, ids, len(d.Columns))
-	raw := [3]splitHash{newSplitHash(), newSplitHash(), newSplitHash()}
-	for i, s := range sets {
-		b := make([]byte, 0, 4*s.F())
-		for x := s.X; len(x) > 0; x = x[s.F():] {
-			b = b[:0]
-			for _, v := range x[:s.F()] {
-				b = binary.LittleEndian.AppendUint32(b, math.Float32bits(v))
-			}
-			raw[i].h.Write(b)
-		}
-	}
-	d.Train, d.Val, d.Test = sets[inTrain], sets[inVal], sets[inTest]
-	d.Prep = tablePrep(d.Train.X, d.Train.F())
-	if o.Prep != nil {
-		d.Prep = *o.Prep
-	}
-	for _, s := range sets {
-		if err := d.Prep.Apply(s.X, s.Shape); err != nil {
+	shape := []int{t.st.f}
+	switch {
+	case t.text != nil:
+		d.Text = &t.text.Text
+		if err := t.text.number(t.st, part); err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
+		if t.text.cut > 0 {
+			d.Notes = append(d.Notes, fmt.Sprintf("%d of %d texts are longer than %d tokens and cut off there", t.text.cut, t.st.n, d.Text.Len))
+		}
+	case o.Shape != nil:
+		if shape, err = o.imageShape(name, t.st.f); err != nil {
+			return nil, err
+		}
 	}
-	d.finishHash("f32", raw)
-	return d, nil
+	return done(d, d.fill(t.st, ids, part, shape, o))
+}
+
+// imageShape is Options.Shape, checked against the number of columns.
+func (o Options) imageShape(name string, f int) ([]int, error) {
+	s := o.Shape
+	if len(s) != 3 || min(s[0], s[1], s[2]) < 1 || max(s[0], s[1], s[2]) > f || volume(s) != f {
+		return nil, fmt.Errorf("%s: data.shape = %v does not fit %d columns: give [channels, rows, columns] of an image with as many pixels", name, s, f)
+	}
+	return s, nil
 }
 
 // table is a file of rows in memory.
@@ -82,13 +78,14 @@ type table struct {
 	cols    []column
 	labelAt int
 	label   string // name of the label column
-	text    bool   // samples are text
+	words   bool   // samples are text
 	rows    rowReader
 
-	x      []float32 // [N][F] of numbers and categories
-	texts  []string  // [N]
-	labels []int32   // [N], indices of keys
-	keys   []key     // in order of appearance
+	st     *store // samples: numbers, or tokens of text
+	row    []float32
+	text   *texts
+	labels []int32 // [N], indices of keys
+	keys   []key   // in order of appearance
 	ids    map[string]int32
 	notes  []string
 }
@@ -105,7 +102,7 @@ type attempt struct {
 	quoted   bool // quotation marks mean something
 	noHeader bool
 	cols     []column // nil: all are numbers
-	text     bool
+	words    bool
 	notes    []string
 }
 
@@ -135,7 +132,7 @@ func parseTable(src io.ReadSeeker, name string, o Options) (*table, error) {
 			continue
 		case errors.Is(err, errSurveyed):
 			looked = true
-			how.cols, how.text, how.notes = t.cols, t.text, t.notes
+			how.cols, how.words, how.notes = t.cols, t.words, t.notes
 			continue
 		case errors.As(err, &text) && !looked:
 			asked = true
@@ -166,7 +163,7 @@ func readRows(src io.Reader, name string, o Options, how attempt, look bool) (*t
 	if err != nil {
 		return nil, err
 	}
-	t := &table{name: name, ids: map[string]int32{}, rows: r, text: how.text}
+	t := &table{name: name, ids: map[string]int32{}, rows: r, words: how.words, st: newStore(name, false, o)}
 	want := clean(o.LabelColumn)
 	row, err := r.read()
 	if err != nil {
@@ -199,6 +196,11 @@ func readRows(src io.Reader, name string, o Options, how attempt, look bool) (*t
 	}
 	if how.cols != nil {
 		t.cols = how.cols
+	}
+	if t.words {
+		if t.text, err = newTexts(o); err != nil {
+			return nil, err
+		}
 	}
 	for ; !isEOF(err); row, err = r.read() {
 		if err != nil {

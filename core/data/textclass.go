@@ -1,10 +1,10 @@
 package data
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"unicode/utf8"
+	"slices"
+	"strings"
 
 	"pare/core/data/tokenizer"
 )
@@ -12,12 +12,19 @@ import (
 // nul stands in the vocabulary of the tokenizer char for what fills up a short text.
 const nul = 0
 
-// tokenize makes the samples of texts that have one label each: ids [N][T], cut off
-// at T tokens or filled up with Text.Pad on the right.
-func (d *Data) tokenize(name string, texts []string, labels []int32, part []uint8, o Options) error {
-	t, err := o.tokens()
+// texts makes tokens of texts that have one label each: T of them, cut off there or
+// filled up with Pad (on the right, or on the side that a tokenizer's file says).
+type texts struct {
+	Text
+	free bool // char without a vocabulary: ids are code points until number
+	cut  int  // texts that were cut off
+}
+
+// newTexts opens the tokenizer that o names.
+func newTexts(o Options) (*texts, error) {
+	n, err := o.tokens()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if o.Tokenizer == "" {
 		o.Tokenizer = Bytes
@@ -25,63 +32,14 @@ func (d *Data) tokenize(name string, texts []string, labels []int32, part []uint
 			o.Tokenizer = Chars
 		}
 	}
-	if d.Text, err = textsTokenizer(name, texts, part, o); err != nil {
-		return err
-	}
-	d.Text.Len = t
-	var n [3]int
-	for _, p := range part {
-		n[p]++
-	}
-	var sets [3]*Set
-	var raw [3]splitHash
-	for p := range sets {
-		sets[p] = &Set{X: make([]float32, 0, n[p]*t), Labels: make([]int32, 0, n[p]), Shape: []int{t}}
-		raw[p] = newSplitHash()
-	}
-	cut := 0
-	buf := make([]byte, 0, 4*t)
-	for i, s := range texts {
-		ids, whole, err := d.Text.sample(s)
-		if err != nil {
-			return fmt.Errorf("%s: text %d (%s): %w", name, i+1, short(s), err)
-		}
-		if !whole {
-			cut++
-		}
-		set := sets[part[i]]
-		buf = buf[:0]
-		for _, id := range ids {
-			set.X = append(set.X, float32(id))
-			buf = binary.LittleEndian.AppendUint32(buf, uint32(id))
-		}
-		raw[part[i]].h.Write(buf)
-		set.Labels = append(set.Labels, labels[i])
-	}
-	if cut > 0 {
-		d.Notes = append(d.Notes, fmt.Sprintf("%d of %d texts are longer than %d tokens and cut off there", cut, len(texts), t))
-	}
-	d.Train, d.Val, d.Test = sets[inTrain], sets[inVal], sets[inTest]
-	d.finishHash("tokens", raw)
-	return nil
-}
-
-// textsTokenizer opens the tokenizer for texts of their own and sets its Pad.
-func textsTokenizer(name string, texts []string, part []uint8, o Options) (*Text, error) {
 	if o.Tokenizer == Chars && o.Vocab == "" {
-		var of [3][]string
-		for i, s := range texts {
-			if !utf8.ValidString(s) {
-				return nil, fmt.Errorf("%s: text %d (%s) %w", name, i+1, short(s), &notUTF8{})
-			}
-			of[part[i]] = append(of[part[i]], s)
-		}
-		o.Vocab = string(append([]rune{nul}, vocabulary(of[inTrain], append(of[inVal], of[inTest]...))...))
+		return &texts{Text: Text{Kind: Chars, Len: n}, free: true}, nil
 	}
 	x, err := newText([3][]stretch{}, o)
 	if err != nil {
 		return nil, err
 	}
+	x.Len = n
 	switch k := x.Tokens.(type) {
 	case *charTokens:
 		pad, ok := k.ids[nul]
@@ -96,38 +54,119 @@ func textsTokenizer(name string, texts []string, part []uint8, o Options) (*Text
 		}
 		x.Pad = pad
 	}
-	return x, nil
+	return &texts{Text: *x}, nil
 }
 
-// sample gives the T ids of one text, and whether all of it is in them.
-func (x *Text) sample(s string) (ids []int32, whole bool, err error) {
+// sample puts the T ids of a text into dst. A tokenizer's file adds its special
+// tokens, and gets no more of a long text than could matter.
+func (x *texts) sample(dst []float32, s string) ([]float32, error) {
+	dst = dst[:0]
 	if t, ok := x.Tokens.(fileTokens); ok {
-		e, err := t.Tokenizer.Encode(s, tokenizer.Options{MaxTokens: x.Len, PadTo: x.Len})
+		limit := max(1<<16, 256*x.Len)
+		part := s[:lineCut(s, limit)]
+		e, err := t.Tokenizer.Encode(part, tokenizer.Options{MaxTokens: x.Len, PadTo: x.Len})
 		if err != nil {
-			return nil, false, err
+			return nil, err
 		}
-		full, err := t.Encode(s)
-		return e.IDs, err == nil && len(full) <= unpadded(e), err
+		end, full := 0, true
+		for i, id := range e.IDs {
+			dst = append(dst, float32(id))
+			end = max(end, int(e.Offsets[i][1]))
+			full = full && e.Mask[i]
+		}
+		if len(part) < len(s) || full && end < len(strings.TrimSpace(s)) {
+			x.cut++
+		}
+		return dst, nil
 	}
-	if ids, err = x.Tokens.Encode(s); err != nil {
-		return nil, false, err
+	if x.free {
+		if i := invalid(s); i >= 0 {
+			return nil, fmt.Errorf("%s %w", short(s), &notUTF8{i})
+		}
+		for _, c := range s {
+			if len(dst) == x.Len {
+				x.cut++
+				break
+			}
+			dst = append(dst, float32(c))
+		}
+	} else {
+		ids, err := x.Tokens.Encode(s)
+		if err != nil {
+			return nil, err
+		}
+		if len(ids) > x.Len {
+			ids = ids[:x.Len]
+			x.cut++
+		}
+		for _, id := range ids {
+			dst = append(dst, float32(id))
+		}
 	}
-	if whole = len(ids) <= x.Len; !whole {
-		return ids[:x.Len], false, nil
+	for len(dst) < x.Len {
+		dst = append(dst, float32(x.Pad))
 	}
-	for len(ids) < x.Len {
-		ids = append(ids, x.Pad)
-	}
-	return ids, true, nil
+	return dst, nil
 }
 
-// unpadded counts the tokens that stand for text.
-func unpadded(e tokenizer.Encoding) int {
-	n := 0
-	for _, s := range e.Special {
-		if !s {
-			n++
+// number gives the characters of a free vocabulary their ids: U+0000, those of the
+// training part by code point, and U+FFFD for others if there are any. What stands
+// behind the first T characters of a text does not count.
+func (x *texts) number(st *store, part []uint8) error {
+	if !x.free {
+		return nil
+	}
+	if err := st.done(); err != nil {
+		return err
+	}
+	var seen [2]map[rune]bool
+	seen[0], seen[1] = map[rune]bool{nul: true}, map[rune]bool{}
+	err := st.each(func(i int, ids []float32) {
+		in := seen[min(part[i], 1)]
+		for _, c := range ids {
+			in[rune(c)] = true
+		}
+	})
+	if err != nil {
+		return err
+	}
+	var chars []rune
+	for c := range seen[0] {
+		chars = append(chars, c)
+	}
+	slices.Sort(chars)
+	for c := range seen[1] {
+		if !seen[0][c] && !seen[0][replacement] {
+			chars = append(chars, replacement)
+			break
 		}
 	}
-	return n
+	t, err := newChars(chars)
+	if err != nil {
+		return err
+	}
+	x.Vocab, x.Chars, x.Tokens, x.free = len(chars), string(chars), t, false
+	return st.edit(func(ids []float32) {
+		for i, c := range ids {
+			id, ok := t.ids[rune(c)]
+			if !ok {
+				id = t.ids[replacement]
+			}
+			ids[i] = float32(id)
+		}
+	})
+}
+
+// Shown is the text of a sample without what filled it up, for a person.
+func (x *Text) Shown(ids []int32) string {
+	if x.LM {
+		return x.Tokens.Decode(ids)
+	}
+	for len(ids) > 0 && ids[len(ids)-1] == x.Pad {
+		ids = ids[:len(ids)-1]
+	}
+	for len(ids) > 0 && ids[0] == x.Pad {
+		ids = ids[1:]
+	}
+	return x.Tokens.Decode(ids)
 }
