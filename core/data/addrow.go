@@ -80,7 +80,9 @@ func (t *table) addLabel(i int, cell string) error {
 	if !known {
 		line, _ := t.rows.pos(i)
 		cell = strings.Clone(cell) // or it keeps the whole row in memory
-		id = int32(len(t.keys))
+		if id = int32(len(t.keys)); id == maxLabels {
+			return t.noLabel(len(t.labels))
+		}
 		t.keys = append(t.keys, key{text: cell, line: line})
 		t.ids[cell] = id
 	}
@@ -99,38 +101,34 @@ func (t *table) bad(i int, format string, args ...any) error {
 	return fmt.Errorf("%s:%d:%d: %s%s", t.name, line, col, fmt.Sprintf(format, args...), hint)
 }
 
-// classes names the classes in their order, numbers by size and other texts by
-// alphabet, and returns each row's class. given are those of a recipe.
-func (t *table) classes(given []string) (names []string, ids []int32, err error) {
+// maxLabels is how many classes a set may have.
+const maxLabels = 1 << 16
+
+// classes names the classes in their order and returns each row's class.
+func (t *table) classes(o Options) (names []string, ids []int32, err error) {
 	k, n := len(t.keys), len(t.labels)
-	if given == nil && k == 1 {
+	if o.Classes == nil && k == 1 {
 		return nil, nil, fmt.Errorf("%s: every row has the label %s (%s): there is nothing to tell apart with one class", t.name, short(t.keys[0].text), t.label)
 	}
-	if given == nil && k > n/3 {
-		return nil, nil, fmt.Errorf("%s: %s has %d different values in %d rows, so it is no label (a class needs at least 3 rows): name the label column", t.name, t.label, k, n)
+	if o.Classes == nil && k > n/3 {
+		return nil, nil, t.noLabel(n)
 	}
-	for _, x := range t.keys {
-		names = append(names, x.text)
-	}
-	sortNames(names)
-	if given != nil {
-		names = append([]string(nil), given...)
-	}
-	at := make(map[string]int32, k)
-	for c, name := range names {
-		at[name] = int32(c)
-	}
-	class := make([]int32, k)
+	raw := make([]string, k)
 	for i, x := range t.keys {
-		c, ok := at[x.text]
-		if !ok {
-			return nil, nil, fmt.Errorf("%s:%d: the label (%s) is %s, which is none of the recipe's classes %s", t.name, x.line, t.label, short(x.text), list(names))
-		}
-		class[i] = c
+		raw[i] = x.text
+	}
+	names, class, at := o.classes(raw)
+	if at >= 0 {
+		x := t.keys[at]
+		return nil, nil, fmt.Errorf("%s:%d: the label (%s) is %s, which is none of the recipe's classes %s", t.name, x.line, t.label, short(x.text), list(names))
 	}
 	ids = make([]int32, n)
 	for i, l := range t.labels {
 		ids[i] = class[l]
 	}
 	return names, ids, nil
+}
+
+func (t *table) noLabel(rows int) error {
+	return fmt.Errorf("%s: %s has %d different values in %d rows, so it is no label (a class needs at least 3 rows): name the label column", t.name, t.label, len(t.keys), rows)
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash"
 	"os"
+	"path/filepath"
 	"strings"
 )
 
@@ -126,15 +127,14 @@ type Options struct {
 	Memory int64
 }
 
-// Open reads a data set: the name of a built-in one (see Builtin), a folder
-// with the four idx files of MNIST, a CSV file, or text (a .txt file or a folder of
-// them) for a language model. A built-in name wins over a
+// Open reads a data set: the name of a built-in one (see Builtin), or a file or folder
+// as the package comment lists them. A built-in name wins over a
 // file of that name; write ./NAME for the file. Errors are one line that names
 // the thing and the way out.
 func Open(nameOrPath string, o Options) (*Data, error) {
 	name := nameOrPath
 	if name == "" {
-		return nil, fmt.Errorf("no data set named: choose %s, a folder with idx files or a CSV file", names())
+		return nil, fmt.Errorf("no data set named: choose %s, or give %s", names(), forms)
 	}
 	for _, b := range builtins {
 		if b.Name == name {
@@ -150,18 +150,35 @@ func Open(nameOrPath string, o Options) (*Data, error) {
 	case st.IsDir():
 		return openDir(name, o)
 	case !st.Mode().IsRegular():
-		return nil, fmt.Errorf("%s is not a regular file: give a folder with idx files or a CSV file", name)
+		return nil, fmt.Errorf("%s is not a regular file: give %s", name, forms)
 	}
-	if isText(name) && o.LabelColumn == "" {
+	switch ext := strings.ToLower(filepath.Ext(name)); {
+	case ext == ".npy" || ext == ".npz":
+		return openNumpy(name, o)
+	case isText(name) && o.LabelColumn == "":
 		return openText(name, false, o)
 	}
 	return openTable(name, o)
 }
 
-// openDir tells by its files what a folder holds.
+// forms are what can be opened, for messages.
+const forms = "a CSV, TSV or JSON-lines file, a .npz file, text, or a folder of images, .npy or idx files"
+
+// openDir tells by its files what a folder holds: idx, NumPy arrays, images in folders
+// by class, or text.
 func openDir(dir string, o Options) (*Data, error) {
 	if paths, err := idxFiles(dir); err == nil || paths != [4]string{} {
 		return openFolder(dir, o)
+	}
+	if found, err := filepath.Glob(filepath.Join(escaped(dir), "*.npy")); err == nil && found != nil {
+		return openNumpy(dir, o)
+	}
+	p := &pictures{}
+	if err := p.find(dir); err != nil {
+		return nil, err
+	}
+	if p.files != nil {
+		return openImages(p, dir, o)
 	}
 	files, _, err := textFiles(dir)
 	if err != nil {
@@ -170,7 +187,7 @@ func openDir(dir string, o Options) (*Data, error) {
 	if len(files[inTrain]) > 0 {
 		return openText(dir, true, o)
 	}
-	return openFolder(dir, o)
+	return nil, fmt.Errorf("%s: holds nothing that is read here: give a folder of images in folders named as their classes, of x.npy and y.npy, of the four idx files (train-images-idx3-ubyte, train-labels-idx1-ubyte and the same with t10k), or of .txt files; a table is given as its file", dir)
 }
 
 // names lists the built-in data sets for a message.

@@ -28,9 +28,9 @@ var foreign = []struct{ magic, what string }{
 	{"\xd0\xcf\x11\xe0", "an Excel workbook: export the sheet as CSV"},
 	{"PAR1", "a Parquet file: export it as CSV"},
 	{"\x00\x00\x08", "an idx file: give the folder that holds the four idx files"},
-	{"\x89PNG", "a picture: give a folder with idx files or a CSV file"},
-	{"\xff\xd8\xff", "a picture: give a folder with idx files or a CSV file"},
-	{"\x93NUMPY", "a NumPy array: export it as CSV"},
+	{"\x89PNG", "a picture: give the folder above those named as their classes"},
+	{"\xff\xd8\xff", "a picture: give the folder above those named as their classes"},
+	{"\x93NUMPY", "a NumPy array: call it x.npy and the labels beside it y.npy"},
 	{"\xff\xfe", "UTF-16 text: save it as UTF-8"},
 	{"\xfe\xff", "UTF-16 text: save it as UTF-8"},
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"strconv"
+	"strings"
 )
 
 // openTable reads a table: CSV or rows of JSON, plain or gzipped.
@@ -36,12 +37,12 @@ func readTable(r io.ReadSeeker, name string, o Options) (*Data, error) {
 	d := &Data{Notes: t.notes}
 	d.Columns, d.Categories = t.outputs()
 	var ids []int32
-	if d.Classes, ids, err = t.classes(o.Classes); err != nil {
+	if d.Classes, ids, err = t.classes(o); err != nil {
 		return nil, err
 	}
 	part, class := split(ids, len(d.Classes), val, test, o.Seed)
 	if class >= 0 {
-		k := t.keys[t.ids[d.Classes[class]]]
+		k := t.first(ids, class)
 		return nil, fmt.Errorf("%s:%d: class %s has only %d rows: it needs at least 3, one each for training, validation and test: add rows, or remove the class", name, k.line, short(k.text), k.rows)
 	}
 	shape := []int{t.st.f}
@@ -270,6 +271,35 @@ func isHeader(first []string, labelColumn string) bool {
 	return numbers == 0
 }
 
+// usualLabel is the column that is called label, class or target, if there is one
+// such, else the last.
+func (t *table) usualLabel() int {
+	at := -1
+	for i, c := range t.cols {
+		switch strings.ToLower(c.name) {
+		case "label", "class", "target":
+			if at >= 0 {
+				return len(t.cols) - 1
+			}
+			at = i
+		}
+	}
+	if at < 0 {
+		return len(t.cols) - 1
+	}
+	return at
+}
+
+// first is the label of a class that stands first.
+func (t *table) first(ids []int32, class int) key {
+	for i, c := range ids {
+		if int(c) == class {
+			return t.keys[t.labels[i]]
+		}
+	}
+	return key{}
+}
+
 // findLabel names the columns and finds that of the label.
 func (t *table) findLabel(first []string, want string, line int) error {
 	t.cols = make([]column, len(first))
@@ -284,7 +314,7 @@ func (t *table) findLabel(first []string, want string, line int) error {
 	}
 	at := -1
 	if want == "" {
-		at = len(t.cols) - 1
+		at = t.usualLabel()
 	} else if t.header {
 		for i, c := range t.cols {
 			if c.name != want {
