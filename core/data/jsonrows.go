@@ -223,7 +223,7 @@ func (j *jsonRows) put(key, cell string, col int, first bool) error {
 func looksJSON(head []byte, name string) (bool, error) {
 	line, _, more := bytes.Cut(bytes.TrimSpace(head), []byte("\n"))
 	line = bytes.TrimSpace(line)
-	if line[0] != '{' && line[0] != '[' || !isJSON(name) && !json.Valid(line) {
+	if line[0] != '{' && line[0] != '[' || !isJSON(name) && !json.Valid(line) && !bytes.HasPrefix(line, []byte(`[{"`)) {
 		return false, nil
 	}
 	inner := bytes.TrimSpace(line[1:])

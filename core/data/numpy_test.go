@@ -1,0 +1,175 @@
+package data
+
+import (
+	"archive/zip"
+	"bytes"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestNumpySets reads what NumPy saved: testdata/make.py.
+func TestNumpySets(t *testing.T) {
+	for _, c := range []struct {
+		path    string
+		shape   []int
+		classes []string
+		n       [3]int
+	}{
+		{"table.npz", []int{4}, []string{"0", "1", "2"}, [3]int{42, 6, 12}},
+		{"grey.npz", []int{1, 6, 5}, []string{"0", "1", "2"}, [3]int{39, 6, 15}},
+		{"colour.npz", []int{3, 6, 5}, []string{"ant", "bee", "cat"}, [3]int{42, 6, 12}},
+		{"arrays", []int{4}, []string{"0", "1", "2"}, [3]int{42, 6, 12}},
+		{"arrays/x.npy", []int{4}, []string{"0", "1", "2"}, [3]int{42, 6, 12}},
+	} {
+		d, err := Open(filepath.Join("testdata", c.path), Options{})
+		if err != nil {
+			t.Errorf("%s: %v", c.path, err)
+			continue
+		}
+		checkData(t, d)
+		if n := [3]int{d.Train.N(), d.Val.N(), d.Test.N()}; !slices.Equal(d.Train.Shape, c.shape) || !slices.Equal(d.Classes, c.classes) || n != c.n {
+			t.Errorf("%s: %v, %q, %v: %q", c.path, d.Train.Shape, d.Classes, n, d.Notes)
+		}
+	}
+	f64, err := Open("testdata/table.npz", Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f32, err := Open("testdata/arrays/x.npy", Options{})
+	if err != nil || f32.Hash != f64.Hash {
+		t.Errorf("float64 in C order and float32 in Fortran order differ: %v", err)
+	}
+	// The channels of colour.npz are g, 255−g, g/2.
+	raw := Prep{Scale: 1, Mean: make([]float64, 3), Std: []float64{1, 1, 1}}
+	d, err := Open("testdata/colour.npz", Options{Prep: &raw})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range d.Test.N() {
+		x, err := d.Test.Sample(i)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for k, v := range x[:30] {
+			if x[30+k] != 255-v || x[60+k] != float32(int(v)/2) || int(v)/60 != int(d.Test.Labels[i]) {
+				t.Fatalf("sample %d of class %d, pixel %d: %v, %v, %v", i, d.Test.Labels[i], k, v, x[30+k], x[60+k])
+			}
+		}
+	}
+}
+
+// place writes files into a new folder.
+func place(t testing.TB, files map[string][]byte) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, b := range files {
+		p := filepath.Join(dir, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(p), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(p, b, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// npy is a file of version 1 of some bytes of data.
+func npy(descr, shape string, data []byte) []byte {
+	h := "{'descr': '" + descr + "', 'fortran_order': False, 'shape': (" + shape + "), }\n"
+	return append([]byte("\x93NUMPY\x01\x00"+string([]byte{byte(len(h)), byte(len(h) >> 8)})+h), data...)
+}
+
+// archive packs files as np.savez does.
+func archive(t testing.TB, files map[string][]byte) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	z := zip.NewWriter(&b)
+	var names []string
+	for name := range files {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		w, err := z.Create(name)
+		if err == nil {
+			_, err = w.Write(files[name])
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func TestNumpyErrors(t *testing.T) {
+	y := npy("|u1", "9,", []byte{0, 0, 0, 1, 1, 1, 2, 2, 2})
+	x := npy("|u1", "9, 2", make([]byte, 18))
+	for name, c := range map[string]struct {
+		files map[string][]byte
+		want  string
+	}{
+		"no samples":     {map[string][]byte{"a.npy": x, "b.npy": y}, `has no array of samples among a, b: name the samples x and the labels y`},
+		"no labels":      {map[string][]byte{"x.npy": x}, "has x but nothing that belongs to it"},
+		"other lengths":  {map[string][]byte{"x.npy": npy("|u1", "8, 2", make([]byte, 16)), "y.npy": y}, "d.npz/x has 8 samples but y has 9 labels: they do not belong together"},
+		"two of a kind":  {map[string][]byte{"x.npy": x, "images.npy": x, "y.npy": y}, "both images and x could be its training part"},
+		"NaN":            {map[string][]byte{"x.npy": npy("<f2", "9, 1", append([]byte{0, 0, 0, 0x7e}, make([]byte, 14)...)), "y.npy": y}, "d.npz/x: sample 2: value 1 is NaN"},
+		"one class":      {map[string][]byte{"x.npy": x, "y.npy": npy("|u1", "9,", make([]byte, 9))}, `every sample has the label "0"`},
+		"not one hot":    {map[string][]byte{"x.npy": x, "y.npy": npy("|u1", "9, 2", make([]byte, 18))}, "d.npz/y: row 1 is not a single 1 among zeros"},
+		"five axes":      {map[string][]byte{"x.npy": npy("|u1", "9, 1, 1, 1, 1", make([]byte, 9)), "y.npy": y}, "has 5 axes"},
+		"which channels": {map[string][]byte{"x.npy": npy("|u1", "9, 3, 5, 3", make([]byte, 9*45)), "y.npy": y}, `say data.layout = "chw" or "hwc"`},
+		"other size":     {map[string][]byte{"x.npy": x, "y.npy": y, "x_test.npy": npy("|u1", "9, 3", make([]byte, 27)), "y_test.npy": y}, "d.npz/x_test: samples are 3, those before 2"},
+		"few of a class": {map[string][]byte{"x.npy": x, "y.npy": npy("|u1", "9,", []byte{0, 0, 0, 0, 1, 1, 1, 1, 7})}, `class "7" has too few samples`},
+		"texts":          {map[string][]byte{"x.npy": npy("|S2", "9, 1", make([]byte, 18)), "y.npy": y}, "holds texts"},
+	} {
+		dir := place(t, map[string][]byte{"d.npz": archive(t, c.files)})
+		_, err := Open(filepath.Join(dir, "d.npz"), Options{})
+		if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s: error %v, want %q in it", name, err, c.want)
+		}
+	}
+	dir := place(t, map[string][]byte{"d.npz": []byte("PK"), "a.npy": x})
+	if _, err := Open(filepath.Join(dir, "d.npz"), Options{}); err == nil || !strings.Contains(err.Error(), "is no .npz file") {
+		t.Errorf("a damaged archive: %v", err)
+	}
+	if _, err := Open(filepath.Join(dir, "a.npy"), Options{}); err == nil || !strings.Contains(err.Error(), "call it x.npy and the labels beside it y.npy") {
+		t.Errorf("an array of another name: %v", err)
+	}
+}
+
+// FuzzNumpy reads any .npz file.
+func FuzzNumpy(f *testing.F) {
+	for _, p := range []string{"table.npz", "grey.npz", "colour.npz"} {
+		b, err := os.ReadFile(filepath.Join("testdata", p))
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b, "")
+	}
+	f.Add(archive(f, map[string][]byte{"x.npy": npy("|u1", "9, 1", make([]byte, 9)), "y.npy": npy("|u1", "9,", []byte{0, 0, 0, 1, 1, 1, 2, 2, 2})}), "hwc")
+	f.Fuzz(func(t *testing.T, b []byte, layout string) {
+		z, err := zip.NewReader(bytes.NewReader(b), int64(len(b)))
+		if err != nil {
+			return
+		}
+		o := Options{Layout: layout}
+		a := &arrays{name: "d.npz"}
+		d := &Data{}
+		if err = a.sort(a.inZip(z, 1<<20), ""); err == nil {
+			err = d.readArrays(a, o)
+		}
+		if err != nil {
+			if strings.Contains(err.Error(), "\n") {
+				t.Fatalf("error of several lines: %q", err)
+			}
+			return
+		}
+		checkData(t, d)
+	})
+}
