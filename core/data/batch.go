@@ -1,10 +1,12 @@
 package data
 
-// diskRows are the samples of a Set that are kept in a file.
-type diskRows struct {
-	st   *store
-	at   []int32 // [N] places in st
-	prep Prep    // of text: none
+// disk holds the samples of a Set that are in a file.
+type disk interface {
+	samples() int
+	// read fills b.X [len(rows)][F] and b.Labels from the samples rows of s.
+	read(s *Set, rows []int32, b *Batch) error
+	// labels reads all labels in their order.
+	labels(s *Set, do func(l int32)) error
 }
 
 // Streamed says whether the samples are in a file and not in X.
@@ -29,22 +31,15 @@ func (b *Batch) Read(s *Set, rows []int32) error {
 		b.X, b.Labels, b.Rows = s.X, s.Labels, rows
 		return nil
 	}
-	f := s.F()
-	if len(b.x) < len(rows)*f {
-		b.x = make([]float32, len(rows)*f)
+	if n := len(rows) * s.F(); len(b.x) < n {
+		b.x = make([]float32, n)
 	}
 	b.l, b.r = b.l[:0], b.r[:0]
-	for i, r := range rows {
-		x := b.x[i*f : (i+1)*f]
-		if err := s.disk.st.row(int(s.disk.at[r]), x, &b.b); err != nil {
-			return err
-		}
-		if len(s.disk.prep.Mean) > 0 {
-			if err := s.disk.prep.Apply(x, s.Shape); err != nil {
-				return err
-			}
-		}
-		b.l, b.r = append(b.l, s.Labels[r]), append(b.r, int32(i))
+	for i := range rows {
+		b.r = append(b.r, int32(i))
+	}
+	if err := s.disk.read(s, rows, b); err != nil {
+		return err
 	}
 	b.X, b.Labels, b.Rows = b.x, b.l, b.r
 	return nil
@@ -58,4 +53,48 @@ func (s *Set) Sample(i int) ([]float32, error) {
 	}
 	f, r := s.F(), int(b.Rows[0])
 	return append([]float32(nil), b.X[r*f:(r+1)*f]...), nil
+}
+
+// eachLabel goes through all labels in their order.
+func (s *Set) eachLabel(do func(l int32)) error {
+	if s.disk != nil {
+		return s.disk.labels(s, do)
+	}
+	for _, l := range s.Labels {
+		do(l)
+	}
+	return nil
+}
+
+// diskRows are samples with a label each, which is in Set.Labels.
+type diskRows struct {
+	st   *store
+	at   []int32 // [N] places in st
+	prep Prep    // of text: none
+}
+
+func (d *diskRows) samples() int { return len(d.at) }
+
+func (d *diskRows) read(s *Set, rows []int32, b *Batch) error {
+	f := s.F()
+	for i, r := range rows {
+		x := b.x[i*f : (i+1)*f]
+		if err := d.st.row(int(d.at[r]), x, &b.b); err != nil {
+			return err
+		}
+		if len(d.prep.Mean) > 0 {
+			if err := d.prep.Apply(x, s.Shape); err != nil {
+				return err
+			}
+		}
+		b.l = append(b.l, s.Labels[r])
+	}
+	return nil
+}
+
+func (d *diskRows) labels(s *Set, do func(l int32)) error {
+	for _, l := range s.Labels {
+		do(l)
+	}
+	return nil
 }

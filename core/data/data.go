@@ -16,11 +16,11 @@ import (
 type Set struct {
 	X []float32 // [N][F]; of text the ids of tokens, whole numbers
 	// Labels are [N], each in [0, len(Classes)). A language model's are [N][T], the
-	// token that follows each, or NoLabel.
+	// token that follows each, or NoLabel; nil if the set is in a file.
 	Labels []int32
 	Shape  []int // one sample: [C,H,W] for images, [F] for tables, [T] for text
 
-	disk *diskRows // samples that are in a file instead of X; Batch reads both
+	disk disk // samples that are in a file instead of X; Batch reads both
 }
 
 // NoLabel marks a token that a language model's loss and accuracy leave out. It is
@@ -29,6 +29,9 @@ const NoLabel = -1
 
 // N is the number of samples.
 func (s *Set) N() int {
+	if s.disk != nil {
+		return s.disk.samples()
+	}
 	if f := s.F(); f > 0 && len(s.X) > 0 {
 		return len(s.X) / f
 	}
@@ -123,7 +126,7 @@ type Options struct {
 	// Normalize says how it is computed: std, scale or none. Empty: std.
 	Normalize string
 	// Memory that all samples may take as float32, in bytes; a larger set is kept in
-	// a file. Running text and idx are always in memory. 0: 1 GiB.
+	// a file, see the package comment. 0: 1 GiB.
 	Memory int64
 }
 
@@ -207,17 +210,24 @@ func newSplitHash() splitHash { return splitHash{sha256.New()} }
 // finishHash is Data.Hash: over a version, the element type of the raw values,
 // the shape of a sample, and per split its number of samples, its labels
 // (little-endian int32) and the digest of its raw values.
-func (d *Data) finishHash(elem string, raw [3]splitHash) {
+func (d *Data) finishHash(elem string, raw [3]splitHash) error {
 	h := sha256.New()
 	fmt.Fprintf(h, "pare data 1\n%s %v\n", elem, d.Train.Shape)
 	for i, s := range []*Set{d.Train, d.Val, d.Test} {
 		fmt.Fprintf(h, "%d\n", s.N())
-		b := make([]byte, 0, 4*s.N())
-		for _, l := range s.Labels {
-			b = binary.LittleEndian.AppendUint32(b, uint32(l))
+		b := make([]byte, 0, 1<<12)
+		err := s.eachLabel(func(l int32) {
+			if b = binary.LittleEndian.AppendUint32(b, uint32(l)); len(b) == cap(b) {
+				h.Write(b)
+				b = b[:0]
+			}
+		})
+		if err != nil {
+			return err
 		}
 		h.Write(b)
 		h.Write(raw[i].h.Sum(nil))
 	}
 	d.Hash = hex.EncodeToString(h.Sum(nil))
+	return nil
 }

@@ -39,10 +39,12 @@ func (d *Data) fill(st *store, labels []int32, part []uint8, shape []int, o Opti
 		}
 	}
 	var sets [3]*Set
+	var kept [3]*diskRows
 	for p := range sets {
 		sets[p] = &Set{Labels: make([]int32, 0, n[p]), Shape: shape}
 		if st.file != nil {
-			sets[p].disk = &diskRows{st: st, at: make([]int32, 0, n[p]), prep: d.Prep}
+			kept[p] = &diskRows{st: st, at: make([]int32, 0, n[p]), prep: d.Prep}
+			sets[p].disk = kept[p]
 		} else {
 			sets[p].X = make([]float32, 0, n[p]*st.f)
 		}
@@ -78,7 +80,8 @@ func (d *Data) fill(st *store, labels []int32, part []uint8, shape []int, o Opti
 		if s.disk == nil {
 			s.X = append(s.X, x...)
 		} else {
-			s.disk.at = append(s.disk.at, int32(i))
+			k := kept[part[i]]
+			k.at = append(k.at, int32(i))
 		}
 	})
 	if err != nil {
@@ -91,8 +94,7 @@ func (d *Data) fill(st *store, labels []int32, part []uint8, shape []int, o Opti
 		d.Notes = append(d.Notes, fmt.Sprintf("more than %d MiB of samples: kept in a file of %d MiB that goes with the run, read as training needs them", st.limit>>20, (int64(st.n)*int64(st.size())+1<<20-1)>>20))
 	}
 	d.Train, d.Val, d.Test = sets[inTrain], sets[inVal], sets[inTest]
-	d.finishHash(elem, raw)
-	return nil
+	return d.finishHash(elem, raw)
 }
 
 // prep chooses the preprocessing: as given, or measured on the training split.

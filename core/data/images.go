@@ -84,6 +84,5 @@ func (d *Data) prepareImages(train, val, test *imageSplit, given *Prep) error {
 	train.apply(d.Prep)
 	<-done
 	d.Train, d.Val, d.Test = train.set, val.set, test.set
-	d.finishHash("u8", [3]splitHash{train.hash, val.hash, test.hash})
-	return nil
+	return d.finishHash("u8", [3]splitHash{train.hash, val.hash, test.hash})
 }

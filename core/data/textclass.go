@@ -3,7 +3,6 @@ package data
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"pare/core/data/tokenizer"
@@ -130,17 +129,7 @@ func (x *texts) number(st *store, part []uint8) error {
 	if err != nil {
 		return err
 	}
-	var chars []rune
-	for c := range seen[0] {
-		chars = append(chars, c)
-	}
-	slices.Sort(chars)
-	for c := range seen[1] {
-		if !seen[0][c] && !seen[0][replacement] {
-			chars = append(chars, replacement)
-			break
-		}
-	}
+	chars := vocabulary(seen[0], seen[1])
 	t, err := newChars(chars)
 	if err != nil {
 		return err
