@@ -1,7 +1,9 @@
 // Package hf reads the folders in which Hugging Face keeps models: config.json and
 // safetensors, one file or shards with an index. It turns GPT-2, Llama, Qwen2 and
-// Mistral (causal language models) into a graph whose parameters keep the names of
-// the files. It imports core/graph, core/model/safetensors and core/tensor.
+// Mistral (causal language models), BERT and DistilBERT (encoders, with the head of a
+// classifier or of a masked language model) and ViT (a classifier of images) into a
+// graph whose parameters keep the names of the files. It imports core/graph,
+// core/model/safetensors and core/tensor.
 package hf
 
 import (
@@ -27,52 +29,10 @@ type Dir struct {
 	tensors map[string]*safetensors.Tensor
 }
 
-// Config are the fields of config.json that shape a model. Absent fields are zero.
-type Config struct {
-	ModelType string `json:"model_type"`
-	Tied      *bool  `json:"tie_word_embeddings"`
-	Vocab     int    `json:"vocab_size"`
-
-	// GPT-2.
-	Width     int     `json:"n_embd"`
-	Heads     int     `json:"n_head"`
-	Layers    int     `json:"n_layer"`
-	Places    int     `json:"n_positions"`
-	Inner     int     `json:"n_inner"`
-	Eps       float32 `json:"layer_norm_epsilon"`
-	Act       string  `json:"activation_function"`
-	ScaleAttn *bool   `json:"scale_attn_weights"`
-	ByLayer   bool    `json:"scale_attn_by_inverse_layer_idx"`
-	CrossAttn bool    `json:"add_cross_attention"`
-
-	// Llama and its relatives.
-	Hidden        int     `json:"hidden_size"`
-	Intermediate  int     `json:"intermediate_size"`
-	HiddenLayers  int     `json:"num_hidden_layers"`
-	AttnHeads     int     `json:"num_attention_heads"`
-	KVHeads       int     `json:"num_key_value_heads"`
-	HeadDim       int     `json:"head_dim"`
-	RMSEps        float32 `json:"rms_norm_eps"`
-	HiddenAct     string  `json:"hidden_act"`
-	MaxPositions  int     `json:"max_position_embeddings"`
-	RopeTheta     float64 `json:"rope_theta"`
-	RopeScaling   *Rope   `json:"rope_scaling"`
-	Rope          *Rope   `json:"rope_parameters"`
-	AttnBias      bool    `json:"attention_bias"`
-	MLPBias       bool    `json:"mlp_bias"`
-	SlidingWindow int     `json:"sliding_window"`
-	UseWindow     *bool   `json:"use_sliding_window"`
-}
-
-// Rope describes rotary positions.
-type Rope struct {
-	Theta float64 `json:"rope_theta"`
-	Type  string  `json:"rope_type"`
-	Old   string  `json:"type"` // of older files
-}
-
 // builders make the graph of each model_type.
-var builders = map[string]func(b *builder) error{"gpt2": gpt2, "llama": llama, "mistral": llama, "qwen2": llama}
+var builders = map[string]func(b *builder) error{
+	"gpt2": gpt2, "llama": llama, "mistral": llama, "qwen2": llama, "bert": bert, "distilbert": distilbert, "vit": vit,
+}
 
 // Open reads config.json and the headers of the tensors of a folder.
 func Open(dir string) (*Dir, error) {
@@ -142,14 +102,43 @@ func (d *Dir) add(file string, names []string) error {
 		if !ok {
 			return fmt.Errorf("the index puts tensor %q into %s, which does not have it", name, file)
 		}
-		d.tensors[name] = t
+		d.tensors[modern(name)] = t
 	}
 	return nil
 }
 
+// modern is the name that a tensor of a file from before 2019 has today.
+func modern(name string) string {
+	for old, now := range map[string]string{".LayerNorm.gamma": ".LayerNorm.weight", ".LayerNorm.beta": ".LayerNorm.bias"} {
+		if at, ok := strings.CutSuffix(name, old); ok {
+			return at + now
+		}
+	}
+	return name
+}
+
+// Options say how a graph is built.
+type Options struct {
+	// Tokens of a sequence.
+	Tokens int
+	// Pads: encoders attend to padding as to other tokens. Else keys whose id is
+	// pad_token_id are left out, so that padding does not change what a text gives.
+	Pads bool
+	// Segments: the input has a second channel, the segment of each token (BERT's
+	// token types). Else all tokens are of segment 0.
+	Segments bool
+}
+
 // Graph is the model for sequences of tokens tokens, with its weights.
-func (d *Dir) Graph(tokens int) (*graph.Model, error) {
-	b := &builder{Net: graph.Net{M: graph.NewSequence(filepath.Base(d.Path), 1, tokens)}, d: d, c: &d.Config, used: map[string]bool{}}
+func (d *Dir) Graph(tokens int) (*graph.Model, error) { return d.Build(Options{Tokens: tokens}) }
+
+// Build is the model with its weights. A model of images takes nothing from o.
+func (d *Dir) Build(o Options) (*graph.Model, error) {
+	b := &builder{d: d, c: &d.Config, o: o, used: map[string]bool{}}
+	b.M = graph.NewSequence(filepath.Base(d.Path), 1, o.Tokens)
+	if o.Segments {
+		b.M.Values[0].C = 2
+	}
 	err := builders[d.Config.ModelType](b)
 	if err == nil {
 		err = b.Err
@@ -172,7 +161,11 @@ type builder struct {
 	graph.Net
 	d    *Dir
 	c    *Config
+	o    Options
 	used map[string]bool
+	// extra begin the names of tensors that the model does not need, but its
+	// folder may hold.
+	extra []string
 }
 
 // param takes a tensor as a parameter, transposed if the file has it so.
@@ -189,7 +182,7 @@ func (b *builder) param(name string, role graph.Role, shape tensor.Shape, transp
 	if transposed {
 		want = tensor.Shape{shape[1], shape[0]}
 	}
-	if !slices.Equal(t.Shape, []int(want)) {
+	if !slices.Equal(t.Shape, []int(want)) && !(slices.Equal(squeeze(t.Shape), []int(want)) && !transposed) {
 		b.Err = fmt.Errorf("tensor %q is %v, config.json makes it %v", name, tensor.Shape(t.Shape), want)
 		return 0
 	}
@@ -211,6 +204,14 @@ func (b *builder) param(name string, role graph.Role, shape tensor.Shape, transp
 	return b.M.AddParam(name, role, shape, x)
 }
 
+// squeeze leaves out axes of one element in front of others.
+func squeeze(s []int) []int {
+	for len(s) > 1 && s[0] == 1 {
+		s = s[1:]
+	}
+	return s
+}
+
 // node adds a node, unless there was an error before.
 func (b *builder) node(name, op string, a graph.Attrs, params []int, in ...int) int {
 	if b.Err != nil {
@@ -219,6 +220,15 @@ func (b *builder) node(name, op string, a graph.Attrs, params []int, in ...int) 
 	v, err := b.M.Append(name, op, a, params, in...)
 	b.Err = err
 	return v
+}
+
+// padding are the attributes of an embedding whose row for padding learns nothing, as
+// PyTorch's padding_idx has it.
+func (b *builder) padding() graph.Attrs {
+	if b.c.Pad == nil || *b.c.Pad < 0 {
+		return graph.Attrs{}
+	}
+	return graph.Attrs{Pad: *b.c.Pad, Padded: true}
 }
 
 // linear is a linear layer with n outputs; GPT-2 keeps its weights [in, out].
@@ -258,12 +268,25 @@ func (b *builder) act(name, kind string, in int) int {
 
 // buffers end the names of tensors that older files hold but no model needs: masks
 // and rotation tables.
-var buffers = []string{".attn.bias", ".attn.masked_bias", ".rotary_emb.inv_freq"}
+var buffers = []string{".attn.bias", ".attn.masked_bias", ".rotary_emb.inv_freq", "embeddings.position_ids"}
+
+// layerNorm is a layer norm over the channels of in.
+func (b *builder) layerNorm(name string, in int, eps float32) int {
+	if b.Err != nil {
+		return 0
+	}
+	s := tensor.Shape{b.M.Values[in].C}
+	return b.node(name, "layernorm", graph.Attrs{Eps: eps}, []int{b.param(name+".weight", graph.Scale, s, false), b.param(name+".bias", graph.Shift, s, false)}, in)
+}
+
+func buffer(name string) bool {
+	return slices.ContainsFunc(buffers, func(end string) bool { return strings.HasSuffix(name, end) })
+}
 
 // rest refuses tensors that nothing used: the graph would not be the file's model.
 func (b *builder) rest() error {
 	for _, name := range slices.Sorted(maps.Keys(b.d.tensors)) {
-		if !b.used[name] && !slices.ContainsFunc(buffers, func(end string) bool { return strings.HasSuffix(name, end) }) {
+		if !b.used[name] && !buffer(name) && !slices.ContainsFunc(b.extra, func(s string) bool { return strings.HasPrefix(name, s) }) {
 			return fmt.Errorf("tensor %q belongs to nothing in a %s model of this config.json: is it of another model?", name, b.c.ModelType)
 		}
 	}
