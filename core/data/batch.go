@@ -55,6 +55,18 @@ func (s *Set) Sample(i int) ([]float32, error) {
 	return append([]float32(nil), b.X[r*f:(r+1)*f]...), nil
 }
 
+// Counts is how many samples each class has. k is the number of classes; labels
+// outside, such as those of a language model, are not counted.
+func (s *Set) Counts(k int) []int {
+	n := make([]int, k)
+	for _, l := range s.Labels {
+		if l >= 0 && int(l) < k {
+			n[l]++
+		}
+	}
+	return n
+}
+
 // eachLabel goes through all labels in their order.
 func (s *Set) eachLabel(do func(l int32)) error {
 	if s.disk != nil {

@@ -131,7 +131,7 @@ func openFashion(o Options) (*Data, error) {
 		return nil, oneLine(err)
 	}
 	d := &Data{
-		Name: "fashion-mnist", Source: "embedded", License: "MIT",
+		Kind: Idx, Name: "fashion-mnist", Source: "embedded", License: "MIT",
 		Classes: append([]string(nil), fashionClasses...),
 	}
 	return done(d, d.prepareImages(splits[0], splits[1], splits[2], o.Prep))

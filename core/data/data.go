@@ -47,6 +47,7 @@ type Data struct {
 	Name    string
 	Source  string   // "embedded", or the path
 	License string   // of known data; empty for the user's own
+	Kind    string   // Tables, Images, Arrays, Idx or Words
 	Classes []string // names, by label
 	Columns []string // names of a table's columns, in the order of Set.X, or of those with text; nil for images
 	// Categories are those of Columns that say whether another column has a value,
@@ -64,6 +65,15 @@ type Data struct {
 	Notes []string
 }
 
+// Kinds of sources.
+const (
+	Tables = "table"
+	Images = "images" // files
+	Arrays = "arrays"
+	Idx    = "idx"
+	Words  = "text" // running text; a table may hold text too
+)
+
 // Text says how the samples of a set came from text: T tokens each.
 type Text struct {
 	// LM: the label of each token is the one after it, the classes are the
@@ -74,6 +84,7 @@ type Text struct {
 	Chars  string // of kind char: the characters in the order of their ids
 	Len    int    // T
 	Pad    int32  // id that fills up short texts; −1: none
+	Path   string // of the tokenizer's file or folder; empty for char and byte
 	Tokens Tokens
 }
 
@@ -104,6 +115,9 @@ type Options struct {
 	// that holds it (see core/data/tokenizer). Empty: char for a language model, byte
 	// for texts with labels.
 	Tokenizer string
+	// ModelTokenizer is what to take for text where Tokenizer is empty: the folder of a
+	// model that brings its own.
+	ModelTokenizer string
 	// Tokens is T, the tokens of one sample of text; 0: 128.
 	Tokens int
 	// Vocab are the characters of the tokenizer char in the order of their ids, e.g.

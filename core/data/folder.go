@@ -47,7 +47,7 @@ func openFolder(dir string, o Options) (*Data, error) {
 		return nil, fmt.Errorf("%s: images are %s, those of %s are %s: both must have one size", paths[2], sizes(testShape[:]), paths[0], sizes(shape[:]))
 	}
 
-	d := &Data{Name: filepath.Base(filepath.Clean(dir)), Source: dir}
+	d := &Data{Kind: Idx, Name: filepath.Base(filepath.Clean(dir)), Source: dir}
 	if err := d.nameClasses(dir, paths, trainLabels, testLabels); err != nil {
 		return nil, err
 	}

@@ -180,7 +180,7 @@ func languageModel(name string, docs [3][]document, given bool, o Options) (*Dat
 	if err != nil {
 		return nil, err
 	}
-	d := &Data{}
+	d := &Data{Kind: Words}
 	parts := d.cutText(docs, given, val, test, o.Seed)
 	if d.Text, err = newText(parts, o); err != nil {
 		return nil, err
@@ -243,9 +243,17 @@ func (d *Data) cutText(docs [3][]document, given bool, val, test float64, seed u
 	return parts
 }
 
+// own takes the tokenizer of the model if none is named.
+func (o *Options) own() {
+	if o.Tokenizer == "" && o.Vocab == "" {
+		o.Tokenizer = o.ModelTokenizer
+	}
+}
+
 // newText opens the tokenizer that o names. The vocabulary of characters is that
 // of the training part.
 func newText(parts [3][]stretch, o Options) (*Text, error) {
+	o.own()
 	switch o.Tokenizer {
 	case "", Chars:
 		return newCharText(parts, o.Vocab)
@@ -259,7 +267,7 @@ func newText(parts [3][]stretch, o Options) (*Text, error) {
 	if t.IDs() > maxIDs {
 		return nil, fmt.Errorf("tokenizer %s: has ids up to %d: %d is the most", o.Tokenizer, t.IDs()-1, maxIDs-1)
 	}
-	return &Text{Kind: t.Kind(), Vocab: t.IDs(), Tokens: fileTokens{t}}, nil
+	return &Text{Kind: t.Kind(), Vocab: t.IDs(), Path: o.Tokenizer, Tokens: fileTokens{t}}, nil
 }
 
 // newCharText is the tokenizer of characters: of the given ones, else of those of

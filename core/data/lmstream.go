@@ -127,7 +127,7 @@ func streamText(name string, files []string, own [3][]document, o Options) (*Dat
 	if err != nil {
 		return nil, err
 	}
-	d := &Data{Notes: []string{fmt.Sprintf("%d files of text, %d characters, %d lines", len(files), chars, lines)}}
+	d := &Data{Kind: Words, Notes: []string{fmt.Sprintf("%d files of text, %d characters, %d lines", len(files), chars, lines)}}
 	held := [3][]stretch{}
 	n := [3]int64{inVal: int64(val * float64(src.bytes)), inTest: int64(test * float64(src.bytes))}
 	for _, p := range []int{inVal, inTest} {
@@ -160,6 +160,7 @@ var partOf = [4]int{inTrain, inVal, inTest, inTrain}
 
 // streamTokens opens the tokenizer; the vocabulary of characters needs the whole text.
 func streamTokens(src *textSource, ends []int64, held [3][]stretch, o Options) (*Text, error) {
+	o.own()
 	if o.Tokenizer != "" && o.Tokenizer != Chars || o.Vocab != "" {
 		return newText([3][]stretch{}, o)
 	}

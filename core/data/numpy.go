@@ -120,7 +120,7 @@ func openNumpy(path string, o Options) (*Data, error) {
 	if err := a.sort(names, first); err != nil {
 		return nil, err
 	}
-	d := &Data{Name: stem(path), Source: path}
+	d := &Data{Kind: Arrays, Name: stem(path), Source: path}
 	return done(d, d.readArrays(a, o))
 }
 

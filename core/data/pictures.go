@@ -133,7 +133,7 @@ func openImages(p *pictures, dir string, o Options) (*Data, error) {
 	if err := p.read(st, shape); err != nil {
 		return nil, err
 	}
-	d := &Data{Name: filepath.Base(filepath.Clean(dir)), Source: dir, Notes: []string{note}}
+	d := &Data{Kind: Images, Name: filepath.Base(filepath.Clean(dir)), Source: dir, Notes: []string{note}}
 	labels, part, err := d.deal(&p.labelled, o)
 	if err != nil {
 		return nil, err

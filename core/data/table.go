@@ -34,7 +34,7 @@ func readTable(r io.ReadSeeker, name string, o Options) (*Data, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Data{Notes: t.notes}
+	d := &Data{Kind: Tables, Notes: t.notes}
 	d.Columns, d.Categories = t.outputs()
 	var ids []int32
 	if d.Classes, ids, err = t.classes(o); err != nil {

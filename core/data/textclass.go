@@ -25,7 +25,7 @@ func newTexts(o Options) (*texts, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.Tokenizer == "" {
+	if o.own(); o.Tokenizer == "" {
 		o.Tokenizer = Bytes
 		if o.Vocab != "" {
 			o.Tokenizer = Chars
