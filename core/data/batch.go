@@ -41,7 +41,7 @@ func (b *Batch) Read(s *Set, rows []int32) error {
 	if err := s.disk.read(s, rows, b); err != nil {
 		return err
 	}
-	b.X, b.Labels, b.Rows = b.x, b.l, b.r
+	b.X, b.Labels, b.Rows = b.x[:len(rows)*s.F()], b.l, b.r
 	return nil
 }
 

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"text/tabwriter"
 
@@ -23,7 +24,11 @@ func raw(d *data.Data, s *data.Set, i int) ([]float32, error) {
 	inner := len(x) / len(d.Prep.Mean)
 	for k := range x {
 		c := k / inner
-		x[k] = float32((float64(x[k])*d.Prep.Std[c] + d.Prep.Mean[c]) / d.Prep.Scale)
+		v := (float64(x[k])*d.Prep.Std[c] + d.Prep.Mean[c]) / d.Prep.Scale
+		if math.Abs(v) < 1e-6*d.Prep.Std[c]/d.Prep.Scale {
+			v = 0 // what a float32 leaves of it
+		}
+		x[k] = float32(v)
 	}
 	return x, nil
 }

@@ -51,7 +51,7 @@ func showText(w io.Writer, d *data.Data) error {
 // quoted is text on one line, cut to n characters.
 func quoted(s string, n int) string {
 	q := strconv.Quote(s)
-	q = q[1 : len(q)-1]
+	q = strings.ReplaceAll(q[1:len(q)-1], `\"`, `"`)
 	if r := []rune(q); len(r) > n {
 		q = string(r[:n]) + "…"
 	}
