@@ -134,7 +134,11 @@ func openFashion(o Options) (*Data, error) {
 		Kind: Idx, Name: "fashion-mnist", Source: "embedded", License: "MIT",
 		Classes: append([]string(nil), fashionClasses...),
 	}
-	return done(d, d.prepareImages(splits[0], splits[1], splits[2], o.Prep))
+	given, err := o.known(1, true)
+	if err != nil {
+		return nil, err
+	}
+	return done(d, d.prepareImages(splits[0], splits[1], splits[2], given))
 }
 
 // debianFashion is where Debian's package puts its files. Tests change it.

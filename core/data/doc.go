@@ -1,8 +1,9 @@
 // Package data owns data sets: where they come from, how they are split and
 // what is done to the raw values before a model sees them. It imports nothing
-// of ours and knows no model, no device and no session.
+// of ours but its own parts and knows no model, no device and no session.
 //
-// Open returns a Data with three separate splits in memory, as float32 rows:
+// Open returns a Data with three separate splits of float32 rows, in memory or, if that
+// is too much, in a file:
 // Train for the weights, Val for decisions on the way (accuracy floor, best
 // checkpoint), Test for the verdict alone. Order shuffles an epoch.
 //
@@ -84,9 +85,10 @@
 //
 // Prep is x' = (x*Scale - Mean)/Std, per channel of images and per column of
 // tables, computed from the training split alone unless given. It belongs to
-// the recipe (Options.Normalize measures less or nothing): give Options.Prep to open the same or other data for a model that
+// the recipe: give Options.Prep to open the same or other data for a model that
 // was trained before, and Prep.Apply to treat what a person feeds the model.
-// Both give the same bits for the same raw values.
+// Both give the same bits for the same raw values. Options.Normalize leaves mean and
+// deviation at 0 and 1, or does nothing at all.
 //
 // Data.Hash is the SHA-256 of shapes, labels and raw values of all splits, so
 // it stands for data and split, whatever the preprocessing.

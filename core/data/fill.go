@@ -97,28 +97,41 @@ func (d *Data) fill(st *store, labels []int32, part []uint8, shape []int, o Opti
 	return d.finishHash(elem, raw)
 }
 
-// prep chooses the preprocessing: as given, or measured on the training split.
-func (s *store) prep(part []uint8, shape []int, o Options) (Prep, error) {
-	if o.Prep != nil {
-		return *o.Prep, nil
-	}
+// known is the preprocessing of c channels or columns if it need not be measured.
+func (o Options) known(c int, bytes bool) (*Prep, error) {
 	scale := 1.0
-	if s.bytes {
-		scale = 1.0 / 255
-	}
 	switch o.Normalize {
 	case "", Standard:
-	case ScaleOnly, AsIs:
-		if o.Normalize == AsIs {
-			scale = 1
+		return o.Prep, nil
+	case ScaleOnly:
+		if bytes {
+			scale = 1.0 / 255
 		}
-		p := Prep{Scale: scale, Mean: make([]float64, shape[0]), Std: make([]float64, shape[0])}
-		for k := range p.Std {
-			p.Std[k] = 1
-		}
-		return p, nil
+	case AsIs:
 	default:
-		return Prep{}, fmt.Errorf("data.normalize = %q: choose %s, %s or %s", o.Normalize, Standard, ScaleOnly, AsIs)
+		return nil, fmt.Errorf("data.normalize = %q: choose %s, %s or %s", o.Normalize, Standard, ScaleOnly, AsIs)
+	}
+	if o.Prep != nil {
+		return o.Prep, nil
+	}
+	p := &Prep{Scale: scale, Mean: make([]float64, c), Std: make([]float64, c)}
+	for k := range p.Std {
+		p.Std[k] = 1
+	}
+	return p, nil
+}
+
+func orZero(p *Prep) Prep {
+	if p == nil {
+		return Prep{}
+	}
+	return *p
+}
+
+// prep chooses the preprocessing: as given, or measured on the training split.
+func (s *store) prep(part []uint8, shape []int, o Options) (Prep, error) {
+	if p, err := o.known(shape[0], s.bytes); err != nil || p != nil {
+		return orZero(p), err
 	}
 	train := func(do func(x []float32)) error {
 		return s.each(func(i int, x []float32) {

@@ -14,6 +14,7 @@ import (
 
 func (e *env) dataCmd() *cobra.Command {
 	var o data.Options
+	var memory int64
 	c := &cobra.Command{
 		Use: "data", Short: "data sets: list, show", Args: takes(0, 0),
 		RunE: func(*cobra.Command, []string) error {
@@ -23,6 +24,10 @@ func (e *env) dataCmd() *cobra.Command {
 	show := &cobra.Command{
 		Use: "show NAME|PATH", Short: "what pare understood of a data set", Args: takes(1, 1),
 		RunE: func(_ *cobra.Command, a []string) error {
+			if memory < 0 || memory > 1<<30 {
+				return usagef("--memory-mb %d: give the MiB that samples may take", memory)
+			}
+			o.Memory = memory << 20
 			// As a run does by default: its seed does not draw the splits.
 			d, err := data.Open(a[0], o)
 			if err != nil {
@@ -43,6 +48,7 @@ func (e *env) dataCmd() *cobra.Command {
 	f.IntVar(&o.Channels, "channels", 0, "of images from files: 1 (grey) or 3")
 	f.StringVar(&o.Layout, "layout", "", "of images in arrays: chw or hwc")
 	f.IntSliceVar(&o.Shape, "shape", nil, "of the image whose pixels are the columns of a table: `channels,rows,columns`")
+	f.Int64Var(&memory, "memory-mb", 0, "`MiB` that samples may take in memory (1024 by default); a larger set is kept in a file")
 	c.AddCommand(show, &cobra.Command{Use: "list", Short: "the built-in data sets", Args: takes(0, 0), RunE: func(*cobra.Command, []string) error {
 		w := tabwriter.NewWriter(e.out, 0, 0, 2, ' ', 0)
 		for _, i := range data.Builtin() {
