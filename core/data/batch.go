@@ -81,8 +81,9 @@ func (s *Set) eachLabel(do func(l int32)) error {
 // diskRows are samples with a label each, which is in Set.Labels.
 type diskRows struct {
 	st   *store
-	at   []int32 // [N] places in st
-	prep Prep    // of text: none
+	at   []int32        // [N] places in st
+	prep Prep           // of text: none
+	luts [][256]float32 // what prep makes of bytes, by channel; nil: values are no bytes
 }
 
 func (d *diskRows) samples() int { return len(d.at) }
@@ -91,6 +92,21 @@ func (d *diskRows) read(s *Set, rows []int32, b *Batch) error {
 	f := s.F()
 	for i, r := range rows {
 		x := b.x[i*f : (i+1)*f]
+		b.l = append(b.l, s.Labels[r])
+		if d.luts != nil {
+			raw, err := d.st.raw(int(d.at[r]), &b.b)
+			if err != nil {
+				return err
+			}
+			n := f / len(d.luts)
+			for k := range d.luts {
+				t := &d.luts[k]
+				for j, v := range raw[k*n : (k+1)*n] {
+					x[k*n+j] = t[v]
+				}
+			}
+			continue
+		}
 		if err := d.st.row(int(d.at[r]), x, &b.b); err != nil {
 			return err
 		}
@@ -99,7 +115,6 @@ func (d *diskRows) read(s *Set, rows []int32, b *Batch) error {
 				return err
 			}
 		}
-		b.l = append(b.l, s.Labels[r])
 	}
 	return nil
 }

@@ -44,6 +44,9 @@ func (d *Data) fill(st *store, labels []int32, part []uint8, shape []int, o Opti
 		sets[p] = &Set{Labels: make([]int32, 0, n[p]), Shape: shape}
 		if st.file != nil {
 			kept[p] = &diskRows{st: st, at: make([]int32, 0, n[p]), prep: d.Prep}
+			if st.bytes {
+				kept[p].luts = d.Prep.luts()
+			}
 			sets[p].disk = kept[p]
 		} else {
 			sets[p].X = make([]float32, 0, n[p]*st.f)
@@ -79,6 +82,7 @@ func (d *Data) fill(st *store, labels []int32, part []uint8, shape []int, o Opti
 		}
 		if s.disk == nil {
 			s.X = append(s.X, x...)
+			st.drop(i)
 		} else {
 			k := kept[part[i]]
 			k.at = append(k.at, int32(i))

@@ -45,10 +45,7 @@ func (s *imageSplit) add(item []byte, label int32) {
 func (s *imageSplit) apply(p Prep) {
 	c := s.set.Shape[0]
 	inner := s.set.F() / c
-	luts := make([][256]float32, c)
-	for k := range luts {
-		luts[k] = p.lut(k)
-	}
+	luts := p.luts()
 	for x := s.set.X; len(x) > 0; {
 		for k := range luts {
 			t := &luts[k]

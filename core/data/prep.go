@@ -75,6 +75,15 @@ func (p Prep) value(x float64, k int) float32 {
 	return float32((float64(x*p.Scale) - p.Mean[k]) / p.Std[k])
 }
 
+// luts tabulate value for bytes, by channel.
+func (p Prep) luts() [][256]float32 {
+	t := make([][256]float32, len(p.Mean))
+	for k := range t {
+		t[k] = p.lut(k)
+	}
+	return t
+}
+
 // lut tabulates value for bytes.
 func (p Prep) lut(k int) (t [256]float32) {
 	for v := range t {

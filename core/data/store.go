@@ -21,13 +21,17 @@ type store struct {
 	bytes bool   // values are whole numbers 0 … 255
 	limit int64  // of memory, for all values as float32
 
-	f, n int       // values of a sample; samples
-	x    []float32 // in memory
-	b    []byte    // in memory, if bytes
-	file *os.File  // else
+	f, n int         // values of a sample; samples
+	per  int         // samples of a chunk
+	x    [][]float32 // in memory, in chunks: to grow takes no copy
+	b    [][]byte    // the same if bytes
+	file *os.File    // else
 	w    *bufio.Writer
 	buf  []byte
 }
+
+// chunk is how many values are allocated at a time, at least.
+const chunk = 1 << 16
 
 func newStore(name string, bytes bool, o Options) *store {
 	limit := o.Memory
@@ -41,7 +45,7 @@ func newStore(name string, bytes bool, o Options) *store {
 // time to.
 func (s *store) grow(f int) error {
 	if s.n == 0 {
-		s.f = f
+		s.f, s.per = f, max(1, chunk/max(f, 1))
 	}
 	if f != s.f {
 		return fmt.Errorf("%s: sample %d has %d values, the first has %d: every sample needs as many", s.name, s.n+1, f, s.f)
@@ -59,15 +63,32 @@ func (s *store) grow(f int) error {
 	s.w = bufio.NewWriterSize(s.file, 1<<18)
 	x, b := s.x, s.b
 	s.x, s.b = nil, nil
-	if s.bytes {
-		return s.write(b)
+	for _, c := range b {
+		if err := s.write(c); err != nil {
+			return err
+		}
 	}
-	for ; len(x) > 0; x = x[s.f:] {
-		if err := s.write(s.encode(x[:s.f])); err != nil {
+	for _, c := range x {
+		if err := s.write(s.encode(c)); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// push appends a sample to the last of the chunks, or to a new one.
+func push[T any](chunks [][]T, row []T, per int) [][]T {
+	k := len(chunks) - 1
+	switch {
+	case k < 0:
+		chunks = append(chunks, nil) // a small set takes a small chunk
+		k = 0
+	case len(chunks[k]) == per*len(row):
+		chunks = append(chunks, make([]T, 0, per*len(row)))
+		k++
+	}
+	chunks[k] = append(chunks[k], row...)
+	return chunks
 }
 
 // add appends a sample of floats.
@@ -76,7 +97,7 @@ func (s *store) add(row []float32) error {
 		return err
 	}
 	if s.file == nil {
-		s.x = append(s.x, row...)
+		s.x = push(s.x, row, s.per)
 		return nil
 	}
 	return s.write(s.encode(row))
@@ -88,7 +109,7 @@ func (s *store) addBytes(row []byte) error {
 		return err
 	}
 	if s.file == nil {
-		s.b = append(s.b, row...)
+		s.b = push(s.b, row, s.per)
 		return nil
 	}
 	return s.write(row)
@@ -108,6 +129,17 @@ func (s *store) encode(row []float32) []byte {
 		s.buf = binary.LittleEndian.AppendUint32(s.buf, math.Float32bits(v))
 	}
 	return s.buf
+}
+
+// drop forgets the samples up to i that are in memory, as far as whole chunks go.
+func (s *store) drop(i int) {
+	switch k := i / s.per; {
+	case (i+1)%s.per != 0:
+	case k < len(s.x):
+		s.x[k] = nil
+	case k < len(s.b):
+		s.b[k] = nil
+	}
 }
 
 // done ends the adding.
@@ -146,20 +178,30 @@ func (s *store) decode(dst []float32, b []byte) {
 func (s *store) row(i int, dst []float32, buf *[]byte) error {
 	switch {
 	case s.file == nil && s.bytes:
-		s.decode(dst, s.b[i*s.f:])
+		s.decode(dst, s.b[i/s.per][i%s.per*s.f:])
 	case s.file == nil:
-		copy(dst, s.x[i*s.f:])
+		copy(dst, s.x[i/s.per][i%s.per*s.f:])
 	default:
-		n := s.size()
-		if len(*buf) < n {
-			*buf = make([]byte, n)
+		b, err := s.raw(i, buf)
+		if err != nil {
+			return err
 		}
-		if _, err := s.file.ReadAt((*buf)[:n], int64(i)*int64(n)); err != nil {
-			return s.lost(i, err)
-		}
-		s.decode(dst, *buf)
+		s.decode(dst, b)
 	}
 	return nil
+}
+
+// raw reads the bytes of sample i from the file, into buf.
+func (s *store) raw(i int, buf *[]byte) ([]byte, error) {
+	n := s.size()
+	if len(*buf) < n {
+		*buf = make([]byte, n)
+	}
+	b := (*buf)[:n]
+	if _, err := s.file.ReadAt(b, int64(i)*int64(n)); err != nil {
+		return nil, s.lost(i, err)
+	}
+	return b, nil
 }
 
 func (s *store) lost(i int, err error) error {
@@ -193,8 +235,10 @@ func (s *store) each(do func(i int, x []float32)) error {
 // edit changes all samples in their order.
 func (s *store) edit(do func(x []float32)) error {
 	if s.file == nil {
-		for x := s.x; len(x) > 0; x = x[s.f:] {
-			do(x[:s.f])
+		for _, c := range s.x {
+			for ; len(c) > 0; c = c[s.f:] {
+				do(c[:s.f])
+			}
 		}
 		return nil
 	}

@@ -99,6 +99,13 @@ func TestTextsTokens(t *testing.T) {
 			t.Errorf("class %d: %v ends neither in [PAD] (%d) nor [SEP] (%d)", l, x, pad, sep)
 		}
 	}
+	own, err := readString(in, Options{ModelTokenizer: bert, Tokens: 8})
+	if err != nil || own.Hash != d.Hash || own.Text.Path != bert {
+		t.Errorf("by the tokenizer of the model: %+v, %v", own, err)
+	}
+	if own, err = readString(in, Options{ModelTokenizer: bert, Tokenizer: Bytes}); err != nil || own.Text.Kind != Bytes {
+		t.Errorf("by byte, with a model that has its own: %v", err)
+	}
 	if want := "5 of 10 texts are longer than 8 tokens and cut off there"; !slices.Contains(d.Notes, want) {
 		t.Errorf("notes %q, want %q", d.Notes, want)
 	}
