@@ -83,7 +83,7 @@ func (t *table) addLabel(i int, cell string) error {
 		if id = int32(len(t.keys)); id == maxLabels {
 			return t.noLabel(len(t.labels))
 		}
-		t.keys = append(t.keys, key{text: cell, line: line})
+		t.keys = append(t.keys, key{text: cell, name: t.name, line: line})
 		t.ids[cell] = id
 	}
 	t.keys[id].rows++
@@ -120,7 +120,7 @@ func (t *table) classes(o Options) (names []string, ids []int32, err error) {
 	names, class, at := o.classes(raw)
 	if at >= 0 {
 		x := t.keys[at]
-		return nil, nil, fmt.Errorf("%s:%d: the label (%s) is %s, which is none of the recipe's classes %s", t.name, x.line, t.label, short(x.text), list(names))
+		return nil, nil, fmt.Errorf("%s:%d: the label (%s) is %s, which is none of the recipe's classes %s", x.name, x.line, t.label, short(x.text), list(names))
 	}
 	ids = make([]int32, n)
 	for i, l := range t.labels {

@@ -45,10 +45,6 @@ type labelled struct {
 // deal names the classes and gives every sample its part: parts that the source has
 // are kept, others are dealt out of its training samples.
 func (d *Data) deal(l *labelled, o Options) (labels []int32, part []uint8, err error) {
-	val, test, err := o.shares()
-	if err != nil {
-		return nil, nil, err
-	}
 	names, class, bad := o.classes(l.raw)
 	switch {
 	case bad >= 0:
@@ -63,20 +59,38 @@ func (d *Data) deal(l *labelled, o Options) (labels []int32, part []uint8, err e
 	for i, r := range l.labels {
 		labels[i] = class[r]
 	}
-	part = l.from
-	if part == nil {
-		part = make([]uint8, len(labels))
+	part, few, err := d.parts(labels, l.from, l.what, o)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", l.name, err)
+	}
+	if few >= 0 {
+		return nil, nil, fmt.Errorf("%s: class %s has too few %ss: it needs one for each of training, validation and test: add some, or remove the class", l.name, short(names[few]), l.what)
+	}
+	return labels, part, nil
+}
+
+// parts gives every sample its part: where the source puts it (from, which it changes),
+// or, if that has no validation or test, dealt out of its training samples. few is a class
+// that has not enough for that, or −1. what is a sample in words.
+func (d *Data) parts(labels []int32, from []uint8, what string, o Options) (part []uint8, few int, err error) {
+	val, test, err := o.shares()
+	if err != nil {
+		return nil, -1, err
+	}
+	if from == nil {
+		part, few = split(labels, len(d.Classes), val, test, o.Seed)
+		return part, few, nil
 	}
 	var own [3]bool
 	var of []int32 // labels of what is dealt out
-	for i, p := range part {
+	for i, p := range from {
 		own[p] = true
 		if p == inTrain {
 			of = append(of, labels[i])
 		}
 	}
 	if !own[inTrain] {
-		return nil, nil, fmt.Errorf("%s: has no training %ss", l.name, l.what)
+		return nil, -1, fmt.Errorf("has no training %ss", what)
 	}
 	for _, p := range []struct {
 		part int
@@ -86,19 +100,19 @@ func (d *Data) deal(l *labelled, o Options) (labels []int32, part []uint8, err e
 			*p.of = 0
 			d.Notes = append(d.Notes, partNames[p.part]+": as the source has it")
 		} else {
-			d.Notes = append(d.Notes, fmt.Sprintf("%s: %g %% of the training %ss, stratified by class", partNames[p.part], 100**p.of, l.what))
+			d.Notes = append(d.Notes, fmt.Sprintf("%s: %g %% of the training %ss, stratified by class", partNames[p.part], 100**p.of, what))
 		}
 	}
-	dealt, few := split(of, len(names), val, test, o.Seed)
+	dealt, few := split(of, len(d.Classes), val, test, o.Seed)
 	if few >= 0 {
-		return nil, nil, fmt.Errorf("%s: class %s has too few %ss: it needs one for each of training, validation and test: add some, or remove the class", l.name, short(names[few]), l.what)
+		return nil, few, nil
 	}
 	k := 0
-	for i, p := range part {
+	for i, p := range from {
 		if p == inTrain {
-			part[i] = dealt[k]
+			from[i] = dealt[k]
 			k++
 		}
 	}
-	return labels, part, nil
+	return from, -1, nil
 }

@@ -179,16 +179,22 @@ func Open(nameOrPath string, o Options) (*Data, error) {
 }
 
 // forms are what can be opened, for messages.
-const forms = "a CSV, TSV or JSON-lines file, a .npz file, text, or a folder of images, .npy or idx files"
+const forms = "a CSV, TSV or JSON-lines file, a .npz file, text, or a folder of tables by split, of images by class, of .npy or idx files"
 
-// openDir tells by its files what a folder holds: idx, NumPy arrays, images in folders
-// by class, or text.
+// openDir tells by its files what a folder holds: idx, NumPy arrays, a table for each
+// split, images in folders by class, or text.
 func openDir(dir string, o Options) (*Data, error) {
 	if paths, err := idxFiles(dir); err == nil || paths != [4]string{} {
 		return openFolder(dir, o)
 	}
 	if found, err := filepath.Glob(filepath.Join(escaped(dir), "*.npy")); err == nil && found != nil {
 		return openNumpy(dir, o)
+	}
+	if files, err := tableFiles(dir); err != nil || files[inTrain] != "" {
+		if err != nil {
+			return nil, err
+		}
+		return openTables(dir, files, o)
 	}
 	p := &pictures{}
 	if err := p.find(dir); err != nil {
@@ -204,7 +210,7 @@ func openDir(dir string, o Options) (*Data, error) {
 	if len(files[inTrain]) > 0 {
 		return openText(dir, true, o)
 	}
-	return nil, fmt.Errorf("%s: holds nothing that is read here: give a folder of images in folders named as their classes, of x.npy and y.npy, of the four idx files (train-images-idx3-ubyte, train-labels-idx1-ubyte and the same with t10k), or of .txt files; a table is given as its file", dir)
+	return nil, fmt.Errorf("%s: holds nothing that is read here: give a folder of images in folders named as their classes, of x.npy and y.npy, of train.csv and test.csv, of the four idx files (train-images-idx3-ubyte, train-labels-idx1-ubyte and the same with t10k), or of .txt files; a table is given as its file", dir)
 }
 
 // names lists the built-in data sets for a message.

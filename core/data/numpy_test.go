@@ -3,11 +3,14 @@ package data
 import (
 	"archive/zip"
 	"bytes"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"pare/core/data/internal/numpy"
 )
 
 // TestNumpySets reads what NumPy saved: testdata/make.py.
@@ -143,33 +146,56 @@ func TestNumpyErrors(t *testing.T) {
 	}
 }
 
-// FuzzNumpy reads any .npz file.
+// FuzzNumpy reads any two arrays as samples and labels.
 func FuzzNumpy(f *testing.F) {
-	for _, p := range []string{"table.npz", "grey.npz", "colour.npz"} {
-		b, err := os.ReadFile(filepath.Join("testdata", p))
+	for _, p := range []string{"float32.npy", "uint8-fortran.npy", "words.npy", "int64-big.npy"} {
+		b, err := os.ReadFile(filepath.Join("internal/numpy/testdata", p))
 		if err != nil {
 			f.Fatal(err)
 		}
-		f.Add(b, "")
+		f.Add(b, npy("<i4", "3,", make([]byte, 12)), "")
 	}
-	f.Add(archive(f, map[string][]byte{"x.npy": npy("|u1", "9, 1", make([]byte, 9)), "y.npy": npy("|u1", "9,", []byte{0, 0, 0, 1, 1, 1, 2, 2, 2})}), "hwc")
-	f.Fuzz(func(t *testing.T, b []byte, layout string) {
+	y := npy("|u1", "9,", []byte{0, 0, 0, 1, 1, 1, 2, 2, 2})
+	f.Add(npy("|u1", "9, 1", make([]byte, 9)), y, "")
+	f.Add(npy("<f2", "9, 2, 1, 3", make([]byte, 9*12)), y, "hwc")
+	f.Add(npy("|u1", "9, 2, 2", make([]byte, 36)), npy("|u1", "9, 3", bytes.Repeat([]byte{1, 0, 0, 0, 1, 0, 0, 0, 1}, 3)), "chw")
+	f.Fuzz(func(t *testing.T, x, y []byte, layout string) {
+		files := map[string][]byte{"x": x, "y": y}
+		a := &arrays{name: "d.npz", samples: [3]string{"x"}, labels: [3]string{"y"}}
+		a.open = func(name string) (*numpy.Array, io.Closer, error) {
+			b := files[name]
+			n, err := numpy.New(bytes.NewReader(b), int64(len(b)), 1<<20, name)
+			return n, io.NopCloser(nil), err
+		}
+		d := &Data{}
+		check(t, d, d.readArrays(a, Options{Layout: layout}))
+	})
+}
+
+// FuzzNpz reads any .npz file.
+func FuzzNpz(f *testing.F) {
+	f.Add(archive(f, map[string][]byte{"x.npy": npy("|u1", "9, 1", make([]byte, 9)), "y.npy": npy("|u1", "9,", []byte{0, 0, 0, 1, 1, 1, 2, 2, 2})}))
+	f.Add(archive(f, map[string][]byte{"a": nil}))
+	f.Fuzz(func(t *testing.T, b []byte) {
 		z, err := zip.NewReader(bytes.NewReader(b), int64(len(b)))
 		if err != nil {
 			return
 		}
-		o := Options{Layout: layout}
 		a := &arrays{name: "d.npz"}
 		d := &Data{}
 		if err = a.sort(a.inZip(z, 1<<20), ""); err == nil {
-			err = d.readArrays(a, o)
+			err = d.readArrays(a, Options{})
 		}
-		if err != nil {
-			if strings.Contains(err.Error(), "\n") {
-				t.Fatalf("error of several lines: %q", err)
-			}
-			return
-		}
-		checkData(t, d)
+		check(t, d, err)
 	})
+}
+
+// check finds errors of several lines, and data that consumers could not use.
+func check(t *testing.T, d *Data, err error) {
+	t.Helper()
+	if err == nil {
+		checkData(t, d)
+	} else if strings.Contains(err.Error(), "\n") {
+		t.Fatalf("error of several lines: %q", err)
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 )
@@ -26,37 +27,45 @@ func openTable(path string, o Options) (*Data, error) {
 
 // readTable reads a table and splits it; name is the file's, for messages.
 func readTable(r io.ReadSeeker, name string, o Options) (*Data, error) {
-	val, test, err := o.shares()
+	if _, _, err := o.shares(); err != nil {
+		return nil, err
+	}
+	t, _, err := parseTable(r, name, o)
 	if err != nil {
 		return nil, err
 	}
-	t, err := parseTable(r, name, o)
-	if err != nil {
-		return nil, err
-	}
+	return t.data(o)
+}
+
+// data makes the splits of a table that has been read.
+func (t *table) data(o Options) (*Data, error) {
 	d := &Data{Kind: Tables, Notes: t.notes}
 	d.Columns, d.Categories = t.outputs()
-	var ids []int32
-	if d.Classes, ids, err = t.classes(o); err != nil {
+	names, ids, err := t.classes(o)
+	if err != nil {
 		return nil, err
 	}
-	part, class := split(ids, len(d.Classes), val, test, o.Seed)
+	d.Classes = names
+	part, class, err := d.parts(ids, t.from, "row", o)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", t.name, err)
+	}
 	if class >= 0 {
 		k := t.first(ids, class)
-		return nil, fmt.Errorf("%s:%d: class %s has only %d rows: it needs at least 3, one each for training, validation and test: add rows, or remove the class", name, k.line, short(k.text), k.rows)
+		return nil, fmt.Errorf("%s:%d: class %s has only %d rows: it needs at least 3, one each for training, validation and test: add rows, or remove the class", k.name, k.line, short(k.text), k.rows)
 	}
 	shape := []int{t.st.f}
 	switch {
 	case t.text != nil:
 		d.Text = &t.text.Text
 		if err := t.text.number(t.st, part); err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
+			return nil, fmt.Errorf("%s: %w", t.name, err)
 		}
 		if t.text.cut > 0 {
 			d.Notes = append(d.Notes, fmt.Sprintf("%d of %d texts are longer than %d tokens and cut off there", t.text.cut, t.st.n, d.Text.Len))
 		}
 	case o.Shape != nil:
-		if shape, err = o.imageShape(name, t.st.f); err != nil {
+		if shape, err = o.imageShape(t.name, t.st.f); err != nil {
 			return nil, err
 		}
 	}
@@ -86,6 +95,7 @@ type table struct {
 	row    []float32
 	text   *texts
 	labels []int32 // [N], indices of keys
+	from   []uint8 // [N], the part that the file of a row is for; nil: one file for all
 	keys   []key   // in order of appearance
 	ids    map[string]int32
 	notes  []string
@@ -94,7 +104,8 @@ type table struct {
 // key is one text of the label column.
 type key struct {
 	text string
-	line int // where it first stands
+	name string // where it first stands
+	line int
 	rows int
 }
 
@@ -116,16 +127,16 @@ func (e errText) Unwrap() error { return e.error }
 var errHeader = errors.New("the first row is data")
 
 // parseTable reads all rows. It takes the cells for numbers first; if one is text it
-// looks through the columns and reads again.
-func parseTable(src io.ReadSeeker, name string, o Options) (*table, error) {
+// looks through the columns and reads again. It returns how it was read in the end.
+func parseTable(src io.ReadSeeker, name string, o Options) (*table, attempt, error) {
 	how := attempt{quoted: true}
 	asked := o.Tokenizer != "" || o.Tokens != 0 || len(o.TextColumns) > 0 || o.Categories != nil
 	looked := false
 	for {
 		if _, err := src.Seek(0, io.SeekStart); err != nil {
-			return nil, fmt.Errorf("%s: cannot be read: %w", name, err)
+			return nil, how, fmt.Errorf("%s: cannot be read: %w", name, err)
 		}
-		t, err := readRows(src, name, o, how, asked && !looked)
+		t, err := readRows(src, name, o, how, asked && !looked, nil)
 		var text errText
 		switch {
 		case errors.Is(err, errHeader):
@@ -143,9 +154,9 @@ func parseTable(src io.ReadSeeker, name string, o Options) (*table, error) {
 			looked = false
 			continue
 		case err != nil:
-			return nil, err
+			return nil, how, err
 		}
-		return t, nil
+		return t, how, nil
 	}
 }
 
@@ -158,8 +169,9 @@ func (t *table) tabs() bool {
 	return ok && c.r.Comma == '\t'
 }
 
-// readRows goes through the rows once: to look at the columns, or to read them.
-func readRows(src io.Reader, name string, o Options, how attempt, look bool) (*table, error) {
+// readRows goes through the rows once: to look at the columns, or to read them. onto is
+// nil, or a table of the same columns whose rows are followed by these.
+func readRows(src io.Reader, name string, o Options, how attempt, look bool, onto *table) (*table, error) {
 	r, err := openRows(src, name, how.quoted)
 	if err != nil {
 		return nil, err
@@ -195,10 +207,17 @@ func readRows(src io.Reader, name string, o Options, how attempt, look bool) (*t
 	if look {
 		return t, t.look(row, o)
 	}
+	before := 0
+	if onto != nil {
+		if err := t.follow(onto); err != nil {
+			return nil, err
+		}
+		before = len(t.labels)
+	}
 	if how.cols != nil {
 		t.cols = how.cols
 	}
-	if t.words {
+	if t.words && t.text == nil {
 		if t.text, err = newTexts(o); err != nil {
 			return nil, err
 		}
@@ -214,10 +233,10 @@ func readRows(src io.Reader, name string, o Options, how attempt, look bool) (*t
 			return t, err
 		}
 	}
-	if len(t.labels) == 0 {
+	if len(t.labels) == before {
 		return nil, fmt.Errorf("%s: has a header but no rows", name)
 	}
-	if _, known := t.ids[first[t.labelAt]]; known && t.header && r.header() == nil && t.label != want {
+	if _, known := t.ids[first[t.labelAt]]; known && onto == nil && t.header && r.header() == nil && t.label != want {
 		return t, errHeader
 	}
 	head := "no header"
@@ -228,6 +247,10 @@ func readRows(src io.Reader, name string, o Options, how attempt, look bool) (*t
 		head += ", "
 	} else {
 		head = ""
+	}
+	if onto != nil {
+		t.notes = append(t.notes, fmt.Sprintf("%d rows of %s", len(t.labels)-before, filepath.Base(name)))
+		return t, nil
 	}
 	t.notes = append(t.notes, fmt.Sprintf("%d rows, %s%s; label: %s", len(t.labels), head, r.form(), t.label))
 	t.notes = append(t.notes, how.notes...)
