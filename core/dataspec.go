@@ -16,7 +16,7 @@ import (
 type DataSpec struct {
 	Name  string  `toml:"name,omitempty"`
 	Path  string  `toml:"path,omitempty"`
-	Label string  `toml:"label,omitempty"` // column of a table; label, class, target or the last by default
+	Label string  `toml:"label,omitempty"` // column of a table; label, target or the last by default
 	Val   float64 `toml:"val,omitempty"`   // share split off when the source has no such split
 	Test  float64 `toml:"test,omitempty"`
 	// SplitSeed draws the splits. It is not the run's seed: runs with other seeds

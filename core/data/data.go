@@ -101,7 +101,8 @@ type Options struct {
 	// Val and Test are the shares taken for validation and test when the source
 	// has no such split, stratified by class; 0 means 0.1 and 0.2.
 	Val, Test float64
-	// LabelColumn of a CSV file: its name, or its number from 1. Empty: the last.
+	// LabelColumn of a table: its name, or its number from 1. Empty: the one called
+	// label or target, or class if it is the first, else the last.
 	LabelColumn string
 	// Classes are the names of the classes by label, e.g. from a recipe. Empty: those
 	// of the data, numbers by size and other names by alphabet.

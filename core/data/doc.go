@@ -29,15 +29,16 @@
 // itself), with or without a header, LF or CRLF, UTF-8 with or without byte
 // order mark, quoted as in RFC 4180; or JSON, one row a line, an object or an array.
 // In a tab-separated file whose quotation marks do not match they mean nothing. The
-// label is the column named in Options, else the one called label, class or target, else
-// the last; it may hold text or numbers. The first row is a header if no cell of it is a
+// label is the column named in Options, else the one called label or target, or
+// class if it stands first, else the last; it may hold text or numbers. The first row is a header if no cell of it is a
 // number, or if the named label column stands there. Other columns hold finite numbers,
 // or one of at most 32 texts, which become a column of 0 and 1 each (Data.Categories).
 // If all of them hold text of many values, or Options ask for it, they are texts to
 // classify: joined by a line end, tokenised, cut off at T tokens or filled up with
 // Text.Pad. The tokenizer char takes U+0000 for that, byte the byte 0, a tokenizer's
 // file its pad token; this adds its special tokens too. A missing value is an error with
-// its line. Val and Test are shares of the rows.
+// its line. Val and Test are shares of the rows. A folder may hold a table for each split,
+// of the same columns: train.csv, val.csv, test.csv (or .tsv, .jsonl, packed or not).
 //
 // NumPy arrays: a .npz file, or .npy files in a folder (the path of one or of the
 // folder). Samples are called x, images, image, data, features or inputs, labels y,

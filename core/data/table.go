@@ -294,13 +294,18 @@ func isHeader(first []string, labelColumn string) bool {
 	return numbers == 0
 }
 
-// usualLabel is the column that is called label, class or target, if there is one
-// such, else the last.
+// usualLabel is the column that is called label or target, or class if it is the first,
+// if there is one such, else the last.
 func (t *table) usualLabel() int {
 	at := -1
 	for i, c := range t.cols {
 		switch strings.ToLower(c.name) {
-		case "label", "class", "target":
+		case "class":
+			if i > 0 {
+				continue // of ships' passengers, for example
+			}
+			at = i
+		case "label", "target":
 			if at >= 0 {
 				return len(t.cols) - 1
 			}

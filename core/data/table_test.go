@@ -285,3 +285,15 @@ func TestTableFolder(t *testing.T) {
 		}
 	}
 }
+
+// TestUsualLabel: which column is the label if none is named.
+func TestUsualLabel(t *testing.T) {
+	for head, want := range map[string]string{
+		"a,b,c": "c", "label,b,c": "label", "a,Target,c": "Target", "class,b,c": "class", "a,class,c": "c", "label,b,target": "target", "class,label,c": "c",
+	} {
+		d, err := readString(head+"\n"+strings.Repeat("1,1,1\n2,2,2\n", 5), Options{})
+		if err != nil || !strings.HasSuffix(d.Notes[0], "; label: "+want) {
+			t.Errorf("%s: %v, want label %s", head, err, want)
+		}
+	}
+}

@@ -22,8 +22,8 @@ var recipeKeys = map[string]struct{ text, sample string }{
 	"model.path": {".onnx file, or .safetensors file written by pare, instead of name", `"net.onnx"`},
 
 	"data.name":       {"built-in data set; `pare data list` shows them", ""},
-	"data.path":       {"instead of name: CSV, TSV or JSON-lines file, .npz or .npy, text, or a folder of images by class, of .npy or idx files, or of text", `"digits.csv"`},
-	"data.label":      {"label column of a table; by default the one called label, class or target, else the last", `"digit"`},
+	"data.path":       {"instead of name: CSV, TSV or JSON-lines file, .npz or .npy, text, or a folder of images by class, of train.csv and test.csv, of .npy or idx files, or of text", `"digits.csv"`},
+	"data.label":      {"label column of a table; by default the one called label or target, or class if it stands first, else the last", `"digit"`},
 	"data.val":        {"share kept for validation if the data has no such split; each class keeps its share", "0.1"},
 	"data.test":       {"share kept for the test", "0.2"},
 	"data.split_seed": {"draws these splits; 0 by default, not the run's seed", "0"},
