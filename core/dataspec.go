@@ -2,12 +2,9 @@ package core
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 
 	"pare/core/data"
-	"pare/core/data/tokenizer"
 )
 
 // DataSpec names a built-in data set, or the path of a file or folder (see core/data),
@@ -89,9 +86,7 @@ func openData(r *Recipe) (*data.Data, error) {
 		Size: s.Size, Channels: s.Channels, Layout: s.Layout, Shape: s.Shape,
 		Normalize: s.Normalize, Memory: s.MemoryMB << 20,
 	}
-	if st, err := os.Stat(r.Model.Path); err == nil && st.IsDir() && tokenizer.In(r.Model.Path) {
-		o.ModelTokenizer = filepath.Clean(r.Model.Path)
-	}
+	o.ModelTokenizer = tokenizerOf(r.Model.Path)
 	if len(s.Mean) > 0 {
 		o.Prep = &data.Prep{Scale: s.Scale, Mean: s.Mean, Std: s.Std}
 	}

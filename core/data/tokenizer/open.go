@@ -54,12 +54,6 @@ func Open(path string) (*Tokenizer, error) {
 	return nil, fmt.Errorf("%s: holds no tokenizer.json, no vocab.json with merges.txt and no vocab.txt", path)
 }
 
-// In says whether a folder holds a tokenizer.
-func In(dir string) bool {
-	in := func(name string) bool { return exists(filepath.Join(dir, name)) }
-	return in("tokenizer.json") || in("vocab.txt") || in("vocab.json") && in("merges.txt") || in("encoder.json") && in("vocab.bpe")
-}
-
 func exists(path string) bool {
 	_, err := os.Stat(path)
 	return !errors.Is(err, fs.ErrNotExist)

@@ -90,6 +90,9 @@ func (b *builder) vocabulary(name, bias, table string, in int) {
 
 // classes is the number of rows of a classifier.
 func (b *builder) classes(name string) int {
+	if b.o.Classes > 0 {
+		return b.o.Classes
+	}
 	if t := b.d.tensors[name+".weight"]; t != nil && len(t.Shape) == 2 {
 		return t.Shape[0]
 	}
@@ -118,9 +121,12 @@ func bert(b *builder) error {
 	if err != nil {
 		return err
 	}
+	task = b.classify(task)
 	at := ""
 	if b.d.tensors["bert.embeddings.word_embeddings.weight"] != nil {
 		at = "bert."
+	} else if task == SequenceClassification {
+		b.under = "bert."
 	}
 	eps := c.NormEps
 	if eps == 0 {
@@ -170,9 +176,12 @@ func distilbert(b *builder) error {
 	if err != nil {
 		return err
 	}
+	task = b.classify(task)
 	at := ""
 	if b.d.tensors["distilbert.embeddings.word_embeddings.weight"] != nil {
 		at = "distilbert."
+	} else if task == SequenceClassification {
+		b.under = "distilbert."
 	}
 	const eps = 1e-12
 	x := b.embed(at+"embeddings.", c.Dim, c.MaxPositions, 0, eps)

@@ -7,6 +7,7 @@
 package hf
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -27,6 +28,16 @@ type Dir struct {
 	Config Config
 
 	tensors map[string]*safetensors.Tensor
+	raw     map[string]any    // config.json as it is
+	fresh   []string          // layers of the last graph that the folder does not hold
+	layout  map[string]layout // how its parameters lie in files
+	plain   bool              // the tensors have names and shapes, but no data
+}
+
+// layout is how a parameter lies in a file.
+type layout struct {
+	tensor     string
+	transposed bool
 }
 
 // builders make the graph of each model_type.
@@ -37,15 +48,20 @@ var builders = map[string]func(b *builder) error{
 // Open reads config.json and the headers of the tensors of a folder.
 func Open(dir string) (*Dir, error) {
 	d := &Dir{Path: dir, tensors: map[string]*safetensors.Tensor{}}
-	text, err := os.ReadFile(filepath.Join(dir, "config.json"))
+	text, err := os.ReadFile(filepath.Join(dir, ConfigFile))
 	if err != nil {
 		return nil, fmt.Errorf("hf: %w", err)
 	}
 	if err := json.Unmarshal(text, &d.Config); err != nil {
-		return nil, fmt.Errorf("hf: %s: %w", filepath.Join(dir, "config.json"), err)
+		return nil, fmt.Errorf("hf: %s: %w", filepath.Join(dir, ConfigFile), err)
+	}
+	dec := json.NewDecoder(bytes.NewReader(text))
+	dec.UseNumber()
+	if err := dec.Decode(&d.raw); err != nil {
+		return nil, fmt.Errorf("hf: %s: %w", filepath.Join(dir, ConfigFile), err)
 	}
 	if builders[d.Config.ModelType] == nil {
-		return nil, fmt.Errorf("hf: %s: model_type %q is not known: known are %s", filepath.Join(dir, "config.json"), d.Config.ModelType, strings.Join(slices.Sorted(maps.Keys(builders)), ", "))
+		return nil, fmt.Errorf("hf: %s: model_type %q is not known: known are %s", filepath.Join(dir, ConfigFile), d.Config.ModelType, strings.Join(slices.Sorted(maps.Keys(builders)), ", "))
 	}
 	if err := d.open(); err != nil {
 		return nil, fmt.Errorf("hf: %s: %w", dir, err)
@@ -58,7 +74,7 @@ func (d *Dir) open() error {
 	index, err := os.ReadFile(filepath.Join(d.Path, "model.safetensors.index.json"))
 	switch {
 	case errors.Is(err, os.ErrNotExist):
-		return d.add("model.safetensors", nil)
+		return d.add(WeightsFile, nil)
 	case err != nil:
 		return err
 	}
@@ -88,7 +104,7 @@ func (d *Dir) open() error {
 
 // add takes in the tensors of a file: those named, or all for nil.
 func (d *Dir) add(file string, names []string) error {
-	f, err := safetensors.Open(filepath.Join(d.Path, file))
+	f, err := safetensors.OpenLazy(filepath.Join(d.Path, file))
 	if err != nil {
 		return err
 	}
@@ -127,6 +143,24 @@ type Options struct {
 	// Segments: the input has a second channel, the segment of each token (BERT's
 	// token types). Else all tokens are of segment 0.
 	Segments bool
+	// Classes is the number of classes of the data, 0 for none. An encoder without a
+	// classifier of that size gets one, with fresh weights drawn from Seed: Fresh
+	// tells of which layers.
+	Classes int
+	Seed    uint64
+}
+
+// Fresh are the layers of the model last built whose weights are not the folder's.
+func (d *Dir) Fresh() []string { return d.fresh }
+
+// Places is the length of the longest sequences that the model takes, but at most most.
+func (d *Dir) Places(most int) int {
+	for _, n := range []int{d.Config.Places, d.Config.MaxPositions} {
+		if n > 0 {
+			most = min(most, n)
+		}
+	}
+	return most
 }
 
 // Graph is the model for sequences of tokens tokens, with its weights.
@@ -135,6 +169,7 @@ func (d *Dir) Graph(tokens int) (*graph.Model, error) { return d.Build(Options{T
 // Build is the model with its weights. A model of images takes nothing from o.
 func (d *Dir) Build(o Options) (*graph.Model, error) {
 	b := &builder{d: d, c: &d.Config, o: o, used: map[string]bool{}}
+	d.fresh, d.layout = nil, map[string]layout{}
 	b.M = graph.NewSequence(filepath.Base(d.Path), 1, o.Tokens)
 	if o.Segments {
 		b.M.Values[0].C = 2
@@ -146,6 +181,7 @@ func (d *Dir) Build(o Options) (*graph.Model, error) {
 	if err == nil {
 		err = b.rest()
 	}
+	b.rename()
 	if err == nil {
 		err = b.M.Verify()
 	}
@@ -166,6 +202,11 @@ type builder struct {
 	// extra begin the names of tensors that the model does not need, but its
 	// folder may hold.
 	extra []string
+	// under begins the names of an encoder's parameters where a classifier is set on
+	// a folder that held the encoder alone, as transformers names them then.
+	under string
+	// replaced: the folder's classifier is not that of the data.
+	replaced bool
 }
 
 // param takes a tensor as a parameter, transposed if the file has it so.
@@ -173,10 +214,18 @@ func (b *builder) param(name string, role graph.Role, shape tensor.Shape, transp
 	if b.Err != nil {
 		return 0
 	}
+	b.d.layout[name] = layout{name, transposed}
 	t, ok := b.d.tensors[name]
+	if (!ok || b.replaced && headless(name)) && b.new(name) {
+		return b.M.AddParam(name, role, shape, b.draw(name, role, shape))
+	}
 	if !ok {
 		b.Err = fmt.Errorf("tensor %q is missing: the folder is incomplete, or config.json is of another model", name)
 		return 0
+	}
+	b.used[name] = true
+	if b.d.plain {
+		return b.M.AddParam(name, role, shape, nil)
 	}
 	want := shape
 	if transposed {
@@ -192,15 +241,8 @@ func (b *builder) param(name string, role graph.Role, shape tensor.Shape, transp
 		return 0
 	}
 	if transposed {
-		y := make([]float32, len(x))
-		for k := range shape[1] {
-			for n := range shape[0] {
-				y[n*shape[1]+k] = x[k*shape[0]+n]
-			}
-		}
-		x = y
+		x = transpose(x, shape[1], shape[0])
 	}
-	b.used[name] = true
 	return b.M.AddParam(name, role, shape, x)
 }
 
@@ -247,7 +289,7 @@ func (b *builder) linear(name string, in, n int, bias, transposed bool) int {
 // embedding's table once more.
 func (b *builder) head(in int, table string, tied bool) int {
 	if tied {
-		delete(b.d.tensors, "lm_head.weight") // some files hold it twice
+		b.extra = append(b.extra, "lm_head.") // some files hold it twice
 		return b.node("lm_head", "linear", graph.Attrs{}, []int{b.M.Param(table)}, in)
 	}
 	return b.linear("lm_head", in, b.c.Vocab, false, false)

@@ -24,9 +24,10 @@ func vit(b *builder) error {
 		return err
 	case c.Image.H%c.Patch.H != 0 || c.Image.W%c.Patch.W != 0:
 		return fmt.Errorf("config.json: images of %d×%d pixels do not divide into patches of %d×%d", c.Image.H, c.Image.W, c.Patch.H, c.Patch.W)
-	case b.d.tensors["classifier.weight"] == nil:
+	case b.d.tensors["classifier.weight"] == nil && b.o.Classes == 0:
 		return errors.New("has no classifier: of ViT, only ViTForImageClassification is supported")
 	}
+	b.classify(SequenceClassification)
 	bias := c.QKVBias == nil || *c.QKVBias
 	eps := c.NormEps
 	if eps == 0 {
