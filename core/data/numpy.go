@@ -136,7 +136,8 @@ const inflation = 1032
 func (a *arrays) inZip(z *zip.Reader, limit int64) (names []string) {
 	files := map[string]*zip.File{}
 	for _, f := range z.File {
-		if name, ok := strings.CutSuffix(f.Name, ".npy"); ok && files[name] == nil {
+		name, ok := strings.CutSuffix(f.Name, ".npy")
+		if name = clean(name); ok && files[name] == nil {
 			files[name] = f
 			names = append(names, name)
 		}
@@ -348,7 +349,7 @@ func (a *arrays) readLabels(name string, l *labelled, seen map[string]int32) err
 				return fmt.Errorf("%s: row %d is not a single 1 among zeros: labels are [N], or [N,K] with a 1 for the class", y.Name, i+1)
 			}
 			text = fmt.Sprint(at)
-		} else if text = y.Text(0); text == "" || text == "NaN" {
+		} else if text = clean(y.Text(0)); text == "" || text == "NaN" {
 			return fmt.Errorf("%s: label %d is missing (%q): fill it in, or remove the sample", y.Name, i+1, text)
 		}
 		id, known := seen[text]

@@ -95,11 +95,12 @@ func (p *pictures) walk(dir string, part int, seen map[string]int32) error {
 			if f.Type().IsDir() || !isPicture(path) || strings.HasPrefix(f.Name(), ".") {
 				return nil
 			}
-			id, known := seen[e.Name()]
+			name := clean(e.Name())
+			id, known := seen[name]
 			if !known {
 				id = int32(len(p.raw))
-				p.raw = append(p.raw, e.Name())
-				seen[e.Name()] = id
+				p.raw = append(p.raw, name)
+				seen[name] = id
 			}
 			p.files = append(p.files, path)
 			p.labels = append(p.labels, id)
