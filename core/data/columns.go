@@ -113,7 +113,7 @@ func (t *table) decide(s []stat, rows int, o Options) error {
 		}
 		return nil
 	case rest != nil && !asked:
-		return fmt.Errorf("%s: %s holds text of many values beside %s: name the text columns to classify by their words, or remove it", t.name, texts[0], list(rest))
+		return fmt.Errorf("%s: %s holds text of many values beside %s: name the text columns to classify by their words (data.text in a recipe), or remove it", t.name, texts[0], list(rest))
 	}
 	return t.chooseText(texts)
 }

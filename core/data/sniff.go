@@ -66,7 +66,7 @@ func sniff(src io.Reader, name string) (*text, error) {
 	case len(bytes.TrimSpace(head)) == 0:
 		return nil, fmt.Errorf("%s: is empty", name)
 	case bytes.IndexByte(head, 0) >= 0:
-		return nil, fmt.Errorf("%s: is not text: give a folder with idx files or a CSV file", name)
+		return nil, fmt.Errorf("%s: is not text: give %s", name, forms)
 	case bytes.IndexByte(head, '\n') < 0 && bytes.IndexByte(head, '\r') >= 0:
 		return nil, fmt.Errorf("%s: ends its lines with a bare carriage return: save it with LF or CRLF", name)
 	}

@@ -184,7 +184,7 @@ func TestTableErrors(t *testing.T) {
 		{"Excel", "PK\x03\x04....", "", "t.csv: is a zip archive or an Excel workbook: export the sheet as CSV"},
 		{"idx", "\x00\x00\x08\x03....", "", "t.csv: is an idx file: give the folder that holds the four idx files"},
 		{"UTF-16", "\xff\xfea\x00", "", "t.csv: is UTF-16 text: save it as UTF-8"},
-		{"binary", "ab\x00c\n", "", "t.csv: is not text: give a folder with idx files or a CSV file"},
+		{"binary", "ab\x00c\n", "", "t.csv: is not text: give " + forms},
 		{"old Mac", "a,b\r1,2\r", "", "t.csv: ends its lines with a bare carriage return: save it with LF or CRLF"},
 		{"bad gzip", "\x1f\x8b\x00\x00\x00\x00\x00\x00\x00\x00", "", "t.csv: is damaged (gzip: invalid header): fetch it again"},
 		{"cut gzip", string(gz(t, bytes.Repeat([]byte(head), 9))[:30]), "", "t.csv: is cut short: fetch it again"},
