@@ -3,6 +3,7 @@ package data
 import (
 	"archive/zip"
 	"bytes"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -197,5 +198,46 @@ func check(t *testing.T, d *Data, err error) {
 		checkData(t, d)
 	} else if strings.Contains(err.Error(), "\n") {
 		t.Fatalf("error of several lines: %q", err)
+	}
+}
+
+// TestNumpyIsIdx: the same images as idx files and as arrays are the same set, bit for
+// bit, and so are their columns in a table with a shape.
+func TestNumpyIsIdx(t *testing.T) {
+	dir := t.TempDir()
+	writeFolder(t, dir, nil)
+	want, err := Open(dir, Options{Seed: 7})
+	if err != nil {
+		t.Fatal(err)
+	}
+	labels := bytes.Repeat([]byte{0, 1, 2}, 4)
+	npz := archive(t, map[string][]byte{
+		"x_train.npy": npy("|u1", "12, 2, 3", ramp(72)), "y_train.npy": npy("|u1", "12,", labels),
+		"x_test.npy": npy("|u1", "4, 2, 3", ramp(24)), "y_test.npy": npy("|u1", "4,", []byte{2, 1, 0, 2}),
+	})
+	got, err := Open(filepath.Join(place(t, map[string][]byte{"m.npz": npz}), "m.npz"), Options{Seed: 7})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Hash != want.Hash || !slices.Equal(got.Train.X, want.Train.X) || !slices.Equal(got.Test.X, want.Test.X) || !slices.Equal(got.Val.Labels, want.Val.Labels) {
+		t.Errorf("arrays differ from idx files: %+v, %+v", got.Prep, want.Prep)
+	}
+	csv := func(n int, labels []byte) (b []byte) {
+		for i := range n {
+			b = fmt.Appendf(b, "%d", labels[i])
+			for k := range 6 {
+				b = fmt.Appendf(b, ",%d", 6*i+k)
+			}
+			b = append(b, '\n')
+		}
+		return b
+	}
+	tables := place(t, map[string][]byte{"train.csv": csv(12, labels), "test.csv": csv(4, []byte{2, 1, 0, 2})})
+	got, err = Open(tables, Options{Seed: 7, LabelColumn: "1", Shape: []int{1, 2, 3}, Prep: &want.Prep})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(got.Train.X, want.Train.X) || !slices.Equal(got.Test.Labels, want.Test.Labels) {
+		t.Error("the table differs from idx files")
 	}
 }
