@@ -25,27 +25,6 @@ func OpenDevice(name string) (device.Device, error) {
 	return nil, fmt.Errorf("device %q is not available here: choose cpu", name)
 }
 
-func openData(r *Recipe) (*data.Data, error) {
-	name := r.Data.Name
-	if r.Data.Path != "" {
-		name = r.Data.Path
-		if !strings.ContainsAny(name, `/\`) {
-			name = "./" + name // a file, also where a built-in set has its name
-		}
-	}
-	if r.Data.Tokenizer == "" {
-		r.Data.Tokenizer = tokenizerOf(r.Model.Path)
-	}
-	o := data.Options{
-		Seed: r.Data.SplitSeed, Val: r.Data.Val, Test: r.Data.Test, LabelColumn: r.Data.Label,
-		Tokenizer: r.Data.Tokenizer, Tokens: r.Data.Tokens, Vocab: r.Data.Vocab,
-	}
-	if len(r.Data.Mean) > 0 {
-		o.Prep = &data.Prep{Scale: r.Data.Scale, Mean: r.Data.Mean, Std: r.Data.Std}
-	}
-	return data.Open(name, o)
-}
-
 // filePreset is the training set-up for a model from a file, which brings none:
 // a gentle fine-tuning.
 var filePreset = zoo.Preset{Optimizer: "momentum", LR: 0.01, Momentum: 0.9, Batch: 64, LRSchedule: "cosine"}
@@ -234,13 +213,5 @@ func (r *run) fillRecipe() {
 	if !r.r.Plan.Known() {
 		r.r.Plan = Prices(r.dev)
 	}
-	if q := r.set.Prep; len(q.Mean) > 0 {
-		r.r.Data.Scale, r.r.Data.Mean, r.r.Data.Std = q.Scale, q.Mean, q.Std
-	}
-	if t := r.set.Text; t != nil {
-		if r.r.Data.Tokenizer == "" {
-			r.r.Data.Tokenizer = t.Kind
-		}
-		r.r.Data.Tokens, r.r.Data.Vocab = t.Len, t.Chars
-	}
+	r.r.Data.fill(r.set)
 }

@@ -68,28 +68,6 @@ type ModelSpec struct {
 	Path string `toml:"path,omitempty"`
 }
 
-// DataSpec names a built-in data set, or a path (idx folder, CSV file), and the
-// preprocessing. Scale, Mean and Std are filled in when the run starts, so that
-// a saved recipe carries them.
-type DataSpec struct {
-	Name  string  `toml:"name,omitempty"`
-	Path  string  `toml:"path,omitempty"`
-	Label string  `toml:"label,omitempty"` // CSV column; the last by default
-	Val   float64 `toml:"val,omitempty"`   // share split off when the source has no such split
-	Test  float64 `toml:"test,omitempty"`
-	// SplitSeed draws the splits. It is not the run's seed: runs with other seeds
-	// must not train on what this one tests.
-	SplitSeed uint64 `toml:"split_seed,omitempty"`
-	// Text: char, byte or the path of a tokenizer; tokens a sample; the characters of
-	// char in the order of their ids. Filled in when the run starts.
-	Tokenizer string    `toml:"tokenizer,omitempty"`
-	Tokens    int       `toml:"tokens,omitempty"`
-	Vocab     string    `toml:"vocab,omitempty"`
-	Scale     float64   `toml:"scale,omitempty"`
-	Mean      []float64 `toml:"mean,omitempty"`
-	Std       []float64 `toml:"std,omitempty"`
-}
-
 // TrainSpec is the dense training of stage 1. Fields left out take the model's
 // published set-up.
 type TrainSpec struct {
@@ -256,6 +234,7 @@ func (r *Recipe) Check() error {
 		r.checkDistill(),
 		r.checkPEFT(),
 		r.checkMethod(),
+		r.Data.check(),
 		oneOf("prune.score", p.Score, names(prune.Scores())...),
 		oneOf("prune.pattern", p.Pattern, names(prune.Patterns())...),
 		oneOf("prune.distribution", p.Distribution, names(prune.Distributions())...),

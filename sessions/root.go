@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"pare/core"
+	"pare/core/data"
 )
 
 // Root is the folder sessions live in: the --sessions flag when given, else
@@ -51,8 +52,8 @@ func Create(root string, r *core.Recipe) (*Session, error) {
 		return nil, err
 	}
 	c := *r
-	for _, p := range []*string{&c.Model.Path, &c.Data.Path, &c.Energy.Wall} {
-		if *p == "" {
+	for _, p := range []*string{&c.Model.Path, &c.Data.Path, &c.Data.Tokenizer, &c.Energy.Wall} {
+		if *p == "" || p == &c.Data.Tokenizer && (*p == data.Chars || *p == data.Bytes) {
 			continue
 		}
 		abs, err := filepath.Abs(*p)

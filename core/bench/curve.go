@@ -55,6 +55,9 @@ func Curve(m *graph.Model, set *data.Set, o CurveOptions) (*CurveResult, error) 
 	if o.Steps < 1 || o.Turn < 1 || o.Batch < 1 || o.Batch > set.N() {
 		return nil, fmt.Errorf("%d steps in turns of %d, batches of %d: need at least 1 each, and no more than the %d samples", o.Steps, o.Turn, o.Batch, set.N())
 	}
+	if set.Streamed() {
+		return nil, fmt.Errorf("%d samples are too many for memory: give a smaller text", set.N())
+	}
 	rows := make([]int32, 0, o.Steps*o.Batch)
 	for epoch := 0; len(rows) < o.Steps*o.Batch; epoch++ {
 		order := data.Order(set.N(), 1, epoch)

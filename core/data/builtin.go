@@ -131,10 +131,14 @@ func openFashion(o Options) (*Data, error) {
 		return nil, oneLine(err)
 	}
 	d := &Data{
-		Name: "fashion-mnist", Source: "embedded", License: "MIT",
+		Kind: Idx, Name: "fashion-mnist", Source: "embedded", License: "MIT",
 		Classes: append([]string(nil), fashionClasses...),
 	}
-	return done(d, d.prepareImages(splits[0], splits[1], splits[2], o.Prep))
+	given, err := o.known(1, true)
+	if err != nil {
+		return nil, err
+	}
+	return done(d, d.prepareImages(splits[0], splits[1], splits[2], given))
 }
 
 // debianFashion is where Debian's package puts its files. Tests change it.

@@ -306,7 +306,7 @@ func TestFullFromPareData(t *testing.T) {
 
 func TestOpenUnknown(t *testing.T) {
 	for name, want := range map[string]string{
-		"":             "no data set named: choose fashion-mnist, fashion-mnist-full, iris, kjv, a folder",
+		"":             "no data set named: choose fashion-mnist, fashion-mnist-full, iris, kjv, or give a CSV",
 		"fasion-mnist": `"fasion-mnist" is neither a built-in data set (fashion-mnist, fashion-mnist-full, iris, kjv) nor a folder or file here`,
 	} {
 		if _, err := Open(name, Options{}); err == nil || !strings.Contains(err.Error(), want) {

@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -47,9 +48,15 @@ func openFolder(dir string, o Options) (*Data, error) {
 		return nil, fmt.Errorf("%s: images are %s, those of %s are %s: both must have one size", paths[2], sizes(testShape[:]), paths[0], sizes(shape[:]))
 	}
 
-	d := &Data{Name: filepath.Base(filepath.Clean(dir)), Source: dir}
+	d := &Data{Kind: Idx, Name: filepath.Base(filepath.Clean(dir)), Source: dir}
 	if err := d.nameClasses(dir, paths, trainLabels, testLabels); err != nil {
 		return nil, err
+	}
+	if o.Classes != nil {
+		if len(o.Classes) < len(d.Classes) {
+			return nil, fmt.Errorf("%s: has %d classes, the recipe names %d: name all", dir, len(d.Classes), len(o.Classes))
+		}
+		d.Classes = slices.Clone(o.Classes)
 	}
 	part, class := split(trainLabels, len(d.Classes), val, 0, o.Seed)
 	if class >= 0 {
@@ -78,7 +85,11 @@ func openFolder(dir string, o Options) (*Data, error) {
 		return nil, oneLine(err)
 	}
 	d.Notes = append(d.Notes, fmt.Sprintf("validation: %d of the %d training images, stratified by class", nval, len(part)))
-	return done(d, d.prepareImages(train, valid, test, o.Prep))
+	given, err := o.known(shape[0], true)
+	if err != nil {
+		return nil, err
+	}
+	return done(d, d.prepareImages(train, valid, test, given))
 }
 
 // idxFiles finds images and labels of the training and of the test set.

@@ -205,3 +205,15 @@ func TestFolderErrors(t *testing.T) {
 		}
 	}
 }
+
+// TestFolderOptions: names of classes and preprocessing from a recipe.
+func TestFolderOptions(t *testing.T) {
+	want := fashion()
+	d, err := Open("fashion-mnist", Options{Normalize: ScaleOnly})
+	if err != nil || d.Prep.Mean[0] != 0 || d.Prep.Std[0] != 1 || d.Prep.Scale != 1.0/255 || d.Hash != want.Hash {
+		t.Errorf("%+v, %v", d, err)
+	}
+	if _, err := Open("fashion-mnist", Options{Normalize: "half"}); err == nil || err.Error() != `data.normalize = "half": choose std, scale or none` {
+		t.Errorf("error %v", err)
+	}
+}

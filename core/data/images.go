@@ -45,10 +45,7 @@ func (s *imageSplit) add(item []byte, label int32) {
 func (s *imageSplit) apply(p Prep) {
 	c := s.set.Shape[0]
 	inner := s.set.F() / c
-	luts := make([][256]float32, c)
-	for k := range luts {
-		luts[k] = p.lut(k)
-	}
+	luts := p.luts()
 	for x := s.set.X; len(x) > 0; {
 		for k := range luts {
 			t := &luts[k]
@@ -84,6 +81,5 @@ func (d *Data) prepareImages(train, val, test *imageSplit, given *Prep) error {
 	train.apply(d.Prep)
 	<-done
 	d.Train, d.Val, d.Test = train.set, val.set, test.set
-	d.finishHash("u8", [3]splitHash{train.hash, val.hash, test.hash})
-	return nil
+	return d.finishHash("u8", [3]splitHash{train.hash, val.hash, test.hash})
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -122,8 +123,15 @@ func openText(path string, isDir bool, o Options) (*Data, error) {
 			return nil, err
 		}
 	}
+	large := o.isLarge(textSize(files[inTrain]))
+	if rest := textSize(files[inVal]) + textSize(files[inTest]); o.isLarge(rest) {
+		return nil, fmt.Errorf("%s: its validation and test files take %d MiB, which are held in memory: give smaller ones, or raise data.memory_mb", path, rest>>20)
+	}
 	var docs [3][]document
 	for p := range files {
+		if p == inTrain && large {
+			continue
+		}
 		for _, f := range files[p] {
 			d, err := readTextFile(f)
 			if err != nil {
@@ -132,7 +140,13 @@ func openText(path string, isDir bool, o Options) (*Data, error) {
 			docs[p] = append(docs[p], d)
 		}
 	}
-	d, err := languageModel(path, docs, given, o)
+	var d *Data
+	var err error
+	if large {
+		d, err = streamText(path, files[inTrain], docs, o)
+	} else {
+		d, err = languageModel(path, docs, given, o)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -166,7 +180,7 @@ func languageModel(name string, docs [3][]document, given bool, o Options) (*Dat
 	if err != nil {
 		return nil, err
 	}
-	d := &Data{}
+	d := &Data{Kind: Words}
 	parts := d.cutText(docs, given, val, test, o.Seed)
 	if d.Text, err = newText(parts, o); err != nil {
 		return nil, err
@@ -183,8 +197,7 @@ func languageModel(name string, docs [3][]document, given bool, o Options) (*Dat
 		}
 	}
 	d.Train, d.Val, d.Test = sets[inTrain], sets[inVal], sets[inTest]
-	d.finishHash("tokens", raw)
-	return d, nil
+	return done(d, d.finishHash("tokens", raw))
 }
 
 // partNames are the splits for messages.
@@ -230,9 +243,17 @@ func (d *Data) cutText(docs [3][]document, given bool, val, test float64, seed u
 	return parts
 }
 
+// own takes the tokenizer of the model if none is named.
+func (o *Options) own() {
+	if o.Tokenizer == "" && o.Vocab == "" {
+		o.Tokenizer = o.ModelTokenizer
+	}
+}
+
 // newText opens the tokenizer that o names. The vocabulary of characters is that
 // of the training part.
 func newText(parts [3][]stretch, o Options) (*Text, error) {
+	o.own()
 	switch o.Tokenizer {
 	case "", Chars:
 		return newCharText(parts, o.Vocab)
@@ -246,7 +267,7 @@ func newText(parts [3][]stretch, o Options) (*Text, error) {
 	if t.IDs() > maxIDs {
 		return nil, fmt.Errorf("tokenizer %s: has ids up to %d: %d is the most", o.Tokenizer, t.IDs()-1, maxIDs-1)
 	}
-	return &Text{Kind: t.Kind(), Vocab: t.IDs(), Tokens: fileTokens{t}}, nil
+	return &Text{Kind: t.Kind(), Vocab: t.IDs(), Path: o.Tokenizer, Tokens: fileTokens{t}}, nil
 }
 
 // newCharText is the tokenizer of characters: of the given ones, else of those of
@@ -255,36 +276,40 @@ func newText(parts [3][]stretch, o Options) (*Text, error) {
 func newCharText(parts [3][]stretch, vocab string) (*Text, error) {
 	chars := []rune(vocab)
 	if vocab == "" {
-		var train, rest []string
+		seen := [2]map[rune]bool{{}, {}}
 		for p := range parts {
 			for _, s := range parts[p] {
 				if i := invalid(s.text()); i >= 0 {
 					return nil, fmt.Errorf("%s: %w", s.c.place(s.from+i), &notUTF8{i})
 				}
-				if p == inTrain {
-					train = append(train, s.text())
-				} else {
-					rest = append(rest, s.text())
+				for _, c := range s.text() {
+					seen[min(p, 1)][c] = true
 				}
 			}
 		}
-		chars = charsOf(train...)
-		known := map[rune]bool{}
-		for _, c := range chars {
-			known[c] = true
-		}
-		for _, c := range charsOf(rest...) {
-			if !known[c] && !known[replacement] {
-				chars = append(chars, replacement)
-				break
-			}
-		}
+		chars = vocabulary(seen[0], seen[1])
 	}
 	t, err := newChars(chars)
 	if err != nil {
 		return nil, err
 	}
 	return &Text{Kind: Chars, Vocab: len(chars), Chars: string(chars), Tokens: t}, nil
+}
+
+// vocabulary are the characters of train by code point, and U+FFFD if rest has
+// others.
+func vocabulary(train, rest map[rune]bool) []rune {
+	var chars []rune
+	for c := range train {
+		chars = append(chars, c)
+	}
+	slices.Sort(chars)
+	for c := range rest {
+		if !train[c] && !train[replacement] {
+			return append(chars, replacement)
+		}
+	}
+	return chars
 }
 
 // invalid is the first byte of s that is no UTF-8, or −1.
@@ -310,30 +335,34 @@ func (d *Data) windows(parts []stretch) (*Set, splitHash, error) {
 	t := d.Text.Len
 	s := &Set{Shape: []int{t}}
 	h := newSplitHash()
-	var buf bytes.Buffer
 	for _, p := range parts {
 		ids, err := d.Text.Tokens.Encode(p.text())
 		if err != nil {
 			return nil, h, placed(err, p)
 		}
-		n := max(len(ids)-1, 0) / t * t
-		x, labels := make([]float32, len(s.X)+n), make([]int32, len(s.Labels)+n)
-		at := copy(x, s.X)
-		copy(labels, s.Labels)
-		for i, id := range ids[:n] {
-			x[at+i], labels[at+i] = float32(id), ids[i+1]
-		}
-		s.X, s.Labels = x, labels
-		buf.Reset()
-		for _, id := range ids[:n] {
-			buf.Write(binary.LittleEndian.AppendUint32(buf.AvailableBuffer(), uint32(id)))
-			if buf.Len() >= 1<<16 {
-				buf.WriteTo(h.h) //nolint:errcheck // a hash takes everything
-			}
-		}
-		buf.WriteTo(h.h) //nolint:errcheck // a hash takes everything
+		s.window(ids, t, h)
 	}
 	return s, h, nil
+}
+
+// window appends the samples of a stretch, and their ids to h.
+func (s *Set) window(ids []int32, t int, h splitHash) {
+	n := max(len(ids)-1, 0) / t * t
+	x, labels := make([]float32, len(s.X)+n), make([]int32, len(s.Labels)+n)
+	at := copy(x, s.X)
+	copy(labels, s.Labels)
+	for i, id := range ids[:n] {
+		x[at+i], labels[at+i] = float32(id), ids[i+1]
+	}
+	s.X, s.Labels = x, labels
+	var buf bytes.Buffer
+	for _, id := range ids[:n] {
+		buf.Write(binary.LittleEndian.AppendUint32(buf.AvailableBuffer(), uint32(id)))
+		if buf.Len() >= 1<<16 {
+			buf.WriteTo(h.h) //nolint:errcheck // a hash takes everything
+		}
+	}
+	buf.WriteTo(h.h) //nolint:errcheck // a hash takes everything
 }
 
 // placed adds file and line to an error of a tokenizer.

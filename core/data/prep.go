@@ -75,6 +75,15 @@ func (p Prep) value(x float64, k int) float32 {
 	return float32((float64(x*p.Scale) - p.Mean[k]) / p.Std[k])
 }
 
+// luts tabulate value for bytes, by channel.
+func (p Prep) luts() [][256]float32 {
+	t := make([][256]float32, len(p.Mean))
+	for k := range t {
+		t[k] = p.lut(k)
+	}
+	return t
+}
+
 // lut tabulates value for bytes.
 func (p Prep) lut(k int) (t [256]float32) {
 	for v := range t {
@@ -105,36 +114,6 @@ func imagePrep(hist [][256]uint64) Prep {
 		}
 		p.Mean = append(p.Mean, mean/255)
 		p.Std = append(p.Std, std/255)
-	}
-	return p
-}
-
-// tablePrep is mean and deviation (of the population) per column of the
-// training split, x [N][f]. Constant columns get deviation 1.
-func tablePrep(x []float32, f int) Prep {
-	n := float64(len(x) / f)
-	p := Prep{Scale: 1, Mean: make([]float64, f), Std: make([]float64, f)}
-	constant := make([]bool, f)
-	for k := range constant {
-		constant[k] = true
-	}
-	for i, v := range x {
-		k := i % f
-		p.Mean[k] += float64(v)
-		constant[k] = constant[k] && v == x[k]
-	}
-	for k := range p.Mean {
-		p.Mean[k] /= n
-	}
-	for i, v := range x {
-		d := float64(v) - p.Mean[i%f]
-		p.Std[i%f] += float64(d * d)
-	}
-	for k := range p.Std {
-		p.Std[k] = math.Sqrt(p.Std[k] / n)
-		if constant[k] || p.Std[k] == 0 {
-			p.Mean[k], p.Std[k] = float64(x[k]), 1
-		}
 	}
 	return p
 }

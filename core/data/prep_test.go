@@ -145,8 +145,13 @@ func TestPrepErrors(t *testing.T) {
 }
 
 func TestConstantColumn(t *testing.T) {
-	p := tablePrep([]float32{7, 1, 7, 3, 7, 5}, 2)
-	if p.Mean[0] != 7 || p.Std[0] != 1 || p.Mean[1] != 3 || math.Abs(p.Std[1]-math.Sqrt(8.0/3)) > 1e-12 {
+	p, err := measure(func(do func(x []float32)) error {
+		for _, x := range [][]float32{{7, 1}, {7, 3}, {7, 5}} {
+			do(x)
+		}
+		return nil
+	}, []int{2})
+	if err != nil || p.Mean[0] != 7 || p.Std[0] != 1 || p.Mean[1] != 3 || math.Abs(p.Std[1]-math.Sqrt(8.0/3)) > 1e-12 {
 		t.Errorf("%+v", p)
 	}
 	h := make([][256]uint64, 1)

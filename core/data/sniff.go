@@ -28,9 +28,9 @@ var foreign = []struct{ magic, what string }{
 	{"\xd0\xcf\x11\xe0", "an Excel workbook: export the sheet as CSV"},
 	{"PAR1", "a Parquet file: export it as CSV"},
 	{"\x00\x00\x08", "an idx file: give the folder that holds the four idx files"},
-	{"\x89PNG", "a picture: give a folder with idx files or a CSV file"},
-	{"\xff\xd8\xff", "a picture: give a folder with idx files or a CSV file"},
-	{"\x93NUMPY", "a NumPy array: export it as CSV"},
+	{"\x89PNG", "a picture: give the folder above those named as their classes"},
+	{"\xff\xd8\xff", "a picture: give the folder above those named as their classes"},
+	{"\x93NUMPY", "a NumPy array: call it x.npy and the labels beside it y.npy"},
 	{"\xff\xfe", "UTF-16 text: save it as UTF-8"},
 	{"\xfe\xff", "UTF-16 text: save it as UTF-8"},
 }
@@ -66,7 +66,7 @@ func sniff(src io.Reader, name string) (*text, error) {
 	case len(bytes.TrimSpace(head)) == 0:
 		return nil, fmt.Errorf("%s: is empty", name)
 	case bytes.IndexByte(head, 0) >= 0:
-		return nil, fmt.Errorf("%s: is not text: give a folder with idx files or a CSV file", name)
+		return nil, fmt.Errorf("%s: is not text: give %s", name, forms)
 	case bytes.IndexByte(head, '\n') < 0 && bytes.IndexByte(head, '\r') >= 0:
 		return nil, fmt.Errorf("%s: ends its lines with a bare carriage return: save it with LF or CRLF", name)
 	}
@@ -141,6 +141,8 @@ func separator(head []byte) rune {
 	return best
 }
 
+var errQuote = errors.New("a quotation mark is out of place")
+
 // csvError is an error of encoding/csv in one line with file, line and column.
 func csvError(name string, err error) error {
 	var p *csv.ParseError
@@ -152,7 +154,7 @@ func csvError(name string, err error) error {
 	}
 	switch {
 	case errors.Is(p.Err, csv.ErrQuote), errors.Is(p.Err, csv.ErrBareQuote):
-		return fmt.Errorf("%s:%d:%d: a quotation mark is out of place: write \"\" for one inside a quoted cell", name, p.Line, p.Column)
+		return fmt.Errorf("%s:%d:%d: %w: write \"\" for one inside a quoted cell", name, p.Line, p.Column, errQuote)
 	}
 	return fmt.Errorf("%s:%d:%d: %w", name, p.Line, p.Column, p.Err)
 }

@@ -41,7 +41,8 @@ const (
 	inTest
 )
 
-// split deals samples out to training, validation and, if test > 0, test set:
+// split deals samples out to training set and, where their shares are above 0,
+// validation and test set:
 // within each class by its own shuffle of seed, so the shares hold per class to
 // within one sample (or as near as it gets with every class in every part). It
 // returns the part of each sample. A class without samples is passed over; one
@@ -51,9 +52,12 @@ func split(labels []int32, classes int, val, test float64, seed uint64) (part []
 	for _, c := range labels {
 		counts[c]++
 	}
-	parts := 2
+	parts := 1
+	if val > 0 {
+		parts++
+	}
 	if test > 0 {
-		parts = 3
+		parts++
 	}
 	byClass := make([][]int32, classes)
 	for c, n := range counts {
@@ -71,15 +75,17 @@ func split(labels []int32, classes int, val, test float64, seed uint64) (part []
 		if n == 0 {
 			continue
 		}
-		nv := share(n, val)
-		nt := 0
+		nv, nt := 0, 0
+		if val > 0 {
+			nv = share(n, val)
+		}
 		if test > 0 {
 			nt = share(n, test)
 		}
 		// Rounding both up may take the last sample from training: the one
 		// further above its share gives one back.
 		for nv+nt >= n {
-			if nv == 1 || nt > 1 && float64(nt)-test*float64(n) >= float64(nv)-val*float64(n) {
+			if nv <= 1 || nt > 1 && float64(nt)-test*float64(n) >= float64(nv)-val*float64(n) {
 				nt--
 			} else {
 				nv--

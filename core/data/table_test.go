@@ -184,7 +184,7 @@ func TestTableErrors(t *testing.T) {
 		{"Excel", "PK\x03\x04....", "", "t.csv: is a zip archive or an Excel workbook: export the sheet as CSV"},
 		{"idx", "\x00\x00\x08\x03....", "", "t.csv: is an idx file: give the folder that holds the four idx files"},
 		{"UTF-16", "\xff\xfea\x00", "", "t.csv: is UTF-16 text: save it as UTF-8"},
-		{"binary", "ab\x00c\n", "", "t.csv: is not text: give a folder with idx files or a CSV file"},
+		{"binary", "ab\x00c\n", "", "t.csv: is not text: give " + forms},
 		{"old Mac", "a,b\r1,2\r", "", "t.csv: ends its lines with a bare carriage return: save it with LF or CRLF"},
 		{"bad gzip", "\x1f\x8b\x00\x00\x00\x00\x00\x00\x00\x00", "", "t.csv: is damaged (gzip: invalid header): fetch it again"},
 		{"cut gzip", string(gz(t, bytes.Repeat([]byte(head), 9))[:30]), "", "t.csv: is cut short: fetch it again"},
@@ -239,4 +239,61 @@ func FuzzTable(f *testing.F) {
 			t.Fatalf("%d classes, %d columns of %d", len(d.Classes), len(d.Columns), d.Train.F())
 		}
 	})
+}
+
+// TestTableFolder: a table for each split, of the same columns.
+func TestTableFolder(t *testing.T) {
+	rows := func(n, from int) []byte {
+		b := []byte("a,colour,kind\n")
+		for i := from; i < from+n; i++ {
+			b = fmt.Appendf(b, "%d,%s,%c\n", i, []string{"red", "blue"}[i%2], 'x'+i%3)
+		}
+		return b
+	}
+	dir := place(t, map[string][]byte{"train.csv": rows(60, 0), "test.csv.gz": gz(t, rows(12, 100)), "README.md": []byte("hello")})
+	d, err := Open(dir, Options{Prep: rawPrep(3)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkData(t, d)
+	if d.Train.N() != 54 || d.Val.N() != 6 || d.Test.N() != 12 || !slices.Equal(d.Columns, []string{"a", "colour=blue", "colour=red"}) {
+		t.Errorf("%d, %d, %d of %q", d.Train.N(), d.Val.N(), d.Test.N(), d.Columns)
+	}
+	for i := range 12 {
+		if x := d.Test.X[3*i : 3*i+3]; x[0] != float32(100+i) || x[1]+x[2] != 1 || x[1] != float32(i%2) || d.Test.Labels[i] != int32((100+i)%3) {
+			t.Errorf("test sample %d is %v of class %d", i, x, d.Test.Labels[i])
+		}
+	}
+	want := []string{"60 rows, a header, separated by comma; label: kind", "12 rows of test.csv.gz", "validation: 10 % of the training rows, stratified by class", "test: as the source has it"}
+	if !slices.Equal(d.Notes, want) {
+		t.Errorf("notes %q, want %q", d.Notes, want)
+	}
+	for name, c := range map[string]struct {
+		files map[string][]byte
+		want  string
+	}{
+		"no label":  {map[string][]byte{"test.csv": []byte("a,colour\n1,red\n")}, "test.csv: has the columns a and the label colour, train.csv has a, colour and kind: all tables of a folder need the same"},
+		"category":  {map[string][]byte{"test.csv": []byte("a,colour,kind\n1,grey,x\n")}, `test.csv:2:3: colour is "grey", which is none of blue, red`},
+		"two":       {map[string][]byte{"train.tsv": []byte("a\tb\n")}, "both train.csv and train.tsv are its training part: keep one"},
+		"no rows":   {map[string][]byte{"val.csv": []byte("a,colour,kind\n")}, "val.csv: has a header but no rows"},
+		"no number": {map[string][]byte{"dev.csv": []byte("a,colour,kind\nten,red,x\n")}, `dev.csv:2:1: a is "ten", not a number`},
+	} {
+		c.files["train.csv"] = rows(60, 0)
+		_, err := Open(place(t, c.files), Options{})
+		if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s: error %v, want %q in it", name, err, c.want)
+		}
+	}
+}
+
+// TestUsualLabel: which column is the label if none is named.
+func TestUsualLabel(t *testing.T) {
+	for head, want := range map[string]string{
+		"a,b,c": "c", "label,b,c": "label", "a,Target,c": "Target", "class,b,c": "class", "a,class,c": "c", "label,b,target": "target", "class,label,c": "c",
+	} {
+		d, err := readString(head+"\n"+strings.Repeat("1,1,1\n2,2,2\n", 5), Options{})
+		if err != nil || !strings.HasSuffix(d.Notes[0], "; label: "+want) {
+			t.Errorf("%s: %v, want label %s", head, err, want)
+		}
+	}
 }

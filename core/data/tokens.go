@@ -2,7 +2,6 @@ package data
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -86,22 +85,6 @@ func (t *charTokens) Decode(ids []int32) string {
 		b.WriteRune(c)
 	}
 	return b.String()
-}
-
-// charsOf are the characters of texts, by code point.
-func charsOf(texts ...string) []rune {
-	seen := map[rune]bool{}
-	for _, s := range texts {
-		for _, c := range s {
-			seen[c] = true
-		}
-	}
-	out := make([]rune, 0, len(seen))
-	for c := range seen {
-		out = append(out, c)
-	}
-	slices.Sort(out)
-	return out
 }
 
 // byteTokens has one id for each byte of UTF-8.

@@ -30,7 +30,11 @@ func (t *Trainer) Gradients(set *data.Set, batches [][]int32) (sum, abs [][]floa
 	sum, abs = make([][]float32, len(t.Weights)), make([][]float32, len(t.Weights))
 	var g []float32
 	for k, rows := range batches {
-		r, err := ex.Run(&device.Step{X: set.X, Labels: set.Labels, Rows: rows, Index: int64(k) + 1})
+		b := &t.batch
+		if err := b.Read(set, rows); err != nil {
+			return nil, nil, err
+		}
+		r, err := ex.Run(&device.Step{X: b.X, Labels: b.Labels, Rows: b.Rows, Index: int64(k) + 1})
 		if err != nil {
 			return nil, nil, err
 		}

@@ -50,9 +50,9 @@ func newTeacher(m *graph.Model, student *graph.Model, dev device.Device, o Optio
 }
 
 // logits are the teacher's of a batch, until the next one.
-func (t *teacher) logits(set *data.Set, rows []int32) ([]float32, error) {
-	out := t.out[:len(rows)*t.per]
-	_, err := t.ex.Run(&device.Step{X: set.X, Rows: rows, Out: out})
+func (t *teacher) logits(b *data.Batch) ([]float32, error) {
+	out := t.out[:len(b.Rows)*t.per]
+	_, err := t.ex.Run(&device.Step{X: b.X, Rows: b.Rows, Out: out})
 	if err != nil {
 		return nil, fmt.Errorf("teacher: %w", err)
 	}

@@ -51,6 +51,7 @@ type Trainer struct {
 	open  []int       // parameters whose weights are open, see Open
 	teach *teacher
 	cost  *[2]device.Cost // of a training step, for none and for one sample; nil: not counted yet
+	batch data.Batch
 }
 
 // EvalBatch is the batch of evaluations, evalTokens that of sequences. They do not
@@ -171,10 +172,14 @@ func (t *Trainer) release() {
 // Step trains on the given rows of set. index is 1 for the first step of the
 // optimiser's life.
 func (t *Trainer) Step(set *data.Set, rows []int32, lr float64, index int64) (device.Result, error) {
-	s := &device.Step{X: set.X, Labels: set.Labels, Rows: rows, LR: float32(lr), Index: index}
+	if err := t.batch.Read(set, rows); err != nil {
+		return device.Result{}, err
+	}
+	b := &t.batch
+	s := &device.Step{X: b.X, Labels: b.Labels, Rows: b.Rows, LR: float32(lr), Index: index}
 	if t.teach != nil {
 		var err error
-		if s.Teacher, err = t.teach.logits(set, rows); err != nil {
+		if s.Teacher, err = t.teach.logits(b); err != nil {
 			return device.Result{}, err
 		}
 	}
@@ -219,7 +224,11 @@ func (t *Trainer) Eval(set *data.Set, pred []int32) (Score, error) {
 		for j := i; j < min(i+batch, set.N()); j++ {
 			rows = append(rows, int32(j))
 		}
-		st := &device.Step{X: set.X, Labels: set.Labels, Rows: rows}
+		b := &t.batch
+		if err := b.Read(set, rows); err != nil {
+			return s, err
+		}
+		st := &device.Step{X: b.X, Labels: b.Labels, Rows: b.Rows}
 		switch {
 		case pred != nil:
 			st.Pred = pred[i*per : (i+len(rows))*per]
@@ -235,7 +244,8 @@ func (t *Trainer) Eval(set *data.Set, pred []int32) (Score, error) {
 		s.N += r.N
 		for j := range rows {
 			if per > 1 {
-				groups.add(right(st.Pred[j*per:(j+1)*per], set.Labels[(i+j)*per:(i+j+1)*per]))
+				k := int(b.Rows[j]) * per
+				groups.add(right(st.Pred[j*per:(j+1)*per], b.Labels[k:k+per]))
 			}
 		}
 	}
@@ -260,7 +270,10 @@ func right(pred, labels []int32) (hits, of int) {
 
 // Infer runs one sample (row i of set) and writes its logits to out.
 func (t *Trainer) Infer(set *data.Set, i int, out []float32) error {
-	_, err := t.infer.Run(&device.Step{X: set.X, Rows: []int32{int32(i)}, Out: out})
+	if err := t.batch.Read(set, []int32{int32(i)}); err != nil {
+		return err
+	}
+	_, err := t.infer.Run(&device.Step{X: t.batch.X, Rows: t.batch.Rows, Out: out})
 	return err
 }
 

@@ -23,11 +23,19 @@ func showText(w io.Writer, d *data.Data) error {
 	fmt.Fprintf(w, "text\t%s\ntokenizer\t%s, %d ids, %d tokens a sample\nhash\t%s\n\n", what, t.Kind, t.Vocab, t.Len, d.Hash)
 	f := d.Train.F()
 	for i := range min(3, d.Train.N()) {
+		x, err := d.Train.Sample(i)
+		if err != nil {
+			return err
+		}
 		ids := make([]int32, f)
 		for k := range ids {
-			ids[k] = int32(d.Train.X[i*f+k])
+			ids[k] = int32(x[k])
 		}
-		fmt.Fprintf(w, "sample %d\t%s\n", i+1, quoted(t.Tokens.Decode(ids), 72))
+		label := ""
+		if !t.LM {
+			label = quoted(d.Classes[d.Train.Labels[i]], 20) + ": "
+		}
+		fmt.Fprintf(w, "sample %d\t%s%s\n", i+1, label, quoted(t.Shown(ids), 72))
 		if i > 0 {
 			continue
 		}
@@ -43,7 +51,7 @@ func showText(w io.Writer, d *data.Data) error {
 // quoted is text on one line, cut to n characters.
 func quoted(s string, n int) string {
 	q := strconv.Quote(s)
-	q = q[1 : len(q)-1]
+	q = strings.ReplaceAll(q[1:len(q)-1], `\"`, `"`)
 	if r := []rune(q); len(r) > n {
 		q = string(r[:n]) + "…"
 	}

@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"pare/core"
-	"pare/core/data"
 	"pare/core/energy"
 	"pare/hwprofiles"
 	"pare/sessions"
@@ -94,75 +93,6 @@ func isaText(isa string) string {
 		return "plain Go (no AVX2 and FMA here, or PARE_ISA=go): expect a tenth of the speed or less"
 	}
 	return isa
-}
-
-func (e *env) dataCmd() *cobra.Command {
-	var o data.Options
-	c := &cobra.Command{
-		Use: "data", Short: "data sets: list, show", Args: takes(0, 0),
-		RunE: func(*cobra.Command, []string) error {
-			return usagef("say which: pare data list, or pare data show NAME")
-		},
-	}
-	show := &cobra.Command{
-		Use: "show NAME|PATH", Short: "what pare understood of a data set", Args: takes(1, 1),
-		RunE: func(_ *cobra.Command, a []string) error {
-			// As a run does by default: its seed does not draw the splits.
-			d, err := data.Open(a[0], o)
-			if err != nil {
-				return err
-			}
-			if e.json {
-				all := map[string]any{
-					"name": d.Name, "source": d.Source, "shape": d.Train.Shape, "classes": d.Classes,
-					"train": d.Train.N(), "val": d.Val.N(), "test": d.Test.N(), "prep": d.Prep, "hash": d.Hash, "notes": d.Notes,
-				}
-				if t := d.Text; t != nil {
-					all["text"] = map[string]any{"language_model": t.LM, "tokenizer": t.Kind, "vocab": t.Vocab, "tokens": t.Len}
-				}
-				return json.NewEncoder(e.out).Encode(all)
-			}
-			w := tabwriter.NewWriter(e.out, 0, 0, 2, ' ', 0)
-			fmt.Fprintf(w, "%s\t%s\n", d.Name, d.Source)
-			fmt.Fprintf(w, "sample\t%v\n", d.Train.Shape)
-			fmt.Fprintf(w, "samples\t%d train, %d validation, %d test\n", d.Train.N(), d.Val.N(), d.Test.N())
-			for _, n := range d.Notes {
-				fmt.Fprintf(w, "note\t%s\n", n)
-			}
-			if d.Text != nil {
-				if err := showText(w, d); err != nil {
-					return err
-				}
-				if d.Text.LM {
-					return w.Flush()
-				}
-			}
-			fmt.Fprintf(w, "hash\t%s\n\nclass\ttrain\tvalidation\ttest\n", d.Hash)
-			count := func(s *data.Set) []int {
-				n := make([]int, len(d.Classes))
-				for _, l := range s.Labels {
-					n[l]++
-				}
-				return n
-			}
-			tr, va, te := count(d.Train), count(d.Val), count(d.Test)
-			for i, c := range d.Classes {
-				fmt.Fprintf(w, "%s\t%d\t%d\t%d\n", c, tr[i], va[i], te[i])
-			}
-			return w.Flush()
-		},
-	}
-	show.Flags().StringVar(&o.LabelColumn, "label", "", "label column of a CSV file (the last by default)")
-	show.Flags().StringVar(&o.Tokenizer, "tokenizer", "", "of text: char, byte, or the path of a tokenizer.json (char by default)")
-	show.Flags().IntVar(&o.Tokens, "tokens", 0, "of text: tokens a sample (128 by default)")
-	c.AddCommand(show, &cobra.Command{Use: "list", Short: "the built-in data sets", Args: takes(0, 0), RunE: func(*cobra.Command, []string) error {
-		w := tabwriter.NewWriter(e.out, 0, 0, 2, ' ', 0)
-		for _, i := range data.Builtin() {
-			fmt.Fprintf(w, "%s\t%s\n", i.Name, i.Description)
-		}
-		return w.Flush()
-	}})
-	return c
 }
 
 // isTerminal reports whether f is a character device that answers like a

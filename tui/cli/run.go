@@ -35,8 +35,8 @@ type recipeFlags struct {
 
 func (f *recipeFlags) add(c *cobra.Command) {
 	s := c.Flags()
-	s.StringVar(&f.data, "data", "", "built-in data set, folder with idx files, or CSV file")
-	s.StringVar(&f.label, "label", "", "label column of a CSV file (the last by default)")
+	s.StringVar(&f.data, "data", "", "built-in data set; or a CSV, TSV, JSON-lines, .npz or text file; or a folder of images by class, of .npy, idx or text files")
+	s.StringVar(&f.label, "label", "", "label column of a table (by default the one called label or target, or class if it stands first, else the last)")
 	s.IntVar(&f.epochs, "epochs", 0, "epochs of the baseline, 0 = evaluate only")
 	s.IntVar(&f.pruneEpochs, "prune-epochs", 0, "epochs while sparsifying")
 	s.IntVar(&f.batch, "batch", 0, "samples a step")
