@@ -253,6 +253,12 @@ func (j *ScanJob) row(ctx context.Context, row *event.ScanRow, levels []float64,
 		if err != nil {
 			return false, fmt.Errorf("scan %s at %.4g %%: %w", row.Name, 100*level, err)
 		}
+		if n := len(row.Cells); n > 0 && row.Cells[n-1].Gone == gone { // few channels: the same ones go
+			x := row.Cells[n-1]
+			x.Level = level
+			row.Cells = append(row.Cells, x)
+			continue
+		}
 		x := event.ScanCell{Level: level, Gone: gone}
 		score := c.whole
 		switch {

@@ -92,6 +92,9 @@ func (e *env) runScan(c *cobra.Command, arg string, r *core.Recipe, f *scanFlags
 			set()
 		}
 	}
+	if given("levels") { // these and no others: nothing is spread by this scan
+		r.Prune.Distribution = "layer"
+	}
 	if err := r.Check(); err != nil {
 		return usage{err}
 	}

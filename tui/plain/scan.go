@@ -54,7 +54,7 @@ func ScanLine(s *event.Scan, r *event.ScanRow) string {
 	}
 	var c []string
 	for _, x := range r.Cells {
-		c = append(c, fmt.Sprintf("%.4g %% %s", 100*x.Level, Points(-s.Lost(x))))
+		c = append(c, fmt.Sprintf("%.3g %% %s", 100*x.Gone, Points(-s.Lost(x))))
 	}
 	return fmt.Sprintf("  scan %s: %s", r.Name, strings.Join(c, ", "))
 }
