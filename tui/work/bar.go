@@ -33,6 +33,8 @@ func (d *desk) saying() (s saying, ok bool) {
 		return saying{text: d.toast.text, tok: d.toast.tok}, true
 	case d.run == nil:
 		return saying{text: d.hint(), tok: theme.Dim}, true
+	case d.replaying():
+		return d.replaySaying()
 	case d.run.damage != "":
 		return saying{text: d.run.damage, tok: theme.Bad}, true
 	case strings.Contains(d.run.problem, core.ErrFull.Error()): // the way out first
@@ -101,7 +103,7 @@ func (d *desk) barLines(w, n int) []string {
 // runLines is how to run the pared model, where the run is done and the bar has
 // room for it: there no border gets in the way of copying.
 func (d *desk) runLines(w, h int) []string {
-	if d.run == nil || d.run.st.Done == nil || d.toast.text != "" || d.busy != "" {
+	if d.run == nil || d.replaying() || d.run.st.Done == nil || d.toast.text != "" || d.busy != "" {
 		return nil
 	}
 	said := len(d.barLines(w, barRoom(h)))
@@ -172,6 +174,9 @@ func (d *desk) inputLine(w int) string {
 
 // progress is how far the stage is.
 func (d *desk) progress(w int) string {
+	if d.replaying() {
+		return d.replayBar(w)
+	}
 	th, st := d.th, &d.run.st
 	m := d.run.metric
 	if m.Stage == st.Stage && m.Steps > 0 && m.Step < m.Steps {

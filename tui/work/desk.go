@@ -158,6 +158,9 @@ func (d *desk) title() string {
 	if d.run == nil {
 		return "pare"
 	}
+	if d.replaying() {
+		return "pare replay " + d.th.Clean(d.run.src.ID())
+	}
 	return "pare " + d.th.Clean(d.run.src.ID())
 }
 

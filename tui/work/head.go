@@ -59,6 +59,9 @@ func (d *desk) head(w int) string {
 func (d *desk) statusText() (word, glyph string, tok theme.Token) {
 	g := d.th.G
 	word, _ = d.run.status()
+	if d.replaying() {
+		return d.replayBadge()
+	}
 	if d.busy != "" {
 		return "starting", g.Pending, theme.Dim
 	}
@@ -82,7 +85,7 @@ func (d *desk) eta() time.Duration {
 	if s, _ := d.run.status(); s != statusRunning || d.run.pace.stage != d.run.st.Stage {
 		return -1
 	}
-	return d.run.pace.left(d.now)
+	return d.run.pace.left(d.clock())
 }
 
 // rail is the second line: the stages, and what the next one still needs.

@@ -41,7 +41,7 @@ func (d *desk) oneLine(w int) string {
 	word, glyph, _ := d.statusText()
 	head := fmt.Sprintf("%d %s", max(st.Stage, event.Baseline), max(st.Stage, event.Baseline))
 	parts := []string{}
-	if word != statusRunning {
+	if word != statusRunning || d.replaying() {
 		parts = append(parts, glyph+" "+word)
 	}
 	if st.Stage >= event.Sparsify {
@@ -70,6 +70,9 @@ func (d *desk) oneLine(w int) string {
 	short := fmt.Sprintf("%d %s", max(st.Stage, event.Baseline), glyph)
 	if st.Stage >= event.Sparsify {
 		short += " " + percent(d.run.zeros())
+	}
+	if d.replaying() {
+		short = "replay " + short
 	}
 	return th.Fit(short, w)
 }

@@ -64,6 +64,9 @@ func (d *desk) relevant() where {
 	case pageSetup:
 		return inSetup
 	}
+	if d.replaying() {
+		return inReplay
+	}
 	return inRun | inConf | inHW | inRoll
 }
 

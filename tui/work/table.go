@@ -8,7 +8,7 @@ import (
 )
 
 // where is a set of the situations in which a key means something.
-type where uint16
+type where uint32
 
 const (
 	inPick   where = 1 << iota // the picker's lists
@@ -22,9 +22,12 @@ const (
 	inTarget                   // typing a target
 	inRoll                     // choosing a checkpoint
 	inHW                       // choosing the hardware
+	inReplay                   // the stages, replayed
 
 	inForm  = inSetup | inConf
 	inStage = inRun | inConf
+	inLook  = inRun | inReplay
+	inShown = inStage | inReplay
 	inLists = inPick | inForm | inRoll | inHelp
 	inText  = inPath | inEdit | inTarget | inHW
 )
@@ -34,6 +37,7 @@ var whereNames = []struct {
 	name string
 }{
 	{inRun, "while a run is shown"},
+	{inReplay, "while a run is replayed"},
 	{inConf, "in the configure form"},
 	{inHW, "in the list of hardware"},
 	{inRoll, "in the list of checkpoints"},
@@ -125,30 +129,40 @@ func init() { // the help, opened by the table, shows the table
 		{[]string{"down", "j"}, "↑ ↓", inRoll, words("select"), always, plainly(func(d *desk) { d.moveRoll(1) }), 2, "another checkpoint"},
 		{[]string{"esc", "r"}, "esc", inRoll, words("cancel"), always, plainly((*desk).closeOver), 3, "back to the charts"},
 
+		// A replay.
+		{[]string{"space"}, "space", inReplay, holdText, (*desk).canHold, plainly((*desk).holdReplay), 1, "pause the replay, go on"},
+		{[]string{"+"}, "+ −", inReplay, words("speed"), always, plainly(func(d *desk) { d.pace(2) }), 2, "faster, slower"},
+		{[]string{"-"}, "", inReplay, words("slower"), always, plainly(func(d *desk) { d.pace(0.5) }), 0, ""},
+		{[]string{"1", "2", "3", "4", "5"}, "1-5", inReplay, words("go to stage"), always, nil, 3, "go to where a stage begins"},
+		{[]string{"["}, "", inReplay, words("stage before"), always, plainly(func(d *desk) { d.seek(d.stage() - 1) }), 0, ""},
+		{[]string{"]"}, "", inReplay, words("next stage"), always, plainly(func(d *desk) { d.seek(d.stage() + 1) }), 0, "the stage before, the next"},
+		{[]string{"z"}, "z Z", inReplay, words("zoom"), (*desk).canCurve, plainly(func(d *desk) { d.zoom(0.5) }), 8, "zoom in and out, about the cursor"},
+		{[]string{"Z"}, "", inReplay, words("zoom out"), (*desk).canCurve, plainly(func(d *desk) { d.zoom(2) }), 0, ""},
+
 		// What is looked at.
-		{[]string{"left"}, "", inRun, words("cursor left"), (*desk).canCurve, plainly(func(d *desk) { d.moveCursor(-1) }), 0, ""},
-		{[]string{"right"}, "← →", inRun, words("cursor"), (*desk).canCurve, plainly(func(d *desk) { d.moveCursor(1) }), 7, "move the cursor of both charts"},
-		{[]string{"esc"}, "", inRun, words("cursor off"), (*desk).canCurve, plainly(func(d *desk) { d.look.cursor = nil }), 0, "put the cursor away"},
+		{[]string{"left"}, "", inLook, words("cursor left"), (*desk).canCurve, plainly(func(d *desk) { d.moveCursor(-1) }), 0, ""},
+		{[]string{"right"}, "← →", inLook, words("cursor"), (*desk).canCurve, plainly(func(d *desk) { d.moveCursor(1) }), 7, "move the cursor of both charts"},
+		{[]string{"esc"}, "", inLook, words("cursor off"), (*desk).canCurve, plainly(func(d *desk) { d.look.cursor = nil }), 0, "put the cursor away"},
 		{[]string{"+"}, "+ −", inRun, words("zoom"), (*desk).canCurve, plainly(func(d *desk) { d.zoom(0.5) }), 8, "zoom in and out, about the cursor"},
 		{[]string{"-"}, "", inRun, words("zoom out"), (*desk).canCurve, plainly(func(d *desk) { d.zoom(2) }), 0, ""},
-		{[]string{"0"}, "0", inRun, words("all"), (*desk).canReset, plainly(func(d *desk) { d.look.win, d.look.cursor = chart.Window{}, nil }), 10, "show everything again"},
-		{[]string{"s"}, "s", inRun, words("smooth"), (*desk).canCurve, plainly((*desk).smooth), 11, "smooth the curves: off, 0.6, 0.9"},
-		{[]string{"l"}, "l", inRun, words("log"), (*desk).canCurve, plainly(func(d *desk) { d.look.log = !d.look.log }), 12, "logarithmic axis"},
-		{[]string{"p"}, "p", inRun, words("perplexity"), (*desk).canPerplexity, plainly(func(d *desk) { d.look.perplexity = !d.look.perplexity }), 12, "of a language model: accuracy or perplexity"},
+		{[]string{"0"}, "0", inLook, words("all"), (*desk).canReset, plainly(func(d *desk) { d.look.win, d.look.cursor = chart.Window{}, nil }), 10, "show everything again"},
+		{[]string{"s"}, "s", inLook, words("smooth"), (*desk).canCurve, plainly((*desk).smooth), 11, "smooth the curves: off, 0.6, 0.9"},
+		{[]string{"l"}, "l", inLook, words("log"), (*desk).canCurve, plainly(func(d *desk) { d.look.log = !d.look.log }), 12, "logarithmic axis"},
+		{[]string{"p"}, "p", inLook, words("perplexity"), (*desk).canPerplexity, plainly(func(d *desk) { d.look.perplexity = !d.look.perplexity }), 12, "of a language model: accuracy or perplexity"},
 		{[]string{"1", "2", "3", "4", "5"}, "1-5", inStage, words("stages"), always, nil, 9, "look at a stage; that of the run follows it"},
 		{[]string{"["}, "", inStage, words("stage before"), always, plainly(func(d *desk) { d.lookAt(d.stage() - 1) }), 0, ""},
 		{[]string{"]"}, "", inStage, words("next stage"), always, plainly(func(d *desk) { d.lookAt(d.stage() + 1) }), 0, "the stage before, the next"},
-		{[]string{"tab"}, "tab", inRun, words("panes"), (*desk).canTab, plainly(func(d *desk) { d.look.tab++ }), 4, "other panes, where not all fit"},
+		{[]string{"tab"}, "tab", inLook, words("panes"), (*desk).canTab, plainly(func(d *desk) { d.look.tab++ }), 4, "other panes, where not all fit"},
 
-		{[]string{"up", "k"}, "", inRun, words("layers up"), (*desk).canScroll, plainly(func(d *desk) { d.look.layer = max(d.look.layer-1, 0) }), 0, ""},
-		{[]string{"down", "j"}, "↑ ↓", inRun, words("layers"), (*desk).canScroll, plainly(func(d *desk) { d.look.layer++ }), 13, "other layers, where not all fit"},
+		{[]string{"up", "k"}, "", inLook, words("layers up"), (*desk).canScroll, plainly(func(d *desk) { d.look.layer = max(d.look.layer-1, 0) }), 0, ""},
+		{[]string{"down", "j"}, "↑ ↓", inLook, words("layers"), (*desk).canScroll, plainly(func(d *desk) { d.look.layer++ }), 13, "other layers, where not all fit"},
 
 		// Everywhere.
 		{[]string{"up", "k", "pgup"}, "", inHelp, words("up"), always, plainly(func(d *desk) { d.scroll = max(d.scroll-1, 0) }), 0, ""},
 		{[]string{"down", "j", "pgdown"}, "↑ ↓", inHelp, words("scroll"), always, plainly(func(d *desk) { d.scroll++ }), 2, ""},
 		{[]string{"?", "esc", "enter", "q"}, "?", inHelp, words("back"), always, plainly((*desk).closeOver), 1, ""},
-		{[]string{"?"}, "?", inStage | inPick | inSetup | inRoll, words("keys"), always, plainly(func(d *desk) { d.over, d.scroll = overHelp, 0 }), -1, "this list"},
-		{[]string{"q", "ctrl+c"}, "q", inStage | inPick | inSetup | inRoll, words("leave"), always, plainly((*desk).leave), -2, "leave the screen; the run goes on"},
+		{[]string{"?"}, "?", inShown | inPick | inSetup | inRoll, words("keys"), always, plainly(func(d *desk) { d.over, d.scroll = overHelp, 0 }), -1, "this list"},
+		{[]string{"q", "ctrl+c"}, "q", inShown | inPick | inSetup | inRoll, words("leave"), always, plainly((*desk).leave), -2, "leave the screen; the run goes on"},
 		{[]string{"ctrl+c"}, "", inText | inStop | inHelp, words("leave"), always, plainly((*desk).leave), 0, ""},
 	}
 }
@@ -177,7 +191,10 @@ func (d *desk) place() where {
 	case pageSetup:
 		return inSetup
 	}
-	if d.formOpen() {
+	switch {
+	case d.replaying():
+		return inReplay
+	case d.formOpen():
 		return inConf
 	}
 	return inRun
@@ -221,7 +238,11 @@ func (d *desk) digit(name string, at where) []effect {
 		d.over, d.input = overEdit, input{text: name}
 		return nil
 	}
-	if n := event.Stage(name[0] - '0'); n >= event.Baseline && n <= event.Deploy && at&inStage != 0 {
+	if n := event.Stage(name[0] - '0'); n >= event.Baseline && n <= event.Deploy && at&inShown != 0 {
+		if at == inReplay {
+			d.seek(n)
+			return nil
+		}
 		d.lookAt(n)
 	}
 	return nil

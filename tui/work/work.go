@@ -68,6 +68,10 @@ func show(o Options, src source) (int, error) {
 // the way back.
 func farewell(w io.Writer, d *desk) {
 	id, st := d.run.src.ID(), &d.run.st
+	if d.replaying() {
+		fmt.Fprintf(w, "session %s was replayed; nothing was changed. `pare report %s` writes it to a file\n", id, id)
+		return
+	}
 	status, _ := d.run.status()
 	line := fmt.Sprintf("session %s: %s", id, status)
 	if st.Stage >= event.Baseline {
