@@ -88,7 +88,7 @@ func TestMistakesAreOneLine(t *testing.T) {
 		{[]string{"doctor", "x"}, 2, "takes no argument"},
 		{[]string{"bench", "kernels", "--window", "5"}, 2, "like 60ms"},
 		{[]string{"predict", "lenet-300-100", "--input", "nofile"}, 1, "nofile does not exist"},
-		{[]string{"replay", "--speed", "0"}, 1, "give 0.0625 to 4096 times the run's own"},
+		{[]string{"replay", "--speed", "0"}, 2, "give 0.0625 to 4096"},
 		{[]string{"serve", "x", "--y"}, 2, "not in this version"},
 		{[]string{"serve"}, 2, "not in this version"},
 		{[]string{"perseus"}, 2, "not in this version"},

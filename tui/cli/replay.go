@@ -24,6 +24,9 @@ pauses, + and - change the speed, [ ] or 1 to 5 go to where a stage begins.`,
 		Example: `  pare replay brisk-heron --speed 20
   pare replay brisk-heron --plain --speed 4096`,
 		RunE: func(_ *cobra.Command, args []string) error {
+			if !(speed >= sessions.MinSpeed && speed <= sessions.MaxSpeed) {
+				return usagef("--speed %g: give %g to %d", speed, sessions.MinSpeed, sessions.MaxSpeed)
+			}
 			s, err := e.find(args)
 			if err != nil {
 				return err
