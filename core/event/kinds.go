@@ -382,7 +382,7 @@ type Resumed struct {
 	Seq        int64  `json:"seq"`
 	Stage      Stage  `json:"stage"`
 	Step       int64  `json:"step"`
-	Why        string `json:"why"` // crash | rollback | floor | diverged
+	Why        string `json:"why"` // crash | rollback | floor | diverged | branch
 }
 
 // Done ends a run. Exit is the exit code of the design.

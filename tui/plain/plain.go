@@ -28,6 +28,8 @@ func line(e event.Event, st *event.State) string {
 	switch b := e.Body.(type) {
 	case *event.Started:
 		return fmt.Sprintf("session %s: %s on %s, %s (%s, %d threads), %s\nenergy: %s", b.Session, b.Model, b.Data, b.Device, b.ISA, b.Threads, orDash(b.Machine), Meter(b))
+	case *event.Branch:
+		return "\n" + b.Text()
 	case *event.Idle:
 		return "idle power before the run: " + b.Text()
 	case *event.Model:
