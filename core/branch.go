@@ -22,10 +22,11 @@ type Branched struct {
 // Branch prepares a checkpoint for a new run that goes on from it with another
 // recipe: it writes the recipe into the checkpoint's loop.
 //
-// What a recipe may change hangs on how far the checkpoint is: nothing that has
+// looks is how often the old run has used the test set in all: who branches has seen
+// what came of it. What a recipe may change hangs on how far the checkpoint is: nothing that has
 // been used already. Model, data and seed stay. While sparsifying the target
 // changes as a person's command would change it.
-func Branch(c *Checkpoint, n *Recipe) (*Branched, error) {
+func Branch(c *Checkpoint, n *Recipe, looks int) (*Branched, error) {
 	out := new(Branched)
 	var l loop
 	if err := json.Unmarshal(c.Loop, &l); err != nil {
@@ -82,6 +83,7 @@ func Branch(c *Checkpoint, n *Recipe) (*Branched, error) {
 	if l.Stage == event.Baseline && l.Step == 0 { // another optimizer has other slots, all of them empty here
 		c.State = nil
 	}
+	r.loop.Looks = max(l.Looks, looks)
 	if c.Loop, err = json.Marshal(r.loop); err != nil {
 		return nil, err
 	}

@@ -36,7 +36,7 @@ func TestBranch(t *testing.T) {
 			if err := n.Set(at.set...); err != nil {
 				t.Fatal(err)
 			}
-			made, err := Branch(c, n)
+			made, err := Branch(c, n, 3)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -57,6 +57,9 @@ func TestBranch(t *testing.T) {
 			l := to.State.Ledger
 			if l == nil || l.Now.Zeros < at.want-0.02 || l.Now.Zeros > at.want+0.02 {
 				t.Fatalf("ledger %+v, want %g zeros", l, at.want)
+			}
+			if to.State.Looks != 4 {
+				t.Errorf("look %d at the test set, want the old run's 3 and one more", to.State.Looks)
 			}
 			if l.Dense.Acc != st.State.Ledger.Dense.Acc {
 				t.Errorf("the dense model changed: %g, was %g", l.Dense.Acc, st.State.Ledger.Dense.Acc)
@@ -106,7 +109,7 @@ func TestBranchKeepsWhatIsSettled(t *testing.T) {
 			t.Fatal(err)
 		}
 		if err = n.Set(c.set); err == nil {
-			_, err = Branch(k, n)
+			_, err = Branch(k, n, 0)
 		}
 		if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s at %s: %v, want %q", c.set, c.at, err, c.want)

@@ -43,7 +43,7 @@ func (s *Session) Branch(checkpoint string, edit func(*core.Recipe) error) (*Ses
 	if err := edit(r); err != nil {
 		return nil, fail(err)
 	}
-	made, err := core.Branch(c, r)
+	made, err := core.Branch(c, r, s.looks())
 	if err != nil {
 		return nil, fail(err)
 	}
@@ -66,6 +66,16 @@ func (s *Session) Branch(checkpoint string, edit func(*core.Recipe) error) (*Ses
 		return nil, fail(full(err))
 	}
 	return n, nil
+}
+
+// looks is how often the session has used the test set.
+func (s *Session) looks() (n int) {
+	_ = s.skim(func(e event.Event) { // what can be read of it counts
+		if b, ok := e.Body.(*event.Verdict); ok {
+			n = max(n, b.Looks)
+		}
+	})
+	return n
 }
 
 // Point is a checkpoint to branch from.
@@ -255,8 +265,8 @@ func (s *Session) AtEpoch(epoch int) (string, error) {
 	}
 	var have []string
 	for _, p := range l {
-		if p.Stage == stage && p.Epoch > 0 {
-			if p.Epoch == epoch && p.Name != branchName {
+		if p.Stage == stage && p.Epoch > 0 && strings.HasPrefix(p.Name, fmt.Sprintf("s%d-", stage)) {
+			if p.Epoch == epoch {
 				return p.Name, nil
 			}
 			have = append(have, fmt.Sprint(p.Epoch))

@@ -101,7 +101,7 @@ every figure how it is known.`,
 	f.Uint64Var(&e.seed, "seed", 1, "seed of weights and data order")
 	f.StringVar(&e.sessions, "sessions", "", "folder of the sessions")
 	e.workbench(root)
-	root.AddCommand(e.demo(), e.run(), e.attach(), e.replay(), e.sessionsCmd(), e.report(), e.bench(), e.inspect(), e.predict(), e.doctor(), e.hw(), e.dataCmd(), e.energyCmd())
+	root.AddCommand(e.demo(), e.run(), e.attach(), e.replay(), e.sessionsCmd(), e.compare(), e.branch(), e.report(), e.bench(), e.inspect(), e.predict(), e.doctor(), e.hw(), e.dataCmd(), e.energyCmd())
 	root.AddCommand(e.later()...)
 	return root
 }
