@@ -3,6 +3,7 @@ package cli
 import (
 	"encoding/json"
 	"fmt"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -61,4 +62,27 @@ func usedRecipe(s *sessions.Session) (*core.Recipe, error) {
 		}
 	}
 	return r, nil
+}
+
+func (e *env) export() *cobra.Command {
+	var out string
+	c := &cobra.Command{
+		Use: "export [SESSION]", Short: "curves as CSV, ledger as JSON, charts as text, the report", Args: takes(0, 1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			s, err := e.find(args)
+			if err != nil {
+				return err
+			}
+			if out == "" {
+				out = s.ID + "-export"
+			}
+			names, err := plain.Export(out, s)
+			for _, n := range names {
+				fmt.Fprintln(e.out, "wrote", filepath.Join(out, n))
+			}
+			return err
+		},
+	}
+	c.Flags().StringVarP(&out, "out", "o", "", "`folder` to write into (SESSION-export)")
+	return c
 }

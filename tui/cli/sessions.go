@@ -85,15 +85,24 @@ func (e *env) resume() *cobra.Command {
 
 func (e *env) sessionsCmd() *cobra.Command {
 	c := &cobra.Command{
-		Use: "sessions", Short: "list, show, resume and remove runs on disk", Args: takes(0, 0),
+		Use: "sessions", Short: "list, show, resume, export and remove runs on disk", Args: takes(0, 0),
 		RunE: func(c *cobra.Command, _ []string) error {
-			return usagef("say which: pare sessions list, show, resume or rm")
+			if e.screen() {
+				dir, err := sessions.Root(e.sessions)
+				if err != nil {
+					return err
+				}
+				e.code, err = work.Open(work.Options{Root: dir, Version: Version, Shelf: true})
+				return err
+			}
+			return usagef("say which: pare sessions list, show, resume, export or rm")
 		},
 	}
 	c.AddCommand(
 		e.list(),
 		e.show(),
 		e.resume(),
+		e.export(),
 		&cobra.Command{
 			Use: "rm SESSION…", Short: "remove sessions with all their files", Args: takes(1, -1),
 			RunE: func(_ *cobra.Command, args []string) error {

@@ -149,13 +149,13 @@ func (d *desk) canTab() string {
 	return ""
 }
 
-func (d *desk) smooth() {
-	switch d.look.ema {
+func (l *look) smooth() {
+	switch l.ema {
 	case 0:
-		d.look.ema = 0.6
+		l.ema = 0.6
 	case 0.6:
-		d.look.ema = 0.9
+		l.ema = 0.9
 	default:
-		d.look.ema = 0
+		l.ema = 0
 	}
 }

@@ -12,13 +12,7 @@ import (
 )
 
 // curve turns points of the fold into those of a chart.
-func curve(ps []event.Point) []chart.Point {
-	out := make([]chart.Point, len(ps))
-	for i, p := range ps {
-		out[i] = chart.Point{X: float64(p.Step), Y: p.Y, Lo: p.Lo, Hi: p.Hi}
-	}
-	return out
-}
+func curve(ps []event.Point) []chart.Point { return plain.ChartPoints(ps) }
 
 // pointAt is the last point at or before a step.
 func pointAt(ps []event.Point, step int64) (event.Point, bool) {
@@ -97,6 +91,7 @@ func (d *desk) accChart(s event.Stage) chart.Chart {
 			Frame: d.shared(s), Cursor: d.look.cursor, Log: d.look.log, EMA: d.look.ema, Top: 1, Empty: d.none(s, "first point: end of epoch 1"),
 		},
 	}
+	c.Series = append(c.Series, d.overlays(s, accOf)...)
 	if s == event.Sparsify {
 		if b, ok := st.BaselineAcc(); ok {
 			c.Lines = append(c.Lines, chart.Line{Kind: chart.Ghost, Y: b, Label: fmt.Sprintf("dense %.3f", b)})
@@ -159,6 +154,11 @@ func (d *desk) energyChart(s event.Stage) (chart.Chart, bill) {
 			Frame: d.shared(s), Cursor: d.look.cursor, Log: d.look.log, EMA: d.look.ema, Zero: !d.look.log, Empty: d.none(s, "the first epoch is not over"),
 		},
 	}
+	of := jouOf
+	if b.unit != "J" {
+		of = cpuOf
+	}
+	c.Series = append(c.Series, d.overlays(s, of)...)
 	if s == event.Sparsify && b.known {
 		c.Lines = append(c.Lines, chart.Line{Kind: chart.Ghost, Y: b.dense, Label: fmt.Sprintf("dense %.3g", b.dense)})
 	}
@@ -193,7 +193,7 @@ func (d *desk) accPane(w, h int) string {
 			}
 		}
 	}
-	return d.chartBox(d.accTitle(), c.State(), c, say, w, h)
+	return d.chartBox(d.accTitle(), d.behind(c.State()), c, say, w, h)
 }
 
 func (d *desk) energyPane(w, h int) string {
@@ -209,7 +209,7 @@ func (d *desk) energyPane(w, h int) string {
 		}
 	}
 	right := b.right
-	if o := c.State(); o != "" {
+	if o := d.behind(c.State()); o != "" {
 		right = o + " · " + right
 	}
 	return d.chartBox(b.title, right, c, say, w, h)

@@ -21,6 +21,8 @@ const (
 	pagePick page = iota
 	pageSetup
 	pageRun
+	pageShelf   // all sessions
+	pageCompare // some of them side by side
 )
 
 // overlay is what asks for the keys before the page does.
@@ -35,6 +37,10 @@ const (
 	overPath           // a path is typed, in the picker
 	overEdit           // a number is typed into a form
 	overHW             // the hardware is chosen from a list
+	overFilter         // words are typed that sessions must hold
+	overDelete         // delete for good?
+	overPoint          // a checkpoint is chosen to branch from
+	overChange         // changes of a recipe are typed
 )
 
 // desk is the workbench without a terminal.
@@ -68,6 +74,8 @@ type desk struct {
 	predict predictor
 	hw      hardware
 	run     *watch
+	shelf   shelf
+	compare compare
 	look    look
 	input   input
 	roll    int // checkpoint marked in overRoll
@@ -134,6 +142,9 @@ func (d *desk) begin() []effect {
 		return d.watchOn()
 	}
 	d.pick = newPicker(d.o.Recipe)
+	if d.o.Shelf {
+		return d.openShelf()
+	}
 	if d.o.Picked {
 		return append(d.toSetup(), d.listSessions())
 	}
@@ -218,6 +229,17 @@ func (d *desk) handle(m any) []effect {
 	case sessionsMsg:
 		d.pick.sessions = m.list
 		d.pick.keepInside()
+		d.onShelf(m.list)
+	case removedMsg:
+		return d.onRemoved(m)
+	case exportedMsg:
+		d.onExported(m)
+	case pointsMsg:
+		d.onPoints(m)
+	case branchedMsg:
+		return d.onBranched(m)
+	case comparedMsg:
+		d.onCompared(m)
 	case presetMsg:
 		d.onPreset(m)
 	case engineMsg:

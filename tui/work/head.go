@@ -14,6 +14,9 @@ import (
 func (d *desk) head(w int) string {
 	th := d.th
 	name := " " + th.Paint(theme.Accent, "pare")
+	if d.page == pageShelf || d.page == pageCompare {
+		return th.Fit(name+th.Paint(theme.Dim, "  sessions in "+th.Clean(d.home(d.o.Root))), w)
+	}
 	if d.run == nil {
 		return th.Fit(name+th.Paint(theme.Dim, "  make a neural network spend less energy, and prove it"), w)
 	}
@@ -91,7 +94,7 @@ func (d *desk) eta() time.Duration {
 // rail is the second line: the stages, and what the next one still needs.
 func (d *desk) rail(w int) string {
 	th := d.th
-	if d.run == nil {
+	if d.run == nil || d.page != pageRun {
 		return th.Fit(d.crumbs(), w)
 	}
 	text := ""

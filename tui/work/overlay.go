@@ -18,6 +18,8 @@ func (d *desk) overPane(w, h int) string {
 		return d.rollPane(w, h)
 	case d.over == overHW:
 		return d.hwPane(w, h)
+	case d.page == pageShelf:
+		return d.shelfPane(w, h)
 	case d.page == pagePick:
 		return d.pickPane(w, h)
 	}
@@ -63,6 +65,10 @@ func (d *desk) relevant() where {
 		return inPick | inSetup
 	case pageSetup:
 		return inSetup
+	case pageShelf:
+		return inShelf | inPoint
+	case pageCompare:
+		return inCompare
 	}
 	if d.replaying() {
 		return inReplay
@@ -95,6 +101,7 @@ func (d *desk) typed(s string) {
 			d.input.text += string(r)
 		}
 	}
+	d.refilter()
 }
 
 // paste takes text from the clipboard, where text is taken.
@@ -110,6 +117,14 @@ func (d *desk) backspace() {
 	if r := []rune(d.input.text); len(r) > 0 {
 		d.input.text = string(r[:len(r)-1])
 	}
+	d.refilter()
+}
+
+// refilter filters while one types.
+func (d *desk) refilter() {
+	if d.over == overFilter {
+		d.shelf.filter = d.input.text
+	}
 }
 
 // take uses what was typed.
@@ -119,6 +134,11 @@ func (d *desk) take() []effect {
 		return d.takePath(d.input.text)
 	case overHW:
 		return d.takeHW()
+	case overFilter:
+		d.over = overNone
+		return nil
+	case overChange:
+		return d.takeChange()
 	case overEdit:
 		f := &d.form().fields[d.form().at]
 		if err := f.set(d.input.text); err != nil {

@@ -16,9 +16,13 @@ import (
 type Options struct {
 	Root    string       // folder of the sessions
 	Recipe  *core.Recipe // what the set-up begins with; nil is the default
+	Shelf   bool         // begin with the list of sessions
 	Picked  bool         // model and data are chosen: skip the picker
 	Version string       // of the program
-	Theme   string       // auto, dark, light, mono; "" is auto
+	// ExportTo is the folder that exports are written into; "" is the one pare was
+	// started in.
+	ExportTo string
+	Theme    string // auto, dark, light, mono; "" is auto
 }
 
 // Open shows the picker and the set-up, creates a session, starts its run and
