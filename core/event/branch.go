@@ -12,11 +12,6 @@ type Branch struct {
 	Changed    []string `json:"changed"`    // in the recipe, in words
 }
 
-// Kind is the name in the log.
-func (*Branch) Kind() string { return "branch" }
-
-func init() { kinds["branch"] = func() Body { return new(Branch) } }
-
 // Text is one line: "branch of brisk-heron at s2-000000: prune.target 0.9 → 0.95".
 func (b *Branch) Text() string {
 	s := "branch of " + b.Session + " at " + b.Checkpoint

@@ -424,6 +424,7 @@ func (*Paused) Kind() string        { return "paused" }
 func (*Continued) Kind() string     { return "continued" }
 func (*Resumed) Kind() string       { return "resumed" }
 func (*Done) Kind() string          { return "done" }
+func (*Branch) Kind() string        { return "branch" }
 
 var kinds = map[string]func() Body{}
 
@@ -437,7 +438,7 @@ func init() {
 		func() Body { return new(Export) }, func() Body { return new(LayerVerdicts) }, func() Body { return new(LastPoints) },
 		func() Body { return new(Warning) }, func() Body { return new(Failure) }, func() Body { return new(Diverged) },
 		func() Body { return new(Paused) }, func() Body { return new(Continued) }, func() Body { return new(Resumed) },
-		func() Body { return new(Done) }, func() Body { return new(Budget) }, func() Body { return new(Factors) }, func() Body { return new(FineTune) },
+		func() Body { return new(Done) }, func() Body { return new(Budget) }, func() Body { return new(Factors) }, func() Body { return new(FineTune) }, func() Body { return new(Branch) },
 	} {
 		kinds[mk().Kind()] = mk
 	}
