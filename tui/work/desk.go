@@ -97,6 +97,7 @@ type look struct {
 	win    chart.Window
 	cursor *float64
 	log    bool
+	view   int // of the charts, see viewBill
 	// perplexity stands where accuracy does, of a language model.
 	perplexity bool
 	ema        float64
