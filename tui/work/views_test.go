@@ -47,6 +47,7 @@ func TestUnmeasuredEpochIsAGap(t *testing.T) {
 		key(d, "left")
 	}
 	sees(t, d, "at step 500: – J per epoch")
+	key(d, "esc")
 	if got := bare(d.energyPane(60, 20)); !strings.Contains(got, "✗") {
 		t.Errorf("the gap is not marked:\n%s", got)
 	}
