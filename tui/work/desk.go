@@ -41,6 +41,7 @@ const (
 	overDelete         // delete for good?
 	overPoint          // a checkpoint is chosen to branch from
 	overChange         // changes of a recipe are typed
+	overTeach          // the stage in plain words
 )
 
 // desk is the workbench without a terminal.
@@ -83,7 +84,8 @@ type desk struct {
 	rollOn   event.Checkpoint // the same
 	rollLost bool             // another one was marked and is gone
 
-	scroll int // of the help, and of lists
+	words  bool // the glossary instead of the stage, in overTeach
+	scroll int  // of the help, and of lists
 	toast  toast
 
 	autoNext bool // pass the first wait: the set-up was the decision

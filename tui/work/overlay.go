@@ -14,6 +14,8 @@ func (d *desk) overPane(w, h int) string {
 	switch {
 	case d.over == overHelp:
 		return d.helpPane(w, h)
+	case d.over == overTeach:
+		return d.lessonPane(w, h)
 	case d.over == overRoll:
 		return d.rollPane(w, h)
 	case d.over == overHW:
@@ -73,7 +75,7 @@ func (d *desk) relevant() where {
 	if d.replaying() {
 		return inReplay
 	}
-	return inRun | inConf | inHW | inRoll
+	return inRun | inConf | inHW | inRoll | inTeach
 }
 
 // Typing.

@@ -29,6 +29,7 @@ const (
 	inPoint                     // choosing a checkpoint to branch from
 	inFilter                    // typing what sessions must hold
 	inChange                    // typing changes of a recipe
+	inTeach                     // the stage in plain words
 
 	inForm  = inSetup | inConf
 	inStage = inRun | inConf
@@ -48,6 +49,7 @@ var whereNames = []struct {
 	{inConf, "in the configure form"},
 	{inHW, "in the list of hardware"},
 	{inRoll, "in the list of checkpoints"},
+	{inTeach, "in the explanation"},
 	{inShelf, "in the list of sessions"},
 	{inPoint, "in the list of checkpoints to branch from"},
 	{inCompare, "in a comparison"},
@@ -210,13 +212,24 @@ func init() { // the help, opened by the table, shows the table
 		{[]string{"up", "k"}, "", inLook, words("layers up"), (*desk).canScroll, plainly(func(d *desk) { d.look.layer = max(d.look.layer-1, 0) }), 0, ""},
 		{[]string{"down", "j"}, "↑ ↓", inLook, words("layers"), (*desk).canScroll, plainly(func(d *desk) { d.look.layer++ }), 13, "other layers, where not all fit"},
 
+		// In plain words.
+		{[]string{"t"}, "t", inShown, words("explain"), always, plainly((*desk).openLesson), 8, "this stage and the number under the cursor in plain words"},
+		{[]string{"up", "k"}, "", inTeach, words("up"), always, plainly(func(d *desk) { d.scroll = max(d.scroll-1, 0) }), 0, ""},
+		{[]string{"down", "j"}, "↑ ↓", inTeach, words("scroll"), always, plainly(func(d *desk) { d.scroll++ }), 3, "scroll"},
+		{[]string{"pgup"}, "", inTeach, words("page up"), always, plainly(func(d *desk) { d.scroll = max(d.scroll-10, 0) }), 0, ""},
+		{[]string{"pgdown", "space"}, "", inTeach, words("page down"), always, plainly(func(d *desk) { d.scroll += 10 }), 0, ""},
+		{[]string{"left"}, "", inTeach, words("cursor left"), (*desk).canLessonCursor, plainly(func(d *desk) { d.moveCursor(-1) }), 0, ""},
+		{[]string{"right"}, "← →", inTeach, words("cursor"), (*desk).canLessonCursor, plainly(func(d *desk) { d.moveCursor(1) }), 4, "another point of the curves"},
+		{[]string{"g"}, "g", inTeach, wordsText, always, plainly(func(d *desk) { d.words, d.scroll = !d.words, 0 }), 2, "the words of the screen and what they mean"},
+		{[]string{"t", "esc", "enter", "q"}, "t", inTeach, words("back"), always, plainly((*desk).closeOver), 1, "back"},
+
 		// Everywhere.
 		{[]string{"up", "k", "pgup"}, "", inHelp, words("up"), always, plainly(func(d *desk) { d.scroll = max(d.scroll-1, 0) }), 0, ""},
 		{[]string{"down", "j", "pgdown"}, "↑ ↓", inHelp, words("scroll"), always, plainly(func(d *desk) { d.scroll++ }), 2, ""},
 		{[]string{"?", "esc", "enter", "q"}, "?", inHelp, words("back"), always, plainly((*desk).closeOver), 1, ""},
 		{[]string{"?"}, "?", inShown | inPages | inRoll | inPoint, words("keys"), always, plainly(func(d *desk) { d.over, d.scroll = overHelp, 0 }), -1, "this list"},
 		{[]string{"q", "ctrl+c"}, "q", inShown | inPages | inRoll | inPoint, words("leave"), always, plainly((*desk).leave), -2, "leave the screen; the run goes on"},
-		{[]string{"ctrl+c"}, "", inText | inStop | inHelp | inDelete, words("leave"), always, plainly((*desk).leave), 0, ""},
+		{[]string{"ctrl+c"}, "", inText | inStop | inHelp | inDelete | inTeach, words("leave"), always, plainly((*desk).leave), 0, ""},
 	}
 }
 
@@ -245,6 +258,8 @@ func (d *desk) place() where {
 		return inPoint
 	case overChange:
 		return inChange
+	case overTeach:
+		return inTeach
 	}
 	switch d.page {
 	case pagePick:
