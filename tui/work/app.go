@@ -3,6 +3,7 @@ package work
 import (
 	"context"
 	"fmt"
+	"os"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
@@ -33,6 +34,13 @@ func runScreen(d *desk, o ...tea.ProgramOption) error {
 	return nil
 }
 
+// meter has the program write through a counter.
+func meter(d *desk) tea.ProgramOption {
+	m := &metered{File: os.Stdout}
+	d.cost.since, d.cost.bytes = time.Now(), m.n.Load
+	return tea.WithOutput(m)
+}
+
 // Init implements tea.Model.
 func (a *app) Init() tea.Cmd {
 	cmds := a.cmds(a.d.begin())
@@ -57,6 +65,8 @@ func (a *app) Update(m tea.Msg) (tea.Model, tea.Cmd) {
 		a.d.paste(m.Content)
 	case tea.InterruptMsg:
 		a.d.quit = true
+	case copyMsg:
+		return a, tea.SetClipboard(m.text)
 	default:
 		todo = a.d.handle(m)
 	}
@@ -71,7 +81,10 @@ func (a *app) Update(m tea.Msg) (tea.Model, tea.Cmd) {
 func (a *app) View() tea.View {
 	if a.d.dirty && !a.d.hold {
 		a.d.dirty = false
+		begun := time.Now()
 		a.view = tea.NewView(a.d.Render())
+		a.d.cost.frames++
+		a.d.cost.drawn += time.Since(begun)
 		a.view.AltScreen = true
 		a.view.WindowTitle = a.d.title()
 	}

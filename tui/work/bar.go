@@ -27,7 +27,7 @@ func (d *desk) saying() (s saying, ok bool) {
 		return saying{"delete?", theme.Bad, d.deleteText(), 0}, true
 	case d.input.err != "": // gone with the next key
 		return saying{text: d.input.err, tok: theme.Bad}, true
-	case d.over == overTarget, d.over == overPath, d.over == overEdit, d.over == overHW, d.over == overFilter, d.over == overChange && d.busy == "":
+	case d.over == overTarget, d.over == overPath, d.over == overEdit, d.over == overHW, d.over == overFilter, d.over == overPalette, d.over == overChange && d.busy == "":
 		return s, false
 	case d.busy != "":
 		return saying{text: d.busy}, true
@@ -149,6 +149,8 @@ func (d *desk) inputLine(w int) string {
 		q = "new target, % zeros"
 	case overPath:
 		q = d.pick.what()
+	case overPalette:
+		q = "command"
 	case overFilter:
 		q = "show sessions with"
 	case overChange:

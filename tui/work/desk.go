@@ -29,19 +29,20 @@ const (
 type overlay uint8
 
 const (
-	overNone   overlay = iota
-	overHelp           // the list of keys
-	overStop           // detach, stop or cancel?
-	overTarget         // a new target is typed
-	overRoll           // a checkpoint is chosen
-	overPath           // a path is typed, in the picker
-	overEdit           // a number is typed into a form
-	overHW             // the hardware is chosen from a list
-	overFilter         // words are typed that sessions must hold
-	overDelete         // delete for good?
-	overPoint          // a checkpoint is chosen to branch from
-	overChange         // changes of a recipe are typed
-	overTeach          // the stage in plain words
+	overNone    overlay = iota
+	overHelp            // the list of keys
+	overStop            // detach, stop or cancel?
+	overTarget          // a new target is typed
+	overRoll            // a checkpoint is chosen
+	overPath            // a path is typed, in the picker
+	overEdit            // a number is typed into a form
+	overHW              // the hardware is chosen from a list
+	overFilter          // words are typed that sessions must hold
+	overDelete          // delete for good?
+	overPoint           // a checkpoint is chosen to branch from
+	overChange          // changes of a recipe are typed
+	overTeach           // the stage in plain words
+	overPalette         // commands by their words
 )
 
 // desk is the workbench without a terminal.
@@ -84,6 +85,8 @@ type desk struct {
 	rollOn   event.Checkpoint // the same
 	rollLost bool             // another one was marked and is gone
 
+	cost   account
+	cmd    int  // marked in overPalette
 	words  bool // the glossary instead of the stage, in overTeach
 	scroll int  // of the help, and of lists
 	toast  toast
@@ -211,6 +214,9 @@ func (d *desk) stage() event.Stage {
 	}
 	return d.run.st.Stage
 }
+
+// now is an effect that is its own answer.
+func now(m any) effect { return func(context.Context) any { return m } }
 
 // handle takes the answer of an effect.
 func (d *desk) handle(m any) []effect {

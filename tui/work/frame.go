@@ -36,11 +36,11 @@ func (d *desk) rows() []row {
 	switch d.page {
 	case pageRun:
 	case pageCompare:
-		return arrange(d.w, d.h, need{bottom: len(d.compare.c.Rows) + len(d.compare.c.Caveats) + 3, bar: d.barNeed()}, d.compare.look.tab, d.over == overHelp)
+		return arrange(d.w, d.h, need{bottom: len(d.compare.c.Rows) + len(d.compare.c.Caveats) + 3, bar: d.barNeed()}, d.compare.look.tab, d.over == overHelp || d.over == overPalette)
 	default:
 		return arrange(d.w, d.h, need{bar: d.barNeed()}, 0, true)
 	}
-	return arrange(d.w, d.h, d.need(), d.look.tab, d.over == overHelp || d.over == overRoll || d.over == overHW || d.over == overTeach)
+	return arrange(d.w, d.h, d.need(), d.look.tab, d.over == overHelp || d.over == overRoll || d.over == overHW || d.over == overTeach || d.over == overPalette)
 }
 
 // need is how many lines the panes of the stage ask for.

@@ -14,6 +14,8 @@ func (d *desk) overPane(w, h int) string {
 	switch {
 	case d.over == overHelp:
 		return d.helpPane(w, h)
+	case d.over == overPalette:
+		return d.palettePane(w, h)
 	case d.over == overTeach:
 		return d.lessonPane(w, h)
 	case d.over == overRoll:
@@ -30,7 +32,7 @@ func (d *desk) overPane(w, h int) string {
 
 // helpPane lists the keys, from the table.
 func (d *desk) helpPane(w, h int) string {
-	th := d.th
+	th, at := d.th, d.below()
 	var lines []string
 	for _, sec := range whereNames {
 		if d.relevant()&sec.w == 0 {
@@ -49,7 +51,22 @@ func (d *desk) helpPane(w, h int) string {
 			if b.keys[0] == "]" {
 				keys = "[ ]"
 			}
-			part = append(part, " "+th.Paint(theme.KeyHint, th.Fit(keys, 7))+" "+b.help)
+			line := " " + th.Paint(theme.KeyHint, th.Fit(keys, 7)) + " "
+			why := ""
+			if b.in&at != 0 {
+				why = b.can(d)
+			}
+			switch {
+			case why == "":
+				line += b.help
+			default:
+				said := b.help + " · not now: " + th.Clean(why)
+				if theme.Width(th.Tr(said)) > w-12 {
+					said = b.text(d) + " · not now: " + th.Clean(why)
+				}
+				line += th.Paint(theme.Dim, th.Tr(said))
+			}
+			part = append(part, line)
 		}
 		lines = append(lines, " "+th.Paint(theme.Title, sec.name))
 		lines = append(lines, part...)
@@ -57,7 +74,7 @@ func (d *desk) helpPane(w, h int) string {
 	}
 	d.scroll = min(d.scroll, max(len(lines)-(h-2), 0))
 	lines = lines[d.scroll:]
-	return th.Box("keys", "", strings.Join(lines, "\n"), w, h)
+	return th.Box("keys", d.cost.text(d.now), strings.Join(lines, "\n"), w, h)
 }
 
 // relevant are the situations the help speaks of: those of the page.
@@ -124,8 +141,11 @@ func (d *desk) backspace() {
 
 // refilter filters while one types.
 func (d *desk) refilter() {
-	if d.over == overFilter {
+	switch d.over {
+	case overFilter:
 		d.shelf.filter = d.input.text
+	case overPalette:
+		d.cmd = 0
 	}
 }
 
@@ -141,6 +161,8 @@ func (d *desk) take() []effect {
 		return nil
 	case overChange:
 		return d.takeChange()
+	case overPalette:
+		return d.takeCommand()
 	case overEdit:
 		f := &d.form().fields[d.form().at]
 		if err := f.set(d.input.text); err != nil {

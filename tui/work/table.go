@@ -30,6 +30,7 @@ const (
 	inFilter                    // typing what sessions must hold
 	inChange                    // typing changes of a recipe
 	inTeach                     // the stage in plain words
+	inPalette                   // typing the words of a command
 
 	inForm  = inSetup | inConf
 	inStage = inRun | inConf
@@ -37,7 +38,7 @@ const (
 	inShown = inStage | inReplay
 	inLists = inPick | inForm | inRoll | inHelp
 	inPages = inPick | inSetup | inShelf | inCompare
-	inText  = inPath | inEdit | inTarget | inHW | inFilter | inChange
+	inText  = inPath | inEdit | inTarget | inHW | inFilter | inChange | inPalette
 )
 
 var whereNames = []struct {
@@ -223,6 +224,12 @@ func init() { // the help, opened by the table, shows the table
 		{[]string{"g"}, "g", inTeach, wordsText, always, plainly(func(d *desk) { d.words, d.scroll = !d.words, 0 }), 2, "the words of the screen and what they mean"},
 		{[]string{"t", "esc", "enter", "q"}, "t", inTeach, words("back"), always, plainly((*desk).closeOver), 1, "back"},
 
+		// Commands by their words.
+		{[]string{":"}, ":", inShown | inPages, words("command"), always, plainly((*desk).openPalette), 16, "find what can be done by its words"},
+		{[]string{"up", "shift+tab"}, "", inPalette, words("up"), always, plainly(func(d *desk) { d.moveCommand(-1) }), 0, ""},
+		{[]string{"down", "tab"}, "↑ ↓", inPalette, words("select"), always, plainly(func(d *desk) { d.moveCommand(1) }), 3, "another command"},
+		{[]string{"y"}, "y", inShown, words("copy"), always, (*desk).copyOut, 15, "copy what is read under the cursor (OSC 52), and into a file"},
+
 		// Everywhere.
 		{[]string{"up", "k", "pgup"}, "", inHelp, words("up"), always, plainly(func(d *desk) { d.scroll = max(d.scroll-1, 0) }), 0, ""},
 		{[]string{"down", "j", "pgdown"}, "↑ ↓", inHelp, words("scroll"), always, plainly(func(d *desk) { d.scroll++ }), 2, ""},
@@ -260,6 +267,8 @@ func (d *desk) place() where {
 		return inChange
 	case overTeach:
 		return inTeach
+	case overPalette:
+		return inPalette
 	}
 	switch d.page {
 	case pagePick:

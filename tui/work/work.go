@@ -22,6 +22,7 @@ type Options struct {
 	// ExportTo is the folder that exports are written into; "" is the one pare was
 	// started in.
 	ExportTo string
+	CopyTo   string // file of the last copy; "" is in the user's cache
 	Theme    string // auto, dark, light, mono; "" is auto
 }
 
@@ -53,7 +54,7 @@ func show(o Options, src source) (int, error) {
 	if src != nil {
 		d.follow(src)
 	}
-	err := runScreen(d)
+	err := runScreen(d, meter(d))
 	if d.run != nil {
 		defer d.run.src.Close() //nolint:errcheck // only read from
 		if d.run.damage == "" {
