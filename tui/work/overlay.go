@@ -60,9 +60,12 @@ func (d *desk) helpPane(w, h int) string {
 			case why == "":
 				line += b.help
 			default:
-				said := b.help + " · not now: " + th.Clean(why)
-				if theme.Width(th.Tr(said)) > w-12 {
-					said = b.text(d) + " · not now: " + th.Clean(why)
+				said := " · not now: " + th.Clean(why)
+				if theme.Width(th.Tr(b.help+said)) > w-12 { // a line of its own
+					part = append(part, line+th.Paint(theme.Dim, th.Tr(b.help)))
+					line, said = strings.Repeat(" ", 10)+th.Paint(theme.Dim, th.Tr("not now: "+th.Clean(why))), ""
+				} else {
+					said = b.help + said
 				}
 				line += th.Paint(theme.Dim, th.Tr(said))
 			}
