@@ -33,7 +33,8 @@ func (e *env) find(args []string) (*sessions.Session, error) {
 }
 
 func (e *env) attach() *cobra.Command {
-	return &cobra.Command{
+	var readonly bool
+	c := &cobra.Command{
 		Use: "attach [SESSION]", Short: "the screen of a run that goes on (the latest by default)", Args: takes(0, 1),
 		Long: `attach shows a run that goes on: as a screen, or with --plain or --json as lines.
 Leaving it, Ctrl-C included, never stops the run.`,
@@ -49,10 +50,12 @@ Leaving it, Ctrl-C included, never stops the run.`,
 			if err != nil {
 				return err
 			}
-			e.code, err = work.Attach(work.Options{Root: dir, Version: Version}, s)
+			e.code, err = work.Attach(work.Options{Root: dir, Version: Version, Slow: e.slow, ReadOnly: readonly}, s)
 			return err
 		},
 	}
+	c.Flags().BoolVar(&readonly, "readonly", false, "only watch: the screen can change nothing, and leaves the driver's seat to others")
+	return c
 }
 
 func (e *env) resume() *cobra.Command {
@@ -73,7 +76,7 @@ func (e *env) resume() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				e.code, err = work.Attach(work.Options{Root: dir, Version: Version}, s)
+				e.code, err = work.Attach(work.Options{Root: dir, Version: Version, Slow: e.slow}, s)
 				return err
 			}
 			return e.follow(s, true)
@@ -92,7 +95,7 @@ func (e *env) sessionsCmd() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				e.code, err = work.Open(work.Options{Root: dir, Version: Version, Shelf: true})
+				e.code, err = work.Open(work.Options{Root: dir, Version: Version, Slow: e.slow, Shelf: true})
 				return err
 			}
 			return usagef("say which: pare sessions list, show, resume, export or rm")

@@ -9,6 +9,9 @@ import (
 // The commands.
 
 func (d *desk) notRunning() string {
+	if w := d.bound(); w != "" {
+		return w
+	}
 	switch s, _ := d.run.status(); s {
 	case statusDone:
 		return "the run is done"
@@ -82,6 +85,8 @@ func (d *desk) enter() []effect {
 
 func (d *desk) canResume() string {
 	switch s, _ := d.run.status(); {
+	case d.bound() != "":
+		return d.bound()
 	case d.busy != "":
 		return d.busy
 	case s == statusDone:

@@ -27,7 +27,11 @@ func runScreen(d *desk, o ...tea.ProgramOption) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel() // ends the effects under way
 	a := &app{d: d, ctx: ctx}
-	_, err := tea.NewProgram(a, append([]tea.ProgramOption{tea.WithFPS(fps)}, o...)...).Run()
+	rate := fps
+	if d.o.Slow {
+		rate = 1
+	}
+	_, err := tea.NewProgram(a, append([]tea.ProgramOption{tea.WithFPS(rate)}, o...)...).Run()
 	if err != nil {
 		return fmt.Errorf("the screen ended: %w; the run is not touched by it", err)
 	}

@@ -86,9 +86,10 @@ type desk struct {
 	rollLost bool             // another one was marked and is gone
 
 	cost   account
-	cmd    int  // marked in overPalette
-	words  bool // the glossary instead of the stage, in overTeach
-	scroll int  // of the help, and of lists
+	kept0  layout // as it was loaded
+	cmd    int    // marked in overPalette
+	words  bool   // the glossary instead of the stage, in overTeach
+	scroll int    // of the help, and of lists
 	toast  toast
 
 	autoNext bool // pass the first wait: the set-up was the decision

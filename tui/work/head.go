@@ -33,6 +33,12 @@ func (d *desk) head(w int) string {
 			right = append(right, "ETA "+chart.Duration(eta))
 		}
 	}
+	if q := d.quietText(); q != "" {
+		right = append(right[:1:1], append([]string{th.Paint(theme.Warn, q)}, right[1:]...)...)
+	}
+	if d.o.ReadOnly {
+		right = append(right[:1:1], append([]string{"watching only"}, right[1:]...)...)
+	}
 	right = append(right, "session "+th.Clean(d.run.src.ID()))
 	// What does not fit goes, the least missed first.
 	left := name + "  " + model

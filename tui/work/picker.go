@@ -190,17 +190,7 @@ func (d *desk) choose() []effect {
 		return d.toSetup()
 	case listSessions:
 		s := p.sessions[p.at[listSessions]]
-		return []effect{func(context.Context) any {
-			x, err := sessions.Open(s.Dir)
-			if err != nil {
-				return openedMsg{err: err}
-			}
-			src, err := openSession(x)
-			if err != nil {
-				return openedMsg{err: err}
-			}
-			return openedMsg{src: src}
-		}}
+		return []effect{d.opening(&sessions.Session{ID: s.ID, Dir: s.Dir})}
 	}
 	return nil
 }

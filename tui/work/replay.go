@@ -17,6 +17,9 @@ import (
 // replayPeriod is how often a replay is looked at: it is watched for its motion.
 const replayPeriod = 100 * time.Millisecond
 
+// slowPeriod is that of a thin line.
+const slowPeriod = time.Second
+
 // replay is a source that shows again what was recorded. Nothing can be sent to it.
 type replay struct {
 	r   *sessions.Replay
@@ -72,7 +75,10 @@ func (d *desk) clock() time.Time {
 
 // period is how often the log is sampled.
 func (d *desk) period() time.Duration {
-	if d.replaying() {
+	switch {
+	case d.o.Slow:
+		return slowPeriod
+	case d.replaying():
 		return replayPeriod
 	}
 	return period

@@ -169,3 +169,5 @@ func TestReplayKeys(t *testing.T) {
 		}
 	}
 }
+
+func writeText(path, text string) error { return os.WriteFile(path, []byte(text), 0o644) }

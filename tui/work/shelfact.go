@@ -68,16 +68,18 @@ func (d *desk) openChosen() []effect {
 		d.page = pageRun
 		return nil
 	}
-	return []effect{opening(d.on(x.ID))}
+	return []effect{d.opening(d.on(x.ID))}
 }
 
-func opening(s *sessions.Session) effect {
+// opening opens a session to follow it.
+func (d *desk) opening(s *sessions.Session) effect {
+	o := d.o
 	return func(context.Context) any {
 		x, err := sessions.Open(s.Dir)
 		if err != nil {
 			return openedMsg{err: err}
 		}
-		src, err := openSession(x)
+		src, err := o.follows(x)
 		if err != nil {
 			return openedMsg{err: err}
 		}

@@ -67,7 +67,8 @@ type inForce struct {
 
 // follow makes src the run of the desk.
 func (d *desk) follow(src source) {
-	d.page, d.run, d.look = pageRun, &watch{src: src, kept: map[string]inForce{}}, look{}
+	l := d.look
+	d.page, d.run, d.look = pageRun, &watch{src: src, kept: map[string]inForce{}}, look{log: l.log, ema: l.ema, view: l.view}
 	if p, ok := src.(*replay); ok {
 		d.run.replay, d.run.stand = p.r, p.r.Stand()
 	}
@@ -211,7 +212,7 @@ func (d *desk) onLog(m logMsg) []effect {
 // have been shown for long enough.
 func (d *desk) tick() {
 	r := d.run
-	if s, _ := r.status(); s == statusRunning && r.pace.known() {
+	if s, _ := r.status(); s == statusRunning && (r.pace.known() || d.silent() > 0) {
 		if sec := d.clock().Unix(); sec != r.second {
 			r.second, d.dirty = sec, true
 		}

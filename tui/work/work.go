@@ -22,6 +22,9 @@ type Options struct {
 	// ExportTo is the folder that exports are written into; "" is the one pare was
 	// started in.
 	ExportTo string
+	ReadOnly bool   // watch, change nothing
+	Slow     bool   // for a thin line: drawn once a second, without colours
+	Layout   string // file that keeps how charts are shown; "" is in the user's configuration
 	CopyTo   string // file of the last copy; "" is in the user's cache
 	Theme    string // auto, dark, light, mono; "" is auto
 }
@@ -33,7 +36,7 @@ func Open(o Options) (exit int, err error) { return show(o, nil) }
 
 // Attach follows a session. Leaving does not stop the run. exit is as for Open.
 func Attach(o Options, s *sessions.Session) (exit int, err error) {
-	src, err := openSession(s)
+	src, err := o.follows(s)
 	if err != nil {
 		return core.ExitError, err
 	}
@@ -49,12 +52,17 @@ func show(o Options, src source) (int, error) {
 		}
 	}
 	mode, ascii := theme.FromEnv(mode, os.Getenv("TERM") == "linux", os.Getenv)
+	if o.Slow {
+		mode = theme.Mono
+	}
 	d := newDesk(o, mode, ascii)
+	d.loadLayout()
 	d.homeDir, _ = os.UserHomeDir() // without one, paths stay long
 	if src != nil {
 		d.follow(src)
 	}
 	err := runScreen(d, meter(d))
+	_ = d.saveLayout() // what is lost is how the charts were shown
 	if d.run != nil {
 		defer d.run.src.Close() //nolint:errcheck // only read from
 		if d.run.damage == "" {
