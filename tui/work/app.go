@@ -65,6 +65,10 @@ func (a *app) Update(m tea.Msg) (tea.Model, tea.Cmd) {
 		a.d.background(m.IsDark())
 	case tea.KeyPressMsg:
 		todo = a.d.press(keyName(m), m.Text)
+	case tea.MouseClickMsg:
+		a.d.click(m.X, m.Y)
+	case tea.MouseWheelMsg:
+		todo = a.d.wheel(m.Button == tea.MouseWheelUp, m.X, m.Y)
 	case tea.PasteMsg:
 		a.d.paste(m.Content)
 	case tea.InterruptMsg:
@@ -90,6 +94,9 @@ func (a *app) View() tea.View {
 		a.d.cost.frames++
 		a.d.cost.drawn += time.Since(begun)
 		a.view.AltScreen = true
+		if a.d.mouse {
+			a.view.MouseMode = tea.MouseModeCellMotion
+		}
 		a.view.WindowTitle = a.d.title()
 	}
 	return a.view

@@ -85,6 +85,7 @@ type desk struct {
 	rollOn   event.Checkpoint // the same
 	rollLost bool             // another one was marked and is gone
 
+	mouse  bool
 	cost   account
 	kept0  layout // as it was loaded
 	cmd    int    // marked in overPalette

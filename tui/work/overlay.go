@@ -54,7 +54,7 @@ func (d *desk) helpPane(w, h int) string {
 			line := " " + th.Paint(theme.KeyHint, th.Fit(keys, 7)) + " "
 			why := ""
 			if b.in&at != 0 {
-				why = b.can(d)
+				why = d.whyNot(b)
 			}
 			switch {
 			case why == "":

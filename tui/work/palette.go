@@ -17,6 +17,15 @@ func (d *desk) below() where {
 	return p
 }
 
+// whyNot says why a key does nothing where the overlay was opened.
+func (d *desk) whyNot(b *binding) string {
+	o := d.over
+	d.over = overNone
+	why := b.can(d)
+	d.over = o
+	return why
+}
+
 // openPalette lists what can be done here, by words.
 func (d *desk) openPalette() { d.over, d.input, d.cmd = overPalette, input{}, 0 }
 
@@ -39,7 +48,7 @@ func (d *desk) commands() []command {
 		if b.in&at == 0 || b.do == nil || slices.Contains(b.keys, ":") {
 			continue
 		}
-		c := command{b: b, key: b.keys[0], text: b.help, why: b.can(d)}
+		c := command{b: b, key: b.keys[0], text: b.help, why: d.whyNot(b)}
 		if b.show != "" && !strings.Contains(b.show, " ") {
 			c.key = b.show
 		}

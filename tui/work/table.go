@@ -228,6 +228,7 @@ func init() { // the help, opened by the table, shows the table
 		{[]string{":"}, ":", inShown | inPages, words("command"), always, plainly((*desk).openPalette), 16, "find what can be done by its words"},
 		{[]string{"up", "shift+tab"}, "", inPalette, words("up"), always, plainly(func(d *desk) { d.moveCommand(-1) }), 0, ""},
 		{[]string{"down", "tab"}, "↑ ↓", inPalette, words("select"), always, plainly(func(d *desk) { d.moveCommand(1) }), 3, "another command"},
+		{[]string{"m"}, "", inShown | inShelf | inCompare | inRoll, mouseText, always, plainly((*desk).toggleMouse), 0, "mouse on or off: click puts the cursor, the wheel zooms and scrolls"},
 		{[]string{"y"}, "y", inShown, words("copy"), always, (*desk).copyOut, 15, "copy what is read under the cursor (OSC 52), and into a file"},
 
 		// Everywhere.
