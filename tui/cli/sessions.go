@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/charmbracelet/x/term"
 	"github.com/pelletier/go-toml/v2"
 	"github.com/spf13/cobra"
 
@@ -33,7 +34,7 @@ func (e *env) find(args []string) (*sessions.Session, error) {
 }
 
 func (e *env) attach() *cobra.Command {
-	var readonly bool
+	var readonly, once bool
 	c := &cobra.Command{
 		Use: "attach [SESSION]", Short: "the screen of a run that goes on (the latest by default)", Args: takes(0, 1),
 		Long: `attach shows a run that goes on: as a screen, or with --plain or --json as lines.
@@ -41,6 +42,17 @@ Leaving it, Ctrl-C included, never stops the run.`,
 		RunE: func(_ *cobra.Command, args []string) error {
 			s, err := e.find(args)
 			if err != nil {
+				return err
+			}
+			if once {
+				w, h := 80, 24
+				if f, ok := e.out.(*os.File); ok {
+					if a, b, err := term.GetSize(f.Fd()); err == nil && a > 0 && b > 1 {
+						w, h = a, b-1
+					}
+				}
+				text, err := work.Once(work.Options{Version: Version}, s, w, h, false)
+				fmt.Fprint(e.out, text)
 				return err
 			}
 			if !e.screen() {
@@ -54,6 +66,7 @@ Leaving it, Ctrl-C included, never stops the run.`,
 			return err
 		},
 	}
+	c.Flags().BoolVar(&once, "once", false, "print the screen as it is now, as text, and leave")
 	c.Flags().BoolVar(&readonly, "readonly", false, "only watch: the screen can change nothing, and leaves the driver's seat to others")
 	return c
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"time"
@@ -110,8 +111,13 @@ func (o *Options) layoutFile() string {
 // loadLayout takes over what was kept; what cannot be read or makes no sense is
 // left out.
 func (d *desk) loadLayout() {
-	b, err := os.ReadFile(d.o.layoutFile())
-	if err != nil || len(b) > 1<<16 {
+	f, err := os.Open(d.o.layoutFile())
+	if err != nil {
+		return
+	}
+	defer f.Close() //nolint:errcheck // only read from
+	b, err := io.ReadAll(io.LimitReader(f, 1<<12))
+	if err != nil {
 		return
 	}
 	var l layout
