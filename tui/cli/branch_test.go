@@ -2,6 +2,8 @@ package cli
 
 import (
 	"encoding/json"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -72,6 +74,23 @@ func TestBranchAndCompare(t *testing.T) {
 		if code != c.code || !strings.Contains(errs, c.want) {
 			t.Errorf("%v: exit %d, %q", c.args, code, errs)
 		}
+	}
+	// A damaged checkpoint is refused, one that is gone is not offered.
+	path := filepath.Join(old.Dir, "checkpoints", "s2-000000.safetensors")
+	if err := os.Truncate(path, 1000); err != nil {
+		t.Fatal(err)
+	}
+	if code, _, errs := call(t, "branch", old.ID, "--plain", "--sessions", root); code != 1 || !strings.Contains(errs, "does not have the hash in the log") {
+		t.Errorf("exit %d, %q", code, errs)
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if code, _, errs := call(t, "branch", old.ID, "--at", "s2-000000", "--sessions", root); code != 1 || !strings.Contains(errs, "no checkpoint \"s2-000000\"") {
+		t.Errorf("exit %d, %q", code, errs)
+	}
+	if dirs, err := os.ReadDir(root); err != nil || len(dirs) != 2 {
+		t.Errorf("left behind: %v %v", dirs, err)
 	}
 	if l, err = sessions.List(root); err != nil || len(l) != 2 {
 		t.Errorf("a refused branch left something: %v %v", l, err)

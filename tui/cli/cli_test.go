@@ -83,7 +83,7 @@ func TestMistakesAreOneLine(t *testing.T) {
 		{[]string{"run", "--model", ""}, 2, "--model is empty"},
 		{[]string{"run", "a", "b"}, 2, "pare run takes one RECIPE.toml, so not also \"b\""},
 		{[]string{"a", "b"}, 2, "pare takes one MODEL"},
-		{[]string{"sessions", "frob"}, 2, "pare sessions has no verb \"frob\": choose list"},
+		{[]string{"sessions", "frob"}, 2, "pare sessions has no verb \"frob\": choose export, list"},
 		{[]string{"sessions", "rm"}, 2, "pare sessions rm needs SESSION"},
 		{[]string{"doctor", "x"}, 2, "takes no argument"},
 		{[]string{"bench", "kernels", "--window", "5"}, 2, "like 60ms"},
