@@ -17,6 +17,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"time"
 )
 
@@ -34,6 +36,9 @@ type Event struct {
 
 // Body is what an event says; its Kind is the "kind" field of the line.
 type Body interface{ Kind() string }
+
+// Kinds are the names of all kinds this version knows, in order.
+func Kinds() []string { return slices.Sorted(maps.Keys(kinds)) }
 
 type line struct {
 	Seq  int64           `json:"seq"`

@@ -382,7 +382,7 @@ type Resumed struct {
 	Seq        int64  `json:"seq"`
 	Stage      Stage  `json:"stage"`
 	Step       int64  `json:"step"`
-	Why        string `json:"why"` // crash | rollback | floor | diverged
+	Why        string `json:"why"` // crash | rollback | floor | diverged | branch
 }
 
 // Done ends a run. Exit is the exit code of the design.
@@ -428,6 +428,7 @@ func (*Paused) Kind() string        { return "paused" }
 func (*Continued) Kind() string     { return "continued" }
 func (*Resumed) Kind() string       { return "resumed" }
 func (*Done) Kind() string          { return "done" }
+func (*Branch) Kind() string        { return "branch" }
 
 var kinds = map[string]func() Body{}
 
@@ -442,7 +443,7 @@ func init() {
 		func() Body { return new(Warning) }, func() Body { return new(Failure) }, func() Body { return new(Diverged) },
 		func() Body { return new(Paused) }, func() Body { return new(Continued) }, func() Body { return new(Resumed) },
 		func() Body { return new(Done) }, func() Body { return new(Budget) }, func() Body { return new(Factors) }, func() Body { return new(FineTune) },
-		func() Body { return new(EarlyBird) },
+		func() Body { return new(EarlyBird) }, func() Body { return new(Branch) },
 		func() Body { return new(Scan) }, func() Body { return new(ScanRow) }, func() Body { return new(Spread) },
 	} {
 		kinds[mk().Kind()] = mk

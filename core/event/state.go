@@ -49,9 +49,10 @@ type State struct {
 	Why    string // of the status
 
 	Started Started
-	Idle    *Idle // the newest that was measured, else why it was not
-	Model   Model // as it is now
-	Dense   Model // as it was at the start
+	Branch  *Branch // of which run this is one, nil for a run of its own
+	Idle    *Idle   // the newest that was measured, else why it was not
+	Model   Model   // as it is now
+	Dense   Model   // as it was at the start
 	Plan    Plan
 	Stage   Stage // the current one
 	Stages  [Deploy + 1]StageInfo
@@ -117,6 +118,8 @@ func (s *State) Apply(e Event) {
 			s.Scan = &scan
 		}
 		s.setStatus(StatusRunning, "")
+	case *Branch:
+		s.Branch, s.Begun = b, e.At
 	case *Idle:
 		if s.Idle == nil || b.Watts != nil || s.Idle.Watts == nil {
 			s.Idle = b

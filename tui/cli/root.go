@@ -35,6 +35,7 @@ type env struct {
 	threads     int
 	seed        uint64
 	sessions    string
+	slow        bool
 }
 
 // usage is an error of the command line: exit code 2.
@@ -99,9 +100,10 @@ every figure how it is known.`,
 	f.StringVar(&e.device, "device", "auto", "auto or cpu")
 	f.IntVar(&e.threads, "threads", 0, "worker threads, 0 = all")
 	f.Uint64Var(&e.seed, "seed", 1, "seed of weights and data order")
+	f.BoolVar(&e.slow, "slow", false, "a screen for a thin line: once a second, no colours")
 	f.StringVar(&e.sessions, "sessions", "", "folder of the sessions")
 	e.workbench(root)
-	root.AddCommand(e.demo(), e.run(), e.attach(), e.sessionsCmd(), e.report(), e.bench(), e.inspect(), e.scan(), e.predict(), e.doctor(), e.hw(), e.dataCmd(), e.energyCmd())
+	root.AddCommand(e.demo(), e.run(), e.attach(), e.replay(), e.sessionsCmd(), e.compare(), e.branch(), e.report(), e.bench(), e.inspect(), e.scan(), e.predict(), e.doctor(), e.hw(), e.dataCmd(), e.energyCmd())
 	root.AddCommand(e.later()...)
 	return root
 }

@@ -275,7 +275,7 @@ func (e *env) workbench(root *cobra.Command) {
 			return err
 		}
 		// With model or data named the picker is skipped.
-		e.code, err = work.Open(work.Options{Root: dir, Recipe: r, Picked: len(args) == 1 || f.data != "", Version: Version})
+		e.code, err = work.Open(work.Options{Root: dir, Recipe: r, Picked: len(args) == 1 || f.data != "", Version: Version, Slow: e.slow})
 		return err
 	}
 }
@@ -300,7 +300,7 @@ func (e *env) start(r *core.Recipe, screen bool) error {
 		if err := s.Start(); err != nil {
 			return forget(s, err)
 		}
-		e.code, err = work.Attach(work.Options{Root: dir, Version: Version}, s)
+		e.code, err = work.Attach(work.Options{Root: dir, Version: Version, Slow: e.slow}, s)
 		return err
 	}
 	if err = s.Start(); err == nil {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/charmbracelet/x/term"
 	"github.com/pelletier/go-toml/v2"
 	"github.com/spf13/cobra"
 
@@ -33,13 +34,25 @@ func (e *env) find(args []string) (*sessions.Session, error) {
 }
 
 func (e *env) attach() *cobra.Command {
-	return &cobra.Command{
+	var readonly, once bool
+	c := &cobra.Command{
 		Use: "attach [SESSION]", Short: "the screen of a run that goes on (the latest by default)", Args: takes(0, 1),
 		Long: `attach shows a run that goes on: as a screen, or with --plain or --json as lines.
 Leaving it, Ctrl-C included, never stops the run.`,
 		RunE: func(_ *cobra.Command, args []string) error {
 			s, err := e.find(args)
 			if err != nil {
+				return err
+			}
+			if once {
+				w, h := 80, 24
+				if f, ok := e.out.(*os.File); ok {
+					if a, b, err := term.GetSize(f.Fd()); err == nil && a > 0 && b > 1 {
+						w, h = a, b-1
+					}
+				}
+				text, err := work.Once(work.Options{Version: Version}, s, w, h, false)
+				fmt.Fprint(e.out, text)
 				return err
 			}
 			if !e.screen() {
@@ -49,10 +62,13 @@ Leaving it, Ctrl-C included, never stops the run.`,
 			if err != nil {
 				return err
 			}
-			e.code, err = work.Attach(work.Options{Root: dir, Version: Version}, s)
+			e.code, err = work.Attach(work.Options{Root: dir, Version: Version, Slow: e.slow, ReadOnly: readonly}, s)
 			return err
 		},
 	}
+	c.Flags().BoolVar(&once, "once", false, "print the screen as it is now, as text, and leave")
+	c.Flags().BoolVar(&readonly, "readonly", false, "only watch: the screen can change nothing, and leaves the driver's seat to others")
+	return c
 }
 
 func (e *env) resume() *cobra.Command {
@@ -73,7 +89,7 @@ func (e *env) resume() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				e.code, err = work.Attach(work.Options{Root: dir, Version: Version}, s)
+				e.code, err = work.Attach(work.Options{Root: dir, Version: Version, Slow: e.slow}, s)
 				return err
 			}
 			return e.follow(s, true)
@@ -85,15 +101,24 @@ func (e *env) resume() *cobra.Command {
 
 func (e *env) sessionsCmd() *cobra.Command {
 	c := &cobra.Command{
-		Use: "sessions", Short: "list, show, resume and remove runs on disk", Args: takes(0, 0),
+		Use: "sessions", Short: "list, show, resume, export and remove runs on disk", Args: takes(0, 0),
 		RunE: func(c *cobra.Command, _ []string) error {
-			return usagef("say which: pare sessions list, show, resume or rm")
+			if e.screen() {
+				dir, err := sessions.Root(e.sessions)
+				if err != nil {
+					return err
+				}
+				e.code, err = work.Open(work.Options{Root: dir, Version: Version, Slow: e.slow, Shelf: true})
+				return err
+			}
+			return usagef("say which: pare sessions list, show, resume, export or rm")
 		},
 	}
 	c.AddCommand(
 		e.list(),
 		e.show(),
 		e.resume(),
+		e.export(),
 		&cobra.Command{
 			Use: "rm SESSION…", Short: "remove sessions with all their files", Args: takes(1, -1),
 			RunE: func(_ *cobra.Command, args []string) error {

@@ -18,11 +18,18 @@ import (
 )
 
 // Line is what an event says in one line, "" when it says nothing a reader of
-// plain output needs. st is the fold up to and including e.
+// plain output needs. st is the fold up to and including e. Texts of others cannot
+// move the cursor or look like a line of pare's.
 func Line(e event.Event, st *event.State) string {
+	return harmless(line(tame(e), st))
+}
+
+func line(e event.Event, st *event.State) string {
 	switch b := e.Body.(type) {
 	case *event.Started:
 		return fmt.Sprintf("session %s: %s on %s, %s (%s, %d threads), %s\nenergy: %s", b.Session, b.Model, b.Data, b.Device, b.ISA, b.Threads, orDash(b.Machine), Meter(b))
+	case *event.Branch:
+		return "\n" + b.Text()
 	case *event.Idle:
 		return "idle power before the run: " + b.Text()
 	case *event.Model:

@@ -99,3 +99,18 @@ func TestEstimatedJoules(t *testing.T) {
 		}
 	}
 }
+
+// TestANameIsNoLine: a model's name cannot print a line of its own, nor reach the
+// terminal's controls.
+func TestANameIsNoLine(t *testing.T) {
+	e := event.Event{Seq: 1, Body: &event.Started{Session: "s", Model: "net\nPASS  99 %\x1b[2J", Data: "d"}}
+	var st event.State
+	st.Apply(e)
+	got := Line(e, &st)
+	if !strings.HasPrefix(got, "session s: net PASS  99 % on d") || strings.ContainsRune(got, '\x1b') {
+		t.Errorf("printed %q", got)
+	}
+	if e.Body.(*event.Started).Model != "net\nPASS  99 %\x1b[2J" {
+		t.Error("the event itself was changed")
+	}
+}

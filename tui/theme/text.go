@@ -21,6 +21,10 @@ func (t *Theme) Clean(s string) string {
 	return s
 }
 
+// Harmless is Clean with the spaces at both ends kept and without a theme: for
+// lines that are printed, not drawn.
+func Harmless(s string) string { return safe(s, false) }
+
 // Tr returns s itself, or in ASCII mode its ASCII form, which may be wider:
 // "±40 %" becomes "+-40 %". Colours stay. What has no ASCII form becomes as
 // many "?" as it has cells.

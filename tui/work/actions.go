@@ -9,6 +9,9 @@ import (
 // The commands.
 
 func (d *desk) notRunning() string {
+	if w := d.bound(); w != "" {
+		return w
+	}
 	switch s, _ := d.run.status(); s {
 	case statusDone:
 		return "the run is done"
@@ -82,6 +85,8 @@ func (d *desk) enter() []effect {
 
 func (d *desk) canResume() string {
 	switch s, _ := d.run.status(); {
+	case d.bound() != "":
+		return d.bound()
 	case d.busy != "":
 		return d.busy
 	case s == statusDone:
@@ -149,13 +154,13 @@ func (d *desk) canTab() string {
 	return ""
 }
 
-func (d *desk) smooth() {
-	switch d.look.ema {
+func (l *look) smooth() {
+	switch l.ema {
 	case 0:
-		d.look.ema = 0.6
+		l.ema = 0.6
 	case 0.6:
-		d.look.ema = 0.9
+		l.ema = 0.9
 	default:
-		d.look.ema = 0
+		l.ema = 0
 	}
 }

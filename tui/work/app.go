@@ -3,6 +3,7 @@ package work
 import (
 	"context"
 	"fmt"
+	"os"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
@@ -26,11 +27,22 @@ func runScreen(d *desk, o ...tea.ProgramOption) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel() // ends the effects under way
 	a := &app{d: d, ctx: ctx}
-	_, err := tea.NewProgram(a, append([]tea.ProgramOption{tea.WithFPS(fps)}, o...)...).Run()
+	rate := fps
+	if d.o.Slow {
+		rate = 1
+	}
+	_, err := tea.NewProgram(a, append([]tea.ProgramOption{tea.WithFPS(rate)}, o...)...).Run()
 	if err != nil {
 		return fmt.Errorf("the screen ended: %w; the run is not touched by it", err)
 	}
 	return nil
+}
+
+// meter has the program write through a counter.
+func meter(d *desk) tea.ProgramOption {
+	m := &metered{File: os.Stdout}
+	d.cost.since, d.cost.bytes = time.Now(), m.n.Load
+	return tea.WithOutput(m)
 }
 
 // Init implements tea.Model.
@@ -53,10 +65,16 @@ func (a *app) Update(m tea.Msg) (tea.Model, tea.Cmd) {
 		a.d.background(m.IsDark())
 	case tea.KeyPressMsg:
 		todo = a.d.press(keyName(m), m.Text)
+	case tea.MouseClickMsg:
+		a.d.click(m.X, m.Y)
+	case tea.MouseWheelMsg:
+		todo = a.d.wheel(m.Button == tea.MouseWheelUp, m.X, m.Y)
 	case tea.PasteMsg:
 		a.d.paste(m.Content)
 	case tea.InterruptMsg:
 		a.d.quit = true
+	case copyMsg:
+		return a, tea.SetClipboard(m.text)
 	default:
 		todo = a.d.handle(m)
 	}
@@ -71,8 +89,14 @@ func (a *app) Update(m tea.Msg) (tea.Model, tea.Cmd) {
 func (a *app) View() tea.View {
 	if a.d.dirty && !a.d.hold {
 		a.d.dirty = false
+		begun := time.Now()
 		a.view = tea.NewView(a.d.Render())
+		a.d.cost.frames++
+		a.d.cost.drawn += time.Since(begun)
 		a.view.AltScreen = true
+		if a.d.mouse {
+			a.view.MouseMode = tea.MouseModeCellMotion
+		}
 		a.view.WindowTitle = a.d.title()
 	}
 	return a.view

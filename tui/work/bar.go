@@ -23,16 +23,20 @@ func (d *desk) saying() (s saying, ok bool) {
 	switch {
 	case d.over == overStop:
 		return saying{"stop?", theme.Warn, "the run goes on without this screen unless stopped", 0}, true
+	case d.over == overDelete:
+		return saying{"delete?", theme.Bad, d.deleteText(), 0}, true
 	case d.input.err != "": // gone with the next key
 		return saying{text: d.input.err, tok: theme.Bad}, true
-	case d.over == overTarget, d.over == overPath, d.over == overEdit, d.over == overHW:
+	case d.over == overTarget, d.over == overPath, d.over == overEdit, d.over == overHW, d.over == overFilter, d.over == overPalette, d.over == overChange && d.busy == "":
 		return s, false
 	case d.busy != "":
 		return saying{text: d.busy}, true
 	case d.toast.text != "":
 		return saying{text: d.toast.text, tok: d.toast.tok}, true
-	case d.run == nil:
+	case d.run == nil, d.page != pageRun:
 		return saying{text: d.hint(), tok: theme.Dim}, true
+	case d.replaying():
+		return d.replaySaying()
 	case d.run.damage != "":
 		return saying{text: d.run.damage, tok: theme.Bad}, true
 	case strings.Contains(d.run.problem, core.ErrFull.Error()): // the way out first
@@ -101,7 +105,7 @@ func (d *desk) barLines(w, n int) []string {
 // runLines is how to run the pared model, where the run is done and the bar has
 // room for it: there no border gets in the way of copying.
 func (d *desk) runLines(w, h int) []string {
-	if d.run == nil || d.run.st.Done == nil || d.toast.text != "" || d.busy != "" {
+	if d.run == nil || d.page != pageRun || d.replaying() || d.run.st.Done == nil || d.toast.text != "" || d.busy != "" {
 		return nil
 	}
 	said := len(d.barLines(w, barRoom(h)))
@@ -145,6 +149,12 @@ func (d *desk) inputLine(w int) string {
 		q = "new target, % zeros"
 	case overPath:
 		q = d.pick.what()
+	case overPalette:
+		q = "command"
+	case overFilter:
+		q = "show sessions with"
+	case overChange:
+		q = "change (key=value …, or nothing)"
 	case overHW:
 		q = "find hardware"
 	case overEdit:
@@ -172,6 +182,9 @@ func (d *desk) inputLine(w int) string {
 
 // progress is how far the stage is.
 func (d *desk) progress(w int) string {
+	if d.replaying() {
+		return d.replayBar(w)
+	}
 	th, st := d.th, &d.run.st
 	m := d.run.metric
 	if m.Stage == st.Stage && m.Steps > 0 && m.Step < m.Steps {

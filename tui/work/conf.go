@@ -29,7 +29,7 @@ type predictor struct {
 
 // formOpen says whether the configure form takes the keys.
 func (d *desk) formOpen() bool {
-	if d.run == nil || d.stage() != event.Configure || d.run.st.Stage != event.Configure || len(d.conf.fields) == 0 {
+	if d.run == nil || d.replaying() || d.o.ReadOnly || d.stage() != event.Configure || d.run.st.Stage != event.Configure || len(d.conf.fields) == 0 {
 		return false
 	}
 	s, _ := d.run.status()
@@ -217,6 +217,10 @@ func (d *desk) confPane(w, h int) string {
 		t.add(theme.Text, e)
 	} else if word, _ := d.run.status(); word == statusPaused {
 		t.add(theme.Text, "paused here: space goes on, then the recipe can be changed")
+	} else if d.replaying() {
+		t.add(theme.Dim, "here the person chose the recipe")
+	} else if d.o.ReadOnly && st.Stage == event.Configure {
+		t.add(theme.Dim, "the recipe is being chosen at another screen")
 	} else if st.Stage == event.Configure {
 		t.add(theme.Dim, "the run is taking the recipe")
 	}

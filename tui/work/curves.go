@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"sort"
+	"strings"
 
 	"pare/core/event"
 	"pare/tui/chart"
@@ -12,13 +13,7 @@ import (
 )
 
 // curve turns points of the fold into those of a chart.
-func curve(ps []event.Point) []chart.Point {
-	out := make([]chart.Point, len(ps))
-	for i, p := range ps {
-		out[i] = chart.Point{X: float64(p.Step), Y: p.Y, Lo: p.Lo, Hi: p.Hi}
-	}
-	return out
-}
+func curve(ps []event.Point) []chart.Point { return plain.ChartPoints(ps) }
 
 // pointAt is the last point at or before a step.
 func pointAt(ps []event.Point, step int64) (event.Point, bool) {
@@ -97,6 +92,7 @@ func (d *desk) accChart(s event.Stage) chart.Chart {
 			Frame: d.shared(s), Cursor: d.look.cursor, Log: d.look.log, EMA: d.look.ema, Top: 1, Empty: d.none(s, "first point: end of epoch 1"),
 		},
 	}
+	c.Series = append(c.Series, d.overlays(s, accOf)...)
 	if s == event.Sparsify {
 		if b, ok := st.BaselineAcc(); ok {
 			c.Lines = append(c.Lines, chart.Line{Kind: chart.Ghost, Y: b, Label: fmt.Sprintf("dense %.3f", b)})
@@ -153,12 +149,17 @@ func (d *desk) energyChart(s event.Stage) (chart.Chart, bill) {
 	b := d.bill(s)
 	c := chart.Chart{
 		Theme:  d.th,
-		Series: []chart.Series{{Name: b.title, Token: theme.Energy, Points: curve(b.points)}},
+		Series: []chart.Series{{Name: b.title, Token: theme.Energy, Points: curve(gapped(b.points, d.run.st.Curves[s].CPU))}},
 		Events: d.run.marks[s],
 		Options: chart.Options{
 			Frame: d.shared(s), Cursor: d.look.cursor, Log: d.look.log, EMA: d.look.ema, Zero: !d.look.log, Empty: d.none(s, "the first epoch is not over"),
 		},
 	}
+	of := jouOf
+	if b.unit != "J" {
+		of = cpuOf
+	}
+	c.Series = append(c.Series, d.overlays(s, of)...)
 	if s == event.Sparsify && b.known {
 		c.Lines = append(c.Lines, chart.Line{Kind: chart.Ghost, Y: b.dense, Label: fmt.Sprintf("dense %.3g", b.dense)})
 	}
@@ -166,6 +167,9 @@ func (d *desk) energyChart(s event.Stage) (chart.Chart, bill) {
 }
 
 func (d *desk) accPane(w, h int) string {
+	if d.look.view == viewLoss {
+		return d.lossPane(w, h)
+	}
 	if d.look.perplexity && d.run.st.Model.LM {
 		return d.perplexityPane(w, h)
 	}
@@ -193,10 +197,13 @@ func (d *desk) accPane(w, h int) string {
 			}
 		}
 	}
-	return d.chartBox(d.accTitle(), c.State(), c, say, w, h)
+	return d.chartBox(d.accTitle(), d.titled(s, c, ""), c, say, w, h)
 }
 
 func (d *desk) energyPane(w, h int) string {
+	if d.look.view == viewLoss {
+		return d.powerPane(w, h)
+	}
 	s := d.stage()
 	c, b := d.energyChart(s)
 	var say []string
@@ -205,14 +212,13 @@ func (d *desk) energyPane(w, h int) string {
 			if d.look.cursor == nil {
 				x = float64(step)
 			}
-			say = []string{d.where(s, x) + val + " per epoch" + change, short(x) + val + "/epoch" + change, short(x) + val + change, val + change, val}
+			if t := d.trade(s, b, int64(x)); t != "" {
+				change = " (" + t + ")"
+			}
+			say = []string{d.where(s, x) + val + " per epoch" + change, short(x) + val + "/epoch" + change, short(x) + val + change, val + change, strings.Trim(change, " ()"), val}
 		}
 	}
-	right := b.right
-	if o := c.State(); o != "" {
-		right = o + " · " + right
-	}
-	return d.chartBox(b.title, right, c, say, w, h)
+	return d.chartBox(b.title, d.titled(s, c, b.right), c, say, w, h)
 }
 
 // billAt is the bill of the epoch that ended at a step or before it: its joules,

@@ -21,20 +21,28 @@ const (
 	pagePick page = iota
 	pageSetup
 	pageRun
+	pageShelf   // all sessions
+	pageCompare // some of them side by side
 )
 
 // overlay is what asks for the keys before the page does.
 type overlay uint8
 
 const (
-	overNone   overlay = iota
-	overHelp           // the list of keys
-	overStop           // detach, stop or cancel?
-	overTarget         // a new target is typed
-	overRoll           // a checkpoint is chosen
-	overPath           // a path is typed, in the picker
-	overEdit           // a number is typed into a form
-	overHW             // the hardware is chosen from a list
+	overNone    overlay = iota
+	overHelp            // the list of keys
+	overStop            // detach, stop or cancel?
+	overTarget          // a new target is typed
+	overRoll            // a checkpoint is chosen
+	overPath            // a path is typed, in the picker
+	overEdit            // a number is typed into a form
+	overHW              // the hardware is chosen from a list
+	overFilter          // words are typed that sessions must hold
+	overDelete          // delete for good?
+	overPoint           // a checkpoint is chosen to branch from
+	overChange          // changes of a recipe are typed
+	overTeach           // the stage in plain words
+	overPalette         // commands by their words
 )
 
 // desk is the workbench without a terminal.
@@ -68,6 +76,8 @@ type desk struct {
 	predict predictor
 	hw      hardware
 	run     *watch
+	shelf   shelf
+	compare compare
 	look    look
 	input   input
 	roll    int // checkpoint marked in overRoll
@@ -75,7 +85,12 @@ type desk struct {
 	rollOn   event.Checkpoint // the same
 	rollLost bool             // another one was marked and is gone
 
-	scroll int // of the help, and of lists
+	mouse  bool
+	cost   account
+	kept0  layout // as it was loaded
+	cmd    int    // marked in overPalette
+	words  bool   // the glossary instead of the stage, in overTeach
+	scroll int    // of the help, and of lists
 	toast  toast
 
 	autoNext bool // pass the first wait: the set-up was the decision
@@ -89,6 +104,7 @@ type look struct {
 	win    chart.Window
 	cursor *float64
 	log    bool
+	view   int // of the charts, see viewBill
 	// perplexity stands where accuracy does, of a language model.
 	perplexity bool
 	ema        float64
@@ -134,6 +150,9 @@ func (d *desk) begin() []effect {
 		return d.watchOn()
 	}
 	d.pick = newPicker(d.o.Recipe)
+	if d.o.Shelf {
+		return d.openShelf()
+	}
 	if d.o.Picked {
 		return append(d.toSetup(), d.listSessions())
 	}
@@ -157,6 +176,9 @@ func (d *desk) resize(w, h int) {
 func (d *desk) title() string {
 	if d.run == nil {
 		return "pare"
+	}
+	if d.replaying() {
+		return "pare replay " + d.th.Clean(d.run.src.ID())
 	}
 	return "pare " + d.th.Clean(d.run.src.ID())
 }
@@ -195,6 +217,9 @@ func (d *desk) stage() event.Stage {
 	return d.run.st.Stage
 }
 
+// now is an effect that is its own answer.
+func now(m any) effect { return func(context.Context) any { return m } }
+
 // handle takes the answer of an effect.
 func (d *desk) handle(m any) []effect {
 	if l, ok := m.(logMsg); ok {
@@ -215,6 +240,17 @@ func (d *desk) handle(m any) []effect {
 	case sessionsMsg:
 		d.pick.sessions = m.list
 		d.pick.keepInside()
+		d.onShelf(m.list)
+	case removedMsg:
+		return d.onRemoved(m)
+	case exportedMsg:
+		d.onExported(m)
+	case pointsMsg:
+		d.onPoints(m)
+	case branchedMsg:
+		return d.onBranched(m)
+	case comparedMsg:
+		d.onCompared(m)
 	case presetMsg:
 		d.onPreset(m)
 	case engineMsg:

@@ -3,6 +3,7 @@ package work
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -286,7 +287,8 @@ func recipeText() string {
 // testDesk is a desk for tests: its clock stands, and nothing waits.
 func testDesk(t testing.TB, w, h int, mode theme.Mode, ascii bool) *desk {
 	t.Helper()
-	d := newDesk(Options{Root: t.TempDir()}, mode, ascii)
+	root := t.TempDir()
+	d := newDesk(Options{Root: root, CopyTo: filepath.Join(root, ".copied.txt")}, mode, ascii)
 	d.now, d.opened = begun, begun
 	d.sleep = func(ctx context.Context, _ time.Duration) bool { return ctx.Err() == nil }
 	d.resize(w, h)

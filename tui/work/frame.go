@@ -33,10 +33,14 @@ func (d *desk) Render() string {
 
 // rows is the screen's arrangement now.
 func (d *desk) rows() []row {
-	if d.page != pageRun {
+	switch d.page {
+	case pageRun:
+	case pageCompare:
+		return arrange(d.w, d.h, need{bottom: len(d.compare.c.Rows) + len(d.compare.c.Caveats) + 3, bar: d.barNeed()}, d.compare.look.tab, d.over == overHelp || d.over == overPalette)
+	default:
 		return arrange(d.w, d.h, need{bar: d.barNeed()}, 0, true)
 	}
-	return arrange(d.w, d.h, d.need(), d.look.tab, d.over == overHelp || d.over == overRoll || d.over == overHW)
+	return arrange(d.w, d.h, d.need(), d.look.tab, d.over == overHelp || d.over == overRoll || d.over == overHW || d.over == overTeach || d.over == overPalette)
 }
 
 // need is how many lines the panes of the stage ask for.
@@ -86,7 +90,7 @@ type kept struct {
 // and the bar tell what each metric brings; the others are drawn anew only after
 // a change (see changed).
 func (d *desk) draw(p pane, w, h int) string {
-	if p == paneHead || p == paneC || p == paneBar || p == paneLine {
+	if p == paneHead || p == paneC || p == paneBar || p == paneLine || p == paneA && d.look.view == viewLoss {
 		return d.paint(p, w, h)
 	}
 	k := &d.kept[p]
@@ -111,6 +115,9 @@ func (d *desk) paint(p pane, w, h int) string {
 	case paneOver:
 		return d.overPane(w, h)
 	case paneA, paneB, paneC, paneD:
+		if d.page == pageCompare {
+			return d.comparePane(p, w, h)
+		}
 		return d.stagePane(p, w, h)
 	}
 	return d.th.Block("", w, h)

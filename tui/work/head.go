@@ -14,6 +14,9 @@ import (
 func (d *desk) head(w int) string {
 	th := d.th
 	name := " " + th.Paint(theme.Accent, "pare")
+	if d.page == pageShelf || d.page == pageCompare {
+		return th.Fit(name+th.Paint(theme.Dim, "  sessions in "+th.Clean(d.home(d.o.Root))), w)
+	}
 	if d.run == nil {
 		return th.Fit(name+th.Paint(theme.Dim, "  make a neural network spend less energy, and prove it"), w)
 	}
@@ -29,6 +32,12 @@ func (d *desk) head(w int) string {
 		if eta := d.eta(); eta >= 0 {
 			right = append(right, "ETA "+chart.Duration(eta))
 		}
+	}
+	if q := d.quietText(); q != "" {
+		right = append(right[:1:1], append([]string{th.Paint(theme.Warn, q)}, right[1:]...)...)
+	}
+	if d.o.ReadOnly {
+		right = append(right[:1:1], append([]string{"watching only"}, right[1:]...)...)
 	}
 	right = append(right, "session "+th.Clean(d.run.src.ID()))
 	// What does not fit goes, the least missed first.
@@ -59,6 +68,9 @@ func (d *desk) head(w int) string {
 func (d *desk) statusText() (word, glyph string, tok theme.Token) {
 	g := d.th.G
 	word, _ = d.run.status()
+	if d.replaying() {
+		return d.replayBadge()
+	}
 	if d.busy != "" {
 		return "starting", g.Pending, theme.Dim
 	}
@@ -82,13 +94,13 @@ func (d *desk) eta() time.Duration {
 	if s, _ := d.run.status(); s != statusRunning || d.run.pace.stage != d.run.st.Stage {
 		return -1
 	}
-	return d.run.pace.left(d.now)
+	return d.run.pace.left(d.clock())
 }
 
 // rail is the second line: the stages, and what the next one still needs.
 func (d *desk) rail(w int) string {
 	th := d.th
-	if d.run == nil {
+	if d.run == nil || d.page != pageRun {
 		return th.Fit(d.crumbs(), w)
 	}
 	text := ""

@@ -11,7 +11,7 @@ import (
 )
 
 // places are all situations, for tests that go through them.
-var places = []where{inPick, inPath, inSetup, inConf, inEdit, inRun, inHelp, inStop, inTarget, inRoll, inHW}
+var places = []where{inPick, inPath, inSetup, inConf, inEdit, inRun, inHelp, inStop, inTarget, inRoll, inHW, inReplay, inShelf, inCompare, inDelete, inPoint, inFilter, inChange, inTeach, inPalette}
 
 // shared are keys with two meanings in one place, of which only one holds at a
 // time: digits type into a number field, else they choose a stage.

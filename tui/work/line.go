@@ -12,7 +12,7 @@ import (
 // oneLine is the whole run in one line; of several forms the longest that fits.
 func (d *desk) oneLine(w int) string {
 	th := d.th
-	if d.over == overTarget || d.over == overPath || d.over == overEdit {
+	if d.place()&inText != 0 && d.over != overHW {
 		return d.inputLine(w)
 	}
 	switch {
@@ -20,6 +20,16 @@ func (d *desk) oneLine(w int) string {
 		return d.foot(w)
 	case d.over == overRoll:
 		return th.Fit(d.rollLine(d.roll, rollForms-1), w)
+	case d.page == pageShelf && d.over == overDelete && d.h < 3:
+		return d.foot(w)
+	case d.page == pageShelf:
+		x, ok := d.shelf.chosen()
+		if !ok {
+			return th.Fit("no sessions", w)
+		}
+		return th.Fit(th.Paint(theme.Selected, th.Clean(x.ID))+" "+x.Status, w)
+	case d.page == pageCompare:
+		return th.Fit(th.Clean(strings.Join(d.compare.c.Sessions, " / ")), w)
 	case d.page == pagePick && d.pick.err != "":
 		return th.Fit(th.Clean(d.pick.err), w)
 	case d.page == pagePick:
@@ -41,7 +51,7 @@ func (d *desk) oneLine(w int) string {
 	word, glyph, _ := d.statusText()
 	head := fmt.Sprintf("%d %s", max(st.Stage, event.Baseline), max(st.Stage, event.Baseline))
 	parts := []string{}
-	if word != statusRunning {
+	if word != statusRunning || d.replaying() {
 		parts = append(parts, glyph+" "+word)
 	}
 	if st.Stage >= event.Sparsify {
@@ -70,6 +80,9 @@ func (d *desk) oneLine(w int) string {
 	short := fmt.Sprintf("%d %s", max(st.Stage, event.Baseline), glyph)
 	if st.Stage >= event.Sparsify {
 		short += " " + percent(d.run.zeros())
+	}
+	if d.replaying() {
+		short = "replay " + short
 	}
 	return th.Fit(short, w)
 }

@@ -14,10 +14,16 @@ func (d *desk) overPane(w, h int) string {
 	switch {
 	case d.over == overHelp:
 		return d.helpPane(w, h)
+	case d.over == overPalette:
+		return d.palettePane(w, h)
+	case d.over == overTeach:
+		return d.lessonPane(w, h)
 	case d.over == overRoll:
 		return d.rollPane(w, h)
 	case d.over == overHW:
 		return d.hwPane(w, h)
+	case d.page == pageShelf:
+		return d.shelfPane(w, h)
 	case d.page == pagePick:
 		return d.pickPane(w, h)
 	}
@@ -26,7 +32,7 @@ func (d *desk) overPane(w, h int) string {
 
 // helpPane lists the keys, from the table.
 func (d *desk) helpPane(w, h int) string {
-	th := d.th
+	th, at := d.th, d.below()
 	var lines []string
 	for _, sec := range whereNames {
 		if d.relevant()&sec.w == 0 {
@@ -45,7 +51,25 @@ func (d *desk) helpPane(w, h int) string {
 			if b.keys[0] == "]" {
 				keys = "[ ]"
 			}
-			part = append(part, " "+th.Paint(theme.KeyHint, th.Fit(keys, 7))+" "+b.help)
+			line := " " + th.Paint(theme.KeyHint, th.Fit(keys, 7)) + " "
+			why := ""
+			if b.in&at != 0 {
+				why = d.whyNot(b)
+			}
+			switch {
+			case why == "":
+				line += b.help
+			default:
+				said := " · not now: " + th.Clean(why)
+				if theme.Width(th.Tr(b.help+said)) > w-12 { // a line of its own
+					part = append(part, line+th.Paint(theme.Dim, th.Tr(b.help)))
+					line, said = strings.Repeat(" ", 10)+th.Paint(theme.Dim, th.Tr("not now: "+th.Clean(why))), ""
+				} else {
+					said = b.help + said
+				}
+				line += th.Paint(theme.Dim, th.Tr(said))
+			}
+			part = append(part, line)
 		}
 		lines = append(lines, " "+th.Paint(theme.Title, sec.name))
 		lines = append(lines, part...)
@@ -53,7 +77,7 @@ func (d *desk) helpPane(w, h int) string {
 	}
 	d.scroll = min(d.scroll, max(len(lines)-(h-2), 0))
 	lines = lines[d.scroll:]
-	return th.Box("keys", "", strings.Join(lines, "\n"), w, h)
+	return th.Box("keys", d.cost.text(d.now), strings.Join(lines, "\n"), w, h)
 }
 
 // relevant are the situations the help speaks of: those of the page.
@@ -63,8 +87,15 @@ func (d *desk) relevant() where {
 		return inPick | inSetup
 	case pageSetup:
 		return inSetup
+	case pageShelf:
+		return inShelf | inPoint
+	case pageCompare:
+		return inCompare
 	}
-	return inRun | inConf | inHW | inRoll
+	if d.replaying() {
+		return inReplay
+	}
+	return inRun | inConf | inHW | inRoll | inTeach
 }
 
 // Typing.
@@ -92,6 +123,7 @@ func (d *desk) typed(s string) {
 			d.input.text += string(r)
 		}
 	}
+	d.refilter()
 }
 
 // paste takes text from the clipboard, where text is taken.
@@ -107,6 +139,17 @@ func (d *desk) backspace() {
 	if r := []rune(d.input.text); len(r) > 0 {
 		d.input.text = string(r[:len(r)-1])
 	}
+	d.refilter()
+}
+
+// refilter filters while one types.
+func (d *desk) refilter() {
+	switch d.over {
+	case overFilter:
+		d.shelf.filter = d.input.text
+	case overPalette:
+		d.cmd = 0
+	}
 }
 
 // take uses what was typed.
@@ -116,6 +159,13 @@ func (d *desk) take() []effect {
 		return d.takePath(d.input.text)
 	case overHW:
 		return d.takeHW()
+	case overFilter:
+		d.over = overNone
+		return nil
+	case overChange:
+		return d.takeChange()
+	case overPalette:
+		return d.takeCommand()
 	case overEdit:
 		f := &d.form().fields[d.form().at]
 		if err := f.set(d.input.text); err != nil {

@@ -48,7 +48,7 @@ func (d *desk) perplexityPane(w, h int) string {
 			say = []string{d.where(s, x) + val, short(x) + val, val}
 		}
 	}
-	return d.chartBox("perplexity, validation", c.State(), c, say, w, h)
+	return d.chartBox("perplexity, validation", d.titled(s, c, ""), c, say, w, h)
 }
 
 // canPerplexity says why there is none.

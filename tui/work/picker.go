@@ -190,17 +190,7 @@ func (d *desk) choose() []effect {
 		return d.toSetup()
 	case listSessions:
 		s := p.sessions[p.at[listSessions]]
-		return []effect{func(context.Context) any {
-			x, err := sessions.Open(s.Dir)
-			if err != nil {
-				return openedMsg{err: err}
-			}
-			src, err := openSession(x)
-			if err != nil {
-				return openedMsg{err: err}
-			}
-			return openedMsg{src: src}
-		}}
+		return []effect{d.opening(&sessions.Session{ID: s.ID, Dir: s.Dir})}
 	}
 	return nil
 }
@@ -238,9 +228,14 @@ type openedMsg struct {
 
 func (d *desk) onOpened(m openedMsg) []effect {
 	if m.err != nil {
+		if d.page == pageShelf {
+			d.warn(theme.Bad, m.err.Error())
+			return nil
+		}
 		d.pick.err = m.err.Error()
 		return nil
 	}
+	d.leaveRun()
 	d.follow(m.src)
 	return d.watchOn()
 }
@@ -285,6 +280,13 @@ func (d *desk) crumbs() string {
 		}
 		return th.Paint(theme.Dim, s)
 	}
+	if d.page == pageShelf || d.page == pageCompare {
+		out := " " + part(d.page == pageShelf, "sessions") + " " + th.G.Arrow + " " + part(d.page == pageCompare, "compare")
+		if d.page == pageCompare {
+			out += "   " + th.Paint(theme.Dim, th.Clean(strings.Join(d.compare.c.Sessions, ", ")))
+		}
+		return out
+	}
 	setup := d.page == pageSetup
 	return " " + part(!setup && d.pick.on == listModels, "model") + " " + th.G.Arrow + " " + part(!setup && d.pick.on == listData, "data") + " " + th.G.Arrow + " " + part(setup, "set-up") +
 		"   " + th.Paint(theme.Dim, brisk(th, "then baseline, configure, sparsify, validate, deploy", d.w-28))
@@ -293,6 +295,12 @@ func (d *desk) crumbs() string {
 // hint is the line above the footer before there is a run.
 func (d *desk) hint() string {
 	switch {
+	case d.page == pageShelf && d.over == overPoint:
+		return "the old session stays as it is; the new one goes on from the checkpoint"
+	case d.page == pageShelf:
+		return "space marks: c compares the marked ones, e and x take them all"
+	case d.page == pageCompare:
+		return "figures of the same work on the same machine compare; what does not is said"
 	case d.page == pageSetup:
 		return "the baseline is trained first: everything later is compared with it"
 	case d.pick.on == listSessions:

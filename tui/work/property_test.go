@@ -3,7 +3,6 @@ package work
 import (
 	"fmt"
 	"math/rand/v2"
-	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -11,26 +10,6 @@ import (
 	"pare/core/event"
 	"pare/tui/theme"
 )
-
-// fits checks that a screen is exactly h lines of exactly w cells.
-func fits(t interface{ Fatalf(string, ...any) }, d *desk, what string) {
-	got := d.Render()
-	if d.w < 1 || d.h < 1 {
-		if got != "" {
-			t.Fatalf("%s: %d×%d draws %q", what, d.w, d.h, got)
-		}
-		return
-	}
-	lines := strings.Split(got, "\n")
-	if len(lines) != d.h {
-		t.Fatalf("%s: %d×%d has %d lines:\n%s", what, d.w, d.h, len(lines), bare(got))
-	}
-	for i, l := range lines {
-		if n := theme.Width(l); n != d.w {
-			t.Fatalf("%s: %d×%d: line %d has %d cells: %q\n%s", what, d.w, d.h, i+1, n, l, bare(got))
-		}
-	}
-}
 
 // TestArrange checks for every size that the rows fill the screen.
 func TestArrange(t *testing.T) {
@@ -83,6 +62,7 @@ func TestTabShowsEveryPane(t *testing.T) {
 
 // TestEverySizeEveryScene draws all scenes at sizes spread over 0..200.
 func TestEverySizeEveryScene(t *testing.T) {
+	t.Parallel()
 	rnd := rand.New(rand.NewPCG(1, 2))
 	for _, s := range scenes() {
 		d, f := watching(t, 120, 40, s.story)
@@ -101,15 +81,13 @@ func TestEverySizeEveryScene(t *testing.T) {
 	}
 }
 
-// hostile are texts from outside that try to break the screen.
-var hostile = []string{"", "\x1b[2J\x1b[H", "a\nb\tc\rd", "日本語テスト", "e\u0301\u0301\u0301", "\u202eevil", "👩‍👩‍👧‍👦", "\xff\xfe", strings.Repeat("long ", 200), "`rm -rf`", "\x1b]0;x\a", "\u0915\u094d\u0937", "%s%d%!", "a\x00b"}
-
 // names are the keys a cat on the keyboard may press.
-var names = []string{"enter", "space", "esc", "tab", "shift+tab", "up", "down", "left", "right", "+", "-", "0", "1", "2", "3", "4", "5", "9", ".", "q0", "r", "e", "x", "s", "l", "?", "[", "]", "R", "d", "c", "/", "h", "j", "k", "backspace", "ctrl+u", "pgdown", "f1", "日"}
+var names = []string{"enter", "space", "esc", "tab", "shift+tab", "up", "down", "left", "right", "+", "-", "0", "1", "2", "3", "4", "5", "9", ".", "q0", "r", "e", "x", "s", "l", "?", "[", "]", "R", "d", "c", "/", "h", "j", "k", "backspace", "ctrl+u", "pgdown", "f1", "日", "t", "g", "v", "f", "<", ">", "S", "b", "p", "o", "O", ":", "y"}
 
 // TestRandomWalk feeds random events with hostile texts, random keys and sizes,
 // and checks every frame.
 func TestRandomWalk(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
 		seed := rapid.Uint64().Draw(rt, "seed")
 		rnd := rand.New(rand.NewPCG(seed, 7))
@@ -223,6 +201,7 @@ func randomBody(r *rand.Rand) event.Body {
 
 // TestHostilePicker draws the picker and the set-up with a hostile recipe.
 func TestHostilePicker(t *testing.T) {
+	t.Parallel()
 	for _, h := range hostile {
 		d := testDesk(t, 80, 24, theme.Mono, false)
 		work(d, d.begin())

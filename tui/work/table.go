@@ -8,25 +8,37 @@ import (
 )
 
 // where is a set of the situations in which a key means something.
-type where uint16
+type where uint32
 
 const (
-	inPick   where = 1 << iota // the picker's lists
-	inPath                     // typing a path
-	inSetup                    // the set-up form
-	inConf                     // the form of the configure stage
-	inEdit                     // typing a number into a form
-	inRun                      // the stages
-	inHelp                     // the list of keys
-	inStop                     // asked how to stop
-	inTarget                   // typing a target
-	inRoll                     // choosing a checkpoint
-	inHW                       // choosing the hardware
+	inPick    where = 1 << iota // the picker's lists
+	inPath                      // typing a path
+	inSetup                     // the set-up form
+	inConf                      // the form of the configure stage
+	inEdit                      // typing a number into a form
+	inRun                       // the stages
+	inHelp                      // the list of keys
+	inStop                      // asked how to stop
+	inTarget                    // typing a target
+	inRoll                      // choosing a checkpoint
+	inHW                        // choosing the hardware
+	inReplay                    // the stages, replayed
+	inShelf                     // all sessions
+	inCompare                   // sessions side by side
+	inDelete                    // asked whether to delete
+	inPoint                     // choosing a checkpoint to branch from
+	inFilter                    // typing what sessions must hold
+	inChange                    // typing changes of a recipe
+	inTeach                     // the stage in plain words
+	inPalette                   // typing the words of a command
 
 	inForm  = inSetup | inConf
 	inStage = inRun | inConf
+	inLook  = inRun | inReplay
+	inShown = inStage | inReplay
 	inLists = inPick | inForm | inRoll | inHelp
-	inText  = inPath | inEdit | inTarget | inHW
+	inPages = inPick | inSetup | inShelf | inCompare
+	inText  = inPath | inEdit | inTarget | inHW | inFilter | inChange | inPalette
 )
 
 var whereNames = []struct {
@@ -34,9 +46,14 @@ var whereNames = []struct {
 	name string
 }{
 	{inRun, "while a run is shown"},
+	{inReplay, "while a run is replayed"},
 	{inConf, "in the configure form"},
 	{inHW, "in the list of hardware"},
 	{inRoll, "in the list of checkpoints"},
+	{inTeach, "in the explanation"},
+	{inShelf, "in the list of sessions"},
+	{inPoint, "in the list of checkpoints to branch from"},
+	{inCompare, "in a comparison"},
 	{inPick, "in the picker"},
 	{inSetup, "in the set-up"},
 }
@@ -103,6 +120,44 @@ func init() { // the help, opened by the table, shows the table
 		{[]string{"/"}, "/", inPick, pathText, (*desk).canPath, plainly((*desk).openPath), 3, "type the path of a model or of data"},
 		{[]string{"esc", "left", "h"}, "esc", inPick, words("back"), (*desk).canBack, plainly(func(d *desk) { d.pick.back() }), 4, "back to the models"},
 
+		// All sessions.
+		{[]string{"S"}, "S", inShown | inPick, words("sessions"), always, (*desk).openShelf, 14, "all sessions: compare, branch, replay, export, delete"},
+		{[]string{"enter"}, "enter", inShelf, openText, (*desk).canWhole, (*desk).openChosen, 1, "open the session; one that runs is attached"},
+		{[]string{"space"}, "space", inShelf, words("mark"), (*desk).canShelf, plainly(func(d *desk) { d.shelf.mark() }), 2, "mark it, or take the mark off"},
+		{[]string{"c"}, "c", inShelf, words("compare"), (*desk).canCompare, (*desk).openCompare, 3, "compare the marked ones: ledgers, recipes, curves"},
+		{[]string{"b"}, "b", inShelf, words("branch"), unless((*desk).canWhole), (*desk).openBranch, 4, "a new session from a checkpoint of this one"},
+		{[]string{"p"}, "p", inShelf, words("replay"), (*desk).canWhole, (*desk).replayChosen, 5, "see the session again from its record"},
+		{[]string{"e"}, "e", inShelf, words("export"), (*desk).canWhole, (*desk).exportMarked, 7, "write CSV, JSON, text charts and the report here"},
+		{[]string{"o"}, "o", inShelf, words("overlay"), (*desk).canOverlay, (*desk).overlay, 8, "draw its curves behind those of the run that is open"},
+		{[]string{"x"}, "x", inShelf, words("delete"), unless((*desk).canShelf), plainly(func(d *desk) { d.over = overDelete }), 9, "delete, asked again by letter"},
+		{[]string{"/"}, "/", inShelf, words("filter"), always, plainly(func(d *desk) { d.over, d.input = overFilter, input{text: d.shelf.filter} }), 6, "show only sessions that hold all words typed"},
+		{[]string{"up", "k"}, "", inShelf, words("up"), always, plainly(func(d *desk) { d.shelf.move(-1) }), 0, ""},
+		{[]string{"down", "j"}, "↑ ↓", inShelf, words("select"), (*desk).canShelf, plainly(func(d *desk) { d.shelf.move(1) }), 10, "another session"},
+		{[]string{"pgup"}, "", inShelf, words("page up"), always, plainly(func(d *desk) { d.shelf.move(-10) }), 0, ""},
+		{[]string{"pgdown"}, "", inShelf, words("page down"), always, plainly(func(d *desk) { d.shelf.move(10) }), 0, ""},
+		{[]string{"esc"}, "esc", inShelf, words("back"), always, plainly((*desk).leaveShelf), 11, "back to where you came from"},
+		{[]string{"d"}, "d", inDelete, words("delete for good"), always, (*desk).deleteMarked, 1, "delete for good"},
+		{[]string{"c", "esc"}, "c", inDelete, words("cancel"), always, plainly((*desk).closeOver), 2, "keep it"},
+		{[]string{"enter"}, "enter", inPoint, words("branch from here"), always, plainly((*desk).takePoint), 1, "branch from this checkpoint"},
+		{[]string{"up", "k"}, "", inPoint, words("newer"), always, plainly(func(d *desk) { d.movePoint(-1) }), 0, ""},
+		{[]string{"down", "j"}, "↑ ↓", inPoint, words("select"), always, plainly(func(d *desk) { d.movePoint(1) }), 2, "another checkpoint"},
+		{[]string{"esc"}, "esc", inPoint, words("cancel"), always, plainly((*desk).closeOver), 3, "back to the sessions"},
+
+		// Sessions side by side.
+		{[]string{"left"}, "", inCompare, words("cursor left"), always, plainly(func(d *desk) { d.moveCompared(-1) }), 0, ""},
+		{[]string{"right"}, "← →", inCompare, words("cursor"), always, plainly(func(d *desk) { d.moveCompared(1) }), 2, "move the cursor of both charts"},
+		{[]string{"+"}, "+ −", inCompare, words("zoom"), always, plainly(func(d *desk) { d.zoomCompared(0.5) }), 3, "zoom in and out, about the cursor"},
+		{[]string{"-"}, "", inCompare, words("zoom out"), always, plainly(func(d *desk) { d.zoomCompared(2) }), 0, ""},
+		{[]string{"0"}, "", inCompare, words("all"), always, plainly(func(d *desk) { d.compareStage(d.compare.stage) }), 0, "show everything again"},
+		{[]string{"1"}, "1 3", inCompare, words("stage"), always, plainly(func(d *desk) { d.compareStage(event.Baseline) }), 4, "curves of baseline, of sparsify"},
+		{[]string{"3"}, "", inCompare, words("sparsify"), always, plainly(func(d *desk) { d.compareStage(event.Sparsify) }), 0, ""},
+		{[]string{"s"}, "s", inCompare, words("smooth"), always, plainly(func(d *desk) { d.compare.look.smooth() }), 6, "smooth the curves: off, 0.6, 0.9"},
+		{[]string{"l"}, "l", inCompare, words("log"), always, plainly(func(d *desk) { d.compare.look.log = !d.compare.look.log }), 7, "logarithmic axis"},
+		{[]string{"tab"}, "tab", inCompare, words("panes"), (*desk).canTab, plainly(func(d *desk) { d.compare.look.tab++ }), 1, "other panes, where not all fit"},
+		{[]string{"up", "k"}, "", inCompare, words("up"), always, plainly(func(d *desk) { d.compare.look.layer = max(d.compare.look.layer-1, 0) }), 0, ""},
+		{[]string{"down", "j"}, "", inCompare, words("down"), always, plainly(func(d *desk) { d.compare.look.layer = min(d.compare.look.layer+1, 99) }), 0, "scroll the ledgers"},
+		{[]string{"esc", "c"}, "esc", inCompare, words("back"), always, (*desk).openShelf, 5, "back to the sessions"},
+
 		// What is typed.
 		{[]string{"enter"}, "enter", inText, words("take"), always, (*desk).take, 1, "take what was typed"},
 		{[]string{"esc"}, "esc", inText, words("cancel"), always, plainly((*desk).closeOver), 2, "forget what was typed"},
@@ -127,31 +182,64 @@ func init() { // the help, opened by the table, shows the table
 		{[]string{"down", "j"}, "↑ ↓", inRoll, words("select"), always, plainly(func(d *desk) { d.moveRoll(1) }), 2, "another checkpoint"},
 		{[]string{"esc", "r"}, "esc", inRoll, words("cancel"), always, plainly((*desk).closeOver), 3, "back to the charts"},
 
+		// A replay.
+		{[]string{"space"}, "space", inReplay, holdText, (*desk).canHold, plainly((*desk).holdReplay), 1, "pause the replay, go on"},
+		{[]string{"+"}, "+ −", inReplay, words("speed"), always, plainly(func(d *desk) { d.pace(2) }), 2, "faster, slower"},
+		{[]string{"-"}, "", inReplay, words("slower"), always, plainly(func(d *desk) { d.pace(0.5) }), 0, ""},
+		{[]string{"1", "2", "3", "4", "5"}, "1-5", inReplay, words("go to stage"), always, nil, 3, "go to where a stage begins"},
+		{[]string{"["}, "", inReplay, words("stage before"), always, plainly(func(d *desk) { d.seek(d.stage() - 1) }), 0, ""},
+		{[]string{"]"}, "", inReplay, words("next stage"), always, plainly(func(d *desk) { d.seek(d.stage() + 1) }), 0, "the stage before, the next"},
+		{[]string{"z"}, "z Z", inReplay, words("zoom"), (*desk).canCurve, plainly(func(d *desk) { d.zoom(0.5) }), 8, "zoom in and out, about the cursor"},
+		{[]string{"Z"}, "", inReplay, words("zoom out"), (*desk).canCurve, plainly(func(d *desk) { d.zoom(2) }), 0, ""},
+
 		// What is looked at.
-		{[]string{"left"}, "", inRun, words("cursor left"), (*desk).canCurve, plainly(func(d *desk) { d.moveCursor(-1) }), 0, ""},
-		{[]string{"right"}, "← →", inRun, words("cursor"), (*desk).canCurve, plainly(func(d *desk) { d.moveCursor(1) }), 7, "move the cursor of both charts"},
-		{[]string{"esc"}, "", inRun, words("cursor off"), (*desk).canCurve, plainly(func(d *desk) { d.look.cursor = nil }), 0, "put the cursor away"},
+		{[]string{"left"}, "", inLook, words("cursor left"), (*desk).canCurve, plainly(func(d *desk) { d.moveCursor(-1) }), 0, ""},
+		{[]string{"right"}, "← →", inLook, words("cursor"), (*desk).canCurve, plainly(func(d *desk) { d.moveCursor(1) }), 7, "move the cursor of both charts"},
+		{[]string{"esc"}, "", inLook, words("cursor off"), (*desk).canCurve, plainly(func(d *desk) { d.look.cursor = nil }), 0, "put the cursor away"},
 		{[]string{"+"}, "+ −", inRun, words("zoom"), (*desk).canCurve, plainly(func(d *desk) { d.zoom(0.5) }), 8, "zoom in and out, about the cursor"},
 		{[]string{"-"}, "", inRun, words("zoom out"), (*desk).canCurve, plainly(func(d *desk) { d.zoom(2) }), 0, ""},
-		{[]string{"0"}, "0", inRun, words("all"), (*desk).canReset, plainly(func(d *desk) { d.look.win, d.look.cursor = chart.Window{}, nil }), 10, "show everything again"},
-		{[]string{"s"}, "s", inRun, words("smooth"), (*desk).canCurve, plainly((*desk).smooth), 11, "smooth the curves: off, 0.6, 0.9"},
-		{[]string{"l"}, "l", inRun, words("log"), (*desk).canCurve, plainly(func(d *desk) { d.look.log = !d.look.log }), 12, "logarithmic axis"},
-		{[]string{"p"}, "p", inRun, words("perplexity"), (*desk).canPerplexity, plainly(func(d *desk) { d.look.perplexity = !d.look.perplexity }), 12, "of a language model: accuracy or perplexity"},
+		{[]string{"0"}, "0", inLook, words("all"), (*desk).canReset, plainly(func(d *desk) { d.look.win, d.look.cursor = chart.Window{}, nil }), 10, "show everything again"},
+		{[]string{"<", "shift+left"}, "", inLook, words("earlier"), (*desk).canPan, plainly(func(d *desk) { d.pan(-0.5) }), 0, ""},
+		{[]string{">", "shift+right"}, "< >", inLook, words("pan"), (*desk).canPan, plainly(func(d *desk) { d.pan(0.5) }), 9, "earlier and later, where the charts are zoomed"},
+		{[]string{"f"}, "f", inLook, words("follow"), (*desk).canFollow, plainly((*desk).followOn), 9, "follow the newest point again"},
+		{[]string{"v"}, "v", inLook, viewText, (*desk).canCurve, plainly(func(d *desk) { d.look.view = (d.look.view + 1) % viewCount }), 15, "other curves: loss and power"},
+		{[]string{"s"}, "s", inLook, words("smooth"), (*desk).canCurve, plainly(func(d *desk) { d.look.smooth() }), 11, "smooth the curves: off, 0.6, 0.9"},
+		{[]string{"l"}, "l", inLook, words("log"), (*desk).canCurve, plainly(func(d *desk) { d.look.log = !d.look.log }), 12, "logarithmic axis"},
+		{[]string{"p"}, "p", inLook, words("perplexity"), (*desk).canPerplexity, plainly(func(d *desk) { d.look.perplexity = !d.look.perplexity }), 12, "of a language model: accuracy or perplexity"},
+		{[]string{"O"}, "", inLook, words("overlay off"), (*desk).canClear, plainly(func(d *desk) { d.compare.over = nil }), 0, "take other sessions' curves off the charts"},
 		{[]string{"1", "2", "3", "4", "5"}, "1-5", inStage, words("stages"), always, nil, 9, "look at a stage; that of the run follows it"},
 		{[]string{"["}, "", inStage, words("stage before"), always, plainly(func(d *desk) { d.lookAt(d.stage() - 1) }), 0, ""},
 		{[]string{"]"}, "", inStage, words("next stage"), always, plainly(func(d *desk) { d.lookAt(d.stage() + 1) }), 0, "the stage before, the next"},
-		{[]string{"tab"}, "tab", inRun, words("panes"), (*desk).canTab, plainly(func(d *desk) { d.look.tab++ }), 4, "other panes, where not all fit"},
+		{[]string{"tab"}, "tab", inLook, words("panes"), (*desk).canTab, plainly(func(d *desk) { d.look.tab++ }), 4, "other panes, where not all fit"},
 
-		{[]string{"up", "k"}, "", inRun, words("layers up"), (*desk).canScroll, plainly(func(d *desk) { d.look.layer = max(d.look.layer-1, 0) }), 0, ""},
-		{[]string{"down", "j"}, "↑ ↓", inRun, words("layers"), (*desk).canScroll, plainly(func(d *desk) { d.look.layer++ }), 13, "other layers, where not all fit"},
+		{[]string{"up", "k"}, "", inLook, words("layers up"), (*desk).canScroll, plainly(func(d *desk) { d.look.layer = max(d.look.layer-1, 0) }), 0, ""},
+		{[]string{"down", "j"}, "↑ ↓", inLook, words("layers"), (*desk).canScroll, plainly(func(d *desk) { d.look.layer++ }), 13, "other layers, where not all fit"},
+
+		// In plain words.
+		{[]string{"t"}, "t", inShown, words("explain"), always, plainly((*desk).openLesson), 8, "this stage and the number under the cursor in plain words"},
+		{[]string{"up", "k"}, "", inTeach, words("up"), always, plainly(func(d *desk) { d.scroll = max(d.scroll-1, 0) }), 0, ""},
+		{[]string{"down", "j"}, "↑ ↓", inTeach, words("scroll"), always, plainly(func(d *desk) { d.scroll++ }), 3, "scroll"},
+		{[]string{"pgup"}, "", inTeach, words("page up"), always, plainly(func(d *desk) { d.scroll = max(d.scroll-10, 0) }), 0, ""},
+		{[]string{"pgdown", "space"}, "", inTeach, words("page down"), always, plainly(func(d *desk) { d.scroll += 10 }), 0, ""},
+		{[]string{"left"}, "", inTeach, words("cursor left"), (*desk).canLessonCursor, plainly(func(d *desk) { d.moveCursor(-1) }), 0, ""},
+		{[]string{"right"}, "← →", inTeach, words("cursor"), (*desk).canLessonCursor, plainly(func(d *desk) { d.moveCursor(1) }), 4, "another point of the curves"},
+		{[]string{"g"}, "g", inTeach, wordsText, always, plainly(func(d *desk) { d.words, d.scroll = !d.words, 0 }), 2, "the words of the screen and what they mean"},
+		{[]string{"t", "esc", "enter", "q"}, "t", inTeach, words("back"), always, plainly((*desk).closeOver), 1, "back"},
+
+		// Commands by their words.
+		{[]string{":"}, ":", inShown | inPages, words("command"), always, plainly((*desk).openPalette), 16, "find what can be done by its words"},
+		{[]string{"up", "shift+tab"}, "", inPalette, words("up"), always, plainly(func(d *desk) { d.moveCommand(-1) }), 0, ""},
+		{[]string{"down", "tab"}, "↑ ↓", inPalette, words("select"), always, plainly(func(d *desk) { d.moveCommand(1) }), 3, "another command"},
+		{[]string{"m"}, "", inShown | inShelf | inCompare | inRoll, mouseText, always, plainly((*desk).toggleMouse), 0, "mouse on or off: click puts the cursor, the wheel zooms and scrolls"},
+		{[]string{"y"}, "y", inShown, words("copy"), always, (*desk).copyOut, 15, "copy what is read under the cursor (OSC 52), and into a file"},
 
 		// Everywhere.
 		{[]string{"up", "k", "pgup"}, "", inHelp, words("up"), always, plainly(func(d *desk) { d.scroll = max(d.scroll-1, 0) }), 0, ""},
 		{[]string{"down", "j", "pgdown"}, "↑ ↓", inHelp, words("scroll"), always, plainly(func(d *desk) { d.scroll++ }), 2, ""},
 		{[]string{"?", "esc", "enter", "q"}, "?", inHelp, words("back"), always, plainly((*desk).closeOver), 1, ""},
-		{[]string{"?"}, "?", inStage | inPick | inSetup | inRoll, words("keys"), always, plainly(func(d *desk) { d.over, d.scroll = overHelp, 0 }), -1, "this list"},
-		{[]string{"q", "ctrl+c"}, "q", inStage | inPick | inSetup | inRoll, words("leave"), always, plainly((*desk).leave), -2, "leave the screen; the run goes on"},
-		{[]string{"ctrl+c"}, "", inText | inStop | inHelp, words("leave"), always, plainly((*desk).leave), 0, ""},
+		{[]string{"?"}, "?", inShown | inPages | inRoll | inPoint, words("keys"), always, plainly(func(d *desk) { d.over, d.scroll = overHelp, 0 }), -1, "this list"},
+		{[]string{"q", "ctrl+c"}, "q", inShown | inPages | inRoll | inPoint, words("leave"), always, plainly((*desk).leave), -2, "leave the screen; the run goes on"},
+		{[]string{"ctrl+c"}, "", inText | inStop | inHelp | inDelete | inTeach, words("leave"), always, plainly((*desk).leave), 0, ""},
 	}
 }
 
@@ -172,14 +260,33 @@ func (d *desk) place() where {
 		return inEdit
 	case overHW:
 		return inHW
+	case overFilter:
+		return inFilter
+	case overDelete:
+		return inDelete
+	case overPoint:
+		return inPoint
+	case overChange:
+		return inChange
+	case overTeach:
+		return inTeach
+	case overPalette:
+		return inPalette
 	}
 	switch d.page {
 	case pagePick:
 		return inPick
 	case pageSetup:
 		return inSetup
+	case pageShelf:
+		return inShelf
+	case pageCompare:
+		return inCompare
 	}
-	if d.formOpen() {
+	switch {
+	case d.replaying():
+		return inReplay
+	case d.formOpen():
 		return inConf
 	}
 	return inRun
@@ -223,7 +330,11 @@ func (d *desk) digit(name string, at where) []effect {
 		d.over, d.input = overEdit, input{text: name}
 		return nil
 	}
-	if n := event.Stage(name[0] - '0'); n >= event.Baseline && n <= event.Deploy && at&inStage != 0 {
+	if n := event.Stage(name[0] - '0'); n >= event.Baseline && n <= event.Deploy && at&inShown != 0 {
+		if at == inReplay {
+			d.seek(n)
+			return nil
+		}
 		d.lookAt(n)
 	}
 	return nil
@@ -232,4 +343,9 @@ func (d *desk) digit(name string, at where) []effect {
 // leave ends the screen. The run goes on.
 func (d *desk) leave() { d.quit = true }
 
-func (d *desk) closeOver() { d.over, d.input, d.scroll = overNone, input{}, 0 }
+func (d *desk) closeOver() {
+	if d.over == overFilter {
+		d.shelf.filter = ""
+	}
+	d.over, d.input, d.scroll = overNone, input{}, 0
+}

@@ -270,9 +270,9 @@ func TestPredictCommandIsWhole(t *testing.T) {
 func TestBillIsOfOneEpoch(t *testing.T) {
 	s := newStory().start("B").baselineDone("B").configured("B").sparsify(3, "B").epoch(event.Sparsify, 4, 20, 0.88, 0.6, 490_000, "")
 	d, _ := watching(t, 120, 40, s)
-	sees(t, d, "epoch 4, step 400: – J per epoch (−90 % CPU s)", "B · counter")
+	sees(t, d, "step 400: – J", "(−90 % CPU s for −0.4 pt)", "B · counter")
 	d, _ = watching(t, 80, 24, s)
-	sees(t, d, "step 400: – J/epoch (−90 % CPU s)", "B · counter")
+	sees(t, d, "– J (−90 % CPU s for −0.4 pt)", "B · counter")
 }
 
 // TestWholeNeurons: the ledger says why there are more zeros than asked for.

@@ -8,6 +8,7 @@ import (
 
 	"pare/core"
 	"pare/core/event"
+	"pare/sessions"
 	"pare/tui/chart"
 	"pare/tui/theme"
 )
@@ -52,6 +53,10 @@ type watch struct {
 	watches string // who drives, when somebody else does
 	damage  string // the log cannot be read on
 	second  int64  // shown last, of what ticks without events
+
+	replay *sessions.Replay // what src plays, nil for a run
+	gen    int              // seeks of the replay whose events are folded
+	stand  sessions.Stand   // how far the replay is
 }
 
 // inForce is what a checkpoint holds besides weights.
@@ -62,7 +67,11 @@ type inForce struct {
 
 // follow makes src the run of the desk.
 func (d *desk) follow(src source) {
-	d.page, d.run, d.look = pageRun, &watch{src: src, kept: map[string]inForce{}}, look{}
+	l := d.look
+	d.page, d.run, d.look = pageRun, &watch{src: src, kept: map[string]inForce{}}, look{log: l.log, ema: l.ema, view: l.view}
+	if p, ok := src.(*replay); ok {
+		d.run.replay, d.run.stand = p.r, p.r.Stand()
+	}
 	d.over = overNone
 	d.touch()
 }
@@ -74,6 +83,7 @@ func (d *desk) watchOn() []effect { return []effect{d.read(0), d.readRecipe()} }
 type logMsg struct {
 	src     source
 	events  []event.Event
+	gen     int // see watch.gen
 	err     error
 	checked bool
 	alive   bool
@@ -103,7 +113,11 @@ func (d *desk) read(wait time.Duration) effect {
 				m.watches = src.Watching()
 			}
 		}
-		m.events, m.err = src.Next(budget)
+		if p, ok := src.(*replay); ok {
+			m.events, m.gen, m.err = p.NextOf(budget)
+		} else {
+			m.events, m.err = src.Next(budget)
+		}
 		return m
 	}
 }
@@ -128,6 +142,16 @@ func (d *desk) onLog(m logMsg) []effect {
 	r := d.run
 	if r == nil || m.src != r.src {
 		return nil
+	}
+	if m.gen > r.gen {
+		d.rewind(m.gen)
+		r = d.run
+	}
+	if m.gen < r.gen { // of before the seek
+		return []effect{d.read(0)}
+	}
+	if r.replay != nil {
+		d.tickReplay()
 	}
 	var todo []effect
 	for _, e := range m.events {
@@ -181,15 +205,15 @@ func (d *desk) onLog(m logMsg) []effect {
 		todo = append(todo, d.react()...)
 	}
 	d.tick()
-	return append(todo, d.read(period))
+	return append(todo, d.read(d.period()))
 }
 
 // tick looks for what changes without an event: the time left, and toasts that
 // have been shown for long enough.
 func (d *desk) tick() {
 	r := d.run
-	if s, _ := r.status(); s == statusRunning && r.pace.known() {
-		if sec := d.now.Unix(); sec != r.second {
+	if s, _ := r.status(); s == statusRunning && (r.pace.known() || d.silent() > 0) {
+		if sec := d.clock().Unix(); sec != r.second {
 			r.second, d.dirty = sec, true
 		}
 	}
@@ -298,7 +322,7 @@ func (r *watch) mark(s event.Stage, step int64, kind chart.EventKind, label stri
 // react does what new events call for.
 func (d *desk) react() []effect {
 	st := &d.run.st
-	if s, _ := d.run.status(); s != statusWaiting {
+	if s, _ := d.run.status(); s != statusWaiting || d.replaying() {
 		return nil
 	}
 	switch st.Stage {

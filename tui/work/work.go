@@ -16,9 +16,17 @@ import (
 type Options struct {
 	Root    string       // folder of the sessions
 	Recipe  *core.Recipe // what the set-up begins with; nil is the default
+	Shelf   bool         // begin with the list of sessions
 	Picked  bool         // model and data are chosen: skip the picker
 	Version string       // of the program
-	Theme   string       // auto, dark, light, mono; "" is auto
+	// ExportTo is the folder that exports are written into; "" is the one pare was
+	// started in.
+	ExportTo string
+	ReadOnly bool   // watch, change nothing
+	Slow     bool   // for a thin line: drawn once a second, without colours
+	Layout   string // file that keeps how charts are shown; "" is in the user's configuration
+	CopyTo   string // file of the last copy; "" is in the user's cache
+	Theme    string // auto, dark, light, mono; "" is auto
 }
 
 // Open shows the picker and the set-up, creates a session, starts its run and
@@ -28,7 +36,7 @@ func Open(o Options) (exit int, err error) { return show(o, nil) }
 
 // Attach follows a session. Leaving does not stop the run. exit is as for Open.
 func Attach(o Options, s *sessions.Session) (exit int, err error) {
-	src, err := openSession(s)
+	src, err := o.follows(s)
 	if err != nil {
 		return core.ExitError, err
 	}
@@ -44,12 +52,17 @@ func show(o Options, src source) (int, error) {
 		}
 	}
 	mode, ascii := theme.FromEnv(mode, os.Getenv("TERM") == "linux", os.Getenv)
+	if o.Slow {
+		mode = theme.Mono
+	}
 	d := newDesk(o, mode, ascii)
+	d.loadLayout()
 	d.homeDir, _ = os.UserHomeDir() // without one, paths stay long
 	if src != nil {
 		d.follow(src)
 	}
-	err := runScreen(d)
+	err := runScreen(d, meter(d))
+	_ = d.saveLayout() // what is lost is how the charts were shown
 	if d.run != nil {
 		defer d.run.src.Close() //nolint:errcheck // only read from
 		if d.run.damage == "" {
@@ -68,6 +81,10 @@ func show(o Options, src source) (int, error) {
 // the way back.
 func farewell(w io.Writer, d *desk) {
 	id, st := d.run.src.ID(), &d.run.st
+	if d.replaying() {
+		fmt.Fprintf(w, "session %s was replayed; nothing was changed. `pare report %s` writes it to a file\n", id, id)
+		return
+	}
 	status, _ := d.run.status()
 	line := fmt.Sprintf("session %s: %s", id, status)
 	if st.Stage >= event.Baseline {

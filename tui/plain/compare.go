@@ -1,0 +1,245 @@
+package plain
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"pare/core"
+	"pare/core/event"
+	"pare/tui/theme"
+)
+
+// Compared is a session as a comparison has it.
+type Compared struct {
+	ID     string       `json:"session"`
+	State  *event.State `json:"-"`
+	Recipe *core.Recipe `json:"-"` // as used
+}
+
+// Comparison is sessions side by side: the same rows of each, what differs in
+// their recipes, and what forbids to compare some of it.
+type Comparison struct {
+	Sessions []string    `json:"sessions"`
+	Rows     []Across    `json:"rows"`
+	Recipes  []RecipeRow `json:"recipe_differs"`
+	Caveats  []string    `json:"caveats"`
+}
+
+// Across is one figure of each session; "–" where it is not known. Change is the
+// second against the first, of two.
+type Across struct {
+	Name   string   `json:"name"`
+	Values []string `json:"values"`
+	Change string   `json:"change,omitempty"`
+}
+
+// RecipeRow is a key in which at least two recipes differ.
+type RecipeRow struct {
+	Key    string   `json:"key"`
+	Values []string `json:"values"`
+}
+
+// Compare puts sessions side by side, in their order.
+func Compare(l []Compared) Comparison {
+	var c Comparison
+	for _, x := range l {
+		c.Sessions = append(c.Sessions, x.ID)
+	}
+	c.rows(l)
+	c.recipes(l)
+	c.caveats(l)
+	return c
+}
+
+// figures of one session: text, and the number behind it where a change makes
+// sense.
+type figure struct {
+	text  string
+	num   float64
+	known bool
+}
+
+func (c *Comparison) rows(l []Compared) {
+	var names []string
+	var cols [][]figure
+	for _, x := range l {
+		n, f := figures(x.State)
+		names, cols = n, append(cols, f)
+	}
+	for i, name := range names {
+		a := Across{Name: name}
+		some := false
+		for _, col := range cols {
+			a.Values = append(a.Values, col[i].text)
+			some = some || col[i].text != "–"
+		}
+		if len(cols) == 2 && cols[0][i].known && cols[1][i].known {
+			x, y := cols[0][i].num, cols[1][i].num
+			if strings.HasPrefix(name, "accuracy") || name == "zeros" {
+				a.Change = strings.Replace(fmt.Sprintf("%+.1f pt", 100*(y-x)), "-", "−", 1)
+			} else {
+				a.Change = Change(x, y)
+			}
+		}
+		if some {
+			c.Rows = append(c.Rows, a)
+		}
+	}
+}
+
+// figures are the rows of one session: of its final ledger, else of what there is.
+func figures(st *event.State) (names []string, out []figure) {
+	add := func(name, text string, num float64, known bool) {
+		if !known && text == "" {
+			text = "–"
+		}
+		names, out = append(names, name), append(out, figure{text, num, known})
+	}
+	percent := func(x float64) string { return fmt.Sprintf("%.1f %%", 100*x) }
+	status := string(st.Status)
+	if st.Verdict != nil {
+		status = st.Verdict.Verdict
+	} else if st.Stage >= event.Baseline && st.Status != event.StatusDone {
+		status = strings.TrimSpace(fmt.Sprintf("%s, stage %d", status, st.Stage))
+	}
+	add("outcome", orDash(status), 0, false)
+	base, ok := st.BaselineAcc()
+	val := func(name string, x float64, ok bool, show func(float64) string) {
+		if ok {
+			add(name, show(x), x, true)
+		} else {
+			add(name, "", 0, false)
+		}
+	}
+	val("accuracy, dense, validation", base, ok, percent)
+	acc := st.Curves[event.Sparsify].Acc
+	var last float64
+	if len(acc) > 0 {
+		last = acc[len(acc)-1].Y
+	}
+	val("accuracy, pared, validation", last, len(acc) > 0, percent)
+	var led event.Ledger
+	has := st.Ledger != nil
+	if has {
+		led = *st.Ledger
+	}
+	val("accuracy, pared, test", led.Now.Acc, has, percent)
+	zeros, zok := led.Now.Zeros, has
+	if !zok && st.Mask.Of > 0 {
+		zeros, zok = float64(st.Mask.Zeros)/float64(st.Mask.Of), true
+	}
+	val("zeros", zeros, zok, percent)
+	val("params", float64(led.Now.Params), has, func(x float64) string { return Count(int64(x)) })
+	val("packed file", float64(led.Now.FileBytes), has && led.Now.FileBytes > 0, func(x float64) string { return Bytes(int64(x)) })
+	val("CPU ms per step", led.Now.StepCPUUS, has && led.Now.StepCPUUS > 0, func(x float64) string { return fmt.Sprintf("%.3g", x/1000) })
+	joules := func(name string, j event.Joules) {
+		if j.UJ == nil {
+			add(name, "", 0, false)
+			return
+		}
+		add(name, Joules(j), float64(*j.UJ), true)
+	}
+	joules("J per step", led.Now.StepEnergy)
+	val("ms per inference", led.Now.InferUS, has && led.Now.InferUS > 0, func(x float64) string { return fmt.Sprintf("%.3g", x/1000) })
+	joules("J per inference", led.Now.InferEnergy)
+	spent := st.Spent()
+	val("CPU this run", float64(spent.CPUUS), spent.CPUUS > 0, Micros)
+	joules("J this run", spent.Energy)
+	return names, out
+}
+
+func (c *Comparison) recipes(l []Compared) {
+	if len(l) == 0 || l[0].Recipe == nil {
+		return
+	}
+	at := map[string]int{}
+	for i, x := range l[1:] {
+		if x.Recipe == nil {
+			continue
+		}
+		for _, d := range l[0].Recipe.Diff(x.Recipe) {
+			k, known := at[d.Key]
+			if !known {
+				k = len(c.Recipes)
+				at[d.Key] = k
+				row := RecipeRow{Key: d.Key}
+				for range l {
+					row.Values = append(row.Values, d.Old)
+				}
+				c.Recipes = append(c.Recipes, row)
+			}
+			c.Recipes[k].Values[i+1] = d.New
+		}
+	}
+}
+
+// caveats say what must not be compared.
+func (c *Comparison) caveats(l []Compared) {
+	differ := func(what, so string, of func(*event.State) string) {
+		for _, x := range l[1:] {
+			if a, b := of(l[0].State), of(x.State); a != b && a != "" && b != "" {
+				c.Caveats = append(c.Caveats, fmt.Sprintf("%s: %s and %s: %s", what, l[0].ID, x.ID, so))
+				return
+			}
+		}
+	}
+	if len(l) < 2 {
+		return
+	}
+	differ("other data", "accuracies do not compare", func(s *event.State) string { return s.Started.DataHash })
+	differ("other models", "only joules and times of the same work compare", func(s *event.State) string { return s.Started.Model })
+	differ("other machines", "times and joules do not compare", func(s *event.State) string { return s.Started.Machine + s.Started.Hardware })
+	differ("other numbers of threads", "times do not compare", func(s *event.State) string { return fmt.Sprint(s.Started.Threads) })
+	differ("joules of other tiers", "they do not compare; CPU time does", func(s *event.State) string { return s.Started.Tier })
+	for _, x := range l {
+		if b := x.State.Branch; b != nil {
+			c.Caveats = append(c.Caveats, x.ID+" is a "+b.Text()+"; its bill holds what was spent until there")
+		}
+	}
+}
+
+// Print writes the comparison as a table.
+func (c Comparison) Print(out io.Writer) {
+	rows := [][]string{append([]string{""}, c.Sessions...)}
+	if len(c.Sessions) == 2 {
+		rows[0] = append(rows[0], "change")
+	}
+	for _, a := range c.Rows {
+		rows = append(rows, append(append([]string{a.Name}, a.Values...), a.Change))
+	}
+	cut := len(rows)
+	for _, r := range c.Recipes {
+		rows = append(rows, append([]string{"  " + r.Key}, r.Values...))
+	}
+	var ws []int
+	for _, r := range rows {
+		for k, s := range r {
+			if k == len(ws) {
+				ws = append(ws, 0)
+			}
+			ws[k] = max(ws[k], theme.Width(s))
+		}
+	}
+	for i, r := range rows {
+		if i == cut {
+			fmt.Fprintln(out, "the recipes differ in")
+		}
+		var b strings.Builder
+		for k, s := range r {
+			gap := strings.Repeat(" ", ws[k]-theme.Width(s))
+			if k == 0 {
+				b.WriteString(s + gap)
+			} else {
+				b.WriteString("  " + gap + s)
+			}
+		}
+		fmt.Fprintln(out, theme.Harmless(strings.TrimRight(b.String(), " ")))
+	}
+	if len(c.Recipes) == 0 {
+		fmt.Fprintln(out, "the recipes are the same")
+	}
+	for _, s := range c.Caveats {
+		fmt.Fprintln(out, theme.Harmless(s))
+	}
+}
