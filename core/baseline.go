@@ -75,6 +75,9 @@ func (r *run) baseline(ctx context.Context) error {
 	if err := r.lastPoints(true); err != nil {
 		return err
 	}
+	if err := r.stepTimes(); err != nil {
+		return err
+	}
 	if err := r.checkpoint("baseline", s.Acc()); err != nil {
 		return err
 	}

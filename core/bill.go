@@ -19,6 +19,7 @@ type bill struct {
 	running bool
 	epoch   epochBill
 	trained [event.Deploy + 1]event.StageCost // of these, training steps of whole epochs
+	steps   [event.Deploy + 1]int64           // that these were
 }
 
 // epochBill is the epoch being billed.
@@ -67,6 +68,7 @@ func (b *bill) restoreMetric(m event.Metric) {
 // train adds an epoch's training steps.
 func (b *bill) train(e *event.EpochCost) {
 	if s := e.Stage; s >= event.Baseline && s <= event.Deploy {
+		b.steps[s] += e.Steps
 		b.trained[s] = b.trained[s].Plus(event.StageCost{CPUUS: e.CPUUS, WallUS: e.WallUS, Energy: e.Energy})
 	}
 }

@@ -1,6 +1,9 @@
 package core
 
 import (
+	"os"
+	"strconv"
+
 	"pare/core/device"
 	"pare/core/graph"
 	"pare/core/plan"
@@ -14,6 +17,31 @@ type counted struct {
 	cost    hwprofiles.Cost
 	weights int64 // bytes of the prunable weight, its gradient and optimiser state
 	values  int64 // of the prunable weight; 0 when the call has none
+	at      place
+	rows    float64 // products of vectors: samples, tokens or pixels of a layer's call; 0 of others
+	n, k    float64 // outputs and inputs of the layer
+}
+
+// handled is the work of a product of a vector with n × k weights in multiply-adds,
+// with what reading inputs and writing outputs takes.
+func (c counted) handled() float64 {
+	return c.rows * handling * (c.n + c.k)
+}
+
+var handling = func() float64 {
+	x, err := strconv.ParseFloat(os.Getenv("HC"), 64)
+	if err != nil {
+		return 8
+	}
+	return x
+}()
+
+// place is where a call stands: a kernel at a node of the model, by names, which
+// outlive rewrites.
+type place struct{ node, kernel string }
+
+func placeOf(p *device.Plan, c *device.Call) place {
+	return place{p.Nodes[c.Node], c.Kernel.String()}
 }
 
 // work is a plan's calls.
@@ -43,9 +71,15 @@ func count(m *graph.Model, dev device.Device, o plan.Options, pruned map[int]boo
 			if k == (device.Cost{}) { // devices leave it out
 				continue
 			}
-			n := counted{cost: hwprofiles.Cost{MACs: k.MACs, Read: k.Read, Written: k.Written}, weights: k.Read + k.Written - l.Read - l.Written}
+			n := counted{cost: hwprofiles.Cost{MACs: k.MACs, Read: k.Read, Written: k.Written}, weights: k.Read + k.Written - l.Read - l.Written, at: placeOf(p, &c)}
 			if len(c.W) > 0 && pruned[c.W[0]] {
 				n.values = int64(ws[c.W[0]].Shape.Len())
+			}
+			switch c.Kernel {
+			case device.Linear, device.LinearDX, device.LinearDW, device.Conv, device.ConvDX, device.ConvDW:
+				s := ws[c.W[0]].Shape
+				n.n, n.k = float64(s[0]), float64(s[1:].Len())
+				n.rows = float64(k.MACs) / (n.n * n.k)
 			}
 			w = append(w, n)
 		}

@@ -281,9 +281,13 @@ type Ledger struct {
 	Tokens    int    `json:"tokens,omitempty"` // of one inference, of text
 	// LaunchesApart: the hardware's profile does not say what a launch costs, so that
 	// predicted times and joules are without.
-	LaunchesApart bool   `json:"launches_apart,omitempty"`
-	Text          string `json:"text,omitempty"` // what to expect, in a sentence; predicted only
-	Note          string `json:"note,omitempty"` // what else to know: figures that are missing, limits
+	LaunchesApart bool `json:"launches_apart,omitempty"`
+	// Measured: a prediction that starts from what the baseline took on this machine.
+	Measured bool `json:"measured,omitempty"`
+	// Adapters is a training step while adapters train, predicted; nil: the recipe has none.
+	Adapters *StepSide `json:"adapters,omitempty"`
+	Text     string    `json:"text,omitempty"` // what to expect, in a sentence; predicted only
+	Note     string    `json:"note,omitempty"` // what else to know: figures that are missing, limits
 }
 
 // ClassRow is the accuracy of one class, dense and pared.
@@ -438,6 +442,7 @@ func init() {
 		func() Body { return new(Warning) }, func() Body { return new(Failure) }, func() Body { return new(Diverged) },
 		func() Body { return new(Paused) }, func() Body { return new(Continued) }, func() Body { return new(Resumed) },
 		func() Body { return new(Done) }, func() Body { return new(Budget) }, func() Body { return new(Factors) }, func() Body { return new(FineTune) },
+		func() Body { return new(StepTimes) },
 	} {
 		kinds[mk().Kind()] = mk
 	}

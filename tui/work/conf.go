@@ -121,13 +121,13 @@ func (d *desk) predictNow() []effect {
 		return nil
 	}
 	p.busy = true
-	r, gen, model, dev := d.confRecipe(), p.gen, p.m, p.dev
+	r, gen, model, dev, times := d.confRecipe(), p.gen, p.m, p.dev, d.run.st.Times
 	return []effect{func(context.Context) any {
 		hw, err := core.Profile(r.Hardware.Profile)
 		if err != nil {
 			return predictedMsg{gen: gen, err: err}
 		}
-		l, err := core.Predict(model, dev, hw, r)
+		l, err := core.PredictFrom(model, dev, hw, r, times)
 		return predictedMsg{gen, l, err}
 	}}
 }

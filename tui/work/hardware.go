@@ -7,6 +7,7 @@ import (
 
 	"pare/core"
 	"pare/core/device"
+	"pare/core/event"
 	"pare/core/graph"
 	"pare/hwprofiles"
 	"pare/tui/plain"
@@ -75,26 +76,26 @@ func (d *desk) openHW() []effect {
 	if p.m == nil {
 		return nil
 	}
-	names, r, gen, m, dev := f.opts, d.confRecipe(), p.gen, p.m, p.dev
+	names, r, gen, m, dev, times := f.opts, d.confRecipe(), p.gen, p.m, p.dev, d.run.st.Times
 	return []effect{func(ctx context.Context) any {
 		out := map[string]string{}
 		for _, n := range names {
 			if ctx.Err() != nil {
 				return nil
 			}
-			out[n] = hwGain(m, dev, n, r)
+			out[n] = hwGain(m, dev, n, r, times)
 		}
 		return gainsMsg{gen, out}
 	}}
 }
 
 // hwGain is the change of a step's time that a recipe brings on a profile.
-func hwGain(m *graph.Model, dev device.Device, name string, r *core.Recipe) string {
+func hwGain(m *graph.Model, dev device.Device, name string, r *core.Recipe, times *event.StepTimes) string {
 	hw, err := core.Profile(name)
 	if err != nil {
 		return "–"
 	}
-	l, err := core.Predict(m, dev, hw, r)
+	l, err := core.PredictFrom(m, dev, hw, r, times)
 	if err != nil || l.Dense.StepCPUUS <= 0 || l.Now.StepCPUUS <= 0 {
 		return "–"
 	}
