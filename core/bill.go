@@ -20,6 +20,13 @@ type bill struct {
 	epoch   epochBill
 	trained [event.Deploy + 1]event.StageCost // of these, training steps of whole epochs
 	steps   [event.Deploy + 1]int64           // that these were
+	sparse  []sparseSteps                     // of sparsify, by epoch
+}
+
+// sparseSteps are the steps of an epoch and the share of zeros they had.
+type sparseSteps struct {
+	steps int64
+	zeros float64
 }
 
 // epochBill is the epoch being billed.
@@ -69,6 +76,9 @@ func (b *bill) restoreMetric(m event.Metric) {
 func (b *bill) train(e *event.EpochCost) {
 	if s := e.Stage; s >= event.Baseline && s <= event.Deploy {
 		b.steps[s] += e.Steps
+		if s == event.Sparsify {
+			b.sparse = append(b.sparse, sparseSteps{e.Steps, e.Zeros})
+		}
 		b.trained[s] = b.trained[s].Plus(event.StageCost{CPUUS: e.CPUUS, WallUS: e.WallUS, Energy: e.Energy})
 	}
 }

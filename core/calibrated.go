@@ -13,9 +13,13 @@ import (
 	"pare/hwprofiles"
 )
 
-// calibratedBand is the ± % said with predictions that start from the baseline: what
-// `pare bench predict` stays within.
-const calibratedBand = 15
+// The ± % said with predictions that start from the baseline: what `pare bench predict`
+// stays within. Formats of convolutions were priced with activations in the caches,
+// where the gradients of their weights are faster than in a large batch.
+const (
+	calibratedBand = 15
+	convBand       = 30
+)
 
 // calibrated predicts for the machine on which the baseline ran: from the time that
 // its dense model took, place by place. A place whose work stays keeps its time. A
@@ -77,18 +81,24 @@ func (a amount) per(b amount) float64 {
 // of is the time in µs of the model's work as it will be. scale are the shares of the
 // dense time that layers with a sparse format take, by node; costs are those of now.
 func (c calibrated) of(now work, costs []hwprofiles.Cost, scale map[string]float64) float64 {
-	kernels := map[string]rate{}
+	kernels, products := map[string]rate{}, rate{}
 	for p, t := range c.times {
 		k := kernels[p.kernel]
 		k.us, k.macs, k.bytes = k.us+t, k.macs+c.dense[p].macs, k.bytes+c.dense[p].bytes
 		kernels[p.kernel] = k
+		if d := c.dense[p]; d.macs > 0 {
+			products.us, products.macs = products.us+t, products.macs+d.macs
+		}
 	}
 	us := 0.0
 	for p, a := range amounts(now, costs) {
 		t, had := c.times[p]
 		d := c.dense[p]
 		s, sparse := scale[p.node]
-		k := kernels[p.kernel]
+		k, known := kernels[p.kernel]
+		if !known && a.macs > 0 { // of a masked layer's adapter
+			k = products
+		}
 		switch {
 		case had && sparse:
 			us += t * s
@@ -129,19 +139,31 @@ func (m measured) holds(model *graph.Model, dev device.Device, hw hwprofiles.Pro
 	return true
 }
 
-// sparseScale is what layers with a sparse format take of their dense time, by node,
-// and why the others get none.
-func sparseScale(m *graph.Model, cs []plan.Choice) (scale map[string]float64, why []string) {
-	scale = map[string]float64{}
+// formats is what the sparse formats of a model bring.
+type formats struct {
+	step, infer map[string]float64 // shares of the dense time, by node
+	why         []string           // why layers with zeros get none
+	band        float64            // ± % of the step
+}
+
+// formatsOf reads the kernel chooser's choices.
+func formatsOf(m *graph.Model, cs []plan.Choice) formats {
+	f := formats{step: map[string]float64{}, infer: map[string]float64{}, band: calibratedBand}
 	for i, l := range m.Layers() {
+		n := m.Nodes[l.Node]
 		switch c := cs[i]; {
 		case c.Cost != 1:
-			scale[m.Nodes[l.Node].Name] = c.Cost
+			f.step[n.Name], f.infer[n.Name] = c.Cost, c.Cost
+			if n.Op == "conv2d" {
+				f.band = convBand
+			} else if c.Format.Height() == 1 && m.Input().Seq == 0 { // no gain for one vector, see plan.InferPrices
+				f.infer[n.Name] = 1
+			}
 		case m.Params[l.Param].Mask.Zeros() > 0:
-			why = append(why, c.Name+": "+c.Why)
+			f.why = append(f.why, c.Name+": "+c.Why)
 		}
 	}
-	return scale, why
+	return f
 }
 
 // unchanged is the share of a step that zeros leave as it is, and the kinds of work

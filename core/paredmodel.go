@@ -60,12 +60,13 @@ func factorised(m *graph.Model, rec *Recipe) (f *graph.Model, notes []string, er
 			notes = append(notes, note)
 		}
 		r := rand.New(rand.NewPCG(1, uint64(i)))
+		var fs []graph.Factorise
 		for _, l := range f.Layers() {
-			rank, w := ranks[l.Name], f.Params[l.Param].Shape
-			if rank == 0 {
-				continue
+			if rank, w := ranks[l.Name], f.Params[l.Param].Shape; rank > 0 {
+				fs = append(fs, graph.Factorise{Layer: l.Name, Rank: rank, Down: noise(r, rank*w[1], w[1]), Up: noise(r, w[0]*rank, rank)})
 			}
-			x := graph.Factorise{Layer: l.Name, Rank: rank, Down: noise(r, rank*w[1], w[1]), Up: noise(r, w[0]*rank, rank)}
+		}
+		for _, x := range fs {
 			if _, err := x.Apply(f); err != nil {
 				return nil, nil, err
 			}

@@ -130,7 +130,7 @@ func (p *prediction) fromProfile() (*event.Ledger, error) {
 	o := outlook{hw: hw, prune: rec.Prune, work: stepEnd, dense: steps[0], now: steps[1]}
 	text, why := o.sentence()
 	l.Text = text
-	l.LaunchesApart = hw.LaunchesUnknown()
+	l.LaunchesApart, l.AtLeast = hw.LaunchesUnknown(), steps[0].AtLeast
 	if err := p.adaptersByProfile(l, end, hw); err != nil {
 		return nil, err
 	}
@@ -197,6 +197,9 @@ func prunable(m *graph.Model, rec *Recipe) (pruned map[int]bool, gone int64) {
 // pattern what says where they are.
 func packedGuess(all, gone int64, pattern string) int64 {
 	kept := all - gone
+	if gone == 0 {
+		return all * 4
+	}
 	switch pattern {
 	case "neuron", "head", "width":
 		return kept * 4

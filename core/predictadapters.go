@@ -46,7 +46,7 @@ func (p *prediction) adaptersByBaseline(l *event.Ledger, end *graph.Model, c cal
 		return err
 	}
 	us := c.of(w, w.dense(), scale)
-	l.Adapters = &event.StepSide{CPUUS: us, Band: adaptersBand, Energy: scaledJoules(p.base.StepEnergy, us/p.base.StepCPUUS)}
+	l.Adapters = &event.StepSide{CPUUS: us, Band: adaptersBand, Energy: scaledJoules(p.base.StepEnergy, us/p.base.StepCPUUS, adaptersBand)}
 	if l.Adapters.Bytes, err = p.packedMoved(a, plan.Choose(a, p.dev, p.rec.prices())); err != nil {
 		return err
 	}

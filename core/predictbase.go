@@ -49,7 +49,7 @@ func (p *prediction) fromBaseline() (*event.Ledger, error) {
 		pruned = nil
 	}
 	cs := plan.Choose(end, p.dev, rec.prices())
-	scale, why := sparseScale(end, cs)
+	f := formatsOf(end, cs)
 	now := func(o plan.Options) (work, []hwprofiles.Cost, error) {
 		w, err := count(end, p.dev, o, pruned)
 		if err != nil || pruned == nil {
@@ -67,11 +67,13 @@ func (p *prediction) fromBaseline() (*event.Ledger, error) {
 	}
 	byStep, byInfer := p.base.calibrate(step, true), p.base.calibrate(infer, false)
 	l.Measured = true
-	l.Dense.StepCPUUS, l.Now.StepCPUUS = p.base.StepCPUUS, byStep.of(w, costs, scale)
-	l.Dense.InferUS, l.Now.InferUS = p.base.InferUS, byInfer.of(w1, costs1, scale)
+	l.Dense.StepCPUUS, l.Now.StepCPUUS = p.base.StepCPUUS, byStep.of(w, costs, f.step)
+	l.Dense.InferUS, l.Now.InferUS = p.base.InferUS, byInfer.of(w1, costs1, f.infer)
 	l.Dense.StepEnergy = p.base.StepEnergy
-	l.Now.StepEnergy = scaledJoules(p.base.StepEnergy, l.Now.StepCPUUS/l.Dense.StepCPUUS)
-	l.Now.StepBand, l.Now.InferBand = calibratedBand, inferBand
+	l.Now.StepEnergy = scaledJoules(p.base.StepEnergy, l.Now.StepCPUUS/l.Dense.StepCPUUS, f.band)
+	one := scaledJoules(p.base.StepEnergy, l.Dense.InferUS/l.Dense.StepCPUUS, inferBand) // runs on one CPU
+	l.Dense.InferEnergy, l.Now.InferEnergy = one, one.Part(l.Now.InferUS/max(l.Dense.InferUS, 1e-9))
+	l.Now.StepBand, l.Now.InferBand = f.band, inferBand
 	l.Dense.StepBytes, l.Now.StepBytes = moved(step.dense()), moved(costs)
 	if pruned == nil && !prune.Structured(rec.Prune.Pattern) { // bytes of packed weights: of the formats themselves
 		if l.Now.StepBytes, err = p.packedMoved(end, cs); err != nil {
@@ -82,12 +84,12 @@ func (p *prediction) fromBaseline() (*event.Ledger, error) {
 		then, _ := end.NumParams()
 		l.Now.Params, l.Now.FileBytes = then, then*4
 	}
-	text, err := p.calibratedText(l, why)
+	text, err := p.calibratedText(l, f)
 	if err != nil {
 		return nil, err
 	}
 	l.Text = text
-	if err := p.adaptersByBaseline(l, end, byStep, scale); err != nil {
+	if err := p.adaptersByBaseline(l, end, byStep, f.step); err != nil {
 		return nil, err
 	}
 	l.Note = once(append(notes, note, p.panelNote()))
@@ -126,7 +128,7 @@ func (p *prediction) packedMoved(m *graph.Model, cs []plan.Choice) (int64, error
 
 // scaledJoules is measured energy for another time, busy power taken as constant: an
 // estimate, however well the base is known.
-func scaledJoules(j event.Joules, by float64) event.Joules {
+func scaledJoules(j event.Joules, by, band float64) event.Joules {
 	if j.UJ == nil {
 		return j
 	}
@@ -136,13 +138,13 @@ func scaledJoules(j event.Joules, by float64) event.Joules {
 	if t := energy.Tier(j.Tier); t.Measured() {
 		s.Tier = string(energy.TierD)
 	}
-	s.Band = math.Hypot(j.Band, calibratedBand)
+	s.Band = math.Hypot(j.Band, band)
 	return s
 }
 
 // calibratedText says what to expect of a training step, and what of it no zeros touch.
-func (p *prediction) calibratedText(l *event.Ledger, why []string) (string, error) {
-	s := p.rec.Prune
+func (p *prediction) calibratedText(l *event.Ledger, f formats) (string, error) {
+	s, why := p.rec.Prune, f.why
 	q, err := plan.Build(p.m, p.dev, p.step())
 	if err != nil {
 		return "", err
@@ -174,7 +176,7 @@ func (p *prediction) calibratedText(l *event.Ledger, why []string) (string, erro
 		}
 		return text + stays, nil
 	}
-	text := fmt.Sprintf("expected here: %s %% CPU time per step, %s instead of the baseline's %s; ±%d %%", signed(100*change, 0), millis(l.Now.StepCPUUS), millis(l.Dense.StepCPUUS), calibratedBand)
+	text := fmt.Sprintf("expected here: %s %% CPU time per step, %s instead of the baseline's %s; ±%.0f %%", signed(100*change, 0), millis(l.Now.StepCPUUS), millis(l.Dense.StepCPUUS), f.band)
 	if n := len(why); n > 0 {
 		var names []string
 		for _, w := range why {

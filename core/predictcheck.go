@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"time"
 
@@ -38,7 +37,7 @@ type PredictRow struct {
 	Target  float64 `json:"target"`
 	LowRank string  `json:"lowrank,omitempty"`
 	// BaseUS is the baseline's mean step, DenseUS and NowUS are measured in alternation,
-	// medians ± Band %, half of the turns.
+	// lower quartiles of the turns.
 	BaseUS    float64 `json:"base_us"`
 	DenseUS   float64 `json:"dense_us"`
 	DenseBand float64 `json:"dense_band"`
@@ -176,10 +175,10 @@ func (r *run) checkPrediction(x PredictCase) (PredictRow, error) {
 	if err != nil {
 		return row, err
 	}
-	row.DenseUS, row.DenseBand = middle(steps[0])
-	row.NowUS, row.NowBand = middle(steps[1])
-	d, _ := middle(infers[0])
-	n, _ := middle(infers[1])
+	row.DenseUS, row.DenseBand = quartile(steps[0])
+	row.NowUS, row.NowBand = quartile(steps[1])
+	d, _ := quartile(infers[0])
+	n, _ := quartile(infers[1])
 	predicted := by.Now.StepCPUUS
 	profile := bare.Now.StepCPUUS
 	if by.Adapters != nil && bare.Adapters != nil {
@@ -189,46 +188,11 @@ func (r *run) checkPrediction(x PredictCase) (PredictRow, error) {
 	row.Error, row.ProfileError = (1+row.Predicted)/(1+row.Measured)-1, (1+row.Profile)/(1+row.Measured)-1
 	row.InferPredicted, row.InferMeasured = by.Now.InferUS/by.Dense.InferUS-1, n/d-1
 	row.Text = by.Text
-	if os.Getenv("DBG") != "" {
-		show := func(name string, t *train.Trainer) {
-			var pr [][]float64
-			for range 50 {
-				x, _ := t.ProbeCalls(r.set.Train, rows, 0, 1)
-				pr = append(pr, x)
-			}
-			ns := least(pr)
-			sum := 0.0
-			for _, x := range ns {
-				sum += x / 1e3
-			}
-			fmt.Println(name, "sum of probes", sum)
-			for _, c := range callTimes(t, ns, make([]float64, 1000)) {
-				if c.StepUS > 0.002*row.NowUS {
-					fmt.Printf("%s %s %s %.1f\n", name, c.Node, c.Kernel, c.StepUS)
-				}
-			}
-		}
-		sum := 0.0
-		for _, c := range r.times.Calls {
-			sum += c.StepUS
-		}
-		fmt.Println("base", r.times.StepCPUUS, "probed", sum, row.DenseUS, row.NowUS)
-		for _, c := range r.times.Calls {
-			if c.StepUS > 2 {
-				fmt.Printf("B %s %s %.1f\n", c.Node, c.Kernel, c.StepUS)
-			}
-		}
-		show("D", dense)
-		show("N", now)
-		for _, c := range now.Choices {
-			fmt.Println(c.Name, c.Format, c.Cost)
-		}
-	}
 	return row, nil
 }
 
-// checkRounds and checkWindow are the turns of a check: many and short, so that their
-// median is of undisturbed ones on a machine that others share.
+// checkRounds and checkWindow are the turns of a check: many and short, so that some are
+// undisturbed on a machine that others share.
 const checkRounds, checkWindow = 21, 40 * time.Millisecond
 
 // checkTurns measures CPU µs per run of a and b in turn.
@@ -249,11 +213,11 @@ func (r *run) checkTurns(a, b func(int) error) (out [2][]float64, err error) {
 	return out, nil
 }
 
-// middle is the median, and ± the middle half in %.
-func middle(x []float64) (m, band float64) {
+// quartile is the lower one, and ± half of what lies between it and the median in %.
+func quartile(x []float64) (q, band float64) {
 	slices.Sort(x)
-	m = x[len(x)/2]
-	return m, 50 * (x[3*len(x)/4] - x[len(x)/4]) / m
+	q = x[len(x)/4]
+	return q, 50 * (x[len(x)/2] - q) / q
 }
 
 // asPredicted is the model that a recipe makes, all at once, from the weights as they

@@ -47,7 +47,7 @@ func (r *run) stepTimes() error {
 			probes = append(probes, ns)
 		}
 	}
-	steps := least(probes)
+	steps := undisturbed(probes)
 	e.StepCPUUS = cpu / n
 	e.StepEnergy = joules(r.meter.Between(from, r.meter.Mark())).Part(1 / (n + float64(len(probes))))
 	if b, n := r.bill.trained[event.Baseline], r.bill.steps[event.Baseline]; n > 0 && b.CPUUS > 0 {
@@ -70,7 +70,7 @@ func (r *run) stepTimes() error {
 		}
 		probes = append(probes, ns)
 	}
-	e.Calls = callTimes(t, steps, least(probes))
+	e.Calls = callTimes(t, steps, undisturbed(probes))
 	r.times = e
 	return r.emit(e)
 }
@@ -82,14 +82,17 @@ const (
 	probeTime  = 3 * time.Second
 )
 
-// least are the least of each column: whoever shares the machine makes calls longer,
-// never shorter.
-func least(rows [][]float64) []float64 {
-	l := slices.Clone(rows[0])
-	for _, r := range rows[1:] {
-		for i, x := range r {
-			l[i] = min(l[i], x)
+// undisturbed are the lower quartiles of each column: whoever shares the machine makes
+// calls longer, and the long ones more.
+func undisturbed(rows [][]float64) []float64 {
+	l := make([]float64, len(rows[0]))
+	col := make([]float64, len(rows))
+	for i := range l {
+		for j, r := range rows {
+			col[j] = r[i]
 		}
+		slices.Sort(col)
+		l[i] = col[len(col)/4]
 	}
 	return l
 }

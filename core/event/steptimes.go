@@ -25,6 +25,3 @@ type CallTime struct {
 	StepUS  float64 `json:"step_us,omitempty"`  // µs of a training step, summed over workers
 	InferUS float64 `json:"infer_us,omitempty"` // µs of one inference
 }
-
-// Kind implements Body.
-func (*StepTimes) Kind() string { return "step_times" }

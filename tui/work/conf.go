@@ -252,6 +252,11 @@ func (d *desk) predictedPane(w, h int) string {
 		return d.th.Box("ledger", "predicted", d.text(w-2).add(theme.Dim, or(d.predict.err, "no prediction yet")).String(), w, h)
 	}
 	rows, notes := brief(plain.Rows(l))
+	rows = fitRows(rows, h-2)
+	if l.Measured {
+		by := []string{fmt.Sprintf("from the baseline's steps on this machine; a step ±%.0f %%, an inference ±%.0f %%", math.Ceil(l.Now.StepBand), math.Ceil(l.Now.InferBand))}
+		return d.table("ledger, predicted", "", "dense", "pared", rows, append(by, notes...), w, h)
+	}
 	on := "on " + l.Hardware
 	if b := l.Now.StepBand; b > 0 {
 		on += fmt.Sprintf(", every ms and J ±%.0f %%", math.Ceil(b))

@@ -89,7 +89,8 @@ func (d *desk) openHW() []effect {
 	}}
 }
 
-// hwGain is the change of a step's time that a recipe brings on a profile.
+// hwGain is what a step takes on a profile with a recipe, ≥ where that is a lower limit,
+// and the change that the recipe brings.
 func hwGain(m *graph.Model, dev device.Device, name string, r *core.Recipe, times *event.StepTimes) string {
 	hw, err := core.Profile(name)
 	if err != nil {
@@ -99,13 +100,18 @@ func hwGain(m *graph.Model, dev device.Device, name string, r *core.Recipe, time
 	if err != nil || l.Dense.StepCPUUS <= 0 || l.Now.StepCPUUS <= 0 {
 		return "–"
 	}
+	least := ""
+	if l.AtLeast {
+		least = "≥"
+	}
+	at := fmt.Sprintf("%s%.3g ms  ", least, l.Now.StepCPUUS/1e3)
 	switch c := plain.Change(l.Dense.StepCPUUS, l.Now.StepCPUUS); {
 	case c == "0 %" || c == "−0 %":
-		return "no gain"
+		return at + "no gain"
 	case hw.LaunchesUnknown():
-		return "at most " + c
+		return at + "at most " + c
 	default:
-		return c
+		return at + c
 	}
 }
 
