@@ -3,13 +3,11 @@ package core
 import (
 	"fmt"
 	"io"
-	"math"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
-	"pare/core/deploy"
 	"pare/core/event"
 	"pare/core/graph"
 	"pare/core/model/peft"
@@ -94,13 +92,8 @@ func (r *run) exportAdapters(want []float32) error {
 	if err != nil {
 		return fmt.Errorf("export peft: the files do not run: %w", err)
 	}
-	e.MaxDiff, e.Samples = deploy.MaxDiff(want, got), min(checkSamples, r.set.Val.N())
-	largest := 1.0
-	for _, x := range want {
-		largest = max(largest, math.Abs(float64(x)))
-	}
-	if !(e.MaxDiff <= 1e-4*largest) {
-		return fmt.Errorf("export peft: base and adapter differ from the merged model by %g", e.MaxDiff)
+	if e.MaxDiff, e.Samples, err = r.agree(want, got); err != nil {
+		return fmt.Errorf("export peft: %w", err)
 	}
 	if r.r.Train.Epochs > 0 || r.r.Prune.Target > 0 || len(r.r.LowRank) > 1 {
 		if err := r.refuse("the adapter belongs to the weights of checkpoint adapters, which this run has trained or cut, not to the file the model came from"); err != nil {

@@ -89,16 +89,23 @@ func (r *run) exit() (int, string) {
 // cannotWrite says why the model cannot be expressed in a format, by writing it to
 // nowhere; nil where it can.
 func (r *run) cannotWrite(format string) error {
-	if format == formatPEFT {
+	switch format {
+	case formatPEFT:
 		return nil
+	case formatHF:
+		_, err := r.folderFiles()
+		return err
 	}
 	return deploy.Write(io.Discard, r.model, format)
 }
 
 // export writes one format, reads it back, compares masks and logits.
 func (r *run) export(format string, want []float32) error {
-	if format == formatPEFT {
+	switch format {
+	case formatPEFT:
 		return r.exportAdapters(want)
+	case formatHF:
+		return r.exportFolder(want)
 	}
 	name := r.model.Name + map[string]string{"packed": ".packed.safetensors", "safetensors": ".safetensors", "onnx": ".onnx"}[format]
 	var path, sha string
@@ -126,15 +133,25 @@ func (r *run) export(format string, want []float32) error {
 	if err != nil {
 		return fmt.Errorf("export %s: the file does not run: %w", format, err)
 	}
-	d := deploy.MaxDiff(want, got)
+	d, n, err := r.agree(want, got)
+	if err != nil {
+		return fmt.Errorf("export %s: %w", format, err)
+	}
+	return r.emit(&event.Export{Format: format, File: path, Bytes: size, SHA: sha, MaxDiff: d, Samples: n})
+}
+
+// agree tests the outputs of a file that was read again, of n samples; they may be off
+// by a rounding d.
+func (r *run) agree(want, got []float32) (d float64, n int, err error) {
+	d, n = deploy.MaxDiff(want, got), min(checkSamples, r.set.Val.N())
 	largest := 1.0
 	for _, x := range want {
 		largest = max(largest, math.Abs(float64(x)))
 	}
 	if !(d <= 1e-4*largest) {
-		return fmt.Errorf("export %s: the file's outputs differ from the model's by %g", format, d)
+		return d, n, fmt.Errorf("the file's outputs differ from the model's by %g", d)
 	}
-	return r.emit(&event.Export{Format: format, File: path, Bytes: size, SHA: sha, MaxDiff: d, Samples: min(checkSamples, r.set.Val.N())})
+	return d, n, nil
 }
 
 // logits runs a model on the first validation samples.

@@ -33,6 +33,9 @@ func openData(r *Recipe) (*data.Data, error) {
 			name = "./" + name // a file, also where a built-in set has its name
 		}
 	}
+	if r.Data.Tokenizer == "" {
+		r.Data.Tokenizer = tokenizerOf(r.Model.Path)
+	}
 	o := data.Options{
 		Seed: r.Data.SplitSeed, Val: r.Data.Val, Test: r.Data.Test, LabelColumn: r.Data.Label,
 		Tokenizer: r.Data.Tokenizer, Tokens: r.Data.Tokens, Vocab: r.Data.Vocab,
@@ -109,14 +112,25 @@ func (s Sample) input() zoo.Input {
 	return in
 }
 
-// OpenModel loads a model by zoo name or from a file (.onnx, or .safetensors
-// written by pare) for samples of the given kind.
+// OpenModel loads a model by zoo name, from a file (.onnx, or .safetensors written by
+// pare) or from a folder of Hugging Face, for samples of the given kind.
 func OpenModel(spec ModelSpec, seed uint64, s Sample) (*graph.Model, zoo.Preset, error) {
-	if spec.Path == "" {
-		return zoo.New(spec.Name, seed, s.input(), s.Classes)
+	m, pre, _, err := openSpec(spec, seed, s)
+	return m, pre, err
+}
+
+// openSpec also tells what is not as the file has it.
+func openSpec(spec ModelSpec, seed uint64, s Sample) (*graph.Model, zoo.Preset, []event.Warning, error) {
+	switch {
+	case spec.Path == "":
+		m, pre, err := zoo.New(spec.Name, seed, s.input(), s.Classes)
+		return m, pre, nil, err
+	case IsFolder(spec.Path):
+		m, warn, err := openFolder(spec.Path, seed, s)
+		return m, hfPreset, warn, err
 	}
 	m, err := LoadModel(spec.Path)
-	return m, filePreset, err
+	return m, filePreset, nil, err
 }
 
 // LoadModel reads a model file, see deploy.Open.
@@ -125,7 +139,7 @@ func LoadModel(path string) (*graph.Model, error) { return deploy.Open(path) }
 // openModel loads the recipe's model and checks it against the data.
 func openModel(r *Recipe, set *data.Data) (*graph.Model, zoo.Preset, []event.Warning, error) {
 	like := SampleOf(set)
-	m, pre, err := OpenModel(r.Model, r.Seed, like)
+	m, pre, warn, err := openSpec(r.Model, r.Seed, like)
 	if err != nil {
 		return nil, pre, nil, err
 	}
@@ -136,7 +150,6 @@ func openModel(r *Recipe, set *data.Data) (*graph.Model, zoo.Preset, []event.War
 	if lm, seq := like.Text != nil && like.Text.LM, m.Values[m.Output].Seq > 0; lm != seq {
 		return nil, pre, nil, fmt.Errorf("model %s scores %s, %s has %s: choose other data or another model", m.Name, labelsOf(seq), set.Name, labelsOf(lm))
 	}
-	var warn []event.Warning
 	switch k := m.Classes(); {
 	case k < like.Classes:
 		return nil, pre, nil, fmt.Errorf("model %s scores %d classes, %s has %d: choose other data or another model", m.Name, k, set.Name, like.Classes)

@@ -65,6 +65,9 @@ func (s *MemStore) Export(name string, fn func(io.Writer) error) (string, string
 		return "", "", 0, err
 	}
 	path := filepath.Join(s.Dir, name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return "", "", 0, err
+	}
 	if err := os.WriteFile(path, b.Bytes(), 0o644); err != nil {
 		return "", "", 0, err
 	}

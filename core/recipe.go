@@ -59,7 +59,8 @@ type Decision struct {
 	Pass  int     `toml:"pass,omitempty"` // how often the floor had sent the run back
 }
 
-// ModelSpec names a zoo model, or a file (.onnx, or safetensors written by us).
+// ModelSpec names a zoo model, a file (.onnx, or safetensors written by us), or a folder
+// of Hugging Face.
 type ModelSpec struct {
 	Name string `toml:"name,omitempty"`
 	Path string `toml:"path,omitempty"`
@@ -151,7 +152,7 @@ type HWSpec struct {
 
 // DeploySpec lists the export formats.
 type DeploySpec struct {
-	Formats []string `toml:"formats"` // packed | safetensors | onnx | peft (adapters by themselves)
+	Formats []string `toml:"formats"` // packed | safetensors | onnx | hf (a folder of Hugging Face) | peft (adapters by themselves)
 }
 
 // DefaultRecipe is what a newcomer starts from: the demo's model and data.
@@ -256,7 +257,7 @@ func (r *Recipe) Check() error {
 		oneOf("hardware.device", r.Hardware.Device, "auto", "cpu", "ref"),
 	}
 	for _, f := range r.Deploy.Formats {
-		checks = append(checks, oneOf("deploy.formats", f, "packed", "safetensors", "onnx", formatPEFT))
+		checks = append(checks, oneOf("deploy.formats", f, "packed", "safetensors", "onnx", formatHF, formatPEFT))
 	}
 	for _, err := range checks {
 		if err != nil {

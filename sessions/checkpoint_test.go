@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"os"
 	"path/filepath"
@@ -354,7 +355,7 @@ func TestNames(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer st.close()
-	for _, name := range []string{"", ".", "..", "../x", "a/b", `a\b`, ".hidden", "x\x00", "ü", strings.Repeat("a", 101)} {
+	for _, name := range []string{"", ".", "..", "../x", "a/b/c", "/b", "a/", "a/../b", `a\b`, ".hidden", "x\x00", "ü", strings.Repeat("a", 101)} {
 		_, _, err1 := st.Save(name, sampleCheckpoint(1))
 		_, err2 := st.Load(name)
 		_, _, _, err3 := st.Export(name, nil)
@@ -363,6 +364,13 @@ func TestNames(t *testing.T) {
 				t.Errorf("%q: %v", name, err)
 			}
 		}
+	}
+	if _, _, err := st.Save("a/b", sampleCheckpoint(1)); err == nil {
+		t.Error("a checkpoint in a folder")
+	}
+	path, _, _, err := st.Export("a/b", func(w io.Writer) error { _, err := w.Write([]byte("x")); return err })
+	if b, e := os.ReadFile(path); err != nil || e != nil || string(b) != "x" {
+		t.Errorf("an export in a folder: %v, %v", err, e)
 	}
 	if err := st.Drop("never-was"); err != nil {
 		t.Error(err)

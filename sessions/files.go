@@ -81,20 +81,24 @@ func writeFile(path string, b []byte) error {
 	return writeAside(path, func(w io.Writer) error { _, err := w.Write(b); return err }, nil)
 }
 
-// sweep removes what writeAside left behind in a folder when it was killed.
+// sweep removes what writeAside left behind in a folder, and in folders of it, when it
+// was killed.
 func sweep(dir string) {
 	es, err := os.ReadDir(dir)
 	if err != nil {
 		return
 	}
 	for _, e := range es {
-		if n := e.Name(); strings.HasPrefix(n, ".") && strings.Contains(n, ".tmp-") {
+		if e.IsDir() {
+			sweep(filepath.Join(dir, e.Name()))
+		} else if n := e.Name(); strings.HasPrefix(n, ".") && strings.Contains(n, ".tmp-") {
 			_ = os.Remove(filepath.Join(dir, n)) // only room is lost when it stays
 		}
 	}
 }
 
-// checkName accepts names of checkpoints and exports: one plain path element.
+// checkName accepts names of checkpoints and exports, and of folders of exports: one
+// plain path element.
 func checkName(name string) error {
 	ok := name != "" && len(name) <= 100 && name[0] != '.'
 	for _, c := range []byte(name) {

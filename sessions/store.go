@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 
 	"pare/core"
@@ -256,10 +257,22 @@ func (st *store) Drop(name string) error {
 // Export writes a file for the user into exports/; the path it returns is
 // absolute.
 func (st *store) Export(name string, fn func(io.Writer) error) (path, sha string, n int64, err error) {
-	if err := checkName(name); err != nil {
+	folder, file, in := strings.Cut(filepath.ToSlash(name), "/") // into a folder of exports, or not
+	if !in {
+		folder, file = "", name
+	} else {
+		err = checkName(folder)
+	}
+	if err == nil {
+		err = checkName(file)
+	}
+	if err != nil {
 		return "", "", 0, fmt.Errorf("export: %w", err)
 	}
-	path = filepath.Join(st.s.Dir, exportDir, name)
+	path = filepath.Join(st.s.Dir, exportDir, folder, file)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return "", "", 0, fmt.Errorf("export: %w", full(err))
+	}
 	h := newHashed()
 	err = writeAside(path, func(w io.Writer) error {
 		b := bufio.NewWriterSize(h.to(w), 1<<16)

@@ -20,6 +20,11 @@ func Open(path string) (*graph.Model, error) {
 	if err != nil {
 		return nil, err
 	}
+	return m, Tidy(m)
+}
+
+// Tidy cleans the names of a model that came from outside, see Open.
+func Tidy(m *graph.Model) error {
 	m.Name = slug(m.Name)
 	for i := range m.Nodes {
 		m.Nodes[i].Name = Printable(m.Nodes[i].Name)
@@ -27,7 +32,17 @@ func Open(path string) (*graph.Model, error) {
 	for i := range m.Params {
 		m.Params[i].Name = Printable(m.Params[i].Name)
 	}
-	return m, m.Verify()
+	return m.Verify()
+}
+
+// MaskZeros makes the exact zeros of pared layers masks, for formats that have none.
+func MaskZeros(m *graph.Model) {
+	for _, l := range m.Layers() {
+		p := &m.Params[l.Param]
+		if k := tensor.MaskOfZeros(p.Data); float64(k.Zeros()) >= fewZeros*float64(len(p.Data)) {
+			p.Mask = k
+		}
+	}
 }
 
 // Printable drops control characters.
@@ -69,12 +84,7 @@ func open(path string) (*graph.Model, error) {
 		if m.InputName, m.OutputName, err = onnx.Names(b); err != nil {
 			return nil, fmt.Errorf("model %s: %w", path, err)
 		}
-		for _, l := range m.Layers() { // the format has no masks
-			p := &m.Params[l.Param]
-			if k := tensor.MaskOfZeros(p.Data); float64(k.Zeros()) >= fewZeros*float64(len(p.Data)) {
-				p.Mask = k
-			}
-		}
+		MaskZeros(m)
 		return m, nil
 	case ".safetensors":
 		return Load(path)
@@ -82,7 +92,7 @@ func open(path string) (*graph.Model, error) {
 	if _, err := os.Stat(path); err != nil {
 		return nil, fmt.Errorf("model: %w", err)
 	}
-	return nil, fmt.Errorf("model %s: unknown kind of file; give an .onnx file or a .safetensors file written by pare", path)
+	return nil, fmt.Errorf("model %s: unknown kind of file; give an .onnx file, a .safetensors file written by pare, or a folder of Hugging Face", path)
 }
 
 // fewZeros is the share of exact zeros from which a layer of a file counts as

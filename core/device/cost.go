@@ -20,13 +20,21 @@ func (c Cost) Add(o Cost) Cost {
 // CostOf counts call c of plan p on weights ws for a batch of b samples.
 func CostOf(p *Plan, ws []Weight, c *Call, b int) Cost {
 	var r Cost
+	rowsOf := func(v int) int64 { return int64(b) * int64(p.Per(v)) }
 	rows := int64(p.Rows(b))
+	if len(c.In) > 0 {
+		rows = rowsOf(c.In[0])
+	}
 	size := func(v int) int64 {
 		x := p.Vals[v]
 		if x.Kind == PartVal {
-			return int64(x.C) * int64(p.Tiles(b)) * 4
+			tiles := p.Tiles(b)
+			if x.Sample {
+				tiles = p.OfSamples().Tiles(b)
+			}
+			return int64(x.C) * int64(tiles) * 4
 		}
-		return int64(x.C) * int64(x.H) * int64(x.W) * rows * 4
+		return int64(x.C) * int64(x.H) * int64(x.W) * rowsOf(v) * 4
 	}
 	for i, v := range c.In {
 		// dw of packed weights and of grouped convolutions works from dy as it is.
@@ -47,7 +55,7 @@ func CostOf(p *Plan, ws []Weight, c *Call, b int) Cost {
 	if c.Kernel != Update {
 		for _, w := range c.W {
 			switch c.Kernel {
-			case LinearDW, ConvDW, BiasD, EmbedD, PositionsD, PartD:
+			case LinearDW, ConvDW, BiasD, EmbedD, PositionsD, PartD, SegmentD, FirstD:
 				r.Written += weight(w)
 				if c.Accum {
 					r.Read += weight(w)
@@ -72,7 +80,7 @@ func CostOf(p *Plan, ws []Weight, c *Call, b int) Cost {
 		r.Read += n * (2 + s)
 		r.Written += n * (1 + s)
 	}
-	pixels := func(v int) int64 { return int64(p.Vals[v].H) * int64(p.Vals[v].W) * rows }
+	pixels := func(v int) int64 { return int64(p.Vals[v].H) * int64(p.Vals[v].W) * rowsOf(v) }
 	switch c.Kernel {
 	case Linear, LinearDX, LinearDW:
 		w := ws[c.W[0]]

@@ -48,7 +48,7 @@ type Bank interface {
 // Step is one run of a plan.
 type Step struct {
 	X      []float32 // samples, row-major [samples][F], F = Seq·C for sequences
-	Labels []int32   // one per sample, per token for sequences; may be nil without CrossEntropy
+	Labels []int32   // one per row of the output: per sample, or per token for sequences; may be nil without CrossEntropy
 	Rows   []int32   // the samples of this batch, at most Plan.Batch; nil = the first N
 	N      int       // samples of this batch when Rows is nil
 	Index  int64     // 1 for the first training step: Adam's t, dropout's key
@@ -106,8 +106,8 @@ func (p *Plan) Check(s *Step, features int) error {
 			return fmt.Errorf("batch names row %d of data with %d rows of %d features", r, rows, features)
 		}
 	}
-	if s.Labels != nil && len(s.Labels) < p.Rows(rows) {
-		return fmt.Errorf("%d labels for %d rows", len(s.Labels), p.Rows(rows))
+	if need := rows * p.Per(p.Output); s.Labels != nil && len(s.Labels) < need {
+		return fmt.Errorf("%d labels for %d rows", len(s.Labels), need)
 	}
 	return nil
 }
@@ -118,17 +118,18 @@ func (p *Plan) Labelled(s *Step, classes int) (int, error) {
 	if s.Labels == nil {
 		return 0, errors.New("this plan has a loss: it needs labels")
 	}
-	count := 0
+	count, per := 0, p.Per(p.Output)
+	tokens := p.Seq > 0 && !(p.Output >= 0 && p.Output < len(p.Vals) && p.Vals[p.Output].Sample)
 	for i := range s.Count() {
 		sample := i
 		if s.Rows != nil {
 			sample = int(s.Rows[i])
 		}
-		for row := p.Rows(sample); row < p.Rows(sample+1); row++ {
+		for row := sample * per; row < (sample+1)*per; row++ {
 			switch l := s.Labels[row]; {
 			case l >= 0 && int(l) < classes:
 				count++
-			case p.Seq == 0 || l != NoLabel:
+			case !tokens || l != NoLabel:
 				return 0, fmt.Errorf("row %d has label %d, but the model has %d classes (0 to %d)", row, l, classes, classes-1)
 			}
 		}
@@ -139,15 +140,17 @@ func (p *Plan) Labelled(s *Step, classes int) (int, error) {
 	return count, nil
 }
 
-// CheckIDs tests the ids of a step against the number of rows of an embedding.
-func (p *Plan) CheckIDs(s *Step, rows int) error {
+// CheckIDs tests the ids of a step, in channel c of the input, against the number of
+// rows of an embedding.
+func (p *Plan) CheckIDs(s *Step, c, rows int) error {
+	channels := p.Vals[p.Input].C
 	for i := range s.Count() {
 		sample := i
 		if s.Rows != nil {
 			sample = int(s.Rows[i])
 		}
 		for k := p.Rows(sample); k < p.Rows(sample+1); k++ {
-			if id := s.X[k]; !(id >= 0 && id < float32(rows)) || id != float32(int(id)) {
+			if id := s.X[k*channels+c]; !(id >= 0 && id < float32(rows)) || id != float32(int(id)) {
 				return fmt.Errorf("token %d of sample %d is %g: the embedding takes whole numbers from 0 to %d", k-p.Rows(sample), sample, id, rows-1)
 			}
 		}

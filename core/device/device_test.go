@@ -66,7 +66,7 @@ func TestWindowOut(t *testing.T) {
 
 func TestKernelNames(t *testing.T) {
 	seen := map[string]Kernel{}
-	for _, r := range [][2]Kernel{{Load, Slice}, {LinearDX, SliceDX}, {LinearDW, AdaptB}} {
+	for _, r := range [][2]Kernel{{Load, Segment}, {LinearDX, SliceDX}, {LinearDW, FirstD}} {
 		for k := r[0]; k <= r[1]; k++ {
 			name := k.String()
 			if strings.HasPrefix(name, "kernel(") {

@@ -41,6 +41,12 @@
 // samples past the end of a batch. Only attention looks at more than one token,
 // in a region of its own.
 //
+// Such a plan may also hold values per sample (Val.Sample): images before they
+// become a sequence, and what follows from one token of it. These lie in slabs of
+// their own, Plan.Samples floats per tile of samples; regions of scope Tile work on
+// one kind of tile, and only Token and Tokens (with their gradients) lead from one
+// to the other.
+//
 // # Names
 //
 // The same everywhere, in Go, assembly and docs: B batch, T tile, P panel, N

@@ -59,7 +59,8 @@ const (
 	// RMSNorm: y = x/√(mean x² + eps)·gamma. In x, Out y [, stat], W gamma;
 	// S[0] = eps. stat [2]: 0 and 1/√(mean x² + eps).
 	RMSNorm
-	// Embed: y = w[id]. In ids [1], whole numbers kept as floats, Out y [C], W w [V, C].
+	// Embed: y = w[id]. In ids, whole numbers kept as floats in the first channel,
+	// Out y [C], W w [V, C].
 	Embed
 	// Positions: y = x + w[t], t the token's place in its sequence. In x, Out y,
 	// W w [at least Seq, C].
@@ -75,6 +76,9 @@ const (
 	Concat
 	// Slice takes the channels of y from channel S[0] of x on. In x, Out y.
 	Slice
+	// Segment: y = x + w[s]; s is the whole number in the ids' second channel, 0
+	// without ids. In x [, ids], Out y, W w [segments, C].
+	Segment
 )
 
 // Kernels of scope Tile, backward. Names as in the forward kernels.
@@ -140,12 +144,13 @@ const (
 	// sequence, Causal: over those up to the query. In q, k, v (or qkv, their
 	// channels side by side), Out y [, lse], Attn. lse [Heads], written when it
 	// is given: the logarithm of the softmax's denominator. Scores are kept for
-	// a tile of queries at a time.
+	// a tile of queries at a time. With Attn.Pads the last input is ids.
 	Attention
 	// AttentionDX computes the scores once more (Dao et al. 2022). In q, k, v
-	// (or qkv), y, lse, dy, Out dq, dk, dv (or dqkv), Attn.
+	// (or qkv), y, lse, dy [, ids], Out dq, dk, dv (or dqkv), Attn.
 	AttentionDX
-	// EmbedD: dw[id] = Σ dy over the tokens with that id. In ids, dy, W w.
+	// EmbedD: dw[id] = Σ dy over the tokens with that id, none for the id S[1] if S[0]
+	// is 1. In ids, dy, W w.
 	EmbedD
 	// PositionsD: dw[t] = Σ dy over the sequences. In dy, W w.
 	PositionsD
@@ -159,6 +164,24 @@ const (
 	AdaptA
 	// AdaptB: db = S[0]·dw·aᵀ. W b, w, a.
 	AdaptB
+	// SegmentD: dw[s] = Σ dy over the tokens of segment s. In dy [, ids], W w.
+	SegmentD
+	// Token takes token S[0] of each sequence: x per token, y per sample. In x, Out y.
+	Token
+	// TokenDX is dy at that token and zero elsewhere. In dy, Out dx.
+	TokenDX
+	// Tokens makes the pixels of a sample the tokens of a sequence, row by row; with
+	// a weight, that stands in front of them. In x per sample, Out y per token [C],
+	// Seq = H·W (+ 1), W [w [C]].
+	Tokens
+	// TokensDX: In dy, Out dx.
+	TokensDX
+	// MeanTokens: y of a sample is the mean of x over its tokens. In x, Out y.
+	MeanTokens
+	// MeanTokensDX: dx = dy/Seq at every token. In dy, Out dx.
+	MeanTokensDX
+	// FirstD: dw = Σ dy over the first tokens of all sequences. In dy, W w.
+	FirstD
 )
 
 var kernelNames = map[Kernel]string{
@@ -173,6 +196,8 @@ var kernelNames = map[Kernel]string{
 	Gate: "gate", Concat: "concat", Slice: "slice", GateD: "gate.d", SliceDX: "slice.dx",
 	Attention: "attention", AttentionDX: "attention.dx", EmbedD: "embed.d", PositionsD: "positions.d", PartD: "part.d",
 	Scale: "scale", Adapt: "adapt", AdaptA: "adapt.a", AdaptB: "adapt.b",
+	Segment: "segment", SegmentD: "segment.d", Token: "token", TokenDX: "token.dx", Tokens: "tokens", TokensDX: "tokens.dx",
+	FirstD: "first.d", MeanTokens: "meantokens", MeanTokensDX: "meantokens.dx",
 }
 
 // String is the short name used in traces and on the screen.
@@ -196,7 +221,8 @@ const (
 // Scope returns the scope of k.
 func (k Kernel) Scope() Scope {
 	switch k {
-	case LinearDW, ConvDW, BiasD, Update, Attention, AttentionDX, EmbedD, PositionsD, PartD, Adapt, AdaptA, AdaptB:
+	case LinearDW, ConvDW, BiasD, Update, Attention, AttentionDX, EmbedD, PositionsD, PartD, Adapt, AdaptA, AdaptB, SegmentD, Token, TokenDX,
+		Tokens, TokensDX, MeanTokens, MeanTokensDX, FirstD:
 		return Task
 	case NormMerge, NormDMerge, LossMerge:
 		return Serial

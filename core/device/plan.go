@@ -20,6 +20,9 @@ type Val struct {
 	C, H, W int
 	// Off is the offset in floats inside the tile's slab, a multiple of 16.
 	Off int
+	// Sample: of a plan with sequences, this value has a row for each sample
+	// instead of one for each token, and lies in slabs of its own.
+	Sample bool `json:",omitempty"`
 }
 
 // Size is the number of floats the value takes in a tile's slab.
@@ -55,6 +58,10 @@ type Attn struct {
 	Causal              bool
 	Scale               float32
 	Freq                []float64 `json:",omitempty"`
+	// Pads: keys whose id, the first channel of one more input, is Pad are left
+	// out. A query that is left with no key at all gets zeros.
+	Pads bool    `json:",omitempty"`
+	Pad  float32 `json:",omitempty"`
 }
 
 // NoLabel marks a token that the loss leaves out.
@@ -103,10 +110,13 @@ type Call struct {
 	Accum bool `json:",omitempty"`
 }
 
-// Region is a list of calls of one scope.
+// Region is a list of calls of one scope. Those of scope Tile work on tiles of
+// samples if Sample is set, else on tiles of tokens (or of samples, in a plan
+// without sequences).
 type Region struct {
-	Scope Scope
-	Calls []Call
+	Scope  Scope
+	Calls  []Call
+	Sample bool `json:",omitempty"`
 }
 
 // Plan is everything a device needs to run a model: plain data.
@@ -117,6 +127,7 @@ type Plan struct {
 	Batch   int   // most samples of one run
 	Seq     int   `json:",omitempty"` // tokens of a sample, each a row; 0: a sample is one row
 	Slab    int   // floats per tile
+	Samples int   `json:",omitempty"` // floats per tile of samples, of a plan with Seq > 0
 	Stats   []int // channels of each batch-norm statistic
 	Output  int   // value that Step.Out receives, -1 if none
 	Input   int   // value that Load fills
@@ -126,8 +137,25 @@ type Plan struct {
 	T, P    int // tile and panel the layout was made for
 }
 
-// Rows is the number of rows of n samples: values of a plan are per row.
+// Rows is the number of rows of n samples: values of a plan are per row, but for
+// those of samples.
 func (p *Plan) Rows(n int) int { return n * max(p.Seq, 1) }
+
+// Per is the number of rows that value v has for each sample.
+func (p *Plan) Per(v int) int {
+	if v >= 0 && v < len(p.Vals) && p.Vals[v].Sample {
+		return 1
+	}
+	return max(p.Seq, 1)
+}
+
+// OfSamples is the part of a plan with sequences that works on samples: the same
+// plan, as one without sequences sees it.
+func (p *Plan) OfSamples() *Plan {
+	q := *p
+	q.Seq, q.Slab = 0, p.Samples
+	return &q
+}
 
 // Tiles is the number of tiles of n samples. A sequence begins with a tile of
 // its own.

@@ -140,6 +140,41 @@ func (b *Net) Positions(name string, in, n int) int {
 	return b.add(name, "positions", Attrs{}, []int{b.M.AddParam(name+".weight", Table, tensor.Shape{n, b.M.Values[in].C}, nil)}, in)
 }
 
+// Segments adds a learned vector for each of n segments. Parameter: name.weight
+// [n, C].
+func (b *Net) Segments(name string, in, n int) int {
+	if b.Err != nil {
+		return 0
+	}
+	from := []int{in}
+	if b.M.Values[0].C == 2 {
+		from = append(from, 0)
+	}
+	return b.add(name, "segment", Attrs{}, []int{b.M.AddParam(name+".weight", Table, tensor.Shape{n, b.M.Values[in].C}, nil)}, from...)
+}
+
+// Token takes the vector of token i of a sequence.
+func (b *Net) Token(name string, in, i int) int { return b.add(name, "token", Attrs{At: i}, nil, in) }
+
+// Tokens makes a sequence of an image's pixels, behind a learned class token if class
+// is set. Parameter: name.weight [C].
+func (b *Net) Tokens(name string, in int, class bool) int {
+	if b.Err != nil {
+		return 0
+	}
+	var p []int
+	if class {
+		p = []int{b.M.AddParam(name+".weight", Shift, tensor.Shape{b.M.Values[in].C}, nil)}
+	}
+	return b.add(name, "tokens", Attrs{}, p, in)
+}
+
+// MaskedAttention is Attention that leaves out keys whose id, in the model's input,
+// is pad.
+func (b *Net) MaskedAttention(name string, heads, kv int, causal bool, pad int, in ...int) int {
+	return b.add(name, "attention", Attrs{Heads: heads, KVHeads: kv, Causal: causal, Pad: pad}, nil, append(in, 0)...)
+}
+
 // Attention adds attention over q, k and v, or over one value that holds all
 // three, with heads query heads and kv key and value heads.
 func (b *Net) Attention(name string, heads, kv int, causal bool, in ...int) int {

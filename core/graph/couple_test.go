@@ -60,6 +60,12 @@ func TestGroups(t *testing.T) {
 			"pw 5: pw.weight.0×1 pw.bias.0×1 out.weight.1×1",
 			"out 3: " + output,
 		},
+		"tokens": {
+			"input 2: " + input,
+			"patch 6: patch.weight.0×1 patch.bias.0×1 class.weight.0×1 fc.weight.1×1",
+			"fc 7: fc.weight.0×1 fc.bias.0×1 out.weight.1×1",
+			"out 3: " + output,
+		},
 		"residual-mlp": {
 			"input 6: " + input,
 			"fc1 8: fc1.weight.0×1 fc1.bias.0×1 fc2.weight.0×1 fc2.weight.1×1 fc2.bias.0×1 out.weight.1×1",
@@ -217,7 +223,7 @@ func TestOpsHaveRows(t *testing.T) {
 			t.Errorf("op %s has no gradient", o.Name)
 		}
 	}
-	if len(ops) != 34 {
+	if len(ops) != 38 {
 		t.Errorf("%d ops: add the new one's coupling to these tests", len(ops))
 	}
 }

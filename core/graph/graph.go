@@ -92,12 +92,15 @@ type Attrs struct {
 	KVHeads  int            `json:"kv_heads,omitempty"` // of keys and values
 	Causal   bool           `json:"causal,omitempty"`
 	Base     float64        `json:"base,omitempty"`  // of rotary positions
+	Freq     []float64      `json:"freq,omitempty"`  // the same, in place of those that Base gives
 	At       int            `json:"at,omitempty"`    // a token's place
 	Alpha    float32        `json:"alpha,omitempty"` // constants of an activation
 	Beta     float32        `json:"beta,omitempty"`
-	From     int            `json:"from,omitempty"`  // first channel of a slice
-	Size     int            `json:"size,omitempty"`  // its channels
-	Scale    float32        `json:"scale,omitempty"` // a factor; of attention's scores
+	From     int            `json:"from,omitempty"`   // first channel of a slice
+	Size     int            `json:"size,omitempty"`   // its channels
+	Scale    float32        `json:"scale,omitempty"`  // a factor; of attention's scores
+	Pad      int            `json:"pad,omitempty"`    // the id that attention leaves out
+	Padded   bool           `json:"padded,omitempty"` // an embedding's row Pad learns nothing
 }
 
 // Node is one op applied to values. Plain data.

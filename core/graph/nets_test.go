@@ -40,6 +40,10 @@ var nets = map[string]func(b *graph.Net){
 		x = b.Op("a3", "relu", b.Conv("pw", x, 5, 1, 1, 0, 1, true))
 		b.Linear("out", b.Op("gap", "globalavgpool", x), 3)
 	},
+	"tokens": func(b *graph.Net) { // an image, its pixels and one of them
+		x := b.Tokens("class", b.Conv("patch", 0, 6, 2, 2, 0, 1, true), true)
+		b.Linear("out", b.Token("first", b.Op("a", "gelu", b.Linear("fc", x, 7)), 0), 3)
+	},
 	"residual-mlp": func(b *graph.Net) { // both axes of fc2 belong to one group
 		s := b.Linear("fc1", 0, 8)
 		y := b.Op("a", "relu", b.Linear("fc2", s, 8))
@@ -106,10 +110,11 @@ func forward(t *testing.T, m *graph.Model, x []float64) []float64 {
 		}
 		switch n.Op {
 		case "linear":
-			for o := range out {
-				out[o] = float64(par(1)[o])
-				for k, v := range in {
-					out[o] += float64(par(0)[o*len(in)+k]) * v
+			for i := range out {
+				token, o := i/ov.C, i%ov.C
+				out[i] = float64(par(1)[o])
+				for k, v := range in[token*iv.C*iv.H*iv.W:][:iv.C*iv.H*iv.W] {
+					out[i] += float64(par(0)[o*iv.C*iv.H*iv.W+k]) * v
 				}
 			}
 		case "conv2d":
@@ -152,6 +157,17 @@ func forward(t *testing.T, m *graph.Model, x []float64) []float64 {
 			for k := range out {
 				out[k] = in[k] + vals[n.In[1]][k]
 			}
+		case "tokens": // pixels in the order C, H, W become tokens of C channels
+			for k := range out {
+				token, c := k/ov.C-len(n.Params), k%ov.C
+				if token < 0 {
+					out[k] = float64(par(0)[c])
+				} else {
+					out[k] = in[c*iv.H*iv.W+token]
+				}
+			}
+		case "token":
+			copy(out, in[n.Attrs.At*iv.C:])
 		case "flatten", "dropout":
 			copy(out, in)
 		default:

@@ -79,6 +79,7 @@ type Builder struct {
 	grad    []int // plan value of its gradient, −1 none yet
 	readers []int // nodes that read each graph value
 	need    []bool
+	tokens  bool        // some value is a sequence
 	stat    map[int]int // node → statistic
 	saved   map[int]int // node → the plan value it keeps for its gradient
 }
@@ -95,6 +96,9 @@ func NewBuilder(m *Model, training, wantInput bool) *Builder {
 	b.Weight = make([]int, len(m.Params))
 	for i := range b.Weight {
 		b.Weight[i] = i
+	}
+	for _, v := range m.Values {
+		b.tokens = b.tokens || v.Seq > 0
 	}
 	b.need[0] = wantInput
 	for i := range m.Nodes {
@@ -115,17 +119,28 @@ func NewBuilder(m *Model, training, wantInput bool) *Builder {
 // At tells the builder which node the next calls belong to.
 func (b *Builder) At(node int) { b.node = node }
 
-// New makes a plan value.
+// New makes a plan value with the rows of the current node's output: per token of a
+// sequence, or per sample.
 func (b *Builder) New(name string, kind device.ValKind, c, h, w int) int {
-	b.Vals = append(b.Vals, device.Val{Name: name, Kind: kind, C: c, H: h, W: w})
+	v := b.M.Output
+	if b.node < len(b.M.Nodes) {
+		v = b.M.Nodes[b.node].Out
+	}
+	b.Vals = append(b.Vals, device.Val{Name: name, Kind: kind, C: c, H: h, W: w, Sample: b.tokens && b.M.Values[v].Seq == 0})
+	return len(b.Vals) - 1
+}
+
+// like makes a plan value of the shape and with the rows of graph value v.
+func (b *Builder) like(name string, v int) int {
+	x := b.M.Values[v]
+	b.Vals = append(b.Vals, device.Val{Name: fmt.Sprint(name, v), C: x.C, H: x.H, W: x.W, Sample: b.tokens && x.Seq == 0})
 	return len(b.Vals) - 1
 }
 
 // Val is the plan value of graph value v, made on first use.
 func (b *Builder) Val(v int) int {
 	if b.fwd[v] < 0 {
-		x := b.M.Values[v]
-		b.fwd[v] = b.New(fmt.Sprintf("v%d", v), device.ActVal, x.C, x.H, x.W)
+		b.fwd[v] = b.like("v", v)
 	}
 	return b.fwd[v]
 }
@@ -175,10 +190,7 @@ func (b *Builder) Into(v int, emit func(dst int)) {
 }
 
 // room is a new plan value for a share of dv.
-func (b *Builder) room(v int) int {
-	x := b.M.Values[v]
-	return b.New(fmt.Sprintf("d%d", v), device.ActVal, x.C, x.H, x.W)
-}
+func (b *Builder) room(v int) int { return b.like("d", v) }
 
 // give adds the share d to dv, if a gradient is wanted there.
 func (b *Builder) give(v, d int) {
@@ -201,8 +213,7 @@ func (b *Builder) Pass(v, src int) {
 	case b.readers[v] == 1:
 		b.grad[v] = src
 	default:
-		x := b.M.Values[v]
-		b.grad[v] = b.New(fmt.Sprintf("d%d", v), device.ActVal, x.C, x.H, x.W)
+		b.grad[v] = b.like("d", v)
 		b.Emit(device.Call{Kernel: device.Copy, In: []int{src}, Out: []int{b.grad[v]}})
 	}
 }

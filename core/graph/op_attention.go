@@ -3,6 +3,7 @@ package graph
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"pare/core/device"
 )
@@ -14,16 +15,26 @@ import (
 // (grouped-query attention). Vaswani et al. 2017; PyTorch
 // scaled_dot_product_attention. Attrs.Scale takes the place of 1/√D.
 //
+// One more input, the model's own, holds ids: keys whose id is Attrs.Pad are left
+// out, as an attention mask does it with padding. A query without any key left gets
+// zeros.
+//
+// One more input, the model's own, holds ids: keys whose id is Attrs.Pad are left
+// out, as an attention mask does it with padding. A query without any key left gets
+// zeros.
+//
 //	p = softmax(s)    dv = pᵀ·dy    dp = dy·vᵀ    ds = p·(dp − Σ dy·y)
 //	dq = ds·k/√D      dk = dsᵀ·q/√D
 func init() {
 	register(&Op{
 		Name: "attention", ONNX: "Attention",
 		Infer: func(m *Model, n *Node) (Value, error) {
-			if len(n.In) != 1 {
-				if err := want(n, 3); err != nil {
-					return Value{}, err
-				}
+			from := keyed(n)
+			if k := len(from); k != 1 && k != 3 {
+				return Value{}, fmt.Errorf("has %d inputs, need 1 or 3, and ids", len(n.In))
+			}
+			if len(from) < len(n.In) && n.In[len(from)] != 0 {
+				return Value{}, fmt.Errorf("takes the ids of keys from value %d: only the model's input holds ids", n.In[len(from)])
 			}
 			a, q := n.Attrs, m.Values[n.In[0]]
 			if q.Seq < 1 {
@@ -33,7 +44,7 @@ func init() {
 				return Value{}, fmt.Errorf("%d channels, %d query heads and %d key and value heads: queries need channels, and a multiple of the others' heads", q.C, a.Heads, a.KVHeads)
 			}
 			heads := a.Heads
-			if len(n.In) == 1 {
+			if len(from) == 1 {
 				heads += 2 * a.KVHeads
 			}
 			if s := float64(a.Scale); !(s >= 0) || math.IsInf(s, 0) {
@@ -43,7 +54,10 @@ func init() {
 			if q.C != d*heads {
 				return Value{}, fmt.Errorf("%d channels do not divide into %d heads", q.C, heads)
 			}
-			for _, v := range n.In[1:] {
+			if x := m.Values[0]; len(from) < len(n.In) && (x.Seq != q.Seq || a.Pad < 0 || a.Pad >= 1<<24) {
+				return Value{}, fmt.Errorf("leaves out keys with the id %d of %v ids for %d tokens", a.Pad, x.Seq, q.Seq)
+			}
+			for _, v := range from[1:] {
 				if x := m.Values[v]; x != q.vector(a.KVHeads*d) {
 					return Value{}, fmt.Errorf("keys or values are %v, %d heads of %d channels are %v", x, a.KVHeads, d, q.vector(a.KVHeads*d))
 				}
@@ -61,12 +75,14 @@ func init() {
 		},
 		Grad: func(b *Builder, n *Node) {
 			var d []int
-			for _, v := range n.In {
+			from := keyed(n)
+			for _, v := range from {
 				d = append(d, b.room(v))
 			}
-			in := append(b.vals(n.In), b.Val(n.Out), b.saved[b.node], b.Grad(n.Out))
+			in := append(b.vals(from), b.Val(n.Out), b.saved[b.node], b.Grad(n.Out))
+			in = append(in, b.vals(n.In[len(from):])...)
 			b.Emit(device.Call{Kernel: device.AttentionDX, In: in, Out: d, Attn: attn(b, n)})
-			for i, v := range n.In {
+			for i, v := range from {
 				b.give(v, d[i])
 			}
 		},
@@ -75,7 +91,7 @@ func init() {
 			kv, d := n.Attrs.KVHeads, c.M.Values[n.Out].C/n.Attrs.Heads
 			q := n.Attrs.Heads / kv * d
 			t := c.heads(kv)
-			if len(n.In) == 1 {
+			if len(keyed(n)) == 1 {
 				c.coarsen(n.In[0], t, []part{{0, q}, {kv * q, d}, {kv * (q + d), d}})
 			} else {
 				c.coarsen(n.In[0], t, []part{{0, q}})
@@ -90,12 +106,18 @@ func init() {
 // attn is the geometry of an attention node.
 func attn(b *Builder, n *Node) *device.Attn {
 	d := b.M.Values[n.Out].C / n.Attrs.Heads
-	scale := n.Attrs.Scale
-	if scale == 0 {
-		scale = float32(1 / math.Sqrt(float64(d)))
+	a := &device.Attn{Heads: n.Attrs.Heads, KVHeads: n.Attrs.KVHeads, Dim: d, Causal: n.Attrs.Causal, Scale: n.Attrs.Scale}
+	if a.Scale == 0 {
+		a.Scale = float32(1 / math.Sqrt(float64(d)))
 	}
-	return &device.Attn{Heads: n.Attrs.Heads, KVHeads: n.Attrs.KVHeads, Dim: d, Causal: n.Attrs.Causal, Scale: scale}
+	if len(n.In)%2 == 0 {
+		a.Pads, a.Pad = true, float32(n.Attrs.Pad)
+	}
+	return a
 }
+
+// keyed are the inputs of an attention node that hold queries, keys and values.
+func keyed(n *Node) []int { return n.In[:len(n.In)-(len(n.In)+1)%2] }
 
 // vals is Val of several values.
 func (b *Builder) vals(vs []int) (l []int) {
@@ -106,7 +128,7 @@ func (b *Builder) vals(vs []int) (l []int) {
 }
 
 // rope: rotary positions. Channels i and i + D/2 of each of Heads heads of D
-// channels turn by the angle t·Base^(−2i/D) for token t. The layout of Llama in
+// channels turn by the angle t·Base^(−2i/D) for token t, or t·Freq[i]. The layout of Llama in
 // Hugging Face's files; Su et al. 2021.
 //
 //	dx is dy turned back
@@ -114,9 +136,7 @@ func init() {
 	turn := func(b *Builder, n *Node, in, out int, sign float32) {
 		d := b.M.Values[n.Out].C / n.Attrs.Heads
 		a := &device.Attn{Heads: n.Attrs.Heads, KVHeads: n.Attrs.Heads, Dim: d}
-		for i := range d / 2 {
-			a.Freq = append(a.Freq, math.Pow(n.Attrs.Base, -2*float64(i)/float64(d)))
-		}
+		a.Freq = n.Attrs.Angles(d)
 		b.Emit(device.Call{Kernel: device.Rope, In: []int{in}, Out: []int{out}, Attn: a, S: [2]float32{sign}})
 	}
 	register(&Op{
@@ -131,6 +151,12 @@ func init() {
 			}
 			if h < 1 || h > x.C || x.C%(2*h) != 0 {
 				return Value{}, fmt.Errorf("%d channels do not divide into %d heads of an even number", x.C, h)
+			}
+			if f := n.Attrs.Freq; len(f) > 0 {
+				if len(f) != x.C/h/2 || slices.ContainsFunc(f, func(v float64) bool { return math.IsNaN(v) || math.IsInf(v, 0) }) {
+					return Value{}, fmt.Errorf("%d angles for heads of %d channels: need one finite angle for each two channels", len(f), x.C/h)
+				}
+				return x, nil
 			}
 			if !(n.Attrs.Base > 1) || math.IsInf(n.Attrs.Base, 0) {
 				return Value{}, fmt.Errorf("base = %g, need more than 1", n.Attrs.Base)
@@ -147,4 +173,17 @@ func init() {
 			c.Same(n.In[0], n.Out)
 		},
 	})
+}
+
+// Angles are the angles per token by which rotary positions turn the pairs of
+// channels of a head of d channels.
+func (a Attrs) Angles(d int) []float64 {
+	if len(a.Freq) > 0 {
+		return a.Freq
+	}
+	f := make([]float64, d/2)
+	for i := range f {
+		f[i] = math.Pow(a.Base, -2*float64(i)/float64(d))
+	}
+	return f
 }

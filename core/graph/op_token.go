@@ -6,10 +6,11 @@ import (
 	"pare/core/device"
 )
 
-// embedding: y = w[id] for each token. Params: weight [V, C]; a linear layer may
-// share it (tied weights). ONNX Gather, PyTorch nn.Embedding.
+// embedding: y = w[id] for each token; the input's first channel holds ids. Params:
+// weight [V, C]; a linear layer may share it (tied weights). ONNX Gather, PyTorch
+// nn.Embedding, with padding_idx = Pad if Padded.
 //
-//	dw[id] = Σ dy over the tokens with that id
+//	dw[id] = Σ dy over the tokens with that id, 0 for the id Pad if Padded
 func init() {
 	register(&Op{
 		Name: "embedding", ONNX: "Gather",
@@ -21,14 +22,17 @@ func init() {
 			if n.In[0] != 0 {
 				return Value{}, fmt.Errorf("looks up value %d: only the model's input holds ids", n.In[0])
 			}
-			if x.C != 1 || x.H != 1 || x.W != 1 {
-				return Value{}, fmt.Errorf("input is %v, need one id per token", x)
+			if x.C > 2 || x.H != 1 || x.W != 1 {
+				return Value{}, fmt.Errorf("input is %v, need one id per token, and at most the number of its segment", x)
 			}
 			if len(w.Shape) != 2 || w.Role != Table {
 				return Value{}, fmt.Errorf("weight %s is %v in the role of a %s, need a table [ids, channels]", w.Name, w.Shape, w.Role)
 			}
 			if w.Shape[0] > 1<<24 {
 				return Value{}, fmt.Errorf("weight %s has %d rows: ids are exact up to %d", w.Name, w.Shape[0], 1<<24)
+			}
+			if n.Attrs.Padded && (n.Attrs.Pad < 0 || n.Attrs.Pad >= w.Shape[0]) {
+				return Value{}, fmt.Errorf("padding is id %d, need one of the %d rows of weight %s", n.Attrs.Pad, w.Shape[0], w.Name)
 			}
 			return x.vector(w.Shape[1]), nil
 		},
@@ -37,7 +41,11 @@ func init() {
 		},
 		Grad: func(b *Builder, n *Node) {
 			if b.Trains(n.Params[0]) {
-				b.EmitLate(device.Call{Kernel: device.EmbedD, In: []int{b.Val(n.In[0]), b.Grad(n.Out)}, W: b.weights(n.Params...)})
+				c := device.Call{Kernel: device.EmbedD, In: []int{b.Val(n.In[0]), b.Grad(n.Out)}, W: b.weights(n.Params...)}
+				if n.Attrs.Padded {
+					c.S = [2]float32{1, float32(n.Attrs.Pad)}
+				}
+				b.EmitLate(c)
 			}
 		},
 		Couple: func(c *Coupler, n *Node) {

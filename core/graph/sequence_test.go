@@ -93,8 +93,39 @@ func TestSequenceErrors(t *testing.T) {
 		{"heads of an even number", func() error { b := seq(9); b.Rope("r", 0, 3, 1e4); return b.Err }},
 		{"base = 0", func() error { b := seq(12); b.Rope("r", 0, 3, 0); return b.Err }},
 		{"only the model's input holds ids", func() error { b := seq(1); b.Embedding("e", b.Op("relu", "relu", 0), 5, 4); return b.Err }},
-		{"one id per token", func() error { b := seq(2); b.Embedding("e", 0, 5, 4); return b.Err }},
+		{"one id per token", func() error { b := seq(3); b.Embedding("e", 0, 5, 4); return b.Err }},
 		{"at least 9 places", func() error { b := seq(2); b.Positions("p", 0, 8); return b.Err }},
+		{"takes token 9 of 9×3", func() error { b := seq(3); b.Token("t", 0, 9); return b.Err }},
+		{"takes token -1", func() error { b := seq(3); b.Token("t", 0, -1); return b.Err }},
+		{"it takes images", func() error { b := seq(3); b.Tokens("t", 0, true); return b.Err }},
+		{"need a sequence", func() error {
+			b := &graph.Net{M: graph.New("m", 3, 1, 1)}
+			b.Segments("s", 0, 2)
+			return b.Err
+		}},
+		{"holds them, in its second channel", func() error {
+			b := seq(1)
+			x := b.Embedding("e", 0, 5, 4)
+			_, err := b.M.Append("s", "segment", graph.Attrs{}, []int{b.M.AddParam("w", graph.Table, tensor.Shape{2, 4}, nil)}, x, 0)
+			return err
+		}},
+		{"only the model's input holds ids", func() error {
+			b := seq(1)
+			x := b.Embedding("e", 0, 5, 4)
+			_, err := b.M.Append("a", "attention", graph.Attrs{Heads: 2, KVHeads: 2}, nil, x, x, x, x)
+			return err
+		}},
+		{"padding is id 5", func() error {
+			b := seq(1)
+			_, err := b.M.Append("e", "embedding", graph.Attrs{Padded: true, Pad: 5}, []int{b.M.AddParam("w", graph.Table, tensor.Shape{5, 4}, nil)}, 0)
+			return err
+		}},
+		{"the id -1", func() error {
+			b := seq(1)
+			x := b.Embedding("e", 0, 5, 4)
+			b.MaskedAttention("a", 2, 2, false, -1, x, x, x)
+			return b.Err
+		}},
 		{"it takes images", func() error { b := seq(3); b.Conv("c", 0, 4, 1, 1, 0, 1, true); return b.Err }},
 		{"it takes images", func() error { b := seq(3); b.Norm("n", 0); return b.Err }},
 		{"it takes images", func() error { b := seq(3); b.Op("f", "flatten", 0); return b.Err }},

@@ -35,6 +35,7 @@ var classOfOp = map[string]Class{
 	"attention": ClassAttention, "rope": ClassAttention,
 	"maxpool": ClassOther, "avgpool": ClassOther, "globalavgpool": ClassOther, "flatten": ClassOther,
 	"add": ClassOther, "scale": ClassOther, "mul": ClassOther, "dropout": ClassOther, "gate": ClassOther, "concat": ClassOther, "slice": ClassOther, "embedding": ClassOther, "positions": ClassOther,
+	"segment": ClassOther, "token": ClassOther, "meantokens": ClassOther, "tokens": ClassOther,
 }
 
 // ClassOf is the class of a call of a plan for m: that of the op it was lowered from,

@@ -124,7 +124,7 @@ func Build(m *graph.Model, dev device.Device, o Options) (*device.Plan, error) {
 		}
 	}
 	calls := append(b.Early, fuse(b.Calls, b.Late, p, training)...)
-	p.Regions = regions(calls, b.Late)
+	p.Regions = regions(p.Vals, calls, b.Late)
 	arena(p)
 	return p, nil
 }
@@ -168,12 +168,15 @@ func backward(b *graph.Builder, m *graph.Model) error {
 	return nil
 }
 
-// sequence is the number of tokens of the model's values, 0 if they are none.
+// sequence is the number of tokens of the model's sequences, 0 if it has none.
 func sequence(m *graph.Model) (int, error) {
-	seq := m.Values[0].Seq
+	seq := 0
 	for i, v := range m.Values {
-		if v.Seq != seq {
-			return 0, fmt.Errorf("plan for %s: value %d has %d tokens and the input %d: a model is a sequence throughout or not at all", m.Name, i, v.Seq, seq)
+		switch {
+		case v.Seq > 0 && seq > 0 && v.Seq != seq:
+			return 0, fmt.Errorf("plan for %s: value %d has %d tokens, another %d: all sequences of a model have one length", m.Name, i, v.Seq, seq)
+		case v.Seq > 0:
+			seq = v.Seq
 		}
 	}
 	return seq, nil
@@ -236,7 +239,8 @@ func share(b *graph.Builder, update bool) {
 // gradient reports whether k leaves the gradient of its weight.
 func gradient(k device.Kernel) bool {
 	switch k {
-	case device.LinearDW, device.ConvDW, device.BiasD, device.EmbedD, device.PositionsD, device.PartD, device.AdaptA, device.AdaptB:
+	case device.LinearDW, device.ConvDW, device.BiasD, device.EmbedD, device.PositionsD, device.PartD, device.SegmentD,
+		device.FirstD, device.AdaptA, device.AdaptB:
 		return true
 	}
 	return false

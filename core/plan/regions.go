@@ -6,14 +6,16 @@ import "pare/core/device"
 // barriers of a step. Attention looks at other tiles, so it has a region of its
 // own. Weight gradients all come last, in one region: their tasks are
 // independent of each other. Only the second gradient of a shared weight waits
-// for the first, in the next region.
-func regions(calls, late []device.Call) []device.Region {
+// for the first, in the next region. Tiles of samples and of tokens are worked on in
+// regions of their own.
+func regions(vals []device.Val, calls, late []device.Call) []device.Region {
 	var r []device.Region
 	put := func(c device.Call) {
 		s := c.Kernel.Scope()
+		sample := s == device.Tile && vals[append(c.In[:len(c.In):len(c.In)], c.Out...)[0]].Sample
 		side := c.Kernel == device.Adapt && len(r) > 0 && r[len(r)-1].Calls[0].Kernel == device.Adapt
-		if !side && (len(r) == 0 || r[len(r)-1].Scope != s || s == device.Task) {
-			r = append(r, device.Region{Scope: s})
+		if !side && (len(r) == 0 || r[len(r)-1].Scope != s || r[len(r)-1].Sample != sample || s == device.Task) {
+			r = append(r, device.Region{Scope: s, Sample: sample})
 		}
 		last := &r[len(r)-1]
 		last.Calls = append(last.Calls, c)

@@ -58,8 +58,9 @@ func (b Base) check(ls []layer) error {
 // arXiv:2301.12900) over the producers. Of equal channels the lower index stays.
 //
 // With distribution layer every group loses the same fraction of the channels it had
-// before the first cut, to within one channel, with global the lowest-ranked channels of all groups
-// go. In both cases the smallest cut that reaches k is found by bisection. Each
+// before the first cut, to within one channel, and groups of one size stay of one size,
+// as formats need that hold one number for all layers (config.json of Hugging Face);
+// with global the lowest-ranked channels of all groups go. In both cases the smallest cut that reaches k is found by bisection. Each
 // group keeps at least one channel, or RoundTo, and a multiple of RoundTo unless
 // it stays whole; of heads any number from one on.
 //
@@ -81,13 +82,13 @@ func Cut(m *graph.Model, s Spec, share float64, base Base) ([]graph.CutAxis, Rep
 	if err != nil {
 		return nil, Report{}, err
 	}
-	order := c.order()
+	order, steps := c.order()
 	k := count(share, c.of)
 	if most := c.gone(c.cutBy(order)); most < k {
 		return nil, Report{}, fmt.Errorf("prune: target %g %%: at most %.1f %% of the weights can be cut out%s", 100*share, 100*float64(most)/float64(c.of), c.limits())
 	}
-	q := sort.Search(len(order), func(q int) bool { return c.gone(c.cutBy(order[:q])) >= k })
-	keep := c.cutBy(order[:q])
+	q := sort.Search(len(steps)-1, func(q int) bool { return c.gone(c.cutBy(order[:steps[q]])) >= k })
+	keep := c.cutBy(order[:steps[q]])
 	var cuts []graph.CutAxis
 	var groups []GroupReport
 	for i, x := range c.chans {
@@ -226,8 +227,9 @@ func (c *cutter) channels(g graph.Group, byParam map[int]int) channels {
 	return x
 }
 
-// order lists groups in the order in which they lose a channel each.
-func (c *cutter) order() []int {
+// order lists groups in the order in which they lose a channel each, and the numbers of
+// losses at which a cut may stop.
+func (c *cutter) order() (losses, steps []int) {
 	type event struct {
 		group, nth int
 		at         float64
@@ -248,16 +250,20 @@ func (c *cutter) order() []int {
 		switch {
 		case x.at != y.at:
 			return x.at < y.at
+		case c.chans[x.group].g.Size != c.chans[y.group].g.Size:
+			return c.chans[x.group].g.Size < c.chans[y.group].g.Size
 		case x.group != y.group:
 			return x.group > y.group
 		}
 		return x.nth < y.nth
 	})
-	l := make([]int, len(es))
 	for i, e := range es {
-		l[i] = e.group
+		if i == 0 || c.s.Distribution != "layer" || e.at != es[i-1].at || c.chans[e.group].g.Size != c.chans[es[i-1].group].g.Size {
+			steps = append(steps, i)
+		}
+		losses = append(losses, e.group)
 	}
-	return l
+	return losses, append(steps, len(es))
 }
 
 // cutBy is the number of channels each group keeps after the given losses,

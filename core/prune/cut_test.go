@@ -77,17 +77,29 @@ func TestCutReachesTheTarget(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		group := func(i int) graph.Group {
+			return gs[slices.IndexFunc(gs, func(g graph.Group) bool { return g.Name == cuts[i].Group })]
+		}
 		// The smallest cut: giving one channel back to the group that lost last
-		// would miss the target. That group is one of those cut.
+		// would miss the target; by layer, one to each group of its size. That group
+		// is one of those cut.
 		least := gone
 		for i := range cuts {
 			fewer := slices.Clone(cuts)
-			g := gs[slices.IndexFunc(gs, func(g graph.Group) bool { return g.Name == cuts[i].Group })]
-			for j := 0; j < g.Size; j++ {
-				if !slices.Contains(cuts[i].Keep, j) {
-					fewer[i].Keep = append(slices.Clone(cuts[i].Keep), j)
-					slices.Sort(fewer[i].Keep)
-					break
+			g := group(i)
+			for k := range cuts {
+				if k != i && (s.Distribution != "layer" || group(k).Size != g.Size) {
+					continue
+				}
+				for j := 0; j < g.Size; j++ {
+					if !slices.Contains(cuts[k].Keep, j) {
+						fewer[k].Keep = append(slices.Clone(cuts[k].Keep), j)
+						slices.Sort(fewer[k].Keep)
+						break
+					}
+				}
+				if s.Distribution == "layer" && len(cuts[k].Keep) != len(cuts[i].Keep) {
+					t.Fatalf("groups of %d channels keep %d and %d", g.Size, len(cuts[i].Keep), len(cuts[k].Keep))
 				}
 			}
 			least = min(least, n-weights(cutAll(t, m, fewer)))

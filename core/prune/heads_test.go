@@ -48,7 +48,7 @@ func TestCutHeads(t *testing.T) {
 		for _, c := range []struct {
 			pattern string
 			share   float64
-		}{{"head", 0.15}, {"width", 0.5}, {"neuron", 0.3}} {
+		}{{"head", 0.05}, {"width", 0.5}, {"neuron", 0.3}} {
 			for _, distribution := range []string{"layer", "global"} {
 				cuts, rep, err := Cut(m, Spec{Score: "magnitude", Pattern: c.pattern, Distribution: distribution}, c.share, NewBase(m))
 				if err != nil {

@@ -57,7 +57,8 @@ func (e *env) inspect() *cobra.Command {
 	recipe := ""
 	c := &cobra.Command{
 		Use: "inspect MODEL", Short: "layers, params, zeros, MACs, bytes, and the kernel each layer runs on", Args: takes(1, 1),
-		Long: `inspect shows a zoo model, an .onnx file, or a .safetensors file written by pare.
+		Long: `inspect shows a zoo model, an .onnx file, a .safetensors file written by pare, or a
+folder of Hugging Face (for sequences of 128 tokens, or as many as it takes).
 The format of each layer is the one whose training step is expected to be the
 fastest, by what formats cost on this machine. That is measured once, in about half
 a second, when a model with zeros is met (pare doctor says where it is kept).
@@ -103,13 +104,20 @@ per training step on the recipe's hardware, by its profile: nothing is run.`,
 			}
 			all, prunable := m.NumParams()
 			in := m.Input()
+			takes := fmt.Sprintf("input %d×%d×%d, %d classes", in.C, in.H, in.W, m.Classes())
+			if in.Seq > 0 {
+				takes = fmt.Sprintf("%d tokens, %d outputs", in.Seq, m.Classes())
+				if m.Values[m.Output].Seq > 0 {
+					takes += " each"
+				}
+			}
 			if e.json {
 				return json.NewEncoder(e.out).Encode(map[string]any{
-					"name": m.Name, "input": [3]int{in.C, in.H, in.W}, "classes": m.Classes(),
+					"name": m.Name, "input": [3]int{in.C, in.H, in.W}, "tokens": in.Seq, "classes": m.Classes(),
 					"params": all, "prunable": prunable, "zeros": zeros, "macs": macs, "bytes_resident_f32": bytes, "device": dev.Name(), "isa": dev.ISA(), "prices": prices.Source, "layers": rows, "predicted": expect,
 				})
 			}
-			fmt.Fprintf(e.out, "%s: input %d×%d×%d, %d classes, %s params (%s prunable), %s MACs a sample, %s as float32\n\n", m.Name, in.C, in.H, in.W, m.Classes(), plain.Count(all), plain.Count(prunable), plain.Count(macs), plain.Bytes(bytes))
+			fmt.Fprintf(e.out, "%s: %s, %s params (%s prunable), %s MACs a sample, %s as float32\n\n", m.Name, takes, plain.Count(all), plain.Count(prunable), plain.Count(macs), plain.Bytes(bytes))
 			w := tabwriter.NewWriter(e.out, 0, 0, 2, ' ', 0)
 			fmt.Fprintf(w, "layer\top\tweight\tout\tparams\tzeros\tMACs\truns as (%s %s)\twhy\n", dev.Name(), dev.ISA())
 			for _, r := range rows {
@@ -158,8 +166,8 @@ func (e *env) predict() *cobra.Command {
 	var input string
 	c := &cobra.Command{
 		Use: "predict MODEL --input FILE", Short: "run a model on inputs from a file", Args: takes(1, 1),
-		Long: `predict runs a model (.onnx, .safetensors written by pare, or a zoo model with
-fresh weights) on the inputs of FILE: .safetensors or .npy with one tensor, or JSON
+		Long: `predict runs a model (.onnx, .safetensors written by pare, a folder of Hugging Face, or
+a zoo model with fresh weights) on the inputs of FILE: .safetensors or .npy with one tensor, or JSON
 {"NAME": {"shape": [...], "data": [...]}}; a single unnamed input may be called
 "input". Prints {"outputs": {"NAME": {"shape": [...], "data": [...]}}}.
 

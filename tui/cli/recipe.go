@@ -19,7 +19,7 @@ var recipeKeys = map[string]struct{ text, sample string }{
 	"auto":    {"go through all stages without waiting for a person; `pare run` always does", ""},
 
 	"model.name": {"zoo model; `pare inspect NAME` shows it", ""},
-	"model.path": {".onnx file, or .safetensors file written by pare, instead of name", `"net.onnx"`},
+	"model.path": {".onnx file, .safetensors file written by pare, or folder of Hugging Face, instead of name", `"net.onnx"`},
 
 	"data.name":       {"built-in data set; `pare data list` shows them", ""},
 	"data.path":       {"folder with idx files, or CSV file, instead of name", `"digits.csv"`},

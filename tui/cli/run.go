@@ -7,6 +7,7 @@ import (
 	"iter"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -51,7 +52,7 @@ func (f *recipeFlags) add(c *cobra.Command) {
 	s.StringVar(&f.onBudget, "on-budget", "", "when it is spent: stop, warn, or target (take the zeros reached and validate)")
 	s.StringVar(&f.grid, "grid", "", "`place` the electricity comes from: FRA, gcp/europe-west9 (pare energy carbon lists them), or g of CO2e per kWh: 56")
 	s.StringVar(&f.wall, "wall", "", "CSV `FILE` that a wall meter writes: the run's joules are those of the wall (PARE_WALL otherwise)")
-	s.StringSliceVar(&f.formats, "formats", nil, "packed, safetensors, onnx, peft (adapters by themselves)")
+	s.StringSliceVar(&f.formats, "formats", nil, "packed, safetensors, onnx, hf (a folder that transformers loads), peft (adapters by themselves)")
 }
 
 // apply writes the flags that were given over the recipe.
@@ -62,6 +63,9 @@ func (f *recipeFlags) apply(c *cobra.Command, e *env, r *core.Recipe) error {
 	if f.model != "" {
 		if isModelPath(f.model) {
 			r.Model = core.ModelSpec{Path: f.model}
+			if core.IsFolder(f.model) && !slices.Contains(r.Deploy.Formats, "hf") {
+				r.Deploy.Formats = append(r.Deploy.Formats, "hf") // as it came
+			}
 		} else {
 			r.Model = core.ModelSpec{Name: f.model}
 		}
@@ -247,7 +251,7 @@ what it means and its default: pare run --example. Exit codes: 0 verdict PASS,
 		},
 	}
 	c.Flags().BoolVar(&example, "example", false, "print a recipe with every key and its default")
-	c.Flags().StringVar(&f.model, "model", "", "zoo model, .onnx file, or .safetensors file written by pare")
+	c.Flags().StringVar(&f.model, "model", "", "zoo model, .onnx file, .safetensors file written by pare, or folder of Hugging Face")
 	f.add(c)
 	return c
 }

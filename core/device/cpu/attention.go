@@ -21,6 +21,21 @@ import (
 // masked is the score of a key that a query must not see; its exponential is 0.
 const masked = -1e30
 
+// noKey are the scores of a key that is left out for all queries.
+var noKey row
+
+// keyed is the number of inputs of attention that hold queries, keys and values.
+func (c *call) keyed() int {
+	in := len(c.In)
+	if c.Attn.Pads {
+		in--
+	}
+	if c.Kernel == device.AttentionDX {
+		in -= 3
+	}
+	return in
+}
+
 // masks: row i is added to the scores of key i of the tile that holds the queries
 // too, where queries see no later key.
 var masks [T]row
@@ -30,6 +45,9 @@ func init() {
 		for query := range key {
 			masks[key][query] = masked
 		}
+	}
+	for i := range noKey {
+		noKey[i] = masked
 	}
 }
 
@@ -64,9 +82,10 @@ func (e *exec) attnWork(a *device.Attn, l *local) attnWork {
 }
 
 // scores writes scale·q·kᵀ of the queries in tile t of a sequence that begins with
-// tile first, and masked where there is no key, and returns them, [keys][T].
-func (e *exec) scores(a *device.Attn, h heads, w attnWork, first, t int) []float32 {
-	tiles := e.per
+// tile first, and masked where there is no key or it is left out, and returns them,
+// [keys][T].
+func (e *exec) scores(c *call, h heads, w attnWork, first, t int) []float32 {
+	a, tiles := c.Attn, e.per
 	if a.Causal {
 		tiles = t - first + 1
 	}
@@ -81,6 +100,13 @@ func (e *exec) scores(a *device.Attn, h heads, w attnWork, first, t int) []float
 		e.mulKeys(s, e.headAt(h.k, first+kt), w.q, keys, a.Dim)
 		for i := keys * T; i < T*T; i++ {
 			s[i] = masked
+		}
+		if a.Pads {
+			for i, id := range rowAt(e.at(c.In[len(c.In)-1], first+kt), 0)[:keys] {
+				if id == a.Pad {
+					*(*row)(s[i*T:]) = noKey
+				}
+			}
 		}
 		if a.Causal && kt == tiles-1 {
 			addRows(&rowArgs{dst: ptr(s), a: ptr(s), b: unsafe.Pointer(&masks), n: T})
@@ -126,16 +152,18 @@ func attention(e *exec, c *call, l *local, part int) {
 	if first >= e.tiles {
 		return
 	}
-	h, w := headsOf(a, c.In, n), e.attnWork(a, l)
+	h, w := headsOf(a, c.In[:c.keyed()], n), e.attnWork(a, l)
 	y := headRows{c.Out[0], n * a.Dim * rowBytes}
 	for t := first; t < first+e.per; t++ {
-		p := e.scores(a, h, w, first, t)
+		p := e.scores(c, h, w, first, t)
 		top := downTop(p)
 		expAll(p, &top)
 		sum := downTotal(ptr(p), len(p)/T, nil)
 		var scale row
 		for lane, s := range sum {
-			scale[lane] = float32(1 / s)
+			if top[lane] > masked/2 { // else no key is left: zeros
+				scale[lane] = float32(1 / s)
+			}
 		}
 		dst := e.headAt(y, t)
 		e.mulRowsBy(dst, e.headAt(h.v, first), p, a.Dim, 0)
@@ -143,7 +171,9 @@ func attention(e *exec, c *call, l *local, part int) {
 		if len(c.Out) > 1 {
 			lse := rowAt(e.at(c.Out[1], t), n)
 			for lane, s := range sum {
-				lse[lane] = float32(float64(top[lane]) + math.Log(s))
+				if lse[lane] = 0; top[lane] > masked/2 { // 0 makes every e^(masked − lse) zero
+					lse[lane] = float32(float64(top[lane]) + math.Log(s))
+				}
 			}
 		}
 	}
@@ -160,7 +190,7 @@ func attentionDX(e *exec, c *call, l *local, part int) {
 	if first >= e.tiles {
 		return
 	}
-	in, w := len(c.In)-3, e.attnWork(a, l)
+	in, w := c.keyed(), e.attnWork(a, l)
 	yv, lseV, dyV := c.In[in], c.In[in+1], c.In[in+2]
 	d := headsOf(a, c.Out, kv*group)
 	for t := first; t < first+e.per; t++ {
@@ -176,7 +206,7 @@ func attentionDX(e *exec, c *call, l *local, part int) {
 		d.q = headsOf(a, c.Out, n).q
 		for t := first; t < first+e.per; t++ {
 			y, dy := at(e.at(yv, t), off), at(e.at(dyV, t), off)
-			p := e.scores(a, h, w, first, t)
+			p := e.scores(c, h, w, first, t)
 			expAll(p, rowAt(e.at(lseV, t), n))
 			e.gather(d.v, first, dy, p, w.t, a.Dim)
 

@@ -18,7 +18,7 @@ func verify(p *device.Plan, b *bank) error {
 		return errors.New("no plan")
 	case p.T != T || p.P != P:
 		return fmt.Errorf("plan laid out for tiles of %d and panels of %d, not %d and %d: build it for this device", p.T, p.P, T, P)
-	case p.Batch < 1 || p.Seq < 0 || p.Slab < 0 || p.Seq > 1<<30/p.Batch || p.Slab > 1<<40/max(p.Tiles(p.Batch), 1):
+	case p.Batch < 1 || p.Seq < 0 || p.Slab < 0 || p.Seq > 1<<30/p.Batch || p.Slab > 1<<40/max(p.Tiles(p.Batch), 1), p.Samples < 0, p.Samples > 1<<40/p.Batch:
 		return fmt.Errorf("plan with a batch of %d samples and %d values for each tile", p.Batch, p.Slab)
 	case p.Input < 0 || p.Input >= len(p.Vals) || p.Output >= len(p.Vals) || p.InGrad >= len(p.Vals):
 		return fmt.Errorf("plan names input %d, output %d and input gradient %d of %d values", p.Input, p.Output, p.InGrad, len(p.Vals))
@@ -27,8 +27,12 @@ func verify(p *device.Plan, b *bank) error {
 		if err := (tensor.Shape{v.C, v.H, v.W}).Check(); err != nil {
 			return fmt.Errorf("value %s: %w", v.Name, err)
 		}
-		if v.Off < 0 || v.Off+v.Size(T, P) > p.Slab {
-			return fmt.Errorf("value %s at %d is outside the slab of %d", v.Name, v.Off, p.Slab)
+		slab := p.Slab
+		if v.Sample {
+			slab = p.Samples
+		}
+		if v.Off < 0 || v.Off+v.Size(T, P) > slab || v.Sample && p.Seq == 0 {
+			return fmt.Errorf("value %s at %d is outside the slab of %d", v.Name, v.Off, slab)
 		}
 	}
 	rule := false
@@ -38,7 +42,7 @@ func verify(p *device.Plan, b *bank) error {
 			if c.Node < 0 || c.Node >= len(p.Nodes) {
 				return fmt.Errorf("%v: no node %d", c.Kernel, c.Node)
 			}
-			if err := verifyCall(p, b, r.Scope, c); err != nil {
+			if err := errors.Join(verifyCall(p, b, r.Scope, c), verifyKind(p, &r, c)); err != nil {
 				return fmt.Errorf("layer %s, kernel %v: %w", p.Nodes[c.Node], c.Kernel, err)
 			}
 			rule = rule || c.Update || c.Kernel == device.Update
@@ -83,7 +87,7 @@ func verifyCall(p *device.Plan, b *bank, s device.Scope, c *device.Call) error {
 		}
 	}
 	if c.Accum {
-		adds := c.Kernel == device.LinearDW || c.Kernel == device.EmbedD || c.Kernel == device.PositionsD
+		adds := slices.Contains([]device.Kernel{device.LinearDW, device.EmbedD, device.PositionsD, device.SegmentD}, c.Kernel)
 		if !adds || b.ws[c.W[0]].lay != panels {
 			return errors.New("cannot add to the gradient of another layer")
 		}
@@ -94,7 +98,8 @@ func verifyCall(p *device.Plan, b *bank, s device.Scope, c *device.Call) error {
 			return errors.New("needs the transposed gradient")
 		}
 		fallthrough
-	case device.BiasD, device.Update, device.EmbedD, device.PositionsD, device.PartD, device.AdaptA, device.AdaptB:
+	case device.BiasD, device.Update, device.EmbedD, device.PositionsD, device.PartD, device.SegmentD, device.FirstD,
+		device.AdaptA, device.AdaptB:
 		if w := &b.ws[c.W[0]]; !w.Train && !(w.Adapted && c.Kernel == device.LinearDW && !c.Update) {
 			return fmt.Errorf("weight %s does not train", b.ws[c.W[0]].Name)
 		}
@@ -118,6 +123,8 @@ var arguments = map[device.Kernel]struct{ in, out, w int }{
 	device.PositionsD: {1, 0, 1}, device.PartD: {1, 0, 1}, device.Scale: {1, 1, 0},
 	device.Adapt: {0, 0, 3}, device.AdaptA: {0, 0, 3}, device.AdaptB: {0, 0, 3},
 	device.Gate: {2, 1, 0}, device.GateD: {2, 1, 0}, device.Concat: {1, 1, 0}, device.Slice: {1, 1, 0}, device.SliceDX: {1, 1, 0},
+	device.Segment: {1, 1, 1}, device.SegmentD: {1, 0, 1},
+	device.Token: {1, 1, 0}, device.MeanTokens: {1, 1, 0}, device.MeanTokensDX: {1, 1, 0}, device.TokenDX: {1, 1, 0}, device.Tokens: {1, 1, 0}, device.TokensDX: {1, 1, 0}, device.FirstD: {1, 0, 1},
 }
 
 // kindOf is the kind that value i of a call's inputs and outputs must have.
@@ -200,6 +207,8 @@ func verifyShape(p *device.Plan, b *bank, c *device.Call) error {
 		return verifyTokens(p, b, c)
 	case device.Gate, device.GateD, device.Concat, device.Slice, device.SliceDX:
 		return verifyChannelKernels(p, c)
+	case device.Segment, device.SegmentD, device.Token, device.TokenDX, device.MeanTokens, device.MeanTokensDX, device.Tokens, device.TokensDX, device.FirstD:
+		return verifyPlaces(p, b, c)
 	default:
 		first := val(slices.Concat(c.In, c.Out), 0)
 		for _, v := range slices.Concat(c.In, c.Out) {
@@ -264,14 +273,15 @@ func verifyVectors(b *bank, ws []int, n int) error {
 // check tests a step against the plan.
 func (e *exec) check(s *device.Step) error {
 	size := func(v int) int { x := e.p.Vals[v]; return x.C * x.H * x.W }
-	if err := e.p.Check(s, e.p.Rows(size(e.p.Input))); err != nil {
+	rows := func(v int) int { return s.Count() * e.p.Per(v) }
+	if err := e.p.Check(s, size(e.p.Input)*e.p.Per(e.p.Input)); err != nil {
 		return err
 	}
-	n := e.p.Rows(s.Count())
+	n := rows(e.p.Output)
 	if e.p.Output >= 0 && s.Out != nil && len(s.Out) < n*size(e.p.Output) {
 		return fmt.Errorf("Out has %d values, %d rows need %d", len(s.Out), n, n*size(e.p.Output))
 	}
-	if s.InGrad != nil && (e.p.InGrad < 0 || len(s.InGrad) < n*size(e.p.InGrad)) {
+	if s.InGrad != nil && (e.p.InGrad < 0 || len(s.InGrad) < rows(e.p.InGrad)*size(e.p.InGrad)) {
 		return fmt.Errorf("InGrad is asked for: the plan must be built with it, and there must be room for %d rows", n)
 	}
 	if e.loss == 0 && (s.Pred != nil || s.Losses != nil) || e.p.Output < 0 && s.Out != nil {
@@ -284,9 +294,9 @@ func (e *exec) check(s *device.Step) error {
 		for i := range r.Calls {
 			c := &r.Calls[i]
 			switch {
-			case c.Kernel == device.Load && c.S[0] == 1 && len(s.OutGrad) < n*size(c.Out[0]):
-				return fmt.Errorf("OutGrad has %d values, %d rows need %d", len(s.OutGrad), n, n*size(c.Out[0]))
-			case c.Kernel == device.NormStats && n*e.p.Vals[c.In[0]].H*e.p.Vals[c.In[0]].W < 2:
+			case c.Kernel == device.Load && c.S[0] == 1 && len(s.OutGrad) < rows(c.Out[0])*size(c.Out[0]):
+				return fmt.Errorf("OutGrad has %d values, %d rows need %d", len(s.OutGrad), rows(c.Out[0]), rows(c.Out[0])*size(c.Out[0]))
+			case c.Kernel == device.NormStats && s.Count()*e.p.Vals[c.In[0]].H*e.p.Vals[c.In[0]].W < 2:
 				return fmt.Errorf("layer %s: batch norm needs more than one value per channel to train, this batch has one sample of one pixel; use larger batches", e.p.Nodes[c.Node])
 			}
 		}
@@ -294,9 +304,9 @@ func (e *exec) check(s *device.Step) error {
 	if e.rule && e.p.Optim.Kind != device.SGD && s.Index < 1 {
 		return fmt.Errorf("step index %d: the first training step is 1", s.Index)
 	}
-	for _, w := range e.tables {
-		if err := e.p.CheckIDs(s, e.b.ws[w].n); err != nil {
-			return fmt.Errorf("weight %s: %w", e.b.ws[w].Name, err)
+	for _, t := range e.tables {
+		if err := e.p.CheckIDs(s, t.channel, e.b.ws[t.w].n); err != nil {
+			return fmt.Errorf("weight %s: %w", e.b.ws[t.w].Name, err)
 		}
 	}
 	if e.loss == 0 {

@@ -45,7 +45,7 @@ func verifyTokens(p *device.Plan, b *bank, c *device.Call) error {
 		return nil
 	case device.Embed, device.EmbedD:
 		y := append(c.In[1:len(c.In):len(c.In)], c.Out...)
-		if c.In[0] != p.Input || in(0).C != 1 || len(y) != 1 || w.n > 1<<24 {
+		if c.In[0] != p.Input || in(0).C > 2 || len(y) != 1 || w.n > 1<<24 {
 			return fmt.Errorf("looks up value %s of %d channels: need ids, which the input holds, up to %d", in(0).Name, in(0).C, 1<<24)
 		}
 		if err := table(1, p.Vals[y[0]].C); err != nil {
@@ -76,12 +76,19 @@ func verifyTokens(p *device.Plan, b *bank, c *device.Call) error {
 // verifyAttention tests the channels of attention's values.
 func verifyAttention(p *device.Plan, c *device.Call) error {
 	a, forward := c.Attn, c.Kernel == device.Attention
-	in := len(c.In)
-	if !forward {
-		in -= 3
+	if a == nil {
+		return fmt.Errorf("has no heads")
 	}
-	if a == nil || a.Dim < 1 || a.Dim > maxRows || a.KVHeads < 1 || a.Heads < 1 || a.Heads%a.KVHeads != 0 || in != 1 && in != 3 || !forward && len(c.Out) != in {
+	in := (&call{Call: c}).keyed()
+	if a.Dim < 1 || a.Dim > maxRows || a.KVHeads < 1 || a.Heads < 1 || a.Heads%a.KVHeads != 0 || in != 1 && in != 3 || !forward && len(c.Out) != in {
 		return fmt.Errorf("heads %+v with %d inputs and %d outputs", a, len(c.In), len(c.Out))
+	}
+	ids := c.In[in:]
+	if !forward && len(ids) > 3 {
+		ids = ids[3:]
+	}
+	if a.Pads && (len(ids) != 1 || ids[0] != p.Input || p.Vals[ids[0]].Sample) {
+		return fmt.Errorf("takes ids from another value than the input: only that holds ids")
 	}
 	want := []int{a.Heads * a.Dim, a.KVHeads * a.Dim, a.KVHeads * a.Dim}
 	if in == 1 {
@@ -97,7 +104,7 @@ func verifyAttention(p *device.Plan, c *device.Call) error {
 	if err := verifyChannels(p, c.Out, want); err != nil {
 		return err
 	}
-	return verifyChannels(p, c.In[in:], y)
+	return verifyChannels(p, c.In[in:in+3], y)
 }
 
 // verifyChannels tests that the values have that many channels and are vectors.

@@ -25,9 +25,12 @@ func (d Device) Compile(p *device.Plan, b device.Bank, threads int) (device.Exec
 	if threads < 1 {
 		threads = runtime.GOMAXPROCS(0)
 	}
-	e := &exec{p: p, b: bk, checked: d.checked, apart: d.apart, guards: guards{on: d.checked}}
+	e := &exec{p: p, common: &common{b: bk, checked: d.checked, apart: d.apart, guards: guards{on: d.checked}}}
 	if p.Seq > 0 {
 		e.per = p.Tiles(1)
+		if p.Samples > 0 {
+			e.samples = &exec{p: p.OfSamples(), common: e.common}
+		}
 	}
 	e.flat = isFlat(p)
 	e.task = e.work
@@ -39,16 +42,22 @@ func (d Device) Compile(p *device.Plan, b device.Bank, threads int) (device.Exec
 		e.regions = append(e.regions, e.prepare(r)...)
 		e.calls += len(r.Calls)
 	}
-	tiles := p.Tiles(p.Batch)
-	if need, have := 4*int64(tiles)*int64(p.Slab), memory(); have > 0 && need > have {
-		fit := max(T, have/2/(4*int64(p.Slab))*T)
+	need := int64(0)
+	for x := e; x != nil; x = x.samples {
+		need += 4 * int64(x.p.Tiles(p.Batch)) * int64(x.p.Slab)
+	}
+	if have := memory(); have > 0 && need > have {
+		fit := max(T, have/2/(4*max(1, int64(p.Slab)))*T)
 		if e.per > 0 {
-			fit = max(1, have/2/(4*int64(p.Slab)*int64(e.per)))
+			fit = max(1, have/2*int64(p.Batch)/need)
 		}
 		return nil, fmt.Errorf("compile for device cpu: a batch of %d samples needs %.1f GiB, this machine has %.1f: take batches of at most %d", p.Batch, gib(need), gib(have), fit)
 	}
 	// The last row of blocks may look at up to 15 rows behind dy.
-	e.arena = e.alloc("the batch's values", tiles*p.Slab+(P-1)*T)
+	for x := e; x != nil; x = x.samples {
+		x.arena = e.alloc("the batch's values", x.p.Tiles(p.Batch)*x.p.Slab+(P-1)*T)
+		x.lanes = e.alloc("lanes", laneRows*T)
+	}
 	sample, rows := 0, 0
 	for _, v := range p.Vals {
 		if v.Kind == device.ActVal {
@@ -56,7 +65,6 @@ func (d Device) Compile(p *device.Plan, b device.Bank, threads int) (device.Exec
 		}
 	}
 	e.zeros = e.alloc("zeros", sample)
-	e.lanes = e.alloc("lanes", laneRows*T)
 	e.locals = make([]local, threads)
 	for i := range e.locals {
 		e.locals[i] = local{pad: e.alloc("padded image", e.padded), one: e.alloc("vectors", e.one), attn: e.alloc("scores", e.attn), adapt: e.alloc("adapters", e.adapt), buf: e.alloc("scratch", localRows(rows)*T), sums: make([]float64, 2*rows), times: make([]time.Duration, e.calls)}
@@ -72,7 +80,10 @@ func localRows(c int) int { return 2*c + (4*c+T-1)/T + 2*P }
 
 // prepare works out a region, and one behind it if gradients are settled later.
 func (e *exec) prepare(r *device.Region) []region {
-	out, after := region{scope: r.Scope}, region{scope: device.Task}
+	out, after := region{scope: r.Scope, on: e}, region{scope: device.Task, on: e}
+	if r.Sample && e.samples != nil {
+		out.on = e.samples
+	}
 	for k := 0; k < len(r.Calls); k++ {
 		c := call{Call: &r.Calls[k], number: e.calls + k}
 		if k+1 < len(r.Calls) {
@@ -81,8 +92,9 @@ func (e *exec) prepare(r *device.Region) []region {
 				k++
 			}
 		}
+		c.on = e.callOn(c.Call)
 		c.tile, c.part, c.serial = tileKernels[c.Kernel], taskKernels[c.Kernel], serialKernels[c.Kernel]
-		e.prepareCall(&c)
+		c.on.prepareCall(&c)
 		out.wide = out.wide || c.wide
 		if c.Kernel == device.Transpose && !e.reads(c.Out[0]) {
 			continue
@@ -125,7 +137,7 @@ func (e *exec) prepareCall(c *call) {
 	switch c.Kernel {
 	case device.Linear, device.LinearDX:
 		w := &e.b.ws[c.W[0]]
-		if c.Kernel == device.Linear && e.p.Batch == 1 && e.per == 0 {
+		if c.Kernel == device.Linear && e.p.Batch == 1 && e.per == 0 && e.p.Samples == 0 {
 			c.tile, e.one = linearOne, max(e.one, w.oneRoom())
 		}
 		c.wide = w.lay == panels && len(w.v)*4 >= wideBytes || w.lay == blocks && mostTiles(w.blk.r) > 1
@@ -181,7 +193,19 @@ func (e *exec) prepareCall(c *call) {
 	case device.PositionsD:
 		c.parts = (e.b.ws[c.W[0]].n + P - 1) / P
 	case device.Embed:
-		e.tables = append(e.tables, c.W[0])
+		e.tables = append(e.tables, lookup{c.W[0], 0})
+	case device.Segment:
+		if len(c.In) > 1 {
+			e.tables = append(e.tables, lookup{c.W[0], 1})
+		}
+	case device.SegmentD:
+		c.parts = max(1, val(c.In[0]).C/T)
+	case device.Token, device.MeanTokens, device.TokensDX:
+		c.parts = e.p.OfSamples().Tiles(e.p.Batch)
+	case device.TokenDX, device.MeanTokensDX, device.Tokens:
+		c.parts = e.p.Batch
+	case device.FirstD:
+		c.parts = 1
 	case device.Rope:
 		c.angles = e.anglesOf(c.Call)
 	}

@@ -22,7 +22,7 @@ var tileKernels = map[device.Kernel]func(e *exec, c *call, l *local, t0, t1 int)
 	device.Accum: accum, device.Copy: copyKernel, device.NormDStats: normDStats, device.NormDX: normDX,
 
 	device.Mul: mul, device.LayerNorm: layerNorm, device.RMSNorm: layerNorm, device.Embed: embed, device.Positions: positions,
-	device.Rope: rope, device.Scale: scaleKernel, device.LayerNormDX: layerNormDX, device.RMSNormDX: layerNormDX,
+	device.Rope: rope, device.Scale: scaleKernel, device.Segment: segment, device.LayerNormDX: layerNormDX, device.RMSNormDX: layerNormDX,
 
 	device.Gate: gate, device.GateD: gateD, device.Concat: concat, device.Slice: slice, device.SliceDX: sliceDX,
 }
@@ -34,6 +34,8 @@ var taskKernels = map[device.Kernel]func(e *exec, c *call, l *local, part int){
 	device.LinearDW: linearDW, device.ConvDW: convDW, device.BiasD: biasD, device.Update: update,
 	device.Attention: attention, device.AttentionDX: attentionDX, device.EmbedD: embedD, device.PositionsD: positionsD,
 	device.PartD: partD, device.Adapt: adapt, device.AdaptA: adaptA, device.AdaptB: adaptB,
+	device.SegmentD: segmentD, device.Token: token, device.MeanTokens: meanTokens, device.MeanTokensDX: meanTokensDX, device.TokenDX: tokenDX, device.Tokens: tokens,
+	device.TokensDX: tokensDX, device.FirstD: firstD,
 }
 
 // serialKernels work on the whole batch.
@@ -49,30 +51,40 @@ const (
 	wideBytes = 256 << 10
 )
 
-// exec implements device.Exec.
+// exec implements device.Exec: what all of a plan shares, and the tiles of one kind
+// of rows. Of a plan with sequences these are tokens; samples is then another exec,
+// for the tiles of samples. Kernels are handed the one that their call works on.
 type exec struct {
-	guards
+	*common
 	p       *device.Plan
+	arena   []float32 // [tiles][Slab]
+	lanes   []float32 // [laneRows][T], see markLanes
+	marked  int       // valid lanes in lanes
+	flat    bool      // values are vectors, see one.go
+	per     int       // tiles of a sequence, 0 without sequences
+	samples *exec
+
+	n, tiles int // samples of the run at hand, and their tiles
+}
+
+// common is what the tiles of tokens and of samples share.
+type common struct {
+	guards
 	b       *bank
 	pool    *pool
 	checked bool
-	apart   bool      // gaps with guard words lie between the values
-	arena   []float32 // [tiles][Slab]
-	locals  []local   // [workers]
+	apart   bool    // gaps with guard words lie between the values
+	locals  []local // [workers]
 	regions []region
 	stats   []stat
 	zeros   []float32 // a sample of zeros
-	lanes   []float32 // [laneRows][T], see markLanes
-	marked  int       // valid lanes in lanes
 	padded  int       // floats of the largest padded image
 	one     int       // floats of the largest linear layer's vectors
 	loss    int       // classes of the CrossEntropy, 0 without one
 	rule    bool      // some call runs the optimiser
-	flat    bool      // values are vectors, see one.go
-	per     int       // tiles of a sequence, 0 without sequences
 	attn    int       // floats of the largest attention's scratch
 	adapt   int       // floats of the largest adapter's scratch
-	tables  []int     // calls that look up ids
+	tables  []lookup  // calls that look up ids
 	angles  []*angles // of rotary positions
 
 	probing bool
@@ -81,13 +93,15 @@ type exec struct {
 
 	// The run at hand.
 	s        *device.Step
-	n, tiles int // samples, and their tiles
 	labelled int // samples or tokens in the loss
 	opt      [2]optimiser
 	now      *region
 	group    int
 	res      device.Result
 }
+
+// lookup is a table and the channel of the input that holds its ids.
+type lookup struct{ w, channel int }
 
 // local is what belongs to one worker.
 type local struct {
@@ -105,6 +119,7 @@ type local struct {
 // region is a device.Region with its calls prepared.
 type region struct {
 	scope device.Scope
+	on    *exec // whose tiles it works on, of scope Tile
 	calls []call
 	tasks []task
 	wide  bool // some call takes groups of tiles
@@ -116,6 +131,7 @@ type task struct{ call, part int32 }
 // call is a device.Call with what can be worked out before the first run.
 type call struct {
 	*device.Call
+	on     *exec
 	number int // in the plan
 	// wide calls take a group of tiles at a time, others tile by tile.
 	wide   bool
@@ -142,8 +158,7 @@ func (e *exec) Run(s *device.Step) (device.Result, error) {
 	if err := e.check(s); err != nil {
 		return device.Result{}, fmt.Errorf("run on device cpu: %w", err)
 	}
-	e.s, e.n = s, s.Count()
-	e.tiles, e.labelled = e.p.Tiles(e.n), e.p.Rows(e.n)
+	e.s, e.labelled = s, s.Count()*e.p.Per(e.p.Output)
 	if e.loss > 0 {
 		e.labelled, _ = e.p.Labelled(s, e.loss)
 	}
@@ -152,35 +167,38 @@ func (e *exec) Run(s *device.Step) (device.Result, error) {
 		e.opt[0] = newOptimiser(e.p.Optim, s.LR, s.Index, false)
 		e.opt[1] = newOptimiser(e.p.Optim, s.LR, s.Index, true)
 	}
-	e.markLanes()
+	for x := e; x != nil; x = x.samples {
+		x.n = s.Count()
+		x.tiles = x.p.Tiles(x.n)
+		x.markLanes()
+	}
 	if e.checked {
 		e.poison()
 	}
-	group := groupSize(e.tiles, e.pool.threads())
 	for i := range e.regions {
 		r := &e.regions[i]
 		if e.now, e.group = r, 1; r.wide {
-			e.group = group
+			e.group = groupSize(r.on.tiles, e.pool.threads())
 		}
 		switch r.scope {
 		case device.Tile:
-			e.pool.run((e.tiles+e.group-1)/e.group, e.task)
+			e.pool.run((r.on.tiles+e.group-1)/e.group, e.task)
 		case device.Task:
 			e.pool.run(len(r.tasks), e.task)
 		default:
 			for k := range r.calls {
 				c := &r.calls[k]
 				start := e.clock()
-				c.serial(e, c)
+				c.serial(c.on, c)
 				e.stop(&e.locals[0], c, start)
 			}
 		}
 	}
 	if s.Out != nil {
-		e.store(s.Out, e.p.Output)
+		e.of(e.p.Output).store(s.Out, e.p.Output)
 	}
 	if s.InGrad != nil {
-		e.store(s.InGrad, e.p.InGrad)
+		e.of(e.p.InGrad).store(s.InGrad, e.p.InGrad)
 	}
 	e.s = nil // the caller's data is not ours to keep
 	if e.checked {
@@ -189,6 +207,31 @@ func (e *exec) Run(s *device.Step) (device.Result, error) {
 		}
 	}
 	return e.res, nil
+}
+
+// of is the exec whose tiles hold value v.
+func (e *exec) of(v int) *exec {
+	if e.samples != nil && e.p.Vals[v].Sample {
+		return e.samples
+	}
+	return e
+}
+
+// callOn is the exec whose tiles a call works on; that of tokens when it leads from
+// one kind to the other.
+func (e *exec) callOn(c *device.Call) *exec {
+	x := (*exec)(nil)
+	for _, vals := range [][]int{c.In, c.Out} {
+		for _, v := range vals {
+			if x = e.of(v); x == e {
+				return e
+			}
+		}
+	}
+	if x == nil {
+		return e
+	}
+	return x
 }
 
 // laneRows is the number of rows that only clears in one go.
@@ -230,10 +273,11 @@ func (e *exec) work(i, worker int) {
 	if r.scope == device.Task {
 		c := &r.calls[r.tasks[i].call]
 		start := e.clock()
-		c.part(e, c, l, int(r.tasks[i].part))
+		c.part(c.on, c, l, int(r.tasks[i].part))
 		e.stop(l, c, start)
 		return
 	}
+	e = r.on
 	t0, t1 := i*e.group, min((i+1)*e.group, e.tiles)
 	for k := 0; k < len(r.calls); {
 		if c := &r.calls[k]; c.wide {
@@ -300,6 +344,9 @@ func (e *exec) Close() error {
 	if e.pool != nil {
 		e.pool.close()
 		e.pool, e.arena = nil, nil
+		if e.samples != nil {
+			e.samples.arena = nil
+		}
 	}
 	return nil
 }
@@ -312,7 +359,9 @@ func (e *exec) poison() {
 			x[i] = nan
 		}
 	}
-	fill(e.arena)
+	for x := e; x != nil; x = x.samples {
+		fill(x.arena)
+	}
 	_ = e.eachGap(func(_, _ int, gap []float32) error {
 		for i := range gap {
 			gap[i] = guardWord

@@ -60,10 +60,17 @@ func separate(p *device.Plan) *device.Plan {
 	q := *p
 	q.Vals = slices.Clone(p.Vals)
 	q.Slab = guardLen
+	if p.Samples > 0 {
+		q.Samples = guardLen
+	}
 	for i := range q.Vals {
 		v := &q.Vals[i]
-		v.Off = q.Slab
-		q.Slab += (v.Size(T, P) + 2*guardLen - 1) / guardLen * guardLen
+		slab := &q.Slab
+		if v.Sample {
+			slab = &q.Samples
+		}
+		v.Off = *slab
+		*slab += (v.Size(T, P) + 2*guardLen - 1) / guardLen * guardLen
 	}
 	return &q
 }
@@ -75,21 +82,31 @@ func (e *exec) eachGap(f func(v, tile int, gap []float32) error) error {
 	if !e.apart {
 		return nil
 	}
+	var mine []int // the values of these tiles
+	for v, x := range e.p.Vals {
+		if x.Sample == (e.p.Seq == 0 && e.p.Samples > 0) {
+			mine = append(mine, v)
+		}
+	}
 	for tile := 0; (tile+1)*e.p.Slab <= len(e.arena); tile++ {
 		slab := e.arena[tile*e.p.Slab:][:e.p.Slab]
-		from := 0
-		for v := -1; v < len(e.p.Vals); v++ {
-			if v >= 0 {
-				from = e.p.Vals[v].Off + e.p.Vals[v].Size(T, P)
-			}
+		from, last := 0, -1
+		for i := 0; i <= len(mine); i++ {
 			to := len(slab)
-			if v+1 < len(e.p.Vals) {
-				to = e.p.Vals[v+1].Off
+			if i < len(mine) {
+				to = e.p.Vals[mine[i]].Off
 			}
-			if err := f(v, tile, slab[from:to]); err != nil {
+			if err := f(last, tile, slab[from:to]); err != nil {
 				return err
 			}
+			if i < len(mine) {
+				last = mine[i]
+				from = e.p.Vals[last].Off + e.p.Vals[last].Size(T, P)
+			}
 		}
+	}
+	if e.samples != nil {
+		return e.samples.eachGap(f)
 	}
 	return nil
 }

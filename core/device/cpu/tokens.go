@@ -37,6 +37,9 @@ func embedD(e *exec, c *call, _ *local, part int) {
 	for t := range e.tiles {
 		ids, dy := rowAt(e.at(c.In[0], t), 0), e.floats(c.In[1], t)
 		for lane, id := range ids[:e.valid(t)] {
+			if c.S[0] == 1 && id == c.S[1] {
+				continue
+			}
 			to := w.g[int(id)/P*w.k*P+int(id)%P:]
 			for k := k0; k < k1; k++ {
 				to[k*P] += dy[k*T+lane]

@@ -41,7 +41,7 @@ func (c *call) settleLater(e *exec) (call, bool) {
 	case device.LinearDW, device.ConvDW:
 		w := &e.b.ws[c.W[0]]
 		if c.later = w.lay == blocks && w.blk.r > 1 && (c.Update || w.keep != nil); c.later {
-			return call{Call: c.Call, number: c.number, part: settleAll, parts: (len(w.v) + settleRange - 1) / settleRange}, len(w.v) > 0
+			return call{Call: c.Call, on: c.on, number: c.number, part: settleAll, parts: (len(w.v) + settleRange - 1) / settleRange}, len(w.v) > 0
 		}
 	}
 	return call{}, false

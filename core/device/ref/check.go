@@ -54,8 +54,8 @@ var args = map[device.Kernel]struct{ in, out, w string }{
 	device.Rope:         {"a", "a", ""},
 	device.LayerNormDX:  {"aaa", "ap", "v"},
 	device.RMSNormDX:    {"aaa", "ap", "v"},
-	device.Attention:    {"aAA", "aA", ""},
-	device.AttentionDX:  {"aAAaaa", "aAA", ""},
+	device.Attention:    {"aAAA", "aA", ""},
+	device.AttentionDX:  {"aAAaaaA", "aAA", ""},
 	device.EmbedD:       {"aa", "", "m"},
 	device.PositionsD:   {"a", "", "m"},
 	device.PartD:        {"p", "", "v"},
@@ -68,6 +68,15 @@ var args = map[device.Kernel]struct{ in, out, w string }{
 	device.Concat:       {"a+", "a", ""},
 	device.Slice:        {"a", "a", ""},
 	device.SliceDX:      {"a", "a", ""},
+	device.Segment:      {"aA", "a", "m"},
+	device.SegmentD:     {"aA", "", "m"},
+	device.MeanTokens:   {"a", "a", ""},
+	device.MeanTokensDX: {"a", "a", ""},
+	device.Token:        {"a", "a", ""},
+	device.TokenDX:      {"a", "a", ""},
+	device.Tokens:       {"a", "a", "V"},
+	device.TokensDX:     {"a", "a", ""},
+	device.FirstD:       {"a", "", "v"},
 }
 
 // verify tests all that kernels rely on, so that they need no tests of their
@@ -76,7 +85,7 @@ func verify(p *device.Plan, ws []device.Weight, slots int) error {
 	switch {
 	case p.T != 1 || p.P != 1:
 		return fmt.Errorf("plan laid out for tiles of %d and panels of %d, not 1 and 1: build it for this device", p.T, p.P)
-	case p.Batch < 1 || p.Seq < 0 || p.Slab < 0 || p.Seq > 1<<30/p.Batch || p.Slab > 1<<40/p.Rows(p.Batch):
+	case p.Batch < 1 || p.Seq < 0 || p.Slab < 0 || p.Seq > 1<<30/p.Batch || p.Slab > 1<<40/p.Rows(p.Batch), p.Samples < 0, p.Samples > 1<<40/p.Batch:
 		return fmt.Errorf("plan with a batch of %d samples and %d values for each", p.Batch, p.Slab)
 	case p.Input < 0 || p.Input >= len(p.Vals) || p.Output >= len(p.Vals) || p.InGrad >= len(p.Vals):
 		return fmt.Errorf("plan names input %d, output %d and input gradient %d of %d values", p.Input, p.Output, p.InGrad, len(p.Vals))
@@ -85,8 +94,12 @@ func verify(p *device.Plan, ws []device.Weight, slots int) error {
 		if err := (tensor.Shape{v.C, v.H, v.W}).Check(); err != nil {
 			return fmt.Errorf("value %s: %w", v.Name, err)
 		}
-		if v.Off < 0 || v.Off+v.Size(1, 1) > p.Slab {
-			return fmt.Errorf("value %s at %d is outside the slab of %d", v.Name, v.Off, p.Slab)
+		slab := p.Slab
+		if v.Sample {
+			slab = p.Samples
+		}
+		if v.Off < 0 || v.Off+v.Size(1, 1) > slab || v.Sample && p.Seq == 0 {
+			return fmt.Errorf("value %s at %d is outside the slab of %d", v.Name, v.Off, slab)
 		}
 	}
 	stats := map[int]int{} // statistic → pixels of its NormStats
@@ -99,6 +112,9 @@ func verify(p *device.Plan, ws []device.Weight, slots int) error {
 			err := checkArgs(p, ws, c)
 			if err == nil && c.Kernel.Scope() != r.Scope {
 				err = fmt.Errorf("stands in a region of another scope")
+			}
+			if err == nil {
+				err = oneKind(p, &r, c)
 			}
 			if err == nil {
 				err = checkShapes(p, ws, c)
@@ -135,14 +151,14 @@ func checkArgs(p *device.Plan, ws []device.Weight, c *device.Call) error {
 	for _, o := range c.Out {
 		for _, i := range c.In {
 			a, b := p.Vals[i], p.Vals[o]
-			if a.Off < b.Off+b.Size(1, 1) && b.Off < a.Off+a.Size(1, 1) {
+			if a.Sample == b.Sample && a.Off < b.Off+b.Size(1, 1) && b.Off < a.Off+a.Size(1, 1) {
 				return fmt.Errorf("value %s is written over %s, which it is made from", b.Name, a.Name)
 			}
 		}
 	}
 	switch c.Kernel {
 	case device.LinearDW, device.ConvDW, device.BiasD, device.Update, device.EmbedD, device.PositionsD, device.PartD,
-		device.AdaptA, device.AdaptB:
+		device.SegmentD, device.FirstD, device.AdaptA, device.AdaptB:
 		if !ws[c.W[0]].Train && !(ws[c.W[0]].Adapted && c.Kernel == device.LinearDW && !c.Update) {
 			return fmt.Errorf("weight %s does not train", ws[c.W[0]].Name)
 		}

@@ -14,7 +14,7 @@ var tileKernels = map[device.Kernel]func(e *exec, c *device.Call, i int){
 	device.Load: load, device.Linear: linear, device.Conv: conv, device.MaxPool: maxPool, device.AvgPool: avgPool,
 	device.ActFn: actKernel, device.Add: add, device.Flatten: flatten, device.Dropout: dropout, device.Softmax: softmax,
 	device.Mul: mul, device.LayerNorm: layerNorm, device.RMSNorm: layerNorm, device.Embed: embed,
-	device.Positions: positions, device.Rope: rope, device.Scale: scale,
+	device.Positions: positions, device.Rope: rope, device.Scale: scale, device.Segment: segment,
 	device.NormStats: normStats, device.NormApply: normApply, device.NormInfer: normInfer,
 	device.CrossEntropy: crossEntropy,
 
@@ -32,6 +32,8 @@ var batchKernels = map[device.Kernel]func(e *exec, c *device.Call){
 	device.NormDMerge: normDMerge, device.Update: update, device.LossMerge: lossMerge,
 	device.Attention: attention, device.AttentionDX: attentionDX, device.EmbedD: embedD, device.PositionsD: positionsD,
 	device.PartD: partD, device.Adapt: adapt, device.AdaptA: adaptA, device.AdaptB: adaptB,
+	device.SegmentD: segmentD, device.Token: token, device.MeanTokens: meanTokens, device.MeanTokensDX: meanTokensDX, device.TokenDX: tokenDX, device.Tokens: tokens,
+	device.TokensDX: tokensDX, device.FirstD: firstD,
 }
 
 // exec implements device.Exec.
@@ -39,6 +41,7 @@ type exec struct {
 	p     *device.Plan
 	b     *bank
 	slab  []float32 // [rows of a batch][Slab]
+	alone []float32 // [samples of a batch][Samples], of a plan with sequences
 	stats []stat
 	loss  int // classes of the CrossEntropy, 0 without one
 
@@ -47,8 +50,9 @@ type exec struct {
 
 	// The run at hand.
 	s        *device.Step
-	n        int // rows: samples, or the tokens of all of them
-	labelled int // of these in the loss
+	n        int // rows that the call at hand works on: samples, or the tokens of all of them
+	per      int // of these for each sample
+	labelled int // rows in the loss
 	res      device.Result
 }
 
@@ -65,7 +69,7 @@ func (Device) Compile(p *device.Plan, b device.Bank, _ int) (device.Exec, error)
 	if err := verify(p, bk.desc, bk.slots); err != nil {
 		return nil, fmt.Errorf("compile for device ref: %w", err)
 	}
-	e := &exec{p: p, b: bk, slab: make([]float32, p.Rows(p.Batch)*p.Slab), stats: make([]stat, len(p.Stats))}
+	e := &exec{p: p, b: bk, slab: make([]float32, p.Rows(p.Batch)*p.Slab), alone: make([]float32, p.Batch*p.Samples), stats: make([]stat, len(p.Stats))}
 	for i, c := range p.Stats {
 		e.stats[i] = stat{mean: make([]float32, c), rstd: make([]float32, c), dbeta: make([]float32, c), dgamma: make([]float32, c)}
 	}
@@ -95,7 +99,7 @@ func (e *exec) Run(s *device.Step) (device.Result, error) {
 	if err := e.check(s); err != nil {
 		return device.Result{}, fmt.Errorf("run on device ref: %w", err)
 	}
-	e.s, e.n, e.labelled = s, e.p.Rows(s.Count()), e.p.Rows(s.Count())
+	e.s, e.labelled = s, s.Count()*e.p.Per(e.p.Output)
 	if e.loss > 0 {
 		e.labelled, _ = e.p.Labelled(s, e.loss)
 	}
@@ -104,6 +108,7 @@ func (e *exec) Run(s *device.Step) (device.Result, error) {
 	first := 0
 	for _, r := range e.p.Regions {
 		if r.Scope == device.Tile {
+			e.on(r.Sample)
 			for i := range e.n {
 				for k := range r.Calls {
 					e.timed(first+k, func() { tileKernels[r.Calls[k].Kernel](e, &r.Calls[k], i) })
@@ -111,6 +116,7 @@ func (e *exec) Run(s *device.Step) (device.Result, error) {
 			}
 		} else {
 			for k := range r.Calls {
+				e.on(ofSamples(e.p, &r.Calls[k]))
 				e.timed(first+k, func() { batchKernels[r.Calls[k].Kernel](e, &r.Calls[k]) })
 			}
 		}
@@ -126,14 +132,34 @@ func (e *exec) Run(s *device.Step) (device.Result, error) {
 	return e.res, nil
 }
 
+// on says whether the next calls work on samples, in a plan with sequences.
+func (e *exec) on(samples bool) {
+	e.per = max(e.p.Seq, 1)
+	if samples {
+		e.per = 1
+	}
+	e.n = e.s.Count() * e.per
+}
+
+// ofSamples reports whether a call works on values of samples. What leads from one
+// kind of values to the other counts as working on tokens.
+func ofSamples(p *device.Plan, c *device.Call) bool {
+	for _, v := range slices.Concat(c.In, c.Out) {
+		if !p.Vals[v].Sample {
+			return false
+		}
+	}
+	return len(c.In)+len(c.Out) > 0
+}
+
 // check tests a step against the plan.
 func (e *exec) check(s *device.Step) error {
 	size := func(v int) int { return e.p.Vals[v].Size(1, 1) }
-	if err := e.p.Check(s, e.p.Rows(size(e.p.Input))); err != nil {
+	if err := e.p.Check(s, size(e.p.Input)*e.p.Per(e.p.Input)); err != nil {
 		return err
 	}
-	n := e.p.Rows(s.Count())
-	room := func(what string, have bool, got, v, each int) error {
+	room := func(what string, have bool, got, v, of, each int) error {
+		n := s.Count() * e.p.Per(of)
 		switch {
 		case !have:
 			return nil
@@ -151,17 +177,17 @@ func (e *exec) check(s *device.Step) error {
 		return size(v)
 	}
 	for _, err := range []error{
-		room("Out", s.Out != nil, len(s.Out), e.p.Output, per(e.p.Output)),
-		room("InGrad", s.InGrad != nil, len(s.InGrad), e.p.InGrad, per(e.p.InGrad)),
-		room("Pred", s.Pred != nil, len(s.Pred), e.loss-1, 1),
-		room("Losses", s.Losses != nil, len(s.Losses), e.loss-1, 1),
+		room("Out", s.Out != nil, len(s.Out), e.p.Output, e.p.Output, per(e.p.Output)),
+		room("InGrad", s.InGrad != nil, len(s.InGrad), e.p.InGrad, e.p.InGrad, per(e.p.InGrad)),
+		room("Pred", s.Pred != nil, len(s.Pred), e.loss-1, e.p.Output, 1),
+		room("Losses", s.Losses != nil, len(s.Losses), e.loss-1, e.p.Output, 1),
 	} {
 		if err != nil {
 			return err
 		}
 	}
 	for _, st := range e.stats {
-		if st.pixels > 0 && n*st.pixels < 2 {
+		if st.pixels > 0 && s.Count()*st.pixels < 2 {
 			return fmt.Errorf("layer %s: batch norm needs more than one value per channel to train, this batch has one sample of one pixel; use larger batches", e.p.Nodes[st.node])
 		}
 	}
@@ -174,11 +200,15 @@ func (e *exec) check(s *device.Step) error {
 		for _, c := range r.Calls {
 			switch {
 			case c.Kernel == device.Load && c.S[0] == 1:
-				if len(s.OutGrad) < n*size(c.Out[0]) {
+				if n := s.Count() * e.p.Per(c.Out[0]); len(s.OutGrad) < n*size(c.Out[0]) {
 					return fmt.Errorf("OutGrad has %d values, %d rows need %d", len(s.OutGrad), n, n*size(c.Out[0]))
 				}
 			case c.Kernel == device.Embed:
-				if err := e.p.CheckIDs(s, e.b.desc[c.W[0]].Shape[0]); err != nil {
+				if err := e.p.CheckIDs(s, 0, e.b.desc[c.W[0]].Shape[0]); err != nil {
+					return fmt.Errorf("layer %s: %w", e.p.Nodes[c.Node], err)
+				}
+			case c.Kernel == device.Segment && len(c.In) > 1:
+				if err := e.p.CheckIDs(s, 1, e.b.desc[c.W[0]].Shape[0]); err != nil {
 					return fmt.Errorf("layer %s: %w", e.p.Nodes[c.Node], err)
 				}
 			case (c.Update || c.Kernel == device.Update) && e.p.Optim.Kind != device.SGD && s.Index < 1:
@@ -192,8 +222,10 @@ func (e *exec) check(s *device.Step) error {
 // poison fills all memory that calls hand on with NaN.
 func (e *exec) poison() {
 	nan := float32(math.NaN())
-	for i := range e.slab[:e.n*e.p.Slab] {
-		e.slab[i] = nan
+	for _, slab := range [][]float32{e.slab[:e.p.Rows(e.s.Count())*e.p.Slab], e.alone[:e.s.Count()*e.p.Samples]} {
+		for i := range slab {
+			slab[i] = nan
+		}
 	}
 	for _, st := range e.stats {
 		for _, x := range [][]float32{st.mean, st.rstd, st.dbeta, st.dgamma} {
@@ -241,9 +273,13 @@ func (a act) at(y, x, c int) int { return (y*a.W+x)*a.C + c }
 // logical is the index of a value in files and results, [C][H][W].
 func (a act) logical(y, x, c int) int { return (c*a.H+y)*a.W + x }
 
-// val is value v of sample i.
+// val is value v of row i: of sample i, or of token i of all of them.
 func (e *exec) val(v, i int) act {
 	a := e.p.Vals[v]
+	if a.Sample {
+		from := i*e.p.Samples + a.Off
+		return act{a, e.alone[from : from+a.Size(1, 1)]}
+	}
 	from := i*e.p.Slab + a.Off
 	return act{a, e.slab[from : from+a.Size(1, 1)]}
 }
@@ -256,6 +292,5 @@ func (e *exec) row(i int) int {
 	if e.s.Rows == nil {
 		return i
 	}
-	seq := max(e.p.Seq, 1)
-	return int(e.s.Rows[i/seq])*seq + i%seq
+	return int(e.s.Rows[i/e.per])*e.per + i%e.per
 }

@@ -17,7 +17,7 @@ func load(e *exec, c *device.Call, i int) {
 
 // store copies a value out as [C][H][W] per sample.
 func (e *exec) store(to []float32, v int) {
-	for i := range e.n {
+	for i := range e.s.Count() * e.p.Per(v) {
 		x := e.val(v, i)
 		each(x, func(py, px, ch int) {
 			to[i*len(x.x)+x.logical(py, px, ch)] = x.x[x.at(py, px, ch)]

@@ -57,6 +57,9 @@ func checkShapes(p *device.Plan, ws []device.Weight, c *device.Call) error {
 		}
 		return same(in(0), out(0))
 	case device.CrossEntropy:
+		if p.Output >= 0 && p.Vals[p.Output].Sample != in(0).Sample {
+			return fmt.Errorf("the loss and the output are not both of tokens or of samples")
+		}
 		err := first(vector(in(0)), part(out(len(c.Out)-1), 2))
 		if err == nil && len(c.Out) == 2 {
 			err = same(in(0), out(0))
@@ -90,6 +93,8 @@ func checkShapes(p *device.Plan, ws []device.Weight, c *device.Call) error {
 		return adapterShape(ws[c.W[1]], ws[c.W[0]], ws[c.W[2]])
 	case device.AdaptB:
 		return adapterShape(ws[c.W[1]], ws[c.W[2]], ws[c.W[0]])
+	case device.Segment, device.SegmentD, device.Token, device.TokenDX, device.MeanTokens, device.MeanTokensDX, device.Tokens, device.TokensDX, device.FirstD:
+		return placeShape(p, ws, c)
 	case device.BiasD:
 		return vectors(ws, c.W, in(0).C)
 	case device.NormStats:

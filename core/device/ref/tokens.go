@@ -90,6 +90,9 @@ func embedD(e *exec, c *device.Call) {
 	sum := make([]float64, len(w.v))
 	for i := range e.n {
 		dy, id := e.val(c.In[1], i), int(e.val(c.In[0], i).x[0])
+		if c.S[0] == 1 && float32(id) == c.S[1] {
+			continue
+		}
 		for j, d := range dy.x {
 			sum[id*dy.C+j] += float64(d)
 		}
@@ -156,7 +159,9 @@ func (e *exec) qkv(a *device.Attn, vals []int, n int) (q, k, v head) {
 
 // scores are the softmax over the keys of the query in row i, and the logarithm
 // of its denominator. The keys are rows from, from + 1, …
-func (e *exec) scores(a *device.Attn, q, k head, i int) (p []float64, from int, lse float64) {
+// Keys whose id, in value ids, is that of padding get none of it.
+func (e *exec) scores(c *device.Call, q, k head, i int) (p []float64, from int, lse float64) {
+	a := c.Attn
 	from = i - i%e.p.Seq
 	keys := e.p.Seq
 	if a.Causal {
@@ -165,7 +170,13 @@ func (e *exec) scores(a *device.Attn, q, k head, i int) (p []float64, from int, 
 	s, top := make([]float64, keys), math.Inf(-1)
 	for j := range s {
 		s[j] = float64(a.Scale) * dot(q.at(i), k.at(from+j))
+		if a.Pads && e.val(c.In[len(c.In)-1], from+j).x[0] == a.Pad {
+			s[j] = math.Inf(-1)
+		}
 		top = math.Max(top, s[j])
+	}
+	if math.IsInf(top, -1) { // no key is left
+		return make([]float64, keys), from, 0
 	}
 	sum := 0.0
 	for _, x := range s {
@@ -175,6 +186,18 @@ func (e *exec) scores(a *device.Attn, q, k head, i int) (p []float64, from int, 
 		s[j] = math.Exp(x-top) / sum
 	}
 	return s, from, top + math.Log(sum)
+}
+
+// keyed is the number of inputs of attention that hold queries, keys and values.
+func keyed(c *device.Call) int {
+	in := len(c.In)
+	if c.Attn.Pads {
+		in--
+	}
+	if c.Kernel == device.AttentionDX {
+		in -= 3
+	}
+	return in
 }
 
 func dot(a, b []float32) (sum float64) {
@@ -187,10 +210,10 @@ func dot(a, b []float32) (sum float64) {
 // attention: y = softmax(scale·q·kᵀ)·v.
 func attention(e *exec, c *device.Call) {
 	for n := range c.Attn.Heads {
-		q, k, v := e.qkv(c.Attn, c.In, n)
+		q, k, v := e.qkv(c.Attn, c.In[:keyed(c)], n)
 		y := head{e, c.Out[0], n * c.Attn.Dim, c.Attn.Dim}
 		for i := range e.n {
-			p, from, lse := e.scores(c.Attn, q, k, i)
+			p, from, lse := e.scores(c, q, k, i)
 			sum := make([]float64, c.Attn.Dim)
 			for j, w := range p {
 				for d, x := range v.at(from + j) {
@@ -208,7 +231,7 @@ func attention(e *exec, c *device.Call) {
 // attentionDX: ds = p·(dy·vᵀ − Σ dy·y), dq = scale·ds·k, dk = scale·dsᵀ·q,
 // dv = pᵀ·dy.
 func attentionDX(e *exec, c *device.Call) {
-	in := len(c.In) - 3
+	in := keyed(c)
 	sums := map[int][]float64{} // of each output, [rows][C]
 	for _, o := range c.Out {
 		sums[o] = make([]float64, e.n*e.p.Vals[o].C)
@@ -224,7 +247,7 @@ func attentionDX(e *exec, c *device.Call) {
 		dq, dk, dv := e.qkv(c.Attn, c.Out, n)
 		y, dy := head{e, c.In[in], n * c.Attn.Dim, c.Attn.Dim}, head{e, c.In[in+2], n * c.Attn.Dim, c.Attn.Dim}
 		for i := range e.n {
-			p, from, _ := e.scores(c.Attn, q, k, i)
+			p, from, _ := e.scores(c, q, k, i)
 			all := dot(dy.at(i), y.at(i))
 			for j, w := range p {
 				ds := w * (dot(dy.at(i), v.at(from+j)) - all) * float64(c.Attn.Scale)
@@ -266,7 +289,7 @@ func partShape(from float32, v device.Val, w device.Weight) error {
 }
 
 func tableShape(p *device.Plan, w device.Weight, ids, y device.Val) error {
-	if ids.Name != p.Vals[p.Input].Name || ids.C != 1 || len(w.Shape) != 2 || w.Shape[1] != y.C || w.Shape[0] > 1<<24 {
+	if ids.Name != p.Vals[p.Input].Name || ids.C > 2 || len(w.Shape) != 2 || w.Shape[1] != y.C || w.Shape[0] > 1<<24 {
 		return fmt.Errorf("weight %s is %v for %d channels and %d ids of %s", w.Name, w.Shape, y.C, ids.C, ids.Name)
 	}
 	return first(vector(ids), vector(y))
@@ -287,11 +310,12 @@ func ropeShape(p *device.Plan, a *device.Attn, x device.Val) error {
 }
 
 func attentionShape(p *device.Plan, c *device.Call) error {
-	a, in, forward := c.Attn, len(c.In), c.Kernel == device.Attention
-	if !forward {
-		in -= 3
+	a, forward := c.Attn, c.Kernel == device.Attention
+	if a == nil {
+		return fmt.Errorf("has no heads")
 	}
-	if p.Seq < 1 || a == nil || a.Dim < 1 || a.KVHeads < 1 || a.Heads < 1 || a.Heads%a.KVHeads != 0 || in != 1 && in != 3 || !forward && len(c.Out) != in {
+	in := keyed(c)
+	if p.Seq < 1 || a.Dim < 1 || a.KVHeads < 1 || a.Heads < 1 || a.Heads%a.KVHeads != 0 || in != 1 && in != 3 || !forward && len(c.Out) != in {
 		return fmt.Errorf("heads %+v, %d inputs and %d outputs for sequences of %d tokens", a, len(c.In), len(c.Out), p.Seq)
 	}
 	heads := []int{a.Heads, a.KVHeads, a.KVHeads}
@@ -299,6 +323,11 @@ func attentionShape(p *device.Plan, c *device.Call) error {
 		heads = []int{a.Heads + 2*a.KVHeads}
 	}
 	var err error
+	if a.Pads {
+		if last := c.In[len(c.In)-1]; last != p.Input || p.Vals[last].Sample {
+			return fmt.Errorf("takes ids from value %s: only the plan's input holds ids", p.Vals[last].Name)
+		}
+	}
 	for i, h := range heads {
 		err = first(err, statShape(p, c.In[i:i+1], h*a.Dim))
 		if !forward {
@@ -308,5 +337,5 @@ func attentionShape(p *device.Plan, c *device.Call) error {
 	if forward {
 		return first(err, statShape(p, c.Out[:1], a.Heads*a.Dim), statShape(p, c.Out[1:], a.Heads))
 	}
-	return first(err, statShape(p, c.In[in:in+1], a.Heads*a.Dim), statShape(p, c.In[in+1:in+2], a.Heads), statShape(p, c.In[in+2:], a.Heads*a.Dim))
+	return first(err, statShape(p, c.In[in:in+1], a.Heads*a.Dim), statShape(p, c.In[in+1:in+2], a.Heads), statShape(p, c.In[in+2:in+3], a.Heads*a.Dim))
 }

@@ -28,13 +28,7 @@ func gpt2(b *builder) error {
 	if b.d.tensors["transformer.wte.weight"] != nil {
 		at = "transformer."
 	}
-	norm := func(name string, in int) int {
-		if b.Err != nil {
-			return 0
-		}
-		s := tensor.Shape{c.Width}
-		return b.node(name, "layernorm", graph.Attrs{Eps: c.Eps}, []int{b.param(name+".weight", graph.Scale, s, false), b.param(name+".bias", graph.Shift, s, false)}, in)
-	}
+	norm := func(name string, in int) int { return b.layerNorm(name, in, c.Eps) }
 	wte := at + "wte.weight"
 	x := b.node(at+"wte", "embedding", graph.Attrs{}, []int{b.param(wte, graph.Table, tensor.Shape{c.Vocab, c.Width}, false)}, 0)
 	x = b.node(at+"wpe", "positions", graph.Attrs{}, []int{b.param(at+"wpe.weight", graph.Table, tensor.Shape{c.Places, c.Width}, false)}, x)

@@ -1,10 +1,13 @@
 // Package hf reads the folders in which Hugging Face keeps models: config.json and
 // safetensors, one file or shards with an index. It turns GPT-2, Llama, Qwen2 and
-// Mistral (causal language models) into a graph whose parameters keep the names of
-// the files. It imports core/graph, core/model/safetensors and core/tensor.
+// Mistral (causal language models), BERT and DistilBERT (encoders, with the head of a
+// classifier or of a masked language model) and ViT (a classifier of images) into a
+// graph whose parameters keep the names of the files. It imports core/graph,
+// core/model/safetensors and core/tensor.
 package hf
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -25,67 +28,40 @@ type Dir struct {
 	Config Config
 
 	tensors map[string]*safetensors.Tensor
+	raw     map[string]any    // config.json as it is
+	fresh   []string          // layers of the last graph that the folder does not hold
+	layout  map[string]layout // how its parameters lie in files
+	plain   bool              // the tensors have names and shapes, but no data
 }
 
-// Config are the fields of config.json that shape a model. Absent fields are zero.
-type Config struct {
-	ModelType string `json:"model_type"`
-	Tied      *bool  `json:"tie_word_embeddings"`
-	Vocab     int    `json:"vocab_size"`
-
-	// GPT-2.
-	Width     int     `json:"n_embd"`
-	Heads     int     `json:"n_head"`
-	Layers    int     `json:"n_layer"`
-	Places    int     `json:"n_positions"`
-	Inner     int     `json:"n_inner"`
-	Eps       float32 `json:"layer_norm_epsilon"`
-	Act       string  `json:"activation_function"`
-	ScaleAttn *bool   `json:"scale_attn_weights"`
-	ByLayer   bool    `json:"scale_attn_by_inverse_layer_idx"`
-	CrossAttn bool    `json:"add_cross_attention"`
-
-	// Llama and its relatives.
-	Hidden        int     `json:"hidden_size"`
-	Intermediate  int     `json:"intermediate_size"`
-	HiddenLayers  int     `json:"num_hidden_layers"`
-	AttnHeads     int     `json:"num_attention_heads"`
-	KVHeads       int     `json:"num_key_value_heads"`
-	HeadDim       int     `json:"head_dim"`
-	RMSEps        float32 `json:"rms_norm_eps"`
-	HiddenAct     string  `json:"hidden_act"`
-	MaxPositions  int     `json:"max_position_embeddings"`
-	RopeTheta     float64 `json:"rope_theta"`
-	RopeScaling   *Rope   `json:"rope_scaling"`
-	Rope          *Rope   `json:"rope_parameters"`
-	AttnBias      bool    `json:"attention_bias"`
-	MLPBias       bool    `json:"mlp_bias"`
-	SlidingWindow int     `json:"sliding_window"`
-	UseWindow     *bool   `json:"use_sliding_window"`
-}
-
-// Rope describes rotary positions.
-type Rope struct {
-	Theta float64 `json:"rope_theta"`
-	Type  string  `json:"rope_type"`
-	Old   string  `json:"type"` // of older files
+// layout is how a parameter lies in a file.
+type layout struct {
+	tensor     string
+	transposed bool
 }
 
 // builders make the graph of each model_type.
-var builders = map[string]func(b *builder) error{"gpt2": gpt2, "llama": llama, "mistral": llama, "qwen2": llama}
+var builders = map[string]func(b *builder) error{
+	"gpt2": gpt2, "llama": llama, "mistral": llama, "qwen2": llama, "bert": bert, "distilbert": distilbert, "vit": vit,
+}
 
 // Open reads config.json and the headers of the tensors of a folder.
 func Open(dir string) (*Dir, error) {
 	d := &Dir{Path: dir, tensors: map[string]*safetensors.Tensor{}}
-	text, err := os.ReadFile(filepath.Join(dir, "config.json"))
+	text, err := os.ReadFile(filepath.Join(dir, ConfigFile))
 	if err != nil {
 		return nil, fmt.Errorf("hf: %w", err)
 	}
 	if err := json.Unmarshal(text, &d.Config); err != nil {
-		return nil, fmt.Errorf("hf: %s: %w", filepath.Join(dir, "config.json"), err)
+		return nil, fmt.Errorf("hf: %s: %w", filepath.Join(dir, ConfigFile), err)
+	}
+	dec := json.NewDecoder(bytes.NewReader(text))
+	dec.UseNumber()
+	if err := dec.Decode(&d.raw); err != nil {
+		return nil, fmt.Errorf("hf: %s: %w", filepath.Join(dir, ConfigFile), err)
 	}
 	if builders[d.Config.ModelType] == nil {
-		return nil, fmt.Errorf("hf: %s: model_type %q is not known: known are %s", filepath.Join(dir, "config.json"), d.Config.ModelType, strings.Join(slices.Sorted(maps.Keys(builders)), ", "))
+		return nil, fmt.Errorf("hf: %s: model_type %q is not known: known are %s", filepath.Join(dir, ConfigFile), d.Config.ModelType, strings.Join(slices.Sorted(maps.Keys(builders)), ", "))
 	}
 	if err := d.open(); err != nil {
 		return nil, fmt.Errorf("hf: %s: %w", dir, err)
@@ -98,7 +74,7 @@ func (d *Dir) open() error {
 	index, err := os.ReadFile(filepath.Join(d.Path, "model.safetensors.index.json"))
 	switch {
 	case errors.Is(err, os.ErrNotExist):
-		return d.add("model.safetensors", nil)
+		return d.add(WeightsFile, nil)
 	case err != nil:
 		return err
 	}
@@ -128,7 +104,7 @@ func (d *Dir) open() error {
 
 // add takes in the tensors of a file: those named, or all for nil.
 func (d *Dir) add(file string, names []string) error {
-	f, err := safetensors.Open(filepath.Join(d.Path, file))
+	f, err := safetensors.OpenLazy(filepath.Join(d.Path, file))
 	if err != nil {
 		return err
 	}
@@ -142,14 +118,62 @@ func (d *Dir) add(file string, names []string) error {
 		if !ok {
 			return fmt.Errorf("the index puts tensor %q into %s, which does not have it", name, file)
 		}
-		d.tensors[name] = t
+		d.tensors[modern(name)] = t
 	}
 	return nil
 }
 
+// modern is the name that a tensor of a file from before 2019 has today.
+func modern(name string) string {
+	for old, now := range map[string]string{".LayerNorm.gamma": ".LayerNorm.weight", ".LayerNorm.beta": ".LayerNorm.bias"} {
+		if at, ok := strings.CutSuffix(name, old); ok {
+			return at + now
+		}
+	}
+	return name
+}
+
+// Options say how a graph is built.
+type Options struct {
+	// Tokens of a sequence.
+	Tokens int
+	// Pads: encoders attend to padding as to other tokens. Else keys whose id is
+	// pad_token_id are left out, so that padding does not change what a text gives.
+	Pads bool
+	// Segments: the input has a second channel, the segment of each token (BERT's
+	// token types). Else all tokens are of segment 0.
+	Segments bool
+	// Classes is the number of classes of the data, 0 for none. An encoder without a
+	// classifier of that size gets one, with fresh weights drawn from Seed: Fresh
+	// tells of which layers.
+	Classes int
+	Seed    uint64
+}
+
+// Fresh are the layers of the model last built whose weights are not the folder's.
+func (d *Dir) Fresh() []string { return d.fresh }
+
+// Places is the length of the longest sequences that the model takes, but at most most.
+func (d *Dir) Places(most int) int {
+	for _, n := range []int{d.Config.Places, d.Config.MaxPositions} {
+		if n > 0 {
+			most = min(most, n)
+		}
+	}
+	return most
+}
+
 // Graph is the model for sequences of tokens tokens, with its weights.
-func (d *Dir) Graph(tokens int) (*graph.Model, error) {
-	b := &builder{Net: graph.Net{M: graph.NewSequence(filepath.Base(d.Path), 1, tokens)}, d: d, c: &d.Config, used: map[string]bool{}}
+func (d *Dir) Graph(tokens int) (*graph.Model, error) { return d.Build(Options{Tokens: tokens}) }
+
+// Build is the model with its weights. A model of images takes nothing from o.
+func (d *Dir) Build(o Options) (*graph.Model, error) {
+	b := &builder{d: d, c: &d.Config, o: o, used: map[string]bool{}}
+	d.fresh, d.layout = nil, map[string]layout{}
+	b.M = graph.NewSequence(filepath.Base(d.Path), 1, o.Tokens)
+	if o.Segments {
+		b.M.Values[0].C = 2
+	}
 	err := builders[d.Config.ModelType](b)
 	if err == nil {
 		err = b.Err
@@ -157,6 +181,7 @@ func (d *Dir) Graph(tokens int) (*graph.Model, error) {
 	if err == nil {
 		err = b.rest()
 	}
+	b.rename()
 	if err == nil {
 		err = b.M.Verify()
 	}
@@ -172,7 +197,16 @@ type builder struct {
 	graph.Net
 	d    *Dir
 	c    *Config
+	o    Options
 	used map[string]bool
+	// extra begin the names of tensors that the model does not need, but its
+	// folder may hold.
+	extra []string
+	// under begins the names of an encoder's parameters where a classifier is set on
+	// a folder that held the encoder alone, as transformers names them then.
+	under string
+	// replaced: the folder's classifier is not that of the data.
+	replaced bool
 }
 
 // param takes a tensor as a parameter, transposed if the file has it so.
@@ -180,16 +214,24 @@ func (b *builder) param(name string, role graph.Role, shape tensor.Shape, transp
 	if b.Err != nil {
 		return 0
 	}
+	b.d.layout[name] = layout{name, transposed}
 	t, ok := b.d.tensors[name]
+	if (!ok || b.replaced && headless(name)) && b.new(name) {
+		return b.M.AddParam(name, role, shape, b.draw(name, role, shape))
+	}
 	if !ok {
 		b.Err = fmt.Errorf("tensor %q is missing: the folder is incomplete, or config.json is of another model", name)
 		return 0
+	}
+	b.used[name] = true
+	if b.d.plain {
+		return b.M.AddParam(name, role, shape, nil)
 	}
 	want := shape
 	if transposed {
 		want = tensor.Shape{shape[1], shape[0]}
 	}
-	if !slices.Equal(t.Shape, []int(want)) {
+	if !slices.Equal(t.Shape, []int(want)) && !(slices.Equal(squeeze(t.Shape), []int(want)) && !transposed) {
 		b.Err = fmt.Errorf("tensor %q is %v, config.json makes it %v", name, tensor.Shape(t.Shape), want)
 		return 0
 	}
@@ -199,16 +241,17 @@ func (b *builder) param(name string, role graph.Role, shape tensor.Shape, transp
 		return 0
 	}
 	if transposed {
-		y := make([]float32, len(x))
-		for k := range shape[1] {
-			for n := range shape[0] {
-				y[n*shape[1]+k] = x[k*shape[0]+n]
-			}
-		}
-		x = y
+		x = transpose(x, shape[1], shape[0])
 	}
-	b.used[name] = true
 	return b.M.AddParam(name, role, shape, x)
+}
+
+// squeeze leaves out axes of one element in front of others.
+func squeeze(s []int) []int {
+	for len(s) > 1 && s[0] == 1 {
+		s = s[1:]
+	}
+	return s
 }
 
 // node adds a node, unless there was an error before.
@@ -219,6 +262,15 @@ func (b *builder) node(name, op string, a graph.Attrs, params []int, in ...int) 
 	v, err := b.M.Append(name, op, a, params, in...)
 	b.Err = err
 	return v
+}
+
+// padding are the attributes of an embedding whose row for padding learns nothing, as
+// PyTorch's padding_idx has it.
+func (b *builder) padding() graph.Attrs {
+	if b.c.Pad == nil || *b.c.Pad < 0 {
+		return graph.Attrs{}
+	}
+	return graph.Attrs{Pad: *b.c.Pad, Padded: true}
 }
 
 // linear is a linear layer with n outputs; GPT-2 keeps its weights [in, out].
@@ -237,7 +289,7 @@ func (b *builder) linear(name string, in, n int, bias, transposed bool) int {
 // embedding's table once more.
 func (b *builder) head(in int, table string, tied bool) int {
 	if tied {
-		delete(b.d.tensors, "lm_head.weight") // some files hold it twice
+		b.extra = append(b.extra, "lm_head.") // some files hold it twice
 		return b.node("lm_head", "linear", graph.Attrs{}, []int{b.M.Param(table)}, in)
 	}
 	return b.linear("lm_head", in, b.c.Vocab, false, false)
@@ -258,12 +310,25 @@ func (b *builder) act(name, kind string, in int) int {
 
 // buffers end the names of tensors that older files hold but no model needs: masks
 // and rotation tables.
-var buffers = []string{".attn.bias", ".attn.masked_bias", ".rotary_emb.inv_freq"}
+var buffers = []string{".attn.bias", ".attn.masked_bias", ".rotary_emb.inv_freq", "embeddings.position_ids"}
+
+// layerNorm is a layer norm over the channels of in.
+func (b *builder) layerNorm(name string, in int, eps float32) int {
+	if b.Err != nil {
+		return 0
+	}
+	s := tensor.Shape{b.M.Values[in].C}
+	return b.node(name, "layernorm", graph.Attrs{Eps: eps}, []int{b.param(name+".weight", graph.Scale, s, false), b.param(name+".bias", graph.Shift, s, false)}, in)
+}
+
+func buffer(name string) bool {
+	return slices.ContainsFunc(buffers, func(end string) bool { return strings.HasSuffix(name, end) })
+}
 
 // rest refuses tensors that nothing used: the graph would not be the file's model.
 func (b *builder) rest() error {
 	for _, name := range slices.Sorted(maps.Keys(b.d.tensors)) {
-		if !b.used[name] && !slices.ContainsFunc(buffers, func(end string) bool { return strings.HasSuffix(name, end) }) {
+		if !b.used[name] && !buffer(name) && !slices.ContainsFunc(b.extra, func(s string) bool { return strings.HasPrefix(name, s) }) {
 			return fmt.Errorf("tensor %q belongs to nothing in a %s model of this config.json: is it of another model?", name, b.c.ModelType)
 		}
 	}

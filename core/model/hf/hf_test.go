@@ -68,7 +68,7 @@ func TestErrors(t *testing.T) {
 		tensors    func([]safetensors.Tensor) []safetensors.Tensor
 		tokens     int
 	}{
-		{"type", `model_type "mamba" is not known: known are gpt2`, set("model_type", "mamba"), nil, 8},
+		{"type", `model_type "mamba" is not known: known are bert, distilbert, gpt2`, set("model_type", "mamba"), nil, 8},
 		{"size", "hidden_size = -3", set("hidden_size", -3), nil, 8},
 		{"shape", `is 104×48, config.json makes it 104×96`, set("hidden_size", 96), nil, 8},
 		{"activation", `activation "relu2" is not known`, set("hidden_act", "relu2"), nil, 8},

@@ -1,7 +1,6 @@
 package hf
 
 import (
-	"errors"
 	"fmt"
 
 	"pare/core/graph"
@@ -15,10 +14,6 @@ func llama(b *builder) error {
 	err := positive(map[string]int{
 		"vocab_size": c.Vocab, "hidden_size": c.Hidden, "intermediate_size": c.Intermediate, "num_hidden_layers": c.HiddenLayers, "num_attention_heads": c.AttnHeads,
 	})
-	if err != nil {
-		return err
-	}
-	base, err := c.rope()
 	if err != nil {
 		return err
 	}
@@ -40,6 +35,14 @@ func llama(b *builder) error {
 	if dim == 0 {
 		dim = c.Hidden / c.AttnHeads
 	}
+	turn, err := c.rope(dim, seq)
+	if err != nil {
+		return err
+	}
+	rope := func(name string, in, heads int) int {
+		turn.Heads = heads
+		return b.node(name, "rope", turn, nil, in)
+	}
 	qkvBias := c.AttnBias || c.ModelType == "qwen2"
 	norm := func(name string, in int) int {
 		if b.Err != nil {
@@ -48,12 +51,12 @@ func llama(b *builder) error {
 		return b.node(name, "rmsnorm", graph.Attrs{Eps: c.RMSEps}, []int{b.param(name+".weight", graph.Scale, tensor.Shape{c.Hidden}, false)}, in)
 	}
 	const table = "model.embed_tokens.weight"
-	x := b.node("model.embed_tokens", "embedding", graph.Attrs{}, []int{b.param(table, graph.Table, tensor.Shape{c.Vocab, c.Hidden}, false)}, 0)
+	x := b.node("model.embed_tokens", "embedding", b.padding(), []int{b.param(table, graph.Table, tensor.Shape{c.Vocab, c.Hidden}, false)}, 0)
 	for i := range c.HiddenLayers {
 		l := fmt.Sprintf("model.layers.%d.", i)
 		n := norm(l+"input_layernorm", x)
-		q := b.Rope(l+"self_attn.q_rope", b.linear(l+"self_attn.q_proj", n, c.AttnHeads*dim, qkvBias, false), c.AttnHeads, base)
-		k := b.Rope(l+"self_attn.k_rope", b.linear(l+"self_attn.k_proj", n, kv*dim, qkvBias, false), kv, base)
+		q := rope(l+"self_attn.q_rope", b.linear(l+"self_attn.q_proj", n, c.AttnHeads*dim, qkvBias, false), c.AttnHeads)
+		k := rope(l+"self_attn.k_rope", b.linear(l+"self_attn.k_proj", n, kv*dim, qkvBias, false), kv)
 		v := b.linear(l+"self_attn.v_proj", n, kv*dim, qkvBias, false)
 		a := b.linear(l+"self_attn.o_proj", b.Attention(l+"self_attn", c.AttnHeads, kv, true, q, k, v), c.Hidden, c.AttnBias, false)
 		x = b.Op(l+"self_attn.add", "add", x, a)
@@ -64,27 +67,4 @@ func llama(b *builder) error {
 	}
 	b.head(norm("model.norm", x), table, c.Tied != nil && *c.Tied)
 	return nil
-}
-
-// rope is the base of the rotary positions; scaled ones are refused.
-func (c *Config) rope() (float64, error) {
-	base := c.RopeTheta
-	for _, r := range []*Rope{c.Rope, c.RopeScaling} {
-		if r == nil {
-			continue
-		}
-		if kind := r.Type + r.Old; kind != "" && kind != "default" && kind != "defaultdefault" {
-			return 0, fmt.Errorf("config.json: rotary positions of type %q are not supported", kind)
-		}
-		if r.Theta != 0 {
-			base = r.Theta
-		}
-	}
-	if base == 0 {
-		base = 1e4 // the default of Llama's configuration
-	}
-	if !(base > 1) {
-		return 0, errors.New("config.json: rope_theta must be more than 1")
-	}
-	return base, nil
 }

@@ -14,8 +14,8 @@ import (
 	"pare/core/plan"
 )
 
-// oracles is a folder with hf-gpt2, hf-llama and hf-qwen2, computed by transformers:
-// that of PARE_ORACLES, or what of it is kept in testdata.
+// oracles is a folder of folders hf-…, computed by transformers: that of PARE_ORACLES,
+// or what is kept in testdata.
 func oracles() string {
 	if dir := os.Getenv("PARE_ORACLES"); dir != "" {
 		return dir
@@ -26,6 +26,10 @@ func oracles() string {
 // reference is reference.json.
 type reference struct {
 	InputIDs  [][]int32          `json:"input_ids"`
+	Segments  [][]int32          `json:"token_type_ids"`
+	Mask      [][]int32          `json:"attention_mask"`
+	Pixels    []float32          `json:"pixel_values"` // [samples, channels, height, width]
+	Labels    json.RawMessage    `json:"labels"`       // of samples, or of tokens; of causal models the ids themselves
 	Logits    []float64          `json:"logits"`
 	Loss      float64            `json:"loss"`
 	GradNorms map[string]float64 `json:"grad_norms"`
@@ -38,21 +42,61 @@ type reference struct {
 	} `json:"adamw"`
 }
 
-// TestOracleCausalLM: logits, loss, gradients and eight steps of AdamW of models
-// that transformers made, on the reference device and on the processor.
-func TestOracleCausalLM(t *testing.T) {
-	for _, name := range []string{"hf-gpt2", "hf-llama", "hf-qwen2"} {
-		dir := filepath.Join(oracles(), name)
-		if _, err := os.Stat(dir); err != nil && os.Getenv("PARE_ORACLES") == "" {
-			continue // testdata holds some of them
-		}
+// TestOracle: logits, loss, gradients and eight steps of AdamW of models that
+// transformers made, on the reference device and on the processor.
+func TestOracle(t *testing.T) {
+	dirs, err := filepath.Glob(filepath.Join(oracles(), "hf-*"))
+	if err != nil || len(dirs) == 0 {
+		t.Fatalf("no cases in %s (%v)", oracles(), err)
+	}
+	for _, dir := range dirs {
 		for _, dev := range []device.Device{ref.New(), cpu.New()} {
-			t.Run(name+"/"+dev.Name(), func(t *testing.T) { causal(t, dir, dev) })
+			t.Run(filepath.Base(dir)+"/"+dev.Name(), func(t *testing.T) { agrees(t, dir, dev) })
 		}
 	}
 }
 
-func causal(t *testing.T, dir string, dev device.Device) {
+// step is the batch of a reference case: all its samples.
+func (r *reference) step(t *testing.T, causal bool) *device.Step {
+	s := &device.Step{N: max(len(r.InputIDs), 1), Index: 1, LR: float32(r.AdamW.LR), Out: make([]float32, len(r.Logits)), X: r.Pixels}
+	var flat []int32
+	var rows [][]int32
+	if json.Unmarshal(r.Labels, &flat) != nil {
+		if flat = nil; json.Unmarshal(r.Labels, &rows) != nil && !causal {
+			t.Fatalf("labels are %.40s", r.Labels)
+		}
+	}
+	for _, l := range rows {
+		for _, v := range l {
+			flat = append(flat, max(v, device.NoLabel)) // transformers leaves out −100
+		}
+	}
+	if s.Labels = flat; len(r.InputIDs) == 0 {
+		s.N = len(flat)
+	}
+	if causal {
+		s.Labels = nil
+	}
+	for i, ids := range r.InputIDs {
+		for k, id := range ids {
+			s.X = append(s.X, float32(id))
+			if r.Segments != nil {
+				s.X = append(s.X, float32(r.Segments[i][k]))
+			}
+			if !causal {
+				continue
+			}
+			label := int32(device.NoLabel) // the last token has none to predict
+			if k+1 < len(ids) {
+				label = ids[k+1]
+			}
+			s.Labels = append(s.Labels, label)
+		}
+	}
+	return s
+}
+
+func agrees(t *testing.T, dir string, dev device.Device) {
 	text, err := os.ReadFile(filepath.Join(dir, "reference.json"))
 	if err != nil {
 		t.Fatal(err)
@@ -65,20 +109,24 @@ func causal(t *testing.T, dir string, dev device.Device) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n, tokens := len(want.InputIDs), len(want.InputIDs[0])
-	m, err := d.Graph(tokens)
+	// Without a mask transformers attends to padding.
+	o := hf.Options{Pads: want.Mask == nil, Segments: want.Segments != nil}
+	if len(want.InputIDs) > 0 {
+		o.Tokens = len(want.InputIDs[0])
+	}
+	m, err := d.Build(o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	step := &device.Step{N: n, Index: 1, LR: float32(want.AdamW.LR), Out: make([]float32, len(want.Logits))}
-	for _, ids := range want.InputIDs {
-		for k, id := range ids {
-			step.X = append(step.X, float32(id))
-			label := int32(device.NoLabel) // the last token has none to predict
-			if k+1 < tokens {
-				label = ids[k+1]
-			}
-			step.Labels = append(step.Labels, label)
+	task, err := d.Task()
+	if err != nil {
+		t.Fatal(err)
+	}
+	step := want.step(t, task == hf.CausalLM)
+	n, labelled := step.N, 0
+	for _, l := range step.Labels {
+		if l != device.NoLabel {
+			labelled++
 		}
 	}
 	optim := device.Optim{Kind: device.AdamW, Beta1: want.AdamW.Betas[0], Beta2: want.AdamW.Betas[1], Eps: want.AdamW.Eps, WeightDecay: want.AdamW.WeightDecay}
@@ -111,8 +159,8 @@ func causal(t *testing.T, dir string, dev device.Device) {
 		return res
 	}
 	res := run(exec(plan.Grads))
-	if d := math.Abs(res.Loss - want.Loss); !(d < 1e-5) || res.N != n*(tokens-1) {
-		t.Errorf("loss %.7f over %d tokens, want %.7f over %d", res.Loss, res.N, want.Loss, n*(tokens-1))
+	if d := math.Abs(res.Loss - want.Loss); !(d < 1e-5) || res.N != labelled {
+		t.Errorf("loss %.7f over %d tokens, want %.7f over %d", res.Loss, res.N, want.Loss, labelled)
 	}
 	worst, largest := 0.0, 0.0
 	for i, v := range want.Logits {

@@ -10,21 +10,22 @@ import (
 // and BF16 are exact, F64 is rounded to nearest; a finite F64 too large for
 // float32 and every other dtype are errors.
 func (t *Tensor) Float32() ([]float32, error) {
-	if err := t.check(); err != nil {
+	data, err := t.bytes()
+	if err != nil {
 		return nil, err
 	}
 	le := binary.LittleEndian
 	switch t.DType {
 	case "F32":
-		x := make([]float32, len(t.Data)/4)
+		x := make([]float32, len(data)/4)
 		for i := range x {
-			x[i] = math.Float32frombits(le.Uint32(t.Data[4*i:]))
+			x[i] = math.Float32frombits(le.Uint32(data[4*i:]))
 		}
 		return x, nil
 	case "F64":
-		x := make([]float32, len(t.Data)/8)
+		x := make([]float32, len(data)/8)
 		for i := range x {
-			v := math.Float64frombits(le.Uint64(t.Data[8*i:]))
+			v := math.Float64frombits(le.Uint64(data[8*i:]))
 			x[i] = float32(v)
 			if math.IsInf(float64(x[i]), 0) && !math.IsInf(v, 0) {
 				return nil, fmt.Errorf("tensor %q: element %d is %g, too large for float32: scale the tensor before saving", t.Name, i, v)
@@ -32,15 +33,15 @@ func (t *Tensor) Float32() ([]float32, error) {
 		}
 		return x, nil
 	case "F16":
-		x := make([]float32, len(t.Data)/2)
+		x := make([]float32, len(data)/2)
 		for i := range x {
-			x[i] = halfToFloat(le.Uint16(t.Data[2*i:]))
+			x[i] = halfToFloat(le.Uint16(data[2*i:]))
 		}
 		return x, nil
 	case "BF16":
-		x := make([]float32, len(t.Data)/2)
+		x := make([]float32, len(data)/2)
 		for i := range x {
-			x[i] = math.Float32frombits(uint32(le.Uint16(t.Data[2*i:])) << 16)
+			x[i] = math.Float32frombits(uint32(le.Uint16(data[2*i:])) << 16)
 		}
 		return x, nil
 	}
@@ -65,7 +66,8 @@ func halfToFloat(h uint16) float32 {
 // Int64s returns the values of any integer or BOOL tensor in a fresh slice; a
 // U64 above 2^63-1 is an error.
 func (t *Tensor) Int64s() ([]int64, error) {
-	if err := t.check(); err != nil {
+	data, err := t.bytes()
+	if err != nil {
 		return nil, err
 	}
 	le := binary.LittleEndian
@@ -89,9 +91,9 @@ func (t *Tensor) Int64s() ([]int64, error) {
 	default:
 		return nil, fmt.Errorf("tensor %q: is %s, needed as integers: save it as I64 or I32", t.Name, t.DType)
 	}
-	x := make([]int64, len(t.Data)/size)
+	x := make([]int64, len(data)/size)
 	for i := range x {
-		x[i] = at(t.Data[i*size:])
+		x[i] = at(data[i*size:])
 		if t.DType == "U64" && x[i] < 0 {
 			return nil, fmt.Errorf("tensor %q: element %d is %d, larger than 2^63-1: save it as I64", t.Name, i, uint64(x[i]))
 		}
@@ -101,13 +103,14 @@ func (t *Tensor) Int64s() ([]int64, error) {
 
 // Uint8s returns the bytes of a U8 or BOOL tensor in a fresh slice.
 func (t *Tensor) Uint8s() ([]uint8, error) {
-	if err := t.check(); err != nil {
+	data, err := t.bytes()
+	if err != nil {
 		return nil, err
 	}
 	if t.DType != "U8" && t.DType != "BOOL" {
 		return nil, fmt.Errorf("tensor %q: is %s, needed as bytes: save it as U8", t.Name, t.DType)
 	}
-	return append([]uint8{}, t.Data...), nil
+	return append([]uint8{}, data...), nil
 }
 
 // Len is the number of elements; 1 for a scalar. It saturates on shapes that
@@ -121,16 +124,4 @@ func (t *Tensor) Len() int {
 		n *= d
 	}
 	return n
-}
-
-// check guards tensors built by hand; parsed ones pass.
-func (t *Tensor) check() error {
-	want, err := byteSize(t.DType, t.Shape)
-	if err != nil {
-		return fmt.Errorf("tensor %q: %w", t.Name, err)
-	}
-	if want != int64(len(t.Data)) {
-		return fmt.Errorf("tensor %q: %s of shape %v needs %d bytes but has %d", t.Name, t.DType, t.Shape, want, len(t.Data))
-	}
-	return nil
 }

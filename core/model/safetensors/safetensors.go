@@ -33,7 +33,35 @@ type Tensor struct {
 	Name  string
 	DType string // as the file says: "F32", "I64", "BF16", …
 	Shape []int  // row-major, outermost axis first; empty for a scalar
-	Data  []byte // little endian, len = prod(Shape)·itemsize; may alias the loaded file
+	Data  []byte // little endian, len = prod(Shape)·itemsize; may alias the loaded file; nil as long as it lies in the file
+
+	file *os.File // of a tensor that OpenLazy left in its file
+	at   int64    // where it begins there
+}
+
+// size is the number of bytes of the tensor's data.
+func (t *Tensor) size() (int64, error) {
+	n, err := byteSize(t.DType, t.Shape)
+	if err != nil {
+		return 0, fmt.Errorf("tensor %q: %w", t.Name, err)
+	}
+	if (t.file == nil || t.Data != nil) && n != int64(len(t.Data)) {
+		return 0, fmt.Errorf("tensor %q: %s of shape %v needs %d bytes but has %d", t.Name, t.DType, t.Shape, n, len(t.Data))
+	}
+	return n, nil
+}
+
+// bytes are the tensor's data, read from its file if they lie there.
+func (t *Tensor) bytes() ([]byte, error) {
+	n, err := t.size()
+	if err != nil || t.file == nil || t.Data != nil {
+		return t.Data, err
+	}
+	b := make([]byte, n)
+	if _, err := t.file.ReadAt(b, t.at); err != nil {
+		return nil, fmt.Errorf("tensor %q: the file changed while it was read (%w): try again", t.Name, err)
+	}
+	return b, nil
 }
 
 // File is a decoded safetensors file.
@@ -82,8 +110,16 @@ func parse(b []byte) (*File, error) {
 // Open reads and checks the file at path. The header is checked against the
 // file's size before the tensors are read, so a large file of another kind is
 // refused without being loaded.
-func Open(path string) (*File, error) {
-	f, err := open(path)
+func Open(path string) (*File, error) { return named(path, false) }
+
+// OpenLazy reads and checks the header alone: a tensor's data are read when they are
+// asked for, and are not kept. The file stays open as long as its tensors are in use.
+// Plain reads and no memory map: a file that another process cuts short is then an
+// error, and not the end of the program.
+func OpenLazy(path string) (*File, error) { return named(path, true) }
+
+func named(path string, lazy bool) (*File, error) {
+	f, err := open(path, lazy)
 	if err != nil {
 		if e := (*os.PathError)(nil); errors.As(err, &e) {
 			return nil, fmt.Errorf("safetensors: %w", err) // names the path already
@@ -93,12 +129,16 @@ func Open(path string) (*File, error) {
 	return f, nil
 }
 
-func open(path string) (*File, error) {
+func open(path string, lazy bool) (_ *File, err error) {
 	r, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
-	defer r.Close()
+	defer func() {
+		if !lazy || err != nil {
+			r.Close() //nolint:errcheck // nothing was written
+		}
+	}()
 	st, err := r.Stat()
 	if err != nil {
 		return nil, err
@@ -128,6 +168,13 @@ func open(path string) (*File, error) {
 	entries, meta, err := parseHeader(hdr, size)
 	if err != nil {
 		return nil, err
+	}
+	if lazy {
+		f := build(entries, meta, nil)
+		for i := range f.Tensors {
+			f.Tensors[i].file, f.Tensors[i].at = r, 8+n+entries[i].begin
+		}
+		return f, nil
 	}
 	data := make([]byte, size)
 	if _, err := r.ReadAt(data, 8+n); err != nil && (err != io.EOF || size > 0) {
@@ -179,7 +226,10 @@ func otherKind(head []byte) string {
 func build(entries []entry, meta map[string]string, data []byte) *File {
 	f := &File{Tensors: make([]Tensor, len(entries)), Meta: meta, index: make(map[string]int, len(entries))}
 	for i, e := range entries {
-		f.Tensors[i] = Tensor{Name: e.name, DType: e.dtype, Shape: e.shape, Data: data[e.begin:e.end:e.end]}
+		f.Tensors[i] = Tensor{Name: e.name, DType: e.dtype, Shape: e.shape}
+		if data != nil {
+			f.Tensors[i].Data = data[e.begin:e.end:e.end]
+		}
 		f.index[e.name] = i
 	}
 	return f

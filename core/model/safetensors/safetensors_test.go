@@ -317,3 +317,33 @@ func TestHalfToFloat(t *testing.T) {
 		}
 	}
 }
+
+// TestLazy: a file opened lazily gives what one that was read gives, is written again
+// byte for byte, and says so when it was cut short in the meantime.
+func TestLazy(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.safetensors")
+	b, err := Marshal([]Tensor{FromFloat32("a", []int{2, 3}, []float32{1, 2, 3, 4, 5, 6}), FromInt64("b", []int{1}, []int64{7}), FromUint8("none", []int{0}, nil)}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	lazy, err := OpenLazy(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, _ := lazy.Get("a")
+	if x, err := a.Float32(); err != nil || a.Data != nil || !slices.Equal(x, []float32{1, 2, 3, 4, 5, 6}) {
+		t.Errorf("a is %v (%v), kept: %v", x, err, a.Data != nil)
+	}
+	if again, err := Marshal(lazy.Tensors, nil); err != nil || !bytes.Equal(again, b) {
+		t.Errorf("written again: %d bytes, want %d (%v)", len(again), len(b), err)
+	}
+	if err := os.Truncate(path, int64(len(b)-20)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.Float32(); err == nil || !strings.Contains(err.Error(), "changed while it was read") {
+		t.Errorf("a file cut short: %v", err)
+	}
+}

@@ -78,7 +78,7 @@ func Write(w io.Writer, tensors []Tensor, meta map[string]string) error {
 func write(w io.Writer, tensors []Tensor, meta map[string]string) error {
 	ts := slices.Clone(tensors)
 	for i := range ts {
-		if err := ts[i].check(); err != nil {
+		if _, err := ts[i].size(); err != nil {
 			return err
 		}
 		if ts[i].Name == metaKey || !utf8.ValidString(ts[i].Name) {
@@ -99,7 +99,11 @@ func write(w io.Writer, tensors []Tensor, meta map[string]string) error {
 		return fmt.Errorf("writing the header: %w", err)
 	}
 	for _, t := range ts {
-		if _, err := w.Write(t.Data); err != nil {
+		b, err := t.bytes()
+		if err != nil {
+			return err
+		}
+		if _, err := w.Write(b); err != nil {
 			return fmt.Errorf("writing tensor %q: %w", t.Name, err)
 		}
 	}
@@ -132,7 +136,7 @@ func header(ts []Tensor, meta map[string]string) ([]byte, error) {
 		}
 		b.WriteByte('}')
 	}
-	at := 0
+	at := int64(0)
 	seen := make(map[string]bool, len(ts))
 	for i, t := range ts {
 		if seen[t.Name] {
@@ -150,8 +154,12 @@ func header(ts []Tensor, meta map[string]string) ([]byte, error) {
 			}
 			fmt.Fprint(&b, d)
 		}
-		fmt.Fprintf(&b, `],"data_offsets":[%d,%d]}`, at, at+len(t.Data))
-		at += len(t.Data)
+		n, err := t.size()
+		if err != nil {
+			return nil, err
+		}
+		fmt.Fprintf(&b, `],"data_offsets":[%d,%d]}`, at, at+n)
+		at += n
 	}
 	b.WriteByte('}')
 	for b.Len()%8 != 0 {

@@ -21,6 +21,7 @@ type model struct {
 	least   int                // samples in a batch, at least
 	batch   int                // samples in a batch, 0 for one size after the other
 	ties    bool               // run it on samples of few different values
+	held    bool               // some gradient is held at zero: differences say otherwise
 }
 
 // vectorNet is a net on k features, windowNet one on an image that ends in a

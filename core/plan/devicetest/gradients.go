@@ -22,7 +22,7 @@ import (
 func Gradients(t *testing.T, dev device.Device) {
 	turn := 0
 	for _, mod := range models() {
-		if !mod.train || mod.c*mod.h*mod.w*max(mod.seq, 1) > 400 || mod.long && testing.Short() {
+		if !mod.train || mod.held || mod.c*mod.h*mod.w*max(mod.seq, 1) > 400 || mod.long && testing.Short() {
 			continue
 		}
 		turn++

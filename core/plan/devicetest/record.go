@@ -113,7 +113,7 @@ func (j job) record(t testing.TB, dev device.Device) []result {
 // one batch, and random gradients of the output.
 func (j job) step(i, n int) *device.Step {
 	r := rand.New(rand.NewPCG(j.seed, uint64(i)))
-	in, classes, tokens := j.m.Input().Len(), j.m.Classes(), max(j.m.Input().Seq, 1)
+	in, classes, tokens := j.m.Input().Len(), j.m.Classes(), max(j.m.Values[j.m.Output].Seq, 1)
 	rows := n + 5
 	s := &device.Step{X: randoms(r, rows*in), Index: int64(i + 1), LR: j.lr, Out: make([]float32, n*tokens*classes)}
 	if j.ties {
@@ -125,6 +125,9 @@ func (j job) step(i, n int) *device.Step {
 	if ids > 0 {
 		for k := range s.X {
 			s.X[k] = float32(r.IntN(ids))
+			if j.m.Input().C == 2 && k%2 == 1 {
+				s.X[k] = float32(r.IntN(segments))
+			}
 		}
 	}
 	for k := range rows * tokens {
@@ -147,6 +150,9 @@ func (j job) step(i, n int) *device.Step {
 	}
 	return s
 }
+
+// segments is the number of segments of models that take them.
+const segments = 3
 
 // ids is the number of rows of a model's embedding, 0 without one.
 func ids(m *graph.Model) int {

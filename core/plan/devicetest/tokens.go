@@ -67,6 +67,13 @@ func tokenModels() (l []model) {
 			sequence("mul", seq, 7, 2, func(b *graph.Net) {
 				b.Linear("out", b.Op("mul", "mul", b.Op("f", "silu", b.Linear("gate", 0, 18)), b.Linear("up", 0, 18)), 3)
 			}))
+		padded := sequence("embedding/padded", seq, 1, 2+i, func(b *graph.Net) {
+			x := b.Embedding("wte", 0, 3+i, 7)
+			b.M.Nodes[0].Attrs = graph.Attrs{Padded: true, Pad: 2}
+			b.Linear("out", x, 4)
+		})
+		padded.held = true // hf-bert's oracle tells what the reference must give
+		l = append(l, padded)
 	}
 	l = append(l,
 		vectorNet("mul/itself", 9, func(b *graph.Net) { b.Op("mul", "mul", 0, 0) }),
@@ -82,6 +89,7 @@ func tokenModels() (l []model) {
 			again(b, "places", "positions", b.Embedding("table", 0, 30, 8), "table")
 			again(b, "head", "linear", b.Linear("between", b.M.Output, 8), "table")
 		}))
+	l = append(l, placeModels(sequence)...)
 	gpt := gptModel()
 	llama := sequence("llama", 19, 1, 2, func(b *graph.Net) {
 		x := b.Embedding("embed", 0, 20, 24)

@@ -1,0 +1,89 @@
+package core
+
+import (
+	"context"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"pare/core/model/hf"
+)
+
+// TestFolder: the five stages on a folder of Hugging Face end in a folder that holds
+// what was pared; a model that config.json cannot express is told, and not written.
+func TestFolder(t *testing.T) {
+	for _, c := range []struct{ pattern, distribution, refused string }{
+		{"neuron", "layer", ""},
+		{"element", "global", ""},
+		{"head", "layer", "it cannot express this model"},
+	} {
+		t.Run(c.pattern, func(t *testing.T) {
+			r := verse(t)
+			r.Model.Name, r.Model.Path = "", "model/hf/testdata/hf-gpt2"
+			r.Train.Epochs, r.Prune.Epochs, r.Train.LR, r.Train.Optimizer = 1, 1, 1e-3, "adamw"
+			r.Prune.Pattern, r.Prune.Distribution, r.Prune.Target = c.pattern, c.distribution, 0.2
+			r.Deploy.Formats = []string{"hf"}
+			var st MemStore
+			code := runAll(t, r, nil, &st)
+			s := &st.State
+			if code != ExitOK && code != ExitVerdict || s.Done == nil {
+				t.Fatalf("exit %d, %+v", code, s.Failures)
+			}
+			if c.refused != "" {
+				said := ""
+				for _, w := range s.Warnings {
+					said += w.Text + "\n"
+				}
+				if !strings.Contains(said, "hf is not written") || !strings.Contains(said, c.refused) || len(s.Exports) > 0 {
+					t.Errorf("%d files, warnings:\n%s", len(s.Exports), said)
+				}
+				return
+			}
+			if len(s.Exports) != 1 || s.Exports[0].Format != "hf" {
+				t.Fatalf("exports %+v, warnings %+v", s.Exports, s.Warnings)
+			}
+			d, err := hf.Open(filepath.Dir(s.Exports[0].File))
+			if err != nil {
+				t.Fatal(err)
+			}
+			m, err := d.Graph(16)
+			if err != nil {
+				t.Fatal(err)
+			}
+			last, err := st.Load("final")
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, p := range last.Model.Params {
+				i := m.Param(p.Name)
+				if i < 0 || !p.Shape.Equal(m.Params[i].Shape) {
+					t.Fatalf("%s is not in the folder as %v", p.Name, p.Shape)
+				}
+				for k, x := range p.Data {
+					if x != m.Params[i].Data[k] {
+						t.Fatalf("%s: element %d is %g, in the folder %g", p.Name, k, x, m.Params[i].Data[k])
+					}
+				}
+			}
+		})
+	}
+}
+
+// TestFolderMistakes: data that a folder's model cannot take are told in one line.
+func TestFolderMistakes(t *testing.T) {
+	for _, c := range []struct{ folder, data, want string }{
+		{"hf-bert", "text", "text without labels trains a causal language model"},
+		{"hf-gpt2", "image", "it takes text, the data are no text"},
+		{"hf-vit", "text", "(image classifier): text without"},
+	} {
+		r := verse(t)
+		r.Model.Name, r.Model.Path = "", filepath.Join("model/hf/testdata", c.folder)
+		if c.data == "image" {
+			r.Data.Path, r.Data.Name, r.Data.Tokens = "", "fashion-mnist", 0
+		}
+		_, err := Run(context.Background(), Config{Recipe: r, Store: &MemStore{Dir: t.TempDir()}, Session: "test"})
+		if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s with %s: %v", c.folder, c.data, err)
+		}
+	}
+}

@@ -1,0 +1,77 @@
+package core
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"pare/core/deploy"
+	"pare/core/event"
+	"pare/core/graph"
+	"pare/core/model/hf"
+	"pare/core/model/zoo"
+)
+
+// hfPreset is the fine-tuning of a pretrained transformer (Devlin et al. 2019, A.3).
+var hfPreset = zoo.Preset{Optimizer: "adamw", LR: 5e-5, WeightDecay: 0.01, Batch: 32, Epochs: 3, LRSchedule: "cosine"}
+
+// IsFolder reports whether a model's path is a folder in the form of Hugging Face.
+func IsFolder(path string) bool {
+	_, err := os.Stat(filepath.Join(path, hf.ConfigFile))
+	return path != "" && err == nil
+}
+
+// folderTokens is the length of sequences where no data say one, at most.
+const folderTokens = 128
+
+// openFolder builds the model of a folder for samples of the given kind; none of them
+// (inspect, predict) leaves its head as it is. Layers that the folder lacks are told.
+func openFolder(path string, seed uint64, s Sample) (*graph.Model, []event.Warning, error) {
+	d, err := hf.Open(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	task, err := d.Task()
+	if err != nil {
+		return nil, nil, fmt.Errorf("model %s: %w", path, err)
+	}
+	o := hf.Options{Tokens: d.Places(folderTokens), Seed: seed}
+	switch {
+	case s.Shape == nil:
+	case s.Text != nil && s.Text.LM:
+		if o.Tokens = s.Text.Len; task != hf.CausalLM {
+			return nil, nil, fmt.Errorf("model %s (%s): text without labels trains a %s; give texts with labels (CSV, TSV or JSONL) to make it a classifier", path, task, hf.CausalLM)
+		}
+	case s.Text != nil:
+		if o.Tokens, o.Classes = s.Text.Len, s.Classes; task == hf.CausalLM || task == hf.ImageClassification {
+			return nil, nil, fmt.Errorf("model %s (%s): texts with labels need an encoder (BERT, DistilBERT)", path, task)
+		}
+	case task != hf.ImageClassification:
+		return nil, nil, fmt.Errorf("model %s (%s): it takes text, the data are no text", path, task)
+	default:
+		o.Classes = s.Classes
+	}
+	m, err := d.Build(o)
+	if err != nil {
+		return nil, nil, err
+	}
+	var warn []event.Warning
+	if l := d.Fresh(); len(l) > 0 {
+		warn = append(warn, event.Warning{Text: fmt.Sprintf("%s: fresh weights, which the folder does not have for %d classes: train them before the model is judged", strings.Join(l, ", "), o.Classes)})
+	}
+	deploy.MaskZeros(m)
+	return m, warn, deploy.Tidy(m)
+}
+
+// tokenizerOf is the folder of a model that brings its tokenizer, else empty.
+func tokenizerOf(path string) string {
+	if IsFolder(path) {
+		for _, name := range []string{"tokenizer.json", "vocab.txt", "vocab.json"} {
+			if _, err := os.Stat(filepath.Join(path, name)); err == nil {
+				return path
+			}
+		}
+	}
+	return ""
+}
