@@ -15,7 +15,8 @@ import (
 
 // The ± % said with predictions that start from the baseline: what `pare bench predict`
 // stays within. Formats of convolutions were priced with activations in the caches,
-// where the gradients of their weights are faster than in a large batch.
+// where the gradients of their weights are faster than in a large batch; and few
+// channels take time that is not in their multiply-adds.
 const (
 	calibratedBand = 15
 	convBand       = 30

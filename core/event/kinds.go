@@ -169,6 +169,11 @@ type EpochCost struct {
 	// those of them that were not computed. MACs 0: not counted.
 	MACs    int64 `json:"macs,omitempty"`
 	Skipped int64 `json:"skipped,omitempty"`
+	// Short: no joules, because the counter needs longer windows than this epoch. Over:
+	// Energy is the mean of so many epochs up to this one, the others of them Short: of
+	// what the counter told over all of them the share of their CPU time.
+	Short bool `json:"short,omitempty"`
+	Over  int  `json:"over,omitempty"`
 }
 
 // StageCost is the bill of a stage so far, evaluations and probes included.

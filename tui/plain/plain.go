@@ -49,6 +49,12 @@ func Line(e event.Event, st *event.State) string {
 		if n := len(st.Epochs); n > 0 && st.Epochs[n-1].Step == b.Step && st.Epochs[n-1].Stage == b.Stage {
 			c := st.Epochs[n-1]
 			s += fmt.Sprintf(" · %s CPU · %s", Micros(float64(c.CPUUS)), Joules(c.Energy))
+			switch {
+			case c.Short:
+				s += " J (too short for the counter)"
+			case c.Over > 1:
+				s += fmt.Sprintf(" (mean of %d short epochs)", c.Over)
+			}
 		}
 		return s
 	case *event.Floor:
