@@ -52,7 +52,7 @@ func (p *prediction) fromBaseline() (*event.Ledger, error) {
 	cs := plan.Choose(end, p.dev, rec.prices())
 	f := formatsOf(end, cs)
 	if prune.Structured(rec.Prune.Pattern) && slices.ContainsFunc(end.Nodes, func(n graph.Node) bool { return n.Op == "conv2d" }) {
-		f.band = convBand
+		f.band = convCutBand
 	}
 	now := func(o plan.Options) (work, []hwprofiles.Cost, error) {
 		w, err := count(end, p.dev, o, pruned)
