@@ -1,12 +1,15 @@
 package core
 
 import (
+	"bytes"
 	"context"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"pare/core/model/hf"
+	"pare/core/model/zoo"
 )
 
 // TestFolder: the five stages on a folder of Hugging Face end in a folder that holds
@@ -84,6 +87,50 @@ func TestFolderMistakes(t *testing.T) {
 		_, err := Run(context.Background(), Config{Recipe: r, Store: &MemStore{Dir: t.TempDir()}, Session: "test"})
 		if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s with %s: %v", c.folder, c.data, err)
+		}
+	}
+}
+
+// TestZooFolders: the zoo's transformers are written as folders, without one they came
+// from, and read again.
+func TestZooFolders(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		in      zoo.Input
+		classes int
+	}{
+		{"gpt-nano", zoo.Input{C: 1, H: 1, W: 1, Tokens: 12, Vocab: 20}, 20},
+		{"bert-mini", zoo.Input{C: 1, H: 1, W: 1, Tokens: 12, Vocab: 40, Pad: 3}, 5},
+		{"bert-mini", zoo.Input{C: 1, H: 1, W: 1, Tokens: 12, Vocab: 40, Pad: -1}, 5},
+		{"vit-tiny", zoo.Input{C: 1, H: 28, W: 28}, 10},
+	} {
+		m, _, err := zoo.New(c.name, 1, c.in, c.classes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files, err := hf.Files(m, nil, nil)
+		if err != nil {
+			t.Errorf("%s: %v", c.name, err)
+			continue
+		}
+		dir := t.TempDir()
+		for _, f := range files {
+			var b bytes.Buffer
+			if err := f.Write(&b); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(dir, f.Name), b.Bytes(), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		back, err := readFolder(dir, m)
+		if err != nil {
+			t.Errorf("%s: %v", c.name, err)
+			continue
+		}
+		back.Name = m.Name
+		if back.WeightHash() != m.WeightHash() || len(back.Nodes) != len(m.Nodes) {
+			t.Errorf("%s: read again it is another model", c.name)
 		}
 	}
 }

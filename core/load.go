@@ -101,7 +101,7 @@ func (s Sample) input() zoo.Input {
 	in := zoo.Input{C: 1, H: 1, W: 1}
 	switch {
 	case s.Text != nil:
-		in.Tokens, in.Vocab = s.Text.Len, s.Text.Vocab
+		in.Tokens, in.Vocab, in.Pad = s.Text.Len, s.Text.Vocab, int(s.Text.Pad)
 	case len(s.Shape) == 3:
 		in.C, in.H, in.W = s.Shape[0], s.Shape[1], s.Shape[2]
 	default:

@@ -44,13 +44,21 @@ func openFolder(path string, seed uint64, s Sample) (*graph.Model, []event.Warni
 			return nil, nil, fmt.Errorf("model %s (%s): text without labels trains a %s; give texts with labels (CSV, TSV or JSONL) to make it a classifier", path, task, hf.CausalLM)
 		}
 	case s.Text != nil:
-		if o.Tokens, o.Classes = s.Text.Len, s.Classes; task == hf.CausalLM || task == hf.ImageClassification {
+		if o.Tokens, o.Classes = s.Text.Len, s.Classes; task == hf.CausalLM || task == hf.ImageClassifier {
 			return nil, nil, fmt.Errorf("model %s (%s): texts with labels need an encoder (BERT, DistilBERT)", path, task)
 		}
-	case task != hf.ImageClassification:
+	case task != hf.ImageClassifier:
 		return nil, nil, fmt.Errorf("model %s (%s): it takes text, the data are no text", path, task)
 	default:
 		o.Classes = s.Classes
+	}
+	if t := s.Text; t != nil {
+		switch pad := d.Config.Pad; {
+		case t.Vocab > d.Config.Vocab && d.Config.Vocab > 0:
+			return nil, nil, fmt.Errorf("model %s knows %d tokens, the data have ids up to %d: take the model's own tokenizer (data.tokenizer = %q)", path, d.Config.Vocab, t.Vocab-1, path)
+		case !t.LM && t.Pad >= 0 && pad != nil && int(t.Pad) != *pad:
+			return nil, nil, fmt.Errorf("model %s leaves out id %d as padding, the data's tokenizer pads with %d: take the model's own tokenizer (data.tokenizer = %q)", path, *pad, t.Pad, path)
+		}
 	}
 	m, err := d.Build(o)
 	if err != nil {

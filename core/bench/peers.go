@@ -64,6 +64,7 @@ type question struct {
 	Heads       int          `json:"heads,omitempty"`
 	LR          float64      `json:"lr,omitempty"`
 	WeightDecay float64      `json:"weight_decay"`
+	Texts       []string     `json:"texts,omitempty"`
 	From        int          `json:"from"`
 	Count       int          `json:"count,omitempty"`
 }

@@ -162,13 +162,41 @@ def curve(spec):
     return steps
 
 
+def folder(spec):
+    """Forward passes of a folder's model on texts, in batches, as transformers runs it."""
+    import numpy
+    import torch
+    import transformers
+
+    tok = transformers.AutoTokenizer.from_pretrained(spec["model"])
+    if tok.pad_token is None:
+        tok.pad_token = tok.eos_token
+    x = tok(spec["texts"], padding="max_length", truncation=True, max_length=spec["sizes"][0], return_tensors="pt")
+    x["input_ids"].numpy().astype("<i4").tofile(spec["ids"])
+    model = getattr(transformers, spec.get("net") or "AutoModel").from_pretrained(spec["model"], dtype=torch.float32).eval()
+    b = spec["batch"]
+    batches = [{k: v[i:i + b] for k, v in x.items()} for i in range(0, len(spec["texts"]), b)]
+
+    def steps(_, count):
+        torch.set_num_threads(spec["threads"])
+        start = time.perf_counter()
+        with torch.inference_mode():
+            out = [model(**x) for x in batches]
+        took = time.perf_counter() - start
+        y = torch.cat([o.logits if "logits" in o else o.last_hidden_state for o in out])
+        y.numpy().astype("<f4").tofile(spec["weights"])
+        return [took]
+
+    return steps
+
+
 def answer(q):
     if q["op"] == "steps":
         start = time.perf_counter()
         losses = opened[q["id"]](q["from"], q["count"])
         return {"losses": losses, "seconds": time.perf_counter() - start}
-    if q["op"] == "open" and q["what"] == "curve":
-        opened.append(curve(q))
+    if q["op"] == "open" and q["what"] in ("curve", "folder"):
+        opened.append({"curve": curve, "folder": folder}[q["what"]](q))
         return {"id": len(opened) - 1}
     if q["op"] == "open":
         f = {"train": train, "infer": infer}[q["what"]](q)

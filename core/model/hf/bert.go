@@ -13,10 +13,10 @@ var heads = []struct {
 	end  string
 	task Task
 }{
-	{"ForSequenceClassification", SequenceClassification},
+	{"ForSequenceClassification", SequenceClassifier},
 	{"ForMaskedLM", MaskedLM},
-	{"ForTokenClassification", TokenClassification},
-	{"Model", Embedding},
+	{"ForTokenClassification", TokenClassifier},
+	{"Model", BareEncoder},
 }
 
 // standing reads an encoder's task from architectures; files without it tell by their
@@ -25,11 +25,11 @@ func (b *builder) standing(masks string) (Task, error) {
 	if len(b.c.Archs) == 0 {
 		switch {
 		case b.d.tensors["classifier.weight"] != nil:
-			return SequenceClassification, nil
+			return SequenceClassifier, nil
 		case b.d.tensors[masks] != nil:
 			return MaskedLM, nil
 		}
-		return Embedding, nil
+		return BareEncoder, nil
 	}
 	var known []string
 	for _, h := range heads {
@@ -125,7 +125,7 @@ func bert(b *builder) error {
 	at := ""
 	if b.d.tensors["bert.embeddings.word_embeddings.weight"] != nil {
 		at = "bert."
-	} else if task == SequenceClassification {
+	} else if task == SequenceClassifier {
 		b.under = "bert."
 	}
 	eps := c.NormEps
@@ -144,10 +144,10 @@ func bert(b *builder) error {
 		x = b.layerNorm(l+"output.LayerNorm", b.Op(l+"output.add", "add", m, x), eps)
 	}
 	switch task {
-	case SequenceClassification:
+	case SequenceClassifier:
 		p := b.linear(at+"pooler.dense", b.Token(at+"pooler.first", x, 0), c.Hidden, true, false)
 		b.linear("classifier", b.Op(at+"pooler.act", "tanh", p), b.classes("classifier"), true, false)
-	case TokenClassification:
+	case TokenClassifier:
 		b.linear("classifier", x, b.classes("classifier"), true, false)
 	case MaskedLM:
 		const t = "cls.predictions.transform."
@@ -180,7 +180,7 @@ func distilbert(b *builder) error {
 	at := ""
 	if b.d.tensors["distilbert.embeddings.word_embeddings.weight"] != nil {
 		at = "distilbert."
-	} else if task == SequenceClassification {
+	} else if task == SequenceClassifier {
 		b.under = "distilbert."
 	}
 	const eps = 1e-12
@@ -196,10 +196,10 @@ func distilbert(b *builder) error {
 		x = b.layerNorm(l+"output_layer_norm", b.Op(l+"ffn.add", "add", m, x), eps)
 	}
 	switch task {
-	case SequenceClassification:
+	case SequenceClassifier:
 		p := b.linear("pre_classifier", b.Token("first", x, 0), c.Dim, true, false)
 		b.linear("classifier", b.Op("pre_classifier.act", "relu", p), b.classes("classifier"), true, false)
-	case TokenClassification:
+	case TokenClassifier:
 		b.linear("classifier", x, b.classes("classifier"), true, false)
 	case MaskedLM:
 		y := b.act("vocab_transform.act", c.Activation, b.linear("vocab_transform", x, c.Dim, true, false))

@@ -50,11 +50,11 @@ func (b *builder) classify(task Task) Task {
 	if b.o.Classes == 0 {
 		return task
 	}
-	if t := b.d.tensors["classifier.weight"]; t != nil && (task == TokenClassification || len(t.Shape) != 2 || t.Shape[0] != b.o.Classes) {
+	if t := b.d.tensors["classifier.weight"]; t != nil && (task == TokenClassifier || len(t.Shape) != 2 || t.Shape[0] != b.o.Classes) {
 		b.replaced = true
 	}
 	b.extra = append(b.extra, "classifier.", "cls.", "vocab_")
-	return SequenceClassification
+	return SequenceClassifier
 }
 
 // rename puts an encoder's names under that of its model, see under.

@@ -27,7 +27,7 @@ func vit(b *builder) error {
 	case b.d.tensors["classifier.weight"] == nil && b.o.Classes == 0:
 		return errors.New("has no classifier: of ViT, only ViTForImageClassification is supported")
 	}
-	b.classify(SequenceClassification)
+	b.classify(SequenceClassifier)
 	bias := c.QKVBias == nil || *c.QKVBias
 	eps := c.NormEps
 	if eps == 0 {

@@ -121,7 +121,7 @@ func TestModelsLearn(t *testing.T) {
 // small are the models of fewer than ten million parameters.
 func small() (l []Info) {
 	for _, i := range List() {
-		if i.Params < 10e6 {
+		if i.Params < 3e6 {
 			l = append(l, i)
 		}
 	}

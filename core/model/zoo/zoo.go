@@ -7,7 +7,6 @@
 package zoo
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 
@@ -19,6 +18,7 @@ import (
 type Input struct {
 	C, H, W       int
 	Tokens, Vocab int
+	Pad           int // of texts with labels: the id that fills them up, −1: none
 }
 
 // String writes a shape as people do: 1×28×28.
@@ -64,12 +64,13 @@ type entry struct {
 type textKind int
 
 const (
-	noText        textKind = iota // it takes images or tables
-	languageModel                 // it scores the token that follows each
+	noText         textKind = iota // it takes images or tables
+	languageModel                  // it scores the token that follows each
+	textClassifier                 // it scores the classes of a whole text
 )
 
 // entries in the order of the picker.
-var entries = []entry{lenet300, lenet5, resnet8, mlp, gptNano, gptMicro, gptMini, gptSmall}
+var entries = []entry{lenet300, lenet5, resnet8, mlp, gptNano, gptMicro, gptMini, gptSmall, bertMini, vitTiny}
 
 // List describes all models, in the order of the picker.
 func List() []Info {
@@ -121,10 +122,13 @@ func New(name string, seed uint64, in Input, classes int) (*graph.Model, Preset,
 // takes tells data of the wrong kind, and which models are for it.
 func (e *entry) takes(in Input, classes int) error {
 	kind := noText
-	if in.Tokens > 0 && classes == in.Vocab {
+	switch {
+	case in.Tokens > 0 && classes == in.Vocab:
 		kind = languageModel
+	case in.Tokens > 0:
+		kind = textClassifier
 	}
-	if e.text == kind && (in.Tokens > 0) == (kind != noText) {
+	if e.text == kind {
 		return nil
 	}
 	var fit []string
@@ -138,7 +142,8 @@ func (e *entry) takes(in Input, classes int) error {
 	case kind == languageModel:
 		what = "running text"
 	case in.Tokens > 0:
-		return errors.New("does not take texts with one label each: give the folder of a classifier (BERT, DistilBERT)")
+		what = "texts with one label each"
+		fit = append(fit, "or give a folder with a BERT or DistilBERT")
 	}
 	return fmt.Errorf("does not take this data, %s: choose one of %s", what, strings.Join(fit, ", "))
 }
