@@ -73,7 +73,15 @@ func (r *run) baseline(ctx context.Context) error {
 			return err
 		}
 	}
+	if w := r.stillRising(s); w != nil {
+		if err := r.emit(w); err != nil {
+			return err
+		}
+	}
 	if err := r.lastPoints(true); err != nil {
+		return err
+	}
+	if err := r.stepTimes(); err != nil {
 		return err
 	}
 	if err := r.checkpoint("baseline", s.Acc()); err != nil {
@@ -106,6 +114,22 @@ func (r *run) nearGuessing(s train.Score) *event.Warning {
 		chance /= 1.5
 	}
 	return &event.Warning{Text: fmt.Sprintf("the model is right on %.1f %% of the validation set, near the %.1f %% of guessing", 100*s.Acc(), 100*chance), Fix: fix}
+}
+
+// stillRising warns of a dense model whose last epoch brought more than the interval of
+// its accuracy: stage 3 trains on, and what it gains by that is not the method's. Of a
+// single epoch nobody knows.
+func (r *run) stillRising(s train.Score) *event.Warning {
+	h := r.loop.History
+	fix := "train the baseline longer, or read the pared accuracy against a dense model trained as long"
+	lo, _ := s.Interval()
+	switch n := len(h); {
+	case n == 1:
+		return &event.Warning{Text: "the baseline is one epoch long: whether the dense model would have risen on is unknown, and what stage 3 gains by training on is not the method's", Fix: fix}
+	case n > 1 && h[n-2].Acc < lo:
+		return &event.Warning{Text: fmt.Sprintf("the dense model was still rising when the baseline ended: the last epoch brought %s points, more than its interval; what stage 3 gains by training on is not the method's", signed(100*(s.Acc()-h[n-2].Acc), 1)), Fix: fix}
+	}
+	return nil
 }
 
 // setFloor fixes the lowest accepted validation accuracy.

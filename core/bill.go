@@ -19,6 +19,15 @@ type bill struct {
 	running bool
 	epoch   epochBill
 	trained [event.Deploy + 1]event.StageCost // of these, training steps of whole epochs
+	steps   [event.Deploy + 1]int64           // that these were
+	sparse  []sparseSteps                     // of sparsify, by epoch
+	short   shortEpochs
+}
+
+// sparseSteps are the steps of an epoch and the share of zeros they had.
+type sparseSteps struct {
+	steps int64
+	zeros float64
 }
 
 // epochBill is the epoch being billed.
@@ -67,7 +76,11 @@ func (b *bill) restoreMetric(m event.Metric) {
 // train adds an epoch's training steps.
 func (b *bill) train(e *event.EpochCost) {
 	if s := e.Stage; s >= event.Baseline && s <= event.Deploy {
-		b.trained[s] = b.trained[s].Plus(event.StageCost{CPUUS: e.CPUUS, WallUS: e.WallUS, Energy: e.Energy})
+		b.steps[s] += e.Steps
+		if s == event.Sparsify {
+			b.sparse = append(b.sparse, sparseSteps{e.Steps, e.Zeros})
+		}
+		b.trained[s] = b.trained[s].Plus(event.StageCost{CPUUS: e.CPUUS, WallUS: e.WallUS, Energy: e.Energy.Part(float64(max(e.Over, 1)))})
 	}
 }
 
@@ -130,8 +143,39 @@ func (r *run) billEpoch(stage event.Stage, epoch int) (*event.EpochCost, error) 
 		CPUUS: c.CPUUS, WallUS: c.WallUS, Energy: c.Energy, Zeros: r.zeros(),
 		MACs: e.work.MACs, Skipped: e.work.Skipped,
 	}
+	r.shortEpoch(b)
 	r.bill.train(b)
 	return b, r.emit(b)
+}
+
+// shortEpochs are epochs in a row that were too short for the counter.
+type shortEpochs struct {
+	n     int
+	mark  energy.Mark // at the start of the first
+	cpuUS int64       // of their training steps
+}
+
+// shortEpoch gives joules to epochs in a row that are each too short for the counter:
+// to the last of them their mean, once the window over all of them, with what lies
+// between, is long enough. Of that window they get the share of their CPU time.
+func (r *run) shortEpoch(b *event.EpochCost) {
+	g := &r.bill.short
+	if b.Energy.UJ != nil || !r.meter.Measured() || time.Duration(b.WallUS)*time.Microsecond >= r.meter.Shortest() || len(r.bill.epoch.past) > 0 {
+		*g = shortEpochs{}
+		return
+	}
+	if g.n == 0 {
+		g.mark = r.bill.epoch.mark
+	}
+	g.n++
+	g.cpuUS += b.CPUUS
+	now := r.meter.Mark()
+	all, whole := energy.CPUMicros(g.mark, now), joules(r.meter.Between(g.mark, now))
+	if b.Short = whole.UJ == nil || all < g.cpuUS; b.Short {
+		return
+	}
+	b.Energy, b.Over = whole.Part(float64(g.cpuUS)/float64(all)/float64(g.n)), g.n
+	*g = shortEpochs{}
 }
 
 // billStage tells what a stage has cost so far, evaluations and probes

@@ -75,11 +75,12 @@ func (r *run) checkBudget() error {
 
 // budget says at the end of every epoch what is spent and how much the whole
 // run should come to, and does what the recipe says when the next epoch would
-// exceed it. It acts before, not after: what is spent cannot be given back.
-func (r *run) budget(epoch *event.EpochCost) error {
+// exceed it. It acts before, not after: what is spent cannot be given back. ended
+// reports that training ends here, with a checkpoint.
+func (r *run) budget(epoch *event.EpochCost) (ended bool, err error) {
 	limits := r.r.Budget.limits(r.rates)
 	if len(limits) == 0 {
-		return nil
+		return false, nil
 	}
 	spent := r.bill.sum()
 	last := minus(spent, r.spentBefore)
@@ -102,10 +103,10 @@ func (r *run) budget(epoch *event.EpochCost) error {
 		}
 	}
 	if worst == nil {
-		return nil
+		return false, nil
 	}
 	if err := r.emit(worst); err != nil {
-		return err
+		return false, err
 	}
 	if worst.Spent >= near*worst.Limit && !r.loop.Warned {
 		r.loop.Warned = true
@@ -114,11 +115,11 @@ func (r *run) budget(epoch *event.EpochCost) error {
 			text += "; when it is spent: " + worst.Action
 		}
 		if err := r.refuse("%s", text); err != nil {
-			return err
+			return false, err
 		}
 	}
 	if !over {
-		return nil
+		return false, nil
 	}
 	return r.overBudget(worst)
 }
@@ -161,7 +162,7 @@ func (r *run) budgetDone() error {
 }
 
 // overBudget does what the recipe says.
-func (r *run) overBudget(b *event.Budget) error {
+func (r *run) overBudget(b *event.Budget) (ended bool, err error) {
 	why := "the budget of " + b.Amount(b.Limit) + " is spent: " + b.Amount(b.Spent) + b.Mark()
 	if b.Spent < b.Limit {
 		why = "the next epoch would exceed the budget of " + b.Amount(b.Limit) + ": " + b.Amount(b.Spent) + b.Mark() + " spent"
@@ -169,27 +170,33 @@ func (r *run) overBudget(b *event.Budget) error {
 	switch {
 	case b.Action == BudgetWarn:
 		if r.loop.Over {
-			return nil
+			return false, nil
 		}
 		r.loop.Over = true
-		return r.refuse("%s; it goes on, as budget.action says", why)
+		return false, r.refuse("%s; it goes on, as budget.action says", why)
 	case b.Action == BudgetTarget && r.loop.Stage == event.Sparsify:
 		if r.epochsLeft() == 0 { // nothing of it can be spared any more
-			return nil
+			return false, nil
 		}
 		if r.settles() { // the recipe knows at which step
-			return nil
+			return false, nil
 		}
-		return r.settle(Command{Cmd: CmdSettle, Value: r.zeros(), Text: why}, "pare")
+		return true, r.settle(Command{Cmd: CmdSettle, Value: r.zeros(), Text: why}, "pare")
 	}
 	text := why + "; a new run with a larger " + b.Key + " goes further"
+	r.loop.Spent = text // a run that dies behind this checkpoint ends when it is resumed
 	if err := r.checkpoint(r.stepName(), r.lastAcc); err != nil {
+		return false, err
+	}
+	return true, r.spent()
+}
+
+// spent ends a run whose budget is.
+func (r *run) spent() error {
+	if err := r.emit(&event.Done{Exit: ExitBudget, Text: r.loop.Spent, Weights: r.model.WeightHash()}); err != nil {
 		return err
 	}
-	if err := r.emit(&event.Done{Exit: ExitBudget, Text: text, Weights: r.model.WeightHash()}); err != nil {
-		return err
-	}
-	return outcome{ExitBudget, text}
+	return outcome{ExitBudget, r.loop.Spent}
 }
 
 // settle ends the training of a stage here and takes what there is: the weights as

@@ -133,6 +133,37 @@ func TestBudgetLowersTheTarget(t *testing.T) {
 	}
 }
 
+// TestBudgetStopsOnce: a run that dies between what its budget decided and its last word
+// ends at the same step when it is resumed, with the same weights.
+func TestBudgetStopsOnce(t *testing.T) {
+	r := small()
+	r.Train.Epochs, r.Budget.Seconds = 5, 1e-9
+	whole := MemStore{}
+	if code := runAll(t, clone(t, r), nil, &whole); code != ExitBudget || len(whole.State.Epochs) != 1 {
+		t.Fatalf("exit %d after %d epochs", code, len(whole.State.Epochs))
+	}
+	for _, kill := range []string{"epoch_cost", "budget", "checkpoint"} {
+		k := MemStore{Dir: t.TempDir()}
+		trained := false
+		k.On = func(e event.Event) {
+			trained = trained || e.Body.Kind() == "epoch_cost"
+			if trained && e.Body.Kind() == kill {
+				panic("killed")
+			}
+		}
+		func() {
+			defer func() { recover() }()                                                       //nolint:errcheck // killed
+			Run(context.Background(), Config{Recipe: clone(t, r), Store: &k, Session: "test"}) //nolint:errcheck // it is killed
+		}()
+		k.On = nil
+		n := len(k.State.Checkpoints)
+		code := runAll(t, clone(t, r), &Resume{Why: "crash", Log: &k.State, Checkpoint: k.State.Checkpoints[n-1].Name}, &k)
+		if s := &k.State; code != ExitBudget || s.Done.Weights != whole.State.Done.Weights || s.Epochs[len(s.Epochs)-1].Step != whole.State.Epochs[0].Step {
+			t.Errorf("killed at the %s: exit %d, %+v", kill, code, s.Done)
+		}
+	}
+}
+
 // TestBudgetChecks: a budget that cannot be kept account of is refused.
 func TestBudgetChecks(t *testing.T) {
 	for want, set := range map[string]func(r *Recipe){

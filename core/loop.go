@@ -149,11 +149,16 @@ func (r *run) endEpoch(ctx context.Context, c course, epoch int) error {
 	if r.loop.Step != cost.Step { // the floor went back: this accuracy is of weights that are gone
 		acc = -1
 	}
-	if err := r.checkpoint(r.stepName(), acc); err != nil {
+	// The budget first: what it decides is in the checkpoint, or in the log where the
+	// run dies before that is written.
+	ended, err := r.budget(cost)
+	if err != nil {
 		return err
 	}
-	if err := r.budget(cost); err != nil {
-		return err
+	if !ended {
+		if err := r.checkpoint(r.stepName(), acc); err != nil {
+			return err
+		}
 	}
 	r.metric.reset(r)
 	r.startEpoch()

@@ -26,7 +26,7 @@ func Profile(name string) (hwprofiles.Profile, error) {
 // on the chosen hardware, from counted multiply-adds and bytes, without running
 // anything.
 func (r *run) predict() error {
-	l, err := Predict(r.model, r.dev, r.hw, r.r)
+	l, err := PredictFrom(r.model, r.dev, r.hw, r.r, r.times)
 	if err != nil {
 		return err
 	}
@@ -34,26 +34,82 @@ func (r *run) predict() error {
 	return r.emit(l)
 }
 
-// Predict is the predicted ledger of a recipe for a dense model on a hardware
-// profile. Calls, bytes and multiply-adds are those of pare's plans on dev; the
-// profile says what they take. Pure and quick: it can be called for every position
-// of a slider.
+// Predict is PredictFrom without a baseline.
 func Predict(m *graph.Model, dev device.Device, hw hwprofiles.Profile, rec *Recipe) (*event.Ledger, error) {
-	batch := max(rec.Train.Batch, 1)
-	optim, err := train.Optim(or(rec.Train.Optimizer, "momentum"), rec.Train.Momentum, rec.Train.WeightDecay)
+	return PredictFrom(m, dev, hw, rec, nil)
+}
+
+// PredictFrom is the predicted ledger of a recipe for a dense model on a hardware
+// profile. For the machine on which the baseline ran it starts from what was measured
+// there, see calibrated. For any other, or without a baseline (nil), calls, bytes and
+// multiply-adds are those of pare's plans on dev, and the profile's roofline says what
+// they take. Pure and quick: it can be called for every position of a slider.
+func PredictFrom(m *graph.Model, dev device.Device, hw hwprofiles.Profile, rec *Recipe, times *event.StepTimes) (*event.Ledger, error) {
+	p := &prediction{m: m, dev: dev, hw: hw, rec: rec, batch: max(rec.Train.Batch, 1), base: measured{times}}
+	var err error
+	if p.optim, err = train.Optim(or(rec.Train.Optimizer, "momentum"), rec.Train.Momentum, rec.Train.WeightDecay); err != nil {
+		return nil, err
+	}
+	if p.base.holds(m, dev, hw) {
+		p.batch = times.Batch
+		return p.fromBaseline()
+	}
+	return p.fromProfile()
+}
+
+// prediction is what a predicted ledger is made from.
+type prediction struct {
+	m     *graph.Model
+	dev   device.Device
+	hw    hwprofiles.Profile
+	rec   *Recipe
+	batch int
+	optim device.Optim
+	base  measured
+}
+
+func (p *prediction) step() plan.Options {
+	return plan.Options{Mode: plan.Train, Batch: p.batch, Optim: p.optim}
+}
+
+func (p *prediction) infer() plan.Options { return plan.Options{Mode: plan.Infer, Batch: 1} }
+
+// ledger is the part that hangs on no hardware. end is the model with the factors it
+// will have.
+func (p *prediction) ledger(end *graph.Model) (*event.Ledger, map[int]bool) {
+	pruned, gone := prunable(end, p.rec)
+	all, _ := p.m.NumParams()
+	then, _ := end.NumParams()
+	l := &event.Ledger{Predicted: true, Hardware: p.hw.Name, HWKind: p.hw.Kind, Batch: p.batch, Tokens: p.m.Input().Seq}
+	l.Dense = event.Side{Params: all, FileBytes: all * 4}
+	l.Now = event.Side{Params: then - gone, Zeros: p.rec.Prune.Target, FileBytes: packedGuess(then, gone, p.rec.Prune.Pattern)}
+	return l, pruned
+}
+
+// fromProfile predicts by the roofline of a profile.
+func (p *prediction) fromProfile() (*event.Ledger, error) {
+	m, dev, hw, rec := p.m, p.dev, p.hw, p.rec
+	end, notes, err := factorised(m, rec)
 	if err != nil {
 		return nil, err
 	}
-	pruned, gone := prunable(m, rec)
-	step, err := count(m, dev, plan.Options{Mode: plan.Train, Batch: batch, Optim: optim}, pruned)
+	l, pruned := p.ledger(end)
+	step, err := count(m, dev, p.step(), nil)
 	if err != nil {
 		return nil, err
 	}
-	infer, err := count(m, dev, plan.Options{Mode: plan.Infer, Batch: 1}, pruned)
+	infer, err := count(m, dev, p.infer(), nil)
 	if err != nil {
 		return nil, err
 	}
-	var notes []string
+	stepEnd, err := count(end, dev, p.step(), pruned)
+	if err != nil {
+		return nil, err
+	}
+	inferEnd, err := count(end, dev, p.infer(), pruned)
+	if err != nil {
+		return nil, err
+	}
 	if hw.Kind == "cpu" && hw.CPUs() == 0 { // CPU time and joules of a step do not depend on it
 		hw.Visible = 1
 		notes = append(notes, "the number of CPUs is unknown: one taken")
@@ -62,33 +118,40 @@ func Predict(m *graph.Model, dev device.Device, hw hwprofiles.Profile, rec *Reci
 	if hw.Kind == "cpu" {
 		one.Visible = 1
 	}
-	all, _ := m.NumParams()
-	l := &event.Ledger{Predicted: true, Hardware: hw.Name, HWKind: hw.Kind, Batch: batch, Tokens: m.Input().Seq}
-	l.Dense = event.Side{Params: all, FileBytes: all * 4}
-	l.Now = event.Side{Params: all - gone, Zeros: rec.Prune.Target, FileBytes: packedGuess(all, gone, rec.Prune.Pattern)}
-	steps := [2]hwprofiles.Estimate{hw.Estimate(step.dense()), hw.Estimate(step.pared(rec.Prune.Target, hwPattern(rec.Prune.Pattern)))}
-	infers := [2]hwprofiles.Estimate{one.Estimate(infer.dense()), one.Estimate(infer.pared(rec.Prune.Target, hwPattern(rec.Prune.Pattern)))}
+	target, pattern := rec.Prune.Target, hwPattern(rec.Prune.Pattern)
+	steps := [2]hwprofiles.Estimate{hw.Estimate(step.dense()), hw.Estimate(stepEnd.pared(target, pattern))}
+	infers := [2]hwprofiles.Estimate{one.Estimate(infer.dense()), one.Estimate(inferEnd.pared(target, pattern))}
 	for i, s := range []*event.Side{&l.Dense, &l.Now} {
 		e, f := steps[i], infers[i]
-		s.StepCPUUS, s.StepBand, s.StepEnergy, s.StepBytes = micros(e), e.BandPct, estimated(e, hw), e.Moved
-		if hw.Kind == "cpu" { // of all CPUs, as the finished ledger has it
-			s.StepCPUUS *= float64(max(hw.CPUs(), 1))
-		}
+		s.StepCPUUS, s.StepBand, s.StepEnergy, s.StepBytes = cpuMicros(e, hw), e.BandPct, estimated(e, hw), e.Moved
 		s.InferUS, s.InferBand, s.InferEnergy = micros(f), f.BandPct, estimated(f, hw)
 	}
 	// What zeros bring is in the sentence; the note is the rest.
-	text, why := outlook{hw, rec.Prune, step, steps[0], steps[1]}.sentence()
+	o := outlook{hw: hw, prune: rec.Prune, work: stepEnd, dense: steps[0], now: steps[1]}
+	text, why := o.sentence()
 	l.Text = text
-	l.LaunchesApart = hw.LaunchesUnknown()
+	l.LaunchesApart, l.AtLeast = hw.LaunchesUnknown(), steps[0].AtLeast
+	if err := p.adaptersByProfile(l, end, hw); err != nil {
+		return nil, err
+	}
 	notes = append(notes, why)
 	if steps[0].Seconds != nil { // else the sentence has it
 		notes = append(notes, steps[0].Note, infers[0].Note)
+		if hw.Kind == "cpu" {
+			notes = append(notes, "by the profile's rates: no baseline has run there")
+		}
 	}
-	if p := dev.Panel(); prune.Structured(rec.Prune.Pattern) && rec.Prune.Pattern != "head" && rec.Prune.Pattern != "layer" && p > 1 && (rec.Prune.RoundTo == 0 || rec.Prune.RoundTo%p != 0) {
-		notes = append(notes, fmt.Sprintf("pare's kernels take %d channels at a time and fill up what is missing: keep multiples (prune.round_to = %d)", p, p))
-	}
-	l.Note = once(notes)
+	l.Note = once(append(notes, p.panelNote()))
 	return l, nil
+}
+
+// panelNote warns of cuts to numbers that kernels fill up again.
+func (p *prediction) panelNote() string {
+	s, n := p.rec.Prune, p.dev.Panel()
+	if !prune.Structured(s.Pattern) || s.Pattern == "head" || s.Pattern == "layer" || n <= 1 || s.RoundTo != 0 && s.RoundTo%n == 0 {
+		return ""
+	}
+	return fmt.Sprintf("pare's kernels take %d channels at a time and fill up what is missing: keep multiples (prune.round_to = %d)", n, n)
 }
 
 // once joins notes, which may be joined themselves, and leaves out repetitions.
@@ -134,6 +197,9 @@ func prunable(m *graph.Model, rec *Recipe) (pruned map[int]bool, gone int64) {
 // pattern what says where they are.
 func packedGuess(all, gone int64, pattern string) int64 {
 	kept := all - gone
+	if gone == 0 {
+		return all * 4
+	}
 	switch pattern {
 	case "neuron", "head", "width", "layer":
 		return kept * 4
@@ -163,6 +229,15 @@ func micros(e hwprofiles.Estimate) float64 {
 		return 0
 	}
 	return 1e6 * *e.Seconds
+}
+
+// cpuMicros is micros of all CPUs, as the finished ledger has it.
+func cpuMicros(e hwprofiles.Estimate, hw hwprofiles.Profile) float64 {
+	us := micros(e)
+	if hw.Kind == "cpu" {
+		us *= float64(max(hw.CPUs(), 1))
+	}
+	return us
 }
 
 func estimated(e hwprofiles.Estimate, hw hwprofiles.Profile) event.Joules {

@@ -65,6 +65,7 @@ type loop struct {
 	// Of the budget.
 	Warned  bool     `json:"warned,omitempty"`  // it was said that most is spent
 	Over    bool     `json:"over,omitempty"`    // it was said that all is spent
+	Spent   string   `json:"spent,omitempty"`   // why the run ends here: the budget
 	Ended   int64    `json:"ended,omitempty"`   // step at which the baseline was ended early
 	Settled *float64 `json:"settled,omitempty"` // the share of zeros at which sparsifying was ended
 }
@@ -104,6 +105,7 @@ type run struct {
 	rates       energy.Rates     // what a kWh costs and emits
 	spentBefore *event.StageCost // at the end of the last epoch
 	metric      metricWindow
+	times       *event.StepTimes // of the dense model, from the end of the baseline
 	watch       *meterWatch
 	scanned     *event.Scan // the newest, as far as it came
 }
@@ -155,6 +157,9 @@ func (r *run) all(ctx context.Context) error {
 	}
 	if err := r.begin(); err != nil {
 		return err
+	}
+	if r.loop.Spent != "" { // it died before it could say so
+		return r.spent()
 	}
 	if err := r.idle(ctx); err != nil {
 		return err
@@ -275,6 +280,7 @@ func (r *run) begin() error {
 		for _, s := range res.Log.Stages {
 			r.bill.restore(s.Cost)
 		}
+		r.times = res.Log.Times
 		for i := range res.Log.Epochs {
 			r.bill.train(&res.Log.Epochs[i])
 		}

@@ -29,6 +29,7 @@ type Estimate struct {
 	Seconds, Joules *float64
 	BandPct         float64 // ± of Joules; 0 when Joules is nil
 	Tier            string
+	AtLeast         bool   // Seconds are a lower limit: only a peak rate is known, or no cost of launches
 	Moved           int64  // bytes read and written by the calls
 	Bound           Bound  // what takes the time
 	Note            string // what a reader must know: missing kernels, peak rates taken, …
@@ -89,6 +90,7 @@ func (p Profile) Estimate(calls []Cost) Estimate {
 	case p.LaunchesUnknown():
 		say("what a launch costs is unknown, 0 taken: small models take longer")
 	}
+	e.AtLeast = p.LaunchesUnknown() || slices.ContainsFunc(calls, p.byPeak)
 	sec := t.Arithmetic + t.Memory + t.Calls
 	e.Seconds, e.Moved = &sec, moved
 	if sec > 0 {
@@ -156,6 +158,15 @@ func (p Profile) callSeconds(c Cost, say func(string, ...any)) (arith, mem float
 		say("%s zeros: too few for a gain on %s, dense kernel taken", name, p.Name)
 	}
 	return arith, mem, moved, true
+}
+
+// byPeak reports whether a call's time comes from a peak rate.
+func (p Profile) byPeak(c Cost) bool {
+	elem := c.Elem
+	if elem == "" {
+		elem = "f32"
+	}
+	return c.MACs > 0 && p.Rates[elem].Achievable == nil
 }
 
 // memSeconds is the time to move n bytes, 0 where the bandwidth is unknown.

@@ -3,7 +3,7 @@ package event
 // Attribution says by kind of work where the time of a training step goes, dense and
 // pared, and divides the joules of the training steps by these shares. Shares are of
 // CPU time, summed over workers, in probed steps of both models as they are at the
-// end; while sparsifying the masks were others.
+// end; sparsify's joules are divided by shares between both, by the zeros of each epoch.
 type Attribution struct {
 	Rows  []ClassShare `json:"rows"`
 	Steps int          `json:"steps"` // probed of each model

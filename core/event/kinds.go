@@ -169,6 +169,11 @@ type EpochCost struct {
 	// those of them that were not computed. MACs 0: not counted.
 	MACs    int64 `json:"macs,omitempty"`
 	Skipped int64 `json:"skipped,omitempty"`
+	// Short: no joules, because the counter needs longer windows than this epoch. Over:
+	// Energy is the mean of so many epochs up to this one, the others of them Short: of
+	// what the counter told over all of them the share of their CPU time.
+	Short bool `json:"short,omitempty"`
+	Over  int  `json:"over,omitempty"`
 }
 
 // StageCost is the bill of a stage so far, evaluations and probes included.
@@ -266,24 +271,6 @@ type Side struct {
 	InferBand   float64 `json:"infer_band"`
 	InferEnergy Joules  `json:"infer_energy"`
 	Perplexity  float64 `json:"perplexity,omitempty"` // of a language model
-}
-
-// Ledger is dense against pared. Predicted marks the table of the configure
-// stage, made without running.
-type Ledger struct {
-	Predicted bool   `json:"predicted,omitempty"`
-	Hardware  string `json:"hardware"`
-	HWKind    string `json:"hw_kind,omitempty"` // of the hardware predicted for: cpu or gpu
-	Dense     Side   `json:"dense"`
-	Now       Side   `json:"now"`
-	Rounds    int    `json:"rounds"`           // A/B alternations
-	Batch     int    `json:"batch"`            // of a training step
-	Tokens    int    `json:"tokens,omitempty"` // of one inference, of text
-	// LaunchesApart: the hardware's profile does not say what a launch costs, so that
-	// predicted times and joules are without.
-	LaunchesApart bool   `json:"launches_apart,omitempty"`
-	Text          string `json:"text,omitempty"` // what to expect, in a sentence; predicted only
-	Note          string `json:"note,omitempty"` // what else to know: figures that are missing, limits
 }
 
 // ClassRow is the accuracy of one class, dense and pared.
@@ -410,6 +397,7 @@ func (*Decision) Kind() string      { return "decision" }
 func (*Floor) Kind() string         { return "floor" }
 func (*Ledger) Kind() string        { return "ledger" }
 func (*Attribution) Kind() string   { return "attribution" }
+func (*StepTimes) Kind() string     { return "step_times" }
 func (*Verdict) Kind() string       { return "verdict" }
 func (*Factors) Kind() string       { return "factors" }
 func (*FineTune) Kind() string      { return "fine_tune" }
@@ -445,6 +433,7 @@ func init() {
 		func() Body { return new(Done) }, func() Body { return new(Budget) }, func() Body { return new(Factors) }, func() Body { return new(FineTune) },
 		func() Body { return new(EarlyBird) }, func() Body { return new(Branch) },
 		func() Body { return new(Scan) }, func() Body { return new(ScanRow) }, func() Body { return new(Spread) },
+		func() Body { return new(StepTimes) },
 	} {
 		kinds[mk().Kind()] = mk
 	}

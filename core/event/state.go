@@ -74,6 +74,7 @@ type State struct {
 	Failures []Failure
 	Diverged *Diverged
 
+	Times         *StepTimes
 	Predicted     *Ledger
 	Ledger        *Ledger
 	Factors       *Factors
@@ -193,6 +194,8 @@ func (s *State) Apply(e Event) {
 		} else {
 			s.Ledger = b
 		}
+	case *StepTimes:
+		s.Times = b
 	case *Attribution:
 		s.Attribution = b
 	case *Factors:

@@ -10,6 +10,7 @@ package train
 import (
 	"fmt"
 	"runtime"
+	"time"
 
 	"pare/core/data"
 	"pare/core/device"
@@ -40,6 +41,7 @@ type Trainer struct {
 	Model   *graph.Model
 	Choices []plan.Choice
 	Plan    *device.Plan // of a training step
+	OnePlan *device.Plan // of one inference
 	Weights []device.Weight
 
 	dev   device.Device
@@ -146,6 +148,7 @@ func (t *Trainer) build(state [][][]float32) error {
 	if err != nil {
 		return err
 	}
+	t.OnePlan = pi
 	t.infer, err = t.dev.Compile(pi, t.bank, 1)
 	return err
 }
@@ -399,10 +402,27 @@ func (t *Trainer) ProbeCalls(set *data.Set, rows []int32, lr float64, n int) ([]
 			return nil, err
 		}
 	}
-	times := t.step.Times()
+	return perRun(t.step.Times(), n), nil
+}
+
+// ProbeInfer times the calls of n inferences of row i of set, in nanoseconds per
+// inference, in the order of OnePlan's regions and calls.
+func (t *Trainer) ProbeInfer(set *data.Set, i int, out []float32, n int) ([]float64, error) {
+	t.infer.Probe(true)
+	defer t.infer.Probe(false)
+	for range n {
+		if err := t.Infer(set, i, out); err != nil {
+			return nil, err
+		}
+	}
+	return perRun(t.infer.Times(), n), nil
+}
+
+// perRun are the times of calls in n runs as nanoseconds of one.
+func perRun(times []time.Duration, n int) []float64 {
 	per := make([]float64, len(times))
 	for i, d := range times {
 		per[i] = float64(d.Nanoseconds()) / float64(n)
 	}
-	return per, nil
+	return per
 }

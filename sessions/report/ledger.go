@@ -40,6 +40,9 @@ func newLedger(st *event.State) ledger {
 	case st.Predicted != nil:
 		l = st.Predicted
 		head = fmt.Sprintf("Predicted in stage 2 for %s, from counted work; nothing of this has been run.", or(l.Hardware, "this machine"))
+		if l.Measured {
+			head = "Predicted in stage 2 from what the baseline's steps took on this machine; nothing of the pared model has been run."
+		}
 	default:
 		return ledger{}
 	}
@@ -78,6 +81,9 @@ func newLedger(st *event.State) ledger {
 	}
 	row(step, millis(d.StepCPUUS, d.StepBand), millis(n.StepCPUUS, n.StepBand), timeChange(d.StepCPUUS, d.StepBand, n.StepCPUUS, n.StepBand))
 	row("energy per training step", joules(d.StepEnergy), joules(n.StepEnergy), energyChange(d.StepEnergy, n.StepEnergy))
+	if a := l.Adapters; a != nil && a.CPUUS > 0 {
+		row(step+" while adapters train", millis(d.StepCPUUS, d.StepBand), millis(a.CPUUS, a.Band), timeChange(d.StepCPUUS, d.StepBand, a.CPUUS, a.Band))
+	}
 	infer := "inference"
 	if l.Tokens > 0 {
 		infer = fmt.Sprintf("%d tokens", l.Tokens)

@@ -14,9 +14,9 @@ import (
 
 func (e *env) bench() *cobra.Command {
 	c := &cobra.Command{
-		Use: "bench", Short: "measure: kernels, train, infer, chooser, curve, sparsity; onnx checks operators", Args: takes(0, 0),
+		Use: "bench", Short: "measure: kernels, train, infer, chooser, curve, sparsity, predict; onnx checks operators", Args: takes(0, 0),
 		RunE: func(*cobra.Command, []string) error {
-			return usagef("say what: pare bench kernels, train, infer, chooser, curve, sparsity or onnx")
+			return usagef("say what: pare bench kernels, train, infer, chooser, curve, sparsity, predict or onnx")
 		},
 	}
 	c.AddCommand(
@@ -27,6 +27,7 @@ func (e *env) bench() *cobra.Command {
 		e.benchCurve(), e.benchFolder(),
 		e.benchONNX(),
 		e.benchSparsity(),
+		e.benchPredict(),
 	)
 	return c
 }

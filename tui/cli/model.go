@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"pare/core"
+	"pare/core/event"
 	"pare/core/graph"
 	"pare/core/model/zoo"
 	"pare/core/plan"
@@ -53,17 +54,26 @@ type layerInfo struct {
 }
 
 func (e *env) inspect() *cobra.Command {
-	return &cobra.Command{
+	recipe := ""
+	c := &cobra.Command{
 		Use: "inspect MODEL", Short: "layers, params, zeros, MACs, bytes, and the kernel each layer runs on", Args: takes(1, 1),
 		Long: `inspect shows a zoo model, an .onnx file, a .safetensors file written by pare, or a
 folder of Hugging Face (for sequences of 128 tokens, or as many as it takes).
 The format of each layer is the one whose training step is expected to be the
 fastest, by what formats cost on this machine. That is measured once, in about half
-a second, when a model with zeros is met (pare doctor says where it is kept).`,
+a second, when a model with zeros is met (pare doctor says where it is kept).
+With --recipe it says besides what that recipe's zeros, factors and adapters should bring
+per training step on the recipe's hardware, by its profile: nothing is run.`,
 		RunE: func(_ *cobra.Command, args []string) error {
-			m, err := e.openModel(args[0])
+			m, pre, err := e.openPreset(args[0])
 			if err != nil {
 				return err
+			}
+			var expect *event.Ledger
+			if recipe != "" {
+				if expect, err = e.expect(m, pre, recipe); err != nil {
+					return err
+				}
 			}
 			dev, err := core.OpenDevice(e.device)
 			if err != nil {
@@ -104,7 +114,7 @@ a second, when a model with zeros is met (pare doctor says where it is kept).`,
 			if e.json {
 				return json.NewEncoder(e.out).Encode(map[string]any{
 					"name": m.Name, "input": [3]int{in.C, in.H, in.W}, "tokens": in.Seq, "classes": m.Classes(),
-					"params": all, "prunable": prunable, "zeros": zeros, "macs": macs, "bytes_resident_f32": bytes, "device": dev.Name(), "isa": dev.ISA(), "prices": prices.Source, "layers": rows,
+					"params": all, "prunable": prunable, "zeros": zeros, "macs": macs, "bytes_resident_f32": bytes, "device": dev.Name(), "isa": dev.ISA(), "prices": prices.Source, "layers": rows, "predicted": expect,
 				})
 			}
 			fmt.Fprintf(e.out, "%s: %s, %s params (%s prunable), %s MACs a sample, %s as float32\n\n", m.Name, takes, plain.Count(all), plain.Count(prunable), plain.Count(macs), plain.Bytes(bytes))
@@ -113,13 +123,43 @@ a second, when a model with zeros is met (pare doctor says where it is kept).`,
 			for _, r := range rows {
 				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%.1f %%\t%s\t%s\t%s\n", r.Name, r.Op, plain.Shape(r.Shape), plain.Shape(r.Out[:]), plain.Count(int64(r.Params)), 100*float64(r.Zeros)/float64(r.Params), plain.Count(r.MACs), r.Format, r.Why)
 			}
-			if err := w.Flush(); err != nil || zeros == 0 {
+			if err := w.Flush(); err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(e.out, "\nwhat formats cost: %s\n", prices.Source)
+			if zeros > 0 {
+				fmt.Fprintf(e.out, "\nwhat formats cost: %s\n", prices.Source)
+			}
+			if expect != nil {
+				_, err = fmt.Fprintf(e.out, "\n%s\n  %s\n", expect.Text, expect.Note)
+			}
 			return err
 		},
 	}
+	c.Flags().StringVar(&recipe, "recipe", "", "recipe `FILE` whose prune, lowrank and hardware parts are predicted")
+	return c
+}
+
+// expect is what a recipe should bring to a model.
+func (e *env) expect(m *graph.Model, pre zoo.Preset, file string) (*event.Ledger, error) {
+	r, err := core.ReadRecipe(file)
+	if err != nil {
+		return nil, err
+	}
+	if r.Train.Optimizer == "" {
+		r.Train.Optimizer, r.Train.Momentum = pre.Optimizer, pre.Momentum
+	}
+	if r.Train.Batch == 0 {
+		r.Train.Batch = pre.Batch
+	}
+	hw, err := core.Profile(r.Hardware.Profile)
+	if err != nil {
+		return nil, err
+	}
+	dev, err := core.OpenDevice(e.device)
+	if err != nil {
+		return nil, err
+	}
+	return core.Predict(m, dev, hw, r)
 }
 
 func (e *env) predict() *cobra.Command {

@@ -56,6 +56,12 @@ func line(e event.Event, st *event.State) string {
 		if n := len(st.Epochs); n > 0 && st.Epochs[n-1].Step == b.Step && st.Epochs[n-1].Stage == b.Stage {
 			c := st.Epochs[n-1]
 			s += fmt.Sprintf(" · %s CPU · %s", Micros(float64(c.CPUUS)), Joules(c.Energy))
+			switch {
+			case c.Short:
+				s += " J (too short for the counter)"
+			case c.Over > 1:
+				s += fmt.Sprintf(" (mean of %d short epochs)", c.Over)
+			}
 		}
 		return s
 	case *event.Floor:
@@ -237,6 +243,10 @@ func Rows(l *event.Ledger) []Row {
 			rows = append(rows, Row{"perplexity", fmt.Sprintf("%.4g", d.Perplexity), fmt.Sprintf("%.4g", n.Perplexity), Change(d.Perplexity, n.Perplexity)})
 		}
 	}
+	ms := ms
+	if l.AtLeast {
+		ms = atLeast
+	}
 	rows = append(rows,
 		Row{"zeros", fmt.Sprintf("%.1f %%", 100*d.Zeros), fmt.Sprintf("%.1f %%", 100*n.Zeros), "of the prunable weights"},
 		Row{"params", Count(d.Params), Count(n.Params), Change(float64(d.Params), float64(n.Params))},
@@ -246,6 +256,9 @@ func Rows(l *event.Ledger) []Row {
 		Row{"ms per " + Inference(l), ms(d.InferUS, d.InferBand), ms(n.InferUS, n.InferBand), Change(d.InferUS, n.InferUS)},
 		Row{"J per " + Inference(l), Joules(d.InferEnergy), Joules(n.InferEnergy), changeJ(d.InferEnergy, n.InferEnergy)},
 	)
+	if a := l.Adapters; a != nil && a.CPUUS > 0 {
+		rows = append(rows, Row{"with adapters", ms(d.StepCPUUS, d.StepBand), ms(a.CPUUS, a.Band), Change(d.StepCPUUS, a.CPUUS) + " (with adapters: ms per step while they train)"})
+	}
 	if d.StepBytes > 0 {
 		rows = append(rows, Row{"moved per step", Bytes(d.StepBytes), Bytes(n.StepBytes), Change(float64(d.StepBytes), float64(n.StepBytes))})
 	}
@@ -274,6 +287,14 @@ func perplexity(e *event.Eval) string {
 		return fmt.Sprintf(", perplexity %.4g", e.Perplexity)
 	}
 	return ""
+}
+
+// atLeast is ms of a time that is a lower limit.
+func atLeast(us, band float64) string {
+	if s := ms(us, band); us > 0 {
+		return "≥" + s
+	}
+	return "–"
 }
 
 func ms(us, band float64) string {
@@ -309,7 +330,7 @@ func predictedJ(d, n event.Joules, kind string) string {
 	case kind == "gpu":
 		return Change(float64(*d.UJ), float64(*n.UJ)) + " (as time: power taken as constant)"
 	}
-	return changeJ(d, n)
+	return Change(float64(*d.UJ), float64(*n.UJ)) + " (as CPU time: busy power taken as constant)"
 }
 
 // Change is the relative change in percent.

@@ -123,13 +123,13 @@ func (d *desk) predictNow() []effect {
 		return nil
 	}
 	p.busy = true
-	r, gen, model, dev := d.confRecipe(), p.gen, p.m, p.dev
+	r, gen, model, dev, times := d.confRecipe(), p.gen, p.m, p.dev, d.run.st.Times
 	return []effect{func(context.Context) any {
 		hw, err := core.Profile(r.Hardware.Profile)
 		if err != nil {
 			return predictedMsg{gen: gen, err: err}
 		}
-		l, err := core.Predict(model, dev, hw, r)
+		l, err := core.PredictFrom(model, dev, hw, r, times)
 		return predictedMsg{gen, l, err}
 	}}
 }
@@ -261,6 +261,11 @@ func (d *desk) predictedPane(w, h int) string {
 		return d.th.Box("ledger", "predicted", d.text(w-2).add(theme.Dim, or(d.predict.err, "no prediction yet")).String(), w, h)
 	}
 	rows, notes := brief(plain.Rows(l))
+	rows = fitRows(rows, h-2)
+	if l.Measured {
+		by := []string{fmt.Sprintf("from the baseline's steps on this machine; a step ±%.0f %%, an inference ±%.0f %%", math.Ceil(l.Now.StepBand), math.Ceil(l.Now.InferBand))}
+		return d.table("ledger, predicted", "", "dense", "pared", rows, append(by, notes...), w, h)
+	}
 	on := "on " + l.Hardware
 	if b := l.Now.StepBand; b > 0 {
 		on += fmt.Sprintf(", every ms and J ±%.0f %%", math.Ceil(b))

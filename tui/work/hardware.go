@@ -7,6 +7,7 @@ import (
 
 	"pare/core"
 	"pare/core/device"
+	"pare/core/event"
 	"pare/core/graph"
 	"pare/hwprofiles"
 	"pare/tui/plain"
@@ -75,36 +76,42 @@ func (d *desk) openHW() []effect {
 	if p.m == nil {
 		return nil
 	}
-	names, r, gen, m, dev := f.opts, d.confRecipe(), p.gen, p.m, p.dev
+	names, r, gen, m, dev, times := f.opts, d.confRecipe(), p.gen, p.m, p.dev, d.run.st.Times
 	return []effect{func(ctx context.Context) any {
 		out := map[string]string{}
 		for _, n := range names {
 			if ctx.Err() != nil {
 				return nil
 			}
-			out[n] = hwGain(m, dev, n, r)
+			out[n] = hwGain(m, dev, n, r, times)
 		}
 		return gainsMsg{gen, out}
 	}}
 }
 
-// hwGain is the change of a step's time that a recipe brings on a profile.
-func hwGain(m *graph.Model, dev device.Device, name string, r *core.Recipe) string {
+// hwGain is what a step takes on a profile with a recipe, ≥ where that is a lower limit,
+// and the change that the recipe brings.
+func hwGain(m *graph.Model, dev device.Device, name string, r *core.Recipe, times *event.StepTimes) string {
 	hw, err := core.Profile(name)
 	if err != nil {
 		return "–"
 	}
-	l, err := core.Predict(m, dev, hw, r)
+	l, err := core.PredictFrom(m, dev, hw, r, times)
 	if err != nil || l.Dense.StepCPUUS <= 0 || l.Now.StepCPUUS <= 0 {
 		return "–"
 	}
+	least := ""
+	if l.AtLeast {
+		least = "≥"
+	}
+	at := fmt.Sprintf("%s%.3g ms  ", least, l.Now.StepCPUUS/1e3)
 	switch c := plain.Change(l.Dense.StepCPUUS, l.Now.StepCPUUS); {
 	case c == "0 %" || c == "−0 %":
-		return "no gain"
+		return at + "no gain"
 	case hw.LaunchesUnknown():
-		return "at most " + c
+		return at + "at most " + c
 	default:
-		return c
+		return at + c
 	}
 }
 

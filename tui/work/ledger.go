@@ -143,7 +143,19 @@ func (d *desk) ledgerPane(w, h int) string {
 	if len(rows)+3 < h-2 {
 		rows = append(rows, d.spentRows()...)
 	}
-	return d.table("ledger, test set", "", "dense", "now", rows, notes, w, h)
+	return d.table("ledger, test set", "", "dense", "now", fitRows(rows, h-2), notes, w, h)
+}
+
+// fitRows leaves out the rows that say least until the others fit: better than to lose
+// the last ones, the joules.
+func fitRows(rows []plain.Row, room int) []plain.Row {
+	for _, least := range []string{"moved per step", "J this run", "CPU this run", "params", "packed file", "zeros"} {
+		if len(rows) <= room {
+			break
+		}
+		rows = slices.DeleteFunc(rows, func(r plain.Row) bool { return r.Name == least })
+	}
+	return rows
 }
 
 // brief takes what is said in words out of the last column and puts it in notes.

@@ -1,0 +1,47 @@
+package core
+
+import (
+	"testing"
+	"time"
+
+	"pare/core/event"
+)
+
+// TestShortEpochs: epochs that are too short for the counter say so; the last of
+// several in a row has their mean, and never more than the counter told.
+func TestShortEpochs(t *testing.T) {
+	const watts = 40
+	fakeRAPL(t, watts)
+	r := small()
+	r.Train.Epochs, r.Prune.Epochs = 12, 2
+	r.Energy.IdleSeconds = new(float64)
+	begin, end := time.Now(), time.Time{}
+	st := MemStore{Dir: t.TempDir(), On: func(e event.Event) {
+		if b, ok := e.Body.(*event.Eval); ok && b.Stage == event.Baseline {
+			time.Sleep(30 * time.Millisecond) // between the epochs
+			end = time.Now()
+		}
+	}}
+	runAll(t, r, nil, &st)
+	short, over, uj := 0, 0, int64(0)
+	for _, e := range st.State.Epochs {
+		if e.Stage != event.Baseline {
+			continue
+		}
+		switch {
+		case e.Short && e.Energy.UJ != nil, !e.Short && e.Energy.UJ == nil:
+			t.Errorf("epoch %d: %+v", e.Epoch, e)
+		case e.Short:
+			short++
+		case e.Over > 0:
+			over += e.Over
+			uj += *e.Energy.UJ * int64(e.Over)
+			if e.Energy.Tier != "B" {
+				t.Errorf("epoch %d: tier %s", e.Epoch, e.Energy.Tier)
+			}
+		}
+	}
+	if short == 0 || over == 0 || uj <= 0 || float64(uj) > 1.1e6*watts*end.Sub(begin).Seconds() {
+		t.Errorf("%d epochs without joules, %d with their mean, %d µJ", short, over, uj)
+	}
+}
