@@ -87,8 +87,8 @@ func (r *Recipe) checkMethodOf(m *graph.Model) error {
 			return nil // layers have other names by then
 		}
 	}
-	// Whether so much can be cut out does not depend on which channels go.
-	spec.Score = "random"
+	// Whether so much can be cut out does not depend on which channels go, or where from.
+	spec.Score, spec.Distribution = "random", "global"
 	_, _, err := prune.Step(m, spec, p.Target, prune.NewBase(m))
 	return err
 }
