@@ -31,6 +31,10 @@ func (r *Recipe) checkMethod() error {
 		return fmt.Errorf("prune.score = %q with prune.schedule = %q: the score is learnt while training, before the first mask: use cubic, linear or constant", p.Score, p.Schedule)
 	case spec.Learns() && p.Epochs == 0:
 		return fmt.Errorf("prune.score = %q with prune.epochs = 0: the score is learnt while training", p.Score)
+	case p.Distribution == "sensitivity" && spec.Learns():
+		return fmt.Errorf("prune.distribution = \"sensitivity\" with prune.score = %q: a scan prunes without training, and the score is learnt while training: choose another", p.Score)
+	case p.Distribution == "sensitivity" && spec.CheckTarget(0.9) != nil:
+		return fmt.Errorf("prune.distribution = \"sensitivity\" with prune.pattern = %q: every layer loses half, there is nothing to spread: choose layer", p.Pattern)
 	case spec.Learns() && adapters:
 		return fmt.Errorf("prune.score = %q with adapters: they freeze the weights whose movement it is", p.Score)
 	case p.Penalty < 0 || p.Penalty > 0 && p.Score != "movement-soft":

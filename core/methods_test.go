@@ -229,6 +229,8 @@ func TestRefusedBeforeTraining(t *testing.T) {
 	}{
 		{"2:4 above half", func(r *Recipe) { r.Prune.Pattern, r.Prune.Target = "2:4", 0.9 }, "the target is 0.5 (50 %), not 0.9"},
 		{"2:4 by erk", func(r *Recipe) { r.Prune.Pattern, r.Prune.Distribution = "2:4", "erk" }, "distribution layer, not erk"},
+		{"2:4 by a scan", func(r *Recipe) { r.Prune.Pattern, r.Prune.Distribution, r.Prune.Target = "2:4", "sensitivity", 0.5 }, "nothing to spread"},
+		{"movement by a scan", func(r *Recipe) { r.Prune.Score, r.Prune.Distribution = "movement", "sensitivity" }, "a scan prunes without training"},
 		{"2:4 both ways on 3 outputs", func(r *Recipe) { r.Prune.Pattern = "2:4-both" }, "layer out has 3 × 32: put it in prune.skip"},
 		{"heads on an MLP", func(r *Recipe) { r.Prune.Pattern = "head" }, "no attention, so no heads"},
 		{"more than can be cut", func(r *Recipe) { r.Prune.Pattern, r.Prune.Target = "neuron", 0.999 }, "can be cut out"},
