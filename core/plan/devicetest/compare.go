@@ -36,7 +36,7 @@ func differ(got, want []result) string {
 		if g.name != w.name || len(g.x) != len(w.x) {
 			return fmt.Sprintf("%s with %d values, want %s with %d", g.name, len(g.x), w.name, len(w.x))
 		}
-		scale := max(largest(w.x), groupShare*groups[w.group], 1e-6)
+		scale := max(largest(w.x), groupShare*groups[w.group], w.least, 1e-6)
 		for k := range w.x {
 			if d := math.Abs(float64(g.x[k]) - float64(w.x[k])); !(d <= tolerance*scale) {
 				return fmt.Sprintf("%s: element %d of %d is %g, want %g (off by %.1e of %.3g)", w.name, k, len(w.x), g.x[k], w.x[k], d/scale, scale)

@@ -35,6 +35,7 @@ type job struct {
 type result struct {
 	name, group string
 	x           []float32
+	least       float64 // a scale that rounding is measured by, at least
 }
 
 // record runs j on dev and lists everything that can be seen from outside: of
@@ -66,7 +67,7 @@ func (j job) record(t testing.TB, dev device.Device) []result {
 	}
 	defer ex.Close()
 	var out []result
-	add := func(name, group string, x []float32) { out = append(out, result{name, group, x}) }
+	add := func(name, group string, x []float32) { out = append(out, result{name: name, group: group, x: x}) }
 	for i, n := range j.ns {
 		s := j.step(i, n)
 		res, err := ex.Run(s)
@@ -79,6 +80,10 @@ func (j job) record(t testing.TB, dev device.Device) []result {
 		if j.mode == plan.Eval || j.mode == plan.Train || j.mode == plan.Grads {
 			add(at("loss"), "logits", []float32{float32(res.Loss)})
 			add(at("losses"), "logits", s.Losses)
+			// A teacher's part is T² times a difference of logarithms near each other.
+			for k := len(out) - 2; k < len(out); k++ {
+				out[k].least = float64(j.distil.Alpha*j.distil.Temperature*j.distil.Temperature) / 512
+			}
 			add(at("correct"), "", []float32{float32(res.Correct), float32(res.N)})
 			pred := make([]float32, len(s.Pred))
 			for k, c := range s.Pred {
