@@ -82,7 +82,7 @@ func fits(t interface{ Fatalf(string, ...any) }, d *desk, what string) {
 }
 
 // TestEverySize draws every size from 0×0 to 132×50 and every eleventh up to 200×200,
-// with PARE_EVERY_SIZE all of these, once, the scenes in turn.
+// with PARE_EVERY_SIZE all of these, once, the scenes in turn; in short mode a part.
 func TestEverySize(t *testing.T) {
 	t.Parallel()
 	all := scenes()
@@ -97,7 +97,7 @@ func TestEverySize(t *testing.T) {
 	every := os.Getenv("PARE_EVERY_SIZE") != "" // takes a minute
 	for w := 0; w <= 200; w++ {
 		for h := 0; h <= 200; h++ {
-			if !every && (w > 132 || h > 50) && (w*7+h*3)%11 != 0 {
+			if !every && (testing.Short() || w > 132 || h > 50) && (w*7+h*3)%11 != 0 {
 				continue
 			}
 			i := (w*201 + h) % len(all)
