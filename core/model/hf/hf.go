@@ -185,7 +185,10 @@ func (d *Dir) Build(o Options) (*graph.Model, error) {
 	if err == nil {
 		err = b.M.Verify()
 	}
-	if err != nil {
+	switch {
+	case err != nil && d.plain: // Files says of which model
+		return nil, err
+	case err != nil:
 		return nil, fmt.Errorf("hf: %s: %w", d.Path, err)
 	}
 	return b.M, nil
