@@ -30,8 +30,8 @@ func (p *prediction) fromBaseline() (*event.Ledger, error) {
 	zeros, note, err := cutDown(end, rec)
 	if err != nil { // the rule cannot reach the target: said here, and refused in the run
 		l, e := p.fromProfile()
-		if e == nil {
-			l.Note = once([]string{err.Error(), l.Note})
+		if e == nil { // the model stays as it is
+			l.Text, l.Now = err.Error(), l.Dense
 		}
 		return l, e
 	}
