@@ -78,11 +78,22 @@ func TestFolderMistakes(t *testing.T) {
 		{"hf-bert", "text", "text without labels trains a causal language model"},
 		{"hf-gpt2", "image", "it takes text, the data are no text"},
 		{"hf-vit", "text", "(image classifier): text without"},
+		{"hf-llama", "long", "takes at most 64 tokens, the samples have 65: set data.tokens = 64, or fewer"},
+		{"hf-bert", "table", "the folder has no tokenizer: put the model's own tokenizer.json into it"},
 	} {
 		r := verse(t)
 		r.Model.Name, r.Model.Path = "", filepath.Join("model/hf/testdata", c.folder)
 		if c.data == "image" {
 			r.Data.Path, r.Data.Name, r.Data.Tokens = "", "fashion-mnist", 0
+		}
+		switch c.data {
+		case "long":
+			r.Data.Tokens = 65
+		case "table":
+			r.Data.Path, r.Data.Tokens, r.Data.Tokenizer = filepath.Join(t.TempDir(), "t.csv"), 8, ""
+			if err := os.WriteFile(r.Data.Path, []byte("text,class\n"+strings.Repeat("a good day,yes\na bad one it was,no\n", 20)), 0o666); err != nil {
+				t.Fatal(err)
+			}
 		}
 		_, err := Run(context.Background(), Config{Recipe: r, Store: &MemStore{Dir: t.TempDir()}, Session: "test"})
 		if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {
