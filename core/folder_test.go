@@ -145,3 +145,36 @@ func TestZooFolders(t *testing.T) {
 		}
 	}
 }
+
+// TestPrecheckFolder: a path that leads nowhere, and folders that are no model, are told at
+// the prompt.
+func TestPrecheckFolder(t *testing.T) {
+	dir := t.TempDir()
+	for _, c := range []struct{ path, config, want string }{
+		{"none", "", "none does not exist: check the path"},
+		{"empty", "", "the folder has no config.json"},
+		{"broken", "{", "config.json: unexpected end of JSON input: correct it"},
+		{"bare", `{"model_type": "bert"}`, "no weights: put model.safetensors beside it"},
+	} {
+		r := DefaultRecipe()
+		r.Model.Name, r.Model.Path = "", filepath.Join(dir, c.path)
+		if c.path != "none" {
+			if err := os.Mkdir(r.Model.Path, 0o777); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if c.config != "" {
+			if err := os.WriteFile(filepath.Join(r.Model.Path, "config.json"), []byte(c.config), 0o666); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := Precheck(r); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %q", c.path, err, c.want)
+		}
+	}
+	r := DefaultRecipe()
+	r.Model.Name, r.Model.Path = "", "model/hf/testdata/hf-bert"
+	if err := Precheck(r); err != nil {
+		t.Error(err)
+	}
+}

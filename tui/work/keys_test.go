@@ -280,7 +280,7 @@ func TestPaste(t *testing.T) {
 		t.Errorf("pasted %q", d.input.text)
 	}
 	key(d, "enter")
-	if !strings.Contains(bare(d.Render()), "no such file") {
+	if !strings.Contains(bare(d.Render()), "does not exist") {
 		t.Errorf("a missing file is not told:\n%s", bare(d.Render()))
 	}
 }
