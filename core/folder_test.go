@@ -178,3 +178,17 @@ func TestPrecheckFolder(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestFolderLength: samples are as long as the folder's model takes, where no length is given.
+func TestFolderLength(t *testing.T) {
+	r := DefaultRecipe()
+	r.Model.Name, r.Model.Path = "", "model/hf/testdata/hf-bert"
+	r.Data = DataSpec{Path: filepath.Join(t.TempDir(), "t.csv"), Tokenizer: "char"}
+	if err := os.WriteFile(r.Data.Path, []byte("text,class\n"+strings.Repeat("a good day,yes\na bad one it was,no\n", 20)), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	d, err := openData(r)
+	if err != nil || d.Text.Len != 64 {
+		t.Errorf("%v, %+v", err, d)
+	}
+}

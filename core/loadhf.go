@@ -83,6 +83,19 @@ func ownTokenizer(path string) string {
 	return fmt.Sprintf("take the model's own tokenizer (data.tokenizer = %q)", path)
 }
 
+// placesOf is the length of the longest sequences that a folder's model takes, 0 where
+// that is not known.
+func placesOf(path string) int {
+	if !IsFolder(path) {
+		return 0
+	}
+	d, err := hf.Open(path)
+	if err != nil { // said when the model is opened
+		return 0
+	}
+	return d.Places(folderTokens)
+}
+
 // tokenizerOf is the folder of a model that brings its tokenizer, else empty.
 func tokenizerOf(path string) string {
 	if IsFolder(path) {

@@ -289,3 +289,11 @@ func TestPredictImpossible(t *testing.T) {
 		}
 	}
 }
+
+func TestMillis(t *testing.T) {
+	for us, want := range map[float64]string{4.5: "0.0045 ms", 999.4e3: "999 ms", 999.6e3: "1 s", 1.36e6: "1.36 s"} {
+		if got := millis(us); got != want {
+			t.Errorf("%g µs: %q, want %q", us, got, want)
+		}
+	}
+}
