@@ -86,7 +86,7 @@ func openData(r *Recipe) (*data.Data, error) {
 		Size: s.Size, Channels: s.Channels, Layout: s.Layout, Shape: s.Shape,
 		Normalize: s.Normalize, Memory: s.MemoryMB << 20,
 	}
-	o.ModelTokenizer = tokenizerOf(r.Model.Path)
+	o.ModelTokenizer, o.ModelTokens = tokenizerOf(r.Model.Path), placesOf(r.Model.Path)
 	if len(s.Mean) > 0 {
 		o.Prep = &data.Prep{Scale: s.Scale, Mean: s.Mean, Std: s.Std}
 	}

@@ -78,11 +78,22 @@ func TestFolderMistakes(t *testing.T) {
 		{"hf-bert", "text", "text without labels trains a causal language model"},
 		{"hf-gpt2", "image", "it takes text, the data are no text"},
 		{"hf-vit", "text", "(image classifier): text without"},
+		{"hf-llama", "long", "takes at most 64 tokens, the samples have 65: set data.tokens = 64, or fewer"},
+		{"hf-bert", "table", "the folder has no tokenizer: put the model's own tokenizer.json into it"},
 	} {
 		r := verse(t)
 		r.Model.Name, r.Model.Path = "", filepath.Join("model/hf/testdata", c.folder)
 		if c.data == "image" {
 			r.Data.Path, r.Data.Name, r.Data.Tokens = "", "fashion-mnist", 0
+		}
+		switch c.data {
+		case "long":
+			r.Data.Tokens = 65
+		case "table":
+			r.Data.Path, r.Data.Tokens, r.Data.Tokenizer = filepath.Join(t.TempDir(), "t.csv"), 8, ""
+			if err := os.WriteFile(r.Data.Path, []byte("text,class\n"+strings.Repeat("a good day,yes\na bad one it was,no\n", 20)), 0o666); err != nil {
+				t.Fatal(err)
+			}
 		}
 		_, err := Run(context.Background(), Config{Recipe: r, Store: &MemStore{Dir: t.TempDir()}, Session: "test"})
 		if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {
@@ -132,5 +143,52 @@ func TestZooFolders(t *testing.T) {
 		if back.WeightHash() != m.WeightHash() || len(back.Nodes) != len(m.Nodes) {
 			t.Errorf("%s: read again it is another model", c.name)
 		}
+	}
+}
+
+// TestPrecheckFolder: a path that leads nowhere, and folders that are no model, are told at
+// the prompt.
+func TestPrecheckFolder(t *testing.T) {
+	dir := t.TempDir()
+	for _, c := range []struct{ path, config, want string }{
+		{"none", "", "none does not exist: check the path"},
+		{"empty", "", "the folder has no config.json"},
+		{"broken", "{", "config.json: unexpected end of JSON input: correct it"},
+		{"bare", `{"model_type": "bert"}`, "no weights: put model.safetensors beside it"},
+	} {
+		r := DefaultRecipe()
+		r.Model.Name, r.Model.Path = "", filepath.Join(dir, c.path)
+		if c.path != "none" {
+			if err := os.Mkdir(r.Model.Path, 0o777); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if c.config != "" {
+			if err := os.WriteFile(filepath.Join(r.Model.Path, "config.json"), []byte(c.config), 0o666); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := Precheck(r); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %q", c.path, err, c.want)
+		}
+	}
+	r := DefaultRecipe()
+	r.Model.Name, r.Model.Path = "", "model/hf/testdata/hf-bert"
+	if err := Precheck(r); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestFolderLength: samples are as long as the folder's model takes, where no length is given.
+func TestFolderLength(t *testing.T) {
+	r := DefaultRecipe()
+	r.Model.Name, r.Model.Path = "", "model/hf/testdata/hf-bert"
+	r.Data = DataSpec{Path: filepath.Join(t.TempDir(), "t.csv"), Tokenizer: "char"}
+	if err := os.WriteFile(r.Data.Path, []byte("text,class\n"+strings.Repeat("a good day,yes\na bad one it was,no\n", 20)), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	d, err := openData(r)
+	if err != nil || d.Text.Len != 64 {
+		t.Errorf("%v, %+v", err, d)
 	}
 }

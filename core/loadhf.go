@@ -2,6 +2,7 @@ package core
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -45,19 +46,21 @@ func openFolder(path string, seed uint64, s Sample) (*graph.Model, []event.Warni
 		}
 	case s.Text != nil:
 		if o.Tokens, o.Classes = s.Text.Len, s.Classes; task == hf.CausalLM || task == hf.ImageClassifier {
-			return nil, nil, fmt.Errorf("model %s (%s): texts with labels need an encoder (BERT, DistilBERT)", path, task)
+			return nil, nil, fmt.Errorf("model %s (%s): texts with labels need an encoder: give a folder with a BERT or DistilBERT, or bert-mini", path, task)
 		}
 	case task != hf.ImageClassifier:
-		return nil, nil, fmt.Errorf("model %s (%s): it takes text, the data are no text", path, task)
+		return nil, nil, fmt.Errorf("model %s (%s): it takes text, the data are no text: give texts (CSV, TSV, JSONL, .txt), or another model", path, task)
 	default:
 		o.Classes = s.Classes
 	}
 	if t := s.Text; t != nil {
-		switch pad := d.Config.Pad; {
+		switch pad, most := d.Config.Pad, d.Places(math.MaxInt); {
+		case o.Tokens > most:
+			return nil, nil, fmt.Errorf("model %s takes at most %d tokens, the samples have %d: set data.tokens = %d, or fewer", path, most, o.Tokens, most)
 		case t.Vocab > d.Config.Vocab && d.Config.Vocab > 0:
-			return nil, nil, fmt.Errorf("model %s knows %d tokens, the data have ids up to %d: take the model's own tokenizer (data.tokenizer = %q)", path, d.Config.Vocab, t.Vocab-1, path)
+			return nil, nil, fmt.Errorf("model %s knows %d tokens, the data have ids up to %d: %s", path, d.Config.Vocab, t.Vocab-1, ownTokenizer(path))
 		case !t.LM && t.Pad >= 0 && pad != nil && int(t.Pad) != *pad:
-			return nil, nil, fmt.Errorf("model %s leaves out id %d as padding, the data's tokenizer pads with %d: take the model's own tokenizer (data.tokenizer = %q)", path, *pad, t.Pad, path)
+			return nil, nil, fmt.Errorf("model %s leaves out id %d as padding, the data's tokenizer pads with %d: %s", path, *pad, t.Pad, ownTokenizer(path))
 		}
 	}
 	m, err := d.Build(o)
@@ -70,6 +73,27 @@ func openFolder(path string, seed uint64, s Sample) (*graph.Model, []event.Warni
 	}
 	deploy.MaskZeros(m)
 	return m, warn, deploy.Tidy(m)
+}
+
+// ownTokenizer says where the tokens of a model come from.
+func ownTokenizer(path string) string {
+	if tokenizerOf(path) == "" {
+		return "the folder has no tokenizer: put the model's own tokenizer.json into it"
+	}
+	return fmt.Sprintf("take the model's own tokenizer (data.tokenizer = %q)", path)
+}
+
+// placesOf is the length of the longest sequences that a folder's model takes, 0 where
+// that is not known.
+func placesOf(path string) int {
+	if !IsFolder(path) {
+		return 0
+	}
+	d, err := hf.Open(path)
+	if err != nil { // said when the model is opened
+		return 0
+	}
+	return d.Places(folderTokens)
 }
 
 // tokenizerOf is the folder of a model that brings its tokenizer, else empty.

@@ -116,8 +116,8 @@ func cutDown(m *graph.Model, rec *Recipe) (ok bool, note string, err error) {
 	}
 	if filled(m) {
 		s := prune.Spec{Score: p.Score, Pattern: p.Pattern, Distribution: p.Distribution, Skip: p.Skip, Seed: rec.Seed, RoundTo: p.RoundTo}
-		if s.Needs() {
-			s.Score = "magnitude" // gradients are taken in the run
+		if s.Needs() || s.Learns() {
+			s.Score = "magnitude" // gradients are taken, and movement is learnt, in the run
 		}
 		rs, _, err := prune.Step(m, s, p.Target, prune.NewBase(m))
 		if err != nil {

@@ -1,12 +1,15 @@
 package core
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strings"
 
 	"pare/core/data"
+	"pare/core/deploy"
 	"pare/core/energy"
+	"pare/core/model/hf"
 	"pare/core/model/zoo"
 	"pare/hwprofiles"
 )
@@ -26,8 +29,8 @@ func Precheck(r *Recipe) error {
 		if !known {
 			return UnknownModel(n)
 		}
-	} else if _, err := os.Stat(r.Model.Path); err != nil {
-		return fmt.Errorf("model: %w", err)
+	} else if err := precheckModel(r.Model.Path); err != nil {
+		return err
 	}
 	if n := r.Data.Name; n != "" {
 		var names []string
@@ -39,8 +42,8 @@ func Precheck(r *Recipe) error {
 		if !known {
 			return fmt.Errorf("no built-in data set %q: choose %s, or give a folder or file (./%s)", n, strings.Join(names, ", "), n)
 		}
-	} else if _, err := os.Stat(r.Data.Path); err != nil {
-		return fmt.Errorf("data: %w", err)
+	} else if _, err := there("data", r.Data.Path); err != nil {
+		return err
 	}
 	wall := r.Energy.Wall
 	if wall == "" {
@@ -57,6 +60,32 @@ func Precheck(r *Recipe) error {
 		}
 	}
 	return nil
+}
+
+// there is what lies at a path, or that nothing does.
+func there(what, path string) (os.FileInfo, error) {
+	i, err := os.Stat(path)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return nil, fmt.Errorf("%s: %s does not exist: check the path", what, path)
+	case err != nil:
+		return nil, fmt.Errorf("%s: %w", what, err)
+	}
+	return i, nil
+}
+
+// precheckModel opens a folder, of which the headers alone are read.
+func precheckModel(path string) error {
+	i, err := there("model", path)
+	if err != nil || !i.IsDir() {
+		return err
+	}
+	if !IsFolder(path) {
+		_, err = deploy.Open(path)
+		return err
+	}
+	_, err = hf.Open(path)
+	return err
 }
 
 // UnknownModel is the error for a name that is not in the zoo.

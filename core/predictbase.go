@@ -30,8 +30,8 @@ func (p *prediction) fromBaseline() (*event.Ledger, error) {
 	zeros, note, err := cutDown(end, rec)
 	if err != nil { // the rule cannot reach the target: said here, and refused in the run
 		l, e := p.fromProfile()
-		if e == nil {
-			l.Note = once([]string{err.Error(), l.Note})
+		if e == nil { // the model stays as it is
+			l.Text, l.Now = err.Error(), l.Dense
 		}
 		return l, e
 	}
@@ -195,5 +195,10 @@ func (p *prediction) calibratedText(l *event.Ledger, f formats) (string, error) 
 	return text + stays, nil
 }
 
-// millis prints µs as ms.
-func millis(us float64) string { return fmt.Sprintf("%.3g ms", us/1e3) }
+// millis prints µs as ms, of long steps as s.
+func millis(us float64) string {
+	if us >= 999.5e3 {
+		return fmt.Sprintf("%.3g s", us/1e6)
+	}
+	return fmt.Sprintf("%.3g ms", us/1e3)
+}

@@ -153,9 +153,9 @@ func TestPredictCut(t *testing.T) {
 	if l.Now.StepCPUUS > 800 || l.Now.StepCPUUS < 300 || l.Now.Params >= l.Dense.Params/2 {
 		t.Errorf("%+v", l.Now)
 	}
-	r.Prune.Target = 0.95 // more than can be cut: said, and predicted by the profile
+	r.Prune.Target = 0.95 // more than can be cut: said, and no gain is foretold
 	l = fromBase(t, m, r, e)
-	if l.Measured || !strings.Contains(l.Note, "can be cut out") {
+	if l.Measured || !strings.Contains(l.Text, "can be cut out") || l.Now.StepCPUUS != l.Dense.StepCPUUS {
 		t.Errorf("%+v", l)
 	}
 }
@@ -259,5 +259,41 @@ func TestEvenMask(t *testing.T) {
 	e := probed(t, m, r, 0.9)
 	if a, b := fromBase(t, m, r, e), fromBase(t, shapeOf(m), r, e); math.Abs(a.Now.StepCPUUS-b.Now.StepCPUUS) > 20 {
 		t.Errorf("%g µs with weights, %g without", a.Now.StepCPUUS, b.Now.StepCPUUS)
+	}
+}
+
+// TestPredictMovement: what training will teach is not known before it, and the forecast
+// is that of magnitude, from the baseline too.
+func TestPredictMovement(t *testing.T) {
+	m, r := zooModel(t, "lenet-300-100")
+	e := probed(t, m, r, 0.8)
+	r.Prune.Pattern, r.Prune.Distribution, r.Prune.Target = "block4x1", "global", 0.9
+	want := fromBase(t, m, r, e)
+	for _, score := range []string{"movement", "movement-soft"} {
+		r.Prune.Score = score
+		if l := fromBase(t, m, r, e); !l.Measured || math.Abs(l.Now.StepCPUUS-want.Now.StepCPUUS) > 1e-6 || l.Note != want.Note {
+			t.Errorf("%s: measured %v, %g µs, %q", score, l.Measured, l.Now.StepCPUUS, l.Note)
+		}
+	}
+}
+
+// TestPredictImpossible: of what the model does not have nothing goes, and no gain is foretold.
+func TestPredictImpossible(t *testing.T) {
+	m, r := zooModel(t, "lenet-300-100")
+	e := probed(t, m, r, 0.8)
+	r.Prune.Target, r.Prune.Distribution = 0.9, "global"
+	for pattern, says := range map[string]string{"head": "no attention", "layer": "no residual block"} {
+		r.Prune.Pattern = pattern
+		if l := fromBase(t, m, r, e); !strings.Contains(l.Text, says) || l.Now.StepCPUUS != l.Dense.StepCPUUS || l.Now.Params != l.Dense.Params || l.Now.Zeros != 0 {
+			t.Errorf("%s: %q, %+v", pattern, l.Text, l.Now)
+		}
+	}
+}
+
+func TestMillis(t *testing.T) {
+	for us, want := range map[float64]string{4.5: "0.0045 ms", 999.4e3: "999 ms", 999.6e3: "1 s", 1.36e6: "1.36 s"} {
+		if got := millis(us); got != want {
+			t.Errorf("%g µs: %q, want %q", us, got, want)
+		}
 	}
 }

@@ -119,7 +119,9 @@ type Options struct {
 	// ModelTokenizer is what to take for text where Tokenizer is empty: the folder of a
 	// model that brings its own.
 	ModelTokenizer string
-	// Tokens is T, the tokens of one sample of text; 0: 128.
+	// ModelTokens is how many tokens the model takes at most, where that is known.
+	ModelTokens int
+	// Tokens is T, the tokens of one sample of text; 0: 128, or the most that the model takes.
 	Tokens int
 	// Vocab are the characters of the tokenizer char in the order of their ids, e.g.
 	// from a recipe. Empty: those of the training part.

@@ -22,6 +22,8 @@ const maxIDs = 1 << 24
 // tokens checks and completes Options.Tokens.
 func (o Options) tokens() (int, error) {
 	switch {
+	case o.Tokens == 0 && o.ModelTokens > 1:
+		return min(defaultTokens, o.ModelTokens), nil
 	case o.Tokens == 0:
 		return defaultTokens, nil
 	case o.Tokens < 2 || o.Tokens > 1<<20:

@@ -89,8 +89,12 @@ func open(path string) (*graph.Model, error) {
 	case ".safetensors":
 		return Load(path)
 	}
-	if _, err := os.Stat(path); err != nil {
+	i, err := os.Stat(path)
+	if err != nil {
 		return nil, fmt.Errorf("model: %w", err)
+	}
+	if i.IsDir() {
+		return nil, fmt.Errorf("model %s: the folder has no config.json: give a folder of Hugging Face, with config.json and model.safetensors, or a file", path)
 	}
 	return nil, fmt.Errorf("model %s: unknown kind of file; give an .onnx file, a .safetensors file written by pare, or a folder of Hugging Face", path)
 }

@@ -292,6 +292,7 @@ func TestErrors(t *testing.T) {
 		{opened("none.onnx"), []string{"none.onnx", "no such file"}},
 		{opened("none"), []string{"none", "no such file"}},
 		{opened("infer.go"), []string{"infer.go", "unknown kind of file", ".safetensors"}},
+		{opened("."), []string{"no config.json", "model.safetensors"}},
 		{opened(bad), []string{bad}},
 		{opened(path, infer.Batch(0)), []string{"batch of 0 samples"}},
 		{opened(path, infer.On(small{cpu.New()})), []string{"too small"}},

@@ -11,6 +11,7 @@ import (
 	"pare/core"
 	"pare/core/event"
 	"pare/core/graph"
+	"pare/core/prune"
 	"pare/tui/plain"
 )
 
@@ -39,7 +40,7 @@ others unless --hw names some. Zeros gain nothing where no kernel skips them.`,
 	}
 	f := c.Flags()
 	f.StringArrayVar(&on, "hw", nil, "profile `NAME`, as pare hw list shows them; may stand several times")
-	f.StringVar(&r.Prune.Pattern, "pattern", r.Prune.Pattern, "element, block4x1, block8x1, block16x1, neuron, head or width")
+	f.StringVar(&r.Prune.Pattern, "pattern", r.Prune.Pattern, listed(prune.Patterns()))
 	f.Float64Var(&r.Prune.Target, "zeros", r.Prune.Target, "share of zeros among the prunable weights, 0.9 = 90 %")
 	f.IntVar(&r.Train.Batch, "batch", 0, "samples a training step; the model's published set-up by default")
 	return c

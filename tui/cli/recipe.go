@@ -32,7 +32,7 @@ var recipeKeys = map[string]struct{ text, sample string }{
 	"data.categories": {"columns of a table that hold one of few texts become a 0 or 1 for each of these; found by default", `["colour=red", "colour=blue"]`},
 	"data.text":       {"columns of a table that are classified by their words; others are left out", `["title", "body"]`},
 	"data.tokenizer":  {"of text: char, byte, or the path of a tokenizer.json; by default the model's own, else char for running text and byte for a table", `"byte"`},
-	"data.tokens":     {"of text: tokens a sample; texts of a table are cut off or filled up", "128"},
+	"data.tokens":     {"of text: tokens a sample, at most those a folder's model takes; texts of a table are cut off or filled up", "128"},
 	"data.vocab":      {"of the tokenizer char: its characters in the order of their ids; those of the training part by default", `"\n abcdefghijklmnopqrstuvwxyz"`},
 	"data.size":       {"of images from files, [rows, columns]; by default theirs if all have one size up to 64×64, else 32×32", "[32, 32]"},
 	"data.channels":   {"of images from files: 1 (grey) or 3; by default 1 if all files are grey", "1"},

@@ -17,6 +17,7 @@ import (
 	"pare/core"
 	"pare/core/data"
 	"pare/core/model/zoo"
+	"pare/core/prune"
 	"pare/sessions"
 	"pare/tui/plain"
 	"pare/tui/work"
@@ -43,8 +44,8 @@ func (f *recipeFlags) add(c *cobra.Command) {
 	s.Float64Var(&f.lr, "lr", 0, "learning rate")
 	s.StringVar(&f.optimizer, "optimizer", "", "sgd, momentum, nesterov, adam or adamw")
 	s.Float64Var(&f.target, "target", 0, "share of zeros among the prunable weights, 0.9 = 90 %")
-	s.StringVar(&f.score, "score", "", "magnitude, snip, taylor or random")
-	s.StringVar(&f.pattern, "pattern", "", "element, block4x1, block8x1, block16x1, neuron, head or width")
+	s.StringVar(&f.score, "score", "", listed(prune.Scores()))
+	s.StringVar(&f.pattern, "pattern", "", listed(prune.Patterns()))
 	s.StringVar(&f.distr, "distribution", "", "layer, global, erk or sensitivity")
 	s.StringVar(&f.plan, "schedule", "", "oneshot, cubic or iterative")
 	s.Float64Var(&f.floor, "floor", 0, "accepted loss of accuracy in percentage points")
@@ -334,4 +335,14 @@ func (e *env) follow(s *sessions.Session, began bool) error {
 		}
 	}
 	return err
+}
+
+// listed are the words of a choice, for the help of its flag.
+func listed(l []prune.Word) string {
+	var names []string
+	for _, w := range l {
+		names = append(names, w.Name)
+	}
+	n := len(names) - 1
+	return strings.Join(names[:n], ", ") + " or " + names[n]
 }

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"pare/core"
 	"pare/core/energy"
@@ -174,9 +175,13 @@ func Meter(b *event.Started) string {
 
 func layerTable(b *event.LayerVerdicts) string {
 	var s strings.Builder
-	fmt.Fprintf(&s, "  %-16s %-12s %7s  %-8s %10s %10s", "layer", "shape", "zeros", "runs as", "dense ms", "now ms")
+	w := 16
 	for _, l := range b.Layers {
-		fmt.Fprintf(&s, "\n  %-16s %-12s %5.1f %%  %-8s %10.3f %10.3f  %s", l.Name, Shape(l.Shape), 100*l.Zeros, l.RunsAs, l.DenseMS, l.NowMS, l.Text)
+		w = max(w, utf8.RuneCountInString(l.Name))
+	}
+	fmt.Fprintf(&s, "  %s %-12s %7s  %-8s %10s %10s", pad("layer", w), "shape", "zeros", "runs as", "dense ms", "now ms")
+	for _, l := range b.Layers {
+		fmt.Fprintf(&s, "\n  %s %-12s %5.1f %%  %-8s %10.3f %10.3f  %s", pad(l.Name, w), Shape(l.Shape), 100*l.Zeros, l.RunsAs, l.DenseMS, l.NowMS, l.Text)
 	}
 	return s.String()
 }

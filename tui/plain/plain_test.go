@@ -114,3 +114,19 @@ func TestANameIsNoLine(t *testing.T) {
 		t.Error("the event itself was changed")
 	}
 }
+
+// TestLayerColumns: long names of layers move the columns, and do not tear them.
+func TestLayerColumns(t *testing.T) {
+	l := fold(&event.LayerVerdicts{Layers: []event.LayerVerdict{
+		{Name: "bert.encoder.layer.0.attention.self.query", Shape: []int{48, 48}, RunsAs: "4×1"},
+		{Name: "classifier", Shape: []int{2, 48}, RunsAs: "dense"},
+	}})
+	at := -1
+	for _, s := range strings.Split(l, "\n") {
+		i := max(strings.Index(s, "shape"), strings.Index(s, "48×48"), strings.Index(s, "2×48"))
+		if at >= 0 && i != at {
+			t.Fatalf("columns are torn:\n%s", l)
+		}
+		at = i
+	}
+}

@@ -54,6 +54,9 @@ func (d *desk) saying() (s saying, ok bool) {
 	}
 	switch word {
 	case statusWaiting:
+		if x, ok := d.cutChoice(); ok {
+			return saying{x.label + ":", theme.Accent, x.value(), 0}, true
+		}
 		return saying{"waiting for you:", theme.Accent, why, 0}, true
 	case statusPaused:
 		if why == "person" {
@@ -72,6 +75,15 @@ func (d *desk) saying() (s saying, ok bool) {
 		return saying{text: "loading model and data …", tok: theme.Dim}, true
 	}
 	return s, false
+}
+
+// cutChoice is the chosen field of the configure form where its words do not fit there.
+func (d *desk) cutChoice() (field, bool) {
+	if !d.formOpen() || d.over != overNone || d.w >= wideW || len(d.conf.fields) == 0 {
+		return field{}, false
+	}
+	x := d.conf.fields[d.conf.at]
+	return x, x.kind == choice && theme.Width(d.th.Tr(x.label+x.value())) > d.w/2-12
 }
 
 func (d *desk) doneSaying() saying {

@@ -3,9 +3,11 @@ package work
 import (
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 
 	"pare/core"
+	"pare/core/event"
 	"pare/core/prune"
 )
 
@@ -70,4 +72,18 @@ func TestMethodChoices(t *testing.T) {
 func formOf(r *core.Recipe) *form {
 	pattern, schedule := methodFields(r)
 	return &form{fields: []field{pattern, schedule, {key: "target", kind: slider, num: r.Prune.Target}}}
+}
+
+// TestCutChoice: where a pane is too narrow for the words of a choice, the line below has them.
+func TestCutChoice(t *testing.T) {
+	d, _ := watching(t, 80, 24, newStory().start("B").baselineDone("B").wait(event.Configure, "choose method, pattern, target and floor"))
+	for d.conf.fields[d.conf.at].key != "pattern" {
+		key(d, "up")
+	}
+	for d.conf.get("pattern").chosen() != "width" {
+		key(d, "right")
+	}
+	if s := bare(d.Render()); !strings.Contains(s, "what is removed: neurons, filters and heads") {
+		t.Errorf("the choice cannot be read:\n%s", s)
+	}
 }

@@ -199,11 +199,14 @@ func (d *desk) fieldLines(f *form, w, h int, notes []string) string {
 		if n := w - label - 18; x.kind == slider && n >= 8 {
 			bar = chart.Bar(th, x.num, min(n, 30)) + " "
 		}
-		n := w - label - 7
+		n, label := w-label-7, label
 		if on { // its arrows stay in sight
 			n -= 2
 		}
-		if x.kind == choice && theme.Width(v) > n {
+		if over := theme.Width(v) + 1 - n; x.kind == choice && over > 0 {
+			// Words that are too long begin earlier, as far as the label lets them.
+			back := max(min(over, label-theme.Width(x.label)), 0)
+			n, label = n+back, label-back
 			v = strings.TrimRight(th.Fit(v, n), " ")
 		}
 		if on {

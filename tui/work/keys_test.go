@@ -280,7 +280,17 @@ func TestPaste(t *testing.T) {
 		t.Errorf("pasted %q", d.input.text)
 	}
 	key(d, "enter")
-	if !strings.Contains(bare(d.Render()), "no such file") {
+	if !strings.Contains(bare(d.Render()), "does not exist") {
 		t.Errorf("a missing file is not told:\n%s", bare(d.Render()))
+	}
+}
+
+// TestKeysHereFirst: the list of keys begins with those of the place one is in.
+func TestKeysHereFirst(t *testing.T) {
+	d, _ := watching(t, 80, 24, newStory().start("B").baselineDone("B").wait(event.Configure, "choose method, pattern, target and floor"))
+	key(d, "?")
+	s := bare(d.Render())
+	if here, run := strings.Index(s, "in the configure form"), strings.Index(s, "while a run is shown"); here < 0 || run >= 0 && run < here {
+		t.Errorf("the form's keys are not first:\n%s", s)
 	}
 }

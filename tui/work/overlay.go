@@ -1,6 +1,7 @@
 package work
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 
@@ -34,7 +35,11 @@ func (d *desk) overPane(w, h int) string {
 func (d *desk) helpPane(w, h int) string {
 	th, at := d.th, d.below()
 	var lines []string
-	for _, sec := range whereNames {
+	order := slices.Clone(whereNames)
+	slices.SortStableFunc(order, func(a, b section) int { // the place one is in comes first
+		return int(min(b.w&at, 1)) - int(min(a.w&at, 1))
+	})
+	for _, sec := range order {
 		if d.relevant()&sec.w == 0 {
 			continue
 		}

@@ -118,9 +118,9 @@ func (p *picker) back() { p.on, p.err = listModels, "" }
 // what is the thing the list in focus offers.
 func (p *picker) what() string {
 	if p.on == listData {
-		return "data (idx folder, CSV)"
+		return "data (CSV, TSV, JSONL, .npz, text, or a folder)"
 	}
-	return "model (.onnx, pare's .safetensors)"
+	return "model (.onnx, pare's .safetensors, or a folder of Hugging Face)"
 }
 
 func (d *desk) canPick() string {
@@ -343,7 +343,7 @@ func (d *desk) pickLists(w, h int) string {
 		half := w / 2
 		out = theme.Beside(d.listBox(listModels, half, top), d.listBox(listData, w-half, top))
 	} else {
-		a := min(len(p.models)+2, (top+1)/2)
+		a := min(len(p.models)+2, max((top+1)/2, top-len(p.data)-2))
 		out = d.listBox(listModels, w, a) + "\n" + d.listBox(listData, w, top-a)
 	}
 	if below > 0 {
@@ -362,6 +362,9 @@ func (d *desk) listBox(l list, w, h int) string {
 	}
 	room := max(h-2, 1)
 	n := p.len(l)
+	if right == "" && n > room {
+		right = fmt.Sprintf("%d of %d", p.at[l]+1, n)
+	}
 	from := min(max(p.at[l]-room+1, 0), max(n-room, 0))
 	var b strings.Builder
 	for i := from; i < min(from+room, n); i++ {

@@ -38,6 +38,7 @@ func (d *desk) scanWith() []effect {
 		d.warn(theme.Bad, err.Error())
 		return nil
 	}
+	d.look.tab |= 3 // to the last face, of two or of four: what is found is there
 	d.promise("scanning: each layer is pruned alone and the model evaluated …")
 	return []effect{d.send(core.Command{Cmd: core.CmdScan, Text: string(b)})}
 }

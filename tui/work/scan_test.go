@@ -42,6 +42,18 @@ func TestScanKeys(t *testing.T) {
 	if len(f.sent) != 1 || f.sent[0].Cmd != core.CmdScan || !strings.Contains(f.sent[0].Text, "target = 0.91") {
 		t.Fatalf("s sent %+v", f.sent)
 	}
+	for _, size := range [][2]int{{80, 24}, {60, 20}} { // what it finds is in sight
+		d, _ := watching(t, size[0], size[1], conf().scan(2, 3))
+		key(d, "s")
+		if s := bare(d.Render()); strings.Contains(s, "─ scan") {
+			t.Errorf("%d×%d: a second scan:\n%s", size[0], size[1], s)
+		}
+		d, _ = watching(t, size[0], size[1], conf().scan(3, 3))
+		key(d, "s")
+		if s := bare(d.Render()); !strings.Contains(s, " scan ") || !strings.Contains(s, "fc1") {
+			t.Errorf("%d×%d: no scan:\n%s", size[0], size[1], s)
+		}
+	}
 	d, f = watching(t, 120, 40, conf().scan(1, 3))
 	key(d, "enter", "s")
 	if len(f.sent) != 0 {

@@ -70,6 +70,9 @@ func checkPick(r *core.Recipe) (zoo.Preset, error) {
 			}
 		}
 	}
+	if r.Data.Path != "" && core.IsFolder(r.Model.Path) { // whether they fit is seen once the data are read
+		sample = core.Sample{}
+	}
 	if r.Data.Path != "" && r.Model.Name != "" { // its shape is not known yet: take the paper's
 		for _, i := range zoo.List() {
 			if i.Name == r.Model.Name {

@@ -41,10 +41,13 @@ const (
 	inText  = inPath | inEdit | inTarget | inHW | inFilter | inChange | inPalette
 )
 
-var whereNames = []struct {
+// section is a part of the list of keys.
+type section struct {
 	w    where
 	name string
-}{
+}
+
+var whereNames = []section{
 	{inRun, "while a run is shown"},
 	{inReplay, "while a run is replayed"},
 	{inConf, "in the configure form"},

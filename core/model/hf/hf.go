@@ -53,7 +53,7 @@ func Open(dir string) (*Dir, error) {
 		return nil, fmt.Errorf("hf: %w", err)
 	}
 	if err := json.Unmarshal(text, &d.Config); err != nil {
-		return nil, fmt.Errorf("hf: %s: %w", filepath.Join(dir, ConfigFile), err)
+		return nil, fmt.Errorf("hf: %s: %w: correct it, or download it again", filepath.Join(dir, ConfigFile), err)
 	}
 	dec := json.NewDecoder(bytes.NewReader(text))
 	dec.UseNumber()
@@ -74,7 +74,11 @@ func (d *Dir) open() error {
 	index, err := os.ReadFile(filepath.Join(d.Path, "model.safetensors.index.json"))
 	switch {
 	case errors.Is(err, os.ErrNotExist):
-		return d.add(WeightsFile, nil)
+		err = d.add(WeightsFile, nil)
+		if errors.Is(err, os.ErrNotExist) {
+			return d.noWeights()
+		}
+		return err
 	case err != nil:
 		return err
 	}
@@ -100,6 +104,16 @@ func (d *Dir) open() error {
 		}
 	}
 	return nil
+}
+
+// noWeights says what a folder without model.safetensors lacks.
+func (d *Dir) noWeights() error {
+	for _, old := range []string{"pytorch_model.bin", "pytorch_model.bin.index.json", "tf_model.h5", "flax_model.msgpack"} {
+		if _, err := os.Stat(filepath.Join(d.Path, old)); err == nil {
+			return fmt.Errorf("the weights are in %s, which is not read: save them as %s (save_pretrained of transformers does)", old, WeightsFile)
+		}
+	}
+	return fmt.Errorf("it has %s, but no weights: put %s beside it", ConfigFile, WeightsFile)
 }
 
 // add takes in the tensors of a file: those named, or all for nil.

@@ -99,6 +99,26 @@ func TestErrors(t *testing.T) {
 	if err := load(t.TempDir(), 8); err == nil || !strings.Contains(err.Error(), "config.json") {
 		t.Errorf("an empty folder: %v", err)
 	}
+	for _, c := range []struct{ file, text, want string }{
+		{"config.json", `{"model_type": "llama", `, "config.json: unexpected end of JSON input: correct it, or download it again"},
+		{"model.safetensors", "", "no weights: put model.safetensors beside it"},
+		{"pytorch_model.bin", "x", "pytorch_model.bin, which is not read: save them as model.safetensors"},
+	} {
+		dir := folder(t, nil, nil)
+		if c.file != "config.json" {
+			if err := os.Remove(filepath.Join(dir, "model.safetensors")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if c.text != "" {
+			if err := os.WriteFile(filepath.Join(dir, c.file), []byte(c.text), 0o666); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := load(dir, 8); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %q", c.file, err, c.want)
+		}
+	}
 }
 
 // TestShards: an index and two files are the same model as one file.
