@@ -22,22 +22,28 @@ type cost struct {
 	joules        event.Joules
 }
 
-// compare measures dense and pared in alternation, so that a drift of the
-// machine hits both, and makes the ledger. Both trainers work on copies of
-// their weights' banks: the steps taken here teach nothing that is kept.
-func (r *run) compare(dense, now *train.Trainer, sd, sn train.Score) (*event.Ledger, error) {
-	rows := r.firstBatch()
+// turns are what is done in alternation: training steps on rows, and inferences. The
+// rate is zero: the arithmetic of a step without moving the weights.
+func (r *run) turns() (rows []int32, step, infer func(t *train.Trainer) func(i int) error) {
+	rows = r.firstBatch()
 	out := make([]float32, r.model.Values[r.model.Output].Len())
-	step := func(t *train.Trainer) func(int) error {
+	step = func(t *train.Trainer) func(int) error {
 		return func(i int) error {
-			// Rate zero: the arithmetic of a step without moving the weights.
 			_, err := t.Step(r.set.Train, rows, 0, int64(i+1))
 			return err
 		}
 	}
-	infer := func(t *train.Trainer) func(int) error {
+	infer = func(t *train.Trainer) func(int) error {
 		return func(i int) error { return t.Infer(r.set.Val, i%r.set.Val.N(), out) }
 	}
+	return rows, step, infer
+}
+
+// compare measures dense and pared in alternation, so that a drift of the
+// machine hits both, and makes the ledger. Both trainers work on copies of
+// their weights' banks: the steps taken here teach nothing that is kept.
+func (r *run) compare(dense, now *train.Trainer, sd, sn train.Score) (*event.Ledger, error) {
+	rows, step, infer := r.turns()
 	l := &event.Ledger{Hardware: hwprofiles.Local().Name, Rounds: alternations, Batch: len(rows), Tokens: r.model.Input().Seq}
 	l.Dense, l.Now = r.side(dense.Model, sd, dense.Resident()), r.side(r.model, sn, now.Resident())
 	l.Dense.Zeros, l.Now.Zeros = zerosOf(dense.Model), r.zeros()

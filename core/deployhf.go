@@ -14,11 +14,11 @@ import (
 // the folder brings that the model came from.
 const formatHF = "hf"
 
-// folderFiles are the files of that folder. Whatever names its classes has does so in
-// the order of their numbers.
+// folderFiles are the files of that folder. Of one that is gone since the run began only
+// sizes are known, from the graph.
 func (r *run) folderFiles() ([]hf.File, error) {
 	var from *hf.Dir
-	if IsFolder(r.r.Model.Path) { // it may be gone since the run began: sizes follow from the graph
+	if IsFolder(r.r.Model.Path) {
 		d, err := hf.Open(r.r.Model.Path)
 		if err != nil {
 			return nil, err
@@ -33,6 +33,11 @@ func (r *run) exportFolder(want []float32) error {
 	files, err := r.folderFiles()
 	if err != nil {
 		return fmt.Errorf("export %w", err)
+	}
+	if path := r.r.Model.Path; path != "" && !IsFolder(path) {
+		if err := r.refuse("the folder that the model came from, %s, is gone: its tokenizer is not written beside the model: copy it from where the model was fetched", path); err != nil {
+			return err
+		}
 	}
 	e := &event.Export{Format: formatHF}
 	for _, f := range files {

@@ -5,9 +5,12 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
+	"pare/core/data"
+	"pare/core/graph"
 	"pare/core/model/hf"
 	"pare/core/model/zoo"
 )
@@ -190,5 +193,26 @@ func TestFolderLength(t *testing.T) {
 	d, err := openData(r)
 	if err != nil || d.Text.Len != 64 {
 		t.Errorf("%v, %+v", err, d)
+	}
+}
+
+// TestSampleKeepsPadding: what the log says of the samples is what the data said, so
+// that a model is opened for the configure screen as the run opened it.
+func TestSampleKeepsPadding(t *testing.T) {
+	for _, pad := range []int32{0, 3, -1} {
+		set := &data.Data{Classes: []string{"no", "yes"}, Text: &data.Text{Vocab: 40, Len: 12, Pad: pad}, Train: &data.Set{Shape: []int{12}}, Val: &data.Set{}, Test: &data.Set{}}
+		m, _, err := zoo.New("bert-mini", 1, SampleOf(set).input(), 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := &run{r: DefaultRecipe(), set: set, model: m}
+		e := r.modelNow()
+		again, _, err := zoo.New("bert-mini", 1, SampleIn(e).input(), 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if SampleIn(e).Text.Pad != pad || !slices.EqualFunc(m.Nodes, again.Nodes, func(a, b graph.Node) bool { return slices.Equal(a.In, b.In) && a.Attrs.Pad == b.Attrs.Pad }) {
+			t.Errorf("padding %d became %d", pad, SampleIn(e).Text.Pad)
+		}
 	}
 }

@@ -49,7 +49,7 @@ func SampleOf(d *data.Data) Sample {
 func SampleIn(m *event.Model) Sample {
 	s := Sample{Shape: m.Input, Classes: len(m.Classes)}
 	if m.Tokens > 0 {
-		s.Text = &data.Text{LM: m.LM, Vocab: m.Vocab, Len: m.Tokens}
+		s.Text = &data.Text{LM: m.LM, Vocab: m.Vocab, Len: m.Tokens, Pad: int32(m.Pad)}
 	}
 	if m.LM {
 		s.Classes = m.Vocab

@@ -157,16 +157,7 @@ func (r *run) checkPrediction(x PredictCase) (PredictRow, error) {
 		return row, err
 	}
 	defer now.Close()
-	rows, out := r.firstBatch(), make([]float32, r.model.Values[r.model.Output].Len())
-	step := func(t *train.Trainer) func(int) error {
-		return func(i int) error {
-			_, err := t.Step(r.set.Train, rows, 0, int64(i+1))
-			return err
-		}
-	}
-	infer := func(t *train.Trainer) func(int) error {
-		return func(i int) error { return t.Infer(r.set.Val, i%r.set.Val.N(), out) }
-	}
+	_, step, infer := r.turns()
 	steps, err := r.checkTurns(step(dense), step(now))
 	if err != nil {
 		return row, err

@@ -12,6 +12,7 @@ import (
 	"pare/core/graph"
 	"pare/core/model/zoo"
 	"pare/core/plan"
+	"pare/core/plan/devicetest"
 	"pare/core/tensor"
 )
 
@@ -51,33 +52,12 @@ func fillRandom(r *rand.Rand, p *graph.Param) {
 // logitsOf is the logits of three samples.
 func logitsOf(t *testing.T, m *graph.Model, dev device.Device) []float32 {
 	t.Helper()
-	p, err := plan.Build(m, dev, plan.Options{Mode: plan.Infer, Batch: 3})
-	if err != nil {
-		t.Fatal(err)
-	}
-	bank, err := dev.NewBank(plan.Weights(m, nil), 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i, q := range m.Params {
-		if err := bank.Set(i, q.Data); err != nil {
-			t.Fatal(err)
-		}
-	}
-	ex, err := dev.Compile(p, bank, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ex.Close()
-	s := &device.Step{N: 3, X: make([]float32, 3*m.Input().Len()), Out: make([]float32, 3*m.Values[m.Output].Len())}
+	x := make([]float32, 3*m.Input().Len())
 	r := rand.New(rand.NewPCG(5, 6))
-	for i := range s.X {
-		s.X[i] = float32(r.IntN(12)) // ids, or values as good as others
+	for i := range x {
+		x[i] = float32(r.IntN(12)) // ids, or values as good as others
 	}
-	if _, err := ex.Run(s); err != nil {
-		t.Fatal(err)
-	}
-	return s.Out
+	return devicetest.Outputs(t, dev, m, x)
 }
 
 func furthest(a, b []float32) (d float64) {

@@ -15,7 +15,7 @@ import (
 	"pare/core/graph"
 	"pare/core/lowrank"
 	"pare/core/model/safetensors"
-	"pare/core/plan"
+	"pare/core/plan/devicetest"
 	"pare/core/tensor"
 )
 
@@ -169,32 +169,11 @@ func TestFactorise(t *testing.T) {
 
 func logits(t *testing.T, m *graph.Model) []float32 {
 	t.Helper()
-	dev := ref.New()
-	p, err := plan.Build(m, dev, plan.Options{Mode: plan.Infer, Batch: 2})
-	if err != nil {
-		t.Fatal(err)
+	x := make([]float32, 2*m.Input().Len())
+	for i := range x {
+		x[i] = float32(i%7) - 3
 	}
-	bank, err := dev.NewBank(plan.Weights(m, nil), 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i, q := range m.Params {
-		if err := bank.Set(i, q.Data); err != nil {
-			t.Fatal(err)
-		}
-	}
-	ex, err := dev.Compile(p, bank, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &device.Step{N: 2, X: make([]float32, 2*m.Input().Len()), Out: make([]float32, 2*m.Classes())}
-	for i := range s.X {
-		s.X[i] = float32(i%7) - 3
-	}
-	if _, err := ex.Run(s); err != nil {
-		t.Fatal(err)
-	}
-	return s.Out
+	return devicetest.Outputs(t, ref.New(), m, x)
 }
 
 // TestProbe: a rank at break-even is refused without timing, a small one of a large

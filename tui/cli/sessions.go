@@ -81,18 +81,7 @@ func (e *env) resume() *cobra.Command {
 				return err
 			}
 			s.IdleAnew = idle
-			if err := s.Start(); err != nil {
-				return err
-			}
-			if e.screen() {
-				dir, err := sessions.Root(e.sessions)
-				if err != nil {
-					return err
-				}
-				e.code, err = work.Attach(work.Options{Root: dir, Version: Version, Slow: e.slow}, s)
-				return err
-			}
-			return e.follow(s, true)
+			return e.goOn(s)
 		},
 	}
 	c.Flags().BoolVar(&idle, "idle", false, "measure the idle power anew; otherwise that of the run's beginning stands")

@@ -188,9 +188,9 @@ func confText(d *desk) string {
 	return "sparsify with this"
 }
 
-// sendConf sends the recipe; once the run has taken it the next stage is
-// entered (see fold). A refusal is a Warning, and the form stays.
-func (d *desk) sendConf() []effect {
+// checkedRecipe is the form's recipe as text; nil where it cannot run, and the status
+// line then says why.
+func (d *desk) checkedRecipe() []byte {
 	r := d.confRecipe()
 	if err := r.Check(); err != nil {
 		d.warn(theme.Bad, err.Error())
@@ -199,6 +199,16 @@ func (d *desk) sendConf() []effect {
 	b, err := r.Marshal()
 	if err != nil {
 		d.warn(theme.Bad, err.Error())
+		return nil
+	}
+	return b
+}
+
+// sendConf sends the recipe; once the run has taken it the next stage is
+// entered (see fold). A refusal is a Warning, and the form stays.
+func (d *desk) sendConf() []effect {
+	b := d.checkedRecipe()
+	if b == nil {
 		return nil
 	}
 	d.goOn = true

@@ -28,14 +28,8 @@ func (d *desk) canScan() string {
 
 // scanWith starts a scan by the form's recipe.
 func (d *desk) scanWith() []effect {
-	r := d.confRecipe()
-	if err := r.Check(); err != nil {
-		d.warn(theme.Bad, err.Error())
-		return nil
-	}
-	b, err := r.Marshal()
-	if err != nil {
-		d.warn(theme.Bad, err.Error())
+	b := d.checkedRecipe()
+	if b == nil {
 		return nil
 	}
 	d.look.tab |= 3 // to the last face, of two or of four: what is found is there

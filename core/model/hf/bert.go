@@ -41,6 +41,22 @@ func (b *builder) standing(masks string) (Task, error) {
 	return "", fmt.Errorf("config.json: architecture %s is not supported: known are %s", b.c.Archs[0], strings.Join(known, ", "))
 }
 
+// encoder is the model's task, and what the names of its encoder begin with in the
+// folder: that of the model, or nothing where it held the encoder alone.
+func (b *builder) encoder(model string) (task Task, at string, err error) {
+	if task, err = b.d.Task(); err != nil {
+		return "", "", err
+	}
+	task = b.classify(task)
+	if b.d.tensors[model+"embeddings.word_embeddings.weight"] != nil {
+		return task, model, nil
+	}
+	if task == SequenceClassifier {
+		b.under = model
+	}
+	return task, "", nil
+}
+
 // embed adds the embeddings of ids and places, and of segments if types > 0.
 func (b *builder) embed(at string, width, places, types int, eps float32) int {
 	table := func(name string, rows int) []int {
@@ -117,16 +133,9 @@ func bert(b *builder) error {
 	if err := b.places(c.MaxPositions); err != nil {
 		return err
 	}
-	task, err := b.d.Task()
+	task, at, err := b.encoder("bert.")
 	if err != nil {
 		return err
-	}
-	task = b.classify(task)
-	at := ""
-	if b.d.tensors["bert.embeddings.word_embeddings.weight"] != nil {
-		at = "bert."
-	} else if task == SequenceClassifier {
-		b.under = "bert."
 	}
 	eps := c.NormEps
 	if eps == 0 {
@@ -172,16 +181,9 @@ func distilbert(b *builder) error {
 	if err := b.places(c.MaxPositions); err != nil {
 		return err
 	}
-	task, err := b.d.Task()
+	task, at, err := b.encoder("distilbert.")
 	if err != nil {
 		return err
-	}
-	task = b.classify(task)
-	at := ""
-	if b.d.tensors["distilbert.embeddings.word_embeddings.weight"] != nil {
-		at = "distilbert."
-	} else if task == SequenceClassifier {
-		b.under = "distilbert."
 	}
 	const eps = 1e-12
 	x := b.embed(at+"embeddings.", c.Dim, c.MaxPositions, 0, eps)

@@ -58,7 +58,7 @@ func (c *Config) rope(dim, seq int) (graph.Attrs, error) {
 	switch kind {
 	case "dynamic":
 		if seq > c.MaxPositions && c.MaxPositions > 0 {
-			return a, fmt.Errorf("sequences of %d tokens: beyond max_position_embeddings = %d, which rotary positions of type dynamic do here not reach", seq, c.MaxPositions)
+			return a, fmt.Errorf("sequences of %d tokens: rotary positions of type dynamic reach max_position_embeddings = %d here: take that many, or fewer", seq, c.MaxPositions)
 		}
 		return a, nil
 	case "linear":

@@ -10,11 +10,10 @@ import (
 	"strings"
 	"testing"
 
-	"pare/core/device"
 	"pare/core/device/ref"
 	"pare/core/graph"
 	"pare/core/model/hf"
-	"pare/core/plan"
+	"pare/core/plan/devicetest"
 	"pare/core/tensor"
 )
 
@@ -123,36 +122,14 @@ func loads(t *testing.T, dir string, m *graph.Model) {
 	if python == "" {
 		return
 	}
-	dev := ref.New()
-	bank, err := dev.NewBank(plan.Weights(m, nil), 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i, p := range m.Params {
-		if err := bank.Set(i, p.Data); err != nil {
-			t.Fatal(err)
+	in := m.Input()
+	x := make([]float32, 2*in.Len())
+	for i := range x {
+		if x[i] = float32(1 + i*7%30); in.Seq == 0 {
+			x[i] = x[i]/15 - 1
 		}
 	}
-	p, err := plan.Build(m, dev, plan.Options{Mode: plan.Eval, Batch: 2})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ex, err := dev.Compile(p, bank, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ex.Close()
-	in, out := m.Input(), m.Values[m.Output]
-	s := &device.Step{N: 2, X: make([]float32, 2*in.Len()), Out: make([]float32, 2*max(out.Seq, 1)*out.C), Labels: make([]int32, 2*max(out.Seq, 1))}
-	for i := range s.X {
-		if s.X[i] = float32(1 + i*7%30); in.Seq == 0 {
-			s.X[i] = s.X[i]/15 - 1
-		}
-	}
-	if _, err := ex.Run(s); err != nil {
-		t.Fatal(err)
-	}
-	text, err := json.Marshal(map[string]any{"x": s.X, "tokens": in.Seq, "image": []int{in.C, in.H, in.W}, "out": s.Out})
+	text, err := json.Marshal(map[string]any{"x": x, "tokens": in.Seq, "image": []int{in.C, in.H, in.W}, "out": devicetest.Outputs(t, ref.New(), m, x)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"pare/core/device/ref"
 	"pare/core/plan"
+	"pare/core/plan/devicetest"
 )
 
 // exported is what stands beside a file that testdata/exported.py made: the length of
@@ -45,7 +46,7 @@ func TestExportedFiles(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if d := worst(forward(t, m, e.X, e.N), e.Y); !(d <= 1e-4) {
+				if d := worst(devicetest.Outputs(t, ref.New(), m, e.X), e.Y); !(d <= 1e-4) {
 					t.Errorf("off by %g", d)
 				}
 				if _, err := plan.Build(m, ref.New(), plan.Options{Mode: plan.Train, Batch: 2}); err != nil {

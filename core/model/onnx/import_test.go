@@ -12,6 +12,9 @@ import (
 
 	"google.golang.org/protobuf/encoding/protowire"
 	"pgregory.net/rapid"
+
+	"pare/core/device/ref"
+	"pare/core/plan/devicetest"
 )
 
 type style struct {
@@ -42,7 +45,7 @@ func TestImportStyles(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if d := worst(forward(t, m, s.X, s.N), s.Y); !(d <= 1e-5) {
+			if d := worst(devicetest.Outputs(t, ref.New(), m, s.X), s.Y); !(d <= 1e-5) {
 				t.Errorf("off by %g", d)
 			}
 			for _, p := range m.Params {

@@ -11,8 +11,10 @@ import (
 	"pgregory.net/rapid"
 
 	"pare/core/device"
+	"pare/core/device/ref"
 	"pare/core/graph"
 	"pare/core/model/zoo"
+	"pare/core/plan/devicetest"
 	"pare/core/tensor"
 )
 
@@ -203,7 +205,7 @@ func TestExportDropoutAndMasks(t *testing.T) {
 	for i := range m.Params { // what the file says, held against what runs
 		m.Params[i].Mask.Apply(m.Params[i].Data)
 	}
-	if d := worst(forward(t, got, x, 2), forward(t, m, x, 2)); d != 0 {
+	if d := worst(devicetest.Outputs(t, ref.New(), got, x), devicetest.Outputs(t, ref.New(), m, x)); d != 0 {
 		t.Errorf("logits differ by %g", d)
 	}
 }
@@ -231,7 +233,7 @@ func TestExportSqueezes(t *testing.T) {
 	for i := range xs {
 		xs[i] = float32(i) / 32
 	}
-	if d := worst(forward(t, got, xs, 1), forward(t, b.M, xs, 1)); d != 0 {
+	if d := worst(devicetest.Outputs(t, ref.New(), got, xs), devicetest.Outputs(t, ref.New(), b.M, xs)); d != 0 {
 		t.Errorf("outputs differ by %g", d)
 	}
 	if in, o, err := Names(out); in != "image" || o != "p" || err != nil {
@@ -259,7 +261,7 @@ func TestExportNames(t *testing.T) {
 		t.Fatal(err)
 	}
 	xs := []float32{1, -2, 0.5, 0, 3, 1}
-	if d := worst(forward(t, got, xs, 2), forward(t, b.M, xs, 2)); d != 0 {
+	if d := worst(devicetest.Outputs(t, ref.New(), got, xs), devicetest.Outputs(t, ref.New(), b.M, xs)); d != 0 {
 		t.Errorf("logits differ by %g", d)
 	}
 	for i, p := range b.M.Params {

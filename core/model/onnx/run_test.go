@@ -7,41 +7,11 @@ import (
 	"path/filepath"
 	"testing"
 
-	"pare/core/device"
 	"pare/core/device/ref"
 	"pare/core/graph"
 	"pare/core/plan"
+	"pare/core/plan/devicetest"
 )
-
-// forward runs m on n samples with the scalar device and returns its outputs,
-// row-major [n][classes].
-func forward(t testing.TB, m *graph.Model, x []float32, n int) []float32 {
-	t.Helper()
-	dev := ref.New()
-	p, err := plan.Build(m, dev, plan.Options{Mode: plan.Infer, Batch: n})
-	if err != nil {
-		t.Fatal(err)
-	}
-	bank, err := dev.NewBank(plan.Weights(m, nil), 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i, q := range m.Params {
-		if err := bank.Set(i, q.Data); err != nil {
-			t.Fatal(err)
-		}
-	}
-	exec, err := dev.Compile(p, bank, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer exec.Close()
-	y := make([]float32, n*max(m.Values[m.Output].Seq, 1)*m.Classes())
-	if _, err := exec.Run(&device.Step{X: x, N: n, Out: y}); err != nil {
-		t.Fatal(err)
-	}
-	return y
-}
 
 // worst is the largest absolute difference; NaN if there is one anywhere.
 func worst(a, b []float32) float64 {
@@ -91,7 +61,7 @@ func TestImportOracle(t *testing.T) {
 			if in := m.Input(); in.Len()*r.InputShape[0] != len(r.Input) || m.Classes() != r.LogitsShape[len(r.LogitsShape)-1] {
 				t.Fatalf("reads %v and gives %d classes; the reference has %v and %v", in, m.Classes(), r.InputShape, r.LogitsShape)
 			}
-			y := forward(t, m, r.Input, r.InputShape[0])
+			y := devicetest.Outputs(t, ref.New(), m, r.Input)
 			d := worst(y, r.Logits)
 			if !(d <= 2e-4) {
 				t.Errorf("logits are off by %g", d)

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+
+	"pare/core/tensor"
 )
 
 var typeNames = map[DataType]string{
@@ -125,7 +127,7 @@ func (t *Tensor) Float32() ([]float32, error) {
 		}
 		return x, err
 	case Float16, BFloat16:
-		widen := half
+		widen := tensor.Half
 		if t.Type == BFloat16 {
 			widen = func(h uint16) float32 { return math.Float32frombits(uint32(h) << 16) }
 		}
@@ -136,21 +138,6 @@ func (t *Tensor) Float32() ([]float32, error) {
 	}
 	return nil, fmt.Errorf("tensor %q: is %s, needed as floating point: export the model in float32", t.Name, t.Type)
 }
-
-// half widens an IEEE 754 binary16.
-func half(h uint16) float32 {
-	sign, exp, frac := uint32(h>>15)<<31, uint32(h>>10)&31, uint32(h)&0x3ff
-	switch exp {
-	case 0: // zero or subnormal: frac·2^-24, exact
-		return math.Float32frombits(sign | math.Float32bits(float32(frac)*0x1p-24))
-	case 31:
-		return math.Float32frombits(sign | 0xff<<23 | frac<<13)
-	}
-	return math.Float32frombits(sign | (exp+112)<<23 | frac<<13)
-}
-
-// Half widens an IEEE 754 binary16.
-func Half(h uint16) float32 { return half(h) }
 
 // ToHalf rounds to binary16, ties to even; what is too large becomes infinite.
 func ToHalf(f float32) uint16 {

@@ -124,25 +124,6 @@ func checkValues(t *testing.T, g *Graph) {
 	}
 }
 
-func TestHalf(t *testing.T) {
-	for h := range 1 << 16 { // the definition in IEEE 754
-		sign, exp, frac := float64(1-2*(h>>15)), h>>10&31, h&0x3ff
-		want := sign * math.Ldexp(float64(frac)/1024+1, exp-15)
-		switch {
-		case exp == 0:
-			want = sign * math.Ldexp(float64(frac)/1024, -14)
-		case exp == 31 && frac == 0:
-			want = sign * math.Inf(1)
-		case exp == 31:
-			want = math.NaN()
-		}
-		got := float64(half(uint16(h)))
-		if got != want && !(math.IsNaN(got) && math.IsNaN(want)) || math.Signbit(got) != (sign < 0) {
-			t.Fatalf("%04x: got %g, want %g", h, got, want)
-		}
-	}
-}
-
 // oracles is the folder of reference cases: $PARE_ORACLES when set, else the
 // compact copy in testdata/oracles. To stay under 300 KB the copy keeps one
 // export style and the first sample of onnx-resnet (model.onnx) and

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+
+	"pare/core/tensor"
 )
 
 // Float32 returns the values as float32, in a fresh slice. F32 is copied, F16
@@ -35,7 +37,7 @@ func (t *Tensor) Float32() ([]float32, error) {
 	case "F16":
 		x := make([]float32, len(data)/2)
 		for i := range x {
-			x[i] = halfToFloat(le.Uint16(data[2*i:]))
+			x[i] = tensor.Half(le.Uint16(data[2*i:]))
 		}
 		return x, nil
 	case "BF16":
@@ -46,21 +48,6 @@ func (t *Tensor) Float32() ([]float32, error) {
 		return x, nil
 	}
 	return nil, fmt.Errorf("tensor %q: is %s, needed as floating point: save it as F32, F16, BF16 or F64", t.Name, t.DType)
-}
-
-// halfToFloat widens an IEEE 754 binary16, subnormals and NaN included.
-func halfToFloat(h uint16) float32 {
-	sign := uint32(h&0x8000) << 16
-	exp := uint32(h>>10) & 31
-	frac := uint32(h & 0x3ff)
-	switch exp {
-	case 0: // zero or subnormal: frac · 2^-24, exact in float32
-		v := float32(frac) * 0x1p-24
-		return math.Float32frombits(sign | math.Float32bits(v))
-	case 31:
-		return math.Float32frombits(sign | 0x7f800000 | frac<<13)
-	}
-	return math.Float32frombits(sign | (exp+127-15)<<23 | frac<<13)
 }
 
 // Int64s returns the values of any integer or BOOL tensor in a fresh slice; a

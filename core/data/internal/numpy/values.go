@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"pare/core/tensor"
 )
 
 // Bytes are the values of the sample that Next read, if IsBytes; valid until the next.
@@ -17,7 +19,7 @@ func (a *Array) Floats(dst []float32) {
 		b := a.row[i*a.width:]
 		switch {
 		case a.kind == 'f' && a.width == 2:
-			dst[i] = half(a.order.Uint16(b))
+			dst[i] = tensor.Half(a.order.Uint16(b))
 		case a.kind == 'f' && a.width == 4:
 			dst[i] = math.Float32frombits(a.order.Uint32(b))
 		case a.kind == 'f':
@@ -79,16 +81,3 @@ func (a *Array) Text(i int) string {
 }
 
 func number(v float64, bits int) string { return strconv.FormatFloat(v, 'g', -1, bits) }
-
-// half is IEEE 754's binary16.
-func half(h uint16) float32 {
-	sign, exp, frac := uint32(h>>15)<<31, uint32(h>>10)&31, uint32(h)&1023
-	switch exp {
-	case 31:
-		return math.Float32frombits(sign | 0x7f800000 | frac<<13)
-	case 0:
-		v := float32(frac) / (1 << 24)
-		return math.Float32frombits(math.Float32bits(v) | sign)
-	}
-	return math.Float32frombits(sign | (exp+112)<<23 | frac<<13)
-}

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"pare/core/model/onnx"
+	"pare/core/tensor"
 )
 
 // Tensor is a value. The slice that belongs to its type holds the elements,
@@ -204,7 +205,7 @@ func (t *Tensor) settle() *Tensor {
 	switch t.Type {
 	case onnx.Float16:
 		for i, v := range t.F {
-			t.F[i] = onnx.Half(onnx.ToHalf(v))
+			t.F[i] = tensor.Half(onnx.ToHalf(v))
 		}
 	case onnx.BFloat16:
 		for i, v := range t.F {
