@@ -1,0 +1,153 @@
+// Package cu reaches an NVIDIA card without cgo and without anything to install:
+// the driver's libcuda, and NVRTC, cuBLASLt and cuSPARSELt from wherever a box with
+// CUDA or PyTorch has them. Libraries are opened when Open is called, never before;
+// each function is looked up by name, and one that is missing is told, not called.
+//
+// It knows memory, launches and matrix products, no plans. It imports purego, the
+// standard library and nothing of ours.
+package cu
+
+import "unsafe"
+
+// Ptr is an address in the card's memory (CUdeviceptr), 0: none.
+type Ptr uint64
+
+// Info is what a card says of itself.
+type Info struct {
+	Ordinal      int    // in CUDA's order
+	Name         string // "NVIDIA H100 80GB HBM3"
+	UUID         string // "GPU-…", as NVML writes it
+	Major, Minor int    // compute capability
+	SMs          int    // multiprocessors
+	Memory       int64  // bytes
+	L2           int64  // bytes
+	Shared       int    // most bytes of shared memory that one block may ask for
+	Driver       int    // 13000 is CUDA 13.0
+}
+
+// Driver is one card with one stream: everything queued on it runs in order. A fake
+// implements it in tests. Methods are for one goroutine at a time.
+type Driver interface {
+	Info() Info
+	// Free is the memory that is left, bytes.
+	Free() (int64, error)
+	// Alloc is device memory, aligned to 256 bytes; its content is unspecified.
+	Alloc(bytes int64) (Ptr, error)
+	Release(p Ptr) error
+	// Host is page-locked host memory, from which and into which copies run
+	// beside the caller until Sync.
+	Host(bytes int) ([]byte, error)
+	ReleaseHost(b []byte) error
+	// Upload and Download queue copies. Of memory that is not from Host they are
+	// done when they return.
+	Upload(dst Ptr, src []byte) error
+	Download(dst []byte, src Ptr) error
+	Copy(dst, src Ptr, bytes int64) error
+	Fill(p Ptr, value byte, bytes int64) error
+	// Load takes a cubin or PTX.
+	Load(image []byte) (Module, error)
+	// Launch queues a kernel. args point to its arguments, in order; they are read
+	// before it returns.
+	Launch(f Func, grid, block [3]int, shared int, args []unsafe.Pointer) error
+	// Capture starts recording what is queued instead of running it; EndCapture
+	// makes a graph of it, which RunGraph queues in one go.
+	Capture() error
+	EndCapture() (Graph, error)
+	RunGraph(g Graph) error
+	ReleaseGraph(g Graph) error
+	// Event is a point on the stream; Elapsed waits for b and is the time from a to b,
+	// milliseconds.
+	Event() (Event, error)
+	Record(e Event) error
+	Elapsed(a, b Event) (float32, error)
+	ReleaseEvent(e Event) error
+	// Sync waits for all that was queued and tells what went wrong in it.
+	Sync() error
+	Close() error
+}
+
+// Func, Graph and Event are handles of the driver.
+type (
+	Func  uintptr
+	Graph uintptr
+	Event uintptr
+)
+
+// Module is a loaded image.
+type Module interface {
+	// Func finds a kernel by its (extern "C") name, and raises its limit of dynamic
+	// shared memory to the card's.
+	Func(name string) (Func, error)
+	Unload() error
+}
+
+// Type of the elements of a matrix.
+type Type uint8
+
+// Types.
+const (
+	F32 Type = iota
+	BF16
+)
+
+// Bytes of one element.
+func (t Type) Bytes() int { return [...]int{4, 2}[t] }
+
+// Epilogue is what a product does with its result on the way out.
+type Epilogue uint8
+
+// Epilogues; bias is of N values f32 (BF16 products take BF16 bias too: BiasType).
+const (
+	None     Epilogue = iota
+	Bias              // + bias
+	ReLUBias          // max(· + bias, 0)
+	GELUBias          // GELU by tanh of · + bias
+	GELUAux           // GELUBias, and aux [M][N] (of type D) receives · + bias
+	DGELU             // · × GELU′(aux)
+	BGrad             // and bias [N] receives the column sums of B (of a product dyᵀ·x: db)
+)
+
+// Product is D[M][N] = alpha·op(A)·op(B) + beta·C, everything row-major; C and D are
+// one matrix. op(A) is [M][K], op(B) is [K][N]; A lies transposed, [K][M], with TransA,
+// B as [N][K] with TransB. LDA, LDB, LDD are the lengths of a row in memory, 0: dense.
+type Product struct {
+	M, N, K        int
+	TransA, TransB bool
+	LDA, LDB, LDD  int
+	A, B, D        Type
+	BiasType       Type
+	TF32           bool // F32 operands may be rounded to TF32
+	Epilogue       Epilogue
+	Batch          int   // products that follow each other at the strides, 0 or 1: one
+	SA, SB, SD     int64 // strides between them, elements
+}
+
+// Blas runs dense products on a Driver's stream. The same Product on the same card
+// gives the same bits: no split that adds in no fixed order is taken.
+type Blas interface {
+	// Prepare finds an algorithm (by the library's heuristic) and its workspace.
+	Prepare(p Product) (Prepared, error)
+	// Run queues it. bias and aux are 0 where the epilogue takes none.
+	Run(q Prepared, a, b, d, bias, aux Ptr, alpha, beta float32) error
+	Release(q Prepared) error
+	Version() string
+	Close() error
+}
+
+// Prepared is a product that is ready to run.
+type Prepared interface{}
+
+// Sparse runs products with a 2:4 matrix (cuSPARSELt) on a Driver's stream.
+type Sparse interface {
+	// Prepare2of4 is for y[M][N] = x[M][K]·wᵀ of weights w [N][K] BF16 that keep two in
+	// each four along K (or, with TransB false, dx[M][N] = dy[M][K]·w for w [K][N] that
+	// keep two in each four along its rows). It returns the bytes that the compressed
+	// weights take.
+	Prepare2of4(p Product) (Prepared, int64, error)
+	// Compress packs w (which must keep the pattern) into packed.
+	Compress(q Prepared, w, packed Ptr) error
+	RunSparse(q Prepared, x, packed, y, bias Ptr, alpha, beta float32) error
+	Release(q Prepared) error
+	Version() string
+	Close() error
+}
