@@ -46,7 +46,7 @@ func (Device) NewBank(ws []device.Weight, slots int) (device.Bank, error) {
 	}
 	b := &bank{desc: append([]device.Weight(nil), ws...), ws: make([]weight, len(ws)), slots: slots}
 	for i, d := range ws {
-		if err := checkWeight(d); err != nil {
+		if err := CheckWeight(d); err != nil {
 			return nil, fmt.Errorf("weight %s: %w", d.Name, err)
 		}
 		// The caller's mask may change later, this bank must not.
@@ -67,8 +67,8 @@ func (Device) NewBank(ws []device.Weight, slots int) (device.Bank, error) {
 	return b, nil
 }
 
-// checkWeight tests a weight's description.
-func checkWeight(d device.Weight) error {
+// CheckWeight tests a weight's description.
+func CheckWeight(d device.Weight) error {
 	if err := d.Shape.Check(); err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package ref
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -79,12 +80,17 @@ var args = map[device.Kernel]struct{ in, out, w string }{
 	device.FirstD:       {"a", "", "v"},
 }
 
-// verify tests all that kernels rely on, so that they need no tests of their
-// own: whatever passes runs without a panic.
-func verify(p *device.Plan, ws []device.Weight, slots int) error {
+// Verify tests all that kernels rely on, so that they need no tests of their
+// own: whatever passes runs without a panic. dev is the device that the plan is for: it
+// must be one that keeps the shapes of ref.
+func Verify(p *device.Plan, ws []device.Weight, slots int, dev device.Device) error {
+	if p == nil {
+		return errors.New("no plan")
+	}
+	t, panel := dev.Tile(), dev.Panel()
 	switch {
-	case p.T != 1 || p.P != 1:
-		return fmt.Errorf("plan laid out for tiles of %d and panels of %d, not 1 and 1: build it for this device", p.T, p.P)
+	case p.T != t || p.P != panel:
+		return fmt.Errorf("plan laid out for tiles of %d and panels of %d, not %d and %d: build it for this device", p.T, p.P, t, panel)
 	case p.Batch < 1 || p.Seq < 0 || p.Slab < 0 || p.Seq > 1<<30/p.Batch || p.Slab > 1<<40/p.Rows(p.Batch), p.Samples < 0, p.Samples > 1<<40/p.Batch:
 		return fmt.Errorf("plan with a batch of %d samples and %d values for each", p.Batch, p.Slab)
 	case p.Input < 0 || p.Input >= len(p.Vals) || p.Output >= len(p.Vals) || p.InGrad >= len(p.Vals):
@@ -98,7 +104,7 @@ func verify(p *device.Plan, ws []device.Weight, slots int) error {
 		if v.Sample {
 			slab = p.Samples
 		}
-		if v.Off < 0 || v.Off+v.Size(1, 1) > slab || v.Sample && p.Seq == 0 {
+		if v.Off < 0 || v.Off+v.Size(t, panel) > slab || v.Sample && p.Seq == 0 {
 			return fmt.Errorf("value %s at %d is outside the slab of %d", v.Name, v.Off, slab)
 		}
 	}
@@ -151,7 +157,7 @@ func checkArgs(p *device.Plan, ws []device.Weight, c *device.Call) error {
 	for _, o := range c.Out {
 		for _, i := range c.In {
 			a, b := p.Vals[i], p.Vals[o]
-			if a.Sample == b.Sample && a.Off < b.Off+b.Size(1, 1) && b.Off < a.Off+a.Size(1, 1) {
+			if a.Sample == b.Sample && a.Off < b.Off+b.Size(p.T, p.P) && b.Off < a.Off+a.Size(p.T, p.P) {
 				return fmt.Errorf("value %s is written over %s, which it is made from", b.Name, a.Name)
 			}
 		}

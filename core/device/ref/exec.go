@@ -63,10 +63,7 @@ func (Device) Compile(p *device.Plan, b device.Bank, _ int) (device.Exec, error)
 	if !ok {
 		return nil, fmt.Errorf("compile for device ref: the bank belongs to another device")
 	}
-	if p == nil {
-		return nil, fmt.Errorf("compile for device ref: no plan")
-	}
-	if err := verify(p, bk.desc, bk.slots); err != nil {
+	if err := Verify(p, bk.desc, bk.slots, Device{}); err != nil {
 		return nil, fmt.Errorf("compile for device ref: %w", err)
 	}
 	e := &exec{p: p, b: bk, slab: make([]float32, p.Rows(p.Batch)*p.Slab), alone: make([]float32, p.Batch*p.Samples), stats: make([]stat, len(p.Stats))}
@@ -80,7 +77,7 @@ func (Device) Compile(p *device.Plan, b device.Bank, _ int) (device.Exec, error)
 			switch c.Kernel {
 			case device.NormStats:
 				x := p.Vals[c.In[0]]
-				e.stats[c.Stat].pixels, e.stats[c.Stat].node = x.H*x.W, c.Node
+				e.stats[c.Stat].pixels = x.H * x.W
 			case device.CrossEntropy:
 				e.loss = p.Vals[c.In[0]].C
 			}
@@ -96,7 +93,7 @@ func (e *exec) Run(s *device.Step) (device.Result, error) {
 	if e.slab == nil {
 		return device.Result{}, fmt.Errorf("run on device ref: the plan is closed")
 	}
-	if err := e.check(s); err != nil {
+	if err := Ready(e.p, e.b.desc, s); err != nil {
 		return device.Result{}, fmt.Errorf("run on device ref: %w", err)
 	}
 	e.s, e.labelled = s, s.Count()*e.p.Per(e.p.Output)
@@ -150,77 +147,6 @@ func ofSamples(p *device.Plan, c *device.Call) bool {
 		}
 	}
 	return len(c.In)+len(c.Out) > 0
-}
-
-// check tests a step against the plan.
-func (e *exec) check(s *device.Step) error {
-	size := func(v int) int { return e.p.Vals[v].Size(1, 1) }
-	if err := e.p.Check(s, size(e.p.Input)*e.p.Per(e.p.Input)); err != nil {
-		return err
-	}
-	room := func(what string, have bool, got, v, of, each int) error {
-		n := s.Count() * e.p.Per(of)
-		switch {
-		case !have:
-			return nil
-		case v < 0:
-			return fmt.Errorf("%s is asked for, but this plan does not make it", what)
-		case got < n*each:
-			return fmt.Errorf("%s has %d values, %d rows need %d", what, got, n, n*each)
-		}
-		return nil
-	}
-	per := func(v int) int {
-		if v < 0 {
-			return 0
-		}
-		return size(v)
-	}
-	for _, err := range []error{
-		room("Out", s.Out != nil, len(s.Out), e.p.Output, e.p.Output, per(e.p.Output)),
-		room("InGrad", s.InGrad != nil, len(s.InGrad), e.p.InGrad, e.p.InGrad, per(e.p.InGrad)),
-		room("Pred", s.Pred != nil, len(s.Pred), e.loss-1, e.p.Output, 1),
-		room("Losses", s.Losses != nil, len(s.Losses), e.loss-1, e.p.Output, 1),
-	} {
-		if err != nil {
-			return err
-		}
-	}
-	for _, st := range e.stats {
-		if st.pixels > 0 && s.Count()*st.pixels < 2 {
-			return fmt.Errorf("layer %s: batch norm needs more than one value per channel to train, this batch has one sample of one pixel; use larger batches", e.p.Nodes[st.node])
-		}
-	}
-	if e.loss > 0 {
-		if _, err := e.p.Labelled(s, e.loss); err != nil {
-			return err
-		}
-	}
-	for _, r := range e.p.Regions {
-		for _, c := range r.Calls {
-			switch {
-			case c.Kernel == device.Load && c.S[0] == 1:
-				if n := s.Count() * e.p.Per(c.Out[0]); len(s.OutGrad) < n*size(c.Out[0]) {
-					return fmt.Errorf("OutGrad has %d values, %d rows need %d", len(s.OutGrad), n, n*size(c.Out[0]))
-				}
-			case c.Kernel == device.Load && c.S[0] == 2:
-				if n := s.Count() * e.p.Per(c.Out[0]); len(s.Teacher) < n*size(c.Out[0]) {
-					return fmt.Errorf("Teacher has %d values, %d rows need %d", len(s.Teacher), n, n*size(c.Out[0]))
-				}
-			case c.Kernel == device.Embed:
-				if err := e.p.CheckIDs(s, 0, e.b.desc[c.W[0]].Shape[0]); err != nil {
-					return fmt.Errorf("layer %s: %w", e.p.Nodes[c.Node], err)
-				}
-			case c.Kernel == device.Segment && len(c.In) > 1:
-				if err := e.p.CheckIDs(s, 1, e.b.desc[c.W[0]].Shape[0]); err != nil {
-					return fmt.Errorf("layer %s: %w", e.p.Nodes[c.Node], err)
-				}
-			case (c.Update || c.Kernel == device.Update) && e.p.Optim.Kind != device.SGD && s.Index < 1:
-				return fmt.Errorf("step index %d: the first training step is 1", s.Index)
-			}
-		}
-	}
-	return nil
 }
 
 // poison fills all memory that calls hand on with NaN.

@@ -13,7 +13,6 @@ type stat struct {
 	mean, rstd    []float32 // [C]
 	dbeta, dgamma []float32 // [C]
 	pixels        int       // H·W of the normalised value
-	node          int       // whose norm it is, for errors
 }
 
 func (s *stat) xhat(x float32, c int) float64 {

@@ -1,0 +1,5 @@
+package cuda
+
+import "pare/core/device"
+
+var attentionKernels = map[device.Kernel]build{}

@@ -1,0 +1,280 @@
+package cuda
+
+import (
+	"fmt"
+	"math"
+	"unsafe"
+
+	"pare/core/device"
+	"pare/core/device/cuda/internal/cu"
+	"pare/core/device/ref"
+	"pare/core/tensor"
+)
+
+// weight is one weight of a bank in the card's memory. Everything is in the device's
+// order: that of Shape, but for convolutions [N][KH][KW][Cg].
+type weight struct {
+	device.Weight
+	count int      // elements
+	v     cu.Ptr   // float32, what the optimiser moves
+	half  cu.Ptr   // bf16 copy of v, of a device of that precision; else 0
+	base  cu.Ptr   // of an adapted weight: float32
+	grad  cu.Ptr   // float32; 0 when the weight does not train
+	state []cu.Ptr // float32 [slots]
+	mask  cu.Ptr   // a byte for each element, 0 where it is masked; 0: all kept
+}
+
+// operand is the weight as products read it.
+func (w *weight) operand() (cu.Ptr, cu.Type) {
+	if w.half != 0 {
+		return w.half, cu.BF16
+	}
+	return w.v, cu.F32
+}
+
+// bank implements device.Bank.
+type bank struct {
+	dev   Device
+	desc  []device.Weight
+	ws    []weight
+	slots int
+}
+
+// NewBank makes room for weights, gradients and state, all zero. Weights that do not
+// train have neither gradient nor state.
+func (d Device) NewBank(ws []device.Weight, slots int) (device.Bank, error) {
+	if slots < 0 {
+		return nil, fmt.Errorf("bank with %d slots of optimiser state", slots)
+	}
+	b := &bank{dev: d, desc: append([]device.Weight(nil), ws...), slots: slots}
+	for i, w := range ws {
+		if err := ref.CheckWeight(w); err != nil {
+			return nil, fmt.Errorf("weight %s: %w", w.Name, err)
+		}
+		if w.Format != tensor.Dense {
+			return nil, fmt.Errorf("weight %s: device cuda keeps dense weights only, not %v", w.Name, w.Format)
+		}
+		// The caller's mask may change later, this bank must not.
+		w.Shape, w.Mask = w.Shape.Clone(), w.Mask.Clone()
+		b.desc[i] = w
+		x := weight{Weight: w, count: w.Shape.Len()}
+		if err := b.allot(&x); err != nil {
+			return nil, fmt.Errorf("weight %s: %w", w.Name, err)
+		}
+		b.ws = append(b.ws, x)
+	}
+	return b, nil
+}
+
+// allot gives a weight its memory, zeroed, and uploads its mask.
+func (b *bank) allot(w *weight) error {
+	n := int64(w.count)
+	list := []struct {
+		p     *cu.Ptr
+		bytes int64
+		need  bool
+	}{
+		{&w.v, 4 * n, true}, {&w.half, 2 * n, b.dev.precision == BF16}, {&w.base, 4 * n, w.Adapted},
+		{&w.grad, 4 * n, w.Train || w.Adapted}, {&w.mask, n, w.Mask != nil},
+	}
+	if w.Train {
+		w.state = make([]cu.Ptr, b.slots)
+		for i := range w.state {
+			list = append(list, struct {
+				p     *cu.Ptr
+				bytes int64
+				need  bool
+			}{&w.state[i], 4 * n, true})
+		}
+	}
+	for _, m := range list {
+		if !m.need {
+			continue
+		}
+		var err error
+		if *m.p, err = b.dev.Alloc(m.bytes); err != nil {
+			return err
+		}
+		if err = b.dev.Fill(*m.p, 0, m.bytes); err != nil {
+			return err
+		}
+	}
+	if w.mask == 0 {
+		return nil
+	}
+	kept := make([]byte, w.count)
+	for i := range kept {
+		if w.Mask.Kept(i) {
+			kept[w.place(i)] = 1
+		}
+	}
+	return b.dev.Upload(w.mask, kept)
+}
+
+// place is where element i of the logical order lies.
+func (w *weight) place(i int) int {
+	if !w.Conv {
+		return i
+	}
+	c, hw := w.Shape[1], w.Shape[2]*w.Shape[3]
+	n, rest := i/(c*hw), i%(c*hw)
+	return n*c*hw + rest%hw*c + rest/hw
+}
+
+// Weights describes the weights.
+func (b *bank) Weights() []device.Weight { return b.desc }
+
+// Resident is the bytes of weights: float32, their bf16 copies and bases.
+func (b *bank) Resident() int64 {
+	n := int64(0)
+	for i := range b.ws {
+		w := &b.ws[i]
+		n += 4 * int64(w.count)
+		if w.half != 0 {
+			n += 2 * int64(w.count)
+		}
+		if w.base != 0 {
+			n += 4 * int64(w.count)
+		}
+	}
+	return n
+}
+
+// Set copies x into weight i, zero at masked places.
+func (b *bank) Set(i int, x []float32) error {
+	w, err := b.at(i, x)
+	if err != nil {
+		return err
+	}
+	y := w.order(x)
+	if err := b.dev.Upload(w.v, bytesOf(y)); err != nil {
+		return err
+	}
+	if w.base != 0 {
+		if err := b.dev.Upload(w.base, bytesOf(y)); err != nil {
+			return err
+		}
+	}
+	if w.half == 0 {
+		return nil
+	}
+	h := make([]uint16, len(y))
+	for i, v := range y {
+		h[i] = toBF16(v)
+	}
+	return b.dev.Upload(w.half, bytesOf(h))
+}
+
+// Get copies weight i into x.
+func (b *bank) Get(i int, x []float32) error {
+	w, err := b.at(i, x)
+	if err != nil {
+		return err
+	}
+	from := w.v
+	if w.base != 0 {
+		from = w.base
+	}
+	return b.fetch(w, from, x)
+}
+
+// Grad copies the gradient of weight i into x.
+func (b *bank) Grad(i int, x []float32) error {
+	w, err := b.at(i, x)
+	if err != nil {
+		return err
+	}
+	if !w.Train {
+		return fmt.Errorf("weight %s does not train: it has no gradient", w.Name)
+	}
+	return b.fetch(w, w.grad, x)
+}
+
+// SetState copies x into a slot of optimiser state, zero at masked places.
+func (b *bank) SetState(i, slot int, x []float32) error {
+	s, w, err := b.slot(i, slot, x)
+	if err != nil {
+		return err
+	}
+	return b.dev.Upload(s, bytesOf(w.order(x)))
+}
+
+// State copies a slot of optimiser state into x.
+func (b *bank) State(i, slot int, x []float32) error {
+	s, w, err := b.slot(i, slot, x)
+	if err != nil {
+		return err
+	}
+	return b.fetch(w, s, x)
+}
+
+// order puts x into the device's order, zero at masked places.
+func (w *weight) order(x []float32) []float32 {
+	y := make([]float32, len(x))
+	for i, v := range x {
+		if w.Mask.Kept(i) {
+			y[w.place(i)] = v
+		}
+	}
+	return y
+}
+
+// fetch waits for the card and copies what lies at p into x, in logical order.
+func (b *bank) fetch(w *weight, p cu.Ptr, x []float32) error {
+	if err := b.dev.Sync(); err != nil {
+		return err
+	}
+	if !w.Conv {
+		return b.dev.Download(bytesOf(x), p)
+	}
+	y := make([]float32, len(x))
+	if err := b.dev.Download(bytesOf(y), p); err != nil {
+		return err
+	}
+	for i := range x {
+		x[i] = y[w.place(i)]
+	}
+	return nil
+}
+
+func (b *bank) at(i int, x []float32) (*weight, error) {
+	if i < 0 || i >= len(b.ws) {
+		return nil, fmt.Errorf("no weight %d in a bank of %d", i, len(b.ws))
+	}
+	w := &b.ws[i]
+	if len(x) != w.count {
+		return nil, fmt.Errorf("weight %s: %d values for shape %v", w.Name, len(x), w.Shape)
+	}
+	return w, nil
+}
+
+func (b *bank) slot(i, slot int, x []float32) (cu.Ptr, *weight, error) {
+	w, err := b.at(i, x)
+	if err != nil {
+		return 0, nil, err
+	}
+	if !w.Train {
+		return 0, nil, fmt.Errorf("weight %s does not train: it has no optimiser state", w.Name)
+	}
+	if slot < 0 || slot >= b.slots {
+		return 0, nil, fmt.Errorf("weight %s: no slot %d of optimiser state, the bank has %d", w.Name, slot, b.slots)
+	}
+	return w.state[slot], w, nil
+}
+
+// bytesOf is the memory of x.
+func bytesOf[T any](x []T) []byte {
+	if len(x) == 0 {
+		return nil
+	}
+	return unsafe.Slice((*byte)(unsafe.Pointer(&x[0])), len(x)*int(unsafe.Sizeof(x[0])))
+}
+
+// toBF16 rounds to nearest, ties to even, as kernels/common.cuh does; NaN stays NaN.
+func toBF16(x float32) uint16 {
+	u := math.Float32bits(x)
+	if x != x {
+		return uint16(u>>16) | 0x40
+	}
+	return uint16((u + 0x7fff + u>>16&1) >> 16)
+}

@@ -1,0 +1,120 @@
+package cuda
+
+import (
+	"fmt"
+	"unsafe"
+
+	"pare/core/device"
+	"pare/core/device/cuda/internal/cu"
+)
+
+// build turns one call into launches.
+type build func(b *builder, c *device.Call) error
+
+// families are the kernels by the file that builds them.
+var families = []map[device.Kernel]build{
+	linearKernels, rowKernels, tokenKernels, normKernels, lossKernels, channelKernels, convKernels, poolKernels, batchNormKernels,
+	attentionKernels, updateKernels, adaptKernels,
+}
+
+// builderOf is what builds k, nil when the device has no such kernel.
+func builderOf(k device.Kernel) build {
+	for _, f := range families {
+		if b := f[k]; b != nil {
+			return b
+		}
+	}
+	return nil
+}
+
+// value is one value of a plan in the card's memory, [rows][H][W][C].
+type value struct {
+	device.Val
+	ptr  cu.Ptr
+	rows int     // in the run at hand; parts for a PartVal: [rows][C]
+	elem cu.Type // of an element
+}
+
+// size is the number of elements of a row.
+func (v value) size() int { return v.C * v.H * v.W }
+
+// count is the number of elements of all rows.
+func (v value) count() int { return v.rows * v.size() }
+
+// builder makes the launches of one number of samples.
+type builder struct {
+	x    *exec
+	n    int // samples
+	call int // at hand
+	out  []launch
+}
+
+// launch is one kernel or product, ready to be queued.
+type launch struct {
+	call        int // of the plan, over all regions
+	f           cu.Func
+	grid, block [3]int
+	shared      int
+	args        []unsafe.Pointer
+	do          func() error // in place of a kernel
+}
+
+// val is value v for this run.
+func (b *builder) val(v int) value { return b.x.value(v, b.n) }
+
+// weight is weight w of the bank.
+func (b *builder) weight(w int) *weight { return &b.x.b.ws[w] }
+
+// step is the address of the run's scalars, struct Step of kernels/common.cuh.
+func (b *builder) step() cu.Ptr { return b.x.step }
+
+// f32 are the defines of a kernel for values that are float32 whatever the device's
+// precision.
+const f32 = "VAL_F32"
+
+// kernel appends a launch. A kernel takes its arguments in order: cu.Ptr as pointer,
+// int as int, int64 as long long, uint64 as unsigned long long, float32 as float.
+// name is that of an extern "C" kernel in kernels/*.cu, with the program's defines
+// behind it where it has some: {"attend", "DIM=64"}.
+func (b *builder) kernel(name []string, grid, block [3]int, shared int, args ...any) error {
+	f, err := b.x.dev.function(name[0], name[1:]...)
+	if err != nil {
+		return err
+	}
+	l := launch{call: b.call, f: f, grid: grid, block: block, shared: shared}
+	for _, a := range args {
+		var p unsafe.Pointer
+		switch a := a.(type) {
+		case cu.Ptr:
+			p = unsafe.Pointer(&a)
+		case int:
+			v := int32(a)
+			if int(v) != a {
+				return fmt.Errorf("kernel %s: %d does not fit an int", name[0], a)
+			}
+			p = unsafe.Pointer(&v)
+		case int64:
+			p = unsafe.Pointer(&a)
+		case uint64:
+			p = unsafe.Pointer(&a)
+		case float32:
+			p = unsafe.Pointer(&a)
+		default:
+			return fmt.Errorf("kernel %s: argument of type %T", name[0], a)
+		}
+		l.args = append(l.args, p)
+	}
+	b.out = append(b.out, l)
+	return nil
+}
+
+// each appends a launch of a kernel that walks over count elements with a stride of
+// the whole grid; it takes count (long long) as its first argument.
+func (b *builder) each(name string, count int, args ...any) error {
+	const threads, width = 256, 4
+	blocks := min((count+threads*width-1)/(threads*width), 32*b.x.dev.info.SMs)
+	return b.kernel([]string{name}, [3]int{max(blocks, 1), 1, 1}, [3]int{threads, 1, 1}, 0, append([]any{int64(count)}, args...)...)
+}
+
+// do appends work that is queued by a call of its own, a matrix product.
+func (b *builder) do(f func() error) { b.out = append(b.out, launch{call: b.call, do: f}) }

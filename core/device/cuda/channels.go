@@ -1,0 +1,5 @@
+package cuda
+
+import "pare/core/device"
+
+var channelKernels = map[device.Kernel]build{}

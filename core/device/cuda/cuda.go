@@ -1,0 +1,84 @@
+package cuda
+
+import (
+	"fmt"
+
+	"pare/core/device"
+	"pare/core/device/cuda/internal/cu"
+	"pare/core/tensor"
+)
+
+// Precision says how activations are kept and products are computed; see the package
+// documentation.
+type Precision uint8
+
+// Precisions.
+const (
+	F32 Precision = iota
+	TF32
+	BF16
+)
+
+// String is the name in a recipe.
+func (p Precision) String() string { return [...]string{"f32", "tf32", "bf16"}[p] }
+
+// T is the number of rows whose sums make one part, where the batch is cut for sums.
+const T = 32
+
+// Device is one card.
+type Device struct {
+	*card
+	precision Precision
+	checked   bool // tests: memory is filled with NaN before each run
+}
+
+// card is an open card with what was loaded for it.
+type card struct {
+	cu.Driver
+	blas     cu.Blas
+	info     cu.Info
+	programs map[string]*program // by file and defines
+	products map[cu.Product]cu.Prepared
+}
+
+var _ device.Device = Device{}
+
+// With returns the device of a card whose driver and library of products are open.
+func With(d cu.Driver, b cu.Blas, p Precision) Device {
+	return Device{card: &card{Driver: d, blas: b, info: d.Info(), programs: map[string]*program{}, products: map[cu.Product]cu.Prepared{}}, precision: p}
+}
+
+// Checked returns the same device in a slow mode for tests: memory is filled with NaN
+// before each run, so that a kernel that reads what none wrote shows it.
+func (d Device) Checked() Device {
+	d.checked = true
+	return d
+}
+
+// Name is "cuda".
+func (Device) Name() string { return "cuda" }
+
+// ISA is the architecture and the precision, "sm_90-bf16": equal bits are promised on
+// the same card with the same libraries.
+func (d Device) ISA() string {
+	return fmt.Sprintf("sm_%d%d-%v", d.info.Major, d.info.Minor, d.precision)
+}
+
+// Tile is T.
+func (Device) Tile() int { return T }
+
+// Panel is 1.
+func (Device) Panel() int { return 1 }
+
+// Supports is true for every kernel on dense weights.
+func (Device) Supports(k device.Kernel, f tensor.Format) bool {
+	return f == tensor.Dense && builderOf(k) != nil
+}
+
+// elem is the type of activations.
+func (d Device) elem() cu.Type {
+	if d.precision == BF16 {
+		return cu.BF16
+	}
+	return cu.F32
+}

@@ -1,0 +1,31 @@
+// Package cuda is the device of NVIDIA cards: the same plans and the same bank as
+// core/device/cpu, run by kernels that NVRTC compiles for the card at hand and by
+// cuBLASLt, all found at run time (internal/cu). The program needs no cgo and starts
+// on machines without a card.
+//
+// # Layout
+//
+// P is 1: an activation of a row is [H][W][C], a matrix weight [N][K] (a convolution's
+// [N][KH][KW][Cg]), row-major. Each value of a plan lies in one piece: its rows follow
+// each other, row r of value v at v + r·C·H·W. The plan's Off, given per tile, spaced
+// out by the number of tiles, is where the piece begins. T is 32 and only says how
+// many parts a sum over the batch has: parts are cut from the rows evenly and summed
+// in their order, so that results have equal bits from run to run. No kernel adds by
+// atomics.
+//
+// # Precision
+//
+// F32 computes and keeps everything in float32. TF32 lets matrix products round their
+// operands to TF32 (10 bits of mantissa). BF16 keeps activations and their gradients
+// in bfloat16, and of each matrix a bfloat16 copy that the products read; gradients of
+// weights, the weights that the optimiser moves (the copy follows), its state, vectors,
+// statistics and all sums are float32. Ids are always float32. In the kernels' source
+// the type of an activation is val, in the Go code its bytes are value.elem.
+//
+// # How a run goes
+//
+// Compile checks the plan. The first run of n samples turns its calls into launches
+// (builder, one file per family of kernels); later runs of n samples queue the same
+// launches, as a CUDA graph unless they are probed. What changes from step to step
+// (samples, labels, step index, learning rate) lies in buffers at fixed addresses.
+package cuda

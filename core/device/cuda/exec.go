@@ -1,0 +1,316 @@
+package cuda
+
+import (
+	"fmt"
+	"slices"
+	"time"
+	"unsafe"
+
+	"pare/core/device"
+	"pare/core/device/cuda/internal/cu"
+	"pare/core/device/ref"
+)
+
+// scalars is struct Step of kernels/common.cuh.
+type scalars struct {
+	index        int64
+	lr           float32
+	labelled     int32
+	bias1, bias2 float32
+}
+
+// result is what LossMerge leaves: struct Result of kernels/loss.cu.
+type result struct {
+	loss    float64 // mean over the rows in the loss
+	correct int64
+}
+
+// stat is what the samples of a batch share in one batch norm: float32 [C] each.
+type stat struct{ mean, rstd, dbeta, dgamma cu.Ptr }
+
+// exec implements device.Exec.
+type exec struct {
+	dev    Device
+	p      *device.Plan
+	b      *bank
+	at     []cu.Ptr  // of each value
+	elem   []cu.Type // of each value
+	memory []cu.Ptr  // to be released
+	arenas []span    // filled with NaN before each run of a checked device
+	stats  []stat
+	loss   int // classes of the CrossEntropy, 0 without one
+
+	// What a run takes in and gives out, on the card and in page-locked memory. What
+	// goes in is one piece, in this order.
+	step, labels, x, outGrad, teacher cu.Ptr
+	result, pred, losses, out, inGrad cu.Ptr
+	into, from                        []byte
+	ins                               inputs
+
+	runs    map[int]*run // by the number of samples
+	probing bool
+	times   []time.Duration
+	closed  bool
+}
+
+// span is a piece of memory.
+type span struct {
+	p     cu.Ptr
+	bytes int64
+}
+
+// inputs are the offsets of what goes in, bytes.
+type inputs struct{ labels, x, outGrad, teacher, end int }
+
+// run is what n samples take.
+type run struct {
+	launches []launch
+	out      []launch // what fills exec.out
+	inGrad   []launch
+	graph    cu.Graph
+	warm     bool // ran once, so that all is loaded
+}
+
+// Compile checks the plan against the bank and takes the memory of its values. A plan
+// that does not fit the card is an error here, before any step.
+func (d Device) Compile(p *device.Plan, bk device.Bank, _ int) (device.Exec, error) {
+	b, ok := bk.(*bank)
+	if !ok {
+		return nil, fmt.Errorf("compile for device cuda: the bank belongs to another device")
+	}
+	if err := ref.Verify(p, b.desc, b.slots, d); err != nil {
+		return nil, fmt.Errorf("compile for device cuda: %w", err)
+	}
+	e := &exec{dev: d, p: p, b: b, runs: map[int]*run{}}
+	if err := e.allot(); err != nil {
+		e.release()
+		return nil, fmt.Errorf("compile for device cuda: %w", err)
+	}
+	return e, nil
+}
+
+// Run runs every call. Whatever can be wrong with a step is found before the first
+// call, so such an error leaves the weights as they were.
+func (e *exec) Run(s *device.Step) (device.Result, error) {
+	if e.closed {
+		return device.Result{}, fmt.Errorf("run on device cuda: the plan is closed")
+	}
+	if err := ref.Ready(e.p, e.b.desc, s); err != nil {
+		return device.Result{}, fmt.Errorf("run on device cuda: %w", err)
+	}
+	r, err := e.do(s)
+	if err != nil {
+		return device.Result{}, fmt.Errorf("run on device cuda: %w", err)
+	}
+	return r, nil
+}
+
+func (e *exec) do(s *device.Step) (device.Result, error) {
+	n := s.Count()
+	r := e.runs[n]
+	if r == nil {
+		var err error
+		if r, err = e.record(n); err != nil {
+			return device.Result{}, err
+		}
+		e.runs[n] = r
+	}
+	labelled, err := e.upload(s)
+	if err != nil {
+		return device.Result{}, err
+	}
+	if e.dev.checked {
+		for _, a := range e.arenas {
+			if err := e.dev.Fill(a.p, 0xff, a.bytes); err != nil {
+				return device.Result{}, err
+			}
+		}
+	}
+	if err := e.queue(r); err != nil {
+		return device.Result{}, err
+	}
+	return e.download(s, r, labelled)
+}
+
+// queue queues the launches of a run: one by one when they are timed and the first
+// time, later as a graph.
+func (e *exec) queue(r *run) error {
+	switch {
+	case e.probing:
+		return e.timed(r)
+	case r.graph != 0:
+		return e.dev.RunGraph(r.graph)
+	case !r.warm:
+		r.warm = true
+		return e.launch(r.launches)
+	}
+	if err := e.dev.Capture(); err != nil {
+		return err
+	}
+	err := e.launch(r.launches)
+	g, end := e.dev.EndCapture()
+	if err != nil {
+		return err
+	}
+	if end != nil {
+		return end
+	}
+	r.graph = g
+	return e.dev.RunGraph(g)
+}
+
+func (e *exec) launch(ls []launch) error {
+	for i := range ls {
+		if err := e.one(&ls[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (e *exec) one(l *launch) error {
+	var err error
+	if l.do != nil {
+		err = l.do()
+	} else {
+		err = e.dev.Launch(l.f, l.grid, l.block, l.shared, l.args)
+	}
+	if err != nil {
+		c := e.callOf(l.call)
+		return fmt.Errorf("layer %s, kernel %v: %w", e.p.Nodes[c.Node], c.Kernel, err)
+	}
+	return nil
+}
+
+// callOf is call i of all regions.
+func (e *exec) callOf(i int) *device.Call {
+	for _, r := range e.p.Regions {
+		if i < len(r.Calls) {
+			return &r.Calls[i]
+		}
+		i -= len(r.Calls)
+	}
+	return &device.Call{Node: len(e.p.Nodes) - 1}
+}
+
+// timed queues launches with an event between calls and adds up their times.
+func (e *exec) timed(r *run) error {
+	var events []cu.Event
+	defer func() {
+		for _, v := range events {
+			_ = e.dev.ReleaseEvent(v) // the card is as it was
+		}
+	}()
+	mark := func() error {
+		v, err := e.dev.Event()
+		if err != nil {
+			return err
+		}
+		events = append(events, v)
+		return e.dev.Record(v)
+	}
+	var calls []int
+	for i := range r.launches {
+		l := &r.launches[i]
+		if len(calls) == 0 || calls[len(calls)-1] != l.call {
+			if err := mark(); err != nil {
+				return err
+			}
+			calls = append(calls, l.call)
+		}
+		if err := e.one(l); err != nil {
+			return err
+		}
+	}
+	if err := mark(); err != nil {
+		return err
+	}
+	for i, c := range calls {
+		ms, err := e.dev.Elapsed(events[i], events[i+1])
+		if err != nil {
+			return err
+		}
+		e.times[c] += time.Duration(float64(ms) * 1e6)
+	}
+	return nil
+}
+
+// record turns the plan's calls into launches for n samples.
+func (e *exec) record(n int) (*run, error) {
+	b := &builder{x: e, n: n}
+	for _, r := range e.p.Regions {
+		for i := range r.Calls {
+			c := &r.Calls[i]
+			f := builderOf(c.Kernel)
+			if f == nil {
+				return nil, fmt.Errorf("layer %s: kernel %v is not known to this device", e.p.Nodes[c.Node], c.Kernel)
+			}
+			if err := f(b, c); err != nil {
+				return nil, fmt.Errorf("layer %s, kernel %v: %w", e.p.Nodes[c.Node], c.Kernel, err)
+			}
+			b.call++
+		}
+	}
+	r := &run{launches: b.out}
+	for _, o := range []struct {
+		v  int
+		to cu.Ptr
+		ls *[]launch
+	}{{e.p.Output, e.out, &r.out}, {e.p.InGrad, e.inGrad, &r.inGrad}} {
+		if o.v < 0 {
+			continue
+		}
+		b.out = nil
+		if err := b.store(o.v, o.to); err != nil {
+			return nil, err
+		}
+		*o.ls = b.out
+	}
+	return r, nil
+}
+
+// Probe switches the timing of calls and resets it.
+func (e *exec) Probe(on bool) {
+	e.probing = on
+	clear(e.times)
+}
+
+// Times is the time of each call on the card since Probe(true).
+func (e *exec) Times() []time.Duration { return slices.Clone(e.times) }
+
+// Close frees the plan's memory; the bank stays. Run fails afterwards.
+func (e *exec) Close() error {
+	if e.closed {
+		return nil
+	}
+	e.closed = true
+	return e.release()
+}
+
+func (e *exec) release() error {
+	err := e.dev.Sync()
+	for _, r := range e.runs {
+		if r.graph != 0 {
+			err = firstError(err, e.dev.ReleaseGraph(r.graph))
+		}
+	}
+	for _, p := range e.memory {
+		err = firstError(err, e.dev.Release(p))
+	}
+	for _, h := range [][]byte{e.into, e.from} {
+		if h != nil {
+			err = firstError(err, e.dev.ReleaseHost(h))
+		}
+	}
+	e.memory, e.into, e.from, e.runs = nil, nil, nil, nil
+	return err
+}
+
+func firstError(a, b error) error {
+	if a != nil {
+		return a
+	}
+	return b
+}
+
+const scalarBytes = int(unsafe.Sizeof(scalars{}))

@@ -1,0 +1,83 @@
+package cuda
+
+import (
+	"pare/core/device"
+	"pare/core/device/cuda/internal/cu"
+)
+
+var linearKernels = map[device.Kernel]build{
+	device.Linear: linear, device.LinearDX: linearDX, device.LinearDW: linearDW,
+}
+
+// linear: y[rows][N] = act(x[rows][K]·wᵀ + b).
+func linear(b *builder, c *device.Call) error {
+	x, y, w := b.val(c.In[0]), b.val(c.Out[0]), b.weight(c.W[0])
+	p := cu.Product{M: x.rows, N: w.N(), K: w.K(), TransB: true, A: x.elem, D: y.elem}
+	var wp, bias cu.Ptr
+	wp, p.B = w.operand()
+	act := c.Act
+	if len(c.W) > 1 {
+		bias, p.BiasType = b.weight(c.W[1]).operand()
+		p.Epilogue = cu.Bias
+		if act == device.ReLU {
+			p.Epilogue, act = cu.ReLUBias, device.NoAct
+		}
+	}
+	if err := b.product(p, x.ptr, wp, y.ptr, bias, 0, 1, 0); err != nil {
+		return err
+	}
+	return b.inPlace(act, y)
+}
+
+// linearDX: dx[rows][K] = dy[rows][N]·w.
+func linearDX(b *builder, c *device.Call) error {
+	dy, dx, w := b.val(c.In[0]), b.val(c.Out[0]), b.weight(c.W[0])
+	wp, t := w.operand()
+	return b.product(cu.Product{M: dy.rows, N: w.K(), K: w.N(), A: dy.elem, B: t, D: dx.elem}, dy.ptr, wp, dx.ptr, 0, 0, 1, 0)
+}
+
+// linearDW: dw[N][K] = dyᵀ·x over the rows, added to what is there with Accum.
+func linearDW(b *builder, c *device.Call) error {
+	x, dy, w := b.val(c.In[0]), b.val(c.In[1]), b.weight(c.W[0])
+	beta := float32(0)
+	if c.Accum {
+		beta = 1
+	}
+	p := cu.Product{M: w.N(), N: w.K(), K: x.rows, TransA: true, A: dy.elem, B: x.elem, D: cu.F32}
+	if err := b.product(p, dy.ptr, x.ptr, w.grad, 0, 0, 1, beta); err != nil {
+		return err
+	}
+	return b.gradient(c)
+}
+
+// product appends a matrix product.
+func (b *builder) product(p cu.Product, a, w, d, bias, aux cu.Ptr, alpha, beta float32) error {
+	p.TF32 = b.x.dev.precision == TF32
+	q, err := b.x.dev.prepare(p)
+	if err != nil {
+		return err
+	}
+	blas := b.x.dev.blas
+	b.do(func() error { return blas.Run(q, a, w, d, bias, aux, alpha, beta) })
+	return nil
+}
+
+// prepare finds a product's algorithm once for each shape.
+func (c *card) prepare(p cu.Product) (cu.Prepared, error) {
+	if q, ok := c.products[p]; ok {
+		return q, nil
+	}
+	q, err := c.blas.Prepare(p)
+	if err == nil {
+		c.products[p] = q
+	}
+	return q, err
+}
+
+// inPlace appends y = act(y).
+func (b *builder) inPlace(act device.Act, y value) error {
+	if act == device.NoAct {
+		return nil
+	}
+	return b.each("act", y.count(), y.ptr, y.ptr, int(act), float32(0), float32(0))
+}
