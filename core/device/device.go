@@ -44,6 +44,8 @@ type Bank interface {
 	// Resident is the number of bytes the weights take, without gradients and
 	// state.
 	Resident() int64
+	// Close gives the memory back; plans compiled on the bank are closed before.
+	Close() error
 }
 
 // Step is one run of a plan.

@@ -46,22 +46,24 @@ func (d Device) NewBank(ws []device.Weight, slots int) (device.Bank, error) {
 	if slots < 0 {
 		return nil, fmt.Errorf("bank with %d slots of optimiser state", slots)
 	}
-	b := &bank{dev: d, desc: append([]device.Weight(nil), ws...), slots: slots}
+	b := &bank{dev: d, desc: append([]device.Weight(nil), ws...), slots: slots, ws: make([]weight, len(ws))}
 	for i, w := range ws {
 		if err := ref.CheckWeight(w); err != nil {
+			b.Close() //nolint:errcheck // the other error says it
 			return nil, fmt.Errorf("weight %s: %w", w.Name, err)
 		}
 		if w.Format != tensor.Dense {
+			b.Close() //nolint:errcheck // the other error says it
 			return nil, fmt.Errorf("weight %s: device cuda keeps dense weights only, not %v", w.Name, w.Format)
 		}
 		// The caller's mask may change later, this bank must not.
 		w.Shape, w.Mask = w.Shape.Clone(), w.Mask.Clone()
 		b.desc[i] = w
-		x := weight{Weight: w, count: w.Shape.Len()}
-		if err := b.allot(&x); err != nil {
+		b.ws[i] = weight{Weight: w, count: w.Shape.Len()}
+		if err := b.allot(&b.ws[i]); err != nil {
+			b.Close() //nolint:errcheck // the other error says it
 			return nil, fmt.Errorf("weight %s: %w", w.Name, err)
 		}
-		b.ws = append(b.ws, x)
 	}
 	return b, nil
 }
@@ -138,6 +140,21 @@ func (b *bank) Resident() int64 {
 		}
 	}
 	return n
+}
+
+// Close gives the memory back.
+func (b *bank) Close() error {
+	err := b.dev.Sync()
+	for i := range b.ws {
+		w := &b.ws[i]
+		for _, p := range append([]cu.Ptr{w.v, w.half, w.base, w.grad, w.mask}, w.state...) {
+			if p != 0 {
+				err = firstError(err, b.dev.Release(p))
+			}
+		}
+	}
+	b.ws = nil
+	return err
 }
 
 // Set copies x into weight i, zero at masked places.
