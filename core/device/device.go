@@ -29,6 +29,17 @@ type Device interface {
 	Compile(p *Plan, b Bank, threads int) (Exec, error)
 }
 
+// Card is a device that is not the processor: an accelerator with memory of its own.
+type Card interface {
+	Device
+	// Model is the card's name as its maker writes it.
+	Model() string
+	// UUID is the card's, as its energy meter knows it.
+	UUID() string
+	// Free is the memory that is left on it, bytes.
+	Free() (int64, error)
+}
+
 // Bank holds weights in the device's layout. Everything that goes in or comes
 // out is row-major over the weight's logical shape. Set and SetState write
 // zeros at masked places, whatever they are given, and Grad reads zeros there,

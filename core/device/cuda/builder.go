@@ -32,6 +32,7 @@ type value struct {
 	device.Val
 	ptr  cu.Ptr
 	rows int     // in the run at hand; parts for a PartVal: [rows][C]
+	ld   int     // elements from row to row: size(), but see widen
 	elem cu.Type // of an element
 }
 

@@ -35,6 +35,7 @@ type exec struct {
 	b      *bank
 	at     []cu.Ptr  // of each value
 	elem   []cu.Type // of each value
+	wide   []int     // elements from row to row of the values that widen gives room, else 0
 	memory []cu.Ptr  // to be released
 	arenas []span    // filled with NaN before each run of a checked device
 	stats  []stat

@@ -12,7 +12,7 @@ var linearKernels = map[device.Kernel]build{
 // linear: y[rows][N] = act(x[rows][K]·wᵀ + b).
 func linear(b *builder, c *device.Call) error {
 	x, y, w := b.val(c.In[0]), b.val(c.Out[0]), b.weight(c.W[0])
-	p := cu.Product{M: x.rows, N: w.N(), K: w.K(), TransB: true, A: x.elem, D: y.elem}
+	p := cu.Product{M: x.rows, N: w.N(), K: w.K(), TransB: true, LDA: x.ld, LDD: y.ld, A: x.elem, D: y.elem}
 	var wp, bias cu.Ptr
 	wp, p.B = w.operand()
 	act := c.Act
@@ -33,7 +33,7 @@ func linear(b *builder, c *device.Call) error {
 func linearDX(b *builder, c *device.Call) error {
 	dy, dx, w := b.val(c.In[0]), b.val(c.Out[0]), b.weight(c.W[0])
 	wp, t := w.operand()
-	return b.product(cu.Product{M: dy.rows, N: w.K(), K: w.N(), A: dy.elem, B: t, D: dx.elem}, dy.ptr, wp, dx.ptr, 0, 0, 1, 0)
+	return b.product(cu.Product{M: dy.rows, N: w.K(), K: w.N(), LDA: dy.ld, LDD: dx.ld, A: dy.elem, B: t, D: dx.elem}, dy.ptr, wp, dx.ptr, 0, 0, 1, 0)
 }
 
 // linearDW: dw[N][K] = dyᵀ·x over the rows, added to what is there with Accum.
@@ -43,7 +43,7 @@ func linearDW(b *builder, c *device.Call) error {
 	if c.Accum {
 		beta = 1
 	}
-	p := cu.Product{M: w.N(), N: w.K(), K: x.rows, TransA: true, A: dy.elem, B: x.elem, D: cu.F32}
+	p := cu.Product{M: w.N(), N: w.K(), K: x.rows, TransA: true, LDA: dy.ld, LDB: x.ld, A: dy.elem, B: x.elem, D: cu.F32}
 	if err := b.product(p, dy.ptr, x.ptr, w.grad, 0, 0, 1, beta); err != nil {
 		return err
 	}

@@ -24,6 +24,7 @@ func (e *exec) allot() error {
 	}
 	e.times = make([]time.Duration, calls)
 
+	e.wide = e.widen()
 	samples, tokens := e.tiles(p.Batch, true), e.tiles(p.Batch, false)
 	act := int64(e.dev.elem().Bytes())
 	need := act * int64(p.Slab) * int64(tokens)
@@ -50,12 +51,15 @@ func (e *exec) allot() error {
 		if v.Sample {
 			tiles, from = samples, alone
 		}
-		if e.elem[i] == e.dev.elem() {
+		switch {
+		case e.wide[i] > 0:
+			e.at[i], err = e.take(int64(e.elem[i].Bytes())*int64(e.wide[i])*int64(p.Batch*p.Per(i)), true)
+		case e.elem[i] != e.dev.elem(): // float32 beside bf16: a piece of its own
+			e.at[i], err = e.take(4*int64(v.Size(T, 1))*int64(tiles), true)
+		default:
 			e.at[i] = from + cu.Ptr(act*int64(v.Off)*int64(tiles))
-			continue
 		}
-		// float32 beside bf16: a piece of its own
-		if e.at[i], err = e.take(4*int64(v.Size(T, 1))*int64(tiles), true); err != nil {
+		if err != nil {
 			return err
 		}
 	}
@@ -171,6 +175,38 @@ func (e *exec) types() []cu.Type {
 	return t
 }
 
+// wideFrom is the number of channels from which on products gain by aligned rows.
+const wideFrom = 256
+
+// widen gives rows of logits an aligned length in memory: a vocabulary of 50257 makes
+// rows of bf16 that begin at odd addresses, and products of those are several times
+// slower. Only values that products and the loss alone look at can have it.
+func (e *exec) widen() []int {
+	w := make([]int, len(e.p.Vals))
+	align := 16 / e.dev.elem().Bytes()
+	for i, v := range e.p.Vals {
+		if v.Kind == device.ActVal && v.H*v.W == 1 && v.C >= wideFrom && v.C%align != 0 && e.elem[i] == e.dev.elem() {
+			w[i] = (v.C + align - 1) / align * align
+		}
+	}
+	for _, r := range e.p.Regions {
+		for _, c := range r.Calls {
+			switch c.Kernel {
+			case device.Linear, device.LinearDX:
+				if c.Act == device.NoAct {
+					continue
+				}
+			case device.LinearDW, device.CrossEntropy, device.BiasD, device.Transpose:
+				continue
+			}
+			for _, v := range append(c.In[:len(c.In):len(c.In)], c.Out...) {
+				w[v] = 0
+			}
+		}
+	}
+	return w
+}
+
 // tiles is the number of tiles, and of parts, of n samples.
 func (e *exec) tiles(n int, samples bool) int {
 	if samples {
@@ -182,6 +218,9 @@ func (e *exec) tiles(n int, samples bool) int {
 // value is value v of n samples.
 func (e *exec) value(v, n int) value {
 	x := value{Val: e.p.Vals[v], ptr: e.at[v], rows: n * e.p.Per(v), elem: e.elem[v]}
+	if x.ld = x.size(); e.wide[v] > 0 {
+		x.ld = e.wide[v]
+	}
 	if x.Kind == device.PartVal {
 		x.rows = e.tiles(n, x.Sample)
 	}

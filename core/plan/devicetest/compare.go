@@ -20,8 +20,8 @@ const tolerance = 1e-5
 // has to show for it is rounding.
 const groupShare = 0.1
 
-// differ tells where two lists of results differ, "" if nowhere.
-func differ(got, want []result) string {
+// differ tells where two lists of results differ by more than limit, "" if nowhere.
+func differ(got, want []result, limit float64) string {
 	if len(got) != len(want) {
 		return fmt.Sprintf("%d results, want %d", len(got), len(want))
 	}
@@ -38,7 +38,7 @@ func differ(got, want []result) string {
 		}
 		scale := max(largest(w.x), groupShare*groups[w.group], w.least, 1e-6)
 		for k := range w.x {
-			if d := math.Abs(float64(g.x[k]) - float64(w.x[k])); !(d <= tolerance*scale) {
+			if d := math.Abs(float64(g.x[k]) - float64(w.x[k])); !(d <= limit*scale) {
 				return fmt.Sprintf("%s: element %d of %d is %g, want %g (off by %.1e of %.3g)", w.name, k, len(w.x), g.x[k], w.x[k], d/scale, scale)
 			}
 		}
@@ -81,7 +81,7 @@ func against(t *testing.T, dev, ref device.Device, j job, prepare func(seed uint
 		if seed == 0 {
 			sameOnAllThreads(t, dev, j, got)
 		}
-		d := differ(got, j.record(t, ref))
+		d := differ(got, j.record(t, ref), limitOf(dev))
 		switch {
 		case d != "" && (first != "" || smooth(j)):
 			t.Error(d)
