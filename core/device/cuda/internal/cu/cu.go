@@ -96,7 +96,7 @@ func (t Type) Bytes() int { return [...]int{4, 2}[t] }
 // Epilogue is what a product does with its result on the way out.
 type Epilogue uint8
 
-// Epilogues; bias is of N values f32 (BF16 products take BF16 bias too: BiasType).
+// Epilogues; bias is of N values of BiasType, which the library wants to be D's.
 const (
 	None     Epilogue = iota
 	Bias              // + bias
@@ -104,7 +104,7 @@ const (
 	GELUBias          // GELU by tanh of · + bias
 	GELUAux           // GELUBias, and aux [M][N] (of type D) receives · + bias
 	DGELU             // · × GELU′(aux)
-	BGrad             // and bias [N] receives the column sums of B (of a product dyᵀ·x: db)
+	BGrad             // and bias [M] receives the sums of op(A) over K: of dw[N][K] = dyᵀ·x those of dy over its rows, db
 )
 
 // Product is D[M][N] = alpha·op(A)·op(B) + beta·C, everything row-major; C and D are
@@ -120,13 +120,19 @@ type Product struct {
 	Epilogue       Epilogue
 	Batch          int   // products that follow each other at the strides, 0 or 1: one
 	SA, SB, SD     int64 // strides between them, elements
+	Align          int   // all addresses are multiples of it, bytes; 0: 16
 }
 
 // Blas runs dense products on a Driver's stream. The same Product on the same card
 // gives the same bits: no split that adds in no fixed order is taken.
 type Blas interface {
-	// Prepare finds an algorithm (by the library's heuristic) and its workspace.
+	// Prepare finds an algorithm: the library's first choice or, of a product that is
+	// worth it, the fastest of its first few, timed on memory taken for the purpose. A
+	// product that it has none for is ErrUnsupported.
 	Prepare(p Product) (Prepared, error)
+	// PrepareWith takes the algorithm of an earlier Prepare of the same product, whose
+	// choice by time may fall otherwise today.
+	PrepareWith(p Product, algo string) (Prepared, error)
 	// Run queues it. bias and aux are 0 where the epilogue takes none.
 	Run(q Prepared, a, b, d, bias, aux Ptr, alpha, beta float32) error
 	Release(q Prepared) error
@@ -135,7 +141,10 @@ type Blas interface {
 }
 
 // Prepared is a product that is ready to run.
-type Prepared interface{}
+type Prepared interface {
+	// Algo names the algorithm that was chosen. It is part of what equal bits depend on.
+	Algo() string
+}
 
 // Sparse runs products with a 2:4 matrix (cuSPARSELt) on a Driver's stream.
 type Sparse interface {
