@@ -148,12 +148,16 @@ type Prepared interface {
 
 // Sparse runs products with a 2:4 matrix (cuSPARSELt) on a Driver's stream.
 type Sparse interface {
-	// Prepare2of4 is for y[M][N] = x[M][K]·wᵀ of weights w [N][K] BF16 that keep two in
-	// each four along K (or, with TransB false, dx[M][N] = dy[M][K]·w for w [K][N] that
-	// keep two in each four along its rows). It returns the bytes that the compressed
-	// weights take.
+	// Prepare2of4 is for y[M][N] = x[M][K]·wᵀ of weights w [N][K] BF16 (TransB), or
+	// dx[M][N] = dy[M][K]·w of w [K][N]. Of each four weights that follow each other along
+	// K two at most are not zero: along a row of the first, down a column of the second.
+	// Everything is BF16; N and K are multiples of 16, M of 8; epilogues are None, Bias and
+	// ReLUBias. It returns the bytes that the compressed weights take. A large product's
+	// algorithm is chosen by time.
 	Prepare2of4(p Product) (Prepared, int64, error)
-	// Compress packs w (which must keep the pattern) into packed.
+	// Prepare2of4With takes the algorithm of an earlier Prepare2of4.
+	Prepare2of4With(p Product, algo string) (Prepared, int64, error)
+	// Compress packs w into packed. Of weights that break the pattern it keeps two.
 	Compress(q Prepared, w, packed Ptr) error
 	RunSparse(q Prepared, x, packed, y, bias Ptr, alpha, beta float32) error
 	Release(q Prepared) error
