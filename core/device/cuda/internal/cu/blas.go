@@ -154,8 +154,9 @@ func (b *blas) choose(q *product) error {
 		set := func(attribute uintptr, v uint64, bytes uintptr) error {
 			return b.fail("set a preference", b.lib.call(ltPrefSet, pref, attribute, uintptr(unsafe.Pointer(&v)), bytes))
 		}
-		// Splits of K that add in memory in no fixed order (INPLACE) are left out.
-		if err := errors.Join(set(prefWorkspace, Workspace, 8), set(prefReductions, reduceCompute|reduceOutput, 4)); err != nil {
+		// Of the ways to split K only that is let in whose parts are float32 and added in
+		// a fixed order; others add in memory as they come, or in D's type.
+		if err := errors.Join(set(prefWorkspace, Workspace, 8), set(prefReductions, reduceCompute, 4)); err != nil {
 			return err
 		}
 		for _, a := range []uintptr{prefAlignA, prefAlignB, prefAlignC, prefAlignD} {
@@ -222,7 +223,6 @@ const (
 	prefAlignC     = 7
 	prefAlignD     = 8
 	reduceCompute  = 2 // CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE
-	reduceOutput   = 4 // CUBLASLT_REDUCTION_SCHEME_OUTPUT_TYPE
 	compute32F     = 68
 	compute32FTF32 = 77
 	realF32        = 0  // CUDA_R_32F

@@ -96,7 +96,8 @@ func (t Type) Bytes() int { return [...]int{4, 2}[t] }
 // Epilogue is what a product does with its result on the way out.
 type Epilogue uint8
 
-// Epilogues; bias is of N values of BiasType, which the library wants to be D's.
+// Epilogues; bias is of N values of BiasType, which must be D's. A bf16 D is rounded
+// before some of them and again after, by the algorithms for ragged sizes and by DGELU.
 const (
 	None     Epilogue = iota
 	Bias              // + bias
@@ -128,7 +129,8 @@ type Product struct {
 type Blas interface {
 	// Prepare finds an algorithm: the library's first choice or, of a product that is
 	// worth it, the fastest of its first few, timed on memory taken for the purpose. A
-	// product that it has none for is ErrUnsupported.
+	// product that it has none for is ErrUnsupported: BGrad without TransA, aux with N no
+	// multiple of 8, a bias that is not of D's type.
 	Prepare(p Product) (Prepared, error)
 	// PrepareWith takes the algorithm of an earlier Prepare of the same product, whose
 	// choice by time may fall otherwise today.

@@ -53,6 +53,9 @@ func (p Product) full() (Product, error) {
 			return p, fmt.Errorf("cuda: product %v: a row of %d values in memory for %d", p, *ld.ld, ld.row)
 		}
 	}
+	if p.biases() > 0 && p.BiasType != p.D {
+		return p, fmt.Errorf("cuda: product %v: %w: the bias must be of D's type", p, ErrUnsupported)
+	}
 	p.Batch = max(p.Batch, 1)
 	if p.Align == 0 {
 		p.Align = 16

@@ -133,7 +133,8 @@ func (s *sparse) Prepare2of4With(p Product, algo string) (Prepared, int64, error
 	if int(id) >= q.algos {
 		err = fmt.Errorf("%w: algorithm %d of an earlier run is of another version of the library or another card", ErrUnsupported, id)
 	} else {
-		q.way, err = s.plan(q, int(id))
+		q.algo = int(id)
+		_, err = q.with(q.standIn())
 	}
 	if err != nil {
 		return nil, 0, errors.Join(fmt.Errorf("2:4 product %v: %w", q.p, err), s.Release(q))
@@ -144,28 +145,21 @@ func (s *sparse) Prepare2of4With(p Product, algo string) (Prepared, int64, error
 // choose takes the fastest algorithm of a large product, else the library's default.
 func (s *sparse) choose(q *sparseProduct) error {
 	if worthTiming(q.p) && q.algos > 1 {
-		best, err := s.fastest(q)
-		if best != nil || err != nil {
-			q.way = best
+		if err := s.fastest(q); err != nil {
 			return err
 		}
 	}
-	var err error
-	q.way, err = s.plan(q, q.algo)
+	_, err := q.with(q.standIn())
 	return err
 }
 
-// fastest tries every algorithm on scratch memory, as blas.fastest does; nil where
-// memory for it lacks.
-func (s *sparse) fastest(q *sparseProduct) (*way, error) {
+// fastest tries every algorithm on scratch memory, as blas.fastest does, and takes the
+// best. Where memory for it lacks, it takes the default.
+func (s *sparse) fastest(q *sparseProduct) error {
 	m := scratch{c: s.c, noise: &s.noise}
 	defer m.release()
 	p := q.p
 	x, y, packed, w := m.take(BF16, p.spanA()), m.take(BF16, p.spanD()), m.bytes(q.packed), m.bytes(p.spanB()*2)
-	var bias Ptr
-	if p.biases() > 0 {
-		bias = m.take(BF16, int64(p.N))
-	}
 	if m.err == nil {
 		m.err = s.c.repeat(w, halved(s.noise.of(BF16), p), p.spanB()*2)
 	}
@@ -174,38 +168,40 @@ func (s *sparse) fastest(q *sparseProduct) (*way, error) {
 	}
 	if m.err != nil {
 		if errors.Is(m.err, ErrOutOfMemory) {
-			return nil, nil
+			return nil
 		}
-		return nil, m.err
+		return m.err
 	}
 	var ways []*way
+	var ids []int
 	for id := range q.algos {
-		if w, err := s.plan(q, id); err == nil {
-			ways = append(ways, w)
+		w, err := q.plan(id, q.standIn())
+		if err == nil {
+			ways, ids = append(ways, w), append(ids, id)
 		} else if !errors.As(err, new(*Error)) || errors.Is(err, ErrLost) {
-			return nil, err
+			return err
 		}
 	}
 	times, err := m.race(len(ways), p.Flops(), func(i int) error {
-		q.way = ways[i]
-		return s.RunSparse(q, x, packed, y, bias, 1, 0)
+		return s.c.within(func() error { return q.run(ways[i], x, packed, y, 1, 0) })
 	})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	var best *way
-	least := float32(0)
+	best := -1
 	for i, t := range times {
-		if t < 1e30 && (best == nil || t < 0.98*least) {
-			best, least = ways[i], t
+		if t < 1e30 && (best < 0 || t < 0.98*times[best]) {
+			best = i
 		}
 	}
-	for _, w := range ways {
-		if w != best {
+	for i, w := range ways {
+		if i == best {
+			q.algo, q.ways = ids[i], []*way{w}
+		} else {
 			q.drop(w)
 		}
 	}
-	return best, nil
+	return nil
 }
 
 // halved is noise that keeps two in each four along K.

@@ -45,7 +45,7 @@ func TestGPUSparse(t *testing.T) {
 	t.Log("cusparseLt", s.Version())
 	for _, e := range []Epilogue{None, Bias, ReLUBias} {
 		for _, forward := range []bool{true, false} {
-			for _, size := range [][3]int{{64, 64, 64}, {8, 16, 32}, {72, 48, 144}, {1024, 1024, 1024}} {
+			for _, size := range [][3]int{{64, 64, 64}, {8, 16, 32}, {72, 48, 144}, {1024, 512, 1024}} {
 				if size[0] > 1000 && e == ReLUBias {
 					continue // the reference is slow
 				}
@@ -61,8 +61,8 @@ func TestGPUSparse(t *testing.T) {
 						t.Errorf("%d bytes packed of %d dense", bytesPacked, dense)
 					}
 					got := x.runSparse(t, dev, s, q, bytesPacked)
-					want, _, _, sum := x.reference()
-					compare(t, "y", BF16, got, want, sum, 2e-6, 0)
+					want, _, _, may, _ := x.reference()
+					compare(t, "y", BF16, got, want, may)
 					again, n, err := s.Prepare2of4With(p, q.Algo())
 					check(t, err)
 					defer s.Release(again)

@@ -13,26 +13,25 @@ type sparseProduct struct {
 	s            *sparse
 	p            Product
 	w, x, y      opaque // cusparseLtMatDescriptor_t
-	desc         opaque // cusparseLtMatmulDescriptor_t
-	made         int    // matrices described
-	algo, algos  int    // the default, and how many there are
+	made         int    // of them are described
+	algo, algos  int    // the one taken, at first the default, and how many there are
 	packed, temp int64  // bytes of compressed weights, and of what compressing takes
 	work         Ptr
-	way          *way
-	bias         Ptr
+	ways         []*way // by the algorithm taken, one for each bias
 	alpha, beta  float32
 	stream       uintptr
 	frame        [11]uintptr // arguments of spMatmul
 }
 
-// way is a product by one algorithm.
+// way is a product by one algorithm with one bias. A plan keeps the bias it was made
+// with, and the library (0.8) crashes over another plan made of the same parts once the
+// first is destroyed: so each has parts of its own.
 type way struct {
-	id        int
-	sel, plan opaque // cusparseLtMatmulAlgSelection_t, cusparseLtMatmulPlan_t
-	bias      Ptr    // that the plan was made with
+	bias            Ptr
+	desc, sel, plan opaque // cusparseLtMatmulDescriptor_t, cusparseLtMatmulAlgSelection_t, cusparseLtMatmulPlan_t
 }
 
-func (q *sparseProduct) Algo() string { return strconv.Itoa(q.way.id) }
+func (q *sparseProduct) Algo() string { return strconv.Itoa(q.algo) }
 
 // Values of enumerations in cusparseLt.h and cusparse.h.
 const (
@@ -62,7 +61,7 @@ func (s *sparse) build(p Product) (*sparseProduct, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cuda: cusparseLt: product %v: %w", p, err)
 	}
-	q := &sparseProduct{s: s, p: p, w: newOpaque(), x: newOpaque(), y: newOpaque(), desc: newOpaque(), stream: s.c.stream}
+	q := &sparseProduct{s: s, p: p, w: newOpaque(), x: newOpaque(), y: newOpaque(), stream: s.c.stream}
 	if q.work, err = s.c.workspace(); err != nil {
 		return nil, err
 	}
@@ -88,42 +87,25 @@ func (q *sparseProduct) describe() error {
 		{"describe the output", func() int {
 			return s.lib.call(spDense, h, q.y.at(), uintptr(p.N), uintptr(p.M), uintptr(p.LDD), 16, cudaType(BF16), orderCol)
 		}},
-		{"describe the product", func() int {
-			return s.lib.call(spDesc, h, q.desc.at(), uintptr(pick(p.TransB, 1, 0)), 0, q.w.at(), q.x.at(), q.y.at(), q.y.at(), sparseF32)
-		}},
 	}
-	for i, st := range steps {
+	for _, st := range steps {
 		if err := s.fail(st.what, st.call()); err != nil {
 			return err
 		}
-		if i < 3 {
-			q.made++
-		}
+		q.made++
 	}
-	if p.Epilogue == ReLUBias {
-		on := int32(1)
-		if err := s.fail("set the activation", s.lib.call(spDescSet, h, q.desc.at(), spActReLU, uintptr(unsafe.Pointer(&on)), 4)); err != nil {
-			return err
-		}
-	}
-	if p.biases() > 0 { // a stand-in until RunSparse
-		q.bias = q.work
-		if err := q.setBias(); err != nil {
-			return err
-		}
-	}
-	sel := newOpaque()
-	if err := s.fail("choose an algorithm", s.lib.call(spSelect, h, sel.at(), q.desc.at(), 0)); err != nil {
+	w, err := q.selection(q.standIn())
+	if err != nil {
 		return err
 	}
+	defer q.dropSelection(w)
 	var id, most int32
-	if err := s.fail("ask for the default algorithm", s.lib.call(spSelectGet, h, sel.at(), spConfigID, uintptr(unsafe.Pointer(&id)), 4)); err != nil {
+	if err := s.fail("ask for the default algorithm", s.lib.call(spSelectGet, h, w.sel.at(), spConfigID, uintptr(unsafe.Pointer(&id)), 4)); err != nil {
 		return err
 	}
-	if err := s.fail("count the algorithms", s.lib.call(spSelectGet, h, sel.at(), spConfigMost, uintptr(unsafe.Pointer(&most)), 4)); err != nil {
+	if err := s.fail("count the algorithms", s.lib.call(spSelectGet, h, w.sel.at(), spConfigMost, uintptr(unsafe.Pointer(&most)), 4)); err != nil {
 		return err
 	}
-	q.dropSelection(sel)
 	q.algo, q.algos = int(id), max(int(most), int(id)+1)
 	var packed, temp uintptr
 	if err := s.fail("ask for the compressed size", s.lib.call(spSize, h, q.w.at(), uintptr(unsafe.Pointer(&packed)), uintptr(unsafe.Pointer(&temp)))); err != nil {
@@ -133,22 +115,58 @@ func (q *sparseProduct) describe() error {
 	return nil
 }
 
-func (q *sparseProduct) setBias() error {
-	return q.s.fail("set the bias", q.s.lib.call(spDescSet, q.s.handle.at(), q.desc.at(), spBias, uintptr(unsafe.Pointer(&q.bias)), 8))
+// standIn is an address for a bias until RunSparse brings one.
+func (q *sparseProduct) standIn() Ptr {
+	if q.p.biases() > 0 {
+		return q.work
+	}
+	return 0
 }
 
-// plan prepares a product by one algorithm.
-func (s *sparse) plan(q *sparseProduct, id int) (*way, error) {
-	w := &way{id: id, sel: newOpaque(), plan: newOpaque()}
-	err := s.c.within(func() error {
-		h, config := s.handle.at(), int32(id)
-		if err := s.fail("choose an algorithm", s.lib.call(spSelect, h, w.sel.at(), q.desc.at(), 0)); err != nil {
+// selection describes the product with a bias, and a choice of algorithm for it.
+func (q *sparseProduct) selection(bias Ptr) (*way, error) {
+	s, h := q.s, q.s.handle.at()
+	w := &way{bias: bias, desc: newOpaque(), sel: newOpaque(), plan: newOpaque()}
+	if err := s.fail("describe the product", s.lib.call(spDesc, h, w.desc.at(), uintptr(pick(q.p.TransB, 1, 0)), 0, q.w.at(), q.x.at(), q.y.at(), q.y.at(), sparseF32)); err != nil {
+		return nil, err
+	}
+	if q.p.Epilogue == ReLUBias {
+		on := int32(1)
+		if err := s.fail("set the activation", s.lib.call(spDescSet, h, w.desc.at(), spActReLU, uintptr(unsafe.Pointer(&on)), 4)); err != nil {
+			return nil, err
+		}
+	}
+	if bias != 0 {
+		if err := s.fail("set the bias", s.lib.call(spDescSet, h, w.desc.at(), spBias, uintptr(unsafe.Pointer(&w.bias)), 8)); err != nil {
+			return nil, err
+		}
+	}
+	return w, s.fail("choose an algorithm", s.lib.call(spSelect, h, w.sel.at(), w.desc.at(), 0))
+}
+
+// plan prepares the product by algorithm id with a bias.
+func (q *sparseProduct) plan(id int, bias Ptr) (*way, error) {
+	var w *way
+	err := q.s.c.within(func() (err error) {
+		s, h, config := q.s, q.s.handle.at(), int32(id)
+		if w, err = q.selection(bias); err != nil {
 			return err
 		}
 		if err := s.fail("set the algorithm", s.lib.call(spSelectSet, h, w.sel.at(), spConfigID, uintptr(unsafe.Pointer(&config)), 4)); err != nil {
 			return err
 		}
-		return s.replan(q, w)
+		if err := s.fail("plan", s.lib.call(spPlan, h, w.plan.at(), w.desc.at(), w.sel.at())); err != nil {
+			return err
+		}
+		var need uintptr
+		if err := s.fail("ask for the workspace", s.lib.call(spWorkspace, h, w.plan.at(), uintptr(unsafe.Pointer(&need)))); err != nil {
+			return err
+		}
+		if need > Workspace {
+			q.drop(w)
+			return &Error{Library: "cusparseLt", Op: fmt.Sprintf("algorithm %d", id), Code: 11, Name: sparseNames[11], Text: fmt.Sprintf("it wants %d bytes of workspace", need)}
+		}
+		return nil
 	})
 	if err != nil {
 		return nil, err
@@ -156,36 +174,18 @@ func (s *sparse) plan(q *sparseProduct, id int) (*way, error) {
 	return w, nil
 }
 
-// replan makes the plan of a way for the bias at hand.
-func (s *sparse) replan(q *sparseProduct, w *way) error {
-	h := s.handle.at()
-	if err := s.fail("plan", s.lib.call(spPlan, h, w.plan.at(), q.desc.at(), w.sel.at())); err != nil {
-		return err
-	}
-	w.bias = q.bias
-	var need uintptr
-	if err := s.fail("ask for the workspace", s.lib.call(spWorkspace, h, w.plan.at(), uintptr(unsafe.Pointer(&need)))); err != nil {
-		return err
-	}
-	if need > Workspace {
-		s.lib.call(spPlanDestroy, w.plan.at())
-		return &Error{Library: "cusparseLt", Op: fmt.Sprintf("algorithm %d", w.id), Code: 11, Name: sparseNames[11], Text: fmt.Sprintf("it wants %d bytes of workspace", need)}
-	}
-	return nil
-}
-
 // drop gives a way back.
 func (q *sparseProduct) drop(w *way) {
 	q.s.lib.call(spPlanDestroy, w.plan.at())
-	q.dropSelection(w.sel)
+	q.dropSelection(w)
 }
 
 // dropSelection gives a choice of algorithm back, which versions before 0.8 need not.
-func (q *sparseProduct) dropSelection(sel opaque) {
+func (q *sparseProduct) dropSelection(w *way) {
 	if q.s.lib.has(spSelectDestroy) {
-		q.s.lib.call(spSelectDestroy, sel.at())
+		q.s.lib.call(spSelectDestroy, w.sel.at())
 	}
-	runtime.KeepAlive(sel)
+	runtime.KeepAlive(w)
 }
 
 func (s *sparse) Compress(pr Prepared, w, packed Ptr) error {
@@ -215,29 +215,38 @@ func (s *sparse) RunSparse(pr Prepared, x, packed, y, bias Ptr, alpha, beta floa
 	if (bias != 0) != (q.p.biases() > 0) {
 		return fmt.Errorf("cuda: 2:4 product %v: bias %x does not fit its epilogue", q.p, bias)
 	}
-	return s.c.within(func() error {
-		if bias != q.bias {
-			q.bias = bias
-			if err := q.setBias(); err != nil {
-				return err
-			}
+	w, err := q.with(bias)
+	if err != nil {
+		return err
+	}
+	return s.c.within(func() error { return q.run(w, x, packed, y, alpha, beta) })
+}
+
+// with is the way that has a bias, made when it first comes.
+func (q *sparseProduct) with(bias Ptr) (*way, error) {
+	for _, w := range q.ways {
+		if w.bias == bias {
+			return w, nil
 		}
-		if q.way.bias != bias { // a plan keeps what it was made with
-			s.lib.call(spPlanDestroy, q.way.plan.at())
-			if err := s.replan(q, q.way); err != nil {
-				return err
-			}
-		}
-		q.alpha, q.beta = alpha, beta
-		q.frame = [...]uintptr{
-			s.handle.at(), q.way.plan.at(), uintptr(unsafe.Pointer(&q.alpha)), uintptr(packed), uintptr(x), uintptr(unsafe.Pointer(&q.beta)),
-			uintptr(y), uintptr(y), uintptr(q.work), uintptr(unsafe.Pointer(&q.stream)), 1,
-		}
-		if r := s.lib.call(spMatmul, q.frame[:]...); r != 0 {
-			return fmt.Errorf("2:4 product %v: %w", q.p, s.fail("run", r))
-		}
-		return nil
-	})
+	}
+	w, err := q.plan(q.algo, bias)
+	if err != nil {
+		return nil, err
+	}
+	q.ways = append(q.ways, w)
+	return w, nil
+}
+
+func (q *sparseProduct) run(w *way, x, packed, y Ptr, alpha, beta float32) error {
+	q.alpha, q.beta = alpha, beta
+	q.frame = [...]uintptr{
+		q.s.handle.at(), w.plan.at(), uintptr(unsafe.Pointer(&q.alpha)), uintptr(packed), uintptr(x), uintptr(unsafe.Pointer(&q.beta)),
+		uintptr(y), uintptr(y), uintptr(q.work), uintptr(unsafe.Pointer(&q.stream)), 1,
+	}
+	if r := q.s.lib.call(spMatmul, q.frame[:]...); r != 0 {
+		return fmt.Errorf("2:4 product %v: %w", q.p, q.s.fail("run", r))
+	}
+	return nil
 }
 
 func (s *sparse) Release(pr Prepared) error {
@@ -245,10 +254,10 @@ func (s *sparse) Release(pr Prepared) error {
 	if !ok {
 		return fmt.Errorf("cuda: cusparseLt: release of a product that was prepared elsewhere")
 	}
-	if q.way != nil {
-		q.drop(q.way)
-		q.way = nil
+	for _, w := range q.ways {
+		q.drop(w)
 	}
+	q.ways = nil
 	for _, m := range []opaque{q.w, q.x, q.y}[:q.made] {
 		s.lib.call(spMatDestroy, m.at())
 	}
