@@ -51,6 +51,7 @@ var driverLibrary = &description{
 	linux:   []string{"libcuda.so.1"},
 	windows: []string{"nvcuda.dll"},
 	places:  driverPlaces,
+	where:   "on the loader's path or in /usr/local/nvidia",
 	costs:   "no GPU: everything runs on the CPU",
 	funcs: []string{
 		fnInit: "cuInit", fnDriverVersion: "cuDriverGetVersion", fnDeviceCount: "cuDeviceGetCount", fnDeviceGet: "cuDeviceGet",
