@@ -74,6 +74,9 @@ func attention(b *builder, c *device.Call) error {
 		lse = b.val(c.Out[1]).ptr
 	}
 	args := append([]any{t.q, t.qRow, t.k, t.v, t.kvRow, b.val(c.Out[0]).ptr, lse}, t.shape()...)
+	if b.mma(t) {
+		return b.attendMMA(t, "mma_attend", t.Heads, 128, 128+4*64, args)
+	}
 	return b.attend(t, "attend", t.Heads, 3, 1, args)
 }
 
@@ -84,6 +87,23 @@ func attentionDX(b *builder, c *device.Call) error {
 	t := b.attending(c)
 	d := b.qkv(c.Attn, c.Out)
 	y, lse, dy := b.val(t.rest[0]).ptr, b.val(t.rest[1]).ptr, b.val(t.rest[2]).ptr
+	if b.mma(t) {
+		stats, err := b.scratch(8 * int64(t.rows) * int64(t.Heads))
+		if err != nil {
+			return err
+		}
+		// As much shared memory as lets two blocks share a multiprocessor.
+		keys, block := 64, 128
+		if t.Dim > 64 {
+			keys, block = 32, 64
+		}
+		in := []any{t.q, t.qRow, t.k, t.v, t.kvRow, y, lse, dy, stats, d.q}
+		if err := b.attendMMA(t, "mma_attend_dq", t.Heads, 128, 2*128+4*keys, append(in, t.shape()...)); err != nil {
+			return err
+		}
+		in = []any{t.q, t.qRow, t.k, t.v, t.kvRow, dy, stats, d.k, d.v}
+		return b.attendMMA(t, "mma_attend_dkv", t.KVHeads, block, 2*block+4*64, append(in, t.shape()...))
+	}
 	sums, err := b.scratch(4 * int64(t.rows) * int64(t.Heads))
 	if err != nil {
 		return err
@@ -114,4 +134,24 @@ func (b *builder) attend(t attending, name string, heads, tiles, scores int, arg
 	blocks := t.rows / t.seq * heads * ((t.seq + tile - 1) / tile)
 	defines := []string{name, fmt.Sprintf("DIM=%d", t.Dim), fmt.Sprintf("TILE=%d", tile)}
 	return b.kernel(defines, [3]int{blocks, 1, 1}, [3]int{256, 1, 1}, shared, args...)
+}
+
+// mma says whether attention_mma.cu applies.
+func (b *builder) mma(t attending) bool {
+	return b.x.dev.precision == BF16 && b.x.dev.info.Major >= 8 && t.Dim%16 == 0 && t.Dim <= 128 && t.Scale > 0
+}
+
+// attendMMA appends a kernel of attention_mma.cu: a block for each `rows` rows of a head,
+// with room for some rows of a head's channels, and 1 KiB for ids or statistics.
+func (b *builder) attendMMA(t attending, name string, heads, rows, room int, args []any) error {
+	flag := func(name string, on bool) string {
+		if on {
+			return name + "=1"
+		}
+		return name + "=0"
+	}
+	shared := room*(t.Dim+8)*2 + 1024 // LD of attention_mma.cu
+	blocks := t.rows / t.seq * heads * ((t.seq + rows - 1) / rows)
+	defines := []string{name, fmt.Sprintf("DIM=%d", t.Dim), flag("CAUSAL", t.Causal), flag("PADS", t.Pads)}
+	return b.kernel(defines, [3]int{blocks, 1, 1}, [3]int{128, 1, 1}, shared, args...)
 }
