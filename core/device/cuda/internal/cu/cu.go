@@ -96,7 +96,8 @@ func (t Type) Bytes() int { return [...]int{4, 2}[t] }
 // Epilogue is what a product does with its result on the way out.
 type Epilogue uint8
 
-// Epilogues; bias is of N values f32 (BF16 products take BF16 bias too: BiasType).
+// Epilogues; bias is of N values of BiasType, which must be D's. A bf16 D is rounded
+// before some of them and again after, by the algorithms for ragged sizes and by DGELU.
 const (
 	None     Epilogue = iota
 	Bias              // + bias
@@ -104,7 +105,7 @@ const (
 	GELUBias          // GELU by tanh of · + bias
 	GELUAux           // GELUBias, and aux [M][N] (of type D) receives · + bias
 	DGELU             // · × GELU′(aux)
-	BGrad             // and bias [N] receives the column sums of B (of a product dyᵀ·x: db)
+	BGrad             // and bias [M] receives the sums of op(A) over K: of dw[N][K] = dyᵀ·x those of dy over its rows, db
 )
 
 // Product is D[M][N] = alpha·op(A)·op(B) + beta·C, everything row-major; C and D are
@@ -120,13 +121,20 @@ type Product struct {
 	Epilogue       Epilogue
 	Batch          int   // products that follow each other at the strides, 0 or 1: one
 	SA, SB, SD     int64 // strides between them, elements
+	Align          int   // all addresses are multiples of it, bytes; 0: 16
 }
 
 // Blas runs dense products on a Driver's stream. The same Product on the same card
 // gives the same bits: no split that adds in no fixed order is taken.
 type Blas interface {
-	// Prepare finds an algorithm (by the library's heuristic) and its workspace.
+	// Prepare finds an algorithm: the library's first choice or, of a product that is
+	// worth it, the fastest of its first few, timed on memory taken for the purpose. A
+	// product that it has none for is ErrUnsupported: BGrad without TransA, aux with N no
+	// multiple of 8, a bias that is not of D's type.
 	Prepare(p Product) (Prepared, error)
+	// PrepareWith takes the algorithm of an earlier Prepare of the same product, whose
+	// choice by time may fall otherwise today.
+	PrepareWith(p Product, algo string) (Prepared, error)
 	// Run queues it. bias and aux are 0 where the epilogue takes none.
 	Run(q Prepared, a, b, d, bias, aux Ptr, alpha, beta float32) error
 	Release(q Prepared) error
@@ -135,16 +143,23 @@ type Blas interface {
 }
 
 // Prepared is a product that is ready to run.
-type Prepared interface{}
+type Prepared interface {
+	// Algo names the algorithm that was chosen. It is part of what equal bits depend on.
+	Algo() string
+}
 
 // Sparse runs products with a 2:4 matrix (cuSPARSELt) on a Driver's stream.
 type Sparse interface {
-	// Prepare2of4 is for y[M][N] = x[M][K]·wᵀ of weights w [N][K] BF16 that keep two in
-	// each four along K (or, with TransB false, dx[M][N] = dy[M][K]·w for w [K][N] that
-	// keep two in each four along its rows). It returns the bytes that the compressed
-	// weights take.
+	// Prepare2of4 is for y[M][N] = x[M][K]·wᵀ of weights w [N][K] BF16 (TransB), or
+	// dx[M][N] = dy[M][K]·w of w [K][N]. Of each four weights that follow each other along
+	// K two at most are not zero: along a row of the first, down a column of the second.
+	// Everything is BF16; N and K are multiples of 16, M of 8; epilogues are None, Bias and
+	// ReLUBias. It returns the bytes that the compressed weights take. A large product's
+	// algorithm is chosen by time.
 	Prepare2of4(p Product) (Prepared, int64, error)
-	// Compress packs w (which must keep the pattern) into packed.
+	// Prepare2of4With takes the algorithm of an earlier Prepare2of4.
+	Prepare2of4With(p Product, algo string) (Prepared, int64, error)
+	// Compress packs w into packed. Of weights that break the pattern it keeps two.
 	Compress(q Prepared, w, packed Ptr) error
 	RunSparse(q Prepared, x, packed, y, bias Ptr, alpha, beta float32) error
 	Release(q Prepared) error

@@ -1,0 +1,165 @@
+package cu
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"testing"
+)
+
+func openSparse(t *testing.T, d Driver) Sparse {
+	t.Helper()
+	s, err := NewSparse(d)
+	if errors.Is(err, ErrNoLibrary) {
+		t.Skip(err)
+	}
+	check(t, err)
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+// halve clears two weights in each four along K, which two differs.
+func (x *trial) halve() {
+	p := x.p
+	for j := range p.N {
+		for k := range p.K {
+			first := (j + k/4) % 3 // of the two beside each other that stay
+			if i := k % 4; i != first && i != first+1 {
+				if p.TransB {
+					x.b[j*p.LDB+k] = 0
+				} else {
+					x.b[k*p.LDB+j] = 0
+				}
+			}
+		}
+	}
+}
+
+func TestGPUSparse(t *testing.T) {
+	dev := gpu(t)
+	s := openSparse(t, dev)
+	t.Log("cusparseLt", s.Version())
+	for _, e := range []Epilogue{None, Bias, ReLUBias} {
+		for _, forward := range []bool{true, false} {
+			for _, size := range [][3]int{{64, 64, 64}, {8, 16, 32}, {72, 48, 144}, {1024, 512, 1024}} {
+				if size[0] > 1000 && e == ReLUBias {
+					continue // the reference is slow
+				}
+				t.Run(fmt.Sprintf("%v/%v/%v", e, forward, size), func(t *testing.T) {
+					p := Product{M: size[0], N: size[1], K: size[2], A: BF16, B: BF16, D: BF16, BiasType: BF16, TransB: forward, Epilogue: e}
+					x := newTrial(t, p, 5)
+					x.halve()
+					q, bytesPacked, err := s.Prepare2of4(p)
+					check(t, err)
+					defer s.Release(q)
+					dense := int64(2 * p.N * p.K)
+					if bytesPacked < dense/2 || bytesPacked > dense*3/4 && dense > 1<<16 {
+						t.Errorf("%d bytes packed of %d dense", bytesPacked, dense)
+					}
+					got := x.runSparse(t, dev, s, q, bytesPacked)
+					want, _, _, may, _ := x.reference()
+					compare(t, "y", BF16, got, want, may)
+					again, n, err := s.Prepare2of4With(p, q.Algo())
+					check(t, err)
+					defer s.Release(again)
+					if again.Algo() != q.Algo() || n != bytesPacked {
+						t.Errorf("algorithm %s and %d bytes for %s and %d", again.Algo(), n, q.Algo(), bytesPacked)
+					}
+					if !bytes.Equal(x.runSparse(t, dev, s, again, n), got) {
+						t.Error("twice the same product, other bits")
+					}
+				})
+			}
+		}
+	}
+	good := Product{M: 64, N: 64, K: 64, A: BF16, B: BF16, D: BF16, TransB: true}
+	for i, change := range []func(p *Product){
+		func(p *Product) { p.A = F32 }, func(p *Product) { p.N = 40 }, func(p *Product) { p.K = 24 }, func(p *Product) { p.M = 4 },
+		func(p *Product) { p.TransA = true }, func(p *Product) { p.Epilogue = GELUAux }, func(p *Product) { p.LDA = 68 }, func(p *Product) { p.Batch = 2 },
+	} {
+		p := good
+		change(&p)
+		if _, _, err := s.Prepare2of4(p); !errors.Is(err, ErrUnsupported) {
+			t.Errorf("change %d: %v", i, err)
+		}
+	}
+	for _, bad := range []string{"", "x", "-1", "9999"} {
+		if _, _, err := s.Prepare2of4With(good, bad); err == nil {
+			t.Errorf("algorithm %q was taken", bad)
+		}
+	}
+}
+
+// runSparse packs b, computes the product and returns d. It runs it twice with two
+// biases in between, for a plan keeps the bias it was made with.
+func (x *trial) runSparse(t *testing.T, dev Driver, s Sparse, q Prepared, packed int64) []byte {
+	t.Helper()
+	put := func(v []float64) Ptr {
+		if v == nil {
+			return 0
+		}
+		at := alloc(t, dev, int64(2*len(v)))
+		check(t, dev.Upload(at, encode(BF16, v)))
+		return at
+	}
+	px, pw, py, bias, pp := put(x.a), put(x.b), put(x.d), put(x.bias), alloc(t, dev, packed)
+	check(t, s.Compress(q, pw, pp))
+	if bias != 0 {
+		other := alloc(t, dev, int64(2*len(x.bias)))
+		check(t, dev.Fill(other, 0x40, int64(2*len(x.bias))))
+		check(t, s.RunSparse(q, px, pp, py, other, 1, 0))
+		check(t, dev.Upload(py, encode(BF16, x.d)))
+	}
+	check(t, s.RunSparse(q, px, pp, py, bias, float32(x.alpha), float32(x.beta)))
+	out := make([]byte, 2*len(x.d))
+	check(t, dev.Download(out, py))
+	return out
+}
+
+// TestGPUSpeed times large products on noise; it tells, and fails only if 2:4 does not
+// gain where it must.
+func TestGPUSpeed(t *testing.T) {
+	dev := gpu(t)
+	if testing.Short() || dev.Info().Memory < 16<<30 {
+		t.Skip("for large cards")
+	}
+	b := openBlas(t, dev)
+	m := scratch{c: dev.(*card), noise: &noise{}}
+	defer m.release()
+	time := func(p Product, run func() error) float64 {
+		ms, err := m.race(1, p.Flops(), func(int) error { return run() })
+		check(t, err)
+		return float64(ms[0])
+	}
+	for _, size := range [][3]int{{8192, 8192, 8192}, {4096, 8192, 4096}, {32768, 768, 768}, {32768, 2304, 768}, {32768, 3072, 768}, {32768, 768, 3072}, {32768, 50304, 768}} {
+		p := Product{M: size[0], N: size[1], K: size[2], TransB: true, A: BF16, B: BF16, D: BF16}
+		p, err := p.full()
+		check(t, err)
+		m := scratch{c: m.c, noise: m.noise}
+		x, w, y := m.take(BF16, p.spanA()), m.take(BF16, p.spanB()), m.take(BF16, p.spanD())
+		check(t, m.err)
+		q, err := b.Prepare(p)
+		check(t, err)
+		dense := time(p, func() error { return b.Run(q, x, w, y, 0, 0, 1, 0) })
+		check(t, b.Release(q))
+		line := fmt.Sprintf("%v: dense %.3f ms, %.0f TFLOP/s", p, dense, p.Flops()/dense/1e9)
+		if s, err := NewSparse(dev); err == nil {
+			sq, n, err := s.Prepare2of4(p)
+			check(t, err)
+			check(t, m.c.repeat(w, halved(m.noise.of(BF16), p), 2*p.spanB()))
+			packed := m.bytes(n)
+			check(t, m.err)
+			check(t, s.Compress(sq, w, packed))
+			half := time(p, func() error { return s.RunSparse(sq, x, packed, y, 0, 1, 0) })
+			line += fmt.Sprintf("; 2:4 %.3f ms, %.2f× (algorithm %s of %d)", half, dense/half, sq.Algo(), sq.(*sparseProduct).algos)
+			check(t, s.Release(sq))
+			check(t, s.Close())
+		}
+		t.Log(line)
+		m.release()
+	}
+}
