@@ -48,6 +48,7 @@ type builder struct {
 	n    int // samples
 	call int // at hand
 	out  []launch
+	room span // of scratch
 }
 
 // launch is one kernel or product, ready to be queued.
@@ -115,6 +116,19 @@ func (b *builder) each(name string, count int, args ...any) error {
 	const threads, width = 256, 4
 	blocks := min((count+threads*width-1)/(threads*width), 32*b.x.dev.info.SMs)
 	return b.kernel([]string{name}, [3]int{max(blocks, 1), 1, 1}, [3]int{threads, 1, 1}, 0, append([]any{int64(count)}, args...)...)
+}
+
+// scratch is memory for what the launches of one call leave for each other. Calls share
+// it, since they run one after another.
+func (b *builder) scratch(bytes int64) (cu.Ptr, error) {
+	if bytes > b.room.bytes {
+		p, err := b.x.take(bytes, true)
+		if err != nil {
+			return 0, err
+		}
+		b.room = span{p, bytes}
+	}
+	return b.room.p, nil
 }
 
 // do appends work that is queued by a call of its own, a matrix product.

@@ -1,0 +1,405 @@
+package cuda
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"testing"
+
+	"pare/core/device"
+	"pare/core/device/cuda/internal/cu"
+)
+
+// card opens the first card, or skips: these tests need one.
+func openCard(t testing.TB) cu.Driver {
+	d, err := cu.Open(0)
+	if err != nil {
+		t.Skipf("needs a card: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return d
+}
+
+// attn is one call of attention and its gradient on a card, with nothing around them.
+// Values are in the order x or q, k, v; y, lse, dy; dx or dq, dk, dv; ids.
+type attn struct {
+	device.Attn
+	n, seq int
+	packed bool
+	e      *exec
+	f, d   []launch
+}
+
+func (a *attn) keyed() int {
+	if a.packed {
+		return 1
+	}
+	return 3
+}
+
+// newAttn takes the memory and makes the launches.
+func newAttn(t testing.TB, dev Device, a *attn) {
+	t.Helper()
+	p := &device.Plan{Batch: a.n, Seq: a.seq, T: T, P: 1, Output: -1, InGrad: -1, Nodes: []string{"attention"}}
+	val := func(c int) int {
+		p.Vals = append(p.Vals, device.Val{C: c, H: 1, W: 1, Off: p.Slab})
+		p.Slab += c * T
+		return len(p.Vals) - 1
+	}
+	q, kv := a.Heads*a.Dim, a.KVHeads*a.Dim
+	keyed := func() []int {
+		if a.packed {
+			return []int{val(q + 2*kv)}
+		}
+		return []int{val(q), val(kv), val(kv)}
+	}
+	in := keyed()
+	y, lse, dy := val(q), val(a.Heads), val(q)
+	out, ids := keyed(), val(2)
+	p.Input = ids
+	f := device.Call{Kernel: device.Attention, In: slices.Clone(in), Out: []int{y, lse}, Attn: &a.Attn}
+	d := device.Call{Kernel: device.AttentionDX, In: append(slices.Clone(in), y, lse, dy), Out: out, Attn: &a.Attn}
+	if a.Pads {
+		f.In, d.In = append(f.In, ids), append(d.In, ids)
+	}
+	p.Regions = []device.Region{{Scope: device.Task, Calls: []device.Call{f, d}}}
+	a.e = &exec{dev: dev, p: p, runs: map[int]*run{}}
+	if err := a.e.allot(); err != nil {
+		t.Fatal(err)
+	}
+	for i, x := range []struct {
+		make build
+		to   *[]launch
+	}{{attention, &a.f}, {attentionDX, &a.d}} {
+		b := &builder{x: a.e, n: a.n, call: i}
+		if err := x.make(b, &p.Regions[0].Calls[i]); err != nil {
+			t.Fatal(err)
+		}
+		*x.to = b.out
+	}
+	for _, s := range a.e.arenas {
+		if err := dev.Fill(s.p, 0xff, s.bytes); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// set uploads x, rounded to the value's type, and returns what is there then.
+func (a *attn) set(t testing.TB, v int, x []float32) []float32 {
+	t.Helper()
+	data := bytesOf(x)
+	if a.e.elem[v] == cu.BF16 {
+		h := make([]uint16, len(x))
+		for i := range x {
+			h[i] = toBF16(x[i])
+			x[i] = math.Float32frombits(uint32(h[i]) << 16)
+		}
+		data = bytesOf(h)
+	}
+	if err := a.e.dev.Upload(a.e.at[v], data); err != nil {
+		t.Fatal(err)
+	}
+	return x
+}
+
+func (a *attn) get(t testing.TB, v int) []float32 {
+	t.Helper()
+	x := a.e.value(v, a.n)
+	f := make([]float32, x.count())
+	h := make([]uint16, len(f))
+	data := bytesOf(f)
+	if x.elem == cu.BF16 {
+		data = bytesOf(h)
+	}
+	if err := firstError(a.e.dev.Sync(), a.e.dev.Download(data, x.ptr)); err != nil {
+		t.Fatal(err)
+	}
+	if x.elem == cu.BF16 {
+		for i := range f {
+			f[i] = math.Float32frombits(uint32(h[i]) << 16)
+		}
+	}
+	return f
+}
+
+// rows is a head of a value's rows.
+type rows struct {
+	x              []float32
+	from, row, dim int
+}
+
+func (r rows) at(i int) []float32 { return r.x[i*r.row+r.from:][:r.dim] }
+
+// split are the queries, keys and values that query head h works with.
+func (a *attn) split(x [][]float32, h int) (q, k, v rows) {
+	kv, d := h/(a.Heads/a.KVHeads), a.Dim
+	if !a.packed {
+		return rows{x[0], h * d, a.Heads * d, d}, rows{x[1], kv * d, a.KVHeads * d, d}, rows{x[2], kv * d, a.KVHeads * d, d}
+	}
+	at := func(i int) rows { return rows{x[0], i * d, (a.Heads + 2*a.KVHeads) * d, d} }
+	return at(h), at(a.Heads + kv), at(a.Heads + a.KVHeads + kv)
+}
+
+// want computes everything in float64, heads of keys beside each other. dx are laid
+// out like x.
+func (a *attn) want(x [][]float32, dy, ids []float32) (y, lse []float32, dx [][]float32) {
+	y, lse = make([]float32, len(dy)), make([]float32, a.n*a.seq*a.Heads)
+	for _, v := range x {
+		dx = append(dx, make([]float32, len(v)))
+	}
+	dot := func(a, b []float32) (s float64) {
+		for i, v := range a {
+			s += float64(v) * float64(b[i])
+		}
+		return s
+	}
+	add := func(to []float64, w float64, x []float32) {
+		for i, v := range x {
+			to[i] += w * float64(v)
+		}
+	}
+	round := func(to []float32, x []float64) {
+		for i, v := range x {
+			to[i] = float32(v)
+		}
+	}
+	group := a.Heads / a.KVHeads
+	one := func(sample, kv int) {
+		dks, dvs := make([][]float64, a.seq), make([][]float64, a.seq)
+		for j := range dks {
+			dks[j], dvs[j] = make([]float64, a.Dim), make([]float64, a.Dim)
+		}
+		first, p := sample*a.seq, make([]float64, a.seq)
+		for h := kv * group; h < (kv+1)*group; h++ {
+			q, k, v := a.split(x, h)
+			dq, _, _ := a.split(dx, h)
+			yh, dyh := rows{y, h * a.Dim, a.Heads * a.Dim, a.Dim}, rows{dy, h * a.Dim, a.Heads * a.Dim, a.Dim}
+			for i := range a.seq {
+				end, top, sum := a.seq, math.Inf(-1), 0.0
+				if a.Causal {
+					end = i + 1
+				}
+				for j := range end {
+					p[j] = float64(a.Scale) * dot(q.at(first+i), k.at(first+j))
+					if a.Pads && ids[2*(first+j)] == a.Pad {
+						p[j] = math.Inf(-1)
+					}
+					top = max(top, p[j])
+				}
+				if math.IsInf(top, -1) {
+					continue
+				}
+				for j := range end {
+					p[j] = math.Exp(p[j] - top)
+					sum += p[j]
+				}
+				lse[(first+i)*a.Heads+h] = float32(top + math.Log(sum))
+				o, g, all := make([]float64, a.Dim), make([]float64, a.Dim), 0.0
+				for j := range end {
+					p[j] /= sum
+					add(o, p[j], v.at(first+j))
+				}
+				round(yh.at(first+i), o)
+				for d, v := range dyh.at(first + i) {
+					all += o[d] * float64(v)
+				}
+				for j := range end {
+					ds := p[j] * (dot(dyh.at(first+i), v.at(first+j)) - all) * float64(a.Scale)
+					add(g, ds, k.at(first+j))
+					add(dks[j], ds, q.at(first+i))
+					add(dvs[j], p[j], dyh.at(first+i))
+				}
+				round(dq.at(first+i), g)
+			}
+		}
+		_, dk, dv := a.split(dx, kv*group)
+		for j := range a.seq {
+			round(dk.at(first+j), dks[j])
+			round(dv.at(first+j), dvs[j])
+		}
+	}
+	var all sync.WaitGroup
+	for sample := range a.n {
+		for kv := range a.KVHeads {
+			all.Go(func() { one(sample, kv) })
+		}
+	}
+	all.Wait()
+	return y, lse, dx
+}
+
+// TestGPUAttention compares forward and backward with loops in float64, and two runs
+// with each other.
+func TestGPUAttention(t *testing.T) {
+	d := openCard(t)
+	for _, precision := range []Precision{F32, BF16} {
+		dev := With(d, nil, precision)
+		i := 0
+		for _, dim := range []int{5, 8, 16, 64, 80, 128, 192} {
+			for _, seq := range []int{1, 7, 64, 100, 333, 1024} {
+				for kv := 1; kv <= 4; kv *= 2 {
+					for bits := range 4 {
+						if i++; (seq > 300 || dim > 128) && i%5 != 0 { // the loops take their time
+							continue
+						}
+						a := &attn{Attn: device.Attn{Heads: 4, KVHeads: kv, Dim: dim, Causal: bits&1 > 0, Pads: bits&2 > 0, Pad: 3, Scale: float32(1 / math.Sqrt(float64(dim)))}, n: 2, seq: seq, packed: (i/2)%2 == 0}
+						t.Run(fmt.Sprintf("%v/dim%d/seq%d/kv%d/causal=%v/pads=%v/packed=%v", precision, dim, seq, kv, a.Causal, a.Pads, a.packed), func(t *testing.T) { a.compare(t, dev) })
+					}
+				}
+			}
+		}
+	}
+}
+
+func (a *attn) compare(t *testing.T, dev Device) {
+	newAttn(t, dev, a)
+	defer func() {
+		if err := a.e.release(); err != nil {
+			t.Error(err)
+		}
+	}()
+	r := rand.New(rand.NewPCG(uint64(a.Dim), uint64(a.seq)))
+	noise := func(v int) []float32 {
+		x := make([]float32, a.e.value(v, a.n).count())
+		for i := range x {
+			x[i] = float32(r.NormFloat64())
+		}
+		return a.set(t, v, x)
+	}
+	k := a.keyed()
+	var x [][]float32
+	for v := range k {
+		x = append(x, noise(v))
+	}
+	dy, ids := noise(k+2), make([]float32, 2*a.n*a.seq)
+	for i := range ids {
+		ids[i] = float32(r.IntN(3) + 2)
+		if i < a.seq/2 { // the first queries of a causal sequence have no key at all
+			ids[i] = 3
+		}
+	}
+	a.set(t, 2*k+3, ids)
+	y, lse, dx := a.want(x, dy, ids)
+	var before [][]float32
+	for turn := range 2 {
+		if err := firstError(a.e.launch(a.f), a.e.launch(a.d)); err != nil {
+			t.Fatal(err)
+		}
+		got := [][]float32{a.get(t, k), a.get(t, k+1)}
+		for v := range k {
+			got = append(got, a.get(t, k+3+v))
+		}
+		if turn == 0 {
+			before = got
+			names := []string{"y", "lse", "dq", "dk", "dv"}
+			if a.packed {
+				names[2] = "dqkv"
+			}
+			for i, w := range append([][]float32{y, lse}, dx...) {
+				a.near(t, names[i], got[i], w)
+			}
+			continue
+		}
+		for i := range got {
+			if !slices.Equal(got[i], before[i]) {
+				t.Errorf("output %d differs from run to run", i)
+			}
+		}
+	}
+}
+
+// near compares by the largest value; the gradients of a sequence of one token are 0
+// but for rounding.
+func (a *attn) near(t *testing.T, what string, got, want []float32) {
+	t.Helper()
+	top, off := 0.0, 0.0
+	if a.seq == 1 {
+		top = 1
+	}
+	for i, w := range want {
+		top = max(top, math.Abs(float64(w)))
+		if d := math.Abs(float64(got[i]) - float64(w)); !(d <= off) {
+			off = d
+		}
+	}
+	most := 1e-5
+	if a.e.dev.precision == BF16 {
+		most = 2e-2
+	}
+	if !(off <= most*top) {
+		t.Errorf("%s is off by %g, its largest value is %g", what, off, top)
+	}
+}
+
+// BenchmarkGPUAttention times the kernels alone, with events; TFLOP/s count two products
+// forward and five backward, half of them where it is causal.
+func BenchmarkGPUAttention(b *testing.B) {
+	d := openCard(b)
+	for _, s := range []struct {
+		name                 string
+		n, seq, heads, dim   int
+		causal, pads, packed bool
+		precision            Precision
+	}{
+		{"gpt2", 32, 1024, 12, 64, true, false, true, BF16},
+		{"gpt2-f32", 32, 1024, 12, 64, true, false, true, F32},
+		{"bert", 32, 384, 12, 64, false, true, false, BF16},
+		{"llama", 8, 1024, 32, 128, true, false, false, BF16},
+	} {
+		a := &attn{Attn: device.Attn{Heads: s.heads, KVHeads: s.heads, Dim: s.dim, Causal: s.causal, Pads: s.pads, Pad: 3, Scale: float32(1 / math.Sqrt(float64(s.dim)))}, n: s.n, seq: s.seq, packed: s.packed}
+		newAttn(b, With(d, nil, s.precision), a)
+		r := rand.New(rand.NewPCG(1, 2))
+		for v := range a.e.p.Vals {
+			x := make([]float32, a.e.value(v, a.n).count())
+			for i := range x {
+				x[i] = float32(r.NormFloat64())
+			}
+			a.set(b, v, x)
+		}
+		flops := 4 * float64(s.n*s.heads) * float64(s.seq*s.seq) * float64(s.dim)
+		if s.causal {
+			flops /= 2
+		}
+		b.Run(s.name+"/forward", func(b *testing.B) { a.time(b, a.f, flops) })
+		b.Run(s.name+"/backward", func(b *testing.B) { a.time(b, a.d, 2.5*flops) })
+		if err := a.e.release(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func (a *attn) time(b *testing.B, ls []launch, flops float64) {
+	dev := a.e.dev
+	var at [2]cu.Event
+	for i := range at {
+		var err error
+		if at[i], err = dev.Event(); err != nil {
+			b.Fatal(err)
+		}
+	}
+	err := a.e.launch(ls)
+	err = firstError(err, dev.Record(at[0]))
+	for range b.N {
+		err = firstError(err, a.e.launch(ls))
+	}
+	err = firstError(err, dev.Record(at[1]))
+	ms, late := dev.Elapsed(at[0], at[1])
+	if err = firstError(err, late); err != nil {
+		b.Fatal(err)
+	}
+	each := float64(ms) / float64(b.N)
+	b.ReportMetric(0, "ns/op")
+	b.ReportMetric(each, "ms/op")
+	b.ReportMetric(flops/each/1e9, "TFLOP/s")
+	for _, e := range at {
+		if err := dev.ReleaseEvent(e); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
