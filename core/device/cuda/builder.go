@@ -48,7 +48,6 @@ type builder struct {
 	n    int // samples
 	call int // at hand
 	out  []launch
-	room span // of scratch
 }
 
 // launch is one kernel or product, ready to be queued.
@@ -121,14 +120,14 @@ func (b *builder) each(name string, count int, args ...any) error {
 // scratch is memory for what the launches of one call leave for each other. Calls share
 // it, since they run one after another.
 func (b *builder) scratch(bytes int64) (cu.Ptr, error) {
-	if bytes > b.room.bytes {
+	if bytes > b.x.room.bytes {
 		p, err := b.x.take(bytes, true)
 		if err != nil {
 			return 0, err
 		}
-		b.room = span{p, bytes}
+		b.x.room = span{p, bytes}
 	}
-	return b.room.p, nil
+	return b.x.room.p, nil
 }
 
 // do appends work that is queued by a call of its own, a matrix product.

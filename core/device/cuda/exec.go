@@ -38,6 +38,7 @@ type exec struct {
 	wide   []int     // elements from row to row of the values that widen gives room, else 0
 	memory []cu.Ptr  // to be released
 	arenas []span    // filled with NaN before each run of a checked device
+	room   span      // of scratch
 	stats  []stat
 	loss   int // classes of the CrossEntropy, 0 without one
 

@@ -39,12 +39,8 @@ func linearDX(b *builder, c *device.Call) error {
 // linearDW: dw[N][K] = dyᵀ·x over the rows, added to what is there with Accum.
 func linearDW(b *builder, c *device.Call) error {
 	x, dy, w := b.val(c.In[0]), b.val(c.In[1]), b.weight(c.W[0])
-	beta := float32(0)
-	if c.Accum {
-		beta = 1
-	}
 	p := cu.Product{M: w.N(), N: w.K(), K: x.rows, TransA: true, LDA: dy.ld, LDB: x.ld, A: dy.elem, B: x.elem, D: cu.F32}
-	if err := b.product(p, dy.ptr, x.ptr, w.grad, 0, 0, 1, beta); err != nil {
+	if err := b.product(p, dy.ptr, x.ptr, w.grad, 0, 0, 1, beta(c)); err != nil {
 		return err
 	}
 	return b.gradient(c)

@@ -227,12 +227,6 @@ func (e *exec) value(v, n int) value {
 	return x
 }
 
-// store appends the launches that bring value v to float32, [rows][C][H][W], at to.
-func (b *builder) store(v int, to cu.Ptr) error {
-	x := b.val(v)
-	return b.each("store", x.count(), x.ptr, to, x.C, x.H*x.W)
-}
-
 // upload puts a step's scalars and samples on the card and returns the rows in the loss.
 func (e *exec) upload(s *device.Step) (labelled int, err error) {
 	p, n := e.p, s.Count()

@@ -14,7 +14,7 @@ var first = sync.OnceValues(func() (*card, error) {
 	if err != nil {
 		return nil, err
 	}
-	b, err := cu.OpenBlas(d)
+	b, err := cu.NewBlas(d)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", d.Info().Name, err)
 	}
