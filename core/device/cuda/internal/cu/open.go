@@ -19,6 +19,7 @@ type card struct {
 	args      []unsafe.Pointer // of the kernel launched last
 	stream    uintptr
 	hosts     map[uintptr]int // page-locked memory: address → bytes
+	done      Event           // what Sync sleeps on
 	work      Ptr             // the workspace that all products share
 	capturing bool
 	closed    bool

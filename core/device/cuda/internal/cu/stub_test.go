@@ -46,11 +46,12 @@ CUresult cuMemcpyDtoDAsync_v2(CUdeviceptr d, CUdeviceptr s, size_t n, P st) { IN
 CUresult cuMemsetD8Async(CUdeviceptr d, unsigned char v, size_t n, P st) { IN; memset((P)d, v, n); return st != &streams; }
 CUresult cuStreamCreate(P *s, unsigned int f) { IN; *s = &streams; streams++; return f == 1 ? 0 : 1; }
 CUresult cuStreamDestroy_v2(P s) { IN; streams--; return s != &streams; }
-CUresult cuStreamSynchronize(P s) { IN; return s != &streams; }
-CUresult cuEventCreate(P *e, unsigned int f) { IN; *e = malloc(1); return f; }
+static int slow;
+CUresult cuStreamQuery(P s) { IN; return slow ? 600 : s != &streams; }
+CUresult cuEventCreate(P *e, unsigned int f) { IN; *e = malloc(1); **(char **)e = f; return f != 0 && f != 3; }
 CUresult cuEventDestroy_v2(P e) { IN; free(e); return 0; }
 CUresult cuEventRecord(P e, P s) { IN; return s != &streams; }
-CUresult cuEventSynchronize(P e) { IN; return 0; }
+CUresult cuEventSynchronize(P e) { IN; if (*(char *)e == 3) slow = 0; return 0; }
 CUresult cuEventElapsedTime(float *ms, P a, P b) { IN; *ms = 2.5f; return a == b; }
 CUresult cuModuleLoadDataEx(P *m, const void *image, unsigned int n, int *o, void **v) {
 	IN; if (n != 2 || o[0] != 5 || o[1] != 6 || (size_t)v[1] != 8192) return 1;
@@ -77,6 +78,7 @@ CUresult cuGraphExecDestroy(P g) { IN; free(g); return 0; }
 CUresult cuGraphLaunch(P g, P s) { IN; return s != &streams; }
 CUresult cuGetErrorName(int e, const char **s) { *s = e == 719 ? "CUDA_ERROR_LAUNCH_FAILED" : "CUDA_ERROR_OTHER"; return 0; }
 void failAfter(int n) { left = n; }
+int setSlow(int n) { int was = slow; slow = n; return was; }
 `
 
 // stubbed builds the stub and makes it the driver until the test ends.
@@ -93,7 +95,7 @@ func stubbed(t *testing.T) *library {
 		t.Skipf("cc: %v: %s", err, out)
 	}
 	d := *driverLibrary
-	d.funcs = append(append([]string(nil), d.funcs...), "failAfter")
+	d.funcs = append(append([]string(nil), d.funcs...), "failAfter", "setSlow")
 	l, err := d.load(so)
 	check(t, err)
 	opened.Lock()
@@ -190,8 +192,15 @@ func TestCallsAgainstC(t *testing.T) {
 		t.Error(err)
 	}
 	check(t, m.Unload())
+	for range 2 { // the card takes longer than the caller looks on
+		invoke(l.fn[len(l.fn)-1], 1)
+		check(t, d.Sync())
+		if invoke(l.fn[len(l.fn)-1], 0) != 0 {
+			t.Error("it did not wait")
+		}
+	}
 	// The card fails after two more calls, and from then on.
-	invoke(l.fn[len(l.fn)-1], 2)
+	invoke(l.fn[len(l.fn)-2], 2)
 	check(t, d.Sync())
 	check(t, d.Fill(x, 0, 1))
 	for range 2 {
@@ -199,7 +208,7 @@ func TestCallsAgainstC(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	invoke(l.fn[len(l.fn)-1], ^uintptr(0))
+	invoke(l.fn[len(l.fn)-2], ^uintptr(0))
 }
 
 // TestManyGoroutines moves the card between threads, each of which has a context of
