@@ -9,7 +9,6 @@ import (
 	"pare/core/event"
 	"pare/core/graph"
 	"pare/core/train"
-	"pare/hwprofiles"
 )
 
 // window is how long one side is measured in one alternation: long against the

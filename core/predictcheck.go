@@ -7,7 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"pare/core/energy"
 	"pare/core/event"
 	"pare/core/graph"
 	"pare/core/prune"

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"pare/core/energy"
 	"pare/core/event"
 	"pare/core/prune"
 	"pare/core/train"

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"pare/core/device"
-	"pare/core/energy"
 	"pare/core/event"
 	"pare/core/train"
 	"pare/hwprofiles"
