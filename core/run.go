@@ -137,6 +137,9 @@ func Run(ctx context.Context, cfg Config) (int, error) {
 	if errors.As(err, &f) {
 		text, fix = f.err.Error(), f.fix
 	}
+	if errors.Is(err, device.ErrLost) && r.wrote != "" {
+		fix = fmt.Sprintf("nothing up to checkpoint %s is lost: see `nvidia-smi` and `pare doctor`, then `pare sessions resume` goes on from there", r.wrote)
+	}
 	r.emit(&event.Failure{Text: text, Fix: fix}) //nolint:errcheck // the disk may be why we are here
 	return ExitError, err
 }

@@ -29,6 +29,10 @@ type Device interface {
 	Compile(p *Plan, b Bank, threads int) (Exec, error)
 }
 
+// ErrLost says that a device can do no more in this process: a card fell off the bus or
+// had an error that ends its context. What lies on it is gone.
+var ErrLost = errors.New("the device is lost")
+
 // Card is a device that is not the processor: an accelerator with memory of its own.
 type Card interface {
 	Device

@@ -239,10 +239,10 @@ func (w *weight) order(x []float32) []float32 {
 // fetch waits for the card and copies what lies at p into x, in logical order.
 func (b *bank) fetch(w *weight, p cu.Ptr, x []float32) error {
 	if err := b.dev.Sync(); err != nil {
-		return err
+		return lost(err)
 	}
 	if !w.Conv {
-		return b.dev.Download(bytesOf(x), p)
+		return lost(b.dev.Download(bytesOf(x), p))
 	}
 	y := make([]float32, len(x))
 	if err := b.dev.Download(bytesOf(y), p); err != nil {

@@ -1,6 +1,7 @@
 package cuda
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -102,9 +103,18 @@ func (e *exec) Run(s *device.Step) (device.Result, error) {
 	}
 	r, err := e.do(s)
 	if err != nil {
-		return device.Result{}, fmt.Errorf("run on device cuda: %w", err)
+		return device.Result{}, fmt.Errorf("run on device cuda: %w", lost(err))
 	}
 	return r, nil
+}
+
+// lost marks an error after which nothing can be done on the card, for whoever asks
+// device.ErrLost.
+func lost(err error) error {
+	if errors.Is(err, cu.ErrLost) {
+		return fmt.Errorf("%w: %w", device.ErrLost, err)
+	}
+	return err
 }
 
 func (e *exec) do(s *device.Step) (device.Result, error) {
