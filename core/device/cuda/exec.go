@@ -18,6 +18,8 @@ type scalars struct {
 	lr           float32
 	labelled     int32
 	bias1, bias2 float32
+	distinct     int32
+	_            int32
 }
 
 // result is what LossMerge leaves: struct Result of kernels/loss.cu.
@@ -45,10 +47,11 @@ type exec struct {
 
 	// What a run takes in and gives out, on the card and in page-locked memory. What
 	// goes in is one piece, in this order.
-	step, labels, x, outGrad, teacher cu.Ptr
-	result, pred, losses, out, inGrad cu.Ptr
-	into, from                        []byte
-	ins                               inputs
+	step, labels, order, firsts, x, outGrad, teacher cu.Ptr
+	result, pred, losses, out, inGrad                cu.Ptr
+	into, from                                       []byte
+	ins                                              inputs
+	ids                                              *ids // nil: no table has a gradient
 
 	runs    map[int]*run // by the number of samples
 	probing bool
@@ -63,7 +66,7 @@ type span struct {
 }
 
 // inputs are the offsets of what goes in, bytes.
-type inputs struct{ labels, x, outGrad, teacher, end int }
+type inputs struct{ labels, order, firsts, x, outGrad, teacher, end int }
 
 // run is what n samples take.
 type run struct {

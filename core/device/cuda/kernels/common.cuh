@@ -41,6 +41,7 @@ struct Step {
 	float lr;        //
 	int labelled;    // rows in the loss
 	float bias1, bias2; // 1 − β₁ᵗ, 1 − β₂ᵗ of Adam
+	int distinct;       // ids of the batch that differ
 };
 
 // Sums over a warp and a block. Every thread gets the sum; the order of additions is

@@ -1,0 +1,122 @@
+// LayerNorm and RMSNorm: a warp for each row; a thread holds every 32nd pack of it.
+
+const int WIDE = 16 / sizeof(val);
+struct __align__(16) pack { val v[WIDE]; };
+
+// y = (x − μ)·r·gamma + beta over the C values of each row, r = 1/√(σ² + eps); with rms
+// μ is 0. stat [rows][2] (may be 0) receives μ and r. The row is read from memory once
+// and a second and third time from the caches.
+extern "C" __global__ void __launch_bounds__(256) layernorm(const val* x, val* y, float* stat, const float* gamma, const float* beta, int rows, int C, float eps, int rms) {
+	int row = blockIdx.x * (blockDim.x >> 5) + (threadIdx.x >> 5), lane = threadIdx.x & 31;
+	if (row >= rows) return;
+	x += (i64)row * C, y += (i64)row * C;
+	int packs = C % WIDE == 0 ? C / WIDE : 0;
+	float mean = 0, square = 0;
+	if (!rms) {
+		for (int p = lane; p < packs; p += 32) {
+			pack a = ((const pack*)x)[p];
+			for (int k = 0; k < WIDE; k++) mean += to_float(a.v[k]);
+		}
+		for (int c = packs * WIDE + lane; c < C; c += 32) mean += to_float(x[c]);
+		mean = warp_sum(mean) / C;
+	}
+	for (int p = lane; p < packs; p += 32) {
+		pack a = ((const pack*)x)[p];
+		for (int k = 0; k < WIDE; k++) {
+			float d = to_float(a.v[k]) - mean;
+			square += d * d;
+		}
+	}
+	for (int c = packs * WIDE + lane; c < C; c += 32) {
+		float d = to_float(x[c]) - mean;
+		square += d * d;
+	}
+	float r = 1.f / sqrtf(warp_sum(square) / C + eps);
+	for (int p = lane; p < packs; p += 32) {
+		pack a = ((const pack*)x)[p];
+		for (int k = 0; k < WIDE; k++) {
+			int c = p * WIDE + k;
+			a.v[k] = to_val((to_float(a.v[k]) - mean) * r * gamma[c] + (beta ? beta[c] : 0.f));
+		}
+		((pack*)y)[p] = a;
+	}
+	for (int c = packs * WIDE + lane; c < C; c += 32) y[c] = to_val((to_float(x[c]) - mean) * r * gamma[c] + (beta ? beta[c] : 0.f));
+	if (stat && lane == 0) stat[2 * row] = mean, stat[2 * row + 1] = r;
+}
+
+// g = gamma·dy, dx = r·(g − mean g − x̂·mean(g·x̂)), without the first mean for rms;
+// part [parts][C or 2C]: Σ dy·x̂ over the part's rows, and Σ dy behind it without rms.
+// A block takes a part: its warps the rows in turn, and each warp sums its own rows'
+// columns in shared memory [warps][2][C], which are added in the order of the warps.
+// There column p·WIDE + k lies at k·packs + p, so that the lanes' words are neighbours.
+extern "C" __global__ void __launch_bounds__(256) layernorm_dx(const val* x, const float* stat, const val* dy, val* dx, float* part, const float* gamma, int rows, int C, int rms) {
+	extern __shared__ float sums[];
+	int warps = blockDim.x >> 5, warp = threadIdx.x >> 5, lane = threadIdx.x & 31, wide = rms ? C : 2 * C;
+	float* mine = sums + (i64)warp * wide;
+	for (int c = lane; c < wide; c += 32) mine[c] = 0;
+	__syncwarp();
+	int from = part_from(rows, gridDim.x, blockIdx.x), till = part_from(rows, gridDim.x, blockIdx.x + 1);
+	int packs = C % WIDE == 0 ? C / WIDE : 0;
+	for (int row = from + warp; row < till; row += warps) {
+		const val *xr = x + (i64)row * C, *dyr = dy + (i64)row * C;
+		float mean = stat[2 * row], r = stat[2 * row + 1], g = 0, gx = 0;
+		for (int p = lane; p < packs; p += 32) {
+			pack a = ((const pack*)xr)[p], b = ((const pack*)dyr)[p];
+			for (int k = 0; k < WIDE; k++) {
+				int c = p * WIDE + k;
+				float d = to_float(b.v[k]), hat = (to_float(a.v[k]) - mean) * r, gd = gamma[c] * d;
+				g += gd, gx += gd * hat;
+				mine[k * packs + p] += d * hat;
+				if (!rms) mine[C + k * packs + p] += d;
+			}
+		}
+		for (int c = packs * WIDE + lane; c < C; c += 32) {
+			float d = to_float(dyr[c]), hat = (to_float(xr[c]) - mean) * r, gd = gamma[c] * d;
+			g += gd, gx += gd * hat;
+			mine[c] += d * hat;
+			if (!rms) mine[C + c] += d;
+		}
+		g = rms ? 0 : warp_sum(g) / C, gx = warp_sum(gx) / C;
+		val* to = dx + (i64)row * C;
+		for (int p = lane; p < packs; p += 32) {
+			pack a = ((const pack*)xr)[p], b = ((const pack*)dyr)[p];
+			for (int k = 0; k < WIDE; k++) {
+				float hat = (to_float(a.v[k]) - mean) * r;
+				a.v[k] = to_val(r * (gamma[p * WIDE + k] * to_float(b.v[k]) - g - hat * gx));
+			}
+			((pack*)to)[p] = a;
+		}
+		for (int c = packs * WIDE + lane; c < C; c += 32) {
+			float hat = (to_float(xr[c]) - mean) * r;
+			to[c] = to_val(r * (gamma[c] * to_float(dyr[c]) - g - hat * gx));
+		}
+	}
+	__syncthreads();
+	for (int c = threadIdx.x; c < wide; c += blockDim.x) {
+		int j = c % C, at = packs ? j % WIDE * packs + j / WIDE + (c - j) : c;
+		float s = 0;
+		for (int w = 0; w < warps; w++) s += sums[(i64)w * wide + at];
+		part[(i64)blockIdx.x * wide + c] = s;
+	}
+}
+
+// w's gradient from the parts [parts][width] of all tiles, its values from column `from`
+// on: 8 sums of every eighth part, then the sum of these; added to what is there with
+// beta = 1.
+extern "C" __global__ void __launch_bounds__(256) part_d(const float* part, float* grad, int parts, int width, int from, int count, float beta) {
+	__shared__ float sums[8][33];
+	int lane = threadIdx.x & 31, y = threadIdx.x >> 5, c = blockIdx.x * 32 + lane;
+	float s = 0, e = 0; // e: what rounding has lost (Kahan 1965)
+	if (c < count)
+		for (int t = y; t < parts; t += 8) {
+			float v = part[(i64)t * width + from + c] - e, u = s + v;
+			e = (u - s) - v;
+			s = u;
+		}
+	sums[y][lane] = s;
+	__syncthreads();
+	if (y > 0 || c >= count) return;
+	double sum = beta != 0 ? grad[c] : 0;
+	for (int j = 0; j < 8; j++) sum += sums[j][lane];
+	grad[c] = sum;
+}
