@@ -264,6 +264,9 @@ func (e *exec) record(n int) (*run, error) {
 			b.call++
 		}
 	}
+	if err := b.flush(); err != nil {
+		return nil, err
+	}
 	r := &run{launches: b.out}
 	for _, o := range []struct {
 		v  int
