@@ -130,5 +130,30 @@ func (b *builder) scratch(bytes int64) (cu.Ptr, error) {
 	return b.x.room.p, nil
 }
 
+// rows appends a launch of a kernel that gives each row to a warp; it takes the number of
+// rows (int) as its first argument.
+func (b *builder) rows(name string, rows int, args ...any) error {
+	const warps = 8
+	return b.kernel([]string{name}, [3]int{max((rows+warps-1)/warps, 1), 1, 1}, [3]int{32 * warps, 1, 1}, 0, append([]any{rows}, args...)...)
+}
+
+// table is memory on the card that holds what fill makes, filled once for each key in the
+// life of the plan.
+func (b *builder) table(key string, fill func() []byte) (cu.Ptr, error) {
+	if p, ok := b.x.tables[key]; ok {
+		return p, nil
+	}
+	data := fill()
+	p, err := b.x.take(int64(len(data)), false)
+	if err != nil {
+		return 0, err
+	}
+	if err := b.x.dev.Upload(p, data); err != nil {
+		return 0, err
+	}
+	b.x.tables[key] = p
+	return p, nil
+}
+
 // do appends work that is queued by a call of its own, a matrix product.
 func (b *builder) do(f func() error) { b.out = append(b.out, launch{call: b.call, do: f}) }

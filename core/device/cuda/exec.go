@@ -18,8 +18,6 @@ type scalars struct {
 	lr           float32
 	labelled     int32
 	bias1, bias2 float32
-	distinct     int32
-	_            int32
 }
 
 // result is what LossMerge leaves: struct Result of kernels/loss.cu.
@@ -47,13 +45,13 @@ type exec struct {
 
 	// What a run takes in and gives out, on the card and in page-locked memory. What
 	// goes in is one piece, in this order.
-	step, labels, order, firsts, x, outGrad, teacher cu.Ptr
-	result, pred, losses, out, inGrad                cu.Ptr
-	into, from                                       []byte
-	ins                                              inputs
-	ids                                              *ids // nil: no table has a gradient
+	step, labels, x, outGrad, teacher cu.Ptr
+	result, pred, losses, out, inGrad cu.Ptr
+	into, from                        []byte
+	ins                               inputs
 
-	runs    map[int]*run // by the number of samples
+	tables  map[string]cu.Ptr // see builder.table
+	runs    map[int]*run      // by the number of samples
 	probing bool
 	times   []time.Duration
 	closed  bool
@@ -66,7 +64,7 @@ type span struct {
 }
 
 // inputs are the offsets of what goes in, bytes.
-type inputs struct{ labels, order, firsts, x, outGrad, teacher, end int }
+type inputs struct{ labels, x, outGrad, teacher, end int }
 
 // run is what n samples take.
 type run struct {
@@ -87,7 +85,7 @@ func (d Device) Compile(p *device.Plan, bk device.Bank, _ int) (device.Exec, err
 	if err := ref.Verify(p, b.desc, b.slots, d); err != nil {
 		return nil, fmt.Errorf("compile for device cuda: %w", err)
 	}
-	e := &exec{dev: d, p: p, b: b, runs: map[int]*run{}}
+	e := &exec{dev: d, p: p, b: b, tables: map[string]cu.Ptr{}, runs: map[int]*run{}}
 	if err := e.allot(); err != nil {
 		e.release()
 		return nil, fmt.Errorf("compile for device cuda: %w", err)

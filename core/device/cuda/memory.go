@@ -100,13 +100,7 @@ func (e *exec) allotBuffers() error {
 	up := func(n int) int { return (n + align - 1) / align * align }
 	in := &e.ins
 	in.labels = up(scalarBytes)
-	in.order = up(in.labels + 4*rows(p.Output))
-	sorted := 0
-	if e.ids = idsOf(p, e.b.desc); e.ids != nil {
-		sorted = rows(p.Input)
-	}
-	in.firsts = up(in.order + 4*sorted)
-	in.x = up(in.firsts + 4*(sorted+1))
+	in.x = up(in.labels + 4*rows(p.Output))
 	in.outGrad = up(in.x + 4*floats(p.Input))
 	in.teacher = up(in.outGrad + 4*floats(grad))
 	in.end = in.teacher + 4*floats(teacher)
@@ -118,7 +112,6 @@ func (e *exec) allotBuffers() error {
 		return err
 	}
 	e.labels, e.x = e.step+cu.Ptr(in.labels), e.step+cu.Ptr(in.x)
-	e.order, e.firsts = e.step+cu.Ptr(in.order), e.step+cu.Ptr(in.firsts)
 	e.outGrad, e.teacher = e.step+cu.Ptr(in.outGrad), e.step+cu.Ptr(in.teacher)
 	for _, o := range []struct {
 		p *cu.Ptr
@@ -246,13 +239,8 @@ func (e *exec) upload(s *device.Step) (labelled int, err error) {
 	}
 	gather(view[int32](e.into, e.ins.labels, n*p.Per(p.Output)), s.Labels, s, p.Per(p.Output))
 	f := e.value(p.Input, 0).size() * p.Per(p.Input)
-	x := view[float32](e.into, e.ins.x, n*f)
-	gather(x, s.X, s, f)
-	now := e.scalars(s, labelled)
-	if rows := n * p.Per(p.Input); e.ids != nil {
-		now.distinct = int32(e.ids.sort(x, e.value(p.Input, 0).size(), view[int32](e.into, e.ins.order, rows), view[int32](e.into, e.ins.firsts, rows+1)))
-	}
-	view[scalars](e.into, 0, 1)[0] = now
+	gather(view[float32](e.into, e.ins.x, n*f), s.X, s, f)
+	view[scalars](e.into, 0, 1)[0] = e.scalars(s, labelled)
 	end := e.ins.x + 4*n*f
 	for _, o := range []struct {
 		at, till int

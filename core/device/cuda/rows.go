@@ -94,16 +94,7 @@ func biasD(b *builder, c *device.Call) error {
 	if dy.H*dy.W == 1 {
 		ld = dy.ld
 	}
-	parts := min((rows+63)/64, 128)
-	part, err := b.scratch(4 * int64(parts) * int64(dy.C))
-	if err != nil {
-		return err
-	}
-	wide := 16 / dy.elem.Bytes()
-	if err := b.kernel([]string{"bias_parts"}, [3]int{(dy.C + 32*wide - 1) / (32 * wide), parts, 1}, [3]int{256, 1, 1}, 0, dy.ptr, part, rows, dy.C, ld); err != nil {
-		return err
-	}
-	if err := b.kernel([]string{"bias_merge"}, [3]int{(dy.C + 127) / 128, 1, 1}, [3]int{128, 1, 1}, 0, part, w.grad, parts, dy.C, beta(c)); err != nil {
+	if err := b.sumRows(dy.ptr, rows, dy.C, ld, w.grad, c.Accum); err != nil {
 		return err
 	}
 	return b.gradient(c)

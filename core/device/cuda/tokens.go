@@ -1,148 +1,196 @@
 package cuda
 
 import (
+	"fmt"
 	"math"
+	"math/bits"
 
 	"pare/core/device"
 	"pare/core/device/cuda/internal/cu"
 )
 
 var tokenKernels = map[device.Kernel]build{
-	device.Embed: embedding, device.EmbedD: embeddingD, device.Positions: positions, device.PositionsD: positionsD, device.FirstD: positionsD,
-	device.Segment: segment, device.SegmentD: segmentD, device.Rope: rope, device.Token: token, device.TokenDX: tokenDX,
-	device.MeanTokens: meanTokens, device.MeanTokensDX: meanTokensDX, device.Tokens: tokens, device.TokensDX: tokensDX,
+	device.Embed: embedding, device.EmbedD: embedD, device.Positions: positions, device.PositionsD: positionsD, device.Rope: rope,
+	device.Segment: segment, device.SegmentD: segmentD, device.Token: token, device.TokenDX: tokenDX, device.Tokens: tokens,
+	device.TokensDX: tokensDX, device.FirstD: firstD, device.MeanTokens: meanTokens, device.MeanTokensDX: meanTokensDX,
 }
 
-// embedding: y = w[id].
+// embedding: y[rows][C] = w[id].
 func embedding(b *builder, c *device.Call) error {
-	ids, y := b.val(c.In[0]), b.val(c.Out[0])
-	return b.each("embed", y.count(), ids.ptr, ids.C, b.weight(c.W[0]).v, y.ptr, y.C)
+	ids, y, w := b.val(c.In[0]), b.val(c.Out[0]), b.weight(c.W[0])
+	return b.rows("embed", y.rows, ids.ptr, w.v, y.ptr, y.C, ids.C)
 }
 
-// embeddingD: dw[id] = Σ dy. Which tokens have one id the run has sorted, see sortIDs.
-func embeddingD(b *builder, c *device.Call) error {
-	ids, dy, w := b.val(c.In[0]), b.val(c.In[1]), b.weight(c.W[0])
-	if !c.Accum {
-		b.do(func() error { return b.x.dev.Fill(w.grad, 0, 4*int64(w.count)) })
-	}
+// embedD: dw[id] = Σ dy over the tokens with that id, but for that of padding.
+func embedD(b *builder, c *device.Call) error {
 	pad := -1
 	if c.S[0] == 1 {
 		pad = int(c.S[1])
 	}
-	wide := 32 * 16 / dy.elem.Bytes()
-	if err := b.kernel([]string{"embed_d"}, [3]int{min(dy.rows, 8*b.x.dev.info.SMs), (dy.C + wide - 1) / wide, 1}, [3]int{256, 1, 1}, 0,
-		ids.ptr, ids.C, dy.ptr, w.grad, b.x.order, b.x.firsts, b.step(), dy.C, pad, beta(c)); err != nil {
-		return err
-	}
-	return b.gradient(c)
+	ids := b.val(c.In[0])
+	return b.sumByID(c, ids.ptr, ids.C, b.val(c.In[1]), pad)
 }
 
 // positions: y = x + w[t].
 func positions(b *builder, c *device.Call) error {
-	x, y := b.val(c.In[0]), b.val(c.Out[0])
-	return b.each("positions", y.count(), x.ptr, b.weight(c.W[0]).v, y.ptr, y.C, b.x.p.Seq)
+	x, y, w := b.val(c.In[0]), b.val(c.Out[0]), b.weight(c.W[0])
+	return b.rows("positions", y.rows, x.ptr, w.v, y.ptr, y.C, b.x.p.Seq)
 }
 
-// positionsD: dw[t] = Σ dy over the sequences; of FirstD for the first token alone.
+// positionsD: dw[t] = Σ dy over the samples.
 func positionsD(b *builder, c *device.Call) error {
 	dy, w := b.val(c.In[0]), b.weight(c.W[0])
-	if err := b.each("positions_d", w.count, dy.ptr, w.grad, dy.C, b.x.p.Seq, b.n, beta(c)); err != nil {
+	threads := w.N() * up(dy.C, 8)
+	blocks := min(up(threads, 128), 64*b.x.dev.info.SMs)
+	if err := b.kernel([]string{"positions_d"}, [3]int{blocks, 1, 1}, [3]int{128, 1, 1}, 0,
+		int64(threads), dy.ptr, w.grad, b.n, b.x.p.Seq, dy.C, int(beta(c))); err != nil {
 		return err
 	}
 	return b.gradient(c)
+}
+
+// rope turns pairs of channels by angles whose sines are computed here, in float64.
+func rope(b *builder, c *device.Call) error {
+	x, y, a, seq := b.val(c.In[0]), b.val(c.Out[0]), c.Attn, b.x.p.Seq
+	table, err := b.table(fmt.Sprint("rope", a.Freq), func() []byte {
+		t := make([][2]float32, 0, seq*len(a.Freq))
+		for i := range seq {
+			for _, f := range a.Freq {
+				sin, cos := math.Sincos(float64(i) * f)
+				t = append(t, [2]float32{float32(cos), float32(sin)})
+			}
+		}
+		return bytesOf(t)
+	})
+	if err != nil {
+		return err
+	}
+	return b.rows("rope", y.rows, x.ptr, y.ptr, table, seq, a.Heads, a.Dim/2, c.S[0])
 }
 
 // segment: y = x + w[s].
 func segment(b *builder, c *device.Call) error {
-	x, y := b.val(c.In[0]), b.val(c.Out[0])
-	return b.each("segment", y.count(), x.ptr, b.segments(c), b.weight(c.W[0]).v, y.ptr, y.C)
-}
-
-// segments is the value that holds them, 0 for none.
-func (b *builder) segments(c *device.Call) cu.Ptr {
-	if len(c.In) < 2 {
-		return 0
+	x, y, w := b.val(c.In[0]), b.val(c.Out[0]), b.weight(c.W[0])
+	var ids cu.Ptr
+	if len(c.In) > 1 {
+		ids = b.val(c.In[1]).ptr
 	}
-	return b.val(c.In[1]).ptr
+	return b.rows("segment", y.rows, x.ptr, ids, w.v, y.ptr, y.C)
 }
 
-// segmentD: dw[s] = Σ dy over the tokens of segment s, by parts of the rows.
+// segmentD: dw[s] = Σ dy over the tokens of segment s; all are of segment 0 without ids.
 func segmentD(b *builder, c *device.Call) error {
 	dy, w := b.val(c.In[0]), b.weight(c.W[0])
-	parts := min((dy.rows+31)/32, 256)
-	part, err := b.scratch(4 * int64(parts) * int64(w.count))
-	if err != nil {
-		return err
+	if len(c.In) > 1 {
+		ids := b.val(c.In[1])
+		return b.sumByID(c, ids.ptr+4, ids.C, dy, -1)
 	}
-	if err := b.kernel([]string{"segment_parts"}, [3]int{(dy.C + 127) / 128, parts, w.Shape[0]}, [3]int{128, 1, 1}, 0, dy.ptr, b.segments(c), part, dy.rows, dy.C); err != nil {
-		return err
+	if !c.Accum {
+		if err := b.each("zero", w.count, w.grad); err != nil {
+			return err
+		}
 	}
-	if err := b.each("segment_merge", w.count, part, w.grad, parts, beta(c)); err != nil {
+	if err := b.sumRows(dy.ptr, dy.rows, dy.C, dy.C, w.grad, c.Accum); err != nil {
 		return err
 	}
 	return b.gradient(c)
 }
 
-// rope turns pairs of channels; the angles' cosines and sines are made here, in float64.
-func rope(b *builder, c *device.Call) error {
-	x, y, a := b.val(c.In[0]), b.val(c.Out[0]), c.Attn
-	turn, err := b.turns(a)
+// sumByID: dw[id] = Σ dy over the tokens with that id, that of token i at ids + i·stride
+// floats; see kernels/embed_d.cu.
+func (b *builder) sumByID(c *device.Call, ids cu.Ptr, stride int, dy value, pad int) error {
+	const tile, chunk = 1024, 32
+	w, n := b.weight(c.W[0]), dy.rows
+	if !c.Accum {
+		if err := b.each("zero", w.count, w.grad); err != nil {
+			return err
+		}
+	}
+	blocks, chunks := up(n, tile), up(n, chunk)
+	ints := func(n int) int64 { return (4*int64(n) + 255) / 256 * 256 }
+	at, err := b.scratch(4*ints(n) + ints(256*blocks) + 8*int64(chunks)*int64(dy.C))
 	if err != nil {
 		return err
 	}
-	return b.each("rope", x.count()/2, x.ptr, y.ptr, turn, a.Dim, b.x.p.Seq, x.C, c.S[0])
-}
-
-// turns is the table [Seq][Dim/2][2] of cosines and sines, on the card.
-func (b *builder) turns(a *device.Attn) (cu.Ptr, error) {
-	half := a.Dim / 2
-	t := make([]float32, 0, 2*b.x.p.Seq*half)
-	for s := range b.x.p.Seq {
-		for k := range half {
-			sin, cos := math.Sincos(float64(s) * a.Freq[k])
-			t = append(t, float32(cos), float32(sin))
+	room := func(bytes int64) cu.Ptr {
+		p := at
+		at += cu.Ptr(bytes)
+		return p
+	}
+	keys, places := [2]cu.Ptr{room(ints(n)), room(ints(n))}, [2]cu.Ptr{room(ints(n)), room(ints(n))}
+	counts, part := room(ints(256*blocks)), room(0)
+	from, passes := ids, max(up(bits.Len(uint(w.N()-1)), 8), 1)
+	for pass := range passes {
+		k, p, now := keys[(pass+1)%2], places[(pass+1)%2], pass%2
+		grid, block := [3]int{blocks, 1, 1}, [3]int{tile, 1, 1}
+		if err := b.kernel([]string{"sort_count"}, grid, block, 0, from, stride, k, counts, n, 8*pass); err != nil {
+			return err
 		}
+		if err := b.kernel([]string{"sort_scan"}, [3]int{1, 1, 1}, [3]int{1024, 1, 1}, 0, counts, 256*blocks); err != nil {
+			return err
+		}
+		if err := b.kernel([]string{"sort_move"}, grid, block, 0, from, stride, k, p, counts, keys[now], places[now], n, 8*pass); err != nil {
+			return err
+		}
+		from = 0 // later passes go on with what this one left
 	}
-	p, err := b.x.take(4*int64(len(t)), false)
-	if err != nil {
-		return 0, err
+	k, p := keys[(passes+1)%2], places[(passes+1)%2]
+	grid, block := [3]int{up(chunks, 8), up(dy.C, 256), 1}, [3]int{256, 1, 1}
+	if err := b.kernel([]string{"embed_chunks"}, grid, block, 0, k, p, dy.ptr, w.grad, part, n, dy.C, pad, int(beta(c))); err != nil {
+		return err
 	}
-	return p, b.x.dev.Upload(p, bytesOf(t))
+	if err := b.kernel([]string{"embed_merge"}, grid, block, 0, k, w.grad, part, n, dy.C, pad, int(beta(c))); err != nil {
+		return err
+	}
+	return b.gradient(c)
 }
 
-// token: y of a sample is token S[0] of x.
+// token: y of a sample is x of its token S[0].
 func token(b *builder, c *device.Call) error {
 	x, y := b.val(c.In[0]), b.val(c.Out[0])
-	return b.each("token", y.count(), x.ptr, y.ptr, y.C, b.x.p.Seq, int(c.S[0]))
+	return b.rows("token", y.rows, x.ptr, y.ptr, b.x.p.Seq, int(c.S[0]), y.C)
 }
 
+// tokenDX: dx is dy at that token, zero elsewhere.
 func tokenDX(b *builder, c *device.Call) error {
 	dy, dx := b.val(c.In[0]), b.val(c.Out[0])
-	return b.each("token_dx", dx.count(), dy.ptr, dx.ptr, dx.C, b.x.p.Seq, int(c.S[0]))
+	return b.rows("token_dx", dx.rows, dy.ptr, dx.ptr, b.x.p.Seq, int(c.S[0]), dx.C)
 }
 
-// meanTokens: y of a sample is the mean of x over its tokens.
-func meanTokens(b *builder, c *device.Call) error {
-	x, y := b.val(c.In[0]), b.val(c.Out[0])
-	return b.each("mean_tokens", y.count(), x.ptr, y.ptr, y.C, b.x.p.Seq)
-}
-
-func meanTokensDX(b *builder, c *device.Call) error {
-	dy, dx := b.val(c.In[0]), b.val(c.Out[0])
-	return b.each("mean_tokens_dx", dx.count(), dy.ptr, dx.ptr, dx.C, b.x.p.Seq)
-}
-
-// tokens makes the pixels of a sample tokens, behind a weight if there is one.
+// tokens: the pixels of a sample as tokens, behind w if there is one.
 func tokens(b *builder, c *device.Call) error {
 	x, y := b.val(c.In[0]), b.val(c.Out[0])
 	var w cu.Ptr
 	if len(c.W) > 0 {
 		w = b.weight(c.W[0]).v
 	}
-	return b.each("tokens", y.count(), x.ptr, w, y.ptr, y.C, b.x.p.Seq, len(c.W))
+	return b.rows("tokens", y.rows, x.ptr, w, y.ptr, b.x.p.Seq, len(c.W), x.H*x.W, y.C)
 }
 
+// tokensDX: the pixels of dx are the tokens of dy from S[0] on.
 func tokensDX(b *builder, c *device.Call) error {
 	dy, dx := b.val(c.In[0]), b.val(c.Out[0])
-	return b.each("tokens_dx", dx.count(), dy.ptr, dx.ptr, dx.C, b.x.p.Seq, int(c.S[0]))
+	hw := dx.H * dx.W
+	return b.rows("tokens_dx", dx.rows*hw, dy.ptr, dx.ptr, b.x.p.Seq, int(c.S[0]), hw, dx.C)
+}
+
+// firstD: dw = Σ dy over the first tokens of all sequences.
+func firstD(b *builder, c *device.Call) error {
+	dy, w := b.val(c.In[0]), b.weight(c.W[0])
+	if err := b.sumRows(dy.ptr, b.n, dy.C, dy.C*b.x.p.Seq, w.grad, c.Accum); err != nil {
+		return err
+	}
+	return b.gradient(c)
+}
+
+// meanTokens: y of a sample is the mean of x over its tokens.
+func meanTokens(b *builder, c *device.Call) error {
+	x, y := b.val(c.In[0]), b.val(c.Out[0])
+	return b.sumsOf("mean_tokens", y.rows, y.C, x.ptr, y.ptr, b.x.p.Seq, y.C)
+}
+
+// meanTokensDX: dx = dy/Seq.
+func meanTokensDX(b *builder, c *device.Call) error {
+	dy, dx := b.val(c.In[0]), b.val(c.Out[0])
+	return b.rows("mean_tokens_dx", dx.rows, dy.ptr, dx.ptr, b.x.p.Seq, dx.C)
 }

@@ -1,36 +1,45 @@
-// Channels scaled, put side by side and taken apart. Values are [rows·H·W][C].
+// Channels: gates, and values that are cut or put together along them. Values are
+// [pixels][C], the pixels of all rows one after another.
 
-#define EACH(i, count) for (i64 i = (i64)blockIdx.x * blockDim.x + threadIdx.x; i < count; i += (i64)gridDim.x * blockDim.x)
-
-// y = x·s, one factor for each channel of a row of HW pixels: s [rows][C].
-extern "C" __global__ void gate(i64 count, const val* x, const val* s, val* y, int C, int HW) {
-	EACH(i, count) y[i] = to_val(to_float(x[i]) * to_float(s[i / ((i64)C * HW) * C + i % C]));
-}
-
-// ds [rows][C] = Σ dy·x over the pixels.
-extern "C" __global__ void gate_d(i64 count, const val* dy, const val* x, val* ds, int C, int HW) {
-	EACH(i, count) {
-		i64 from = i / C * HW * C + i % C;
-		float s = 0;
-		for (int p = 0; p < HW; p++) s += to_float(dy[from + (i64)p * C]) * to_float(x[from + (i64)p * C]);
-		ds[i] = to_val(s);
+// packs calls f(p, c, n, wide) for channels c to c + n − 1 of pixel p, over all of
+// count/C pixels; wide (then n is 8) where the caller says that eight may be touched.
+template <class F> __device__ __forceinline__ void packs(i64 count, int C, bool wide, F f) {
+	i64 thread = (i64)blockIdx.x * blockDim.x + threadIdx.x, threads = (i64)gridDim.x * blockDim.x;
+	int each = wide ? 8 : 1;
+	u32 row = C / each;
+	for (i64 i = thread; i < count / each; i += threads) {
+		i64 p = i >> 32 ? i / row : (u32)i / row;
+		f(p, (int)(i - p * row) * each, each, wide);
 	}
 }
 
-// The channels of y [..][to] from channel `from` on are x [..][C].
-extern "C" __global__ void put(i64 count, const val* x, val* y, int C, int to, int from) {
-	EACH(i, count) y[i / C * to + from + i % C] = x[i];
+// y[rows][HW][C] = x·s, s [rows][C]
+extern "C" __global__ void gate(i64 count, const val *x, const val *s, val *y, int C, int HW) {
+	packs(count, C, C % 8 == 0, [&](i64 p, int c, int n, bool wide) {
+		float v[8], g[8];
+		i64 row = p >> 32 ? p / HW : (u32)p / (u32)HW;
+		load8(x + p * C + c, n, wide, v);
+		load8(s + row * C + c, n, wide, g);
+#pragma unroll
+		for (int j = 0; j < 8; j++) v[j] *= g[j];
+		store8(y + p * C + c, n, wide, v);
+	});
 }
 
-// y [..][to] is the channels of x [..][C] from channel `from` on.
-extern "C" __global__ void slice(i64 count, const val* x, val* y, int C, int to, int from) {
-	EACH(i, count) y[i] = x[i / to * C + from + i % to];
+// y[p][to + c] = x[p][from + c] for c < C; x has X channels, y has Y. count is pixels·C.
+extern "C" __global__ void move_channels(i64 count, const val *x, val *y, int C, int X, int from, int Y, int to) {
+	packs(count, C, ((C | X | from | Y | to) & 7) == 0, [&](i64 p, int c, int n, bool wide) {
+		float v[8];
+		load8(x + p * X + from + c, n, wide, v);
+		store8(y + p * Y + to + c, n, wide, v);
+	});
 }
 
-// dx [..][to] is dy [..][C] from channel `from` on, zero elsewhere.
-extern "C" __global__ void slice_dx(i64 count, const val* dy, val* dx, int C, int to, int from) {
-	EACH(i, count) {
-		int c = i % to - from;
-		dx[i] = c >= 0 && c < C ? dy[i / to * C + c] : to_val(0.f);
-	}
+// dx[p][c] = dy[p][c − from], zero outside; dy has C channels, dx has X.
+extern "C" __global__ void slice_dx(i64 count, const val *dy, val *dx, int C, int X, int from) {
+	packs(count, X, ((C | X | from) & 7) == 0, [&](i64 p, int c, int n, bool wide) {
+		float v[8] = {0.f, 0.f, 0.f, 0.f, 0.f, 0.f, 0.f, 0.f};
+		if (c >= from && c < from + C) load8(dy + p * C + c - from, n, wide, v);
+		store8(dx + p * X + c, n, wide, v);
+	});
 }

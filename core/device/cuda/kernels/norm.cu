@@ -120,24 +120,3 @@ extern "C" __global__ void __launch_bounds__(256) layernorm_dx(const val* x, con
 		part[(i64)blockIdx.x * wide + c] = s;
 	}
 }
-
-// w's gradient from the parts [parts][width] of all tiles, its values from column `from`
-// on: 8 sums of every eighth part, then the sum of these; added to what is there with
-// beta = 1.
-extern "C" __global__ void __launch_bounds__(256) part_d(const float* part, float* grad, int parts, int width, int from, int count, float beta) {
-	__shared__ float sums[8][33];
-	int lane = threadIdx.x & 31, y = threadIdx.x >> 5, c = blockIdx.x * 32 + lane;
-	float s = 0, e = 0; // e: what rounding has lost (Kahan 1965)
-	if (c < count)
-		for (int t = y; t < parts; t += 8) {
-			float v = part[(i64)t * width + from + c] - e, u = s + v;
-			e = (u - s) - v;
-			s = u;
-		}
-	sums[y][lane] = s;
-	__syncthreads();
-	if (y > 0 || c >= count) return;
-	double sum = beta != 0 ? grad[c] : 0;
-	for (int j = 0; j < 8; j++) sum += sums[j][lane];
-	grad[c] = sum;
-}

@@ -190,44 +190,6 @@ extern "C" __global__ void softmax(const val* x, val* y, int rows, int C) {
 	for (int c = lane; c < C; c += 32) y[c] = to_val(expf(to_float(x[c]) - top) / sum);
 }
 
-// Column sums of dy [rows][ld], C of each row: part t of `gridDim.y` sums its rows, in
-// order within each of 8 threads, to part [t][C].
-extern "C" __global__ void __launch_bounds__(256) bias_parts(const val* dy, float* part, int rows, int C, int ld) {
-	__shared__ float sums[8][32][WIDE + 1];
-	int lane = threadIdx.x & 31, y = threadIdx.x >> 5, from = part_from(rows, gridDim.y, blockIdx.y), till = part_from(rows, gridDim.y, blockIdx.y + 1);
-	int c = (blockIdx.x * 32 + lane) * WIDE;
-	float s[WIDE];
-	for (int k = 0; k < WIDE; k++) s[k] = 0;
-	bool aligned = ld % WIDE == 0 && c + WIDE <= C;
-	for (int r = from + y; r < till; r += 8) {
-		const val* p = dy + (i64)r * ld + c;
-		if (aligned) {
-			pack a = *(const pack*)p;
-			for (int k = 0; k < WIDE; k++) s[k] += to_float(a.v[k]);
-		} else {
-			for (int k = 0; k < WIDE; k++)
-				if (c + k < C) s[k] += to_float(p[k]);
-		}
-	}
-	for (int k = 0; k < WIDE; k++) sums[y][lane][k] = s[k];
-	__syncthreads();
-	if (y > 0) return;
-	for (int k = 0; k < WIDE; k++) {
-		float sum = 0;
-		for (int j = 0; j < 8; j++) sum += sums[j][lane][k];
-		if (c + k < C) part[(i64)blockIdx.y * C + c + k] = sum;
-	}
-}
-
-// db = Σ parts, added to what is there with beta = 1.
-extern "C" __global__ void bias_merge(const float* part, float* db, int parts, int C, float beta) {
-	int c = blockIdx.x * blockDim.x + threadIdx.x;
-	if (c >= C) return;
-	double sum = beta != 0 ? db[c] : 0;
-	for (int t = 0; t < parts; t++) sum += part[(i64)t * C + c];
-	db[c] = sum;
-}
-
 // w = w₀ + M⊙w, of what a product left in w: an adapter's part.
 extern "C" __global__ void adapt(i64 count, float* w, bf16* half, const float* base, const u8* mask) {
 	for (i64 i = (i64)blockIdx.x * blockDim.x + threadIdx.x; i < count; i += (i64)gridDim.x * blockDim.x) {
