@@ -25,6 +25,10 @@ func linear(b *builder, c *device.Call) error {
 			p.Epilogue, act = cu.ReLUBias, device.NoAct
 		}
 	}
+	if n := b.geluBehind(c); n != nil {
+		p.Epilogue, b.done[n] = cu.GELUAux, true
+		return b.product(p, x.ptr, wp, b.val(n.Out[0]).ptr, bias, y.ptr, 1, 0)
+	}
 	if err := b.product(p, x.ptr, wp, y.ptr, bias, 0, 1, 0); err != nil {
 		return err
 	}
@@ -35,7 +39,16 @@ func linear(b *builder, c *device.Call) error {
 func linearDX(b *builder, c *device.Call) error {
 	dy, dx, w := b.val(c.In[0]), b.val(c.Out[0]), b.weight(c.W[0])
 	wp, t := w.operand()
-	return b.product(cu.Product{M: dy.rows, N: w.K(), K: dy.ld, LDA: dy.ld, LDD: dx.ld, A: dy.elem, B: t, D: dx.elem}, dy.ptr, wp, dx.ptr, 0, 0, 1, 0)
+	p := cu.Product{M: dy.rows, N: w.K(), K: dy.ld, LDA: dy.ld, LDD: dx.ld, A: dy.elem, B: t, D: dx.elem}
+	if n := b.geluDXBehind(c); n != nil {
+		p.Epilogue, b.done[n] = cu.DGELU, true
+		return b.product(p, dy.ptr, wp, b.val(n.Out[0]).ptr, 0, b.val(n.In[0]).ptr, 1, 0)
+	}
+	if n := b.accumBehind(c, c.Out[0]); n != nil {
+		b.done[n] = true
+		return b.product(p, dy.ptr, wp, b.val(n.Out[0]).ptr, 0, 0, 1, 1)
+	}
+	return b.product(p, dy.ptr, wp, dx.ptr, 0, 0, 1, 0)
 }
 
 // linearDW: dw[N][K] = dyᵀ·x over the rows, added to what is there with Accum; and db,

@@ -65,12 +65,13 @@ extern "C" __global__ void __launch_bounds__(256) layernorm(const val* x, val* y
 	else norm_row<false>(x + row * C, y + row * C, stat, gamma, beta, C, eps, rms);
 }
 
+// With add, dx is added to what is there.
 // g = gamma·dy, dx = r·(g − mean g − x̂·mean(g·x̂)), without the first mean for rms;
 // part [parts][C or 2C]: Σ dy·x̂ over the part's rows, and Σ dy behind it without rms.
 // A block takes a part: its warps the rows in turn, and each warp sums its own rows'
 // columns in shared memory [warps][2][C], which are added in the order of the warps.
 // There column p·WIDE + k lies at k·packs + p, so that the lanes' words are neighbours.
-extern "C" __global__ void __launch_bounds__(256) layernorm_dx(const val* x, const float* stat, const val* dy, val* dx, float* part, const float* gamma, int rows, int C, int rms) {
+extern "C" __global__ void __launch_bounds__(256) layernorm_dx(const val* x, const float* stat, const val* dy, val* dx, int add, float* part, const float* gamma, int rows, int C, int rms) {
 	extern __shared__ float sums[];
 	int warps = blockDim.x >> 5, warp = threadIdx.x >> 5, lane = threadIdx.x & 31, wide = rms ? C : 2 * C;
 	float* mine = sums + (i64)warp * wide;
@@ -101,15 +102,18 @@ extern "C" __global__ void __launch_bounds__(256) layernorm_dx(const val* x, con
 		val* to = dx + (i64)row * C;
 		for (int p = lane; p < packs; p += 32) {
 			pack a = ((const pack*)xr)[p], b = ((const pack*)dyr)[p];
+			pack old;
+			if (add) old = ((const pack*)to)[p];
 			for (int k = 0; k < WIDE; k++) {
-				float hat = (to_float(a.v[k]) - mean) * r;
-				a.v[k] = to_val(r * (gamma[p * WIDE + k] * to_float(b.v[k]) - g - hat * gx));
+				float hat = (to_float(a.v[k]) - mean) * r, d = r * (gamma[p * WIDE + k] * to_float(b.v[k]) - g - hat * gx);
+				a.v[k] = to_val(add ? to_float(old.v[k]) + d : d);
 			}
 			((pack*)to)[p] = a;
 		}
 		for (int c = packs * WIDE + lane; c < C; c += 32) {
 			float hat = (to_float(xr[c]) - mean) * r;
-			to[c] = to_val(r * (gamma[c] * to_float(dyr[c]) - g - hat * gx));
+			float d = r * (gamma[c] * to_float(dyr[c]) - g - hat * gx);
+			to[c] = to_val(add ? to_float(to[c]) + d : d);
 		}
 	}
 	__syncthreads();
