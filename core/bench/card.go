@@ -144,7 +144,7 @@ func (o CardOptions) turns(cs []cardContender, meter *energy.Meter, tokens int) 
 			speeds[i] = append(speeds[i], float64(o.Batch*tokens)/s)
 			r := meter.Between(from, to).Find("gpu")
 			rows[i].Source, rows[i].Tier = r.Source, string(r.Tier)
-			if r.UJ != nil && r.Part == "gpu" {
+			if r.UJ != nil && (r.Part == "gpu" || strings.HasPrefix(r.Source, "nv")) {
 				wall := energy.Wall(from, to).Seconds()
 				joules[i] += float64(*r.UJ) / 1e6
 				seconds[i] += wall

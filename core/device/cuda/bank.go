@@ -32,6 +32,10 @@ func (w *weight) operand() (cu.Ptr, cu.Type) {
 	return w.v, cu.F32
 }
 
+// rowAlign is what the rows of a matrix and the values of a vector are filled up to in
+// memory, with zeros.
+const rowAlign = 8
+
 // bank implements device.Bank.
 type bank struct {
 	dev   Device
@@ -70,7 +74,13 @@ func (d Device) NewBank(ws []device.Weight, slots int) (device.Bank, error) {
 
 // allot gives a weight its memory, zeroed, and uploads its mask.
 func (b *bank) allot(w *weight) error {
+	// Products of wide values (exec.widen) read zeros behind the last row.
 	n := int64(w.count)
+	if w.Matrix && !w.Conv {
+		n = int64(w.K()) * int64((w.N()+rowAlign-1)/rowAlign*rowAlign)
+	} else if len(w.Shape) == 1 {
+		n = (n + rowAlign - 1) / rowAlign * rowAlign
+	}
 	list := []struct {
 		p     *cu.Ptr
 		bytes int64

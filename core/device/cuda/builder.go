@@ -44,12 +44,15 @@ func (v value) count() int { return v.rows * v.size() }
 
 // builder makes the launches of one number of samples.
 type builder struct {
-	x    *exec
-	n    int // samples
-	call int // at hand
-	out  []launch
-	jobs []job // updates that wait for flush
-	err  error // of a flush before its time
+	x      *exec
+	n      int // samples
+	call   int // at hand
+	region *device.Region
+	place  int                   // of the call at hand in its region
+	done   map[*device.Call]bool // by an earlier call, see fuse.go
+	out    []launch
+	jobs   []job // updates that wait for flush
+	err    error // of a flush before its time
 }
 
 // launch is one kernel or product, ready to be queued.

@@ -250,10 +250,15 @@ func (e *exec) timed(r *run) error {
 
 // record turns the plan's calls into launches for n samples.
 func (e *exec) record(n int) (*run, error) {
-	b := &builder{x: e, n: n}
-	for _, r := range e.p.Regions {
+	b := &builder{x: e, n: n, done: map[*device.Call]bool{}}
+	for ri := range e.p.Regions {
+		r := &e.p.Regions[ri]
 		for i := range r.Calls {
 			c := &r.Calls[i]
+			if b.region, b.place = r, i; b.done[c] {
+				b.call++
+				continue
+			}
 			f := builderOf(c.Kernel)
 			if f == nil {
 				return nil, fmt.Errorf("layer %s: kernel %v is not known to this device", e.p.Nodes[c.Node], c.Kernel)

@@ -22,8 +22,12 @@ func crossEntropy(b *builder, c *device.Call) error {
 	}
 	// As many threads as have something to do, to hide the wait for memory.
 	threads := min(max((x.C+31)/32*32, 32), 1024)
-	return b.kernel([]string{"crossentropy"}, [3]int{x.rows, 1, 1}, [3]int{threads, 1, 1}, 0,
-		x.ptr, q, b.x.labels, dx, b.x.losses, b.x.pred, x.C, x.ld, qld, b.step(), c.S[0], c.S[1])
+	shared := x.ld * x.elem.Bytes()
+	if dx == 0 || shared > b.x.dev.info.Shared/2 {
+		shared = 0
+	}
+	return b.kernel([]string{"crossentropy"}, [3]int{x.rows, 1, 1}, [3]int{threads, 1, 1}, shared,
+		x.ptr, q, b.x.labels, dx, b.x.losses, b.x.pred, x.C, x.ld, qld, b.step(), c.S[0], c.S[1], is(shared > 0))
 }
 
 // lossMerge: the mean loss and the number of correct rows, in double.

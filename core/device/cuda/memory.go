@@ -192,11 +192,12 @@ func (e *exec) widen() []int {
 	for _, r := range e.p.Regions {
 		for _, c := range r.Calls {
 			switch c.Kernel {
-			case device.Linear, device.LinearDX:
+			case device.Linear, device.LinearDW, device.CrossEntropy, device.BiasD, device.Transpose:
 				if c.Act == device.NoAct {
 					continue
 				}
-			case device.LinearDW, device.CrossEntropy, device.BiasD, device.Transpose:
+			case device.LinearDX: // leaves what lies behind the last column as it is
+				w[c.Out[0]] = 0
 				continue
 			}
 			for _, v := range append(c.In[:len(c.In):len(c.In)], c.Out...) {

@@ -32,8 +32,12 @@ func layerNormDX(b *builder, c *device.Call) error {
 	x, stat, dy := b.val(c.In[0]), b.val(c.In[1]), b.val(c.In[2])
 	dx, part := b.val(c.Out[0]), b.val(c.Out[1])
 	warps := min(max(normShared/(4*part.C), 1), 8)
+	to, add := dx.ptr, 0
+	if n := b.accumBehind(c, c.Out[0]); n != nil {
+		to, add, b.done[n] = b.val(n.Out[0]).ptr, 1, true
+	}
 	return b.kernel([]string{"layernorm_dx"}, [3]int{part.rows, 1, 1}, [3]int{32 * warps, 1, 1}, 4*warps*part.C,
-		x.ptr, stat.ptr, dy.ptr, dx.ptr, part.ptr, b.weight(c.W[0]).v, x.rows, x.C, is(c.Kernel == device.RMSNormDX))
+		x.ptr, stat.ptr, dy.ptr, to, add, part.ptr, b.weight(c.W[0]).v, x.rows, x.C, is(c.Kernel == device.RMSNormDX))
 }
 
 // partD: the gradient of a vector is the sum of its parts.

@@ -65,6 +65,18 @@ __device__ inline float block_sum(float x) {
 	return warp_sum((threadIdx.x & 31) < warps ? part[threadIdx.x & 31] : 0.f);
 }
 
+__device__ inline double block_sum(double x) {
+	__shared__ double part[32];
+	for (int d = 16; d > 0; d >>= 1) x += __shfl_xor_sync(0xffffffffu, x, d);
+	__syncthreads();
+	if ((threadIdx.x & 31) == 0) part[threadIdx.x >> 5] = x;
+	__syncthreads();
+	int warps = blockDim.x >> 5;
+	x = (threadIdx.x & 31) < warps ? part[threadIdx.x & 31] : 0.;
+	for (int d = 16; d > 0; d >>= 1) x += __shfl_xor_sync(0xffffffffu, x, d);
+	return x;
+}
+
 __device__ inline float block_max(float x) {
 	__shared__ float part[32];
 	x = warp_max(x);

@@ -2,6 +2,15 @@
 
 #define INF __int_as_float(0x7f800000)
 
+// The exponential: where results are rounded to bf16 the fast one is exact enough.
+__device__ __forceinline__ float exponential(float x) {
+#ifdef VAL_BF16
+	return __expf(x);
+#else
+	return expf(x);
+#endif
+}
+
 // A running maximum with the sum of exponentials beneath it, and where the first maximum
 // is (Milakov & Gimelshein 2018: online softmax).
 struct Soft {
@@ -19,10 +28,10 @@ __device__ __forceinline__ Soft merge(Soft a, Soft b) {
 
 __device__ __forceinline__ void take(Soft& s, float x, int c) {
 	if (x > s.top) {
-		s.sum = s.sum * expf(s.top - x) + 1;
+		s.sum = s.sum * exponential(s.top - x) + 1;
 		s.top = x, s.at = c;
 	} else {
-		s.sum += x == s.top ? 1.f : expf(x - s.top); // NaN stays: neither holds
+		s.sum += x == s.top ? 1.f : exponential(x - s.top); // NaN stays: neither holds
 	}
 }
 
@@ -44,27 +53,30 @@ const int WIDE = 16 / sizeof(val);
 struct __align__(16) pack { val v[WIDE]; };
 
 // softmax_of is a row's maximum, sum and first maximum, of x·s.
-__device__ __forceinline__ Soft softmax_of(const val* x, int C, int ld, float s) {
+// Its packs are kept where keep is given: each thread finds those that it has read there.
+__device__ __forceinline__ Soft softmax_of(const val* x, int C, int ld, float s, pack* keep) {
 	Soft m = {-INF, 0, 0x7fffffff};
 	int packs = ld % WIDE == 0 ? C / WIDE : 0;
 	for (int p = threadIdx.x; p < packs; p += blockDim.x) {
 		pack a = ((const pack*)x)[p];
+		if (keep) keep[p] = a;
 		for (int k = 0; k < WIDE; k++) take(m, to_float(a.v[k]) * s, p * WIDE + k);
 	}
 	for (int c = packs * WIDE + threadIdx.x; c < C; c += blockDim.x) take(m, to_float(x[c]) * s, c);
 	return all(m);
 }
 
-// A block for each row: losses [rows] = log Σ exp x − x[label], pred [rows] the first
+// A block for each row, which stays in shared memory where kept says that it fits: losses [rows] = log Σ exp x − x[label], pred [rows] the first
 // maximum, and dlogits [rows][ld] = (softmax − onehot)/labelled where it is given, zeros
 // behind C. label −1: loss 0, no gradient.
 // With a teacher's logits q: loss (1−α)·CE + α·T²·KL, dlogits = ((1−α)·(softmax x −
 // onehot) + α·T·(softmax(x/T) − softmax(q/T)))/labelled.
-extern "C" __global__ void crossentropy(const val* x, const val* q, const int* labels, val* dx, float* losses, int* pred, int C, int ld, int qld, const Step* step, float alpha, float temp) {
+extern "C" __global__ void crossentropy(const val* x, const val* q, const int* labels, val* dx, float* losses, int* pred, int C, int ld, int qld, const Step* step, float alpha, float temp, int kept) {
+	extern __shared__ pack row_of[];
 	i64 row = blockIdx.x;
 	x += row * ld;
 	int label = labels[row];
-	Soft s = softmax_of(x, C, ld, 1.f);
+	Soft s = softmax_of(x, C, ld, 1.f, kept ? row_of : nullptr);
 	float log_sum = s.top + logf(s.sum), loss = label >= 0 ? log_sum - to_float(x[label]) : 0.f;
 	if (s.at == 0x7fffffff) s.at = 0; // nothing but NaN
 	if (!q) {
@@ -74,9 +86,9 @@ extern "C" __global__ void crossentropy(const val* x, const val* q, const int* l
 		float inv = 1.f / step->labelled, scale = label >= 0 ? inv / s.sum : 0.f;
 		int packs = ld % WIDE == 0 ? C / WIDE : 0;
 		for (int p = threadIdx.x; p < packs; p += blockDim.x) {
-			pack a = ((const pack*)x)[p];
+			pack a = kept ? row_of[p] : ((const pack*)x)[p];
 			for (int k = 0; k < WIDE; k++) {
-				float d = label >= 0 ? expf(to_float(a.v[k]) - s.top) * scale : 0.f;
+				float d = label >= 0 ? exponential(to_float(a.v[k]) - s.top) * scale : 0.f;
 				a.v[k] = to_val(p * WIDE + k == label ? d - inv : d);
 			}
 			((pack*)dx)[p] = a;
@@ -89,18 +101,22 @@ extern "C" __global__ void crossentropy(const val* x, const val* q, const int* l
 	}
 	q += row * qld, dx += row * ld;
 	float inv = 1.f / step->labelled, cool = 1.f / temp;
-	Soft sx = softmax_of(x, C, ld, cool), sq = softmax_of(q, C, qld, cool);
-	float kl = 0;
+	Soft sx = softmax_of(x, C, ld, cool, nullptr), sq = softmax_of(q, C, qld, cool, nullptr);
+	// The teacher's part is T² times a difference of logarithms near each other: sums in double.
+	double px = 0, pq = 0;
+	for (int c = threadIdx.x; c < C; c += blockDim.x) px += exp((double)to_float(x[c]) / temp - sx.top), pq += exp((double)to_float(q[c]) / temp - sq.top);
+	px = block_sum(px), pq = block_sum(pq);
+	double kl = 0;
 	for (int c = threadIdx.x; c < ld; c += blockDim.x) {
-		float d = 0;
+		double d = 0;
 		if (c < C && label >= 0) {
-			float u = to_float(x[c]), v = to_float(q[c]), pt = expf(v * cool - sq.top) / sq.sum;
-			kl += pt * (v - u) * cool;
-			d = ((1 - alpha) * (expf(u - s.top) / s.sum - (c == label)) + alpha * temp * (expf(u * cool - sx.top) / sx.sum - pt)) * inv;
+			double u = to_float(x[c]), v = to_float(q[c]), pt = exp(v / temp - sq.top) / pq;
+			kl += pt * (v - u) / temp;
+			d = ((1 - alpha) * (expf(u - s.top) / s.sum - (c == label)) + alpha * temp * (exp(u / temp - sx.top) / px - pt)) * inv;
 		}
 		dx[c] = to_val(d);
 	}
-	kl = block_sum(kl) + (sx.top + logf(sx.sum)) - (sq.top + logf(sq.sum));
+	kl = block_sum(kl) + (sx.top + log(px)) - (sq.top + log(pq));
 	if (threadIdx.x == 0) {
 		losses[row] = label >= 0 ? (1 - alpha) * loss + alpha * temp * temp * kl : 0.f;
 		pred[row] = s.at;
