@@ -50,6 +50,7 @@ type builder struct {
 	region *device.Region
 	place  int                   // of the call at hand in its region
 	done   map[*device.Call]bool // by an earlier call, see fuse.go
+	pixels map[int]int           // of the value of each batch statistic
 	out    []launch
 	jobs   []job // updates that wait for flush
 	err    error // of a flush before its time
@@ -109,6 +110,8 @@ func (b *builder) kernel(name []string, grid, block [3]int, shared int, args ...
 		case uint64:
 			p = unsafe.Pointer(&a)
 		case float32:
+			p = unsafe.Pointer(&a)
+		case window:
 			p = unsafe.Pointer(&a)
 		default:
 			return fmt.Errorf("kernel %s: argument of type %T", name[0], a)

@@ -250,7 +250,7 @@ func (e *exec) timed(r *run) error {
 
 // record turns the plan's calls into launches for n samples.
 func (e *exec) record(n int) (*run, error) {
-	b := &builder{x: e, n: n, done: map[*device.Call]bool{}}
+	b := &builder{x: e, n: n, done: map[*device.Call]bool{}, pixels: map[int]int{}}
 	for ri := range e.p.Regions {
 		r := &e.p.Regions[ri]
 		for i := range r.Calls {

@@ -13,10 +13,14 @@ import (
 // and reads v as its input i, and nothing stands in the way of doing both at once: what
 // it writes must not lie where the first call's inputs are.
 func (b *builder) behind(c *device.Call, k device.Kernel, i, v int) *device.Call {
-	if b.place+1 >= len(b.region.Calls) {
+	next := b.place + 1
+	for next < len(b.region.Calls) && b.region.Calls[next].Kernel == device.Transpose { // nothing to do here
+		next++
+	}
+	if next == len(b.region.Calls) {
 		return nil
 	}
-	n := &b.region.Calls[b.place+1]
+	n := &b.region.Calls[next]
 	if n.Kernel != k || i >= len(n.In) || n.In[i] != v {
 		return nil
 	}
