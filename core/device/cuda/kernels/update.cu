@@ -123,3 +123,8 @@ extern "C" __global__ void mask_gradient(i64 count, float *grad, const u8 *mask)
 	for (i64 i = (i64)blockIdx.x * blockDim.x + threadIdx.x; i < count; i += (i64)gridDim.x * blockDim.x)
 		if (!mask[i]) grad[i] = 0.f;
 }
+
+// The bf16 copy of a weight.
+extern "C" __global__ void halve(i64 count, const float* v, bf16* half) {
+	for (i64 i = (i64)blockIdx.x * blockDim.x + threadIdx.x; i < count; i += (i64)gridDim.x * blockDim.x) half[i] = Make<bf16>::of(v[i]);
+}
