@@ -24,6 +24,9 @@ import (
 // openMeter is replaced by tests.
 var openMeter = energy.Open
 
+// openDevice is, too.
+var openDevice = OpenDevice
+
 // errStop ends a run that was asked to stop: it can be resumed.
 var errStop = errors.New("stopped on request")
 
@@ -196,7 +199,7 @@ func (r *run) open() error {
 		return err
 	}
 	r.pending = append([]Decision(nil), r.r.Decisions...)
-	dev, err := OpenDevice(r.r.Hardware.Device)
+	dev, err := openDevice(r.r.Hardware.Device)
 	if err != nil {
 		return err
 	}

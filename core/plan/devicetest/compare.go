@@ -22,7 +22,7 @@ const tolerance = 1e-5
 const groupShare = 0.1
 
 // flips is how much more a gradient may be off on devices of less precision.
-const flips = 3
+const flips = 6
 
 // differ tells where two lists of results differ by more than limit, "" if nowhere.
 func differ(got, want []result, limit float64) string {
