@@ -28,7 +28,7 @@ func (r *run) baseline(ctx context.Context) error {
 	per := r.perEpoch()
 	rate := train.Rate{Kind: t.Schedule, Base: t.LR, Warmup: int64(t.Warmup), Steps: per * int64(t.Epochs)}
 	if p := r.r.Prune; p.Schedule == "iterative" && p.RewindStep > 0 && p.RewindStep >= rate.Steps {
-		return &fixable{fmt.Errorf("prune.rewind_step = %d, but the baseline has %d steps", p.RewindStep, rate.Steps), "give a smaller step or train longer"}
+		return &wrongRecipe{&fixable{fmt.Errorf("prune.rewind_step = %d, but the baseline has %d steps", p.RewindStep, rate.Steps), "give a smaller step or train longer"}}
 	}
 	if t.Epochs > 0 {
 		err := r.train(ctx, course{

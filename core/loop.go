@@ -196,7 +196,7 @@ func (r *run) diverged(ctx context.Context, loss float64) error {
 		return err
 	}
 	if r.r.Auto {
-		return &fixable{fmt.Errorf("the loss became %v at step %d of %s; the weights are back at checkpoint %s", loss, step, r.loop.Stage, r.wrote), "lower train.lr (it was " + fmt.Sprint(r.r.Train.LR) + ") and start again"}
+		return &wrongRecipe{&fixable{fmt.Errorf("the loss became %v at step %d of %s; the weights are back at checkpoint %s", loss, step, r.loop.Stage, r.wrote), "lower train.lr (it was " + fmt.Sprint(r.r.Train.LR) + ") and start again"}}
 	}
 	return r.pause(ctx, "diverged")
 }

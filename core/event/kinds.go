@@ -340,6 +340,9 @@ type Warning struct {
 type Failure struct {
 	Text string `json:"text"`
 	Fix  string `json:"fix,omitempty"`
+	// Recipe is set where going on would end the same way: the recipe, or what it
+	// names, has to change first.
+	Recipe bool `json:"recipe,omitempty"`
 }
 
 // Diverged tells of a loss that was not finite. The run pauses at Back.
@@ -355,6 +358,8 @@ type Paused struct {
 	Stage Stage  `json:"stage"`
 	Step  int64  `json:"step"`
 	Why   string `json:"why"` // person | disk full | diverged | …
+	// By is where a stop came from: "signal TERM", "a key of the workbench".
+	By string `json:"by,omitempty"`
 }
 
 // Continued ends a pause.

@@ -47,6 +47,7 @@ type State struct {
 	Begun  time.Time
 	Status Status
 	Why    string // of the status
+	By     string // of a stop: where it came from, "" if the log does not say
 
 	Started Started
 	Branch  *Branch // of which run this is one, nil for a run of its own
@@ -233,6 +234,7 @@ func (s *State) Apply(e Event) {
 		s.Diverged = b
 	case *Paused:
 		s.setStatus(StatusPaused, b.Why)
+		s.By = b.By
 	case *Continued:
 		s.setStatus(StatusRunning, "")
 		s.Diverged = nil
@@ -244,7 +246,7 @@ func (s *State) Apply(e Event) {
 	}
 }
 
-func (s *State) setStatus(st Status, why string) { s.Status, s.Why = st, why }
+func (s *State) setStatus(st Status, why string) { s.Status, s.Why, s.By = st, why, "" }
 
 func (s *State) stageChange(b *StageChange) {
 	i := &s.Stages[clip(b.Stage)]

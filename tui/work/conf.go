@@ -226,17 +226,19 @@ func (d *desk) confPane(w, h int) string {
 	if e := st.Stages[event.Configure].Evidence; st.Stages[event.Configure].State == "done" {
 		t.add(theme.Text, e)
 	} else if word, _ := d.run.status(); word == statusPaused {
-		t.add(theme.Text, "paused here: space goes on, then the recipe can be changed")
+		t.add(theme.Text, "paused here"+d.ours(": space goes on, then the recipe can be changed"))
+	} else if d.run.over() && !d.replaying() {
+		t.add(theme.Dim, "the recipe was not settled when the run ended")
 	} else if d.replaying() {
 		t.add(theme.Dim, "here the person chose the recipe")
-	} else if d.o.ReadOnly && st.Stage == event.Configure {
+	} else if !d.canAct() && st.Stage == event.Configure {
 		t.add(theme.Dim, "the recipe is being chosen at another screen")
 	} else if st.Stage == event.Configure {
 		t.add(theme.Dim, "the run is taking the recipe")
 	}
 	if r := d.run.recipe; r != nil && st.Stages[event.Configure].State == "done" {
 		t.blank().add(theme.Dim, fmt.Sprintf("%d epochs; formats: %s", r.Prune.Epochs, strings.Join(r.Deploy.Formats, ", ")))
-		if c, ok := d.beforeRecipe(); ok && d.canRoll() == "" {
+		if c, ok := d.beforeRecipe(); ok && d.canRoll() == "" && d.canAct() {
 			t.add(theme.Dim, "settled: to change it, press r and go back to "+c)
 		}
 	}
@@ -268,7 +270,7 @@ func (d *desk) predicted() *event.Ledger {
 func (d *desk) predictedPane(w, h int) string {
 	l := d.predicted()
 	if l == nil {
-		return d.th.Box("ledger", "predicted", d.text(w-2).add(theme.Dim, or(d.predict.err, "no prediction yet")).String(), w, h)
+		return d.th.Box("ledger", "predicted", d.text(w-2).add(theme.Dim, or(d.predict.err, d.tense("no prediction yet", "no prediction was made"))).String(), w, h)
 	}
 	rows, notes := brief(plain.Rows(l))
 	rows = fitRows(rows, h-2)

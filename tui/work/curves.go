@@ -110,8 +110,12 @@ func (d *desk) none(s event.Stage, soon string) string {
 	switch {
 	case s == event.Baseline && d.run.recipe != nil && d.run.recipe.Train.Epochs == 0:
 		return "0 epochs: the model is only evaluated"
-	case word == statusWaiting && s == d.run.st.Stage:
+	case word == statusWaiting && s == d.run.st.Stage && d.canAct():
 		return "press enter to begin"
+	case word == statusWaiting && s == d.run.st.Stage:
+		return "not begun yet"
+	case d.run.over() && !d.replaying():
+		return "no point: the run ended before the first"
 	}
 	return soon
 }

@@ -108,6 +108,9 @@ func scenes() []struct {
 		{"done", dep().deployed(), nil},
 		{"done-estimated", newStory().start("E").baselineDone("E").configured("E").sparsified("E").validated("E").deployed(), nil},
 		{"failed", spar(3).add(&event.Failure{Text: "the disk went away", Fix: "plug it in again"}), nil},
+		{"failed-recipe", spar(3).add(&event.Failure{Text: "the loss became NaN at step 310 of sparsify; the weights are back at checkpoint s3-000300", Fix: "lower train.lr (it was 3) and start again", Recipe: true}), nil},
+		{"stopped", val().wait(event.Validate, "this will look at the test set").add(&event.Paused{Stage: event.Validate, Why: "stopped", By: "signal TERM"}), nil},
+		{"stopped-early", b().add(&event.Paused{Stage: event.Baseline, Why: "stopped", By: "the keys x s"}), nil},
 		{"dead", spar(3), func(d *desk, f *fake) { f.alive = false; d.run.gone = 2 }},
 	}
 }

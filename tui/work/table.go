@@ -95,6 +95,7 @@ func init() { // the help, opened by the table, shows the table
 		{[]string{"enter"}, "enter", inRun, enterText, (*desk).canEnter, (*desk).enter, 1, "go on to the next stage"},
 		{[]string{"space"}, "space", inRun, pauseText, (*desk).canPause, (*desk).pause, 2, "pause, go on"},
 		{[]string{"R"}, "R", inRun, words("resume"), (*desk).canResume, (*desk).resume, 1, "start a run again whose process is gone"},
+		{[]string{"E"}, "E", inRun, words("edit the recipe"), (*desk).canEdit, (*desk).editRecipe, 1, "change the recipe of a run that failed for it, and start anew"},
 		{[]string{"r"}, "r", inRun, words("roll back"), (*desk).canRoll, plainly((*desk).openRoll), 6, "go back to a checkpoint"},
 		{[]string{"e"}, "e", inRun, words("target"), (*desk).canTarget, plainly((*desk).openTarget), 3, "change the target share of zeros"},
 		{[]string{"x"}, "x", inRun, words("stop"), (*desk).canStop, plainly((*desk).openStop), 5, "stop the run, asked again by letter"},
@@ -107,9 +108,9 @@ func init() { // the help, opened by the table, shows the table
 		{[]string{"left", "h"}, "", inForm, words("less, the one before"), always, func(d *desk) []effect { return d.change(-1) }, 0, ""},
 		{[]string{"right", "l"}, "← →", inForm, words("change"), always, func(d *desk) []effect { return d.change(1) }, 3, "change the field"},
 		{[]string{"0", "1", "2", "3", "4", "5", "6", "7", "8", "9", ".", "e"}, "0-9", inSetup, words("type"), (*desk).canType, nil, 4, "type a number into the field"},
-		{[]string{"0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "."}, "0-9", inConf, words("type"), (*desk).canType, nil, 4, "type a number into the field"},
+		{[]string{"0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "."}, "0-9", inConf, words("type"), (*desk).canType, nil, 5, "type a number into the field"},
 		{[]string{"/"}, "/", inConf, words("list"), (*desk).canHW, (*desk).openHW, 2, "all hardware, with what the recipe gains there"},
-		{[]string{"s"}, "s", inConf, words("scan"), (*desk).canScan, (*desk).scanWith, 5, "measure what each layer can do without"},
+		{[]string{"s"}, "s", inConf, words("scan"), (*desk).canScan, (*desk).scanWith, 3, "measure what each layer can do without"},
 		{[]string{"esc"}, "esc", inConf, words("cancel the scan"), (*desk).canCancelScan, (*desk).cancelScan, 1, "end the scan; what it has measured is kept"},
 		{[]string{"tab"}, "tab", inConf, words("panes"), (*desk).canTab, plainly(func(d *desk) { d.look.tab++ }), 2, "other panes, where not all fit"},
 		{[]string{"esc"}, "esc", inSetup, words("back"), always, (*desk).leaveSetup, 6, "back to the picker"},
@@ -236,6 +237,12 @@ func init() { // the help, opened by the table, shows the table
 		{[]string{"m"}, "", inShown | inShelf | inCompare | inRoll, mouseText, always, plainly((*desk).toggleMouse), 0, "mouse on or off: click puts the cursor, the wheel zooms and scrolls"},
 		{[]string{"y"}, "y", inShown, words("copy"), always, (*desk).copyOut, 15, "copy what is read under the cursor (OSC 52), and into a file"},
 
+		// The ends of lists.
+		{[]string{"home", "g"}, "g G", inPick | inShelf | inForm | inPoint | inRoll | inHelp | inLook, words("first"), (*desk).canEnds, plainly(func(d *desk) { d.toEnd(-1) }), 0, "to the first line, to the last; also home and end"},
+		{[]string{"end", "G"}, "", inPick | inShelf | inForm | inPoint | inRoll | inHelp | inLook, words("last"), (*desk).canEnds, plainly(func(d *desk) { d.toEnd(1) }), 0, ""},
+		{[]string{"home"}, "", inHW | inPalette | inTeach, words("first"), always, plainly(func(d *desk) { d.toEnd(-1) }), 0, ""},
+		{[]string{"end"}, "", inHW | inPalette | inTeach, words("last"), always, plainly(func(d *desk) { d.toEnd(1) }), 0, ""},
+
 		// Everywhere.
 		{[]string{"up", "k", "pgup"}, "", inHelp, words("up"), always, plainly(func(d *desk) { d.scroll = max(d.scroll-1, 0) }), 0, ""},
 		{[]string{"down", "j", "pgdown"}, "↑ ↓", inHelp, words("scroll"), always, plainly(func(d *desk) { d.scroll++ }), 2, ""},
@@ -351,4 +358,37 @@ func (d *desk) closeOver() {
 		d.shelf.filter = ""
 	}
 	d.over, d.input, d.scroll = overNone, input{}, 0
+}
+
+func (d *desk) canEnds() string {
+	if d.place()&inLook != 0 {
+		return d.canScroll()
+	}
+	return ""
+}
+
+// toEnd goes to the first line of the list that has the keys (dir < 0) or to the last.
+func (d *desk) toEnd(dir int) {
+	const far = 1 << 20
+	by := dir * far
+	switch at := d.place(); {
+	case at&(inHelp|inTeach) != 0:
+		d.scroll = max(by, 0)
+	case at == inPick:
+		d.pick.move(by)
+	case at == inShelf:
+		d.shelf.move(by)
+	case at&inForm != 0:
+		d.form().move(by)
+	case at == inPoint:
+		d.movePoint(by)
+	case at == inRoll:
+		d.moveRoll(by)
+	case at == inHW:
+		d.moveHW(by)
+	case at == inPalette:
+		d.moveCommand(by)
+	case at&inLook != 0:
+		d.look.layer = max(by, 0)
+	}
 }

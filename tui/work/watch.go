@@ -346,7 +346,7 @@ func (r *watch) status() (word, why string) {
 	case st.Status == event.StatusFailed:
 		return statusFailed, st.Why
 	case st.Status == event.StatusPaused && st.Why == "stopped":
-		return statusStopped, "at a checkpoint"
+		return statusStopped, stoppedText(st)
 	case r.gone >= 2:
 		return statusDead, "its process is gone"
 	case st.Status == event.StatusNew:

@@ -104,6 +104,13 @@ func farewell(w io.Writer, d *desk) {
 		if n := len(st.Failures); status == statusFailed && n > 0 {
 			fmt.Fprintln(w, d.th.Clean(withFix(st.Failures[n-1].Text, st.Failures[n-1].Fix)))
 		}
+		if d.run.wrongRecipe() {
+			fmt.Fprintf(w, "`pare sessions show %s --recipe` prints its recipe: change it and `pare run` it\n", id)
+			return
+		}
+		if status == statusStopped {
+			fmt.Fprintln(w, d.th.Clean(stoppedText(st)))
+		}
 		fmt.Fprintf(w, "`pare sessions resume %s` goes on from its last checkpoint\n", id)
 	default:
 		fmt.Fprintf(w, "it goes on without this screen; `pare attach %s` comes back to it\n", id)
