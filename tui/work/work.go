@@ -18,6 +18,7 @@ type Options struct {
 	Recipe  *core.Recipe // what the set-up begins with; nil is the default
 	Shelf   bool         // begin with the list of sessions
 	Picked  bool         // model and data are chosen: skip the picker
+	Epochs  bool         // the recipe's epochs were asked for: no set-up changes them
 	Version string       // of the program
 	// ExportTo is the folder that exports are written into; "" is the one pare was
 	// started in.
