@@ -25,7 +25,7 @@ func FolderFormats(formats []string, model string) []string {
 }
 
 // hfPreset is the fine-tuning of a pretrained transformer (Devlin et al. 2019, A.3).
-var hfPreset = zoo.Preset{Optimizer: "adamw", LR: 5e-5, WeightDecay: 0.01, Batch: 32, Epochs: 3, LRSchedule: "cosine"}
+var hfPreset = zoo.Preset{Optimizer: "adamw", LR: 5e-5, WeightDecay: 0.01, Batch: 32, Epochs: 3, LRSchedule: "cosine", Source: "Devlin et al. 2019, A.3, for fine-tuning"}
 
 // IsFolder reports whether a model's path is a folder in the form of Hugging Face.
 func IsFolder(path string) bool {

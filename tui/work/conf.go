@@ -16,6 +16,9 @@ import (
 	"pare/tui/theme"
 )
 
+// formatHF is a folder that transformers loads.
+const formatHF = "hf"
+
 // predictor is what the predicted ledger of the configure stage needs, and the
 // newest prediction.
 type predictor struct {
@@ -67,6 +70,9 @@ func (d *desk) openConf() []effect {
 		pick("safetensors", "write safetensors", has("safetensors"), yes, yes),
 		pick("onnx", "write ONNX", has("onnx"), yes, yes),
 	}}
+	if core.IsFolder(r.Model.Path) || has(formatHF) == "yes" {
+		d.conf.fields = append(d.conf.fields, pick(formatHF, "write the folder (hf)", has(formatHF), yes, yes))
+	}
 	files := slices.IndexFunc(d.conf.fields, func(f field) bool { return f.key == "packed" })
 	d.conf.fields = slices.Insert(d.conf.fields, files, lowRankFields(r)...)
 	st := &d.run.st
@@ -81,6 +87,9 @@ func (d *desk) openConf() []effect {
 			return e
 		}
 		e.hws, e.here = hwprofiles.List(), hwprofiles.Local().Name
+		if why := core.CannotWrite(e.m, "onnx"); why != nil {
+			e.onnx = why.Error()
+		}
 		return e
 	}}
 }
@@ -91,6 +100,7 @@ type engineMsg struct {
 	dev  device.Device
 	hws  []hwprofiles.Profile
 	here string // profile of this machine
+	onnx string // why the model cannot be written as ONNX, "" where it can
 	err  error
 }
 
@@ -102,6 +112,9 @@ func (d *desk) onEngine(m engineMsg) []effect {
 		return nil
 	}
 	p.m, p.dev = m.m, m.dev
+	if f := d.conf.get("onnx"); m.onnx != "" && f.key != "" {
+		f.opts, f.words, f.at = []string{"no"}, []string{"no: " + m.onnx}, 0
+	}
 	d.fillHW(m.hws, m.here)
 	return d.predictNow()
 }
@@ -160,9 +173,13 @@ func (d *desk) confRecipe() *core.Recipe {
 		r.Floor.Accuracy = 0
 	}
 	f.setLowRank(&r)
-	others := slices.DeleteFunc(slices.Clone(r.Deploy.Formats), func(k string) bool { return k == "packed" || k == "safetensors" || k == "onnx" })
+	asked := []string{"packed", "safetensors", "onnx"}
+	if f.get(formatHF).key != "" {
+		asked = append(asked, formatHF)
+	}
+	others := slices.DeleteFunc(slices.Clone(r.Deploy.Formats), func(k string) bool { return slices.Contains(asked, k) })
 	r.Deploy.Formats = nil
-	for _, k := range []string{"packed", "safetensors", "onnx"} {
+	for _, k := range asked {
 		if f.get(k).chosen() == "yes" {
 			r.Deploy.Formats = append(r.Deploy.Formats, k)
 		}

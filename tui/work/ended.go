@@ -66,11 +66,19 @@ func (d *desk) editRecipe() []effect {
 	why := withFix(d.run.st.Why, "")
 	d.leaveRun()
 	d.run, d.look.stage = nil, 0
-	d.o.Recipe, d.drafts = &r, nil
+	d.o.Recipe, d.o.Epochs, d.drafts = &r, true, nil
 	d.pick = newPicker(&r)
 	todo := append(d.toSetup(), d.listSessions())
 	d.warn(theme.Bad, "it failed: "+why)
 	return todo
+}
+
+// leaving is what becomes of the run when the screen is left.
+func (d *desk) leaving() string {
+	if d.run == nil || d.page != pageRun || d.replaying() || d.run.over() {
+		return ""
+	}
+	return "; the run goes on"
 }
 
 // stoppedText says where a stop came from, as far as the log tells.

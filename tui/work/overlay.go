@@ -53,8 +53,11 @@ func (d *desk) helpPane(w, h int) string {
 			if keys == "" {
 				keys = strings.Join(b.keys, " ")
 			}
-			if b.keys[0] == "]" {
+			switch b.keys[0] {
+			case "]":
 				keys = "[ ]"
+			case "home":
+				keys = "g G"
 			}
 			line := " " + th.Paint(theme.KeyHint, th.Fit(keys, 7)) + " "
 			why := ""
@@ -62,8 +65,10 @@ func (d *desk) helpPane(w, h int) string {
 				why = d.whyNot(b)
 			}
 			switch {
+			case why != "" && d.replaying(): // it has been what it is: nothing to wait for
+				continue
 			case why == "":
-				line += b.help
+				line += strings.ReplaceAll(b.help, "; the run goes on", d.leaving())
 			default:
 				said := " · not now: " + th.Clean(why)
 				if theme.Width(th.Tr(b.help+said)) > w-12 { // a line of its own

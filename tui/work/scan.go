@@ -101,7 +101,12 @@ func (d *desk) scanPane(s *event.Scan, w, h int) string {
 				continue
 			}
 			lost := s.Lost(r.Cells[k])
-			shade := th.G.Shade[plain.Heat(lost)]
+			heat := plain.Heat(lost)
+			if heat < 0 { // not known
+				b.WriteString(th.Fit("?", cellW))
+				continue
+			}
+			shade := th.G.Shade[heat]
 			if figures {
 				b.WriteString(th.Paint(theme.Bar, shade) + th.Fit(minus(fmt.Sprintf(" %.1f", -100*lost)), cellW-1))
 				continue

@@ -238,7 +238,7 @@ func init() { // the help, opened by the table, shows the table
 		{[]string{"y"}, "y", inShown, words("copy"), always, (*desk).copyOut, 15, "copy what is read under the cursor (OSC 52), and into a file"},
 
 		// The ends of lists.
-		{[]string{"home", "g"}, "g G", inPick | inShelf | inForm | inPoint | inRoll | inHelp | inLook, words("first"), (*desk).canEnds, plainly(func(d *desk) { d.toEnd(-1) }), 0, "to the first line, to the last; also home and end"},
+		{[]string{"home", "g"}, "", inPick | inShelf | inForm | inPoint | inRoll | inHelp | inLook, words("first"), (*desk).canEnds, plainly(func(d *desk) { d.toEnd(-1) }), 0, "to the first line, to the last; also home and end"},
 		{[]string{"end", "G"}, "", inPick | inShelf | inForm | inPoint | inRoll | inHelp | inLook, words("last"), (*desk).canEnds, plainly(func(d *desk) { d.toEnd(1) }), 0, ""},
 		{[]string{"home"}, "", inHW | inPalette | inTeach, words("first"), always, plainly(func(d *desk) { d.toEnd(-1) }), 0, ""},
 		{[]string{"end"}, "", inHW | inPalette | inTeach, words("last"), always, plainly(func(d *desk) { d.toEnd(1) }), 0, ""},
