@@ -3,6 +3,7 @@ package core
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"pare/core/energy"
 	"pare/core/event"
@@ -53,6 +54,9 @@ func (r *run) baseline(ctx context.Context) error {
 	} else {
 		r.startEpoch()
 		if _, err := r.evaluate(event.Baseline, 0, "val"); err != nil {
+			return err
+		}
+		if err := r.inferCost(event.Baseline, time.Second); err != nil {
 			return err
 		}
 		if r.r.Prune.Schedule == "iterative" && r.r.Prune.RewindStep == 0 {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"time"
 
 	"pare/core/data"
 	"pare/core/event"
@@ -156,6 +157,11 @@ func (r *run) endEpoch(ctx context.Context, c course, epoch int) error {
 		return err
 	}
 	if !ended {
+		if last := c.stage == event.Baseline && r.loop.Step >= c.steps(); acc >= 0 && (last || c.stage == event.Sparsify) {
+			if err := r.inferCost(c.stage, time.Duration(cost.WallUS)*time.Microsecond); err != nil {
+				return err
+			}
+		}
 		if err := r.checkpoint(r.stepName(), acc); err != nil {
 			return err
 		}

@@ -423,6 +423,7 @@ func (*Continued) Kind() string     { return "continued" }
 func (*Resumed) Kind() string       { return "resumed" }
 func (*Done) Kind() string          { return "done" }
 func (*Branch) Kind() string        { return "branch" }
+func (*Infer) Kind() string         { return "infer" }
 
 var kinds = map[string]func() Body{}
 
@@ -439,7 +440,7 @@ func init() {
 		func() Body { return new(Done) }, func() Body { return new(Budget) }, func() Body { return new(Factors) }, func() Body { return new(FineTune) },
 		func() Body { return new(EarlyBird) }, func() Body { return new(Branch) },
 		func() Body { return new(Scan) }, func() Body { return new(ScanRow) }, func() Body { return new(Spread) },
-		func() Body { return new(StepTimes) },
+		func() Body { return new(StepTimes) }, func() Body { return new(Infer) },
 	} {
 		kinds[mk().Kind()] = mk
 	}

@@ -62,6 +62,7 @@ type State struct {
 	Curves [Deploy + 1]Curves
 	Evals  []Eval
 	Epochs []EpochCost
+	Infers []Infer // of the checkpoints they were measured for
 	Mask   Mask
 
 	Checkpoints []Checkpoint
@@ -159,6 +160,8 @@ func (s *State) Apply(e Event) {
 		}
 		sec := float64(b.CPUUS) / 1e6
 		c.CPU = add(c.CPU, Point{b.Step, sec, sec, sec})
+	case *Infer:
+		s.infer(b)
 	case *StageCost:
 		s.Stages[clip(b.Stage)].Cost = *b
 	case *Mask:
@@ -305,6 +308,9 @@ func (s *State) resumed(b *Resumed) {
 		}
 	}
 	s.Evals = evals
+	s.Infers = slices.DeleteFunc(slices.Clone(s.Infers), func(x Infer) bool {
+		return x.Stage > b.Stage || x.Stage == b.Stage && x.Step > b.Step
+	})
 	s.Stage = clip(b.Stage)
 	s.Stages[s.Stage].State = "started"
 	s.Done, s.LayerVerdicts, s.Exports = nil, nil, nil

@@ -33,7 +33,7 @@ func (d *desk) saying() (s saying, ok bool) {
 		return saying{text: d.busy}, true
 	case d.toast.text != "":
 		return saying{text: d.toast.text, tok: d.toast.tok}, true
-	case d.run == nil, d.page != pageRun:
+	case d.run == nil, d.page != pageRun, d.over == overPoint:
 		return saying{text: d.hint(), tok: theme.Dim}, true
 	case d.replaying():
 		return d.replaySaying()

@@ -171,6 +171,9 @@ func (d *desk) energyChart(s event.Stage) (chart.Chart, bill) {
 }
 
 func (d *desk) accPane(w, h int) string {
+	if d.look.view == viewTrade {
+		return d.tradePane(w, h)
+	}
 	if d.look.view == viewLoss {
 		return d.lossPane(w, h)
 	}
@@ -205,6 +208,9 @@ func (d *desk) accPane(w, h int) string {
 }
 
 func (d *desk) energyPane(w, h int) string {
+	if d.look.view == viewTrade {
+		return d.tradesPane(w, h)
+	}
 	if d.look.view == viewLoss {
 		return d.powerPane(w, h)
 	}
@@ -325,8 +331,24 @@ func (d *desk) markAt(c chart.Chart, x float64, w int) string {
 	return " · " + glyph + " " + d.th.Clean(e.Label)
 }
 
-// canCurve says why the keys of the charts do nothing.
+// canCurve says why the keys of the charts over the steps do nothing.
 func (d *desk) canCurve() string {
+	if d.onTrades() {
+		return "all points are in sight here: v shows the curves over the steps"
+	}
+	return d.canView()
+}
+
+// canCursor says why there is no point to go to.
+func (d *desk) canCursor() string {
+	if d.onTrades() {
+		return d.canTradeMove()
+	}
+	return d.canCurve()
+}
+
+// canView says why there are no charts to choose from.
+func (d *desk) canView() string {
 	s := d.stage()
 	if s != event.Baseline && s != event.Sparsify {
 		return "this stage has no curve: look at 1 or 3"
@@ -366,6 +388,10 @@ func (d *desk) extent(s event.Stage) chart.Frame {
 }
 
 func (d *desk) moveCursor(dir int) {
+	if d.onTrades() {
+		d.moveTrade(dir)
+		return
+	}
 	s := d.stage()
 	pts := d.run.st.Curves[s].Acc
 	if len(pts) == 0 {

@@ -105,6 +105,7 @@ type look struct {
 	cursor *float64
 	log    bool
 	view   int // of the charts, see viewBill
+	point  point
 	// perplexity stands where accuracy does, of a language model.
 	perplexity bool
 	ema        float64
@@ -247,6 +248,8 @@ func (d *desk) handle(m any) []effect {
 		d.onExported(m)
 	case pointsMsg:
 		d.onPoints(m)
+	case herePointsMsg:
+		d.onHerePoints(m)
 	case branchedMsg:
 		return d.onBranched(m)
 	case comparedMsg:

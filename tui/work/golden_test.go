@@ -107,6 +107,8 @@ func scenes() []struct {
 		{"verdict", dep(), func(d *desk, _ *fake) { key(d, "4") }},
 		{"done", dep().deployed(), nil},
 		{"done-estimated", newStory().start("E").baselineDone("E").configured("E").sparsified("E").validated("E").deployed(), nil},
+		{"trade", spar(9).inferred("B"), func(d *desk, _ *fake) { key(d, "v", "v", "left", "left") }},
+		{"trade-estimated", newStory().start("E").baselineDone("E").configured("E").sparsify(9, "E").inferred("E"), func(d *desk, _ *fake) { key(d, "v", "v") }},
 		{"failed", spar(3).add(&event.Failure{Text: "the disk went away", Fix: "plug it in again"}), nil},
 		{"failed-recipe", spar(3).add(&event.Failure{Text: "the loss became NaN at step 310 of sparsify; the weights are back at checkpoint s3-000300", Fix: "lower train.lr (it was 3) and start again", Recipe: true}), nil},
 		{"stopped", val().wait(event.Validate, "this will look at the test set").add(&event.Paused{Stage: event.Validate, Why: "stopped", By: "signal TERM"}), nil},

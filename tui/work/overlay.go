@@ -23,6 +23,8 @@ func (d *desk) overPane(w, h int) string {
 		return d.rollPane(w, h)
 	case d.over == overHW:
 		return d.hwPane(w, h)
+	case d.over == overPoint, d.over == overChange:
+		return d.pointPane(w, h)
 	case d.page == pageShelf:
 		return d.shelfPane(w, h)
 	case d.page == pagePick:

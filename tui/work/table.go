@@ -97,6 +97,7 @@ func init() { // the help, opened by the table, shows the table
 		{[]string{"R"}, "R", inRun, words("resume"), (*desk).canResume, (*desk).resume, 1, "start a run again whose process is gone"},
 		{[]string{"E"}, "E", inRun, words("edit the recipe"), (*desk).canEdit, (*desk).editRecipe, 1, "change the recipe of a run that failed for it, and start anew"},
 		{[]string{"r"}, "r", inRun, words("roll back"), (*desk).canRoll, plainly((*desk).openRoll), 6, "go back to a checkpoint"},
+		{[]string{"b"}, "b", inRun, words("branch"), (*desk).canBranchHere, (*desk).branchHere, 13, "a new session from a checkpoint of this run"},
 		{[]string{"e"}, "e", inRun, words("target"), (*desk).canTarget, plainly((*desk).openTarget), 3, "change the target share of zeros"},
 		{[]string{"x"}, "x", inRun, words("stop"), (*desk).canStop, plainly((*desk).openStop), 5, "stop the run, asked again by letter"},
 
@@ -197,8 +198,8 @@ func init() { // the help, opened by the table, shows the table
 		{[]string{"Z"}, "", inReplay, words("zoom out"), (*desk).canCurve, plainly(func(d *desk) { d.zoom(2) }), 0, ""},
 
 		// What is looked at.
-		{[]string{"left"}, "", inLook, words("cursor left"), (*desk).canCurve, plainly(func(d *desk) { d.moveCursor(-1) }), 0, ""},
-		{[]string{"right"}, "← →", inLook, words("cursor"), (*desk).canCurve, plainly(func(d *desk) { d.moveCursor(1) }), 7, "move the cursor of both charts"},
+		{[]string{"left"}, "", inLook, words("cursor left"), (*desk).canCursor, plainly(func(d *desk) { d.moveCursor(-1) }), 0, ""},
+		{[]string{"right"}, "← →", inLook, words("cursor"), (*desk).canCursor, plainly(func(d *desk) { d.moveCursor(1) }), 7, "move the cursor of both charts"},
 		{[]string{"esc"}, "", inLook, words("cursor off"), (*desk).canCurve, plainly(func(d *desk) { d.look.cursor = nil }), 0, "put the cursor away"},
 		{[]string{"+"}, "+ −", inRun, words("zoom"), (*desk).canCurve, plainly(func(d *desk) { d.zoom(0.5) }), 8, "zoom in and out, about the cursor"},
 		{[]string{"-"}, "", inRun, words("zoom out"), (*desk).canCurve, plainly(func(d *desk) { d.zoom(2) }), 0, ""},
@@ -206,7 +207,7 @@ func init() { // the help, opened by the table, shows the table
 		{[]string{"<", "shift+left"}, "", inLook, words("earlier"), (*desk).canPan, plainly(func(d *desk) { d.pan(-0.5) }), 0, ""},
 		{[]string{">", "shift+right"}, "< >", inLook, words("pan"), (*desk).canPan, plainly(func(d *desk) { d.pan(0.5) }), 9, "earlier and later, where the charts are zoomed"},
 		{[]string{"f"}, "f", inLook, words("follow"), (*desk).canFollow, plainly((*desk).followOn), 9, "follow the newest point again"},
-		{[]string{"v"}, "v", inLook, viewText, (*desk).canCurve, plainly(func(d *desk) { d.look.view = (d.look.view + 1) % viewCount }), 15, "other curves: loss and power"},
+		{[]string{"v"}, "v", inLook, viewText, (*desk).canView, plainly(func(d *desk) { d.look.view = (d.look.view + 1) % viewCount }), 13, "other charts: loss and power, checkpoints by cost"},
 		{[]string{"s"}, "s", inLook, words("smooth"), (*desk).canCurve, plainly(func(d *desk) { d.look.smooth() }), 11, "smooth the curves: off, 0.6, 0.9"},
 		{[]string{"l"}, "l", inLook, words("log"), (*desk).canCurve, plainly(func(d *desk) { d.look.log = !d.look.log }), 12, "logarithmic axis"},
 		{[]string{"p"}, "p", inLook, words("perplexity"), (*desk).canPerplexity, plainly(func(d *desk) { d.look.perplexity = !d.look.perplexity }), 12, "of a language model: accuracy or perplexity"},
