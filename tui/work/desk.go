@@ -43,6 +43,7 @@ const (
 	overChange          // changes of a recipe are typed
 	overTeach           // the stage in plain words
 	overPalette         // commands by their words
+	overLayer           // the layers over the steps, one in detail
 )
 
 // desk is the workbench without a terminal.
@@ -111,6 +112,7 @@ type look struct {
 	ema        float64
 	tab        int
 	layer      int // first one shown, where not all fit
+	at         int // the layer in detail
 }
 
 // input is a line of text being typed.
@@ -248,6 +250,8 @@ func (d *desk) handle(m any) []effect {
 		d.onExported(m)
 	case pointsMsg:
 		d.onPoints(m)
+	case weightsMsg:
+		d.onWeights(m)
 	case herePointsMsg:
 		d.onHerePoints(m)
 	case branchedMsg:

@@ -107,6 +107,7 @@ func scenes() []struct {
 		{"verdict", dep(), func(d *desk, _ *fake) { key(d, "4") }},
 		{"done", dep().deployed(), nil},
 		{"done-estimated", newStory().start("E").baselineDone("E").configured("E").sparsified("E").validated("E").deployed(), nil},
+		{"layer", spar(9), func(d *desk, _ *fake) { key(d, "i") }},
 		{"trade", spar(9).inferred("B"), func(d *desk, _ *fake) { key(d, "v", "v", "left", "left") }},
 		{"trade-estimated", newStory().start("E").baselineDone("E").configured("E").sparsify(9, "E").inferred("E"), func(d *desk, _ *fake) { key(d, "v", "v") }},
 		{"failed", spar(3).add(&event.Failure{Text: "the disk went away", Fix: "plug it in again"}), nil},

@@ -17,6 +17,8 @@ func (d *desk) overPane(w, h int) string {
 		return d.helpPane(w, h)
 	case d.over == overPalette:
 		return d.palettePane(w, h)
+	case d.over == overLayer:
+		return d.layerPane(w, h)
 	case d.over == overTeach:
 		return d.lessonPane(w, h)
 	case d.over == overRoll:
@@ -105,9 +107,9 @@ func (d *desk) relevant() where {
 		return inCompare
 	}
 	if d.replaying() {
-		return inReplay
+		return inReplay | inLayer
 	}
-	return inRun | inConf | inHW | inRoll | inTeach
+	return inRun | inConf | inHW | inRoll | inTeach | inLayer
 }
 
 // Typing.

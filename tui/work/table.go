@@ -31,6 +31,7 @@ const (
 	inChange                    // typing changes of a recipe
 	inTeach                     // the stage in plain words
 	inPalette                   // typing the words of a command
+	inLayer                     // a layer in detail
 
 	inForm  = inSetup | inConf
 	inStage = inRun | inConf
@@ -54,6 +55,7 @@ var whereNames = []section{
 	{inHW, "in the list of hardware"},
 	{inRoll, "in the list of checkpoints"},
 	{inTeach, "in the explanation"},
+	{inLayer, "in the layers"},
 	{inShelf, "in the list of sessions"},
 	{inPoint, "in the list of checkpoints to branch from"},
 	{inCompare, "in a comparison"},
@@ -220,6 +222,13 @@ func init() { // the help, opened by the table, shows the table
 		{[]string{"up", "k"}, "", inLook, words("layers up"), (*desk).canScroll, plainly(func(d *desk) { d.look.layer = max(d.look.layer-1, 0) }), 0, ""},
 		{[]string{"down", "j"}, "↑ ↓", inLook, words("layers"), (*desk).canScroll, plainly(func(d *desk) { d.look.layer++ }), 13, "other layers, where not all fit"},
 
+		{[]string{"i"}, "i", inLook, words("a layer"), (*desk).canLayer, (*desk).openLayer, 12, "zeros of all layers over the steps, and one layer: weights, mask, kernel, ms, J"},
+		{[]string{"up", "k", "left"}, "", inLayer, words("layer before"), always, func(d *desk) []effect { return d.moveLayer(-1) }, 0, ""},
+		{[]string{"down", "j", "right"}, "↑ ↓", inLayer, words("layer"), always, func(d *desk) []effect { return d.moveLayer(1) }, 2, "another layer"},
+		{[]string{"home", "g"}, "", inLayer, words("first layer"), always, func(d *desk) []effect { return d.moveLayer(-1 << 20) }, 0, ""},
+		{[]string{"end", "G"}, "", inLayer, words("last layer"), always, func(d *desk) []effect { return d.moveLayer(1 << 20) }, 0, ""},
+		{[]string{"i", "esc", "enter", "q"}, "i", inLayer, words("back"), always, plainly((*desk).closeOver), 1, "back to the charts"},
+
 		// In plain words.
 		{[]string{"t"}, "t", inShown, words("explain"), always, plainly((*desk).openLesson), 8, "this stage and the number under the cursor in plain words"},
 		{[]string{"up", "k"}, "", inTeach, words("up"), always, plainly(func(d *desk) { d.scroll = max(d.scroll-1, 0) }), 0, ""},
@@ -250,7 +259,7 @@ func init() { // the help, opened by the table, shows the table
 		{[]string{"?", "esc", "enter", "q"}, "?", inHelp, words("back"), always, plainly((*desk).closeOver), 1, ""},
 		{[]string{"?"}, "?", inShown | inPages | inRoll | inPoint, words("keys"), always, plainly(func(d *desk) { d.over, d.scroll = overHelp, 0 }), -1, "this list"},
 		{[]string{"q", "ctrl+c"}, "q", inShown | inPages | inRoll | inPoint, words("leave"), always, plainly((*desk).leave), -2, "leave the screen; the run goes on"},
-		{[]string{"ctrl+c"}, "", inText | inStop | inHelp | inDelete | inTeach, words("leave"), always, plainly((*desk).leave), 0, ""},
+		{[]string{"ctrl+c"}, "", inText | inStop | inHelp | inDelete | inTeach | inLayer, words("leave"), always, plainly((*desk).leave), 0, ""},
 	}
 }
 
@@ -283,6 +292,8 @@ func (d *desk) place() where {
 		return inTeach
 	case overPalette:
 		return inPalette
+	case overLayer:
+		return inLayer
 	}
 	switch d.page {
 	case pagePick:
