@@ -28,16 +28,16 @@ func (r *run) inferCost(stage event.Stage, epoch time.Duration) error {
 		return err
 	}
 	e := &event.Infer{Stage: stage, Step: r.loop.Step, Zeros: r.zeros()}
-	var per []float64
+	var per []float64 // CPU µs of one, in each window
 	from, all := r.meter.Mark(), time.Now()
 	for range inferWindows {
-		begin, n := time.Now(), 0
+		begin, mark, n := time.Now(), r.meter.Mark(), 0
 		for ; n == 0 || time.Since(begin) < long/inferWindows; n++ {
 			if err := one(); err != nil {
 				return err
 			}
 		}
-		per = append(per, float64(time.Since(begin).Nanoseconds())/float64(n))
+		per = append(per, float64(energy.CPUMicros(mark, r.meter.Mark()))/float64(n))
 		e.N += n
 	}
 	e.WallUS = time.Since(all).Microseconds()

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"pare/core"
+	"pare/core/tensor"
 )
 
 // TestWeightsOfALayer reads one layer of a checkpoint, its mask too, and says what is not
@@ -17,6 +18,9 @@ func TestWeightsOfALayer(t *testing.T) {
 		t.Fatal(err)
 	}
 	m := fakeModel()
+	m.Params[0].Mask = tensor.NewMask(m.Params[0].Shape.Len())
+	m.Params[0].Mask.Drop(0)
+	m.Params[0].Data[0] = 0
 	layer := strings.TrimSuffix(m.Params[0].Name, ".weight")
 	var b strings.Builder
 	if err := writeCheckpoint(&b, &core.Checkpoint{Model: m, Loop: []byte("{}")}); err != nil {
