@@ -85,6 +85,7 @@ type State struct {
 	Scan          *Scan // the newest, with the rows there are
 	Spread        *Spread
 	Attribution   *Attribution
+	Samples       *Samples
 	Verdict       *Verdict
 	LayerVerdicts *LayerVerdicts
 	LastPoints    *LastPoints
@@ -200,6 +201,8 @@ func (s *State) Apply(e Event) {
 		}
 	case *StepTimes:
 		s.Times = b
+	case *Samples:
+		s.Samples = b
 	case *Attribution:
 		s.Attribution = b
 	case *Factors:
@@ -315,7 +318,7 @@ func (s *State) resumed(b *Resumed) {
 	s.Stages[s.Stage].State = "started"
 	s.Done, s.LayerVerdicts, s.Exports = nil, nil, nil
 	if b.Stage < Deploy { // a run that went back will validate again
-		s.Verdict, s.Ledger, s.Attribution = nil, nil, nil
+		s.Verdict, s.Ledger, s.Attribution, s.Samples = nil, nil, nil, nil
 	}
 	if b.Stage <= Sparsify {
 		s.FineTune = nil

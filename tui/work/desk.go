@@ -44,6 +44,7 @@ const (
 	overTeach           // the stage in plain words
 	overPalette         // commands by their words
 	overLayer           // the layers over the steps, one in detail
+	overWrong           // what is wrong in the test set
 )
 
 // desk is the workbench without a terminal.

@@ -107,6 +107,8 @@ func scenes() []struct {
 		{"verdict", dep(), func(d *desk, _ *fake) { key(d, "4") }},
 		{"done", dep().deployed(), nil},
 		{"done-estimated", newStory().start("E").baselineDone("E").configured("E").sparsified("E").validated("E").deployed(), nil},
+		{"wrong", dep().wrong(), func(d *desk, _ *fake) { key(d, "w") }},
+		{"says", dep().says(), func(d *desk, _ *fake) { key(d, "w") }},
 		{"layer", spar(9), func(d *desk, _ *fake) { key(d, "i") }},
 		{"trade", spar(9).inferred("B"), func(d *desk, _ *fake) { key(d, "v", "v", "left", "left") }},
 		{"trade-estimated", newStory().start("E").baselineDone("E").configured("E").sparsify(9, "E").inferred("E"), func(d *desk, _ *fake) { key(d, "v", "v") }},

@@ -17,6 +17,8 @@ func (d *desk) overPane(w, h int) string {
 		return d.helpPane(w, h)
 	case d.over == overPalette:
 		return d.palettePane(w, h)
+	case d.over == overWrong:
+		return d.wrongPane(w, h)
 	case d.over == overLayer:
 		return d.layerPane(w, h)
 	case d.over == overTeach:
@@ -107,9 +109,9 @@ func (d *desk) relevant() where {
 		return inCompare
 	}
 	if d.replaying() {
-		return inReplay | inLayer
+		return inReplay | inLayer | inWrong
 	}
-	return inRun | inConf | inHW | inRoll | inTeach | inLayer
+	return inRun | inConf | inHW | inRoll | inTeach | inLayer | inWrong
 }
 
 // Typing.

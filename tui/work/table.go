@@ -32,6 +32,7 @@ const (
 	inTeach                     // the stage in plain words
 	inPalette                   // typing the words of a command
 	inLayer                     // a layer in detail
+	inWrong                     // what is wrong in the test set
 
 	inForm  = inSetup | inConf
 	inStage = inRun | inConf
@@ -56,6 +57,7 @@ var whereNames = []section{
 	{inRoll, "in the list of checkpoints"},
 	{inTeach, "in the explanation"},
 	{inLayer, "in the layers"},
+	{inWrong, "in what is wrong"},
 	{inShelf, "in the list of sessions"},
 	{inPoint, "in the list of checkpoints to branch from"},
 	{inCompare, "in a comparison"},
@@ -229,6 +231,15 @@ func init() { // the help, opened by the table, shows the table
 		{[]string{"end", "G"}, "", inLayer, words("last layer"), always, func(d *desk) []effect { return d.moveLayer(1 << 20) }, 0, ""},
 		{[]string{"i", "esc", "enter", "q"}, "i", inLayer, words("back"), always, plainly((*desk).closeOver), 1, "back to the charts"},
 
+		{[]string{"w"}, "w", inLook, wrongText, (*desk).canWrong, plainly((*desk).openWrong), 7, "what the pared model gets wrong in the test set, or what it says"},
+		{[]string{"up", "k"}, "", inWrong, words("up"), always, plainly(func(d *desk) { d.scroll = max(d.scroll-1, 0) }), 0, ""},
+		{[]string{"down", "j"}, "↑ ↓", inWrong, words("scroll"), always, plainly(func(d *desk) { d.scroll++ }), 2, "scroll"},
+		{[]string{"pgup"}, "", inWrong, words("page up"), always, plainly(func(d *desk) { d.scroll = max(d.scroll-10, 0) }), 0, ""},
+		{[]string{"pgdown", "space"}, "", inWrong, words("page down"), always, plainly(func(d *desk) { d.scroll += 10 }), 0, ""},
+		{[]string{"home", "g"}, "", inWrong, words("first"), always, plainly(func(d *desk) { d.scroll = 0 }), 0, ""},
+		{[]string{"end", "G"}, "", inWrong, words("last"), always, plainly(func(d *desk) { d.scroll = 1 << 20 }), 0, ""},
+		{[]string{"w", "esc", "enter", "q"}, "w", inWrong, words("back"), always, plainly((*desk).closeOver), 1, "back"},
+
 		// In plain words.
 		{[]string{"t"}, "t", inShown, words("explain"), always, plainly((*desk).openLesson), 8, "this stage and the number under the cursor in plain words"},
 		{[]string{"up", "k"}, "", inTeach, words("up"), always, plainly(func(d *desk) { d.scroll = max(d.scroll-1, 0) }), 0, ""},
@@ -259,7 +270,7 @@ func init() { // the help, opened by the table, shows the table
 		{[]string{"?", "esc", "enter", "q"}, "?", inHelp, words("back"), always, plainly((*desk).closeOver), 1, ""},
 		{[]string{"?"}, "?", inShown | inPages | inRoll | inPoint, words("keys"), always, plainly(func(d *desk) { d.over, d.scroll = overHelp, 0 }), -1, "this list"},
 		{[]string{"q", "ctrl+c"}, "q", inShown | inPages | inRoll | inPoint, words("leave"), always, plainly((*desk).leave), -2, "leave the screen; the run goes on"},
-		{[]string{"ctrl+c"}, "", inText | inStop | inHelp | inDelete | inTeach | inLayer, words("leave"), always, plainly((*desk).leave), 0, ""},
+		{[]string{"ctrl+c"}, "", inText | inStop | inHelp | inDelete | inTeach | inLayer | inWrong, words("leave"), always, plainly((*desk).leave), 0, ""},
 	}
 }
 
@@ -294,6 +305,8 @@ func (d *desk) place() where {
 		return inPalette
 	case overLayer:
 		return inLayer
+	case overWrong:
+		return inWrong
 	}
 	switch d.page {
 	case pagePick:
