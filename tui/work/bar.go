@@ -54,6 +54,9 @@ func (d *desk) saying() (s saying, ok bool) {
 	}
 	switch word {
 	case statusWaiting:
+		if c := d.cautions(); len(c) > 0 && d.over == overNone && (d.w < wideW || d.h < wideH) { // the pane has no room for it
+			return saying{"care:", theme.Warn, strings.Join(c, "; "), 0}, true
+		}
 		if x, ok := d.cutChoice(); ok {
 			return saying{x.label + ":", theme.Accent, x.value(), 0}, true
 		}

@@ -27,6 +27,7 @@ type predictor struct {
 	gen    int // of the form; answers of older ones are dropped
 	busy   bool
 	ledger *event.Ledger
+	no24   bool // the hardware has no kernel for 2:4
 	err    string
 }
 
@@ -123,6 +124,7 @@ func (d *desk) onEngine(m engineMsg) []effect {
 type predictedMsg struct {
 	gen    int
 	ledger *event.Ledger
+	no24   bool
 	err    error
 }
 
@@ -143,7 +145,8 @@ func (d *desk) predictNow() []effect {
 			return predictedMsg{gen: gen, err: err}
 		}
 		l, err := core.PredictFrom(model, dev, hw, r, times)
-		return predictedMsg{gen, l, err}
+		row, _ := hw.SparseFor("2:4")
+		return predictedMsg{gen, l, !row.Kernel, err}
 	}}
 }
 
@@ -153,7 +156,7 @@ func (d *desk) onPredicted(m predictedMsg) []effect {
 	if m.gen != p.gen {
 		return d.predictNow()
 	}
-	p.ledger, p.err = m.ledger, ""
+	p.ledger, p.no24, p.err = m.ledger, m.no24, ""
 	if m.err != nil {
 		p.ledger, p.err = nil, m.err.Error()
 	}
@@ -236,7 +239,7 @@ func (d *desk) sendConf() []effect {
 func (d *desk) confPane(w, h int) string {
 	th := d.th
 	if d.formOpen() {
-		return th.Box("recipe", "for stage 3", d.fieldLines(&d.conf, w-2, h-2, nil), w, h)
+		return th.Box("recipe", presets[d.presetAt].title(), d.fieldLines(&d.conf, w-2, h-2, nil), w, h)
 	}
 	t := d.text(w - 2)
 	st := &d.run.st
@@ -315,6 +318,7 @@ func (d *desk) expectPane(w, h int) string {
 	} else if d.formOpen() && d.predict.err != "" {
 		t.add(theme.Bad, d.predict.err)
 	}
+	d.cautionLines(t, h-3)
 	if s := d.hwLine(t.w, h < 9); s != "" && d.formOpen() {
 		t.add(theme.Dim, s)
 	}

@@ -69,20 +69,23 @@ type desk struct {
 
 	sleep func(context.Context, time.Duration) bool // tests do not wait
 
-	page    page
-	over    overlay
-	pick    picker
-	setup   form
-	drafts  map[picked]form // set-ups that were left
-	conf    form            // of the configure stage
-	predict predictor
-	hw      hardware
-	run     *watch
-	shelf   shelf
-	compare compare
-	look    look
-	input   input
-	roll    int // checkpoint marked in overRoll
+	page   page
+	over   overlay
+	pick   picker
+	setup  form
+	drafts map[picked]form // set-ups that were left
+	conf   form            // of the configure stage
+	// presetAt is the way to begin that was chosen; ownFields is the form before it.
+	presetAt  int
+	ownFields []field
+	predict   predictor
+	hw        hardware
+	run       *watch
+	shelf     shelf
+	compare   compare
+	look      look
+	input     input
+	roll      int // checkpoint marked in overRoll
 
 	rollOn   event.Checkpoint // the same
 	rollLost bool             // another one was marked and is gone

@@ -79,6 +79,8 @@ func scenes() []struct {
 		{"baseline-ready", b().wait(event.Baseline, "ready to train the dense model"), nil},
 		{"baseline", b().baseline("B"), nil},
 		{"configure", conf(), func(d *desk, _ *fake) { key(d, "right", "right") }},
+		{"configure-edge", conf(), func(d *desk, _ *fake) { key(d, "p") }},
+		{"configure-oneshot", conf(), func(d *desk, _ *fake) { key(d, "up", "left", "x") }},
 		{"configure-gpu", conf(), func(d *desk, _ *fake) {
 			key(d, "down", "/", "h", "1", "0", "0", "-", "s", "x", "m", "enter")
 		}},

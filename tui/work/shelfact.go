@@ -291,5 +291,6 @@ func (d *desk) leaveRun() {
 		_ = d.run.src.Close() // only read from
 	}
 	d.conf, d.predict, d.hw = form{}, predictor{}, hardware{}
+	d.presetAt, d.ownFields = 0, nil
 	d.autoNext, d.goOn, d.compare.over = false, false, nil
 }

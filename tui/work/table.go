@@ -116,6 +116,7 @@ func init() { // the help, opened by the table, shows the table
 		{[]string{"0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "."}, "0-9", inConf, words("type"), (*desk).canType, nil, 5, "type a number into the field"},
 		{[]string{"/"}, "/", inConf, words("list"), (*desk).canHW, (*desk).openHW, 2, "all hardware, with what the recipe gains there"},
 		{[]string{"s"}, "s", inConf, words("scan"), (*desk).canScan, (*desk).scanWith, 3, "measure what each layer can do without"},
+		{[]string{"p"}, "p", inConf, presetName, always, (*desk).nextPreset, 4, "begin from a purpose: fit my edge board, cut the training bill, teach me"},
 		{[]string{"esc"}, "esc", inConf, words("cancel the scan"), (*desk).canCancelScan, (*desk).cancelScan, 1, "end the scan; what it has measured is kept"},
 		{[]string{"tab"}, "tab", inConf, words("panes"), (*desk).canTab, plainly(func(d *desk) { d.look.tab++ }), 2, "other panes, where not all fit"},
 		{[]string{"esc"}, "esc", inSetup, words("back"), always, (*desk).leaveSetup, 6, "back to the picker"},
