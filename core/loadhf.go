@@ -5,6 +5,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"pare/core/deploy"
@@ -14,8 +15,17 @@ import (
 	"pare/core/model/zoo"
 )
 
+// FolderFormats are the formats to write a model in, by default: of a folder also the
+// folder, as it came.
+func FolderFormats(formats []string, model string) []string {
+	if !IsFolder(model) || slices.Contains(formats, formatHF) {
+		return formats
+	}
+	return append(slices.Clone(formats), formatHF)
+}
+
 // hfPreset is the fine-tuning of a pretrained transformer (Devlin et al. 2019, A.3).
-var hfPreset = zoo.Preset{Optimizer: "adamw", LR: 5e-5, WeightDecay: 0.01, Batch: 32, Epochs: 3, LRSchedule: "cosine"}
+var hfPreset = zoo.Preset{Optimizer: "adamw", LR: 5e-5, WeightDecay: 0.01, Batch: 32, Epochs: 3, LRSchedule: "cosine", Source: "Devlin et al. 2019, A.3, for fine-tuning"}
 
 // IsFolder reports whether a model's path is a folder in the form of Hugging Face.
 func IsFolder(path string) bool {
@@ -71,6 +81,15 @@ func openFolder(path string, seed uint64, s Sample) (*graph.Model, []event.Warni
 	if l := d.Fresh(); len(l) > 0 {
 		warn = append(warn, event.Warning{Text: fmt.Sprintf("%s: fresh weights, which the folder does not have for %d classes: train them before the model is judged", strings.Join(l, ", "), o.Classes)})
 	}
+	if t := s.Text; t != nil && t.Kind != "" {
+		cut := t.Kind
+		if t.Path != "" {
+			cut = t.Path
+		}
+		if say := ForeignTokenizer(path, cut); say != "" {
+			warn = append(warn, event.Warning{Text: say, Fix: foreignFix(path)})
+		}
+	}
 	deploy.MaskZeros(m)
 	return m, warn, deploy.Tidy(m)
 }
@@ -99,7 +118,7 @@ func placesOf(path string) int {
 // tokenizerOf is the folder of a model that brings its tokenizer, else empty.
 func tokenizerOf(path string) string {
 	if IsFolder(path) {
-		for _, name := range []string{"tokenizer.json", "vocab.txt", "vocab.json"} {
+		for _, name := range tokenizerFiles {
 			if _, err := os.Stat(filepath.Join(path, name)); err == nil {
 				return path
 			}

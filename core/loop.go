@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"time"
 
 	"pare/core/data"
 	"pare/core/event"
@@ -156,6 +157,11 @@ func (r *run) endEpoch(ctx context.Context, c course, epoch int) error {
 		return err
 	}
 	if !ended {
+		if last := c.stage == event.Baseline && r.loop.Step >= c.steps(); acc >= 0 && (last || c.stage == event.Sparsify) {
+			if err := r.inferCost(c.stage, time.Duration(cost.WallUS)*time.Microsecond); err != nil {
+				return err
+			}
+		}
 		if err := r.checkpoint(r.stepName(), acc); err != nil {
 			return err
 		}
@@ -196,7 +202,7 @@ func (r *run) diverged(ctx context.Context, loss float64) error {
 		return err
 	}
 	if r.r.Auto {
-		return &fixable{fmt.Errorf("the loss became %v at step %d of %s; the weights are back at checkpoint %s", loss, step, r.loop.Stage, r.wrote), "lower train.lr (it was " + fmt.Sprint(r.r.Train.LR) + ") and start again"}
+		return &wrongRecipe{&fixable{fmt.Errorf("the loss became %v at step %d of %s; the weights are back at checkpoint %s", loss, step, r.loop.Stage, r.wrote), "lower train.lr (it was " + fmt.Sprint(r.r.Train.LR) + ") and start again"}}
 	}
 	return r.pause(ctx, "diverged")
 }

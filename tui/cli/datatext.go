@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"fmt"
 	"io"
 	"strconv"
 	"strings"
@@ -20,7 +19,7 @@ func showText(w io.Writer, d *data.Data) error {
 	if t.LM {
 		what = "running text: the label of a token is the one after it"
 	}
-	fmt.Fprintf(w, "text\t%s\ntokenizer\t%s, %d ids, %d tokens a sample\nhash\t%s\n\n", what, t.Kind, t.Vocab, t.Len, d.Hash)
+	printf(w, "text\t%s\ntokenizer\t%s, %d ids, %d tokens a sample\nhash\t%s\n\n", what, t.Kind, t.Vocab, t.Len, d.Hash)
 	f := d.Train.F()
 	for i := range min(3, d.Train.N()) {
 		x, err := d.Train.Sample(i)
@@ -35,7 +34,7 @@ func showText(w io.Writer, d *data.Data) error {
 		if !t.LM {
 			label = quoted(d.Classes[d.Train.Labels[i]], 20) + ": "
 		}
-		fmt.Fprintf(w, "sample %d\t%s%s\n", i+1, label, quoted(t.Shown(ids), 72))
+		printf(w, "sample %d\t%s%s\n", i+1, label, quoted(t.Shown(ids), 72))
 		if i > 0 {
 			continue
 		}
@@ -43,7 +42,7 @@ func showText(w io.Writer, d *data.Data) error {
 		for _, id := range ids[:min(shownTokens, f)] {
 			parts = append(parts, quoted(t.Tokens.Decode([]int32{id}), 20))
 		}
-		fmt.Fprintf(w, "its tokens\t%s …\n", strings.Join(parts, "|"))
+		printf(w, "its tokens\t%s …\n", strings.Join(parts, "|"))
 	}
 	return nil
 }

@@ -57,7 +57,7 @@ func Main(args []string, in *os.File, out, errw io.Writer) int {
 	if err == nil {
 		return e.code
 	}
-	fmt.Fprintln(errw, "pare:", words(strings.TrimSpace(err.Error())))
+	fmt.Fprintln(errw, "pare:", harmless(words(strings.TrimSpace(err.Error()))))
 	var u usage
 	if errors.As(err, &u) {
 		return core.ExitUsage

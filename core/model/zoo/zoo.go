@@ -39,6 +39,8 @@ type Preset struct {
 	Batch       int
 	Epochs      int
 	LRSchedule  string // constant | cosine | step (a tenth after 1/2 and after 3/4 of the run)
+	Source      string // where it stands, or what it was adapted from; "": it is ours
+	Published   bool   // all of it stands there so; else it was adapted
 }
 
 // Info describes a model for a picker.
