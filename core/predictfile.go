@@ -1,8 +1,10 @@
 package core
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -10,10 +12,10 @@ import (
 	"slices"
 	"strings"
 
+	"pare/core/data/numpy"
 	"pare/core/device"
 	"pare/core/graph"
 	"pare/core/infer"
-	"pare/core/model/npy"
 	"pare/core/model/onnx"
 	"pare/core/model/safetensors"
 )
@@ -112,12 +114,7 @@ func readInput(path, name string, segments bool) (Tensor, error) {
 		x, err := f.Tensors[0].Float32()
 		return Tensor{f.Tensors[0].Shape, x}, err
 	case ".npy":
-		b, err := os.ReadFile(path)
-		if err != nil {
-			return Tensor{}, err
-		}
-		s, x, err := npy.Parse(b)
-		return Tensor{s, x}, err
+		return readNumpy(path)
 	case ".json":
 		b, err := os.ReadFile(path)
 		if err != nil {
@@ -126,6 +123,30 @@ func readInput(path, name string, segments bool) (Tensor, error) {
 		return parseInput(b, name, segments)
 	}
 	return Tensor{}, fmt.Errorf("unknown kind of file: give .safetensors, .npy or .json")
+}
+
+// readNumpy reads a .npy file of numbers, in C or in Fortran order.
+func readNumpy(path string) (Tensor, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return Tensor{}, err
+	}
+	a, err := numpy.New(bytes.NewReader(b), int64(len(b)), int64(len(b)), "its array")
+	switch {
+	case err != nil:
+		return Tensor{}, err
+	case a.IsText():
+		return Tensor{}, errors.New("holds texts, the model takes numbers")
+	}
+	k := a.Item()
+	t := Tensor{a.Shape, make([]float32, a.N()*k)}
+	for i := range a.N() {
+		if err := a.Next(); err != nil {
+			return Tensor{}, err
+		}
+		a.Floats(t.Data[i*k : (i+1)*k])
+	}
+	return t, nil
 }
 
 func parseInput(b []byte, name string, segments bool) (Tensor, error) {
