@@ -14,6 +14,10 @@ const (
 	opset     = 17
 )
 
+// unnamed is what a graph without a name is called in the file, where the checker wants
+// one. It is read as none.
+const unnamed = "pare"
+
 // Options of Export.
 type Options struct {
 	Input  string // name of the input; "" is "input", or "input_2" if a parameter has that
@@ -66,7 +70,7 @@ func Export(m *graph.Model, o Options) ([]byte, error) {
 		rank: make([]int, len(m.Values)), taken: map[string]bool{o.Input: true, o.Output: true}, nodes: map[string]bool{}, turned: map[int]bool{}, tables: map[string][2]string{}, padded: map[string]string{},
 	}
 	if e.g.Name == "" {
-		e.g.Name = "pare" // the checker wants a name
+		e.g.Name = unnamed
 	}
 	if err := e.run(o); err != nil {
 		return nil, fmt.Errorf("onnx: %w", err)

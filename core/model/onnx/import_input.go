@@ -74,6 +74,9 @@ func (im *importer) prepare() error {
 		sample = append(sample, 1, 1)
 		im.m = graph.New(im.g.Name, sample[0], sample[1], sample[2])
 	}
+	if im.m.Name == unnamed {
+		im.m.Name = ""
+	}
 	if p := t.Shape[0].Param; p != "N" {
 		im.m.BatchAxis = p
 	}
