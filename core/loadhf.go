@@ -51,8 +51,12 @@ func openFolder(path string, seed uint64, s Sample) (*graph.Model, []event.Warni
 	switch {
 	case s.Shape == nil:
 	case s.Text != nil && s.Text.LM:
-		if o.Tokens = s.Text.Len; task != hf.CausalLM {
-			return nil, nil, fmt.Errorf("model %s (%s): text without labels trains a %s; give texts with labels (CSV, TSV or JSONL) to make it a classifier", path, task, hf.CausalLM)
+		want := hf.CausalLM
+		if s.Text.Masked {
+			want = hf.MaskedLM
+		}
+		if o.Tokens = s.Text.Len; task != want {
+			return nil, nil, fmt.Errorf("model %s (%s): text without labels trains a %s or a %s; give texts with labels (CSV, TSV or JSONL) to make it a classifier", path, task, hf.CausalLM, hf.MaskedLM)
 		}
 	case s.Text != nil:
 		if o.Tokens, o.Classes = s.Text.Len, s.Classes; task == hf.CausalLM || task == hf.ImageClassifier {
@@ -64,9 +68,12 @@ func openFolder(path string, seed uint64, s Sample) (*graph.Model, []event.Warni
 		o.Classes = s.Classes
 	}
 	if t := s.Text; t != nil {
+		o.Segments = t.Pair
 		switch pad, most := d.Config.Pad, d.Places(math.MaxInt); {
 		case o.Tokens > most:
 			return nil, nil, fmt.Errorf("model %s takes at most %d tokens, the samples have %d: set data.tokens = %d, or fewer", path, most, o.Tokens, most)
+		case t.Pair && d.Config.ModelType == "bert" && d.Config.Types < 2:
+			return nil, nil, fmt.Errorf("model %s tells %d kind of text apart (type_vocab_size), a pair needs two: give texts in one column", path, d.Config.Types)
 		case t.Vocab > d.Config.Vocab && d.Config.Vocab > 0:
 			return nil, nil, fmt.Errorf("model %s knows %d tokens, the data have ids up to %d: %s", path, d.Config.Vocab, t.Vocab-1, ownTokenizer(path))
 		case !t.LM && t.Pad >= 0 && pad != nil && int(t.Pad) != *pad:
@@ -113,6 +120,19 @@ func placesOf(path string) int {
 		return 0
 	}
 	return d.Places(folderTokens)
+}
+
+// masksTokens reports whether running text is for a masked language model.
+func masksTokens(path string) bool {
+	if !IsFolder(path) {
+		return false
+	}
+	d, err := hf.Open(path)
+	if err != nil { // said when the model is opened
+		return false
+	}
+	task, err := d.Task()
+	return err == nil && task == hf.MaskedLM
 }
 
 // tokenizerOf is the folder of a model that brings its tokenizer, else empty.

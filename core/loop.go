@@ -51,6 +51,7 @@ func (r *run) train(ctx context.Context, c course) error {
 	per := r.perEpoch()
 	batch := min(r.r.Train.Batch, r.set.Train.N())
 	var order []int32
+	set := r.set.Train
 	orderOf := -1
 	if r.loop.Step == 0 && r.wrote != r.stepName() {
 		if err := r.checkpoint(r.stepName(), r.lastAcc); err != nil {
@@ -74,12 +75,14 @@ func (r *run) train(ctx context.Context, c course) error {
 		}
 		epoch := int(step / per)
 		if epoch != orderOf {
-			order, orderOf = data.Order(r.set.Train.N(), r.r.Seed^uint64(c.stage)<<56, epoch), epoch
+			seed := r.r.Seed ^ uint64(c.stage)<<56
+			order, orderOf = data.Order(r.set.Train.N(), seed, epoch), epoch
+			set = r.set.Train.Drawn(seed, epoch)
 		}
 		i := int(step%per) * batch
 		rows := order[i:min(i+batch, len(order))]
 		lr := c.rate(step)
-		res, err := r.t.Step(r.set.Train, rows, lr, r.loop.Index+1)
+		res, err := r.t.Step(set, rows, lr, r.loop.Index+1)
 		if err != nil {
 			return err
 		}

@@ -80,8 +80,10 @@ type Model struct {
 	Input   []int    `json:"input"`
 	Tokens  int      `json:"tokens,omitempty"` // of a sample of text
 	Vocab   int      `json:"vocab,omitempty"`
-	Pad     int      `json:"pad,omitempty"` // of texts with labels: the id that fills them up, −1: none
-	LM      bool     `json:"lm,omitempty"`  // a language model: accuracy is of the next token
+	Pad     int      `json:"pad,omitempty"`    // of texts with labels: the id that fills them up, −1: none
+	LM      bool     `json:"lm,omitempty"`     // a language model: accuracy is of the next token
+	Masked  bool     `json:"masked,omitempty"` // or of those that were masked
+	Pair    bool     `json:"pair,omitempty"`   // texts with labels are pairs
 	Classes []string `json:"classes"`
 	Train   int      `json:"train"` // samples per split
 	Val     int      `json:"val"`

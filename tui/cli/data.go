@@ -42,6 +42,7 @@ func (e *env) dataCmd() *cobra.Command {
 	f := show.Flags()
 	f.StringVar(&o.LabelColumn, "label", "", "label column of a table (by default the one called label or target, or class if it stands first, else the last)")
 	f.StringSliceVar(&o.TextColumns, "text", nil, "columns of a table to classify by their words")
+	f.BoolVar(&o.Pair, "pair", false, "two columns of text are a pair, such as question and answer, in the order of --text")
 	f.StringVar(&o.Tokenizer, "tokenizer", "", "of text: char, byte, or the path of a tokenizer.json (char for running text, byte for a table by default)")
 	f.IntVar(&o.Tokens, "tokens", 0, "of text: tokens a sample (128 by default)")
 	f.IntSliceVar(&o.Size, "size", nil, "of images from files: `rows,columns`")
@@ -70,7 +71,7 @@ func dataJSON(w io.Writer, d *data.Data) error {
 		all["columns"] = d.Columns
 	}
 	if t := d.Text; t != nil {
-		text := map[string]any{"language_model": t.LM, "tokenizer": t.Kind, "vocab": t.Vocab, "tokens": t.Len}
+		text := map[string]any{"language_model": t.LM, "tokenizer": t.Kind, "vocab": t.Vocab, "tokens": t.Len, "pair": t.Pair, "masked": t.Masked}
 		if t.Pad >= 0 {
 			text["pad"] = t.Pad
 		}
