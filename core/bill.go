@@ -209,7 +209,7 @@ func (w *metricWindow) reset(r *run) {
 
 // past puts aside what was spent before a pause.
 func (w *metricWindow) past(r *run) {
-	w.cpuUS += energy.CPUMicros(w.mark, r.meter.Mark())
+	w.cpuUS += r.busyUS(w.mark, r.meter.Mark())
 	w.wallUS += time.Since(w.begin).Microseconds()
 }
 
@@ -242,7 +242,7 @@ func (w *metricWindow) flush(r *run, c course) error {
 		Stage: c.stage, Epoch: int((r.loop.Step-1)/r.perEpoch()) + 1, Epochs: int((total + r.perEpoch() - 1) / r.perEpoch()), Step: r.loop.Step, Steps: total,
 		Loss: finite(w.loss / n), Acc: float64(w.correct) / float64(max(w.samples, 1)), LR: w.lr, Zeros: r.zeros(), Target: target,
 		CPUUS: cost.CPUUS, WallUS: cost.WallUS, Energy: cost.Energy,
-		StepCPU: float64(w.cpuUS+energy.CPUMicros(w.mark, now)) / n, StepWall: float64(w.wallUS+time.Since(w.begin).Microseconds()) / n,
+		StepCPU: float64(w.cpuUS+r.busyUS(w.mark, now)) / n, StepWall: float64(w.wallUS+time.Since(w.begin).Microseconds()) / n,
 	}
 	w.reset(r)
 	return r.emit(m)

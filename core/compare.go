@@ -9,7 +9,6 @@ import (
 	"pare/core/event"
 	"pare/core/graph"
 	"pare/core/train"
-	"pare/hwprofiles"
 )
 
 // window is how long one side is measured in one alternation: long against the
@@ -44,7 +43,8 @@ func (r *run) turns() (rows []int32, step, infer func(t *train.Trainer) func(i i
 // their weights' banks: the steps taken here teach nothing that is kept.
 func (r *run) compare(dense, now *train.Trainer, sd, sn train.Score) (*event.Ledger, error) {
 	rows, step, infer := r.turns()
-	l := &event.Ledger{Hardware: hwprofiles.Local().Name, Rounds: alternations, Batch: len(rows), Tokens: r.model.Input().Seq}
+	name, kind := hardware(r.dev)
+	l := &event.Ledger{Hardware: name, HWKind: kind, Rounds: alternations, Batch: len(rows), Tokens: r.model.Input().Seq}
 	l.Dense, l.Now = r.side(dense.Model, sd, dense.Resident()), r.side(r.model, sn, now.Resident())
 	l.Dense.Zeros, l.Now.Zeros = zerosOf(dense.Model), r.zeros()
 	steps, err := r.alternate(step(dense), step(now))
@@ -111,7 +111,7 @@ func (r *run) alternate(a, b func(int) error) (out [2][]cost, err error) {
 			if i < 0 {
 				continue
 			}
-			c := cost{cpuUS: float64(energy.CPUMicros(from, to)) / float64(n), wallUS: float64(wall.Microseconds()) / float64(n)}
+			c := cost{cpuUS: float64(r.busyUS(from, to)) / float64(n), wallUS: float64(wall.Microseconds()) / float64(n)}
 			c.joules = joules(r.meter.Between(from, to))
 			if u := c.joules.UJ; u != nil {
 				per := int64(math.Round(float64(*u) / float64(n)))
@@ -182,7 +182,7 @@ func savings(l *event.Ledger) string {
 	}
 	change := 100 * (n/d - 1)
 	band := math.Hypot(l.Dense.StepBand, l.Now.StepBand) * n / d
-	s := fmt.Sprintf("CPU time per step %s %% (%d alternations, ±%.0f %%)", signed(change, 0), l.Rounds, math.Ceil(band))
+	s := fmt.Sprintf("%s per step %s %% (%d alternations, ±%.0f %%)", busyTime(l.HWKind), signed(change, 0), l.Rounds, math.Ceil(band))
 	none := change >= -band
 	if none {
 		s += ": no saving shown"

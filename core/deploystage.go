@@ -234,7 +234,7 @@ func (r *run) layerVerdicts() error {
 			v.Shape = q.Shape
 		}
 		v.Zeros = 1 - float64(kept)/float64(q.Shape.Len())
-		v.Text = gain(v, why, len(pair.now) > 1 || !q.Shape.Equal(v.Shape))
+		v.Text = gain(v, why, len(pair.now) > 1 || !q.Shape.Equal(v.Shape), r.timeName())
 		if len(pair.now) > 1 {
 			v.Text = "two factors: " + v.Text
 		}
@@ -252,7 +252,7 @@ func addTo(sum, x []float64, n int) {
 // gain is the verdict of one layer in words. A layer that still runs the dense
 // kernel at its old size gained nothing, whatever the clock's noise says; 2:4 does
 // so in the training steps that are timed.
-func gain(v event.LayerVerdict, why string, cut bool) string {
+func gain(v event.LayerVerdict, why string, cut bool, time string) string {
 	f := 0.0
 	if v.NowMS > 0 {
 		f = v.DenseMS / v.NowMS
@@ -263,9 +263,9 @@ func gain(v event.LayerVerdict, why string, cut bool) string {
 	case (v.RunsAs == tensor.Dense.String() || v.RunsAs == tensor.NM24.String()) && !cut:
 		return why
 	case f >= 1.05:
-		return fmt.Sprintf("%.1f× less CPU time", f)
+		return fmt.Sprintf("%.1f× less %s", f, time)
 	case f > 0.95:
-		return fmt.Sprintf("no gain here: %.0f %% zeros, the same CPU time within 5 %%", 100*v.Zeros)
+		return fmt.Sprintf("no gain here: %.0f %% zeros, the same %s within 5 %%", 100*v.Zeros, time)
 	}
 	return fmt.Sprintf("no gain here: %.0f %% zeros, but slower than dense", 100*v.Zeros)
 }

@@ -77,7 +77,7 @@ func (r *run) fineTuned() error {
 		s := saved(*a, *b)
 		e.Predicted = &s
 	}
-	e.Text = fineTuneText(e)
+	e.Text = fineTuneText(e, r.timeName())
 	return r.emit(e)
 }
 
@@ -89,8 +89,8 @@ func saved(a, b float64) float64 {
 	return 1 - a/b
 }
 
-func fineTuneText(e *event.FineTune) string {
-	text := fmt.Sprintf("a step with adapters takes %.0f µs of CPU time, one that trains all weights %.0f µs: %s %%", e.Adapters.CPUUS, e.Full.CPUUS, signed(-100*e.Saved, 1))
+func fineTuneText(e *event.FineTune, time string) string {
+	text := fmt.Sprintf("a step with adapters takes %.0f µs of %s, one that trains all weights %.0f µs: %s %%", e.Adapters.CPUUS, time, e.Full.CPUUS, signed(-100*e.Saved, 1))
 	text += fmt.Sprintf("; multiply-adds %s %%, bytes %s %%", signed(-100*saved(float64(e.Adapters.MACs), float64(e.Full.MACs)), 1), signed(-100*saved(float64(e.Adapters.Bytes), float64(e.Full.Bytes)), 1))
 	if e.Predicted != nil {
 		text += fmt.Sprintf(", predicted from both %s %%", signed(-100**e.Predicted, 1))

@@ -19,7 +19,7 @@ func TestGain(t *testing.T) {
 		{"dense", true, 0.5, "2.0× less"}, {"4×1", false, 0.5, "2.0× less"}, {"4×1", false, 1, "same CPU time"}, {"4×1", false, 2, "slower"},
 	} {
 		v := event.LayerVerdict{Zeros: 0.5, RunsAs: c.runs, DenseMS: 1, NowMS: c.now}
-		if got := gain(v, "the reason", c.cut); !strings.Contains(got, c.want) {
+		if got := gain(v, "the reason", c.cut, "CPU time"); !strings.Contains(got, c.want) {
 			t.Errorf("%+v: %q", c, got)
 		}
 	}

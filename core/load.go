@@ -8,11 +8,18 @@ import (
 	"pare/core/deploy"
 	"pare/core/device"
 	"pare/core/device/cpu"
+	"pare/core/device/cuda"
 	"pare/core/device/ref"
 	"pare/core/event"
 	"pare/core/graph"
 	"pare/core/model/zoo"
 )
+
+// deviceNames are what hardware.device may be. auto is the processor: for the models
+// that fit it, and so that a run does not depend on what else is in the machine.
+var deviceNames = []string{"auto", "cpu", "cuda", "cuda:tf32", "cuda:bf16", "ref"}
+
+var cudaNames = map[string]cuda.Precision{"cuda": cuda.F32, "cuda:tf32": cuda.TF32, "cuda:bf16": cuda.BF16}
 
 // OpenDevice finds the device of a recipe's hardware.device.
 func OpenDevice(name string) (device.Device, error) {
@@ -22,7 +29,10 @@ func OpenDevice(name string) (device.Device, error) {
 	case "ref":
 		return ref.New(), nil
 	}
-	return nil, fmt.Errorf("device %q is not available here: choose cpu", name)
+	if p, ok := cudaNames[name]; ok {
+		return cuda.Open(p)
+	}
+	return nil, fmt.Errorf("device %q is not known: choose one of %s", name, strings.Join(deviceNames, ", "))
 }
 
 // filePreset is the training set-up for a model from a file, which brings none:

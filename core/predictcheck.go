@@ -7,7 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"pare/core/energy"
 	"pare/core/event"
 	"pare/core/graph"
 	"pare/core/prune"
@@ -199,7 +198,7 @@ func (r *run) checkTurns(a, b func(int) error) (out [2][]float64, err error) {
 				}
 			}
 			if i >= 0 {
-				out[side] = append(out[side], float64(energy.CPUMicros(from, r.meter.Mark()))/float64(n))
+				out[side] = append(out[side], float64(r.busyUS(from, r.meter.Mark()))/float64(n))
 			}
 		}
 	}

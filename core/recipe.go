@@ -131,7 +131,7 @@ func (b BudgetSpec) action() string {
 // HWSpec names the hardware profile predictions are made for.
 type HWSpec struct {
 	Profile string `toml:"profile,omitempty"` // "" = this machine
-	Device  string `toml:"device"`            // auto | cpu | ref
+	Device  string `toml:"device"`            // auto | cpu | cuda | cuda:tf32 | cuda:bf16 | ref
 	Threads int    `toml:"threads"`           // 0 = all
 }
 
@@ -244,7 +244,7 @@ func (r *Recipe) Check() error {
 		oneOf("train.optimizer", t.Optimizer, "", "sgd", "momentum", "nesterov", "adam", "adamw"),
 		oneOf("train.schedule", t.Schedule, "", "constant", "cosine", "step"),
 		oneOf("budget.action", r.Budget.Action, "", BudgetWarn, BudgetStop, BudgetTarget),
-		oneOf("hardware.device", r.Hardware.Device, "auto", "cpu", "ref"),
+		oneOf("hardware.device", r.Hardware.Device, deviceNames...),
 	}
 	for _, f := range r.Deploy.Formats {
 		checks = append(checks, oneOf("deploy.formats", f, "packed", "safetensors", "onnx", formatHF, formatPEFT))

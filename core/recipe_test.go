@@ -49,7 +49,7 @@ func TestRecipeNamesTheMistake(t *testing.T) {
 		"[prune]\nschedule = \"iterative\"\npattern = \"neuron\"\nrewind_step = 0\n": "rewound",
 		"[train]\nlr = -1\n":                    "train.lr",
 		"[model]\nname = \"a\"\npath = \"b\"\n": "both set",
-		"[hardware]\ndevice = \"cuda\"\n":       "hardware.device",
+		"[hardware]\ndevice = \"tpu\"\n":        "hardware.device",
 		"[deploy]\nformats = [\"gguf\"]\n":      "deploy.formats",
 		"[floor]\naccuracy = 88\n":              "floor.accuracy",
 		"[data]\nval = 0.6\ntest = 0.5\n":       "data.val",

@@ -137,6 +137,9 @@ func Run(ctx context.Context, cfg Config) (int, error) {
 	if errors.As(err, &f) {
 		text, fix = f.err.Error(), f.fix
 	}
+	if errors.Is(err, device.ErrLost) && r.wrote != "" {
+		fix = fmt.Sprintf("nothing up to checkpoint %s is lost: see `nvidia-smi` and `pare doctor`, then `pare sessions resume` goes on from there", r.wrote)
+	}
 	r.emit(&event.Failure{Text: text, Fix: fix}) //nolint:errcheck // the disk may be why we are here
 	return ExitError, err
 }
@@ -210,8 +213,7 @@ func (r *run) open() error {
 	if r.hw, err = Profile(r.r.Hardware.Profile); err != nil {
 		return err
 	}
-	// The devices there are compute on the CPU: what idle cards draw is not the run's.
-	if r.meter, err = openMeter(energy.Options{GPU: energy.GPUNone, Wall: r.r.Energy.Wall}); err != nil {
+	if r.meter, err = openMeter(meterOptions(r.dev, r.r.Energy.Wall)); err != nil {
 		return err
 	}
 	r.watch = watchMeter(r.meter)
@@ -231,11 +233,12 @@ func (r *run) open() error {
 			"put the old file back, or start a new run",
 		}
 	}
+	on, _ := hardware(dev)
 	r.loop = loop{Stage: event.Baseline, Base: prune.NewBase(m), Recipe: string(toml)}
 	if err := r.emit(&event.Started{
 		Format: event.Version, Session: r.cfg.Session, Pare: r.cfg.Version,
 		Model: m.Name, Data: r.set.Name, DataHash: r.set.Hash, Recipe: r.r.Hash(),
-		Device: dev.Name(), ISA: dev.ISA(), Threads: r.threads(), Machine: hwprofiles.CPUModel(), Hardware: hwprofiles.Local().Name,
+		Device: dev.Name(), ISA: dev.ISA(), Threads: r.threads(), Machine: hwprofiles.CPUModel(), Hardware: on,
 		Meter: r.meter.Source(), Tier: string(r.meter.Tier()), MeterWhy: meterWhy(r.meter), Boundary: r.meter.Boundary(), Pid: os.Getpid(), Auto: r.r.Auto, Grid: gridOf(r.r.Grid, r.rates),
 	}); err != nil {
 		return err

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"pare/core/energy"
 	"pare/core/event"
 	"pare/core/prune"
 	"pare/core/train"
@@ -40,7 +39,7 @@ func Scan(ctx context.Context, s ScanSource) (*event.Scan, error) {
 	if r.hw, err = Profile(r.r.Hardware.Profile); err != nil {
 		return nil, err
 	}
-	if r.meter, err = openMeter(energy.Options{GPU: energy.GPUNone, Wall: r.r.Energy.Wall}); err != nil {
+	if r.meter, err = openMeter(meterOptions(r.dev, r.r.Energy.Wall)); err != nil {
 		return nil, err
 	}
 	defer r.meter.Close() //nolint:errcheck // nothing more is read from it

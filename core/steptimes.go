@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"pare/core/device"
-	"pare/core/energy"
 	"pare/core/event"
 	"pare/core/train"
 	"pare/hwprofiles"
@@ -106,7 +105,7 @@ func (r *run) timed(fn func() error) (cpuUS float64, n int, err error) {
 			return 0, n, err
 		}
 	}
-	return float64(energy.CPUMicros(from, r.meter.Mark())) / float64(n), n, nil
+	return float64(r.busyUS(from, r.meter.Mark())) / float64(n), n, nil
 }
 
 // callTimes adds the times of calls up by kernel and node, in the order of the plans.

@@ -51,6 +51,7 @@ type question struct {
 	Batch        int     `json:"batch,omitempty"`
 	Threads      int     `json:"threads,omitempty"`
 	Mode         string  `json:"mode,omitempty"`
+	Precision    string  `json:"precision,omitempty"` // of what runs on a card
 	ChannelsLast bool    `json:"channels_last,omitempty"`
 	Model        string  `json:"model,omitempty"`
 	ID           int     `json:"id"`
@@ -75,10 +76,11 @@ type namedShape struct {
 }
 
 type reply struct {
-	ID      int       `json:"id"`
-	Seconds float64   `json:"seconds"`
-	Losses  []float64 `json:"losses"`
-	Error   string    `json:"error"`
+	ID        int       `json:"id"`
+	Seconds   float64   `json:"seconds"`
+	MemoryMiB float64   `json:"memory_mib"` // on the card
+	Losses    []float64 `json:"losses"`
+	Error     string    `json:"error"`
 }
 
 func (p *peers) ask(q question) (reply, error) {

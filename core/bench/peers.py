@@ -74,7 +74,7 @@ def gpt(layers, width, heads, vocabulary, tokens):
             self.blocks, self.norm = nn.Sequential(*(Block() for _ in range(layers))), nn.LayerNorm(width)
 
         def forward(self, ids):
-            x = self.wte(ids) + self.wpe(torch.arange(ids.shape[1]))
+            x = self.wte(ids) + self.wpe(torch.arange(ids.shape[1], device=ids.device))
             return functional.linear(self.norm(self.blocks(x)), self.wte.weight).flatten(0, 1)
 
     return Net()
@@ -104,6 +104,47 @@ def train(spec):
         torch.nn.functional.cross_entropy(forward(x), y).backward()
         opt.step()
 
+    return step
+
+
+def precise(precision):
+    """How PyTorch computes in f32, tf32 or bf16 on a card."""
+    import contextlib
+
+    import torch
+
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision == "tf32"
+    if precision == "bf16":
+        return lambda: torch.autocast("cuda", torch.bfloat16)
+    return contextlib.nullcontext
+
+
+def card(spec):
+    """A training step of a GPT on a card: forward, cross-entropy, backward, fused AdamW."""
+    import torch
+
+    low = precise(spec["precision"])
+    torch.cuda.reset_peak_memory_stats()
+    held = torch.cuda.memory_allocated()
+    torch.manual_seed(1)
+    model = net({"net": "gpt", "sizes": spec["sizes"]}).cuda()
+    vocabulary, tokens = spec["sizes"][3:]
+    x = torch.randint(0, vocabulary, (spec["batch"], tokens), device="cuda")
+    y = torch.randint(0, vocabulary, (spec["batch"] * tokens,), device="cuda")
+    opt = torch.optim.AdamW(model.parameters(), lr=1e-4, betas=(0.9, 0.95), weight_decay=0.1, fused=True)
+    forward = torch.compile(model) if spec["mode"] == "compile" else model
+
+    def step():
+        opt.zero_grad()
+        with low():
+            loss = torch.nn.functional.cross_entropy(forward(x), y)
+        loss.backward()
+        opt.step()
+        return loss.item()
+
+    # Between its turns it gives back what it does not hold: others run on the card, too.
+    step.before, step.after = step, torch.cuda.empty_cache
+    step.memory = lambda: torch.cuda.max_memory_allocated() - held
     return step
 
 
@@ -199,19 +240,23 @@ def answer(q):
         opened.append({"curve": curve, "folder": folder}[q["what"]](q))
         return {"id": len(opened) - 1}
     if q["op"] == "open":
-        f = {"train": train, "infer": infer}[q["what"]](q)
+        f = {"train": train, "infer": infer, "card": card}[q["what"]](q)
         for _ in range(5):
             f()
         opened.append(f)
-        return {"id": len(opened) - 1}
+        return {"id": len(opened) - 1, "memory_mib": f.memory() / 2**20 if q["what"] == "card" else 0}
     if q["op"] == "close":
         opened[q["id"]] = None
         return {}
-    f, n, start = opened[q["id"]], 0, time.perf_counter()
+    f, n = opened[q["id"]], 0
+    getattr(f, "before", lambda: None)()
+    start = time.perf_counter()
     while n == 0 or time.perf_counter() - start < q["seconds"]:
         f()
         n += 1
-    return {"seconds": (time.perf_counter() - start) / n}
+    took = (time.perf_counter() - start) / n
+    getattr(f, "after", lambda: None)()
+    return {"seconds": took}
 
 
 for line in sys.stdin:

@@ -29,6 +29,21 @@ type Device interface {
 	Compile(p *Plan, b Bank, threads int) (Exec, error)
 }
 
+// ErrLost says that a device can do no more in this process: a card fell off the bus or
+// had an error that ends its context. What lies on it is gone.
+var ErrLost = errors.New("the device is lost")
+
+// Card is a device that is not the processor: an accelerator with memory of its own.
+type Card interface {
+	Device
+	// Model is the card's name as its maker writes it.
+	Model() string
+	// UUID is the card's, as its energy meter knows it.
+	UUID() string
+	// Free is the memory that is left on it, bytes.
+	Free() (int64, error)
+}
+
 // Bank holds weights in the device's layout. Everything that goes in or comes
 // out is row-major over the weight's logical shape. Set and SetState write
 // zeros at masked places, whatever they are given, and Grad reads zeros there,
@@ -44,6 +59,8 @@ type Bank interface {
 	// Resident is the number of bytes the weights take, without gradients and
 	// state.
 	Resident() int64
+	// Close gives the memory back; plans compiled on the bank are closed before.
+	Close() error
 }
 
 // Step is one run of a plan.

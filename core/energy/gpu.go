@@ -187,7 +187,7 @@ func scanNVML(o Options) nvidia {
 	for i, c := range cards {
 		uuids[i] = c.uuid
 	}
-	value, set := o.env(visibleDevices)
+	value, set := o.visible()
 	picked, note := chooseCards(value, set, uuids, func(slice string) (string, error) { return parentUUID(api, slice) })
 	if len(cards) == 0 {
 		note = "the driver sees no card"
@@ -217,7 +217,7 @@ func (n *nvidia) read(o Options, cards []card, picked []int) {
 	}
 	watch(ways, o.sleep)
 	for i, c := range cards {
-		st := Status{Name: "nvml " + c.label, Path: c.uuid, Why: "hidden by " + visibleDevices}
+		st := Status{Name: "nvml " + c.label, Path: c.uuid, Why: o.hidden()}
 		if w := ways[i]; w != nil {
 			st = w.row(c)
 			if w.input != nil {

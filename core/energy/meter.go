@@ -36,6 +36,9 @@ type Options struct {
 	// takes what the environment variable PARE_ENERGY says, SourceAuto without it.
 	Source string
 	GPU    string // GPUAuto (or empty), GPUNone, GPUNVML, GPUSMI
+	// Card is the UUID of the one NVIDIA card that the work runs on, "" all that CUDA
+	// lets this process use.
+	Card string
 	// Wall is a file that a wall meter writes (see WallLog); "" takes the one named
 	// by the environment variable PARE_WALL, if any. With it the figures are those of
 	// the wall, the others are parts.

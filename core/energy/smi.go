@@ -254,7 +254,7 @@ func scanSMI(o Options) nvidia {
 	for i, r := range rows {
 		uuids[i] = r.uuid
 	}
-	value, set := o.env(visibleDevices)
+	value, set := o.visible()
 	picked, note := chooseCards(value, set, uuids, func(string) (string, error) {
 		return "", errors.New("nvidia-smi does not tell whose slice this is: name the card")
 	})
@@ -263,7 +263,7 @@ func scanSMI(o Options) nvidia {
 		use[i] = true
 	}
 	for i, r := range rows {
-		st := Status{Name: fmt.Sprintf("nvidia-smi GPU %d", r.index), Path: r.uuid, Why: "hidden by " + visibleDevices}
+		st := Status{Name: fmt.Sprintf("nvidia-smi GPU %d", r.index), Path: r.uuid, Why: o.hidden()}
 		if use[i] {
 			st.Why = r.name
 			n.bySMI(o, s, r, &st)

@@ -11,6 +11,22 @@ import (
 // ("GPU-8932f937"), slices ("MIG-…").
 const visibleDevices = "CUDA_VISIBLE_DEVICES"
 
+// visible is the choice of cards: the one that the work runs on, else CUDA's.
+func (o Options) visible() (value string, set bool) {
+	if o.Card != "" {
+		return o.Card, true
+	}
+	return o.env(visibleDevices)
+}
+
+// hidden says why a card is left out.
+func (o Options) hidden() string {
+	if o.Card != "" {
+		return "the work does not run on it"
+	}
+	return "hidden by " + visibleDevices
+}
+
 // chooseCards picks, of the cards with these UUIDs, those that the value of
 // CUDA_VISIBLE_DEVICES allows, as CUDA itself reads it: the first entry that
 // names no card hides the ones after it; empty hides all. A card named twice, or

@@ -73,6 +73,11 @@ func TestOnlyVisibleCardsAreRead(t *testing.T) {
 	// Numbers of unlike cards are CUDA's, fastest first, unless it is told otherwise.
 	a40 := h100(0, 100)
 	a40.name = "NVIDIA A40"
+	// The card that the work runs on, whatever CUDA would let it use.
+	m = f.open(t, newFakeNVML(f, h100(0, 100), h100(1, 200)).with(visibleDevices, "0"), func(o *Options) { o.Card = h100(1, 200).uuid })
+	if p := m.parts[len(m.parts)-1]; p.n != 1 || p.inputs[0].path != h100(1, 200).uuid {
+		t.Errorf("%d cards, of %s", p.n, p.inputs[0].path)
+	}
 	m = f.open(t, newFakeNVML(f, a40, h100(1, 200)).with(visibleDevices, "0"))
 	if s := row(t, m, "nvml"); !strings.Contains(s.Why, "CUDA_DEVICE_ORDER=PCI_BUS_ID") {
 		t.Errorf("%+v", s)

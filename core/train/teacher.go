@@ -12,6 +12,7 @@ import (
 // teacher is a frozen model whose logits a training step learns from besides the
 // labels. It runs as in inference: no dropout, batch norm by its running statistics.
 type teacher struct {
+	bank    device.Bank
 	ex      device.Exec
 	plan    *device.Plan
 	weights []device.Weight
@@ -34,6 +35,7 @@ func newTeacher(m *graph.Model, student *graph.Model, dev device.Device, o Optio
 	if err != nil {
 		return nil, err
 	}
+	t.bank = bank
 	for i, p := range m.Params {
 		if err := bank.Set(i, p.Data); err != nil {
 			return nil, err

@@ -157,7 +157,8 @@ func (t *Trainer) build(state [][][]float32) error {
 func (t *Trainer) Close() {
 	t.release()
 	if t.teach != nil {
-		t.teach.ex.Close() //nolint:errcheck // nothing left to do with it
+		t.teach.ex.Close()   //nolint:errcheck // nothing left to do with it
+		t.teach.bank.Close() //nolint:errcheck // the same
 		t.teach = nil
 	}
 }
@@ -170,6 +171,10 @@ func (t *Trainer) release() {
 		}
 	}
 	t.step, t.eval, t.infer = nil, nil, nil
+	if t.bank != nil {
+		t.bank.Close() //nolint:errcheck // nothing left to do with it
+		t.bank = nil
+	}
 }
 
 // Step trains on the given rows of set. index is 1 for the first step of the

@@ -24,7 +24,7 @@ func (e *env) bench() *cobra.Command {
 		e.benchSpeed("train", "training steps, dense and with zeros, beside PyTorch", bench.Train),
 		e.benchSpeed("infer", "inferences, dense and with zeros, beside ONNX Runtime", bench.Infer),
 		e.benchSpeed("chooser", "training steps in the formats that are chosen, beside dense ones", e.benchChooser),
-		e.benchCurve(), e.benchFolder(),
+		e.benchCurve(), e.benchFolder(), e.benchCard(),
 		e.benchONNX(),
 		e.benchSparsity(),
 		e.benchPredict(),

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"pare/core"
+	"pare/core/device/cuda"
 	"pare/core/energy"
 	"pare/hwprofiles"
 	"pare/sessions"
@@ -38,12 +39,13 @@ func (e *env) doctor() *cobra.Command {
 				return json.NewEncoder(e.out).Encode(map[string]any{
 					"pare": Version, "go": runtime.Version(), "os": runtime.GOOS, "arch": runtime.GOARCH,
 					"machine": hwprofiles.CPUModel(), "cpus": runtime.NumCPU(), "device": dev.Name(), "isa": dev.ISA(), "tile": dev.Tile(), "panel": dev.Panel(),
-					"profile": hw.Name, "energy_source": m.Source(), "energy_tier": m.Tier(), "sources": m.Sources(), "prices": core.PricesFile(), "sessions": dir,
+					"profile": hw.Name, "energy_source": m.Source(), "energy_tier": m.Tier(), "sources": m.Sources(), "cuda": cuda.Report(), "prices": core.PricesFile(), "sessions": dir,
 				})
 			}
 			w := tabwriter.NewWriter(e.out, 0, 0, 2, ' ', 0)
 			fmt.Fprintf(w, "machine\t%s, %d CPUs, %s/%s\n", dash(hwprofiles.CPUModel()), runtime.NumCPU(), runtime.GOOS, runtime.GOARCH)
 			fmt.Fprintf(w, "kernels\t%s, %s: tiles of %d samples, panels of %d outputs\n", dev.Name(), isaText(dev.ISA()), dev.Tile(), dev.Panel())
+			cudaRows(w, cuda.Report())
 			fmt.Fprintf(w, "profile\t%s  %s\n", hw.Name, hw.Why)
 			fmt.Fprintf(w, "energy\t%s, tier %s: %s\n", m.Source(), dash(string(m.Tier())), m.Tier().Meaning())
 			for _, s := range m.Sources() {

@@ -97,7 +97,7 @@ every figure how it is known.`,
 	f := root.PersistentFlags()
 	f.BoolVar(&e.json, "json", false, "one JSON object a line")
 	f.BoolVar(&e.plain, "plain", false, "plain lines, no screen")
-	f.StringVar(&e.device, "device", "auto", "auto or cpu")
+	f.StringVar(&e.device, "device", "auto", "auto, cpu, or an NVIDIA card: cuda, cuda:tf32, cuda:bf16")
 	f.IntVar(&e.threads, "threads", 0, "worker threads, 0 = all")
 	f.Uint64Var(&e.seed, "seed", 1, "seed of weights and data order")
 	f.BoolVar(&e.slow, "slow", false, "a screen for a thin line: once a second, no colours")
@@ -129,8 +129,8 @@ flags of every verb:
 
 // machineFlags are flags of all verbs that only some heed, with these.
 var machineFlags = map[string][]string{
-	"device":  {"pare", "pare demo", "pare run", "pare inspect", "pare predict", "pare doctor", "pare hw estimate", "pare scan", "pare bench sparsity"},
-	"threads": {"pare", "pare demo", "pare run", "pare predict", "pare bench kernels", "pare bench train", "pare bench infer", "pare scan", "pare bench sparsity"},
+	"device":  {"pare", "pare demo", "pare run", "pare inspect", "pare predict", "pare doctor", "pare hw estimate", "pare scan", "pare bench sparsity", "pare bench card"},
+	"threads": {"pare", "pare demo", "pare run", "pare predict", "pare bench kernels", "pare bench train", "pare bench infer", "pare scan", "pare bench sparsity", "pare bench card"},
 	"seed":    {"pare", "pare demo", "pare run", "pare inspect", "pare scan", "pare predict"},
 }
 

@@ -170,7 +170,7 @@ func (d *desk) verdictsPane(v *event.LayerVerdicts, w, h int) string {
 			cut = append(cut, l.Name+": "+l.Text)
 		}
 		tok := theme.Good
-		if !strings.Contains(l.Text, "less CPU time") {
+		if !strings.Contains(l.Text, "× less ") {
 			tok = theme.Dim
 		}
 		b.WriteString(th.Paint(tok, th.Fit(brisk(th, l.Text, textW), max(textW, 1))) + "\n")

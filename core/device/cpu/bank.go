@@ -202,6 +202,9 @@ func (w *weight) write(x, from []float32) {
 // Weights describes the weights.
 func (b *bank) Weights() []device.Weight { return b.desc }
 
+// Close has nothing to give back: the garbage collector does.
+func (b *bank) Close() error { return nil }
+
 // Resident is the bytes of the values with their padding, and of the index of
 // packed weights.
 func (b *bank) Resident() int64 {

@@ -73,7 +73,7 @@ func newAttn(t testing.TB, dev Device, a *attn) {
 		f.In, d.In = append(f.In, ids), append(d.In, ids)
 	}
 	p.Regions = []device.Region{{Scope: device.Task, Calls: []device.Call{f, d}}}
-	a.e = &exec{dev: dev, p: p, runs: map[int]*run{}}
+	a.e = &exec{dev: dev, p: p, b: &bank{dev: dev}, runs: map[int]*run{}}
 	if err := a.e.allot(); err != nil {
 		t.Fatal(err)
 	}

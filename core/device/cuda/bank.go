@@ -32,6 +32,10 @@ func (w *weight) operand() (cu.Ptr, cu.Type) {
 	return w.v, cu.F32
 }
 
+// rowAlign is what the rows of a matrix and the values of a vector are filled up to in
+// memory, with zeros.
+const rowAlign = 8
+
 // bank implements device.Bank.
 type bank struct {
 	dev   Device
@@ -46,29 +50,37 @@ func (d Device) NewBank(ws []device.Weight, slots int) (device.Bank, error) {
 	if slots < 0 {
 		return nil, fmt.Errorf("bank with %d slots of optimiser state", slots)
 	}
-	b := &bank{dev: d, desc: append([]device.Weight(nil), ws...), slots: slots}
+	b := &bank{dev: d, desc: append([]device.Weight(nil), ws...), slots: slots, ws: make([]weight, len(ws))}
 	for i, w := range ws {
 		if err := ref.CheckWeight(w); err != nil {
+			b.Close() //nolint:errcheck // the other error says it
 			return nil, fmt.Errorf("weight %s: %w", w.Name, err)
 		}
 		if w.Format != tensor.Dense {
+			b.Close() //nolint:errcheck // the other error says it
 			return nil, fmt.Errorf("weight %s: device cuda keeps dense weights only, not %v", w.Name, w.Format)
 		}
 		// The caller's mask may change later, this bank must not.
 		w.Shape, w.Mask = w.Shape.Clone(), w.Mask.Clone()
 		b.desc[i] = w
-		x := weight{Weight: w, count: w.Shape.Len()}
-		if err := b.allot(&x); err != nil {
+		b.ws[i] = weight{Weight: w, count: w.Shape.Len()}
+		if err := b.allot(&b.ws[i]); err != nil {
+			b.Close() //nolint:errcheck // the other error says it
 			return nil, fmt.Errorf("weight %s: %w", w.Name, err)
 		}
-		b.ws = append(b.ws, x)
 	}
 	return b, nil
 }
 
 // allot gives a weight its memory, zeroed, and uploads its mask.
 func (b *bank) allot(w *weight) error {
+	// Products of wide values (exec.widen) read zeros behind the last row.
 	n := int64(w.count)
+	if w.Matrix && !w.Conv {
+		n = int64(w.K()) * int64((w.N()+rowAlign-1)/rowAlign*rowAlign)
+	} else if len(w.Shape) == 1 {
+		n = (n + rowAlign - 1) / rowAlign * rowAlign
+	}
 	list := []struct {
 		p     *cu.Ptr
 		bytes int64
@@ -138,6 +150,21 @@ func (b *bank) Resident() int64 {
 		}
 	}
 	return n
+}
+
+// Close gives the memory back.
+func (b *bank) Close() error {
+	err := b.dev.Sync()
+	for i := range b.ws {
+		w := &b.ws[i]
+		for _, p := range append([]cu.Ptr{w.v, w.half, w.base, w.grad, w.mask}, w.state...) {
+			if p != 0 {
+				err = firstError(err, b.dev.Release(p))
+			}
+		}
+	}
+	b.ws = nil
+	return err
 }
 
 // Set copies x into weight i, zero at masked places.
@@ -222,10 +249,10 @@ func (w *weight) order(x []float32) []float32 {
 // fetch waits for the card and copies what lies at p into x, in logical order.
 func (b *bank) fetch(w *weight, p cu.Ptr, x []float32) error {
 	if err := b.dev.Sync(); err != nil {
-		return err
+		return lost(err)
 	}
 	if !w.Conv {
-		return b.dev.Download(bytesOf(x), p)
+		return lost(b.dev.Download(bytesOf(x), p))
 	}
 	y := make([]float32, len(x))
 	if err := b.dev.Download(bytesOf(y), p); err != nil {

@@ -32,6 +32,7 @@ type value struct {
 	device.Val
 	ptr  cu.Ptr
 	rows int     // in the run at hand; parts for a PartVal: [rows][C]
+	ld   int     // elements from row to row: size(), but see widen
 	elem cu.Type // of an element
 }
 
@@ -43,11 +44,14 @@ func (v value) count() int { return v.rows * v.size() }
 
 // builder makes the launches of one number of samples.
 type builder struct {
-	x    *exec
-	n    int // samples
-	call int // at hand
-	out  []launch
-	room span // of scratch
+	x      *exec
+	n      int // samples
+	call   int // at hand
+	region *device.Region
+	place  int                   // of the call at hand in its region
+	done   map[*device.Call]bool // by an earlier call, see fuse.go
+	pixels map[int]int           // of the value of each batch statistic
+	out    []launch
 }
 
 // launch is one kernel or product, ready to be queued.
@@ -100,6 +104,8 @@ func (b *builder) kernel(name []string, grid, block [3]int, shared int, args ...
 			p = unsafe.Pointer(&a)
 		case float32:
 			p = unsafe.Pointer(&a)
+		case window:
+			p = unsafe.Pointer(&a)
 		default:
 			return fmt.Errorf("kernel %s: argument of type %T", name[0], a)
 		}
@@ -120,14 +126,39 @@ func (b *builder) each(name string, count int, args ...any) error {
 // scratch is memory for what the launches of one call leave for each other. Calls share
 // it, since they run one after another.
 func (b *builder) scratch(bytes int64) (cu.Ptr, error) {
-	if bytes > b.room.bytes {
+	if bytes > b.x.room.bytes {
 		p, err := b.x.take(bytes, true)
 		if err != nil {
 			return 0, err
 		}
-		b.room = span{p, bytes}
+		b.x.room = span{p, bytes}
 	}
-	return b.room.p, nil
+	return b.x.room.p, nil
+}
+
+// rows appends a launch of a kernel that gives each row to a warp; it takes the number of
+// rows (int) as its first argument.
+func (b *builder) rows(name string, rows int, args ...any) error {
+	const warps = 8
+	return b.kernel([]string{name}, [3]int{max((rows+warps-1)/warps, 1), 1, 1}, [3]int{32 * warps, 1, 1}, 0, append([]any{rows}, args...)...)
+}
+
+// table is memory on the card that holds what fill makes, filled once for each key in the
+// life of the plan.
+func (b *builder) table(key string, fill func() []byte) (cu.Ptr, error) {
+	if p, ok := b.x.tables[key]; ok {
+		return p, nil
+	}
+	data := fill()
+	p, err := b.x.take(int64(len(data)), false)
+	if err != nil {
+		return 0, err
+	}
+	if err := b.x.dev.Upload(p, data); err != nil {
+		return 0, err
+	}
+	b.x.tables[key] = p
+	return p, nil
 }
 
 // do appends work that is queued by a call of its own, a matrix product.

@@ -41,11 +41,15 @@ type card struct {
 	products map[cu.Product]cu.Prepared
 }
 
-var _ device.Device = Device{}
+var _ device.Card = Device{}
 
 // With returns the device of a card whose driver and library of products are open.
 func With(d cu.Driver, b cu.Blas, p Precision) Device {
-	return Device{card: &card{Driver: d, blas: b, info: d.Info(), programs: map[string]*program{}, products: map[cu.Product]cu.Prepared{}}, precision: p}
+	return Device{card: newCard(d, b), precision: p}
+}
+
+func newCard(d cu.Driver, b cu.Blas) *card {
+	return &card{Driver: d, blas: b, info: d.Info(), programs: map[string]*program{}, products: map[cu.Product]cu.Prepared{}}
 }
 
 // Checked returns the same device in a slow mode for tests: memory is filled with NaN
@@ -63,6 +67,12 @@ func (Device) Name() string { return "cuda" }
 func (d Device) ISA() string {
 	return fmt.Sprintf("sm_%d%d-%v", d.info.Major, d.info.Minor, d.precision)
 }
+
+// Model is the card's name.
+func (d Device) Model() string { return d.info.Name }
+
+// UUID is the card's, as NVML writes it.
+func (d Device) UUID() string { return d.info.UUID }
 
 // Tile is T.
 func (Device) Tile() int { return T }

@@ -1,6 +1,7 @@
 package cuda
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -35,8 +36,10 @@ type exec struct {
 	b      *bank
 	at     []cu.Ptr  // of each value
 	elem   []cu.Type // of each value
+	wide   []int     // elements from row to row of the values that widen gives room, else 0
 	memory []cu.Ptr  // to be released
 	arenas []span    // filled with NaN before each run of a checked device
+	room   span      // of scratch
 	stats  []stat
 	loss   int // classes of the CrossEntropy, 0 without one
 
@@ -47,7 +50,8 @@ type exec struct {
 	into, from                        []byte
 	ins                               inputs
 
-	runs    map[int]*run // by the number of samples
+	tables  map[string]cu.Ptr // see builder.table
+	runs    map[int]*run      // by the number of samples
 	probing bool
 	times   []time.Duration
 	closed  bool
@@ -81,7 +85,7 @@ func (d Device) Compile(p *device.Plan, bk device.Bank, _ int) (device.Exec, err
 	if err := ref.Verify(p, b.desc, b.slots, d); err != nil {
 		return nil, fmt.Errorf("compile for device cuda: %w", err)
 	}
-	e := &exec{dev: d, p: p, b: b, runs: map[int]*run{}}
+	e := &exec{dev: d, p: p, b: b, tables: map[string]cu.Ptr{}, runs: map[int]*run{}}
 	if err := e.allot(); err != nil {
 		e.release()
 		return nil, fmt.Errorf("compile for device cuda: %w", err)
@@ -100,9 +104,18 @@ func (e *exec) Run(s *device.Step) (device.Result, error) {
 	}
 	r, err := e.do(s)
 	if err != nil {
-		return device.Result{}, fmt.Errorf("run on device cuda: %w", err)
+		return device.Result{}, fmt.Errorf("run on device cuda: %w", lost(err))
 	}
 	return r, nil
+}
+
+// lost marks an error after which nothing can be done on the card, for whoever asks
+// device.ErrLost.
+func lost(err error) error {
+	if errors.Is(err, cu.ErrLost) {
+		return fmt.Errorf("%w: %w", device.ErrLost, err)
+	}
+	return err
 }
 
 func (e *exec) do(s *device.Step) (device.Result, error) {
@@ -237,10 +250,15 @@ func (e *exec) timed(r *run) error {
 
 // record turns the plan's calls into launches for n samples.
 func (e *exec) record(n int) (*run, error) {
-	b := &builder{x: e, n: n}
-	for _, r := range e.p.Regions {
+	b := &builder{x: e, n: n, done: map[*device.Call]bool{}, pixels: map[int]int{}}
+	for ri := range e.p.Regions {
+		r := &e.p.Regions[ri]
 		for i := range r.Calls {
 			c := &r.Calls[i]
+			if b.region, b.place = r, i; b.done[c] {
+				b.call++
+				continue
+			}
 			f := builderOf(c.Kernel)
 			if f == nil {
 				return nil, fmt.Errorf("layer %s: kernel %v is not known to this device", e.p.Nodes[c.Node], c.Kernel)

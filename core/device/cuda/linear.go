@@ -7,12 +7,14 @@ import (
 
 var linearKernels = map[device.Kernel]build{
 	device.Linear: linear, device.LinearDX: linearDX, device.LinearDW: linearDW,
+	device.Transpose: func(*builder, *device.Call) error { return nil }, // products take dy as it lies
 }
 
 // linear: y[rows][N] = act(x[rows][K]·wᵀ + b).
 func linear(b *builder, c *device.Call) error {
 	x, y, w := b.val(c.In[0]), b.val(c.Out[0]), b.weight(c.W[0])
-	p := cu.Product{M: x.rows, N: w.N(), K: w.K(), TransB: true, A: x.elem, D: y.elem}
+	// Of a wide y the columns behind the last one are made, too: zeros.
+	p := cu.Product{M: x.rows, N: y.ld, K: w.K(), TransB: true, LDA: x.ld, LDD: y.ld, A: x.elem, D: y.elem}
 	var wp, bias cu.Ptr
 	wp, p.B = w.operand()
 	act := c.Act
@@ -22,6 +24,10 @@ func linear(b *builder, c *device.Call) error {
 		if act == device.ReLU {
 			p.Epilogue, act = cu.ReLUBias, device.NoAct
 		}
+	}
+	if n := b.geluBehind(c); n != nil {
+		p.Epilogue, b.done[n] = cu.GELUAux, true
+		return b.product(p, x.ptr, wp, b.val(n.Out[0]).ptr, bias, y.ptr, 1, 0)
 	}
 	if err := b.product(p, x.ptr, wp, y.ptr, bias, 0, 1, 0); err != nil {
 		return err
@@ -33,21 +39,62 @@ func linear(b *builder, c *device.Call) error {
 func linearDX(b *builder, c *device.Call) error {
 	dy, dx, w := b.val(c.In[0]), b.val(c.Out[0]), b.weight(c.W[0])
 	wp, t := w.operand()
-	return b.product(cu.Product{M: dy.rows, N: w.K(), K: w.N(), A: dy.elem, B: t, D: dx.elem}, dy.ptr, wp, dx.ptr, 0, 0, 1, 0)
+	p := cu.Product{M: dy.rows, N: w.K(), K: dy.ld, LDA: dy.ld, LDD: dx.ld, A: dy.elem, B: t, D: dx.elem}
+	if n := b.geluDXBehind(c); n != nil {
+		p.Epilogue, b.done[n] = cu.DGELU, true
+		return b.product(p, dy.ptr, wp, b.val(n.Out[0]).ptr, 0, b.val(n.In[0]).ptr, 1, 0)
+	}
+	if n := b.accumBehind(c, c.Out[0]); n != nil {
+		b.done[n] = true
+		return b.product(p, dy.ptr, wp, b.val(n.Out[0]).ptr, 0, 0, 1, 1)
+	}
+	return b.product(p, dy.ptr, wp, dx.ptr, 0, 0, 1, 0)
 }
 
-// linearDW: dw[N][K] = dyᵀ·x over the rows, added to what is there with Accum.
+// linearDW: dw[N][K] = dyᵀ·x over the rows, added to what is there with Accum; and db,
+// the sums of dy, where nothing else is in the way: dy is then read once.
 func linearDW(b *builder, c *device.Call) error {
 	x, dy, w := b.val(c.In[0]), b.val(c.In[1]), b.weight(c.W[0])
-	beta := float32(0)
-	if c.Accum {
-		beta = 1
+	p := cu.Product{M: w.N(), N: w.K(), K: x.rows, TransA: true, LDA: dy.ld, LDB: x.ld, A: dy.elem, B: x.elem, D: cu.F32}
+	var db cu.Ptr
+	bias := b.biasOf(c)
+	if bias != nil {
+		p.Epilogue, db = cu.BGrad, b.weight(bias.W[0]).grad
 	}
-	p := cu.Product{M: w.N(), N: w.K(), K: x.rows, TransA: true, A: dy.elem, B: x.elem, D: cu.F32}
-	if err := b.product(p, dy.ptr, x.ptr, w.grad, 0, 0, 1, beta); err != nil {
+	if err := b.product(p, dy.ptr, x.ptr, w.grad, db, 0, 1, beta(c)); err != nil {
 		return err
 	}
-	return b.gradient(c)
+	if err := b.gradient(c); err != nil || bias == nil {
+		return err
+	}
+	return b.gradient(bias)
+}
+
+// biasOf is the call that a LinearDW does along with its own work: BiasD of the same dy.
+func (b *builder) biasOf(dw *device.Call) *device.Call {
+	if dw.Kernel != device.LinearDW || dw.Accum {
+		return nil
+	}
+	for _, r := range b.x.p.Regions {
+		for i := range r.Calls {
+			if c := &r.Calls[i]; c.Kernel == device.BiasD && c.Node == dw.Node && c.In[0] == dw.In[1] && !c.Accum {
+				return c
+			}
+		}
+	}
+	return nil
+}
+
+// alongside reports whether a BiasD is done by the LinearDW of its layer.
+func (b *builder) alongside(c *device.Call) bool {
+	for _, r := range b.x.p.Regions {
+		for i := range r.Calls {
+			if dw := &r.Calls[i]; dw.Node == c.Node && b.biasOf(dw) == c {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // product appends a matrix product.

@@ -24,6 +24,7 @@ func (e *exec) allot() error {
 	}
 	e.times = make([]time.Duration, calls)
 
+	e.wide = e.widen()
 	samples, tokens := e.tiles(p.Batch, true), e.tiles(p.Batch, false)
 	act := int64(e.dev.elem().Bytes())
 	need := act * int64(p.Slab) * int64(tokens)
@@ -50,12 +51,15 @@ func (e *exec) allot() error {
 		if v.Sample {
 			tiles, from = samples, alone
 		}
-		if e.elem[i] == e.dev.elem() {
+		switch {
+		case e.wide[i] > 0:
+			e.at[i], err = e.take(int64(e.elem[i].Bytes())*int64(e.wide[i])*int64(p.Batch*p.Per(i)), true)
+		case e.elem[i] != e.dev.elem(): // float32 beside bf16: a piece of its own
+			e.at[i], err = e.take(4*int64(v.Size(T, 1))*int64(tiles), true)
+		default:
 			e.at[i] = from + cu.Ptr(act*int64(v.Off)*int64(tiles))
-			continue
 		}
-		// float32 beside bf16: a piece of its own
-		if e.at[i], err = e.take(4*int64(v.Size(T, 1))*int64(tiles), true); err != nil {
+		if err != nil {
 			return err
 		}
 	}
@@ -171,6 +175,39 @@ func (e *exec) types() []cu.Type {
 	return t
 }
 
+// wideFrom is the number of channels from which on products gain by aligned rows.
+const wideFrom = 256
+
+// widen gives rows of logits an aligned length in memory: a vocabulary of 50257 makes
+// rows of bf16 that begin at odd addresses, and products of those are several times
+// slower. Only values that products and the loss alone look at can have it.
+func (e *exec) widen() []int {
+	w := make([]int, len(e.p.Vals))
+	align := 16 / e.dev.elem().Bytes()
+	for i, v := range e.p.Vals {
+		if v.Kind == device.ActVal && v.H*v.W == 1 && v.C >= wideFrom && v.C%align != 0 && e.elem[i] == e.dev.elem() {
+			w[i] = (v.C + align - 1) / align * align
+		}
+	}
+	for _, r := range e.p.Regions {
+		for _, c := range r.Calls {
+			switch c.Kernel {
+			case device.Linear, device.LinearDW, device.CrossEntropy, device.BiasD, device.Transpose:
+				if c.Act == device.NoAct {
+					continue
+				}
+			case device.LinearDX: // leaves what lies behind the last column as it is
+				w[c.Out[0]] = 0
+				continue
+			}
+			for _, v := range append(c.In[:len(c.In):len(c.In)], c.Out...) {
+				w[v] = 0
+			}
+		}
+	}
+	return w
+}
+
 // tiles is the number of tiles, and of parts, of n samples.
 func (e *exec) tiles(n int, samples bool) int {
 	if samples {
@@ -182,16 +219,13 @@ func (e *exec) tiles(n int, samples bool) int {
 // value is value v of n samples.
 func (e *exec) value(v, n int) value {
 	x := value{Val: e.p.Vals[v], ptr: e.at[v], rows: n * e.p.Per(v), elem: e.elem[v]}
+	if x.ld = x.size(); e.wide[v] > 0 {
+		x.ld = e.wide[v]
+	}
 	if x.Kind == device.PartVal {
 		x.rows = e.tiles(n, x.Sample)
 	}
 	return x
-}
-
-// store appends the launches that bring value v to float32, [rows][C][H][W], at to.
-func (b *builder) store(v int, to cu.Ptr) error {
-	x := b.val(v)
-	return b.each("store", x.count(), x.ptr, to, x.C, x.H*x.W)
 }
 
 // upload puts a step's scalars and samples on the card and returns the rows in the loss.
@@ -203,10 +237,10 @@ func (e *exec) upload(s *device.Step) (labelled int, err error) {
 			return 0, err
 		}
 	}
-	view[scalars](e.into, 0, 1)[0] = e.scalars(s, labelled)
 	gather(view[int32](e.into, e.ins.labels, n*p.Per(p.Output)), s.Labels, s, p.Per(p.Output))
 	f := e.value(p.Input, 0).size() * p.Per(p.Input)
 	gather(view[float32](e.into, e.ins.x, n*f), s.X, s, f)
+	view[scalars](e.into, 0, 1)[0] = e.scalars(s, labelled)
 	end := e.ins.x + 4*n*f
 	for _, o := range []struct {
 		at, till int

@@ -1,5 +1,58 @@
 package cuda
 
-import "pare/core/device"
+import (
+	"pare/core/device"
+	"pare/core/device/cuda/internal/cu"
+)
 
-var normKernels = map[device.Kernel]build{}
+var normKernels = map[device.Kernel]build{
+	device.LayerNorm: layerNorm, device.RMSNorm: layerNorm, device.LayerNormDX: layerNormDX, device.RMSNormDX: layerNormDX, device.PartD: partD,
+}
+
+// layerNorm: y = (x − μ)·r·gamma + beta, [rows][C]; μ is 0 for RMSNorm.
+func layerNorm(b *builder, c *device.Call) error {
+	x, y := b.val(c.In[0]), b.val(c.Out[0])
+	var stat, beta cu.Ptr
+	if len(c.Out) > 1 {
+		stat = b.val(c.Out[1]).ptr
+	}
+	if len(c.W) > 1 {
+		beta = b.weight(c.W[1]).v
+	}
+	return b.kernel([]string{"layernorm"}, [3]int{(x.rows + 7) / 8, 1, 1}, [3]int{256, 1, 1}, 0,
+		x.ptr, y.ptr, stat, b.weight(c.W[0]).v, beta, x.rows, x.C, c.S[0], is(c.Kernel == device.RMSNorm))
+}
+
+// normShared is how much shared memory the column sums of layerNormDX may take, so that
+// two blocks share a multiprocessor.
+const normShared = 100 << 10
+
+// layerNormDX: dx, and the parts of dgamma and dbeta.
+func layerNormDX(b *builder, c *device.Call) error {
+	x, stat, dy := b.val(c.In[0]), b.val(c.In[1]), b.val(c.In[2])
+	dx, part := b.val(c.Out[0]), b.val(c.Out[1])
+	warps := min(max(normShared/(4*part.C), 1), 8)
+	to, add := dx.ptr, 0
+	if n := b.accumBehind(c, c.Out[0]); n != nil {
+		to, add, b.done[n] = b.val(n.Out[0]).ptr, 1, true
+	}
+	return b.kernel([]string{"layernorm_dx"}, [3]int{part.rows, 1, 1}, [3]int{32 * warps, 1, 1}, 4*warps*part.C,
+		x.ptr, stat.ptr, dy.ptr, to, add, part.ptr, b.weight(c.W[0]).v, x.rows, x.C, is(c.Kernel == device.RMSNormDX))
+}
+
+// partD: the gradient of a vector is the sum of its parts.
+func partD(b *builder, c *device.Call) error {
+	part, w := b.val(c.In[0]), b.weight(c.W[0])
+	if err := b.sumParts(part.ptr+4*cu.Ptr(c.S[0]), w.grad, part.rows, w.count, part.C, c.Accum); err != nil {
+		return err
+	}
+	return b.gradient(c)
+}
+
+// is turns a condition into a kernel's argument.
+func is(x bool) int {
+	if x {
+		return 1
+	}
+	return 0
+}

@@ -58,7 +58,7 @@ func (d Device) function(name string, defines ...string) (cu.Func, error) {
 	key := file + " " + strings.Join(defines, " ")
 	p := d.programs[key]
 	if p == nil {
-		image, err := cu.Compile(d.info, file, source("common.cuh")+"\n#line 1 \""+file+"\"\n"+source(file), defines)
+		image, err := cu.CompileFor(d.Driver, file, source("common.cuh")+"\n#line 1 \""+file+"\"\n"+source(file), defines)
 		if err != nil {
 			return 0, err
 		}

@@ -106,6 +106,9 @@ func (b *bank) Resident() int64 {
 	return n
 }
 
+// Close has nothing to give back: the garbage collector does.
+func (b *bank) Close() error { return nil }
+
 // Set copies x into weight i, zero at masked places.
 func (b *bank) Set(i int, x []float32) error {
 	w, err := b.at(i, x)

@@ -19,7 +19,13 @@ import (
 // twins, other set-ups of the same device, in turn: all give equal bits. With
 // -short it takes fewer shapes, batches and threads, never fewer ops.
 func Run(t *testing.T, dev device.Device, twins ...device.Device) {
-	dev = family{dev, twins}
+	RunWithin(t, tolerance, dev, twins...)
+}
+
+// RunWithin is Run for a device whose results may be off by more than rounding in
+// float32: by limit, as a share of the largest value of each result.
+func RunWithin(t *testing.T, limit float64, dev device.Device, twins ...device.Device) {
+	dev = family{dev, twins, limit}
 	t.Run("ops", func(t *testing.T) { testOps(t, dev) })
 	t.Run("batches", func(t *testing.T) { testBatches(t, dev) })
 	t.Run("optimisers", func(t *testing.T) { testOptimisers(t, dev) })
@@ -39,6 +45,15 @@ var batches = []int{1, 3, 7, 16, 17, 31, 33, 127, 129}
 type family struct {
 	device.Device
 	twins []device.Device
+	limit float64
+}
+
+// limitOf is what results of dev may be off by.
+func limitOf(dev device.Device) float64 {
+	if f, ok := dev.(family); ok {
+		return f.limit
+	}
+	return tolerance
 }
 
 // all are the device and its twins.

@@ -164,18 +164,6 @@ extern "C" __global__ void __launch_bounds__(256) attend(const val *q, int q_row
 	store(y + at.row * heads * DIM + at.head * DIM, (i64)heads * DIM, at.first, seq, o, f);
 }
 
-// attend_sums: sums[i] = Σ dy·y over the dim channels of head i of [rows][heads]. A warp
-// each.
-extern "C" __global__ void attend_sums(i64 count, int dim, const val *y, const val *dy, float *sums) {
-	i64 warps = (i64)gridDim.x * (blockDim.x / 32);
-	for (i64 i = (i64)blockIdx.x * (blockDim.x / 32) + threadIdx.x / 32; i < count; i += warps) {
-		float sum = 0.f;
-		for (int d = threadIdx.x % 32; d < dim; d += 32) sum += to_float(y[i * dim + d]) * to_float(dy[i * dim + d]);
-		sum = warp_sum(sum);
-		if (threadIdx.x % 32 == 0) sums[i] = sum;
-	}
-}
-
 // attend_dq: the scores once more (Dao et al. 2022, arXiv:2205.14135), p = e^(s − lse),
 // ds = p·(dy·vᵀ − sums), dq = scale·ds·k. One block for each TILE queries of a head.
 extern "C" __global__ void __launch_bounds__(256) attend_dq(const val *q, int q_row, const val *k, const val *v, int kv_row,

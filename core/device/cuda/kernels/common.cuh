@@ -65,6 +65,18 @@ __device__ inline float block_sum(float x) {
 	return warp_sum((threadIdx.x & 31) < warps ? part[threadIdx.x & 31] : 0.f);
 }
 
+__device__ inline double block_sum(double x) {
+	__shared__ double part[32];
+	for (int d = 16; d > 0; d >>= 1) x += __shfl_xor_sync(0xffffffffu, x, d);
+	__syncthreads();
+	if ((threadIdx.x & 31) == 0) part[threadIdx.x >> 5] = x;
+	__syncthreads();
+	int warps = blockDim.x >> 5;
+	x = (threadIdx.x & 31) < warps ? part[threadIdx.x & 31] : 0.;
+	for (int d = 16; d > 0; d >>= 1) x += __shfl_xor_sync(0xffffffffu, x, d);
+	return x;
+}
+
 __device__ inline float block_max(float x) {
 	__shared__ float part[32];
 	x = warp_max(x);
@@ -80,4 +92,105 @@ __device__ __forceinline__ int part_from(int rows, int parts, int t) {
 	int each = (rows + parts - 1) / parts;
 	int r = t * each;
 	return r < rows ? r : rows;
+}
+
+// bf16x2 is two floats as bf16 in one word, the first in its lower half.
+__device__ __forceinline__ u32 bf16x2(float first, float second) {
+	u32 r;
+	asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(r) : "f"(second), "f"(first));
+	return r;
+}
+
+// Eight elements at once, 16 bytes of bf16 or 32 of float; p is aligned to 16 bytes.
+__device__ __forceinline__ void load8(const float *p, float (&x)[8]) {
+	float4 a = ((const float4 *)p)[0], b = ((const float4 *)p)[1];
+	x[0] = a.x, x[1] = a.y, x[2] = a.z, x[3] = a.w;
+	x[4] = b.x, x[5] = b.y, x[6] = b.z, x[7] = b.w;
+}
+
+__device__ __forceinline__ void load8(const bf16 *p, float (&x)[8]) {
+	uint4 a = *(const uint4 *)p;
+	u32 w[4] = {a.x, a.y, a.z, a.w};
+#pragma unroll
+	for (int i = 0; i < 4; i++) {
+		x[2 * i] = __uint_as_float(w[i] << 16);
+		x[2 * i + 1] = __uint_as_float(w[i] & 0xffff0000u);
+	}
+}
+
+__device__ __forceinline__ void store8(float *p, const float (&x)[8]) {
+	((float4 *)p)[0] = make_float4(x[0], x[1], x[2], x[3]);
+	((float4 *)p)[1] = make_float4(x[4], x[5], x[6], x[7]);
+}
+
+__device__ __forceinline__ void store8(bf16 *p, const float (&x)[8]) {
+	*(uint4 *)p = make_uint4(bf16x2(x[0], x[1]), bf16x2(x[2], x[3]), bf16x2(x[4], x[5]), bf16x2(x[6], x[7]));
+}
+
+// The same for the first n of them, one by one unless wide; of load8 the others are rest.
+// wide says that p is aligned and that all eight may be touched.
+template <class T> __device__ __forceinline__ void load8(const T *p, int n, bool wide, float (&x)[8], float rest = 0.f) {
+	if (wide) load8(p, x);
+#pragma unroll
+	for (int i = 0; i < 8; i++) {
+		if (!wide && i < n) x[i] = to_float(p[i]);
+		if (i >= n) x[i] = rest;
+	}
+}
+
+template <class T> __device__ __forceinline__ void store8(T *p, int n, bool wide, const float (&x)[8]) {
+	if (wide) {
+		store8(p, x);
+		return;
+	}
+#pragma unroll
+	for (int i = 0; i < 8; i++)
+		if (i < n) p[i] = Make<T>::of(x[i]);
+}
+
+// walk calls f(i, w) for elements i to i + w::n − 1 of count, over the whole grid: eight
+// at a time, what is left of them one by one.
+template <int N> struct Width { static const int n = N; };
+
+template <class F> __device__ __forceinline__ void walk(i64 count, F f) {
+	i64 thread = (i64)blockIdx.x * blockDim.x + threadIdx.x, threads = (i64)gridDim.x * blockDim.x;
+	for (i64 i = 8 * thread; i + 8 <= count; i += 8 * threads) f(i, Width<8>());
+	i64 i = count / 8 * 8 + thread;
+	if (thread < 8 && i < count) f(i, Width<1>());
+}
+
+template <class T> __device__ __forceinline__ void read(const T *p, float (&x)[8]) { load8(p, x); }
+template <class T> __device__ __forceinline__ void read(const T *p, float (&x)[1]) { x[0] = to_float(p[0]); }
+template <class T> __device__ __forceinline__ void write(T *p, const float (&x)[8]) { store8(p, x); }
+template <class T> __device__ __forceinline__ void write(T *p, const float (&x)[1]) { p[0] = Make<T>::of(x[0]); }
+
+// Sums over rows. A block works on the rows from `from` to `to` of x, ld apart, and on the
+// 8·lanes channels from `first` on: lanes (a power of two up to 32) threads stand side by
+// side, the others below them. row(r, c, n, wide, v) reads channels c to c + n − 1 of row
+// r; done(c, sum) takes the sum of channel c. The order of additions is that of the rows
+// within each thread, and of the threads.
+template <class R, class D> __device__ __forceinline__ void sum_rows(int from, int to, int C, int first, int lanes, bool wide, R row, D done) {
+	__shared__ float part[256 * 9];
+	int lane = threadIdx.x & (lanes - 1), slot = threadIdx.x / lanes, slots = 256 / lanes;
+	int c = first + 8 * lane, n = min(8, C - c);
+	float sum[8] = {0.f, 0.f, 0.f, 0.f, 0.f, 0.f, 0.f, 0.f};
+	if (n > 0) {
+#pragma unroll 4
+		for (int r = from + slot; r < to; r += slots) {
+			float v[8];
+			row(r, c, n, wide && n == 8, v);
+#pragma unroll
+			for (int j = 0; j < 8; j++) sum[j] += v[j];
+		}
+	}
+	// part[slot][8·lanes], then halves of the slots onto each other
+#pragma unroll
+	for (int j = 0; j < 8; j++) part[threadIdx.x * 9 + j] = sum[j];
+	for (int half = slots / 2; half > 0; half /= 2) {
+		__syncthreads();
+		if (slot < half)
+			for (int j = 0; j < 8; j++) part[threadIdx.x * 9 + j] += part[(threadIdx.x + half * lanes) * 9 + j];
+	}
+	if (slot == 0)
+		for (int j = 0; j < n; j++) done(c + j, part[threadIdx.x * 9 + j]);
 }

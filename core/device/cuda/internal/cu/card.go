@@ -95,9 +95,6 @@ func (c *card) workspace() (Ptr, error) {
 	return c.work, nil
 }
 
-// Sync waits for what was queued.
-func (c *card) Sync() error { return c.do("wait for the card", fnStreamSync, c.stream) }
-
 // Close gives the stream and the context back; what was allocated goes with the last
 // context of the process. It is the last call of a card, and may be repeated.
 func (c *card) Close() error {
@@ -106,6 +103,9 @@ func (c *card) Close() error {
 	}
 	if c.work != 0 {
 		_ = c.Release(c.work) // a lost card releases nothing
+	}
+	if c.done != 0 {
+		_ = c.ReleaseEvent(c.done) // likewise
 	}
 	err := c.do("close the stream", fnStreamDestroy, c.stream)
 	c.closed = true

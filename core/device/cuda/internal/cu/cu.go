@@ -14,15 +14,16 @@ type Ptr uint64
 
 // Info is what a card says of itself.
 type Info struct {
-	Ordinal      int    // in CUDA's order
-	Name         string // "NVIDIA H100 80GB HBM3"
-	UUID         string // "GPU-…", as NVML writes it
-	Major, Minor int    // compute capability
-	SMs          int    // multiprocessors
-	Memory       int64  // bytes
-	L2           int64  // bytes
-	Shared       int    // most bytes of shared memory that one block may ask for
-	Driver       int    // 13000 is CUDA 13.0
+	Ordinal int    `json:"ordinal"` // in CUDA's order
+	Name    string `json:"name"`    // "NVIDIA H100 80GB HBM3"
+	UUID    string `json:"uuid"`    // "GPU-…", as NVML writes it
+	Major   int    `json:"major"`   // compute capability
+	Minor   int    `json:"minor"`
+	SMs     int    `json:"sms"`    // multiprocessors
+	Memory  int64  `json:"memory"` // bytes
+	L2      int64  `json:"l2"`     // bytes
+	Shared  int    `json:"shared"` // most bytes of shared memory that one block may ask for
+	Driver  int    `json:"driver"` // 13000 is CUDA 13.0
 }
 
 // Driver is one card with one stream: everything queued on it runs in order. A fake
@@ -64,6 +65,12 @@ type Driver interface {
 	// Sync waits for all that was queued and tells what went wrong in it.
 	Sync() error
 	Close() error
+}
+
+// Compiler is a Driver that compiles for its card by itself. A fake does, so that tests
+// need no NVRTC.
+type Compiler interface {
+	Compile(name, source string, defines []string) ([]byte, error)
 }
 
 // Func, Graph and Event are handles of the driver.

@@ -24,7 +24,7 @@ const (
 	fnFill
 	fnStreamCreate
 	fnStreamDestroy
-	fnStreamSync
+	fnStreamQuery
 	fnEventCreate
 	fnEventDestroy
 	fnEventRecord
@@ -51,6 +51,7 @@ var driverLibrary = &description{
 	linux:   []string{"libcuda.so.1"},
 	windows: []string{"nvcuda.dll"},
 	places:  driverPlaces,
+	where:   "on the loader's path or in /usr/local/nvidia",
 	costs:   "no GPU: everything runs on the CPU",
 	funcs: []string{
 		fnInit: "cuInit", fnDriverVersion: "cuDriverGetVersion", fnDeviceCount: "cuDeviceGetCount", fnDeviceGet: "cuDeviceGet",
@@ -59,7 +60,7 @@ var driverLibrary = &description{
 		fnRetain:          "cuDevicePrimaryCtxRetain", fnReleaseContext: "cuDevicePrimaryCtxRelease_v2|cuDevicePrimaryCtxRelease", fnSetCurrent: "cuCtxSetCurrent",
 		fnMemInfo: "cuMemGetInfo_v2", fnAlloc: "cuMemAlloc_v2", fnFree: "cuMemFree_v2", fnHostAlloc: "cuMemHostAlloc", fnHostFree: "cuMemFreeHost",
 		fnUpload: "cuMemcpyHtoDAsync_v2", fnDownload: "cuMemcpyDtoHAsync_v2", fnCopy: "cuMemcpyDtoDAsync_v2", fnFill: "cuMemsetD8Async",
-		fnStreamCreate: "cuStreamCreate", fnStreamDestroy: "cuStreamDestroy_v2", fnStreamSync: "cuStreamSynchronize",
+		fnStreamCreate: "cuStreamCreate", fnStreamDestroy: "cuStreamDestroy_v2", fnStreamQuery: "cuStreamQuery",
 		fnEventCreate: "cuEventCreate", fnEventDestroy: "cuEventDestroy_v2", fnEventRecord: "cuEventRecord", fnEventSync: "cuEventSynchronize",
 		fnEventElapsed: "cuEventElapsedTime_v2|cuEventElapsedTime",
 		fnModuleLoad:   "cuModuleLoadDataEx", fnModuleUnload: "cuModuleUnload", fnModuleFunction: "cuModuleGetFunction",
@@ -76,12 +77,15 @@ const (
 	attrL2               = 38 // CU_DEVICE_ATTRIBUTE_L2_CACHE_SIZE
 	attrMajor            = 75 // CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR
 	attrMinor            = 76
-	attrShared           = 97 // CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN
-	streamNonBlocking    = 1  // CU_STREAM_NON_BLOCKING
-	captureRelaxed       = 2  // CU_STREAM_CAPTURE_MODE_RELAXED: it may end on another thread
-	hostPortable         = 1  // CU_MEMHOSTALLOC_PORTABLE
-	funcStaticShared     = 1  // CU_FUNC_ATTRIBUTE_SHARED_SIZE_BYTES
-	funcMaxDynamicShared = 8  // CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
-	jitErrorLog          = 5  // CU_JIT_ERROR_LOG_BUFFER
-	jitErrorLogSize      = 6  // CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES
+	attrShared           = 97  // CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN
+	streamNonBlocking    = 1   // CU_STREAM_NON_BLOCKING
+	captureRelaxed       = 2   // CU_STREAM_CAPTURE_MODE_RELAXED: it may end on another thread
+	eventBlocking        = 1   // CU_EVENT_BLOCKING_SYNC
+	eventNoTime          = 2   // CU_EVENT_DISABLE_TIMING
+	notReady             = 600 // CUDA_ERROR_NOT_READY
+	hostPortable         = 1   // CU_MEMHOSTALLOC_PORTABLE
+	funcStaticShared     = 1   // CU_FUNC_ATTRIBUTE_SHARED_SIZE_BYTES
+	funcMaxDynamicShared = 8   // CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
+	jitErrorLog          = 5   // CU_JIT_ERROR_LOG_BUFFER
+	jitErrorLogSize      = 6   // CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES
 )

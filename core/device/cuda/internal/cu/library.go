@@ -19,6 +19,7 @@ type description struct {
 	places  func() []string
 	beside  string   // a library that must be loaded before, when it lies beside: a pattern
 	funcs   []string // by index; alternatives apart by |, the newest first; ? at the end: may lack
+	where   string   // where it was looked for, in words; "": in all of places()
 	costs   string   // what its absence costs
 }
 
@@ -100,7 +101,11 @@ func (d *description) find(cuda int) (*library, error) {
 			return nil, fmt.Errorf("%s: %w: %w", d.name, ErrNoLibrary, err)
 		}
 	}
-	return nil, fmt.Errorf("%s: %w: no %s on the loader's path, in CUDA's folders or in a Python environment's (%s=FOLDER names another)", d.name, ErrNoLibrary, strings.Join(names, ", "), EnvLibs)
+	where := d.where
+	if where == "" {
+		where = "on the loader's path, in CUDA's folders or in a Python environment's"
+	}
+	return nil, fmt.Errorf("%s: %w: no %s %s (%s=FOLDER names another)", d.name, ErrNoLibrary, strings.Join(names, ", "), where, EnvLibs)
 }
 
 // errWrong is a file that loads and is not what its name says.

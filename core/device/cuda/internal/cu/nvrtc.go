@@ -84,6 +84,14 @@ func Compile(info Info, name, source string, defines []string) ([]byte, error) {
 	return nil, all
 }
 
+// CompileFor is Compile for a Driver's card.
+func CompileFor(d Driver, name, source string, defines []string) ([]byte, error) {
+	if c, ok := d.(Compiler); ok {
+		return c.Compile(name, source, defines)
+	}
+	return Compile(d.Info(), name, source, defines)
+}
+
 // architectures are those to try for a card, the best first: its own with all that is
 // particular to it (sm_90a), its own, or PTX of the newest one that is older.
 func architectures(lib *library, info Info) ([]string, error) {

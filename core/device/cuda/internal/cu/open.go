@@ -19,6 +19,7 @@ type card struct {
 	args      []unsafe.Pointer // of the kernel launched last
 	stream    uintptr
 	hosts     map[uintptr]int // page-locked memory: address → bytes
+	done      Event           // what Sync sleeps on
 	work      Ptr             // the workspace that all products share
 	capturing bool
 	closed    bool
@@ -83,7 +84,7 @@ func visible() string {
 func driverOpen() (*library, error) {
 	lib, err := driverLibrary.open(0)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrNoDriver, err)
+		return nil, fmt.Errorf("cuda: %w: %w", ErrNoDriver, err)
 	}
 	if err := driverFail(lib, "start the driver", lib.call(fnInit, 0)); err != nil {
 		if errors.Is(err, ErrNoCard) && visible() != "" {

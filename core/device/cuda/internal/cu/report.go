@@ -14,6 +14,7 @@ type Found struct {
 	Missing []string `json:"missing,omitempty"` // functions that it lacks and that can be done without
 	Error   string   `json:"error,omitempty"`   // why it cannot be used
 	Costs   string   `json:"costs,omitempty"`   // what follows from that
+	Cards   []Info   `json:"cards,omitempty"`   // of the driver: what it shows
 }
 
 // Report looks for the libraries and says what was found where. It opens them and
@@ -22,16 +23,15 @@ func Report() []Found {
 	cuda := 0
 	driver := Found{Name: driverLibrary.name}
 	if l, err := driverLibrary.open(0); err != nil {
-		driver.Error, driver.Costs = oneLine(err), driverLibrary.costs
+		driver.Error, driver.Costs = why(driver.Name, err), driverLibrary.costs
 	} else {
 		v := driverVersion()
 		cuda = v / 1000
 		driver.Path, driver.Missing, driver.Version = l.file, l.missing, fmt.Sprintf("%d.%d", cuda, v%1000/10)
-		if _, err := Cards(); err != nil {
-			driver.Error, driver.Costs = oneLine(err), driverLibrary.costs
-		} else {
-			driver.OK = true
+		if driver.Cards, err = Cards(); err != nil {
+			driver.Error, driver.Costs = why(driver.Name, err), driverLibrary.costs
 		}
+		driver.OK = err == nil
 	}
 	out := []Found{driver}
 	for _, r := range []struct {
@@ -40,7 +40,7 @@ func Report() []Found {
 	}{{rtcLibrary, rtcText}, {ltLibrary, ltText}, {spLibrary, spText}} {
 		f := Found{Name: r.d.name}
 		if l, err := r.d.open(cuda); err != nil {
-			f.Error, f.Costs = oneLine(err), r.d.costs
+			f.Error, f.Costs = why(f.Name, err), r.d.costs
 		} else {
 			f.OK, f.Path, f.Missing, f.Version = true, l.file, l.missing, r.version(l)
 		}
@@ -49,4 +49,8 @@ func Report() []Found {
 	return out
 }
 
-func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
+// why is an error as a row of a list shows it, behind the library's name.
+func why(name string, err error) string {
+	s := strings.ReplaceAll(err.Error(), "\n", "; ")
+	return strings.TrimPrefix(s, name+": "+ErrNoLibrary.Error()+": ")
+}

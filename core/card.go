@@ -1,0 +1,61 @@
+package core
+
+import (
+	"pare/core/device"
+	"pare/core/energy"
+	"pare/hwprofiles"
+)
+
+// cardOf is the card that a run computes on; false: it is the processor.
+func cardOf(dev device.Device) (device.Card, bool) {
+	c, ok := dev.(device.Card)
+	return c, ok
+}
+
+// meterOptions are of a meter for a run on dev: with the card that it runs on, and no
+// other; without any where it runs on the processor, since what idle cards draw is not
+// the run's.
+func meterOptions(dev device.Device, wall string) energy.Options {
+	o := energy.Options{GPU: energy.GPUNone, Wall: wall}
+	if c, ok := cardOf(dev); ok {
+		o.GPU, o.Card = energy.GPUAuto, c.UUID()
+	}
+	return o
+}
+
+// busyUS is the time that work took between two marks, µs: CPU time of this process, all
+// threads; on a card what passed on the clock, since a run waits for its card after
+// every step.
+func (r *run) busyUS(a, b energy.Mark) int64 {
+	if _, ok := cardOf(r.dev); ok {
+		return energy.Wall(a, b).Microseconds()
+	}
+	return energy.CPUMicros(a, b)
+}
+
+// busyTime names it in a sentence.
+func busyTime(kind string) string {
+	if kind == "gpu" {
+		return "time on the card"
+	}
+	return "CPU time"
+}
+
+// timeName is busyTime of this run's device.
+func (r *run) timeName() string {
+	_, kind := hardware(r.dev)
+	return busyTime(kind)
+}
+
+// hardware is the profile of what a device computes on, by name and kind ("cpu",
+// "gpu"). A card that no profile describes has its own name.
+func hardware(dev device.Device) (name, kind string) {
+	c, ok := cardOf(dev)
+	if !ok {
+		return hwprofiles.Local().Name, "cpu"
+	}
+	if p, ok := hwprofiles.MatchGPU(c.Model()); ok {
+		return p.Name, "gpu"
+	}
+	return c.Model(), "gpu"
+}

@@ -1,0 +1,92 @@
+package cufake
+
+import (
+	"fmt"
+
+	"pare/core/device/cuda/internal/cu"
+)
+
+// products is a fake cu.Blas and cu.Sparse: they check addresses, leave d as it is and
+// know one algorithm.
+type products struct{ c *Card }
+
+type prepared struct{ p cu.Product }
+
+func (prepared) Algo() string { return "fake" }
+
+// NewBlas is the dense products of a fake card.
+func NewBlas(c *Card) cu.Blas { return products{c} }
+
+// NewSparse is its 2:4 products.
+func NewSparse(c *Card) cu.Sparse { return products{c} }
+
+func (b products) Prepare(p cu.Product) (cu.Prepared, error) {
+	b.c.mu.Lock()
+	defer b.c.mu.Unlock()
+	if err := b.c.enter("Prepare"); err != nil {
+		return nil, err
+	}
+	if b.c.recording != nil {
+		return nil, fmt.Errorf("cuda: prepare %v before a graph is recorded", p)
+	}
+	if p.M <= 0 || p.N <= 0 || p.K <= 0 {
+		return nil, fmt.Errorf("cuda: product %v: sizes must be above 0", p)
+	}
+	return prepared{p}, nil
+}
+
+func (b products) PrepareWith(p cu.Product, algo string) (cu.Prepared, error) {
+	if algo != "fake" {
+		return nil, fmt.Errorf("cuda: product %v: %w: algorithm %q", p, cu.ErrUnsupported, algo)
+	}
+	return b.Prepare(p)
+}
+
+// touch checks that what a product reads and writes begins in memory.
+func (b products) touch(method string, at ...cu.Ptr) error {
+	b.c.mu.Lock()
+	defer b.c.mu.Unlock()
+	if err := b.c.enter(method); err != nil {
+		return err
+	}
+	return b.c.queue(func() error {
+		for _, p := range at {
+			if p == 0 {
+				continue
+			}
+			if _, err := b.c.at(p, 1); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func (b products) Run(q cu.Prepared, x, w, d, bias, aux cu.Ptr, _, _ float32) error {
+	if x == 0 || w == 0 || d == 0 {
+		return fmt.Errorf("cuda: product %v at %x, %x, %x", q.(prepared).p, x, w, d)
+	}
+	return b.touch("Run", x, w, d, bias, aux)
+}
+
+func (b products) Prepare2of4(p cu.Product) (cu.Prepared, int64, error) {
+	q, err := b.Prepare(p)
+	return q, int64(p.N) * int64(p.K) * 9 / 8, err
+}
+
+func (b products) Prepare2of4With(p cu.Product, algo string) (cu.Prepared, int64, error) {
+	q, err := b.PrepareWith(p, algo)
+	return q, int64(p.N) * int64(p.K) * 9 / 8, err
+}
+
+func (b products) Compress(_ cu.Prepared, w, packed cu.Ptr) error {
+	return b.touch("Compress", w, packed)
+}
+
+func (b products) RunSparse(_ cu.Prepared, x, packed, y, bias cu.Ptr, _, _ float32) error {
+	return b.touch("RunSparse", x, packed, y, bias)
+}
+
+func (products) Release(cu.Prepared) error { return nil }
+func (products) Version() string           { return "fake" }
+func (products) Close() error              { return nil }

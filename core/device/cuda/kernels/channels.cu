@@ -1,0 +1,45 @@
+// Channels: gates, and values that are cut or put together along them. Values are
+// [pixels][C], the pixels of all rows one after another.
+
+// packs calls f(p, c, n, wide) for channels c to c + n − 1 of pixel p, over all of
+// count/C pixels; wide (then n is 8) where the caller says that eight may be touched.
+template <class F> __device__ __forceinline__ void packs(i64 count, int C, bool wide, F f) {
+	i64 thread = (i64)blockIdx.x * blockDim.x + threadIdx.x, threads = (i64)gridDim.x * blockDim.x;
+	int each = wide ? 8 : 1;
+	u32 row = C / each;
+	for (i64 i = thread; i < count / each; i += threads) {
+		i64 p = i >> 32 ? i / row : (u32)i / row;
+		f(p, (int)(i - p * row) * each, each, wide);
+	}
+}
+
+// y[rows][HW][C] = x·s, s [rows][C]
+extern "C" __global__ void gate(i64 count, const val *x, const val *s, val *y, int C, int HW) {
+	packs(count, C, C % 8 == 0, [&](i64 p, int c, int n, bool wide) {
+		float v[8], g[8];
+		i64 row = p >> 32 ? p / HW : (u32)p / (u32)HW;
+		load8(x + p * C + c, n, wide, v);
+		load8(s + row * C + c, n, wide, g);
+#pragma unroll
+		for (int j = 0; j < 8; j++) v[j] *= g[j];
+		store8(y + p * C + c, n, wide, v);
+	});
+}
+
+// y[p][to + c] = x[p][from + c] for c < C; x has X channels, y has Y. count is pixels·C.
+extern "C" __global__ void move_channels(i64 count, const val *x, val *y, int C, int X, int from, int Y, int to) {
+	packs(count, C, ((C | X | from | Y | to) & 7) == 0, [&](i64 p, int c, int n, bool wide) {
+		float v[8];
+		load8(x + p * X + from + c, n, wide, v);
+		store8(y + p * Y + to + c, n, wide, v);
+	});
+}
+
+// dx[p][c] = dy[p][c − from], zero outside; dy has C channels, dx has X.
+extern "C" __global__ void slice_dx(i64 count, const val *dy, val *dx, int C, int X, int from) {
+	packs(count, X, ((C | X | from) & 7) == 0, [&](i64 p, int c, int n, bool wide) {
+		float v[8] = {0.f, 0.f, 0.f, 0.f, 0.f, 0.f, 0.f, 0.f};
+		if (c >= from && c < from + C) load8(dy + p * C + c - from, n, wide, v);
+		store8(dx + p * X + c, n, wide, v);
+	});
+}

@@ -1,0 +1,97 @@
+// Convolution as implicit matrix products: tiles of 64×64 of the result, 16 terms at a
+// time in shared memory, a thread for 4×4 of it. The matrices are not laid out: a and b
+// fetch their elements from where they lie. Values are [rows][H][W][C], weights
+// [N][KH][KW][Cg] with Cg = C/groups; group g has the outputs from g·N/groups on. Sums
+// are float32.
+
+struct Window {
+	int C, H, W, OH, OW, KH, KW, SH, SW, PT, PL, count_pad;
+};
+
+const int TILE = 64, DEPTH = 16;
+
+// d(m, n, Σₖ a(m, k)·b(k, n)) for m < M, n < N of the block's tile, k from k0 to k1.
+template <class A, class B, class D>
+__device__ __forceinline__ void product(i64 M, int N, i64 k0, i64 k1, A a, B b, D d) {
+	__shared__ float as[DEPTH][TILE + 4], bs[DEPTH][TILE + 4];
+	int tx = threadIdx.x & 15, ty = threadIdx.x >> 4;
+	i64 m0 = (i64)blockIdx.x * TILE;
+	int n0 = blockIdx.y * TILE;
+	float sum[4][4] = {};
+	for (i64 k = k0; k < k1; k += DEPTH) {
+		for (int i = threadIdx.x; i < TILE * DEPTH; i += 256) {
+			int kk = i % DEPTH, r = i / DEPTH;
+			as[kk][r] = m0 + r < M && k + kk < k1 ? a(m0 + r, k + kk) : 0.f;
+			bs[kk][r] = n0 + r < N && k + kk < k1 ? b(k + kk, n0 + r) : 0.f;
+		}
+		__syncthreads();
+#pragma unroll
+		for (int kk = 0; kk < DEPTH; kk++) {
+			float u[4], v[4];
+			for (int i = 0; i < 4; i++) u[i] = as[kk][ty * 4 + i], v[i] = bs[kk][tx * 4 + i];
+			for (int i = 0; i < 4; i++)
+				for (int j = 0; j < 4; j++) sum[i][j] += u[i] * v[j];
+		}
+		__syncthreads();
+	}
+	for (int i = 0; i < 4; i++)
+		for (int j = 0; j < 4; j++)
+			if (m0 + ty * 4 + i < M && n0 + tx * 4 + j < N) d(m0 + ty * 4 + i, n0 + tx * 4 + j, sum[i][j]);
+}
+
+// y [rows][OH][OW][N] = w ⋆ x + bias (may be 0). Grid: pixels, outputs of a group, groups.
+extern "C" __global__ void __launch_bounds__(256) conv(const val* x, const val* w, const float* bias, val* y, int rows, int N, int groups, Window g) {
+	int Cg = g.C / groups, Ng = N / groups, group = blockIdx.z, K = g.KH * g.KW * Cg;
+	product((i64)rows * g.OH * g.OW, Ng, 0, K,
+		[&](i64 m, i64 k) {
+			int ci = k % Cg, kx = k / Cg % g.KW, ky = k / Cg / g.KW;
+			int ox = m % g.OW, oy = m / g.OW % g.OH, iy = oy * g.SH - g.PT + ky, ix = ox * g.SW - g.PL + kx;
+			if (iy < 0 || iy >= g.H || ix < 0 || ix >= g.W) return 0.f;
+			return to_float(x[((m / g.OW / g.OH * g.H + iy) * g.W + ix) * g.C + group * Cg + ci]);
+		},
+		[&](i64 k, int n) { return to_float(w[(i64)(group * Ng + n) * K + k]); },
+		[&](i64 m, int n, float s) { y[m * N + group * Ng + n] = to_val(s + (bias ? bias[group * Ng + n] : 0.f)); });
+}
+
+// dx [rows][H][W][C]: what each output that saw the pixel sends back through its weight.
+// Grid: pixels of x, channels of a group, groups.
+extern "C" __global__ void __launch_bounds__(256) conv_dx(const val* dy, const val* w, val* dx, int rows, int N, int groups, Window g) {
+	int Cg = g.C / groups, Ng = N / groups, group = blockIdx.z, taps = g.KH * g.KW;
+	product((i64)rows * g.H * g.W, Cg, 0, taps * Ng,
+		[&](i64 m, i64 k) {
+			int n = k % Ng, kx = k / Ng % g.KW, ky = k / Ng / g.KW;
+			int ix = m % g.W, iy = m / g.W % g.H, oy = iy + g.PT - ky, ox = ix + g.PL - kx;
+			if (oy < 0 || ox < 0 || oy % g.SH || ox % g.SW || oy / g.SH >= g.OH || ox / g.SW >= g.OW) return 0.f;
+			return to_float(dy[((m / g.W / g.H * g.OH + oy / g.SH) * g.OW + ox / g.SW) * N + group * Ng + n]);
+		},
+		[&](i64 k, int c) {
+			int n = k % Ng, tap = k / Ng;
+			return to_float(w[((i64)(group * Ng + n) * taps + tap) * Cg + c]);
+		},
+		[&](i64 m, int c, float s) { dx[m * g.C + group * Cg + c] = to_val(s); });
+}
+
+// part [parts][N][KH][KW][Cg]: dw over a part of the output pixels. Grid: outputs of a
+// group, K, groups × parts.
+extern "C" __global__ void __launch_bounds__(256) conv_dw(const val* x, const val* dy, float* part, int rows, int N, int groups, int parts, Window g) {
+	int Cg = g.C / groups, Ng = N / groups, group = blockIdx.z % groups, t = blockIdx.z / groups, K = g.KH * g.KW * Cg;
+	i64 all = (i64)rows * g.OH * g.OW, each = (all + parts - 1) / parts, from = t * each, till = from + each < all ? from + each : all;
+	product(Ng, K, from, till,
+		[&](i64 n, i64 p) { return to_float(dy[p * N + group * Ng + n]); },
+		[&](i64 p, int k) {
+			int ci = k % Cg, kx = k / Cg % g.KW, ky = k / Cg / g.KW;
+			int ox = p % g.OW, oy = p / g.OW % g.OH, iy = oy * g.SH - g.PT + ky, ix = ox * g.SW - g.PL + kx;
+			if (iy < 0 || iy >= g.H || ix < 0 || ix >= g.W) return 0.f;
+			return to_float(x[((p / g.OW / g.OH * g.H + iy) * g.W + ix) * g.C + group * Cg + ci]);
+		},
+		[&](i64 n, int k, float s) { part[((i64)t * N + group * Ng + n) * K + k] = s; });
+}
+
+// dw = Σ parts in their order, added to what is there with beta = 1.
+extern "C" __global__ void conv_merge(i64 count, const float* part, float* dw, int parts, float beta) {
+	for (i64 i = (i64)blockIdx.x * blockDim.x + threadIdx.x; i < count; i += (i64)gridDim.x * blockDim.x) {
+		double s = beta != 0 ? dw[i] : 0.;
+		for (int t = 0; t < parts; t++) s += part[t * count + i];
+		dw[i] = s;
+	}
+}

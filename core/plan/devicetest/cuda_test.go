@@ -1,0 +1,39 @@
+package devicetest
+
+import (
+	"os"
+	"testing"
+
+	"pare/core/device/cuda"
+)
+
+// card opens the card in a precision. Where there is none the test is skipped, unless
+// PARE_CUDA says that there must be one.
+func card(t *testing.T, p cuda.Precision) cuda.Device {
+	t.Helper()
+	dev, err := cuda.Open(p)
+	if err != nil {
+		if os.Getenv("PARE_CUDA") != "" {
+			t.Fatal(err)
+		}
+		t.Skipf("needs an NVIDIA card: %v", err)
+	}
+	return dev
+}
+
+func TestCUDA(t *testing.T) {
+	dev := card(t, cuda.F32)
+	Run(t, dev.Checked(), dev)
+}
+
+// TF32 keeps 10 bits of mantissa in products, bf16 7 in all activations; sums are exact
+// as before. A wrong term is off by far more.
+func TestCUDATF32(t *testing.T) {
+	dev := card(t, cuda.TF32)
+	RunWithin(t, 1e-2, dev.Checked(), dev)
+}
+
+func TestCUDABF16(t *testing.T) {
+	dev := card(t, cuda.BF16)
+	RunWithin(t, 6e-2, dev.Checked(), dev)
+}
