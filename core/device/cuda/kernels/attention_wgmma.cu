@@ -1,9 +1,9 @@
 // Attention on Hopper's tensor cores: as attention_mma.cu, for heads of 64 channels (the
-// forward kernel also of 128), with products of a whole warpgroup (wgmma, sm_90a). The left operand,
-// 64 rows, is in the registers of four warps as mma.m16n8k16 has it, 16 rows a warp; the
-// right one is read from shared memory, where a tile lies as [row][64 channels] in rows of
-// 128 bytes, their 16-byte pieces swizzled: piece c of row r is at c ^ (r mod 8). Such a tile
-// serves as [column][k] and, transposed, as [k][column].
+// forward kernel also of 128), with products of a whole warpgroup (wgmma, sm_90a). The left
+// operand, 64 rows, is in the registers of four warps as mma.m16n8k16 has it, 16 rows a
+// warp; the right one is read from shared memory, where a tile lies as [row][64 channels]
+// in rows of 128 bytes, their 16-byte pieces swizzled: piece c of row r is at c ^ (r mod 8).
+// Such a tile serves as [column][k] and, transposed, as [k][column].
 //
 // CAUSAL and PADS are 0 or 1.
 
@@ -109,23 +109,29 @@ __device__ __forceinline__ Place place(int seq, int heads, int shared_by, int ro
 template <int ROWS, int THREADS> __device__ __forceinline__ void fetch(u32 to, const bf16 *from, int stride, int first, int seq) {
 	const int chunks = DIM / 8;
 #pragma unroll
-	for (int i = threadIdx.x; i < ROWS * chunks; i += THREADS) {
-		int r = i / chunks, c = i % chunks;
+	for (int n = 0; n < ROWS * chunks / THREADS; n++) {
+		int i = n * THREADS + threadIdx.x, r = i / chunks, c = i % chunks;
 		bool there = first + r < seq;
 		copy<16>(to + piece<ROWS>(r, c), from + (there ? (i64)(first + r) * stride + c * 8 : 0), there);
 	}
 }
 
-// The 16 × 16 piece `step` of the left operand in rows own, own + 1, … of ROWS.
-template <int ROWS> __device__ __forceinline__ void left(u32 (&a)[4], u32 base, const Place &p, int step) {
-	matrices(a, base + piece<ROWS>(p.own + (p.lane & 15), step * 2 + (p.lane >> 4)));
-}
+// Left operands that all tiles share are read again for each one: kept in registers from
+// one turn of the loop to the next, the compiler of CUDA 13.0 overwrites them.
+
+// left_at is where a thread begins to read the warp's rows of a left operand of ROWS
+// rows, left reads their columns 16·step on.
+template <int ROWS> __device__ __forceinline__ u32 left_at(u32 base, const Place &p) { return base + piece<ROWS>(p.own + (p.lane & 15), p.lane >> 4); }
+template <int ROWS> __device__ __forceinline__ void left(u32 (&a)[4], u32 at, int step) { matrices(a, (at ^ step % 4 * 32) + step / 4 * (ROWS * 128)); }
 
 // The left operand that a product's result makes, rounded: columns 16·j on.
 template <int N> __device__ __forceinline__ void turn(u32 (&a)[4], const float (&s)[N][4], int j) {
 #pragma unroll
 	for (int i = 0; i < 4; i++) a[i] = pack(s[2 * j + i / 2][i % 2 * 2], s[2 * j + i / 2][i % 2 * 2 + 1]);
 }
+
+__device__ __forceinline__ float low(u32 x) { return __uint_as_float(x << 16); }
+__device__ __forceinline__ float high(u32 x) { return __uint_as_float(x & 0xffff0000u); }
 
 // A key that gets nothing: past the sequence or padding.
 __device__ __forceinline__ bool padding(int key, int seq, float id, float pad) { return key >= seq || id == pad; }
@@ -150,13 +156,15 @@ template <int ROWS> __device__ __forceinline__ void store(bf16 *to, i64 stride, 
 // Shared memory from a multiple of 1024 on.
 __device__ __forceinline__ char *aligned(void *p) { return (char *)p + (-shared_at(p) & 1023); }
 
+// Warpgroups of a block of queries; blocks that share a multiprocessor.
+#if DIM == 64
+#define QGROUPS 1
+#define FBLOCKS 4
+#else
+#define QGROUPS 2
+#define FBLOCKS 1
+#endif
 #define QROWS (QGROUPS * 64)
-#ifndef QGROUPS
-#define QGROUPS 2 // warpgroups of a block of queries
-#endif
-#ifndef FBLOCKS
-#define FBLOCKS (DIM == 64 ? 2 : 1)
-#endif
 
 // wgmma_attend: mma_attend.
 extern "C" __global__ void __launch_bounds__(QGROUPS * 128, FBLOCKS) wgmma_attend(const bf16 *q, int q_row, const bf16 *k, const bf16 *v, int kv_row,
@@ -185,16 +193,13 @@ extern "C" __global__ void __launch_bounds__(QGROUPS * 128, FBLOCKS) wgmma_atten
 	bring(0);
 
 	float o[DIM / 8][4] = {}, top[2] = {NONE, NONE}, sum[2] = {}, c = scale * LOG2E;
-	u32 qf[STEPS][4];
 	int ours = at.first + at.group * 64, mine = at.first + at.own; // first query of the warpgroup, of the warp
+	u32 q_own = left_at<QROWS>(q_at, at);
 	for (int tile = 0; tile < tiles; tile++) {
 		arrived();
 		publish();
 		__syncthreads();
 		if (tile + 1 < tiles) bring(tile + 1);
-		if (tile == 0)
-#pragma unroll
-			for (int s = 0; s < STEPS; s++) left<QROWS>(qf[s], q_at, at, s);
 		int from = tile * TILE;
 		if (CAUSAL && from >= ours + 64) continue; // all of it comes later
 		bool some = false; // keys are padding
@@ -205,6 +210,9 @@ extern "C" __global__ void __launch_bounds__(QGROUPS * 128, FBLOCKS) wgmma_atten
 		}
 		u32 ks = kv_at + (tile & 1) * pair, vs = ks + side;
 
+		u32 qf[STEPS][4];
+#pragma unroll
+		for (int step = 0; step < STEPS; step++) left<QROWS>(qf[step], q_own, step);
 		float s[TILE / 8][4]; // q·kᵀ
 		begin();
 #pragma unroll
@@ -263,15 +271,8 @@ extern "C" __global__ void __launch_bounds__(QGROUPS * 128, FBLOCKS) wgmma_atten
 }
 
 #if DIM == 64
-#ifndef SUB
-#define SUB 32 // columns of the scores at a time
-#endif
-#ifndef QBLOCKS
-#define QBLOCKS 2
-#endif
-
 // wgmma_attend_dq: mma_attend_dq.
-extern "C" __global__ void __launch_bounds__(QGROUPS * 128, QBLOCKS) wgmma_attend_dq(const bf16 *q, int q_row, const bf16 *k, const bf16 *v, int kv_row,
+extern "C" __global__ void __launch_bounds__(QGROUPS * 128, 3) wgmma_attend_dq(const bf16 *q, int q_row, const bf16 *k, const bf16 *v, int kv_row,
 		const bf16 *y, const float *lse, const bf16 *dy, float2 *stats, bf16 *dq, const float *ids, int ids_row, float pad,
 		int seq, int heads, int kv_heads, int causal, float scale) {
 	extern __shared__ uint4 shared[];
@@ -302,17 +303,15 @@ extern "C" __global__ void __launch_bounds__(QGROUPS * 128, QBLOCKS) wgmma_atten
 	__syncthreads();
 
 	float o[DIM / 8][4] = {}, log[2], all[2] = {}, c = scale * LOG2E;
-	u32 qf[STEPS][4], dyf[STEPS][4];
 	int ours = at.first + at.group * 64, mine = at.first + at.own;
+	u32 q_own = left_at<QROWS>(q_at, at), dy_own = left_at<QROWS>(dy_at, at);
 #pragma unroll
 	for (int step = 0; step < STEPS; step++) {
-		u32 b[4];
-		left<QROWS>(qf[step], q_at, at, step);
-		left<QROWS>(dyf[step], dy_at, at, step);
-		left<QROWS>(b, y_at, at, step);
+		u32 a[4], b[4];
+		left<QROWS>(a, dy_own, step);
+		left<QROWS>(b, left_at<QROWS>(y_at, at), step);
 #pragma unroll
-		for (int i = 0; i < 4; i++)
-			all[i % 2] += __uint_as_float(dyf[step][i] << 16) * __uint_as_float(b[i] << 16) + __uint_as_float(dyf[step][i] & 0xffff0000u) * __uint_as_float(b[i] & 0xffff0000u);
+		for (int i = 0; i < 4; i++) all[i % 2] += low(a[i]) * low(b[i]) + high(a[i]) * high(b[i]);
 	}
 #pragma unroll
 	for (int r = 0; r < 2; r++) {
@@ -334,64 +333,60 @@ extern "C" __global__ void __launch_bounds__(QGROUPS * 128, QBLOCKS) wgmma_atten
 		__syncthreads();
 		if (tile + 1 < tiles) bring(tile + 1);
 		u32 ks = kv_at + (tile & 1) * pair, vs = ks + side;
-#pragma unroll 1
-		for (int sub = 0; sub < TILE; sub += SUB) {
-			int from = tile * TILE + sub;
-			if (CAUSAL && from >= ours + 64) continue; // all of it comes later
-			bool some = false; // keys are padding
-			if (PADS) {
-				bool a = padding(from + at.lane, seq, id[(tile & 1) * TILE + sub + at.lane], pad), b = SUB == 32 ? a : padding(from + 32 + at.lane, seq, id[(tile & 1) * TILE + sub + SUB - 32 + at.lane], pad);
-				if (__all_sync(0xffffffffu, a && b)) continue;
-				some = __any_sync(0xffffffffu, a || b);
-			}
-			float s[SUB / 8][4], dp[SUB / 8][4]; // q·kᵀ, dy·vᵀ
-			begin();
-#pragma unroll
-			for (int step = 0; step < STEPS; step++) wgmma<false>(s, qf[step], operand(ks + sub * 128 + step * 32, 16), step > 0);
-#pragma unroll
-			for (int step = 0; step < STEPS; step++) wgmma<false>(dp, dyf[step], operand(vs + sub * 128 + step * 32, 16), step > 0);
-			finish();
-			done(s);
-			done(dp);
-			if (some || from + SUB > seq || (CAUSAL && from + SUB > mine + 1)) {
-#pragma unroll
-				for (int n = 0; n < SUB / 8; n++)
-#pragma unroll
-					for (int e = 0; e < 2; e++) {
-						int col = n * 8 + at.t * 2 + e, key = from + col;
-						bool no = PADS ? padding(key, seq, id[(tile & 1) * TILE + sub + col], pad) : key >= seq;
-						if (no || (CAUSAL && key > mine + at.g)) s[n][e] = NONE;
-						if (no || (CAUSAL && key > mine + at.g + 8)) s[n][2 + e] = NONE;
-					}
-			}
-#pragma unroll
-			for (int n = 0; n < SUB / 8; n++)
-#pragma unroll
-				for (int i = 0; i < 4; i++) dp[n][i] = exp_2(s[n][i] * c - log[i / 2]) * (dp[n][i] - all[i / 2]);
-			u32 a[SUB / 16][4];
-#pragma unroll
-			for (int j = 0; j < SUB / 16; j++) turn(a[j], dp, j);
-			begin();
-#pragma unroll
-			for (int j = 0; j < SUB / 16; j++) wgmma<true>(o, a[j], operand(ks + sub * 128 + j * 2048, HALF), 1); // dq += ds·k
-			finish();
-			done(o);
+		int from = tile * TILE;
+		if (CAUSAL && from >= ours + 64) continue; // all of it comes later
+		bool some = false; // keys are padding
+		if (PADS) {
+			bool a = padding(from + at.lane, seq, id[(tile & 1) * TILE + at.lane], pad), b = padding(from + 32 + at.lane, seq, id[(tile & 1) * TILE + 32 + at.lane], pad);
+			if (__all_sync(0xffffffffu, a && b)) continue;
+			some = __any_sync(0xffffffffu, a || b);
 		}
+		u32 qf[STEPS][4], dyf[STEPS][4];
+#pragma unroll
+		for (int step = 0; step < STEPS; step++) left<QROWS>(qf[step], q_own, step), left<QROWS>(dyf[step], dy_own, step);
+		float s[TILE / 8][4], dp[TILE / 8][4]; // q·kᵀ, dy·vᵀ
+		begin();
+#pragma unroll
+		for (int step = 0; step < STEPS; step++) wgmma<false>(s, qf[step], operand(ks + step * 32, 16), step > 0);
+#pragma unroll
+		for (int step = 0; step < STEPS; step++) wgmma<false>(dp, dyf[step], operand(vs + step * 32, 16), step > 0);
+		finish();
+		done(s);
+		done(dp);
+		if (some || from + TILE > seq || (CAUSAL && from + TILE > mine + 1)) {
+#pragma unroll
+			for (int n = 0; n < TILE / 8; n++)
+#pragma unroll
+				for (int e = 0; e < 2; e++) {
+					int col = n * 8 + at.t * 2 + e, key = from + col;
+					bool no = PADS ? padding(key, seq, id[(tile & 1) * TILE + col], pad) : key >= seq;
+					if (no || (CAUSAL && key > mine + at.g)) s[n][e] = NONE;
+					if (no || (CAUSAL && key > mine + at.g + 8)) s[n][2 + e] = NONE;
+				}
+		}
+#pragma unroll
+		for (int n = 0; n < TILE / 8; n++)
+#pragma unroll
+			for (int i = 0; i < 4; i++) dp[n][i] = exp_2(s[n][i] * c - log[i / 2]) * (dp[n][i] - all[i / 2]);
+		u32 a[TILE / 16][4];
+#pragma unroll
+		for (int j = 0; j < TILE / 16; j++) turn(a[j], dp, j);
+		begin();
+#pragma unroll
+		for (int j = 0; j < TILE / 16; j++) wgmma<true>(o, a[j], operand(ks + j * 2048, HALF), 1); // dq += ds·k
+		finish();
+		done(o);
 	}
 	float f[2] = {scale, scale};
 	store<QROWS>(dq + at.row * q_row + at.head * DIM, q_row, mine, seq, base, at, o, f);
 }
 
-#ifndef KGROUPS
 #define KGROUPS 1 // warpgroups of a block of keys
-#endif
-#ifndef KBLOCKS
-#define KBLOCKS 3
-#endif
 #define KROWS (KGROUPS * 64)
+#define SUB 32 // queries at a time
 
 // wgmma_attend_dkv: mma_attend_dkv.
-extern "C" __global__ void __launch_bounds__(KGROUPS * 128, KBLOCKS) wgmma_attend_dkv(const bf16 *q, int q_row, const bf16 *k, const bf16 *v, int kv_row,
+extern "C" __global__ void __launch_bounds__(KGROUPS * 128, 3) wgmma_attend_dkv(const bf16 *q, int q_row, const bf16 *k, const bf16 *v, int kv_row,
 		const bf16 *dy, const float2 *stats, bf16 *dk, bf16 *dv, const float *ids, int ids_row, float pad,
 		int seq, int heads, int kv_heads, int causal, float scale) {
 	extern __shared__ uint4 shared[];
@@ -421,19 +416,15 @@ extern "C" __global__ void __launch_bounds__(KGROUPS * 128, KBLOCKS) wgmma_atten
 		int key = at.first + threadIdx.x;
 		if (!__syncthreads_or(threadIdx.x < KROWS && key < seq && ids[(i64)key * ids_row] != pad)) tiles = 0; // all are padding
 	}
-	u32 kf[STEPS][4], vf[STEPS][4];
 	if (tiles > 0) {
 		fetch<KROWS, threads>(k_at, k + at.row * kv_row + at.kv * DIM, kv_row, at.first, seq);
 		fetch<KROWS, threads>(v_at, v + at.row * kv_row + at.kv * DIM, kv_row, at.first, seq);
 		bring(0);
-		arrived();
-		__syncthreads();
-#pragma unroll
-		for (int step = 0; step < STEPS; step++) left<KROWS>(kf[step], k_at, at, step), left<KROWS>(vf[step], v_at, at, step);
 	}
 
 	float ok[DIM / 8][4] = {}, ov[DIM / 8][4] = {}, c = scale * LOG2E;
 	int ours = at.first + at.group * 64, mine = at.first + at.own; // first key of the warpgroup, of the warp
+	u32 k_own = left_at<KROWS>(k_at, at), v_own = left_at<KROWS>(v_at, at);
 	for (int tile = 0; tile < tiles; tile++) {
 		arrived();
 		publish();
@@ -444,6 +435,9 @@ extern "C" __global__ void __launch_bounds__(KGROUPS * 128, KBLOCKS) wgmma_atten
 			int from = (start + tile % each) * TILE + sub;
 			if (CAUSAL && from + SUB <= ours) continue; // all of them come earlier
 			u32 qs = q_at + (tile & 1) * pair + sub * 128, dys = qs + side;
+			u32 kf[STEPS][4], vf[STEPS][4];
+#pragma unroll
+			for (int step = 0; step < STEPS; step++) left<KROWS>(kf[step], k_own, step), left<KROWS>(vf[step], v_own, step);
 			float s[SUB / 8][4], dp[SUB / 8][4]; // k·qᵀ, v·dyᵀ
 			begin();
 #pragma unroll
