@@ -3,6 +3,7 @@ package core
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"pare/core/energy"
 	"pare/core/event"
@@ -28,7 +29,7 @@ func (r *run) baseline(ctx context.Context) error {
 	per := r.perEpoch()
 	rate := train.Rate{Kind: t.Schedule, Base: t.LR, Warmup: int64(t.Warmup), Steps: per * int64(t.Epochs)}
 	if p := r.r.Prune; p.Schedule == "iterative" && p.RewindStep > 0 && p.RewindStep >= rate.Steps {
-		return &fixable{fmt.Errorf("prune.rewind_step = %d, but the baseline has %d steps", p.RewindStep, rate.Steps), "give a smaller step or train longer"}
+		return &wrongRecipe{&fixable{fmt.Errorf("prune.rewind_step = %d, but the baseline has %d steps", p.RewindStep, rate.Steps), "give a smaller step or train longer"}}
 	}
 	if t.Epochs > 0 {
 		err := r.train(ctx, course{
@@ -53,6 +54,9 @@ func (r *run) baseline(ctx context.Context) error {
 	} else {
 		r.startEpoch()
 		if _, err := r.evaluate(event.Baseline, 0, "val"); err != nil {
+			return err
+		}
+		if err := r.inferCost(event.Baseline, time.Second); err != nil {
 			return err
 		}
 		if r.r.Prune.Schedule == "iterative" && r.r.Prune.RewindStep == 0 {

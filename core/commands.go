@@ -2,6 +2,7 @@ package core
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"pare/core/event"
@@ -28,7 +29,7 @@ func (r *run) obey(ctx context.Context, stage event.Stage) error {
 	for {
 		select {
 		case <-ctx.Done():
-			return r.stop()
+			return r.stop(endedBy(ctx))
 		case c, ok := <-r.cfg.Commands:
 			if !ok {
 				r.cfg.Commands = nil
@@ -51,7 +52,7 @@ func (r *run) act(ctx context.Context, c Command, by string) error {
 	case CmdGo, CmdNext:
 		return nil // nothing to end
 	case CmdStop:
-		return r.stop()
+		return r.stop(c.Text)
 	case CmdTarget:
 		if r.loop.Stage != event.Sparsify {
 			return r.refuse("the target can be changed while sparsifying, not in stage %s", r.loop.Stage)
@@ -150,11 +151,11 @@ func (r *run) pause(ctx context.Context, why string) error {
 	for {
 		select {
 		case <-ctx.Done():
-			return r.stop()
+			return r.stop(endedBy(ctx))
 		case c, ok := <-r.cfg.Commands:
 			switch {
 			case !ok || c.Cmd == CmdStop:
-				return r.stop()
+				return r.stop(c.Text)
 			case c.Cmd == CmdGo || c.Cmd == CmdNext:
 				if err := r.emit(&event.Continued{Stage: r.loop.Stage, Step: r.loop.Step}); err != nil {
 					return err
@@ -174,14 +175,23 @@ func (r *run) pause(ctx context.Context, why string) error {
 	}
 }
 
-// stop leaves a checkpoint to resume from and ends the run.
-func (r *run) stop() error {
+// endedBy is what ended the context, in words, "" if nobody said.
+func endedBy(ctx context.Context) string {
+	if why := context.Cause(ctx); why != nil && !errors.Is(why, context.Canceled) && !errors.Is(why, context.DeadlineExceeded) {
+		return why.Error()
+	}
+	return ""
+}
+
+// stop leaves a checkpoint to resume from and ends the run. by is where the wish
+// came from, "" if it did not say.
+func (r *run) stop(by string) error {
 	if r.t != nil && r.wrote != r.stepName() {
 		if err := r.checkpoint(r.stepName(), -1); err != nil {
 			return err
 		}
 	}
-	if err := r.emit(&event.Paused{Stage: r.loop.Stage, Step: r.loop.Step, Why: "stopped"}); err != nil {
+	if err := r.emit(&event.Paused{Stage: r.loop.Stage, Step: r.loop.Step, Why: "stopped", By: by}); err != nil {
 		return err
 	}
 	return errStop
@@ -201,11 +211,11 @@ func (r *run) wait(ctx context.Context, stage event.Stage, evidence string) erro
 	for {
 		select {
 		case <-ctx.Done():
-			return r.stop()
+			return r.stop(endedBy(ctx))
 		case c, ok := <-r.cfg.Commands:
 			switch {
 			case !ok || c.Cmd == CmdStop:
-				return r.stop()
+				return r.stop(c.Text)
 			case c.Cmd == CmdNext || c.Cmd == CmdGo:
 				return nil
 			case c.Cmd == CmdPause:

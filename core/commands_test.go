@@ -242,12 +242,15 @@ func TestRollbackWhilePausedStaysPaused(t *testing.T) {
 			case 1: // back in sparsify; once more, while paused
 				send(Command{Cmd: CmdRollback, Text: "s2-000000"})
 			case 2:
-				send(Command{Cmd: CmdStop})
+				send(Command{Cmd: CmdStop, Text: "signal TERM"})
 			}
 		}
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+	if st.State.By != "signal TERM" {
+		t.Errorf("stopped by %q, want signal TERM", st.State.By)
 	}
 	if len(seen) != 3 { // the last one is the stop
 		t.Fatalf("%d times paused, want after each roll-back and at the stop", len(seen))

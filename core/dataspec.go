@@ -28,6 +28,7 @@ type DataSpec struct {
 	// sample; the characters of char in the order of their ids. The last three are
 	// filled in when the run starts.
 	Text      []string `toml:"text,omitempty"`
+	Pair      bool     `toml:"pair,omitempty"` // the two columns are a pair of texts
 	Tokenizer string   `toml:"tokenizer,omitempty"`
 	Tokens    int      `toml:"tokens,omitempty"`
 	Vocab     string   `toml:"vocab,omitempty"`
@@ -82,11 +83,12 @@ func openData(r *Recipe) (*data.Data, error) {
 	o := data.Options{
 		Seed: s.SplitSeed, Val: s.Val, Test: s.Test, LabelColumn: s.Label,
 		Classes: s.Classes, LabelMap: s.LabelMap, Categories: s.Categories,
-		TextColumns: s.Text, Tokenizer: s.Tokenizer, Tokens: s.Tokens, Vocab: s.Vocab,
+		TextColumns: s.Text, Pair: s.Pair, Tokenizer: s.Tokenizer, Tokens: s.Tokens, Vocab: s.Vocab,
 		Size: s.Size, Channels: s.Channels, Layout: s.Layout, Shape: s.Shape,
 		Normalize: s.Normalize, Memory: s.MemoryMB << 20,
 	}
 	o.ModelTokenizer, o.ModelTokens = tokenizerOf(r.Model.Path), placesOf(r.Model.Path)
+	o.Masked = masksTokens(r.Model.Path)
 	if len(s.Mean) > 0 {
 		o.Prep = &data.Prep{Scale: s.Scale, Mean: s.Mean, Std: s.Std}
 	}

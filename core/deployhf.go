@@ -78,7 +78,8 @@ func readFolder(dir string, like *graph.Model) (*graph.Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	m, err := d.Build(hf.Options{Tokens: like.Input().Seq})
+	in := like.Input()
+	m, err := d.Build(hf.Options{Tokens: in.Seq, Segments: in.Seq > 0 && in.C == 2})
 	if err != nil {
 		return nil, err
 	}

@@ -86,6 +86,10 @@ func (r *run) exit() (int, string) {
 	return ExitVerdict, "verdict " + v
 }
 
+// CannotWrite says why a model cannot be expressed in packed, safetensors or onnx, by
+// writing it to nowhere; nil where it can.
+func CannotWrite(m *graph.Model, format string) error { return deploy.Write(io.Discard, m, format) }
+
 // cannotWrite says why the model cannot be expressed in a format, by writing it to
 // nowhere; nil where it can.
 func (r *run) cannotWrite(format string) error {
@@ -96,7 +100,7 @@ func (r *run) cannotWrite(format string) error {
 		_, err := r.folderFiles()
 		return err
 	}
-	return deploy.Write(io.Discard, r.model, format)
+	return CannotWrite(r.model, format)
 }
 
 // export writes one format, reads it back, compares masks and logits.

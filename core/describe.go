@@ -12,7 +12,7 @@ func (r *run) modelNow() *event.Model {
 	in := m.Input()
 	e.Input = []int{in.C, in.H, in.W}
 	if t := r.set.Text; t != nil {
-		e.Tokens, e.Vocab, e.LM = t.Len, t.Vocab, t.LM
+		e.Tokens, e.Vocab, e.LM, e.Pair, e.Masked = t.Len, t.Vocab, t.LM, t.Pair, t.Masked
 		if !t.LM {
 			e.Pad = int(t.Pad)
 		}

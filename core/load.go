@@ -59,7 +59,7 @@ func SampleOf(d *data.Data) Sample {
 func SampleIn(m *event.Model) Sample {
 	s := Sample{Shape: m.Input, Classes: len(m.Classes)}
 	if m.Tokens > 0 {
-		s.Text = &data.Text{LM: m.LM, Vocab: m.Vocab, Len: m.Tokens, Pad: int32(m.Pad)}
+		s.Text = &data.Text{LM: m.LM, Vocab: m.Vocab, Len: m.Tokens, Pad: int32(m.Pad), Pair: m.Pair, Masked: m.Masked}
 	}
 	if m.LM {
 		s.Classes = m.Vocab
@@ -90,7 +90,7 @@ func (s Sample) input() zoo.Input {
 	in := zoo.Input{C: 1, H: 1, W: 1}
 	switch {
 	case s.Text != nil:
-		in.Tokens, in.Vocab, in.Pad = s.Text.Len, s.Text.Vocab, int(s.Text.Pad)
+		in.Tokens, in.Vocab, in.Pad, in.Pair = s.Text.Len, s.Text.Vocab, int(s.Text.Pad), s.Text.Pair
 	case len(s.Shape) == 3:
 		in.C, in.H, in.W = s.Shape[0], s.Shape[1], s.Shape[2]
 	default:

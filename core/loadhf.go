@@ -5,6 +5,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"pare/core/deploy"
@@ -14,8 +15,17 @@ import (
 	"pare/core/model/zoo"
 )
 
+// FolderFormats are the formats to write a model in, by default: of a folder also the
+// folder, as it came.
+func FolderFormats(formats []string, model string) []string {
+	if !IsFolder(model) || slices.Contains(formats, formatHF) {
+		return formats
+	}
+	return append(slices.Clone(formats), formatHF)
+}
+
 // hfPreset is the fine-tuning of a pretrained transformer (Devlin et al. 2019, A.3).
-var hfPreset = zoo.Preset{Optimizer: "adamw", LR: 5e-5, WeightDecay: 0.01, Batch: 32, Epochs: 3, LRSchedule: "cosine"}
+var hfPreset = zoo.Preset{Optimizer: "adamw", LR: 5e-5, WeightDecay: 0.01, Batch: 32, Epochs: 3, LRSchedule: "cosine", Source: "Devlin et al. 2019, A.3, for fine-tuning"}
 
 // IsFolder reports whether a model's path is a folder in the form of Hugging Face.
 func IsFolder(path string) bool {
@@ -41,8 +51,12 @@ func openFolder(path string, seed uint64, s Sample) (*graph.Model, []event.Warni
 	switch {
 	case s.Shape == nil:
 	case s.Text != nil && s.Text.LM:
-		if o.Tokens = s.Text.Len; task != hf.CausalLM {
-			return nil, nil, fmt.Errorf("model %s (%s): text without labels trains a %s; give texts with labels (CSV, TSV or JSONL) to make it a classifier", path, task, hf.CausalLM)
+		want := hf.CausalLM
+		if s.Text.Masked {
+			want = hf.MaskedLM
+		}
+		if o.Tokens = s.Text.Len; task != want {
+			return nil, nil, fmt.Errorf("model %s (%s): text without labels trains a %s or a %s; give texts with labels (CSV, TSV or JSONL) to make it a classifier", path, task, hf.CausalLM, hf.MaskedLM)
 		}
 	case s.Text != nil:
 		if o.Tokens, o.Classes = s.Text.Len, s.Classes; task == hf.CausalLM || task == hf.ImageClassifier {
@@ -54,9 +68,12 @@ func openFolder(path string, seed uint64, s Sample) (*graph.Model, []event.Warni
 		o.Classes = s.Classes
 	}
 	if t := s.Text; t != nil {
+		o.Segments = t.Pair
 		switch pad, most := d.Config.Pad, d.Places(math.MaxInt); {
 		case o.Tokens > most:
 			return nil, nil, fmt.Errorf("model %s takes at most %d tokens, the samples have %d: set data.tokens = %d, or fewer", path, most, o.Tokens, most)
+		case t.Pair && d.Config.ModelType == "bert" && d.Config.Types < 2:
+			return nil, nil, fmt.Errorf("model %s tells %d kind of text apart (type_vocab_size), a pair needs two: give texts in one column", path, d.Config.Types)
 		case t.Vocab > d.Config.Vocab && d.Config.Vocab > 0:
 			return nil, nil, fmt.Errorf("model %s knows %d tokens, the data have ids up to %d: %s", path, d.Config.Vocab, t.Vocab-1, ownTokenizer(path))
 		case !t.LM && t.Pad >= 0 && pad != nil && int(t.Pad) != *pad:
@@ -70,6 +87,15 @@ func openFolder(path string, seed uint64, s Sample) (*graph.Model, []event.Warni
 	var warn []event.Warning
 	if l := d.Fresh(); len(l) > 0 {
 		warn = append(warn, event.Warning{Text: fmt.Sprintf("%s: fresh weights, which the folder does not have for %d classes: train them before the model is judged", strings.Join(l, ", "), o.Classes)})
+	}
+	if t := s.Text; t != nil && t.Kind != "" {
+		cut := t.Kind
+		if t.Path != "" {
+			cut = t.Path
+		}
+		if say := ForeignTokenizer(path, cut); say != "" {
+			warn = append(warn, event.Warning{Text: say, Fix: foreignFix(path)})
+		}
 	}
 	deploy.MaskZeros(m)
 	return m, warn, deploy.Tidy(m)
@@ -96,10 +122,23 @@ func placesOf(path string) int {
 	return d.Places(folderTokens)
 }
 
+// masksTokens reports whether running text is for a masked language model.
+func masksTokens(path string) bool {
+	if !IsFolder(path) {
+		return false
+	}
+	d, err := hf.Open(path)
+	if err != nil { // said when the model is opened
+		return false
+	}
+	task, err := d.Task()
+	return err == nil && task == hf.MaskedLM
+}
+
 // tokenizerOf is the folder of a model that brings its tokenizer, else empty.
 func tokenizerOf(path string) string {
 	if IsFolder(path) {
-		for _, name := range []string{"tokenizer.json", "vocab.txt", "vocab.json"} {
+		for _, name := range tokenizerFiles {
 			if _, err := os.Stat(filepath.Join(path, name)); err == nil {
 				return path
 			}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"time"
 
 	"pare/core/data"
 	"pare/core/event"
@@ -50,6 +51,7 @@ func (r *run) train(ctx context.Context, c course) error {
 	per := r.perEpoch()
 	batch := min(r.r.Train.Batch, r.set.Train.N())
 	var order []int32
+	set := r.set.Train
 	orderOf := -1
 	if r.loop.Step == 0 && r.wrote != r.stepName() {
 		if err := r.checkpoint(r.stepName(), r.lastAcc); err != nil {
@@ -73,12 +75,14 @@ func (r *run) train(ctx context.Context, c course) error {
 		}
 		epoch := int(step / per)
 		if epoch != orderOf {
-			order, orderOf = data.Order(r.set.Train.N(), r.r.Seed^uint64(c.stage)<<56, epoch), epoch
+			seed := r.r.Seed ^ uint64(c.stage)<<56
+			order, orderOf = data.Order(r.set.Train.N(), seed, epoch), epoch
+			set = r.set.Train.Drawn(seed, epoch)
 		}
 		i := int(step%per) * batch
 		rows := order[i:min(i+batch, len(order))]
 		lr := c.rate(step)
-		res, err := r.t.Step(r.set.Train, rows, lr, r.loop.Index+1)
+		res, err := r.t.Step(set, rows, lr, r.loop.Index+1)
 		if err != nil {
 			return err
 		}
@@ -156,6 +160,11 @@ func (r *run) endEpoch(ctx context.Context, c course, epoch int) error {
 		return err
 	}
 	if !ended {
+		if last := c.stage == event.Baseline && r.loop.Step >= c.steps(); acc >= 0 && (last || c.stage == event.Sparsify) {
+			if err := r.inferCost(c.stage, time.Duration(cost.WallUS)*time.Microsecond); err != nil {
+				return err
+			}
+		}
 		if err := r.checkpoint(r.stepName(), acc); err != nil {
 			return err
 		}
@@ -196,7 +205,7 @@ func (r *run) diverged(ctx context.Context, loss float64) error {
 		return err
 	}
 	if r.r.Auto {
-		return &fixable{fmt.Errorf("the loss became %v at step %d of %s; the weights are back at checkpoint %s", loss, step, r.loop.Stage, r.wrote), "lower train.lr (it was " + fmt.Sprint(r.r.Train.LR) + ") and start again"}
+		return &wrongRecipe{&fixable{fmt.Errorf("the loss became %v at step %d of %s; the weights are back at checkpoint %s", loss, step, r.loop.Stage, r.wrote), "lower train.lr (it was " + fmt.Sprint(r.r.Train.LR) + ") and start again"}}
 	}
 	return r.pause(ctx, "diverged")
 }

@@ -1,18 +1,22 @@
 package core
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
+	"pare/core/data/numpy"
 	"pare/core/device"
 	"pare/core/graph"
 	"pare/core/infer"
-	"pare/core/model/npy"
+	"pare/core/model/onnx"
 	"pare/core/model/safetensors"
 )
 
@@ -35,7 +39,7 @@ const predictBatch = 64
 // the output has the shape [B, classes], of sequences [B, tokens, classes], and the
 // graph's own name, else "logits".
 func PredictFile(m *graph.Model, dev device.Device, path string, threads int) (*Outputs, error) {
-	in, err := readInput(path, m.InputName)
+	in, err := readInput(path, m.InputName, m.Input().Seq > 0 && m.Input().C == 2)
 	if err != nil {
 		return nil, fmt.Errorf("input %s: %w", path, err)
 	}
@@ -95,7 +99,9 @@ func fits(s []int, v graph.Value) bool {
 	return false
 }
 
-func readInput(path, name string) (Tensor, error) {
+// readInput reads the tensor of a file; JSON calls it name. With segments it may hold the
+// ids of tokens and their segments apart.
+func readInput(path, name string, segments bool) (Tensor, error) {
 	switch strings.ToLower(filepath.Ext(path)) {
 	case ".safetensors":
 		f, err := safetensors.Open(path)
@@ -108,26 +114,58 @@ func readInput(path, name string) (Tensor, error) {
 		x, err := f.Tensors[0].Float32()
 		return Tensor{f.Tensors[0].Shape, x}, err
 	case ".npy":
-		b, err := os.ReadFile(path)
-		if err != nil {
-			return Tensor{}, err
-		}
-		s, x, err := npy.Parse(b)
-		return Tensor{s, x}, err
+		return readNumpy(path)
 	case ".json":
 		b, err := os.ReadFile(path)
 		if err != nil {
 			return Tensor{}, err
 		}
-		return parseInput(b, name)
+		return parseInput(b, name, segments)
 	}
 	return Tensor{}, fmt.Errorf("unknown kind of file: give .safetensors, .npy or .json")
 }
 
-func parseInput(b []byte, name string) (Tensor, error) {
+// readNumpy reads a .npy file of numbers, in C or in Fortran order.
+func readNumpy(path string) (Tensor, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return Tensor{}, err
+	}
+	a, err := numpy.New(bytes.NewReader(b), int64(len(b)), int64(len(b)), "its array")
+	switch {
+	case err != nil:
+		return Tensor{}, err
+	case a.IsText():
+		return Tensor{}, errors.New("holds texts, the model takes numbers")
+	}
+	k := a.Item()
+	t := Tensor{a.Shape, make([]float32, a.N()*k)}
+	for i := range a.N() {
+		if err := a.Next(); err != nil {
+			return Tensor{}, err
+		}
+		a.Floats(t.Data[i*k : (i+1)*k])
+	}
+	return t, nil
+}
+
+func parseInput(b []byte, name string, segments bool) (Tensor, error) {
 	var m map[string]Tensor
 	if err := json.Unmarshal(b, &m); err != nil {
 		return Tensor{}, fmt.Errorf(`not of the form {"input": {"shape": […], "data": […]}}: %w`, err)
+	}
+	if types, ok := m[onnx.Segments]; ok && segments && len(m) == 2 {
+		delete(m, onnx.Segments)
+		for k, ids := range m {
+			if !slices.Equal(ids.Shape, types.Shape) || len(ids.Data) != len(types.Data) {
+				return Tensor{}, fmt.Errorf("%s has shape %v and %s %v: need a segment for each token", k, ids.Shape, onnx.Segments, types.Shape)
+			}
+			both := Tensor{Shape: append(slices.Clone(ids.Shape), 2)}
+			for i, id := range ids.Data {
+				both.Data = append(both.Data, id, types.Data[i])
+			}
+			m[k] = both
+		}
 	}
 	if len(m) != 1 {
 		return Tensor{}, fmt.Errorf("names %d inputs, the model has one", len(m))

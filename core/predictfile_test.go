@@ -1,6 +1,7 @@
 package core_test
 
 import (
+	"encoding/binary"
 	"encoding/json"
 	"math"
 	"os"
@@ -12,8 +13,10 @@ import (
 	"pare/core"
 	"pare/core/device/cpu"
 	"pare/core/device/ref"
+	"pare/core/graph"
 	"pare/core/infer"
 	"pare/core/model/zoo"
+	"pare/core/tensor"
 )
 
 // TestPredictFile: predict says what package infer says, and what the scalar
@@ -98,5 +101,96 @@ func TestPredictFileSequence(t *testing.T) {
 				t.Errorf("%s: %v", text, s)
 			}
 		}
+	}
+}
+
+// TestPredictFileNumpy: .npy files give what the same numbers in JSON give, in C and in
+// Fortran order and of other types.
+func TestPredictFileNumpy(t *testing.T) {
+	b := &graph.Net{M: graph.New("net", 3, 1, 1)}
+	b.Linear("out", 0, 2)
+	if b.Err != nil {
+		t.Fatal(b.Err)
+	}
+	b.M.Params[0].Data, b.M.Params[1].Data = []float32{1, 2, 3, -1, 0, 5}, []float32{0, 1}
+	le := binary.LittleEndian
+	floats := func(x ...float32) (b []byte) {
+		for _, v := range x {
+			b = le.AppendUint32(b, math.Float32bits(v))
+		}
+		return b
+	}
+	for name, c := range map[string]struct {
+		dict string
+		data []byte
+		want string
+	}{
+		"C":       {"{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }\n", floats(1, 2, 3, 4, 5, 6), ""},
+		"Fortran": {"{'descr': '<f4', 'fortran_order': True, 'shape': (2, 3), }\n", floats(1, 4, 2, 5, 3, 6), ""},
+		"bytes":   {"{'descr': '|u1', 'fortran_order': False, 'shape': (2, 3), }\n", []byte{1, 2, 3, 4, 5, 6}, ""},
+		"short":   {"{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }\n", floats(1), "its array: its header (float32 of 2×3) promises 24 bytes, 4 follow"},
+		"texts":   {"{'descr': '|S1', 'fortran_order': False, 'shape': (2, 3), }\n", []byte("abcdef"), "holds texts"},
+		"objects": {"{'descr': '|O', 'fortran_order': False, 'shape': (2, 3), }\n", nil, "holds Python objects"},
+	} {
+		path := filepath.Join(t.TempDir(), "x.npy")
+		file := append([]byte("\x93NUMPY\x01\x00"), byte(len(c.dict)), byte(len(c.dict)>>8))
+		if err := os.WriteFile(path, append(append(file, c.dict...), c.data...), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		got, err := core.PredictFile(b.M, cpu.New(), path, 1)
+		if c.want != "" {
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%s: %v, want %q", name, err, c.want)
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		} else if y := got.Outputs["logits"]; !slices.Equal(y.Data, []float32{14, 15, 32, 27}) {
+			t.Errorf("%s: %v", name, y)
+		}
+	}
+}
+
+// TestPredictFileSegments: the ids of tokens and their segments may be given apart, by
+// the names that an .onnx file has for them.
+func TestPredictFileSegments(t *testing.T) {
+	b := &graph.Net{M: graph.NewSequence("net", 2, 3)}
+	b.M.InputName = "input_ids"
+	x, err := b.M.Append("types", "segment", graph.Attrs{}, []int{b.M.AddParam("types.weight", graph.Table, tensor.Shape{2, 4}, []float32{0, 0, 0, 0, 1, 2, 3, 4})}, b.Embedding("wte", 0, 9, 4), 0)
+	if err != nil || b.Err != nil {
+		t.Fatal(err, b.Err)
+	}
+	b.Linear("out", b.Token("last", x, 2), 2)
+	for i := range b.M.Params {
+		p := &b.M.Params[i]
+		p.Data = make([]float32, p.Shape.Len())
+		for k := range p.Data {
+			p.Data[k] = float32(k%7) - 3
+		}
+	}
+	var outs [][]float32
+	for text, want := range map[string]string{
+		`{"input": {"shape": [1, 3, 2], "data": [4, 0, 5, 0, 6, 1]}}`:                                                 "",
+		`{"input_ids": {"shape": [1, 3], "data": [4, 5, 6]}, "token_type_ids": {"shape": [1, 3], "data": [0, 0, 1]}}`: "",
+		`{"input_ids": {"shape": [1, 3], "data": [4, 5, 6]}, "token_type_ids": {"shape": [1, 2], "data": [0, 1]}}`:    "need a segment for each token",
+		`{"input_ids": {"shape": [1, 3], "data": [4, 5, 6]}, "attention_mask": {"shape": [1, 3], "data": [1, 1, 1]}}`: "names 2 inputs",
+	} {
+		path := filepath.Join(t.TempDir(), "x.json")
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		got, err := core.PredictFile(b.M, cpu.New(), path, 1)
+		switch {
+		case want != "" && (err == nil || !strings.Contains(err.Error(), want)):
+			t.Errorf("%s: %v, want %q", text, err, want)
+		case want == "" && err != nil:
+			t.Errorf("%s: %v", text, err)
+		case want == "":
+			outs = append(outs, got.Outputs["logits"].Data)
+		}
+	}
+	if len(outs) == 2 && !slices.Equal(outs[0], outs[1]) {
+		t.Errorf("given apart %v, together %v", outs[0], outs[1])
 	}
 }

@@ -83,7 +83,7 @@ func (r *RunOnly) Predict(path string) (map[string]map[string]Values, error) {
 		if len(ports) != 1 {
 			return nil, fmt.Errorf("input %s: the model has %d inputs: give JSON that names them", path, len(ports))
 		}
-		t, err := readInput(path, ports[0].Name)
+		t, err := readInput(path, ports[0].Name, false)
 		if err != nil {
 			return nil, fmt.Errorf("input %s: %w", path, err)
 		}

@@ -24,6 +24,9 @@ import (
 // openMeter is replaced by tests.
 var openMeter = energy.Open
 
+// openDevice is, too.
+var openDevice = OpenDevice
+
 // errStop ends a run that was asked to stop: it can be resumed.
 var errStop = errors.New("stopped on request")
 
@@ -132,7 +135,7 @@ func Run(ctx context.Context, cfg Config) (int, error) {
 	case errors.As(err, &o):
 		return o.code, nil
 	}
-	text, fix := err.Error(), ""
+	text, fix, recipe := err.Error(), "", errors.As(err, new(*wrongRecipe))
 	var f *fixable
 	if errors.As(err, &f) {
 		text, fix = f.err.Error(), f.fix
@@ -140,7 +143,7 @@ func Run(ctx context.Context, cfg Config) (int, error) {
 	if errors.Is(err, device.ErrLost) && r.wrote != "" {
 		fix = fmt.Sprintf("nothing up to checkpoint %s is lost: see `nvidia-smi` and `pare doctor`, then `pare sessions resume` goes on from there", r.wrote)
 	}
-	r.emit(&event.Failure{Text: text, Fix: fix}) //nolint:errcheck // the disk may be why we are here
+	r.emit(&event.Failure{Text: text, Fix: fix, Recipe: recipe}) //nolint:errcheck // the disk may be why we are here
 	return ExitError, err
 }
 
@@ -149,6 +152,12 @@ type fixable struct {
 	err error
 	fix string
 }
+
+// wrongRecipe is an error that comes again, however often the run is resumed: the
+// recipe has to change, or what it names.
+type wrongRecipe struct{ error }
+
+func (w *wrongRecipe) Unwrap() error { return w.error }
 
 func (f *fixable) Error() string { return f.err.Error() + ": " + f.fix }
 func (f *fixable) Unwrap() error { return f.err }
@@ -190,39 +199,45 @@ func (r *run) all(ctx context.Context) error {
 	}
 }
 
-// open loads what the recipe names and the machine offers.
-func (r *run) open() error {
+// load loads what the recipe names and the machine offers. warn is what to say of it.
+func (r *run) load() (warn []event.Warning, err error) {
 	if err := r.r.Check(); err != nil {
-		return err
+		return nil, err
 	}
 	r.pending = append([]Decision(nil), r.r.Decisions...)
-	dev, err := OpenDevice(r.r.Hardware.Device)
+	dev, err := openDevice(r.r.Hardware.Device)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	r.dev = dev
 	if r.set, err = openData(r.r); err != nil {
-		return err
+		return nil, err
 	}
-	m, pre, warn, err := openModel(r.r, r.set)
-	if err != nil {
-		return err
+	if r.model, r.pre, warn, err = openModel(r.r, r.set); err != nil {
+		return nil, err
 	}
-	r.model, r.pre = m, pre
 	r.fillRecipe()
 	if r.hw, err = Profile(r.r.Hardware.Profile); err != nil {
-		return err
+		return nil, err
 	}
 	if r.meter, err = openMeter(meterOptions(r.dev, r.r.Energy.Wall)); err != nil {
-		return err
+		return nil, err
 	}
 	r.watch = watchMeter(r.meter)
 	if err := r.checkBudget(); err != nil {
-		return err
+		return nil, err
 	}
-	if r.rates, err = r.r.Grid.Resolve(); err != nil {
-		return err
+	r.rates, err = r.r.Grid.Resolve()
+	return warn, err
+}
+
+// open loads everything and says with what the run begins.
+func (r *run) open() error {
+	warn, err := r.load()
+	if err != nil {
+		return &wrongRecipe{err}
 	}
+	m, dev := r.model, r.dev
 	toml, err := r.r.Marshal()
 	if err != nil {
 		return err

@@ -31,7 +31,7 @@ func (r *run) stopScan() (bool, error) {
 				r.cfg.Commands = nil
 				return false, nil
 			case c.Cmd == CmdStop:
-				return true, r.stop()
+				return true, r.stop(c.Text)
 			case c.Cmd == CmdCancel || c.Cmd == CmdPause:
 				return true, nil
 			case c.Cmd == CmdScan:
@@ -87,7 +87,7 @@ func (r *run) scan(ctx context.Context) (*event.Scan, error) {
 		return s, err
 	}
 	if ctx.Err() != nil {
-		return s, r.stop()
+		return s, r.stop(endedBy(ctx))
 	}
 	return s, r.billStage(event.Configure)
 }
@@ -158,7 +158,7 @@ func (r *run) spread() error {
 	}
 	_, rep, err := prune.Step(r.model, spec, r.r.Prune.Target, r.loop.Base)
 	if err != nil {
-		return &fixable{err, "choose a lower target or another spread"}
+		return &wrongRecipe{&fixable{err, "choose a lower target or another spread"}}
 	}
 	e := &event.Spread{Stage: event.Configure, Target: r.r.Prune.Target, Zeros: rep.Zeros, Of: rep.Of}
 	shares := map[string]float64{} // of layers, or of groups

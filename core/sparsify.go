@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"pare/core/data"
 	"pare/core/event"
@@ -73,6 +74,9 @@ func (r *run) sparsify(ctx context.Context) error {
 	}
 	if r.loop.Step == 0 {
 		if _, err := r.evaluate(event.Sparsify, 0, "val"); err != nil {
+			return err
+		}
+		if err := r.inferCost(event.Sparsify, time.Second); err != nil {
 			return err
 		}
 	}

@@ -45,7 +45,8 @@ type Command struct {
 	Cmd string `json:"cmd"`
 	// Value is the new target of "target", 0…1.
 	Value float64 `json:"value,omitempty"`
-	// Text is the checkpoint of "rollback" or the TOML recipe of "configure".
+	// Text is the checkpoint of "rollback", the TOML recipe of "configure", where a
+	// "stop" comes from ("signal TERM").
 	Text string `json:"text,omitempty"`
 }
 

@@ -59,6 +59,9 @@ func (r *run) validate(ctx context.Context) error {
 	if err := r.emit(l); err != nil {
 		return err
 	}
+	if err := r.samples(dense, now, a, b); err != nil {
+		return err
+	}
 	if err := r.attribute(dense, now); err != nil {
 		return err
 	}

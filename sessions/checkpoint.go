@@ -171,8 +171,12 @@ func readParam(p *graph.Param, left map[string]*safetensors.Tensor) error {
 	if t.DType != "U8" {
 		return fmt.Errorf("mask of %s: is %s, need U8", p.Name, t.DType)
 	}
-	if p.Mask = tensor.MaskFromBytes(t.Data, p.Shape.Len()); p.Mask == nil {
-		return fmt.Errorf("mask of %s: %d bytes do not fit %d elements", p.Name, len(t.Data), p.Shape.Len())
+	bits, err := t.Uint8s()
+	if err != nil {
+		return err
+	}
+	if p.Mask = tensor.MaskFromBytes(bits, p.Shape.Len()); p.Mask == nil {
+		return fmt.Errorf("mask of %s: %d bytes do not fit %d elements", p.Name, len(bits), p.Shape.Len())
 	}
 	return nil
 }

@@ -274,7 +274,7 @@ func (f *fake) obey(ctx context.Context) (stop bool, err error) {
 			if err := f.save(); err != nil {
 				return true, err
 			}
-			return true, f.emit(&event.Paused{Stage: event.Baseline, Step: f.loop.Step, Why: "stopped"})
+			return true, f.emit(&event.Paused{Stage: event.Baseline, Step: f.loop.Step, Why: "stopped", By: c.Text})
 		case core.CmdPause:
 			f.hold = true
 			err = f.emit(&event.Paused{Stage: event.Baseline, Step: f.loop.Step, Why: "person"})

@@ -95,8 +95,8 @@ func (s *Session) run(st *store, version string) (int, error) {
 			return core.ExitError, err
 		}
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
+	ctx, cancel := context.WithCancelCause(context.Background())
+	defer cancel(nil)
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGTERM, os.Interrupt)
 	defer signal.Stop(signals)
@@ -153,24 +153,38 @@ func caught(ctx context.Context, c core.Config) (code int, err error) {
 }
 
 // obeySignals makes the first signal a stop (finish the step, leave a
-// checkpoint), the second an end of the context.
-func obeySignals(ctx context.Context, cancel func(), signals <-chan os.Signal, commands chan<- core.Command) {
+// checkpoint), the second an end of the context. The log will say which signal it
+// was.
+func obeySignals(ctx context.Context, cancel context.CancelCauseFunc, signals <-chan os.Signal, commands chan<- core.Command) {
+	again := func(g os.Signal) { cancel(errors.New(signalName(g) + ", the second one")) }
+	var first os.Signal
 	select {
 	case <-ctx.Done():
 		return
-	case <-signals:
+	case first = <-signals:
 	}
 	select {
-	case commands <- core.Command{Cmd: core.CmdStop}: // at most commandRoom wait there
+	case commands <- core.Command{Cmd: core.CmdStop, Text: signalName(first)}: // at most commandRoom wait there
 	case <-ctx.Done():
 		return
-	case <-signals:
-		cancel()
+	case g := <-signals:
+		again(g)
 		return
 	}
 	select {
 	case <-ctx.Done():
-	case <-signals:
-		cancel()
+	case g := <-signals:
+		again(g)
 	}
+}
+
+// signalName is a signal as people know it: "signal TERM".
+func signalName(g os.Signal) string {
+	switch g {
+	case syscall.SIGTERM:
+		return "signal TERM"
+	case os.Interrupt:
+		return "signal INT"
+	}
+	return "signal " + g.String()
 }

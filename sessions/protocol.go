@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
+	"unicode"
 
 	"pare/core"
 )
@@ -18,6 +20,7 @@ import (
 //	{"hello":"watch"}                    only ask
 //	{"cmd":"status"}                     → {"ok":true,"pid":…,"seq":…}
 //	{"cmd":"target","value":0.9}         → {"ok":true} or {"error":…,"fix":…}
+//	{"cmd":"stop","text":"the night job"}  the text says where the wish comes from
 //
 // A command without a hello takes the seat for that moment. An accepted
 // command takes effect at the run's next step; the log then says so.
@@ -33,6 +36,9 @@ const (
 var idleLimit = 2 * time.Minute
 
 const statusCmd = "status"
+
+// bySocket is where a stop came from that did not say.
+const bySocket = "a command over the control socket"
 
 // request is one line from a client.
 type request struct {
@@ -81,7 +87,14 @@ func parseRequest(line []byte) (request, error) {
 		return r, fmt.Errorf("hello %q: say drive or watch", r.Hello)
 	}
 	switch r.Cmd {
-	case statusCmd, core.CmdPause, core.CmdGo, core.CmdNext, core.CmdStop, core.CmdSettle, core.CmdCancel:
+	case statusCmd, core.CmdPause, core.CmdGo, core.CmdNext, core.CmdSettle, core.CmdCancel:
+	case core.CmdStop:
+		if r.Text == "" {
+			r.Text = bySocket
+		}
+		if len(r.Text) > 100 || strings.ContainsFunc(r.Text, unicode.IsControl) {
+			return r, errors.New("stop: say where it comes from in at most 100 bytes, without control characters")
+		}
 	case core.CmdTarget:
 		if !(r.Value >= 0 && r.Value < 1) {
 			return r, fmt.Errorf("target %g: the share of zeros must be at least 0 and below 1", r.Value)

@@ -65,8 +65,8 @@ func TestStartStopResume(t *testing.T) {
 	}
 	ended(t, s)
 	status(Stopped)
-	if st := mustState(t, s); st.Done != nil || st.Why != "stopped" {
-		t.Errorf("stopped, but %q %q %+v", st.Status, st.Why, st.Done)
+	if st := mustState(t, s); st.Done != nil || st.Why != "stopped" || st.By != bySocket {
+		t.Errorf("stopped, but %q %q by %q %+v", st.Status, st.Why, st.By, st.Done)
 	}
 	if r, err := readRun(s.Dir); err != nil || r.Ended == nil || r.Why != whyStop || r.Exit != core.ExitInterrupted {
 		t.Errorf("run.json %+v, %v", r, err)
@@ -379,13 +379,13 @@ func events(t testing.TB, s *Session) []event.Event {
 // when the run does not take up the stop.
 func TestSignals(t *testing.T) {
 	for name, commands := range map[string]chan core.Command{"taken": make(chan core.Command, 1), "hanging": make(chan core.Command)} {
-		ctx, cancel := context.WithCancel(t.Context())
+		ctx, cancel := context.WithCancelCause(t.Context())
 		signals := make(chan os.Signal)
 		gone := make(chan struct{})
 		go func() { obeySignals(ctx, cancel, signals, commands); close(gone) }()
 		signals <- os.Interrupt
 		if cap(commands) > 0 {
-			if c := <-commands; c.Cmd != core.CmdStop {
+			if c := <-commands; c.Cmd != core.CmdStop || c.Text != "signal INT" {
 				t.Errorf("%s: came %+v", name, c)
 			}
 		}
@@ -396,8 +396,10 @@ func TestSignals(t *testing.T) {
 		<-gone
 		if ctx.Err() == nil {
 			t.Errorf("%s: not cancelled by the second signal", name)
+		} else if why := context.Cause(ctx).Error(); why != "signal INT, the second one" {
+			t.Errorf("%s: cancelled by %q", name, why)
 		}
-		cancel()
+		cancel(nil)
 	}
 }
 

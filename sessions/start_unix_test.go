@@ -41,7 +41,7 @@ func TestProcessOfItsOwn(t *testing.T) {
 	}
 	ended(t, s)
 	st := mustState(t, s)
-	if st.Why != "stopped" || len(st.Checkpoints) == 0 || st.Checkpoints[len(st.Checkpoints)-1].Step != st.Metric.Step {
-		t.Errorf("after SIGTERM: %q, at step %d, checkpoints %+v", st.Why, st.Metric.Step, st.Checkpoints)
+	if st.Why != "stopped" || st.By != "signal TERM" || len(st.Checkpoints) == 0 || st.Checkpoints[len(st.Checkpoints)-1].Step != st.Metric.Step {
+		t.Errorf("after SIGTERM: %q by %q, at step %d, checkpoints %+v", st.Why, st.By, st.Metric.Step, st.Checkpoints)
 	}
 }

@@ -12,7 +12,6 @@ import (
 
 	"pare/core/data"
 	"pare/core/device"
-	"pare/core/device/cpu"
 	"pare/core/graph"
 	"pare/core/plan"
 	"pare/core/train"
@@ -25,7 +24,10 @@ type CurveOptions struct {
 	Turn                  int // steps that each takes before the others do theirs
 	LR, WeightDecay       float64
 	Python                string // interpreter with torch
-	Report                func(CurvePoint)
+	// Device that ours runs on; PyTorch computes there, too, in Precision if it is a card.
+	Device    device.Device
+	Precision string
+	Report    func(CurvePoint)
 }
 
 // CurvePoint is what each lost at a step, before it.
@@ -72,7 +74,7 @@ func Curve(m *graph.Model, set *data.Set, o CurveOptions) (*CurveResult, error) 
 	if err != nil {
 		return nil, err
 	}
-	q.Batch, q.Threads, q.LR, q.WeightDecay = o.Batch, o.Threads, o.LR, o.WeightDecay
+	q.Batch, q.Threads, q.LR, q.WeightDecay, q.Precision = o.Batch, o.Threads, o.LR, o.WeightDecay, o.Precision
 
 	rule, err := train.Optim("adamw", 0, o.WeightDecay)
 	if err != nil {
@@ -182,7 +184,7 @@ func curveFiles(dir string, m *graph.Model, set *data.Set, rows []int32) (questi
 type curve struct{ ex device.Exec }
 
 func newCurve(m *graph.Model, rule device.Optim, o CurveOptions) (*curve, error) {
-	dev := cpu.New()
+	dev := o.Device
 	bank, err := dev.NewBank(plan.Weights(m, nil), rule.Slots())
 	if err != nil {
 		return nil, err

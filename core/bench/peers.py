@@ -184,8 +184,10 @@ def curve(spec):
         return name
 
     model.load_state_dict({theirs(n): w for n, w in weights.items()})
-    x = torch.from_numpy(numpy.fromfile(spec["ids"], "<i4").astype("int64")).view(-1, spec["batch"], tokens)
-    y = torch.from_numpy(numpy.fromfile(spec["labels"], "<i4").astype("int64")).view(-1, spec["batch"] * tokens)
+    where, low = ("cuda", precise(spec["precision"])) if spec.get("precision") else ("cpu", precise("f32"))
+    model = model.to(where)
+    x = torch.from_numpy(numpy.fromfile(spec["ids"], "<i4").astype("int64")).view(-1, spec["batch"], tokens).to(where)
+    y = torch.from_numpy(numpy.fromfile(spec["labels"], "<i4").astype("int64")).view(-1, spec["batch"] * tokens).to(where)
     opt = torch.optim.AdamW(model.parameters(), lr=spec["lr"], weight_decay=spec["weight_decay"])
     forward = torch.compile(model) if spec["mode"] == "compile" else model
 
@@ -194,7 +196,8 @@ def curve(spec):
         losses = []
         for i in range(start, start + count):
             opt.zero_grad()
-            loss = torch.nn.functional.cross_entropy(forward(x[i]), y[i], ignore_index=-1)
+            with low():
+                loss = torch.nn.functional.cross_entropy(forward(x[i]), y[i], ignore_index=-1)
             loss.backward()
             opt.step()
             losses.append(loss.item())

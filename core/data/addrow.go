@@ -9,7 +9,7 @@ import (
 
 // addRow appends one row; cells may have space around them.
 func (t *table) addRow(row []string) error {
-	said := ""
+	said, pair := "", [2]string{}
 	t.row = t.row[:0]
 	for i, cell := range row {
 		if i == t.labelAt {
@@ -22,6 +22,12 @@ func (t *table) addRow(row []string) error {
 		cell = strings.TrimSpace(cell)
 		switch {
 		case c.kind == unused:
+			continue
+		case c.kind == words && t.text.Pair:
+			if cell == "" {
+				return t.bad(i, "%s is missing: fill it in, or remove the row", c.name)
+			}
+			pair[c.place] = cell
 			continue
 		case c.kind == words:
 			if said != "" && cell != "" {
@@ -58,7 +64,14 @@ func (t *table) addRow(row []string) error {
 		}
 		t.row = append(t.row, float32(v))
 	}
-	if t.words {
+	switch {
+	case t.words && t.text.Pair:
+		var err error
+		if t.row, err = t.text.pair(t.row, pair); err != nil {
+			line, _ := t.rows.pos(0)
+			return fmt.Errorf("%s:%d: %w", t.name, line, err)
+		}
+	case t.words:
 		line, _ := t.rows.pos(0)
 		if said == "" {
 			return fmt.Errorf("%s:%d: the text is missing: fill it in, or remove the row", t.name, line)

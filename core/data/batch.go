@@ -22,6 +22,8 @@ type Batch struct {
 	x    []float32 // own buffers, for samples from a file
 	l, r []int32
 	b    []byte
+
+	under *Batch // of what is masked
 }
 
 // Read makes b the samples rows of s: those of memory where they are, others read

@@ -22,6 +22,7 @@ const (
 type column struct {
 	name   string
 	kind   kind
+	place  int            // of a text: which of those chosen it is
 	values map[string]int // of a category: which of its columns is 1
 	names  []string       // of a category: its values, in the order of their columns
 }
@@ -83,7 +84,7 @@ func (s stat) few(rows int) bool { return len(s.values) <= maxCategories && 3*le
 // if the options ask for it; beside numbers it must be a category.
 func (t *table) decide(s []stat, rows int, o Options) error {
 	var texts, rest []string
-	asked := o.Tokenizer != "" || o.Tokens != 0
+	asked := o.Tokenizer != "" || o.Tokens != 0 || o.Pair
 	for i := range t.cols {
 		c := &t.cols[i]
 		switch {
@@ -102,7 +103,7 @@ func (t *table) decide(s []stat, rows int, o Options) error {
 	}
 	switch {
 	case len(o.TextColumns) > 0:
-		return t.chooseText(o.TextColumns)
+		return t.chooseText(o.TextColumns, o.Pair)
 	case texts == nil && asked:
 		return fmt.Errorf("%s: has no column of text (label: %s), so there is nothing for a tokenizer", t.name, t.label)
 	case texts == nil:
@@ -115,11 +116,14 @@ func (t *table) decide(s []stat, rows int, o Options) error {
 	case rest != nil && !asked:
 		return fmt.Errorf("%s: %s holds text of many values beside %s: name the text columns to classify by their words (data.text in a recipe), or remove it", t.name, texts[0], list(rest))
 	}
-	return t.chooseText(texts)
+	return t.chooseText(texts, o.Pair)
 }
 
 // chooseText makes the named columns text and leaves the others out.
-func (t *table) chooseText(names []string) error {
+func (t *table) chooseText(names []string, pair bool) error {
+	if pair && len(names) != 2 {
+		return fmt.Errorf("%s: a pair is two columns of text, not %s: name them in their order (data.text = [\"question\", \"answer\"] in a recipe)", t.name, list(names))
+	}
 	var left []string
 	found := map[string]bool{}
 	for i := range t.cols {
@@ -131,6 +135,7 @@ func (t *table) chooseText(names []string) error {
 			}
 		case slices.Contains(names, c.name):
 			c.kind, found[c.name], t.words = words, true, true
+			c.place = slices.Index(names, c.name)
 		default:
 			c.kind = unused
 			left = append(left, c.name)
@@ -141,7 +146,11 @@ func (t *table) chooseText(names []string) error {
 			return fmt.Errorf("%s: has no column %q: choose text columns of %s", t.name, n, list(t.names()))
 		}
 	}
-	t.notes = append(t.notes, "text: "+list(names))
+	how := "text: "
+	if pair {
+		how = "pairs of texts: "
+	}
+	t.notes = append(t.notes, how+list(names))
 	if left != nil {
 		t.notes = append(t.notes, "left out: "+list(left))
 	}

@@ -78,14 +78,21 @@ const (
 type Text struct {
 	// LM: the label of each token is the one after it, the classes are the
 	// vocabulary and have no names. Else each text has one label.
-	LM     bool
-	Kind   string // char | byte | bpe | wordpiece | unigram
-	Vocab  int    // number of ids
-	Chars  string // of kind char: the characters in the order of their ids
-	Len    int    // T
-	Pad    int32  // id that fills up short texts; −1: none
+	LM    bool
+	Kind  string // char | byte | bpe | wordpiece | unigram
+	Vocab int    // number of ids
+	Chars string // of kind char: the characters in the order of their ids
+	Len   int    // T
+	Pad   int32  // id that fills up short texts; −1: none
+	// Pair: a sample is two texts, [T][2]: each id is followed by the number of its
+	// segment, the token types of BERT.
+	Pair bool
+	// Masked, of an LM: the labels are the tokens that were masked, at their places.
+	Masked bool
 	Path   string // of the tokenizer's file or folder; empty for char and byte
 	Tokens Tokens
+
+	mask *masking
 }
 
 // Tokens turns text into ids and back, for what a person types and reads.
@@ -112,6 +119,12 @@ type Options struct {
 	// TextColumns of a table are classified by their words. Empty: all columns, if
 	// they all hold text of many values.
 	TextColumns []string
+	// Pair: the two text columns of a table are a pair, such as question and answer, in
+	// the order of TextColumns; the tokenizer's file says how it is encoded. Else texts
+	// are joined by a line end.
+	Pair bool
+	// Masked: running text is for a masked language model (Devlin et al. 2019).
+	Masked bool
 	// Tokenizer of text: char, byte, or the path of a tokenizer.json or of the folder
 	// that holds it (see core/data/tokenizer). Empty: char for a language model, byte
 	// for texts with labels.

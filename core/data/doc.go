@@ -36,7 +36,9 @@
 // If all of them hold text of many values, or Options ask for it, they are texts to
 // classify: joined by a line end, tokenised, cut off at T tokens or filled up with
 // Text.Pad. The tokenizer char takes U+0000 for that, byte the byte 0, a tokenizer's
-// file its pad token; this adds its special tokens too. A missing value is an error with
+// file its pad token; this adds its special tokens too. With Options.Pair two columns are
+// the two texts of a pair, encoded as the tokenizer's file says, and each id is followed by
+// its segment. A missing value is an error with
 // its line. Val and Test are shares of the rows. A folder may hold a table for each split,
 // of the same columns: train.csv, val.csv, test.csv (or .tsv, .jsonl, packed or not).
 //
@@ -55,7 +57,9 @@
 // gzipped, or a folder of such files, which follow one another by name. Files or
 // folders in it that are called train, val (valid, validation, dev) and test are
 // the splits. Options say the tokenizer and T, the tokens of one sample. Samples are
-// windows that follow one another; the label of a token is the one after it.
+// windows that follow one another; the label of a token is the one after it. For a masked
+// language model (Options.Masked) what the tokenizer puts around a text stands around each
+// window, and 15 % of the tokens are masked and are the labels, see masking.
 //
 // # Sets larger than memory
 //

@@ -188,6 +188,9 @@ func languageModel(name string, docs [3][]document, given bool, o Options) (*Dat
 		return nil, err
 	}
 	d.Text.LM, d.Text.Len, d.Text.Pad = true, t, -1
+	if err := d.Text.masked(o); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
 	var sets [3]*Set
 	var raw [3]splitHash
 	for p := range parts {
@@ -199,6 +202,9 @@ func languageModel(name string, docs [3][]document, given bool, o Options) (*Dat
 		}
 	}
 	d.Train, d.Val, d.Test = sets[inTrain], sets[inVal], sets[inTest]
+	if err := d.maskSets(); err != nil {
+		return nil, err
+	}
 	return done(d, d.finishHash("tokens", raw))
 }
 

@@ -152,6 +152,9 @@ func streamText(name string, files []string, own [3][]document, o Options) (*Dat
 		return nil, err
 	}
 	d.Text.LM, d.Text.Len, d.Text.Pad = true, t, -1
+	if err := d.Text.masked(o); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
 	return done(d, d.stream(name, src, ends, held))
 }
 
@@ -265,5 +268,8 @@ func (d *Data) stream(name string, src *textSource, ends []int64, held [3][]stre
 	}
 	d.Notes = append(d.Notes, fmt.Sprintf("a large text: its training tokens are in a file of %d MiB that goes with the run, read as training needs them", (4*written+1<<20-1)>>20))
 	d.Train, d.Val, d.Test = sets[inTrain], sets[inVal], sets[inTest]
+	if err := d.maskSets(); err != nil {
+		return err
+	}
 	return d.finishHash("tokens", raw)
 }

@@ -11,7 +11,7 @@ import (
 	"slices"
 	"strings"
 
-	"pare/core/data/internal/numpy"
+	"pare/core/data/numpy"
 )
 
 // Words in the names of arrays. A name is one of the first two, or one of them and

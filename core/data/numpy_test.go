@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"pare/core/data/internal/numpy"
+	"pare/core/data/numpy"
 )
 
 // TestNumpySets reads what NumPy saved: testdata/make.py.
@@ -150,7 +150,7 @@ func TestNumpyErrors(t *testing.T) {
 // FuzzNumpy reads any two arrays as samples and labels.
 func FuzzNumpy(f *testing.F) {
 	for _, p := range []string{"float32.npy", "uint8-fortran.npy", "words.npy", "int64-big.npy"} {
-		b, err := os.ReadFile(filepath.Join("internal/numpy/testdata", p))
+		b, err := os.ReadFile(filepath.Join("numpy/testdata", p))
 		if err != nil {
 			f.Fatal(err)
 		}

@@ -58,6 +58,9 @@ func (t *table) data(o Options) (*Data, error) {
 	switch {
 	case t.text != nil:
 		d.Text = &t.text.Text
+		if d.Text.Pair {
+			shape = []int{d.Text.Len, 2}
+		}
 		if err := t.text.number(t.st, part); err != nil {
 			return nil, fmt.Errorf("%s: %w", t.name, err)
 		}
@@ -130,7 +133,7 @@ var errHeader = errors.New("the first row is data")
 // looks through the columns and reads again. It returns how it was read in the end.
 func parseTable(src io.ReadSeeker, name string, o Options) (*table, attempt, error) {
 	how := attempt{quoted: true}
-	asked := o.Tokenizer != "" || o.Tokens != 0 || len(o.TextColumns) > 0 || o.Categories != nil
+	asked := o.Tokenizer != "" || o.Tokens != 0 || len(o.TextColumns) > 0 || o.Pair || o.Categories != nil
 	looked := false
 	for {
 		if _, err := src.Seek(0, io.SeekStart); err != nil {

@@ -31,6 +31,9 @@ func newTexts(o Options) (*texts, error) {
 			o.Tokenizer = Chars
 		}
 	}
+	if o.Pair && (o.Tokenizer == Chars || o.Tokenizer == Bytes) {
+		return nil, fmt.Errorf("the tokenizer %s has nothing to stand between two texts: for data.pair give that of a model (data.tokenizer = a tokenizer.json or its folder)", o.Tokenizer)
+	}
 	if o.Tokenizer == Chars && o.Vocab == "" {
 		return &texts{Text: Text{Kind: Chars, Len: n}, free: true}, nil
 	}
@@ -38,7 +41,7 @@ func newTexts(o Options) (*texts, error) {
 	if err != nil {
 		return nil, err
 	}
-	x.Len = n
+	x.Len, x.Pair = n, o.Pair
 	switch k := x.Tokens.(type) {
 	case *charTokens:
 		pad, ok := k.ids[nul]
@@ -54,6 +57,51 @@ func newTexts(o Options) (*texts, error) {
 		x.Pad = pad
 	}
 	return &texts{Text: *x}, nil
+}
+
+// pair puts the T ids of two texts into dst, each with its segment.
+func (x *texts) pair(dst []float32, said [2]string) ([]float32, error) {
+	dst = dst[:0]
+	t := x.Tokens.(fileTokens) // newTexts saw to it
+	limit := max(1<<16, 256*x.Len)
+	var part [2]string
+	for i, s := range said {
+		part[i] = s[:lineCut(s, limit)]
+	}
+	e, err := t.Tokenizer.EncodePair(part[0], part[1], tokenizer.Options{MaxTokens: x.Len, PadTo: x.Len})
+	if err != nil {
+		return nil, err
+	}
+	var end [2]int // of what was taken of each; offsets start anew with the second
+	text, full := 0, true
+	for i, id := range e.IDs {
+		dst = append(dst, float32(id), float32(e.TypeIDs[i]))
+		if from, to := int(e.Offsets[i][0]), int(e.Offsets[i][1]); !e.Special[i] {
+			if from < end[text] {
+				text = 1
+			}
+			end[text] = max(end[text], to)
+		}
+		full = full && e.Mask[i]
+	}
+	short := func(i int) bool { return len(part[i]) < len(said[i]) || end[i] < len(strings.TrimSpace(part[i])) }
+	if full && (short(0) || short(1)) {
+		x.cut++
+	}
+	return dst, nil
+}
+
+// IDs are the ids of the tokens of a sample, without segments.
+func (x *Text) IDs(sample []float32) []int32 {
+	step := 1
+	if x.Pair {
+		step = 2
+	}
+	ids := make([]int32, 0, x.Len)
+	for i := 0; i < len(sample); i += step {
+		ids = append(ids, int32(sample[i]))
+	}
+	return ids
 }
 
 // sample puts the T ids of a text into dst. A tokenizer's file adds its special

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"pare/core/data/tokenizer"
 )
 
 // reviews is a table of texts, as lines by a function.
@@ -253,4 +255,59 @@ func FuzzTexts(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestTextPairs: two columns of text are encoded as the tokenizer encodes a pair, in the
+// order that is asked for, with the segment beside each id.
+func TestTextPairs(t *testing.T) {
+	in := "b,label,a\n" + strings.Repeat("the one,x,of many\n\"the one of the many, and so on, far too long for this\",y,and the other one\n", 5)
+	for _, c := range []struct {
+		text          []string
+		first, second string
+	}{{nil, "the one", "of many"}, {[]string{"a", "b"}, "of many", "the one"}} {
+		d, err := readString(in, Options{Tokenizer: bert, Tokens: 12, TextColumns: c.text, Pair: true, LabelColumn: "label"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if x := d.Text; !x.Pair || x.LM || !slices.Equal(d.Train.Shape, []int{12, 2}) {
+			t.Fatalf("%+v, %v", x, d.Train.Shape)
+		}
+		want, err := d.Text.Tokens.(fileTokens).EncodePair(c.first, c.second, tokenizer.Options{MaxTokens: 12, PadTo: 12})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, l := range d.Train.Labels {
+			x := d.Train.X[i*24 : i*24+24]
+			if ids := d.Text.IDs(x); l == 0 && !slices.Equal(ids, want.IDs) {
+				t.Errorf("ids %v, want %v", ids, want.IDs)
+			}
+			ones := 0
+			for k := range 12 {
+				if l == 0 && x[2*k+1] != float32(want.TypeIDs[k]) {
+					t.Errorf("token %d is of segment %v, want %d", k, x[2*k+1], want.TypeIDs[k])
+				}
+				ones += int(x[2*k+1])
+			}
+			if ones == 0 || ones > 10 {
+				t.Errorf("%d tokens of the second text", ones)
+			}
+		}
+		if want := "5 of 10 texts are longer than 12 tokens and cut off there"; !slices.Contains(d.Notes, want) {
+			t.Errorf("notes %q, want %q", d.Notes, want)
+		}
+	}
+	for want, o := range map[string]Options{
+		"has nothing to stand between two texts": {Pair: true},
+		"a pair is two columns of text, not a":   {Tokenizer: bert, Pair: true, TextColumns: []string{"a"}},
+		"b is missing: fill it in":               {Tokenizer: bert, Pair: true},
+	} {
+		o.LabelColumn = "label"
+		in := in
+		if strings.Contains(want, "missing") {
+			in += ",x,alone\n"
+		}
+		if _, err := readString(in, o); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %q", err, want)
+		}
+	}
 }

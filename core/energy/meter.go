@@ -116,6 +116,9 @@ type Meter struct {
 	machine machineScan
 	wallRow Status
 	forced  bool
+	// cardAlone: the work runs on a card with a counter; an estimate of the CPU beside
+	// it would make an estimate of the sum, so it is left out.
+	cardAlone bool
 }
 
 // Open finds the sources, takes the best and starts the sampler where there is
@@ -217,6 +220,7 @@ func Open(o Options) (*Meter, error) {
 		return nil, err
 	}
 	m.start(o)
+	m.cardAlone = o.Card != "" && len(m.gpus.inputs) > 0 && !m.forced
 	return m, nil
 }
 

@@ -15,7 +15,7 @@ func (m *Meter) chosen() []*part {
 
 // estimates reports whether the profile is part of the figure.
 func (m *Meter) estimates() bool {
-	if m.wall != nil || m.rapl != nil || m.load != nil || m.busyW == 0 {
+	if m.wall != nil || m.rapl != nil || m.load != nil || m.busyW == 0 || m.cardAlone {
 		return false
 	}
 	return !slices.ContainsFunc(m.parts, func(p *part) bool { return p.contains })
@@ -72,6 +72,9 @@ func (m *Meter) Boundary() string {
 			b += ", watts of " + m.profile.Boundary
 		}
 		bs = append(bs, b)
+	}
+	if m.cardAlone && m.rapl == nil && m.load == nil {
+		return join(bs) + "; the CPU beside it is not measured"
 	}
 	return join(bs)
 }

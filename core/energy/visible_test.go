@@ -75,6 +75,10 @@ func TestOnlyVisibleCardsAreRead(t *testing.T) {
 	a40.name = "NVIDIA A40"
 	// The card that the work runs on, whatever CUDA would let it use.
 	m = f.open(t, newFakeNVML(f, h100(0, 100), h100(1, 200)).with(visibleDevices, "0"), func(o *Options) { o.Card = h100(1, 200).uuid })
+	// An estimate of the CPU beside it would make the sum one: it is left out, and that is said.
+	if m.Tier() != TierB || m.Source() != "nvml" || !strings.Contains(m.Boundary(), "the CPU beside it is not measured") {
+		t.Errorf("tier %s by %s of %s", m.Tier(), m.Source(), m.Boundary())
+	}
 	if p := m.parts[len(m.parts)-1]; p.n != 1 || p.inputs[0].path != h100(1, 200).uuid {
 		t.Errorf("%d cards, of %s", p.n, p.inputs[0].path)
 	}

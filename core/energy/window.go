@@ -86,7 +86,7 @@ func (m *Meter) readings(a, b Mark) []Reading {
 	for i, p := range m.parts {
 		rs = append(rs, p.between(a, b, i))
 	}
-	if m.rapl == nil && m.load == nil && (m.busyW > 0 || len(rs) == 0) {
+	if m.rapl == nil && m.load == nil && (m.busyW > 0 && !m.cardAlone || len(rs) == 0) {
 		e := m.Estimate(a, b)
 		e.Part, e.short = "cpu", e.UJ == nil && m.busyW > 0
 		rs = append(rs, e)

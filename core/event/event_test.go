@@ -25,6 +25,8 @@ func draw(t *rapid.T, v reflect.Value) {
 		v.SetInt(rapid.OneOf(rapid.Int64(), rapid.Int64Range(-9, 9)).Draw(t, "int"))
 	case reflect.Float64:
 		v.SetFloat(rapid.OneOf(rapid.Float64(), rapid.Float64Range(0, 1), rapid.Map(rapid.IntRange(-99, 99), func(i int) float64 { return float64(i) })).Draw(t, "float"))
+	case reflect.Uint8:
+		v.SetUint(uint64(rapid.Byte().Draw(t, "byte")))
 	case reflect.Bool:
 		v.SetBool(rapid.Bool().Draw(t, "bool"))
 	case reflect.String:

@@ -80,8 +80,10 @@ type Model struct {
 	Input   []int    `json:"input"`
 	Tokens  int      `json:"tokens,omitempty"` // of a sample of text
 	Vocab   int      `json:"vocab,omitempty"`
-	Pad     int      `json:"pad,omitempty"` // of texts with labels: the id that fills them up, −1: none
-	LM      bool     `json:"lm,omitempty"`  // a language model: accuracy is of the next token
+	Pad     int      `json:"pad,omitempty"`    // of texts with labels: the id that fills them up, −1: none
+	LM      bool     `json:"lm,omitempty"`     // a language model: accuracy is of the next token
+	Masked  bool     `json:"masked,omitempty"` // or of those that were masked
+	Pair    bool     `json:"pair,omitempty"`   // texts with labels are pairs
 	Classes []string `json:"classes"`
 	Train   int      `json:"train"` // samples per split
 	Val     int      `json:"val"`
@@ -340,6 +342,9 @@ type Warning struct {
 type Failure struct {
 	Text string `json:"text"`
 	Fix  string `json:"fix,omitempty"`
+	// Recipe is set where going on would end the same way: the recipe, or what it
+	// names, has to change first.
+	Recipe bool `json:"recipe,omitempty"`
 }
 
 // Diverged tells of a loss that was not finite. The run pauses at Back.
@@ -355,6 +360,8 @@ type Paused struct {
 	Stage Stage  `json:"stage"`
 	Step  int64  `json:"step"`
 	Why   string `json:"why"` // person | disk full | diverged | …
+	// By is where a stop came from: "signal TERM", "a key of the workbench".
+	By string `json:"by,omitempty"`
 }
 
 // Continued ends a pause.
@@ -418,6 +425,8 @@ func (*Continued) Kind() string     { return "continued" }
 func (*Resumed) Kind() string       { return "resumed" }
 func (*Done) Kind() string          { return "done" }
 func (*Branch) Kind() string        { return "branch" }
+func (*Infer) Kind() string         { return "infer" }
+func (*Samples) Kind() string       { return "samples" }
 
 var kinds = map[string]func() Body{}
 
@@ -434,7 +443,7 @@ func init() {
 		func() Body { return new(Done) }, func() Body { return new(Budget) }, func() Body { return new(Factors) }, func() Body { return new(FineTune) },
 		func() Body { return new(EarlyBird) }, func() Body { return new(Branch) },
 		func() Body { return new(Scan) }, func() Body { return new(ScanRow) }, func() Body { return new(Spread) },
-		func() Body { return new(StepTimes) },
+		func() Body { return new(StepTimes) }, func() Body { return new(Infer) }, func() Body { return new(Samples) },
 	} {
 		kinds[mk().Kind()] = mk
 	}

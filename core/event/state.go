@@ -47,6 +47,7 @@ type State struct {
 	Begun  time.Time
 	Status Status
 	Why    string // of the status
+	By     string // of a stop: where it came from, "" if the log does not say
 
 	Started Started
 	Branch  *Branch // of which run this is one, nil for a run of its own
@@ -61,6 +62,7 @@ type State struct {
 	Curves [Deploy + 1]Curves
 	Evals  []Eval
 	Epochs []EpochCost
+	Infers []Infer // of the checkpoints they were measured for
 	Mask   Mask
 
 	Checkpoints []Checkpoint
@@ -83,6 +85,7 @@ type State struct {
 	Scan          *Scan // the newest, with the rows there are
 	Spread        *Spread
 	Attribution   *Attribution
+	Samples       *Samples
 	Verdict       *Verdict
 	LayerVerdicts *LayerVerdicts
 	LastPoints    *LastPoints
@@ -158,6 +161,8 @@ func (s *State) Apply(e Event) {
 		}
 		sec := float64(b.CPUUS) / 1e6
 		c.CPU = add(c.CPU, Point{b.Step, sec, sec, sec})
+	case *Infer:
+		s.infer(b)
 	case *StageCost:
 		s.Stages[clip(b.Stage)].Cost = *b
 	case *Mask:
@@ -196,6 +201,8 @@ func (s *State) Apply(e Event) {
 		}
 	case *StepTimes:
 		s.Times = b
+	case *Samples:
+		s.Samples = b
 	case *Attribution:
 		s.Attribution = b
 	case *Factors:
@@ -233,6 +240,7 @@ func (s *State) Apply(e Event) {
 		s.Diverged = b
 	case *Paused:
 		s.setStatus(StatusPaused, b.Why)
+		s.By = b.By
 	case *Continued:
 		s.setStatus(StatusRunning, "")
 		s.Diverged = nil
@@ -244,7 +252,7 @@ func (s *State) Apply(e Event) {
 	}
 }
 
-func (s *State) setStatus(st Status, why string) { s.Status, s.Why = st, why }
+func (s *State) setStatus(st Status, why string) { s.Status, s.Why, s.By = st, why, "" }
 
 func (s *State) stageChange(b *StageChange) {
 	i := &s.Stages[clip(b.Stage)]
@@ -303,11 +311,14 @@ func (s *State) resumed(b *Resumed) {
 		}
 	}
 	s.Evals = evals
+	s.Infers = slices.DeleteFunc(slices.Clone(s.Infers), func(x Infer) bool {
+		return x.Stage > b.Stage || x.Stage == b.Stage && x.Step > b.Step
+	})
 	s.Stage = clip(b.Stage)
 	s.Stages[s.Stage].State = "started"
 	s.Done, s.LayerVerdicts, s.Exports = nil, nil, nil
 	if b.Stage < Deploy { // a run that went back will validate again
-		s.Verdict, s.Ledger, s.Attribution = nil, nil, nil
+		s.Verdict, s.Ledger, s.Attribution, s.Samples = nil, nil, nil, nil
 	}
 	if b.Stage <= Sparsify {
 		s.FineTune = nil

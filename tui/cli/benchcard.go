@@ -27,9 +27,7 @@ millijoules per token by the card's own counter, and the memory that each holds.
 				return err
 			}
 			o.Device = dev
-			if o.Precision = "f32"; strings.Contains(e.device, ":") {
-				o.Precision = e.device[strings.Index(e.device, ":")+1:]
-			}
+			o.Precision = precisionOf(e.device)
 			w := tabwriter.NewWriter(e.out, 0, 0, 1, ' ', 0)
 			fmt.Fprintf(e.err, "%s, %s\n", dev.Name(), dev.ISA())
 			if !e.json {
@@ -68,4 +66,16 @@ millijoules per token by the card's own counter, and the memory that each holds.
 	c.Flags().StringVar(&o.Python, "python", "", "Python with torch: measures it beside us")
 	c.Flags().BoolVar(&calls, "calls", false, "print the time of a step by kernel")
 	return c
+}
+
+// precisionOf is what a card computes in, "" for the processor.
+func precisionOf(device string) string {
+	name, precision, ok := strings.Cut(device, ":")
+	switch {
+	case name != "cuda":
+		return ""
+	case !ok:
+		return "f32"
+	}
+	return precision
 }

@@ -39,6 +39,10 @@ left out.`,
 			if o.Threads = e.threads; o.Threads == 0 {
 				o.Threads = runtime.GOMAXPROCS(0)
 			}
+			if o.Device, err = core.OpenDevice(e.device); err != nil {
+				return err
+			}
+			o.Precision = precisionOf(e.device)
 			enc := json.NewEncoder(e.out)
 			if !e.json {
 				fmt.Fprintf(e.out, "%s on %s, batches of %d × %d tokens, %d threads\n\n  step      pare   eager   compiled\n", model, d.Name, o.Batch, m.Input().Seq, o.Threads)

@@ -53,7 +53,7 @@ func TestMistakesAreOneLine(t *testing.T) {
 		code int
 		want string
 	}{
-		{[]string{"nonsense"}, 1, "no built-in model"},
+		{[]string{"nonsense"}, 2, "no built-in model"},
 		{[]string{"run", "--nonsense"}, 2, "unknown flag"},
 		{[]string{"run", "--target", "1.2"}, 2, "prune.target"},
 		{[]string{"run", "--target", "high"}, 2, "--target"},

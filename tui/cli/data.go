@@ -42,6 +42,7 @@ func (e *env) dataCmd() *cobra.Command {
 	f := show.Flags()
 	f.StringVar(&o.LabelColumn, "label", "", "label column of a table (by default the one called label or target, or class if it stands first, else the last)")
 	f.StringSliceVar(&o.TextColumns, "text", nil, "columns of a table to classify by their words")
+	f.BoolVar(&o.Pair, "pair", false, "two columns of text are a pair, such as question and answer, in the order of --text")
 	f.StringVar(&o.Tokenizer, "tokenizer", "", "of text: char, byte, or the path of a tokenizer.json (char for running text, byte for a table by default)")
 	f.IntVar(&o.Tokens, "tokens", 0, "of text: tokens a sample (128 by default)")
 	f.IntSliceVar(&o.Size, "size", nil, "of images from files: `rows,columns`")
@@ -52,7 +53,7 @@ func (e *env) dataCmd() *cobra.Command {
 	c.AddCommand(show, &cobra.Command{Use: "list", Short: "the built-in data sets", Args: takes(0, 0), RunE: func(*cobra.Command, []string) error {
 		w := tabwriter.NewWriter(e.out, 0, 0, 2, ' ', 0)
 		for _, i := range data.Builtin() {
-			fmt.Fprintf(w, "%s\t%s\n", i.Name, i.Description)
+			printf(w, "%s\t%s\n", i.Name, i.Description)
 		}
 		return w.Flush()
 	}})
@@ -70,7 +71,7 @@ func dataJSON(w io.Writer, d *data.Data) error {
 		all["columns"] = d.Columns
 	}
 	if t := d.Text; t != nil {
-		text := map[string]any{"language_model": t.LM, "tokenizer": t.Kind, "vocab": t.Vocab, "tokens": t.Len}
+		text := map[string]any{"language_model": t.LM, "tokenizer": t.Kind, "vocab": t.Vocab, "tokens": t.Len, "pair": t.Pair, "masked": t.Masked}
 		if t.Pad >= 0 {
 			text["pad"] = t.Pad
 		}
@@ -86,14 +87,14 @@ func dataJSON(w io.Writer, d *data.Data) error {
 // some samples.
 func (e *env) dataText(d *data.Data) error {
 	w := tabwriter.NewWriter(e.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(w, "%s\t%s\n", d.Name, d.Source)
-	fmt.Fprintf(w, "sample\t%s\n", sampleText(d))
-	fmt.Fprintf(w, "samples\t%d train, %d validation, %d test\n", d.Train.N(), d.Val.N(), d.Test.N())
+	printf(w, "%s\t%s\n", d.Name, d.Source)
+	printf(w, "sample\t%s\n", sampleText(d))
+	printf(w, "samples\t%d train, %d validation, %d test\n", d.Train.N(), d.Val.N(), d.Test.N())
 	for _, n := range d.Notes {
-		fmt.Fprintf(w, "note\t%s\n", n)
+		printf(w, "note\t%s\n", n)
 	}
 	if p := prepText(d); p != "" {
-		fmt.Fprintf(w, "inputs\t%s\n", p)
+		printf(w, "inputs\t%s\n", p)
 	}
 	if d.Text != nil {
 		if err := showText(w, d); err != nil {
@@ -104,7 +105,7 @@ func (e *env) dataText(d *data.Data) error {
 		}
 		fmt.Fprintln(w)
 	} else {
-		fmt.Fprintf(w, "hash\t%s\n\n", d.Hash)
+		printf(w, "hash\t%s\n\n", d.Hash)
 	}
 	if err := w.Flush(); err != nil {
 		return err
@@ -167,14 +168,14 @@ const maxClasses = 40
 
 func (e *env) showClasses(d *data.Data) error {
 	w := tabwriter.NewWriter(e.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(w, "class\ttrain\tvalidation\ttest\n")
+	printf(w, "class\ttrain\tvalidation\ttest\n")
 	n := len(d.Classes)
 	tr, va, te := d.Train.Counts(n), d.Val.Counts(n), d.Test.Counts(n)
 	for i, c := range d.Classes[:min(n, maxClasses)] {
-		fmt.Fprintf(w, "%s\t%d\t%d\t%d\n", quoted(c, 40), tr[i], va[i], te[i])
+		printf(w, "%s\t%d\t%d\t%d\n", quoted(c, 40), tr[i], va[i], te[i])
 	}
 	if n > maxClasses {
-		fmt.Fprintf(w, "… and %d more\n", n-maxClasses)
+		printf(w, "… and %d more\n", n-maxClasses)
 	}
 	return w.Flush()
 }

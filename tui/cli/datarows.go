@@ -39,13 +39,13 @@ func (e *env) showRows(d *data.Data) error {
 	n := min(shownRows, d.Train.N())
 	rows := make([][]float32, n)
 	w := tabwriter.NewWriter(e.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(w, "\ncolumn\tmean\tdeviation")
+	printf(w, "\ncolumn\tmean\tdeviation")
 	for i := range rows {
 		var err error
 		if rows[i], err = raw(d, d.Train, i); err != nil {
 			return err
 		}
-		fmt.Fprintf(w, "\tsample %d", i+1)
+		printf(w, "\tsample %d", i+1)
 	}
 	fmt.Fprintln(w)
 	f := d.Train.F()
@@ -54,18 +54,18 @@ func (e *env) showRows(d *data.Data) error {
 		if d.Columns != nil {
 			name = quoted(d.Columns[k], 40)
 		}
-		fmt.Fprintf(w, "%s\t%.4g\t%.4g", name, d.Prep.Mean[k]/d.Prep.Scale, d.Prep.Std[k]/d.Prep.Scale)
+		printf(w, "%s\t%.4g\t%.4g", name, d.Prep.Mean[k]/d.Prep.Scale, d.Prep.Std[k]/d.Prep.Scale)
 		for _, x := range rows {
-			fmt.Fprintf(w, "\t%.4g", x[k])
+			printf(w, "\t%.4g", x[k])
 		}
 		fmt.Fprintln(w)
 	}
 	if f > shownColumns {
-		fmt.Fprintf(w, "… and %d more\n", f-shownColumns)
+		printf(w, "… and %d more\n", f-shownColumns)
 	}
-	fmt.Fprintf(w, "label\t\t")
+	printf(w, "label\t\t")
 	for i := range rows {
-		fmt.Fprintf(w, "\t%s", quoted(d.Classes[d.Train.Labels[i]], 20))
+		printf(w, "\t%s", quoted(d.Classes[d.Train.Labels[i]], 20))
 	}
 	fmt.Fprintln(w)
 	return w.Flush()

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"fmt"
 	"io"
 	"strconv"
 	"strings"
@@ -17,33 +16,34 @@ const shownTokens = 24
 func showText(w io.Writer, d *data.Data) error {
 	t := d.Text
 	what := "texts with a label each"
-	if t.LM {
+	switch {
+	case t.Masked:
+		what = "running text: the labels are the tokens that are masked"
+	case t.Pair:
+		what = "pairs of texts with a label each"
+	case t.LM:
 		what = "running text: the label of a token is the one after it"
 	}
-	fmt.Fprintf(w, "text\t%s\ntokenizer\t%s, %d ids, %d tokens a sample\nhash\t%s\n\n", what, t.Kind, t.Vocab, t.Len, d.Hash)
-	f := d.Train.F()
+	printf(w, "text\t%s\ntokenizer\t%s, %d ids, %d tokens a sample\nhash\t%s\n\n", what, t.Kind, t.Vocab, t.Len, d.Hash)
 	for i := range min(3, d.Train.N()) {
 		x, err := d.Train.Sample(i)
 		if err != nil {
 			return err
 		}
-		ids := make([]int32, f)
-		for k := range ids {
-			ids[k] = int32(x[k])
-		}
+		ids := t.IDs(x)
 		label := ""
 		if !t.LM {
 			label = quoted(d.Classes[d.Train.Labels[i]], 20) + ": "
 		}
-		fmt.Fprintf(w, "sample %d\t%s%s\n", i+1, label, quoted(t.Shown(ids), 72))
+		printf(w, "sample %d\t%s%s\n", i+1, label, quoted(t.Shown(ids), 72))
 		if i > 0 {
 			continue
 		}
 		var parts []string
-		for _, id := range ids[:min(shownTokens, f)] {
+		for _, id := range ids[:min(shownTokens, len(ids))] {
 			parts = append(parts, quoted(t.Tokens.Decode([]int32{id}), 20))
 		}
-		fmt.Fprintf(w, "its tokens\t%s …\n", strings.Join(parts, "|"))
+		printf(w, "its tokens\t%s …\n", strings.Join(parts, "|"))
 	}
 	return nil
 }

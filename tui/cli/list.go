@@ -50,7 +50,7 @@ func (e *env) printList(dir string, l []sessions.Summary, all bool) error {
 		return nil
 	}
 	if len(shown) == 0 {
-		fmt.Fprintf(e.out, "no sessions in %s; `pare demo` makes one\n", dir)
+		printf(e.out, "no sessions in %s; `pare demo` makes one\n", dir)
 	} else {
 		w := tabwriter.NewWriter(e.out, 0, 0, 2, ' ', 0)
 		fmt.Fprintln(w, "session\tbegun\tstatus\tstage\tmodel\tdata\tzeros\taccuracy\tverdict\ton disk")
@@ -60,17 +60,17 @@ func (e *env) printList(dir string, l []sessions.Summary, all bool) error {
 				if s.Newer {
 					word = "newer"
 				}
-				fmt.Fprintf(w, "%s\t%s\t%s\t\t\t\t\t\t\t%s\n", s.ID, when(s.Begun), word, s.Damage)
+				printf(w, "%s\t%s\t%s\t\t\t\t\t\t\t%s\n", s.ID, when(s.Begun), word, s.Damage)
 				continue
 			}
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%.1f %%\t%s\t%s\t%s\n", s.ID, when(s.Begun), s.Status, s.Stage, s.Model, s.Data, 100*s.Zeros, accuracy(s), dash(s.Verdict), plain.Bytes(s.Bytes))
+			printf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%.1f %%\t%s\t%s\t%s\n", s.ID, when(s.Begun), s.Status, s.Stage, s.Model, s.Data, 100*s.Zeros, accuracy(s), dash(s.Verdict), plain.Bytes(s.Bytes))
 		}
 		if err := w.Flush(); err != nil {
 			return err
 		}
 	}
 	if hidden > 0 {
-		fmt.Fprintf(e.out, "%d more failed before the first step; `pare sessions list --all` shows them, `pare sessions show SESSION` why\n", hidden)
+		printf(e.out, "%d more failed before the first step; `pare sessions list --all` shows them, `pare sessions show SESSION` why\n", hidden)
 	}
 	return nil
 }

@@ -117,11 +117,11 @@ per training step on the recipe's hardware, by its profile: nothing is run.`,
 					"params": all, "prunable": prunable, "zeros": zeros, "macs": macs, "bytes_resident_f32": bytes, "device": dev.Name(), "isa": dev.ISA(), "prices": prices.Source, "layers": rows, "predicted": expect,
 				})
 			}
-			fmt.Fprintf(e.out, "%s: %s, %s params (%s prunable), %s MACs a sample, %s as float32\n\n", m.Name, takes, plain.Count(all), plain.Count(prunable), plain.Count(macs), plain.Bytes(bytes))
+			printf(e.out, "%s: %s, %s params (%s prunable), %s MACs a sample, %s as float32\n\n", m.Name, takes, plain.Count(all), plain.Count(prunable), plain.Count(macs), plain.Bytes(bytes))
 			w := tabwriter.NewWriter(e.out, 0, 0, 2, ' ', 0)
-			fmt.Fprintf(w, "layer\top\tweight\tout\tparams\tzeros\tMACs\truns as (%s %s)\twhy\n", dev.Name(), dev.ISA())
+			printf(w, "layer\top\tweight\tout\tparams\tzeros\tMACs\truns as (%s %s)\twhy\n", dev.Name(), dev.ISA())
 			for _, r := range rows {
-				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%.1f %%\t%s\t%s\t%s\n", r.Name, r.Op, plain.Shape(r.Shape), plain.Shape(r.Out[:]), plain.Count(int64(r.Params)), 100*float64(r.Zeros)/float64(r.Params), plain.Count(r.MACs), r.Format, r.Why)
+				printf(w, "%s\t%s\t%s\t%s\t%s\t%.1f %%\t%s\t%s\t%s\n", r.Name, r.Op, plain.Shape(r.Shape), plain.Shape(r.Out[:]), plain.Count(int64(r.Params)), 100*float64(r.Zeros)/float64(r.Params), plain.Count(r.MACs), r.Format, r.Why)
 			}
 			if err := w.Flush(); err != nil {
 				return err
@@ -130,7 +130,7 @@ per training step on the recipe's hardware, by its profile: nothing is run.`,
 				fmt.Fprintf(e.out, "\nwhat formats cost: %s\n", prices.Source)
 			}
 			if expect != nil {
-				_, err = fmt.Fprintf(e.out, "\n%s\n  %s\n", expect.Text, expect.Note)
+				printf(e.out, "\n%s\n  %s\n", expect.Text, expect.Note)
 			}
 			return err
 		},

@@ -31,6 +31,7 @@ var recipeKeys = map[string]struct{ text, sample string }{
 	"data.label_map":  {"other names for labels of tables, arrays and folders of images; two with one name are one class", `{kitten = "cat"}`},
 	"data.categories": {"columns of a table that hold one of few texts become a 0 or 1 for each of these; found by default", `["colour=red", "colour=blue"]`},
 	"data.text":       {"columns of a table that are classified by their words; others are left out", `["title", "body"]`},
+	"data.pair":       {"the two columns of data.text are a pair, such as question and answer, and get segments; else texts are joined", "true"},
 	"data.tokenizer":  {"of text: char, byte, or the path of a tokenizer.json; by default the model's own, else char for running text and byte for a table", `"byte"`},
 	"data.tokens":     {"of text: tokens a sample, at most those a folder's model takes; texts of a table are cut off or filled up", "128"},
 	"data.vocab":      {"of the tokenizer char: its characters in the order of their ids; those of the training part by default", `"\n abcdefghijklmnopqrstuvwxyz"`},

@@ -57,7 +57,7 @@ func Main(args []string, in *os.File, out, errw io.Writer) int {
 	if err == nil {
 		return e.code
 	}
-	fmt.Fprintln(errw, "pare:", words(strings.TrimSpace(err.Error())))
+	fmt.Fprintln(errw, "pare:", harmless(words(strings.TrimSpace(err.Error()))))
 	var u usage
 	if errors.As(err, &u) {
 		return core.ExitUsage
@@ -129,7 +129,7 @@ flags of every verb:
 
 // machineFlags are flags of all verbs that only some heed, with these.
 var machineFlags = map[string][]string{
-	"device":  {"pare", "pare demo", "pare run", "pare inspect", "pare predict", "pare doctor", "pare hw estimate", "pare scan", "pare bench sparsity", "pare bench card"},
+	"device":  {"pare", "pare demo", "pare run", "pare inspect", "pare predict", "pare doctor", "pare hw estimate", "pare scan", "pare bench sparsity", "pare bench card", "pare bench curve"},
 	"threads": {"pare", "pare demo", "pare run", "pare predict", "pare bench kernels", "pare bench train", "pare bench infer", "pare scan", "pare bench sparsity", "pare bench card"},
 	"seed":    {"pare", "pare demo", "pare run", "pare inspect", "pare scan", "pare predict"},
 }

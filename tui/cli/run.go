@@ -7,7 +7,6 @@ import (
 	"iter"
 	"os"
 	"os/signal"
-	"slices"
 	"strings"
 	"syscall"
 
@@ -26,7 +25,8 @@ import (
 // recipeFlags are the recipe's keys that a person sets most, as flags.
 type recipeFlags struct {
 	model, data, label                     string
-	epochs, pruneEpochs, batch             int
+	tokenizer                              string
+	epochs, pruneEpochs, batch, tokens     int
 	lr, target, floor                      float64
 	budget                                 []string
 	onBudget, grid, wall                   string
@@ -38,6 +38,8 @@ func (f *recipeFlags) add(c *cobra.Command) {
 	s := c.Flags()
 	s.StringVar(&f.data, "data", "", "built-in data set; or a CSV, TSV, JSON-lines, .npz or text file; or a folder of images by class, of .npy, idx or text files")
 	s.StringVar(&f.label, "label", "", "label column of a table (by default the one called label or target, or class if it stands first, else the last)")
+	s.StringVar(&f.tokenizer, "tokenizer", "", "of text: char, byte, or the `path` of a tokenizer.json or its folder (by default that of the model's folder)")
+	s.IntVar(&f.tokens, "tokens", 0, "tokens a sample of text (by default 128, or the most that the model takes)")
 	s.IntVar(&f.epochs, "epochs", 0, "epochs of the baseline, 0 = evaluate only")
 	s.IntVar(&f.pruneEpochs, "prune-epochs", 0, "epochs while sparsifying")
 	s.IntVar(&f.batch, "batch", 0, "samples a step")
@@ -64,9 +66,7 @@ func (f *recipeFlags) apply(c *cobra.Command, e *env, r *core.Recipe) error {
 	if f.model != "" {
 		if isModelPath(f.model) {
 			r.Model = core.ModelSpec{Path: f.model}
-			if core.IsFolder(f.model) && !slices.Contains(r.Deploy.Formats, "hf") {
-				r.Deploy.Formats = append(r.Deploy.Formats, "hf") // as it came
-			}
+			r.Deploy.Formats = core.FolderFormats(r.Deploy.Formats, f.model)
 		} else {
 			r.Model = core.ModelSpec{Name: f.model}
 		}
@@ -82,6 +82,7 @@ func (f *recipeFlags) apply(c *cobra.Command, e *env, r *core.Recipe) error {
 	for name, set := range map[string]func(){
 		"label": func() { r.Data.Label = f.label }, "epochs": func() { r.Train.Epochs = f.epochs },
 		"prune-epochs": func() { r.Prune.Epochs = f.pruneEpochs }, "batch": func() { r.Train.Batch = f.batch },
+		"tokenizer": func() { r.Data.Tokenizer, r.Data.Vocab = f.tokenizer, "" }, "tokens": func() { r.Data.Tokens = f.tokens },
 		"lr": func() { r.Train.LR = f.lr }, "optimizer": func() { r.Train.Optimizer = f.optimizer },
 		"target": func() { r.Prune.Target = f.target }, "score": func() { r.Prune.Score = f.score },
 		"pattern": func() { r.Prune.Pattern = f.pattern }, "distribution": func() { r.Prune.Distribution = f.distr },
@@ -118,6 +119,8 @@ func (f *recipeFlags) check(c *cobra.Command) (err error) {
 	switch {
 	case given("batch") && f.batch < 1:
 		return usagef("--batch %d: give at least 1 sample a step", f.batch)
+	case given("tokens") && (f.tokens < 2 || f.tokens > 1<<20):
+		return usagef("--tokens %d: give 2 to %d tokens a sample", f.tokens, 1<<20)
 	case given("lr") && !(f.lr > 0 && f.lr <= 100):
 		return usagef("--lr %g: give a rate above 0, up to 100", f.lr)
 	}
@@ -264,6 +267,9 @@ func (e *env) workbench(root *cobra.Command) {
 		r := core.DefaultRecipe()
 		if len(args) == 1 {
 			f.model = args[0]
+			if err := misspelt(c, args[0]); err != nil {
+				return err
+			}
 		}
 		if err := f.apply(c, e, r); err != nil {
 			return err
@@ -276,7 +282,7 @@ func (e *env) workbench(root *cobra.Command) {
 			return err
 		}
 		// With model or data named the picker is skipped.
-		e.code, err = work.Open(work.Options{Root: dir, Recipe: r, Picked: len(args) == 1 || f.data != "", Version: Version, Slow: e.slow})
+		e.code, err = work.Open(work.Options{Root: dir, Recipe: r, Picked: len(args) == 1 || f.data != "", Epochs: c.Flags().Changed("epochs"), Version: Version, Slow: e.slow})
 		return err
 	}
 }

@@ -140,7 +140,7 @@ func (e *env) sayScan(b event.Body) error {
 			fmt.Fprintln(e.out, plain.ScanHead(b))
 		}
 	case *event.ScanRow:
-		fmt.Fprint(e.err, "scanned "+b.Name+"\n")
+		fmt.Fprint(e.err, "scanned "+harmless(b.Name)+"\n")
 	case *event.Warning:
 		text := b.Text
 		if b.Fix != "" {

@@ -119,7 +119,7 @@ func (e *env) sessionsCmd() *cobra.Command {
 					if err := s.Remove(); err != nil {
 						return err
 					}
-					fmt.Fprintln(e.out, "removed", s.ID)
+					printf(e.out, "removed %s\n", s.ID)
 				}
 				return nil
 			},
@@ -181,17 +181,17 @@ func (e *env) show() *cobra.Command {
 						}
 						fmt.Fprintf(e.out, "%s\n", b)
 					} else if l := plain.Line(x, &st); l != "" {
-						fmt.Fprintln(e.out, l)
+						fmt.Fprintln(e.out, harmless(l))
 					}
 				}
 			}
 			if !e.json && st.Done == nil {
-				fmt.Fprintln(e.out, strings.TrimSpace(fmt.Sprintf("status: %s %s", st.Status, st.Why)))
+				fmt.Fprintln(e.out, harmless(strings.TrimSpace(fmt.Sprintf("status: %s %s %s", st.Status, st.Why, by(st.By)))))
 			}
 			if !e.json && len(st.Checkpoints) > 0 {
 				fmt.Fprintln(e.out, "\ncheckpoints on disk")
 				for i := range st.Checkpoints {
-					fmt.Fprintln(e.out, "  "+plain.Checkpoint(&st.Checkpoints[i]))
+					fmt.Fprintln(e.out, "  "+harmless(plain.Checkpoint(&st.Checkpoints[i])))
 				}
 			}
 			return nil
@@ -261,4 +261,12 @@ func (e *env) report() *cobra.Command {
 	}
 	c.Flags().StringVarP(&out, "out", "o", "", "file to write (SESSION.html)")
 	return c
+}
+
+// by is where a stop came from, for the end of a line.
+func by(what string) string {
+	if what == "" {
+		return ""
+	}
+	return "by " + what
 }

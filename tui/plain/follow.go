@@ -101,7 +101,7 @@ func Follow(ctx context.Context, s *sessions.Session, out io.Writer, o Options) 
 func stop(s *sessions.Session) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	err := s.Send(ctx, core.Command{Cmd: core.CmdStop})
+	err := s.Send(ctx, core.Command{Cmd: core.CmdStop, Text: "the terminal of pare run (ctrl+c or TERM)"})
 	if errors.Is(err, sessions.ErrNotRunning) {
 		return nil
 	}

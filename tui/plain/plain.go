@@ -119,6 +119,9 @@ func line(e event.Event, st *event.State) string {
 	case *event.Diverged:
 		return fmt.Sprintf("  the loss became %s at step %d: back to checkpoint %s", b.Loss, b.Step, b.Back)
 	case *event.Paused:
+		if b.By != "" {
+			return fmt.Sprintf("  %s at step %d by %s", b.Why, b.Step, b.By)
+		}
 		return fmt.Sprintf("  paused at step %d: %s", b.Step, b.Why)
 	case *event.Continued:
 		return "  going on"

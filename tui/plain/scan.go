@@ -97,6 +97,7 @@ func spreadLayers(b *event.Spread) string {
 // ScanTable is the whole scan: a row a layer or group and level, and the heat strip.
 func ScanTable(s *event.Scan) string {
 	g := &theme.New(theme.Mono, true, false).G
+	s = tame(event.Event{Body: s}).Body.(*event.Scan)
 	var b strings.Builder
 	name := len("layer")
 	for _, r := range s.Rows {

@@ -16,6 +16,9 @@ func (d *desk) notRunning() string {
 	case statusDone:
 		return "the run is done"
 	case statusFailed, statusStopped, statusDead:
+		if d.run.wrongRecipe() {
+			return "the run failed for its recipe: press E to edit it"
+		}
 		return "the run is " + s + ": press R to resume it"
 	case statusStarting:
 		return "the run has not begun yet"
@@ -91,6 +94,8 @@ func (d *desk) canResume() string {
 		return d.busy
 	case s == statusDone:
 		return "the run is done: there is nothing to go on with"
+	case d.run.wrongRecipe():
+		return "it would fail again: the recipe has to change first, press E"
 	case s == statusFailed || s == statusStopped || s == statusDead:
 		return ""
 	}
@@ -109,7 +114,7 @@ func (d *desk) openStop() { d.over = overStop }
 func (d *desk) stop() []effect {
 	d.over = overNone
 	d.promise("stopping at a checkpoint …")
-	return []effect{d.send(core.Command{Cmd: core.CmdStop})}
+	return []effect{d.send(core.Command{Cmd: core.CmdStop, Text: "the keys x s"})}
 }
 
 func (d *desk) canEnd() string {

@@ -33,7 +33,7 @@ func (d *desk) saying() (s saying, ok bool) {
 		return saying{text: d.busy}, true
 	case d.toast.text != "":
 		return saying{text: d.toast.text, tok: d.toast.tok}, true
-	case d.run == nil, d.page != pageRun:
+	case d.run == nil, d.page != pageRun, d.over == overPoint:
 		return saying{text: d.hint(), tok: theme.Dim}, true
 	case d.replaying():
 		return d.replaySaying()
@@ -54,21 +54,33 @@ func (d *desk) saying() (s saying, ok bool) {
 	}
 	switch word {
 	case statusWaiting:
+		if c := d.cautions(); len(c) > 0 && d.over == overNone && (d.w < wideW || d.h < wideH) { // the pane has no room for it
+			return saying{"care:", theme.Warn, strings.Join(c, "; "), 0}, true
+		}
 		if x, ok := d.cutChoice(); ok {
 			return saying{x.label + ":", theme.Accent, x.value(), 0}, true
+		}
+		if !d.canAct() {
+			return saying{"waiting for who drives:", theme.Dim, why, 0}, true
 		}
 		return saying{"waiting for you:", theme.Accent, why, 0}, true
 	case statusPaused:
 		if why == "person" {
 			why = "space goes on"
+			if !d.canAct() {
+				why = "by the person who drives"
+			}
 		}
 		return saying{"paused:", theme.Warn, why, 0}, true
 	case statusDead:
-		return saying{"the run's process is gone:", theme.Bad, "R resumes; nothing up to the last checkpoint is lost", 0}, true
+		return saying{"the run's process is gone:", theme.Bad, strings.TrimPrefix(d.may("; R resumes")+"; nothing up to the last checkpoint is lost", "; "), 0}, true
 	case statusFailed:
+		if d.run.wrongRecipe() {
+			why += d.may("; E edits the recipe")
+		}
 		return saying{"failed:", theme.Bad, why, 0}, true
 	case statusStopped:
-		return saying{text: "stopped at a checkpoint; R resumes"}, true
+		return saying{text: why + d.may("; R resumes")}, true
 	case statusDone:
 		return d.doneSaying(), true
 	case statusStarting:
@@ -207,6 +219,14 @@ func (d *desk) progress(w int) string {
 		return chart.Progress(th, float64(m.Step)/float64(m.Steps), d.eta(), w)
 	}
 	return th.Fit(" "+th.Paint(theme.Dim, doing(st)), w)
+}
+
+// may is what a key would do, where this screen may change anything.
+func (d *desk) may(s string) string {
+	if d.bound() != "" {
+		return ""
+	}
+	return s
 }
 
 // doing is what a stage without steps is at.

@@ -16,6 +16,9 @@ import (
 	"pare/tui/theme"
 )
 
+// formatHF is a folder that transformers loads.
+const formatHF = "hf"
+
 // predictor is what the predicted ledger of the configure stage needs, and the
 // newest prediction.
 type predictor struct {
@@ -24,6 +27,7 @@ type predictor struct {
 	gen    int // of the form; answers of older ones are dropped
 	busy   bool
 	ledger *event.Ledger
+	no24   bool // the hardware has no kernel for 2:4
 	err    string
 }
 
@@ -67,6 +71,9 @@ func (d *desk) openConf() []effect {
 		pick("safetensors", "write safetensors", has("safetensors"), yes, yes),
 		pick("onnx", "write ONNX", has("onnx"), yes, yes),
 	}}
+	if core.IsFolder(r.Model.Path) || has(formatHF) == "yes" {
+		d.conf.fields = append(d.conf.fields, pick(formatHF, "write the folder (hf)", has(formatHF), yes, yes))
+	}
 	files := slices.IndexFunc(d.conf.fields, func(f field) bool { return f.key == "packed" })
 	d.conf.fields = slices.Insert(d.conf.fields, files, lowRankFields(r)...)
 	st := &d.run.st
@@ -81,6 +88,9 @@ func (d *desk) openConf() []effect {
 			return e
 		}
 		e.hws, e.here = hwprofiles.List(), hwprofiles.Local().Name
+		if why := core.CannotWrite(e.m, "onnx"); why != nil {
+			e.onnx = why.Error()
+		}
 		return e
 	}}
 }
@@ -91,6 +101,7 @@ type engineMsg struct {
 	dev  device.Device
 	hws  []hwprofiles.Profile
 	here string // profile of this machine
+	onnx string // why the model cannot be written as ONNX, "" where it can
 	err  error
 }
 
@@ -102,6 +113,9 @@ func (d *desk) onEngine(m engineMsg) []effect {
 		return nil
 	}
 	p.m, p.dev = m.m, m.dev
+	if f := d.conf.get("onnx"); m.onnx != "" && f.key != "" {
+		f.opts, f.words, f.at = []string{"no"}, []string{"no: " + m.onnx}, 0
+	}
 	d.fillHW(m.hws, m.here)
 	return d.predictNow()
 }
@@ -110,6 +124,7 @@ func (d *desk) onEngine(m engineMsg) []effect {
 type predictedMsg struct {
 	gen    int
 	ledger *event.Ledger
+	no24   bool
 	err    error
 }
 
@@ -130,7 +145,8 @@ func (d *desk) predictNow() []effect {
 			return predictedMsg{gen: gen, err: err}
 		}
 		l, err := core.PredictFrom(model, dev, hw, r, times)
-		return predictedMsg{gen, l, err}
+		row, _ := hw.SparseFor("2:4")
+		return predictedMsg{gen, l, !row.Kernel, err}
 	}}
 }
 
@@ -140,7 +156,7 @@ func (d *desk) onPredicted(m predictedMsg) []effect {
 	if m.gen != p.gen {
 		return d.predictNow()
 	}
-	p.ledger, p.err = m.ledger, ""
+	p.ledger, p.no24, p.err = m.ledger, m.no24, ""
 	if m.err != nil {
 		p.ledger, p.err = nil, m.err.Error()
 	}
@@ -160,9 +176,13 @@ func (d *desk) confRecipe() *core.Recipe {
 		r.Floor.Accuracy = 0
 	}
 	f.setLowRank(&r)
-	others := slices.DeleteFunc(slices.Clone(r.Deploy.Formats), func(k string) bool { return k == "packed" || k == "safetensors" || k == "onnx" })
+	asked := []string{"packed", "safetensors", "onnx"}
+	if f.get(formatHF).key != "" {
+		asked = append(asked, formatHF)
+	}
+	others := slices.DeleteFunc(slices.Clone(r.Deploy.Formats), func(k string) bool { return slices.Contains(asked, k) })
 	r.Deploy.Formats = nil
-	for _, k := range []string{"packed", "safetensors", "onnx"} {
+	for _, k := range asked {
 		if f.get(k).chosen() == "yes" {
 			r.Deploy.Formats = append(r.Deploy.Formats, k)
 		}
@@ -219,24 +239,26 @@ func (d *desk) sendConf() []effect {
 func (d *desk) confPane(w, h int) string {
 	th := d.th
 	if d.formOpen() {
-		return th.Box("recipe", "for stage 3", d.fieldLines(&d.conf, w-2, h-2, nil), w, h)
+		return th.Box("recipe", presets[d.presetAt].title(), d.fieldLines(&d.conf, w-2, h-2, nil), w, h)
 	}
 	t := d.text(w - 2)
 	st := &d.run.st
 	if e := st.Stages[event.Configure].Evidence; st.Stages[event.Configure].State == "done" {
 		t.add(theme.Text, e)
 	} else if word, _ := d.run.status(); word == statusPaused {
-		t.add(theme.Text, "paused here: space goes on, then the recipe can be changed")
+		t.add(theme.Text, "paused here"+d.ours(": space goes on, then the recipe can be changed"))
+	} else if d.run.over() && !d.replaying() {
+		t.add(theme.Dim, "the recipe was not settled when the run ended")
 	} else if d.replaying() {
 		t.add(theme.Dim, "here the person chose the recipe")
-	} else if d.o.ReadOnly && st.Stage == event.Configure {
+	} else if !d.canAct() && st.Stage == event.Configure {
 		t.add(theme.Dim, "the recipe is being chosen at another screen")
 	} else if st.Stage == event.Configure {
 		t.add(theme.Dim, "the run is taking the recipe")
 	}
 	if r := d.run.recipe; r != nil && st.Stages[event.Configure].State == "done" {
 		t.blank().add(theme.Dim, fmt.Sprintf("%d epochs; formats: %s", r.Prune.Epochs, strings.Join(r.Deploy.Formats, ", ")))
-		if c, ok := d.beforeRecipe(); ok && d.canRoll() == "" {
+		if c, ok := d.beforeRecipe(); ok && d.canRoll() == "" && d.canAct() {
 			t.add(theme.Dim, "settled: to change it, press r and go back to "+c)
 		}
 	}
@@ -268,7 +290,7 @@ func (d *desk) predicted() *event.Ledger {
 func (d *desk) predictedPane(w, h int) string {
 	l := d.predicted()
 	if l == nil {
-		return d.th.Box("ledger", "predicted", d.text(w-2).add(theme.Dim, or(d.predict.err, "no prediction yet")).String(), w, h)
+		return d.th.Box("ledger", "predicted", d.text(w-2).add(theme.Dim, or(d.predict.err, d.tense("no prediction yet", "no prediction was made"))).String(), w, h)
 	}
 	rows, notes := brief(plain.Rows(l))
 	rows = fitRows(rows, h-2)
@@ -296,6 +318,7 @@ func (d *desk) expectPane(w, h int) string {
 	} else if d.formOpen() && d.predict.err != "" {
 		t.add(theme.Bad, d.predict.err)
 	}
+	d.cautionLines(t, h-3)
 	if s := d.hwLine(t.w, h < 9); s != "" && d.formOpen() {
 		t.add(theme.Dim, s)
 	}

@@ -21,6 +21,10 @@ func (d *desk) copied() string {
 		head += ", " + d.th.Clean(st.Started.Model) + " on " + d.th.Clean(st.Started.Data)
 	}
 	s := d.stage()
+	if l, unit, _ := d.tradeOffs(); d.onTrades() && len(l) > 0 {
+		i := d.chosenTrade(l)
+		return head + ", " + d.tradeSays(l, i, unit)[0] + fmt.Sprintf(" (inference ±%.0f %%, %d timed)", l[i].band, l[i].inferred.N)
+	}
 	switch x, ok := d.readAt(s); {
 	case ok && (s == event.Baseline || s == event.Sparsify):
 		step := int64(x)

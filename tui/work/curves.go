@@ -110,8 +110,12 @@ func (d *desk) none(s event.Stage, soon string) string {
 	switch {
 	case s == event.Baseline && d.run.recipe != nil && d.run.recipe.Train.Epochs == 0:
 		return "0 epochs: the model is only evaluated"
-	case word == statusWaiting && s == d.run.st.Stage:
+	case word == statusWaiting && s == d.run.st.Stage && d.canAct():
 		return "press enter to begin"
+	case word == statusWaiting && s == d.run.st.Stage:
+		return "not begun yet"
+	case d.run.over() && !d.replaying():
+		return "no point: the run ended before the first"
 	}
 	return soon
 }
@@ -167,6 +171,9 @@ func (d *desk) energyChart(s event.Stage) (chart.Chart, bill) {
 }
 
 func (d *desk) accPane(w, h int) string {
+	if d.look.view == viewTrade {
+		return d.tradePane(w, h)
+	}
 	if d.look.view == viewLoss {
 		return d.lossPane(w, h)
 	}
@@ -201,6 +208,9 @@ func (d *desk) accPane(w, h int) string {
 }
 
 func (d *desk) energyPane(w, h int) string {
+	if d.look.view == viewTrade {
+		return d.tradesPane(w, h)
+	}
 	if d.look.view == viewLoss {
 		return d.powerPane(w, h)
 	}
@@ -321,8 +331,24 @@ func (d *desk) markAt(c chart.Chart, x float64, w int) string {
 	return " · " + glyph + " " + d.th.Clean(e.Label)
 }
 
-// canCurve says why the keys of the charts do nothing.
+// canCurve says why the keys of the charts over the steps do nothing.
 func (d *desk) canCurve() string {
+	if d.onTrades() {
+		return "all points are in sight here: v shows the curves over the steps"
+	}
+	return d.canView()
+}
+
+// canCursor says why there is no point to go to.
+func (d *desk) canCursor() string {
+	if d.onTrades() {
+		return d.canTradeMove()
+	}
+	return d.canCurve()
+}
+
+// canView says why there are no charts to choose from.
+func (d *desk) canView() string {
 	s := d.stage()
 	if s != event.Baseline && s != event.Sparsify {
 		return "this stage has no curve: look at 1 or 3"
@@ -362,6 +388,10 @@ func (d *desk) extent(s event.Stage) chart.Frame {
 }
 
 func (d *desk) moveCursor(dir int) {
+	if d.onTrades() {
+		d.moveTrade(dir)
+		return
+	}
 	s := d.stage()
 	pts := d.run.st.Curves[s].Acc
 	if len(pts) == 0 {

@@ -43,6 +43,8 @@ const (
 	overChange          // changes of a recipe are typed
 	overTeach           // the stage in plain words
 	overPalette         // commands by their words
+	overLayer           // the layers over the steps, one in detail
+	overWrong           // what is wrong in the test set
 )
 
 // desk is the workbench without a terminal.
@@ -67,20 +69,23 @@ type desk struct {
 
 	sleep func(context.Context, time.Duration) bool // tests do not wait
 
-	page    page
-	over    overlay
-	pick    picker
-	setup   form
-	drafts  map[picked]form // set-ups that were left
-	conf    form            // of the configure stage
-	predict predictor
-	hw      hardware
-	run     *watch
-	shelf   shelf
-	compare compare
-	look    look
-	input   input
-	roll    int // checkpoint marked in overRoll
+	page   page
+	over   overlay
+	pick   picker
+	setup  form
+	drafts map[picked]form // set-ups that were left
+	conf   form            // of the configure stage
+	// presetAt is the way to begin that was chosen; ownFields is the form before it.
+	presetAt  int
+	ownFields []field
+	predict   predictor
+	hw        hardware
+	run       *watch
+	shelf     shelf
+	compare   compare
+	look      look
+	input     input
+	roll      int // checkpoint marked in overRoll
 
 	rollOn   event.Checkpoint // the same
 	rollLost bool             // another one was marked and is gone
@@ -105,11 +110,13 @@ type look struct {
 	cursor *float64
 	log    bool
 	view   int // of the charts, see viewBill
+	point  point
 	// perplexity stands where accuracy does, of a language model.
 	perplexity bool
 	ema        float64
 	tab        int
 	layer      int // first one shown, where not all fit
+	at         int // the layer in detail
 }
 
 // input is a line of text being typed.
@@ -247,6 +254,10 @@ func (d *desk) handle(m any) []effect {
 		d.onExported(m)
 	case pointsMsg:
 		d.onPoints(m)
+	case weightsMsg:
+		d.onWeights(m)
+	case herePointsMsg:
+		d.onHerePoints(m)
 	case branchedMsg:
 		return d.onBranched(m)
 	case comparedMsg:

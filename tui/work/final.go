@@ -84,7 +84,7 @@ func (d *desk) verdictPane(w, h int) string {
 		}
 	case st.Stage == event.Validate && word == statusWaiting:
 		looks := fmt.Sprintf("looks at the test set so far: %d", st.Looks)
-		keys := "enter looks at the test set; r goes back to a checkpoint instead"
+		keys := d.ours("enter looks at the test set; r goes back to a checkpoint instead")
 		room := h - 2 - t.lines(looks, keys)
 		say := "Everything so far was judged on the validation set. Now the test set is looked at, dense against pared on the same samples, and both are timed in five alternations."
 		if t.lines(say) > room {
@@ -96,7 +96,7 @@ func (d *desk) verdictPane(w, h int) string {
 		}
 		t.add(theme.Dim, looks).add(theme.Accent, keys)
 	default:
-		t.add(theme.Dim, "the test set is being looked at; dense and pared are timed in alternation")
+		t.add(theme.Dim, d.tense("the test set is being looked at; dense and pared are timed in alternation", "there is no verdict: the run ended before it"))
 	}
 	return d.th.Box("verdict", "", t.String(), w, h)
 }
@@ -122,7 +122,7 @@ func (t *text) work(a *event.Attribution, h int) {
 func (d *desk) classesPane(w, h int) string {
 	v := d.run.st.Verdict
 	if v == nil {
-		return d.th.Box("classes", "", d.text(w-2).add(theme.Dim, "per class, once the test set has been looked at").String(), w, h)
+		return d.th.Box("classes", "", d.text(w-2).add(theme.Dim, d.tense("per class, once the test set has been looked at", "the test set was not looked at")).String(), w, h)
 	}
 	rows := make([]plain.Row, 0, len(v.Classes))
 	share := func(k, n int) string {
@@ -158,9 +158,9 @@ func (d *desk) filesPane(w, h int) string {
 				formats = strings.Join(r.Deploy.Formats, ", ")
 			}
 			t.add(theme.Text, "Writes "+formats+"; each file is read again and run against the model in memory before it is called done. Then every layer is timed, dense against now.").blank()
-			t.add(theme.Accent, "enter writes the files")
+			t.add(theme.Accent, d.ours("enter writes the files"))
 		default:
-			t.add(theme.Dim, "writing the files")
+			t.add(theme.Dim, d.tense("writing the files", "no file was written: the run ended before it"))
 		}
 		return d.th.Box("files", "", t.String(), w, h)
 	}

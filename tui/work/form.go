@@ -99,6 +99,7 @@ type form struct {
 	at     int
 	err    string
 	busy   bool
+	source string // where the set-up comes from
 }
 
 func (f *form) move(dir int) {

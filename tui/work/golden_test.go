@@ -79,6 +79,8 @@ func scenes() []struct {
 		{"baseline-ready", b().wait(event.Baseline, "ready to train the dense model"), nil},
 		{"baseline", b().baseline("B"), nil},
 		{"configure", conf(), func(d *desk, _ *fake) { key(d, "right", "right") }},
+		{"configure-edge", conf(), func(d *desk, _ *fake) { key(d, "p") }},
+		{"configure-oneshot", conf(), func(d *desk, _ *fake) { key(d, "up", "left", "x") }},
 		{"configure-gpu", conf(), func(d *desk, _ *fake) {
 			key(d, "down", "/", "h", "1", "0", "0", "-", "s", "x", "m", "enter")
 		}},
@@ -107,7 +109,15 @@ func scenes() []struct {
 		{"verdict", dep(), func(d *desk, _ *fake) { key(d, "4") }},
 		{"done", dep().deployed(), nil},
 		{"done-estimated", newStory().start("E").baselineDone("E").configured("E").sparsified("E").validated("E").deployed(), nil},
+		{"wrong", dep().wrong(), func(d *desk, _ *fake) { key(d, "w") }},
+		{"says", dep().says(), func(d *desk, _ *fake) { key(d, "w") }},
+		{"layer", spar(9), func(d *desk, _ *fake) { key(d, "i") }},
+		{"trade", spar(9).inferred("B"), func(d *desk, _ *fake) { key(d, "v", "v", "left", "left") }},
+		{"trade-estimated", newStory().start("E").baselineDone("E").configured("E").sparsify(9, "E").inferred("E"), func(d *desk, _ *fake) { key(d, "v", "v") }},
 		{"failed", spar(3).add(&event.Failure{Text: "the disk went away", Fix: "plug it in again"}), nil},
+		{"failed-recipe", spar(3).add(&event.Failure{Text: "the loss became NaN at step 310 of sparsify; the weights are back at checkpoint s3-000300", Fix: "lower train.lr (it was 3) and start again", Recipe: true}), nil},
+		{"stopped", val().wait(event.Validate, "this will look at the test set").add(&event.Paused{Stage: event.Validate, Why: "stopped", By: "signal TERM"}), nil},
+		{"stopped-early", b().add(&event.Paused{Stage: event.Baseline, Why: "stopped", By: "the keys x s"}), nil},
 		{"dead", spar(3), func(d *desk, f *fake) { f.alive = false; d.run.gone = 2 }},
 	}
 }

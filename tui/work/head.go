@@ -80,6 +80,9 @@ func (d *desk) statusText() (word, glyph string, tok theme.Token) {
 	case statusPaused, statusStopped:
 		return word, g.Paused, theme.Warn
 	case statusWaiting:
+		if !d.canAct() {
+			return word, g.Pending, theme.Dim
+		}
 		return "waiting for you", g.Pending, theme.Accent
 	case statusDone:
 		return word, g.Check, theme.Good

@@ -164,7 +164,7 @@ func TestCommands(t *testing.T) {
 		{"roll back", spar(), []string{"r", "down", "enter"}, "rollback s3-000200"},
 		{"roll back, newest", spar(), []string{"r", "up", "enter"}, "rollback s3-000300"},
 		{"roll back given up", spar(), []string{"r", "down", "esc"}, ""},
-		{"stop", spar(), []string{"x", "s"}, "stop"},
+		{"stop", spar(), []string{"x", "s"}, "stop the keys x s"},
 		{"stop is never enter", spar(), []string{"x", "enter", "c"}, ""},
 		{"detach", spar(), []string{"x", "d"}, ""},
 		{"validate", b().baselineDone("B").configured("B").sparsified("B").wait(event.Validate, "look"), []string{"enter"}, "next"},

@@ -59,7 +59,7 @@ func (d *desk) layersPane(w, h int) string {
 	th, in := d.th, w-2
 	rows := d.layerRows()
 	if len(rows) == 0 {
-		return th.Box("layers", "", th.Paint(theme.Dim, " the model is not loaded yet"), w, h)
+		return th.Box("layers", "", th.Paint(theme.Dim, d.tense(" the model is not loaded yet", " the model was not loaded")), w, h)
 	}
 	nameW, shapeW, runsW := 0, 0, len("runs as")
 	for _, r := range rows {
@@ -125,7 +125,7 @@ func (d *desk) layerNotes(rows []layerRow, w int) []string {
 	if lp := d.run.st.LastPoints; lp != nil {
 		text := d.th.Clean(lp.Text)
 		if lp.Advice != "" {
-			text = d.th.Clean(lp.Advice) + " (x n ends the baseline here)"
+			text = d.th.Clean(lp.Advice) + d.ours(" (x n ends the baseline here)")
 		}
 		out = append(out, wrap(text, max(w, 1))...)
 	}

@@ -20,6 +20,8 @@ func (d *desk) oneLine(w int) string {
 		return d.foot(w)
 	case d.over == overRoll:
 		return th.Fit(d.rollLine(d.roll, rollForms-1), w)
+	case d.over == overPoint && len(d.shelf.points) > 0:
+		return th.Fit(th.Paint(theme.Selected, th.Clean(d.shelf.points[len(d.shelf.points)-1-d.shelf.point].Name)), w)
 	case d.page == pageShelf && d.over == overDelete && d.h < 3:
 		return d.foot(w)
 	case d.page == pageShelf:

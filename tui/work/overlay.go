@@ -17,12 +17,18 @@ func (d *desk) overPane(w, h int) string {
 		return d.helpPane(w, h)
 	case d.over == overPalette:
 		return d.palettePane(w, h)
+	case d.over == overWrong:
+		return d.wrongPane(w, h)
+	case d.over == overLayer:
+		return d.layerPane(w, h)
 	case d.over == overTeach:
 		return d.lessonPane(w, h)
 	case d.over == overRoll:
 		return d.rollPane(w, h)
 	case d.over == overHW:
 		return d.hwPane(w, h)
+	case d.over == overPoint, d.over == overChange:
+		return d.pointPane(w, h)
 	case d.page == pageShelf:
 		return d.shelfPane(w, h)
 	case d.page == pagePick:
@@ -53,8 +59,11 @@ func (d *desk) helpPane(w, h int) string {
 			if keys == "" {
 				keys = strings.Join(b.keys, " ")
 			}
-			if b.keys[0] == "]" {
+			switch b.keys[0] {
+			case "]":
 				keys = "[ ]"
+			case "home":
+				keys = "g G"
 			}
 			line := " " + th.Paint(theme.KeyHint, th.Fit(keys, 7)) + " "
 			why := ""
@@ -62,8 +71,10 @@ func (d *desk) helpPane(w, h int) string {
 				why = d.whyNot(b)
 			}
 			switch {
+			case why != "" && d.replaying(): // it has been what it is: nothing to wait for
+				continue
 			case why == "":
-				line += b.help
+				line += strings.ReplaceAll(b.help, "; the run goes on", d.leaving())
 			default:
 				said := " · not now: " + th.Clean(why)
 				if theme.Width(th.Tr(b.help+said)) > w-12 { // a line of its own
@@ -98,9 +109,9 @@ func (d *desk) relevant() where {
 		return inCompare
 	}
 	if d.replaying() {
-		return inReplay
+		return inReplay | inLayer | inWrong
 	}
-	return inRun | inConf | inHW | inRoll | inTeach
+	return inRun | inConf | inHW | inRoll | inTeach | inLayer | inWrong
 }
 
 // Typing.

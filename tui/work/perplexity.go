@@ -11,7 +11,10 @@ import (
 
 // accTitle is what accuracy is of.
 func (d *desk) accTitle() string {
-	if d.run.st.Model.LM {
+	switch {
+	case d.run.st.Model.Masked:
+		return "accuracy of masked tokens, validation"
+	case d.run.st.Model.LM:
 		return "next-token accuracy, validation"
 	}
 	return "validation accuracy"

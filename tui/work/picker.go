@@ -295,7 +295,7 @@ func (d *desk) crumbs() string {
 // hint is the line above the footer before there is a run.
 func (d *desk) hint() string {
 	switch {
-	case d.page == pageShelf && d.over == overPoint:
+	case d.over == overPoint:
 		return "the old session stays as it is; the new one goes on from the checkpoint"
 	case d.page == pageShelf:
 		return "space marks: c compares the marked ones, e and x take them all"

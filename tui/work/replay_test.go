@@ -89,6 +89,11 @@ func TestReplayOnTheScreen(t *testing.T) {
 		d.resize(z[0], z[1])
 		golden(t, fmt.Sprintf("replay-%dx%d", z[0], z[1]), bare(d.Render()))
 	}
+	d.resize(80, 24)
+	key(d, "?")
+	golden(t, "replay-help-80x24", bare(d.Render()))
+	sees(t, d, "!not now", "!go back to a checkpoint", "!the run goes on")
+	key(d, "esc")
 	key(d, "space")
 	for w := 24; w <= 200; w += 9 {
 		for h := 1; h <= 60; h++ {

@@ -3,6 +3,7 @@ package work
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"pare/core"
@@ -33,6 +34,9 @@ func (d *desk) canRoll() string {
 func (d *desk) openRoll() {
 	d.over = overRoll
 	d.markBack(0)
+	if want := d.tradeCheckpoint(); want != "" {
+		d.markBack(slices.IndexFunc(d.backs(), func(c event.Checkpoint) bool { return c.Name == want }))
+	}
 }
 
 func (d *desk) moveRoll(dir int) { d.markBack(d.roll + dir) }

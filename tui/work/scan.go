@@ -63,8 +63,10 @@ func (d *desk) scanPane(s *event.Scan, w, h int) string {
 	figures := cellW >= 7
 	var notes []string
 	switch {
+	case s.State == "running" && d.run.over():
+		notes = append(notes, fmt.Sprintf("%d of %d were scanned when the run ended", len(s.Rows), s.Of))
 	case s.State == "running":
-		notes = append(notes, fmt.Sprintf("%d of %d scanned; esc cancels and keeps them", len(s.Rows), s.Of))
+		notes = append(notes, fmt.Sprintf("%d of %d scanned", len(s.Rows), s.Of)+d.ours("; esc cancels and keeps them"))
 	default:
 		what := "layer pruned"
 		if s.Groups {
@@ -99,7 +101,12 @@ func (d *desk) scanPane(s *event.Scan, w, h int) string {
 				continue
 			}
 			lost := s.Lost(r.Cells[k])
-			shade := th.G.Shade[plain.Heat(lost)]
+			heat := plain.Heat(lost)
+			if heat < 0 { // not known
+				b.WriteString(th.Fit("?", cellW))
+				continue
+			}
+			shade := th.G.Shade[heat]
 			if figures {
 				b.WriteString(th.Paint(theme.Bar, shade) + th.Fit(minus(fmt.Sprintf(" %.1f", -100*lost)), cellW-1))
 				continue

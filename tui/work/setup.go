@@ -3,6 +3,7 @@ package work
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"pare/core"
@@ -17,6 +18,7 @@ var optimizers = []string{"sgd", "momentum", "nesterov", "adam", "adamw"}
 // presetMsg is a model's published set-up, or why it does not fit the data.
 type presetMsg struct {
 	preset zoo.Preset
+	text   bool // the model takes tokens
 	err    error
 }
 
@@ -26,8 +28,8 @@ func (d *desk) toSetup() []effect {
 	r := d.o.Recipe
 	d.setup = form{busy: true}
 	return []effect{func(context.Context) any {
-		p, err := checkPick(r)
-		return presetMsg{p, err}
+		p, text, err := checkPick(r)
+		return presetMsg{p, text, err}
 	}}
 }
 
@@ -49,24 +51,26 @@ func (d *desk) leaveSetup() []effect {
 		if d.drafts == nil {
 			d.drafts = map[picked]form{}
 		}
-		d.drafts[d.picked()] = form{fields: d.setup.fields, at: d.setup.at}
+		d.drafts[d.picked()] = form{fields: d.setup.fields, at: d.setup.at, source: d.setup.source}
 	}
 	d.page = pagePick
 	return []effect{d.listSessions()}
 }
 
 // checkPick finds what can be found wrong with a choice of model and data
-// before anything runs, and the model's set-up.
-func checkPick(r *core.Recipe) (zoo.Preset, error) {
+// before anything runs, the model's set-up, and whether it takes text.
+func checkPick(r *core.Recipe) (p zoo.Preset, text bool, err error) {
 	if err := core.Precheck(r); err != nil {
-		return zoo.Preset{}, err
+		return zoo.Preset{}, false, err
 	}
 	sample := core.Sample{Shape: []int{1, 28, 28}, Classes: 10}
 	for _, i := range data.Builtin() {
 		if i.Name == r.Data.Name {
-			sample = core.SampleKnown(i)
+			if sample = core.SampleKnown(i); sample.Text != nil && core.IsFolder(r.Model.Path) {
+				sample = core.Sample{} // cut by the folder's tokenizer, to what its model takes
+			}
 			if !i.Ready {
-				return zoo.Preset{}, fmt.Errorf("%s is not on this machine: %s", i.Name, i.Hint)
+				return zoo.Preset{}, false, fmt.Errorf("%s is not on this machine: %s", i.Name, i.Hint)
 			}
 		}
 	}
@@ -82,16 +86,16 @@ func checkPick(r *core.Recipe) (zoo.Preset, error) {
 	}
 	m, p, err := core.OpenModel(r.Model, r.Seed, sample)
 	if err != nil {
-		return p, err
+		return p, false, err
 	}
 	n := 1
 	for _, k := range sample.Shape {
 		n *= k
 	}
-	if r.Data.Path == "" && m.Input().Len() != n {
-		return p, fmt.Errorf("model %s takes %d values a sample, %s has %d: choose other data or another model", m.Name, m.Input().Len(), r.Data.Name, n)
+	if r.Data.Path == "" && sample.Shape != nil && m.Input().Len() != n {
+		return p, false, fmt.Errorf("model %s takes %d values a sample, %s has %d: choose other data or another model", m.Name, m.Input().Len(), r.Data.Name, n)
 	}
-	return p, nil
+	return p, m.Input().Seq > 0, nil
 }
 
 // onPreset fills the form: what the recipe says, else the published set-up.
@@ -116,8 +120,12 @@ func (d *desk) onPreset(m presetMsg) {
 		return
 	}
 	pattern, schedule := methodFields(r)
-	d.setup = form{fields: []field{
-		{key: "epochs", label: "epochs", kind: number, num: float64(t.Epochs), hi: 10000, step: 1, whole: true, zero: "0 (evaluate only)"},
+	epochs := t.Epochs
+	if core.IsFolder(r.Model.Path) && !d.o.Epochs { // it is trained already
+		epochs = p.Epochs
+	}
+	d.setup = form{source: presetText(p), fields: []field{
+		{key: "epochs", label: "epochs", kind: number, num: float64(epochs), hi: 10000, step: 1, whole: true, zero: "0 (evaluate only)"},
 		{key: "batch", label: "batch", kind: number, num: float64(t.Batch), lo: 1, hi: 65536, whole: true},
 		pick("optimizer", "optimizer", t.Optimizer, optimizers, optimizers),
 		{key: "lr", label: "learning rate", kind: number, num: t.LR, lo: 1e-9, hi: 1000},
@@ -126,6 +134,42 @@ func (d *desk) onPreset(m presetMsg) {
 		schedule,
 		{key: "floor", label: "accepted loss, pt", kind: number, num: r.Floor.Points, hi: 100, step: 0.5},
 	}}
+	if m.text {
+		d.setup.fields = append(d.setup.fields, textFields(r)...)
+	}
+}
+
+// presetText says where a training set-up comes from.
+func presetText(p zoo.Preset) string {
+	switch {
+	case p.Published:
+		return fmt.Sprintf("Optimizer, rate and batch as published (%s; there %d epochs), unless changed here.", p.Source, p.Epochs)
+	case p.Source != "":
+		return "Training set-up after " + p.Source + ", adapted, unless changed here."
+	}
+	return "A training set-up to begin with: the model's own is not known."
+}
+
+// textFields are those of text: how it is cut into tokens, and how many a sample has.
+func textFields(r *core.Recipe) []field {
+	own := "characters (char)"
+	if core.IsFolder(r.Model.Path) {
+		own = "the model's own, if the folder has one"
+	}
+	opts, say := []string{"", data.Chars, data.Bytes}, []string{own, "char", "byte"}
+	if own == "characters (char)" {
+		opts, say = []string{"", data.Bytes}, []string{own, "byte"}
+		if r.Data.Tokenizer == data.Chars {
+			opts[0] = data.Chars
+		}
+	}
+	if t := r.Data.Tokenizer; t != "" && !slices.Contains(opts, t) {
+		opts, say = append(opts, t), append(say, t)
+	}
+	return []field{
+		pick("tokenizer", "tokenizer", r.Data.Tokenizer, opts, say),
+		{key: "tokens", label: "tokens a sample", kind: number, num: float64(r.Data.Tokens), hi: 1 << 20, whole: true, zero: "128, or the model's most"},
+	}
 }
 
 func or(a, b string) string {
@@ -174,6 +218,13 @@ func (d *desk) setupRecipe() *core.Recipe {
 		t.Momentum = 0
 	}
 	r.Prune.Target = f.get("target").num
+	r.Deploy.Formats = core.FolderFormats(r.Deploy.Formats, r.Model.Path)
+	if x := f.get("tokenizer"); x.key != "" {
+		if x.touched {
+			r.Data.Tokenizer, r.Data.Vocab = x.chosen(), ""
+		}
+		r.Data.Tokens = int(f.get("tokens").num)
+	}
 	f.setMethod(&r)
 	r.Floor.Points = f.get("floor").num
 	if f.get("floor").touched {
@@ -240,8 +291,13 @@ func (d *desk) setupPane(w, h int) string {
 	case f.busy && len(f.fields) > 0:
 		notes = append(notes, th.Paint(theme.Dim, "starting the run …"))
 	default:
-		for _, l := range wrap("Training set-up as published for the model, unless changed here. What is pared, and how, can be changed again after the baseline.", max(w-4, 1)) {
-			notes = append(notes, th.Paint(theme.Dim, l))
+		if say := core.ForeignTokenizer(r.Model.Path, f.get("tokenizer").chosen()); say != "" {
+			for _, l := range wrap("Beware: "+th.Clean(say)+".", max(w-4, 1)) {
+				notes = append(notes, th.Paint(theme.Warn, th.Tr(l)))
+			}
+		}
+		for _, l := range wrap(th.Clean(f.source)+" What is pared, and how, can be changed again after the baseline.", max(w-4, 1)) {
+			notes = append(notes, th.Paint(theme.Dim, th.Tr(l)))
 		}
 	}
 	if len(f.fields) == 0 {

@@ -3,9 +3,13 @@ package work
 import (
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	"pare/core"
+	"pare/core/event"
+	"pare/core/model/zoo"
 )
 
 // TestPickFolder: a folder with an encoder goes with a table of texts, whose shape is
@@ -19,8 +23,102 @@ func TestPickFolder(t *testing.T) {
 		r := core.DefaultRecipe()
 		r.Model = core.ModelSpec{Path: filepath.Join("../../core/model/hf/testdata", folder)}
 		r.Data = core.DataSpec{Path: table}
-		if p, err := checkPick(r); err != nil || p.Optimizer != "adamw" {
+		if p, _, err := checkPick(r); err != nil || p.Optimizer != "adamw" {
 			t.Errorf("%s: %v, %+v", folder, err, p)
+		}
+	}
+}
+
+// TestSetupOfAFolder: epochs are those of its set-up unless they were asked for, text
+// has its fields, and a tokenizer that is not its own is warned of.
+func TestSetupOfAFolder(t *testing.T) {
+	open := func(o Options, folder string) *desk {
+		d := testDesk(t, 80, 24, 0, false)
+		r := core.DefaultRecipe()
+		r.Model = core.ModelSpec{Path: filepath.Join("../../core/model/hf/testdata", folder)}
+		r.Data = core.DataSpec{Name: "kjv"}
+		d.o.Recipe, d.o.Epochs = r, o.Epochs
+		work(d, d.toSetup())
+		if d.page != pageSetup {
+			t.Fatalf("%s: %s", folder, d.pick.err)
+		}
+		return d
+	}
+	d := open(Options{}, "hf-gpt2")
+	if n := d.setup.get("epochs").num; n != 3 {
+		t.Errorf("%g epochs, the set-up of a folder has 3", n)
+	}
+	got := bare(d.Render())
+	for _, want := range []string{"tokenizer", "tokens a sample", "Devlin et al. 2019", "adapted"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %q in\n%s", want, got)
+		}
+	}
+	if strings.Contains(got, "as published") {
+		t.Errorf("a folder's set-up is called published:\n%s", got)
+	}
+	for d.setup.fields[d.setup.at].key != "tokenizer" {
+		key(d, "down")
+	}
+	key(d, "right")
+	if got := bare(d.Render()); !strings.Contains(got, "Beware") || !strings.Contains(got, "cut by char") {
+		t.Errorf("char on a pretrained folder is not warned of:\n%s", got)
+	}
+	key(d, "down", "6", "4", "enter")
+	r := d.setupRecipe()
+	if r.Data.Tokenizer != "char" || r.Data.Tokens != 64 || !slices.Contains(r.Deploy.Formats, "hf") {
+		t.Errorf("tokenizer %q, %d tokens, formats %v", r.Data.Tokenizer, r.Data.Tokens, r.Deploy.Formats)
+	}
+	if d := open(Options{Epochs: true}, "hf-gpt2"); d.setup.get("epochs").num != 15 {
+		t.Errorf("%g epochs, 15 were asked for", d.setup.get("epochs").num)
+	}
+}
+
+// TestPresetIsPublishedOrNot: only what stands in its source so is called published.
+func TestPresetIsPublishedOrNot(t *testing.T) {
+	for _, i := range zoo.List() {
+		_, p, err := zoo.New(i.Name, 1, i.Input, i.Classes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if say := presetText(p); strings.Contains(say, "as published") != p.Published || p.Source == "" || !strings.Contains(say, p.Source) {
+			t.Errorf("%s: %q of %+v", i.Name, say, p)
+		}
+	}
+	if say := presetText(zoo.Preset{}); strings.Contains(say, "published") {
+		t.Errorf("no source, but %q", say)
+	}
+}
+
+// TestDeployFormOffersWhatCanBeWritten: hf for folders; ONNX is not chosen where the
+// model cannot be written so.
+func TestDeployFormOffersWhatCanBeWritten(t *testing.T) {
+	for _, folder := range []bool{true, false} {
+		s := newStory().start("B").baselineDone("B").wait(event.Configure, "choose")
+		d := testDesk(t, 120, 40, 0, false)
+		f := &fake{id: "brisk-heron", log: s.es, alive: true, recipe: testRecipe()}
+		if folder {
+			f.recipe.Model = core.ModelSpec{Path: "../../core/model/hf/testdata/hf-vit"}
+			f.recipe.Deploy.Formats = []string{"packed", "onnx", "hf"}
+		}
+		d.follow(f)
+		for _, e := range s.es {
+			d.fold(e)
+		}
+		d.run.recipe = f.recipe
+		if len(d.openConf()) == 0 {
+			t.Fatal("no form")
+		}
+		d.onEngine(engineMsg{onnx: "an operator has no form there"})
+		r := d.confRecipe()
+		if slices.Contains(r.Deploy.Formats, "onnx") {
+			t.Errorf("ONNX is written where it cannot: %v", r.Deploy.Formats)
+		}
+		if has := d.conf.get(formatHF).key != ""; has != folder || slices.Contains(r.Deploy.Formats, "hf") != folder {
+			t.Errorf("folder %v: hf offered %v, formats %v", folder, has, r.Deploy.Formats)
+		}
+		if v := d.conf.get("onnx").value(); v != "no: an operator has no form there" {
+			t.Errorf("the form says %q", v)
 		}
 	}
 }

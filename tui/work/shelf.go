@@ -127,10 +127,6 @@ func (s *shelf) find(id string) (sessions.Summary, bool) {
 
 // shelfPane is the list with what hangs on it.
 func (d *desk) shelfPane(w, h int) string {
-	switch d.over {
-	case overPoint, overChange:
-		return d.pointPane(w, h)
-	}
 	th, s := d.th, &d.shelf
 	l := s.found()
 	right := fmt.Sprint(len(s.list))

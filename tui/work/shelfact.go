@@ -54,6 +54,14 @@ func openText(d *desk) string {
 
 // on is a session of the shelf by its name.
 func (d *desk) on(id string) *sessions.Session {
+	if d.run != nil && d.run.src.ID() == id {
+		switch s := d.run.src.(type) {
+		case *session:
+			return s.s
+		case watcher:
+			return s.s
+		}
+	}
 	dir := filepath.Join(d.o.Root, id)
 	if x, ok := d.shelf.find(id); ok && x.Dir != "" {
 		dir = x.Dir
@@ -283,5 +291,6 @@ func (d *desk) leaveRun() {
 		_ = d.run.src.Close() // only read from
 	}
 	d.conf, d.predict, d.hw = form{}, predictor{}, hardware{}
+	d.presetAt, d.ownFields = 0, nil
 	d.autoNext, d.goOn, d.compare.over = false, false, nil
 }

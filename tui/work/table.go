@@ -31,6 +31,8 @@ const (
 	inChange                    // typing changes of a recipe
 	inTeach                     // the stage in plain words
 	inPalette                   // typing the words of a command
+	inLayer                     // a layer in detail
+	inWrong                     // what is wrong in the test set
 
 	inForm  = inSetup | inConf
 	inStage = inRun | inConf
@@ -54,6 +56,8 @@ var whereNames = []section{
 	{inHW, "in the list of hardware"},
 	{inRoll, "in the list of checkpoints"},
 	{inTeach, "in the explanation"},
+	{inLayer, "in the layers"},
+	{inWrong, "in what is wrong"},
 	{inShelf, "in the list of sessions"},
 	{inPoint, "in the list of checkpoints to branch from"},
 	{inCompare, "in a comparison"},
@@ -95,7 +99,9 @@ func init() { // the help, opened by the table, shows the table
 		{[]string{"enter"}, "enter", inRun, enterText, (*desk).canEnter, (*desk).enter, 1, "go on to the next stage"},
 		{[]string{"space"}, "space", inRun, pauseText, (*desk).canPause, (*desk).pause, 2, "pause, go on"},
 		{[]string{"R"}, "R", inRun, words("resume"), (*desk).canResume, (*desk).resume, 1, "start a run again whose process is gone"},
+		{[]string{"E"}, "E", inRun, words("edit the recipe"), (*desk).canEdit, (*desk).editRecipe, 1, "change the recipe of a run that failed for it, and start anew"},
 		{[]string{"r"}, "r", inRun, words("roll back"), (*desk).canRoll, plainly((*desk).openRoll), 6, "go back to a checkpoint"},
+		{[]string{"b"}, "b", inRun, words("branch"), (*desk).canBranchHere, (*desk).branchHere, 13, "a new session from a checkpoint of this run"},
 		{[]string{"e"}, "e", inRun, words("target"), (*desk).canTarget, plainly((*desk).openTarget), 3, "change the target share of zeros"},
 		{[]string{"x"}, "x", inRun, words("stop"), (*desk).canStop, plainly((*desk).openStop), 5, "stop the run, asked again by letter"},
 
@@ -107,9 +113,10 @@ func init() { // the help, opened by the table, shows the table
 		{[]string{"left", "h"}, "", inForm, words("less, the one before"), always, func(d *desk) []effect { return d.change(-1) }, 0, ""},
 		{[]string{"right", "l"}, "← →", inForm, words("change"), always, func(d *desk) []effect { return d.change(1) }, 3, "change the field"},
 		{[]string{"0", "1", "2", "3", "4", "5", "6", "7", "8", "9", ".", "e"}, "0-9", inSetup, words("type"), (*desk).canType, nil, 4, "type a number into the field"},
-		{[]string{"0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "."}, "0-9", inConf, words("type"), (*desk).canType, nil, 4, "type a number into the field"},
+		{[]string{"0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "."}, "0-9", inConf, words("type"), (*desk).canType, nil, 5, "type a number into the field"},
 		{[]string{"/"}, "/", inConf, words("list"), (*desk).canHW, (*desk).openHW, 2, "all hardware, with what the recipe gains there"},
-		{[]string{"s"}, "s", inConf, words("scan"), (*desk).canScan, (*desk).scanWith, 5, "measure what each layer can do without"},
+		{[]string{"s"}, "s", inConf, words("scan"), (*desk).canScan, (*desk).scanWith, 3, "measure what each layer can do without"},
+		{[]string{"p"}, "p", inConf, presetName, always, (*desk).nextPreset, 4, "begin from a purpose: fit my edge board, cut the training bill, teach me"},
 		{[]string{"esc"}, "esc", inConf, words("cancel the scan"), (*desk).canCancelScan, (*desk).cancelScan, 1, "end the scan; what it has measured is kept"},
 		{[]string{"tab"}, "tab", inConf, words("panes"), (*desk).canTab, plainly(func(d *desk) { d.look.tab++ }), 2, "other panes, where not all fit"},
 		{[]string{"esc"}, "esc", inSetup, words("back"), always, (*desk).leaveSetup, 6, "back to the picker"},
@@ -196,8 +203,8 @@ func init() { // the help, opened by the table, shows the table
 		{[]string{"Z"}, "", inReplay, words("zoom out"), (*desk).canCurve, plainly(func(d *desk) { d.zoom(2) }), 0, ""},
 
 		// What is looked at.
-		{[]string{"left"}, "", inLook, words("cursor left"), (*desk).canCurve, plainly(func(d *desk) { d.moveCursor(-1) }), 0, ""},
-		{[]string{"right"}, "← →", inLook, words("cursor"), (*desk).canCurve, plainly(func(d *desk) { d.moveCursor(1) }), 7, "move the cursor of both charts"},
+		{[]string{"left"}, "", inLook, words("cursor left"), (*desk).canCursor, plainly(func(d *desk) { d.moveCursor(-1) }), 0, ""},
+		{[]string{"right"}, "← →", inLook, words("cursor"), (*desk).canCursor, plainly(func(d *desk) { d.moveCursor(1) }), 7, "move the cursor of both charts"},
 		{[]string{"esc"}, "", inLook, words("cursor off"), (*desk).canCurve, plainly(func(d *desk) { d.look.cursor = nil }), 0, "put the cursor away"},
 		{[]string{"+"}, "+ −", inRun, words("zoom"), (*desk).canCurve, plainly(func(d *desk) { d.zoom(0.5) }), 8, "zoom in and out, about the cursor"},
 		{[]string{"-"}, "", inRun, words("zoom out"), (*desk).canCurve, plainly(func(d *desk) { d.zoom(2) }), 0, ""},
@@ -205,7 +212,7 @@ func init() { // the help, opened by the table, shows the table
 		{[]string{"<", "shift+left"}, "", inLook, words("earlier"), (*desk).canPan, plainly(func(d *desk) { d.pan(-0.5) }), 0, ""},
 		{[]string{">", "shift+right"}, "< >", inLook, words("pan"), (*desk).canPan, plainly(func(d *desk) { d.pan(0.5) }), 9, "earlier and later, where the charts are zoomed"},
 		{[]string{"f"}, "f", inLook, words("follow"), (*desk).canFollow, plainly((*desk).followOn), 9, "follow the newest point again"},
-		{[]string{"v"}, "v", inLook, viewText, (*desk).canCurve, plainly(func(d *desk) { d.look.view = (d.look.view + 1) % viewCount }), 15, "other curves: loss and power"},
+		{[]string{"v"}, "v", inLook, viewText, (*desk).canView, plainly(func(d *desk) { d.look.view = (d.look.view + 1) % viewCount }), 13, "other charts: loss and power, checkpoints by cost"},
 		{[]string{"s"}, "s", inLook, words("smooth"), (*desk).canCurve, plainly(func(d *desk) { d.look.smooth() }), 11, "smooth the curves: off, 0.6, 0.9"},
 		{[]string{"l"}, "l", inLook, words("log"), (*desk).canCurve, plainly(func(d *desk) { d.look.log = !d.look.log }), 12, "logarithmic axis"},
 		{[]string{"p"}, "p", inLook, words("perplexity"), (*desk).canPerplexity, plainly(func(d *desk) { d.look.perplexity = !d.look.perplexity }), 12, "of a language model: accuracy or perplexity"},
@@ -217,6 +224,22 @@ func init() { // the help, opened by the table, shows the table
 
 		{[]string{"up", "k"}, "", inLook, words("layers up"), (*desk).canScroll, plainly(func(d *desk) { d.look.layer = max(d.look.layer-1, 0) }), 0, ""},
 		{[]string{"down", "j"}, "↑ ↓", inLook, words("layers"), (*desk).canScroll, plainly(func(d *desk) { d.look.layer++ }), 13, "other layers, where not all fit"},
+
+		{[]string{"i"}, "i", inLook, words("a layer"), (*desk).canLayer, (*desk).openLayer, 12, "zeros of all layers over the steps, and one layer: weights, mask, kernel, ms, J"},
+		{[]string{"up", "k", "left"}, "", inLayer, words("layer before"), always, func(d *desk) []effect { return d.moveLayer(-1) }, 0, ""},
+		{[]string{"down", "j", "right"}, "↑ ↓", inLayer, words("layer"), always, func(d *desk) []effect { return d.moveLayer(1) }, 2, "another layer"},
+		{[]string{"home", "g"}, "", inLayer, words("first layer"), always, func(d *desk) []effect { return d.moveLayer(-1 << 20) }, 0, ""},
+		{[]string{"end", "G"}, "", inLayer, words("last layer"), always, func(d *desk) []effect { return d.moveLayer(1 << 20) }, 0, ""},
+		{[]string{"i", "esc", "enter", "q"}, "i", inLayer, words("back"), always, plainly((*desk).closeOver), 1, "back to the charts"},
+
+		{[]string{"w"}, "w", inLook, wrongText, (*desk).canWrong, plainly((*desk).openWrong), 7, "what the pared model gets wrong in the test set, or what it says"},
+		{[]string{"up", "k"}, "", inWrong, words("up"), always, plainly(func(d *desk) { d.scroll = max(d.scroll-1, 0) }), 0, ""},
+		{[]string{"down", "j"}, "↑ ↓", inWrong, words("scroll"), always, plainly(func(d *desk) { d.scroll++ }), 2, "scroll"},
+		{[]string{"pgup"}, "", inWrong, words("page up"), always, plainly(func(d *desk) { d.scroll = max(d.scroll-10, 0) }), 0, ""},
+		{[]string{"pgdown", "space"}, "", inWrong, words("page down"), always, plainly(func(d *desk) { d.scroll += 10 }), 0, ""},
+		{[]string{"home", "g"}, "", inWrong, words("first"), always, plainly(func(d *desk) { d.scroll = 0 }), 0, ""},
+		{[]string{"end", "G"}, "", inWrong, words("last"), always, plainly(func(d *desk) { d.scroll = 1 << 20 }), 0, ""},
+		{[]string{"w", "esc", "enter", "q"}, "w", inWrong, words("back"), always, plainly((*desk).closeOver), 1, "back"},
 
 		// In plain words.
 		{[]string{"t"}, "t", inShown, words("explain"), always, plainly((*desk).openLesson), 8, "this stage and the number under the cursor in plain words"},
@@ -236,13 +259,19 @@ func init() { // the help, opened by the table, shows the table
 		{[]string{"m"}, "", inShown | inShelf | inCompare | inRoll, mouseText, always, plainly((*desk).toggleMouse), 0, "mouse on or off: click puts the cursor, the wheel zooms and scrolls"},
 		{[]string{"y"}, "y", inShown, words("copy"), always, (*desk).copyOut, 15, "copy what is read under the cursor (OSC 52), and into a file"},
 
+		// The ends of lists.
+		{[]string{"home", "g"}, "", inPick | inShelf | inForm | inPoint | inRoll | inHelp | inLook, words("first"), (*desk).canEnds, plainly(func(d *desk) { d.toEnd(-1) }), 0, "to the first line, to the last; also home and end"},
+		{[]string{"end", "G"}, "", inPick | inShelf | inForm | inPoint | inRoll | inHelp | inLook, words("last"), (*desk).canEnds, plainly(func(d *desk) { d.toEnd(1) }), 0, ""},
+		{[]string{"home"}, "", inHW | inPalette | inTeach, words("first"), always, plainly(func(d *desk) { d.toEnd(-1) }), 0, ""},
+		{[]string{"end"}, "", inHW | inPalette | inTeach, words("last"), always, plainly(func(d *desk) { d.toEnd(1) }), 0, ""},
+
 		// Everywhere.
 		{[]string{"up", "k", "pgup"}, "", inHelp, words("up"), always, plainly(func(d *desk) { d.scroll = max(d.scroll-1, 0) }), 0, ""},
 		{[]string{"down", "j", "pgdown"}, "↑ ↓", inHelp, words("scroll"), always, plainly(func(d *desk) { d.scroll++ }), 2, ""},
 		{[]string{"?", "esc", "enter", "q"}, "?", inHelp, words("back"), always, plainly((*desk).closeOver), 1, ""},
 		{[]string{"?"}, "?", inShown | inPages | inRoll | inPoint, words("keys"), always, plainly(func(d *desk) { d.over, d.scroll = overHelp, 0 }), -1, "this list"},
 		{[]string{"q", "ctrl+c"}, "q", inShown | inPages | inRoll | inPoint, words("leave"), always, plainly((*desk).leave), -2, "leave the screen; the run goes on"},
-		{[]string{"ctrl+c"}, "", inText | inStop | inHelp | inDelete | inTeach, words("leave"), always, plainly((*desk).leave), 0, ""},
+		{[]string{"ctrl+c"}, "", inText | inStop | inHelp | inDelete | inTeach | inLayer | inWrong, words("leave"), always, plainly((*desk).leave), 0, ""},
 	}
 }
 
@@ -275,6 +304,10 @@ func (d *desk) place() where {
 		return inTeach
 	case overPalette:
 		return inPalette
+	case overLayer:
+		return inLayer
+	case overWrong:
+		return inWrong
 	}
 	switch d.page {
 	case pagePick:
@@ -351,4 +384,37 @@ func (d *desk) closeOver() {
 		d.shelf.filter = ""
 	}
 	d.over, d.input, d.scroll = overNone, input{}, 0
+}
+
+func (d *desk) canEnds() string {
+	if d.place()&inLook != 0 {
+		return d.canScroll()
+	}
+	return ""
+}
+
+// toEnd goes to the first line of the list that has the keys (dir < 0) or to the last.
+func (d *desk) toEnd(dir int) {
+	const far = 1 << 20
+	by := dir * far
+	switch at := d.place(); {
+	case at&(inHelp|inTeach) != 0:
+		d.scroll = max(by, 0)
+	case at == inPick:
+		d.pick.move(by)
+	case at == inShelf:
+		d.shelf.move(by)
+	case at&inForm != 0:
+		d.form().move(by)
+	case at == inPoint:
+		d.movePoint(by)
+	case at == inRoll:
+		d.moveRoll(by)
+	case at == inHW:
+		d.moveHW(by)
+	case at == inPalette:
+		d.moveCommand(by)
+	case at&inLook != 0:
+		d.look.layer = max(by, 0)
+	}
 }

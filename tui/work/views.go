@@ -14,16 +14,14 @@ import (
 
 // What the two charts show, by pairs.
 const (
-	viewBill = iota // accuracy and energy
-	viewLoss        // training loss and power
+	viewBill  = iota // accuracy and energy
+	viewLoss         // training loss and power
+	viewTrade        // checkpoints: accuracy against what an inference costs
 	viewCount
 )
 
 func viewText(d *desk) string {
-	if d.look.view == viewBill {
-		return "loss, power"
-	}
-	return "accuracy, energy"
+	return [...]string{"loss, power", "checkpoints", "accuracy, energy"}[d.look.view%viewCount]
 }
 
 // gapped is an energy curve with a gap at every epoch whose joules were not

@@ -50,9 +50,11 @@ type watch struct {
 	gone    int  // looks in a row at which no process carried the run
 	checked time.Time
 	problem string
-	watches string // who drives, when somebody else does
-	damage  string // the log cannot be read on
-	second  int64  // shown last, of what ticks without events
+	heat    []heatCol  // of the layers, over the steps of sparsify
+	weights layerStats // of the layer looked at last
+	watches string     // who drives, when somebody else does
+	damage  string     // the log cannot be read on
+	second  int64      // shown last, of what ticks without events
 
 	replay *sessions.Replay // what src plays, nil for a run
 	gen    int              // seeks of the replay whose events are folded
@@ -277,6 +279,7 @@ func (d *desk) fold(e event.Event) []effect {
 		d.warn(theme.Bad, fmt.Sprintf("the loss became %s at step %d: back to checkpoint %s", b.Loss, b.Step, b.Back))
 	case *event.Mask:
 		r.now.mask = *b
+		r.heated(b)
 	case *event.Checkpoint:
 		r.kept[b.Name] = r.now
 		d.keepBack()
@@ -285,6 +288,13 @@ func (d *desk) fold(e event.Event) []effect {
 		d.keepBack()
 	case *event.Resumed:
 		r.now = r.kept[b.Checkpoint]
+		r.weights = layerStats{} // a name may be written again
+		switch {
+		case b.Stage < event.Sparsify:
+			r.cool(-1)
+		case b.Stage == event.Sparsify:
+			r.cool(b.Step)
+		}
 		r.metric.Step = b.Step
 		if m := &r.metric; m.Stage != b.Stage {
 			*m = event.Metric{Stage: b.Stage}
@@ -346,7 +356,7 @@ func (r *watch) status() (word, why string) {
 	case st.Status == event.StatusFailed:
 		return statusFailed, st.Why
 	case st.Status == event.StatusPaused && st.Why == "stopped":
-		return statusStopped, "at a checkpoint"
+		return statusStopped, stoppedText(st)
 	case r.gone >= 2:
 		return statusDead, "its process is gone"
 	case st.Status == event.StatusNew:

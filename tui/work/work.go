@@ -18,6 +18,7 @@ type Options struct {
 	Recipe  *core.Recipe // what the set-up begins with; nil is the default
 	Shelf   bool         // begin with the list of sessions
 	Picked  bool         // model and data are chosen: skip the picker
+	Epochs  bool         // the recipe's epochs were asked for: no set-up changes them
 	Version string       // of the program
 	// ExportTo is the folder that exports are written into; "" is the one pare was
 	// started in.
@@ -103,6 +104,13 @@ func farewell(w io.Writer, d *desk) {
 	case status == statusDead, status == statusStopped, status == statusFailed:
 		if n := len(st.Failures); status == statusFailed && n > 0 {
 			fmt.Fprintln(w, d.th.Clean(withFix(st.Failures[n-1].Text, st.Failures[n-1].Fix)))
+		}
+		if d.run.wrongRecipe() {
+			fmt.Fprintf(w, "`pare sessions show %s --recipe` prints its recipe: change it and `pare run` it\n", id)
+			return
+		}
+		if status == statusStopped {
+			fmt.Fprintln(w, d.th.Clean(stoppedText(st)))
 		}
 		fmt.Fprintf(w, "`pare sessions resume %s` goes on from its last checkpoint\n", id)
 	default:

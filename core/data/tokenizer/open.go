@@ -193,6 +193,7 @@ func (t *Tokenizer) finish(list []addedToken, c *config) error {
 // configure takes the side and the token of padding and the side of truncation
 // from the configuration where it names them.
 func (t *Tokenizer) configure(c *config) error {
+	t.mask = string(c.Mask)
 	switch {
 	case c.Pad != "":
 		id, ok := t.ID(string(c.Pad))

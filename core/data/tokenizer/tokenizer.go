@@ -20,6 +20,7 @@ type Tokenizer struct {
 	decoders          []decoder
 	truncation        truncation
 	padding           padding
+	mask              string // token to be guessed, as the configuration names it
 	size              int
 }
 

@@ -13,6 +13,12 @@ import (
 	"pare/core/device/cuda/internal/cu"
 )
 
+// toBF16 rounds to nearest, ties to even.
+func toBF16(x float32) uint16 {
+	u := math.Float32bits(x)
+	return uint16((u + 0x7fff + u>>16&1) >> 16)
+}
+
 // openCard opens the first card; the test is skipped where there is none.
 func openCard(t testing.TB) cu.Driver {
 	d, err := cu.Open(0)

@@ -2,7 +2,7 @@ package cuda
 
 import (
 	"fmt"
-	"math"
+	"slices"
 	"unsafe"
 
 	"pare/core/device"
@@ -185,11 +185,21 @@ func (b *bank) Set(i int, x []float32) error {
 	if w.half == 0 {
 		return nil
 	}
-	h := make([]uint16, len(y))
-	for i, v := range y {
-		h[i] = toBF16(v)
+	return b.dev.halve(w)
+}
+
+// halve makes a weight's bf16 copy anew.
+func (d Device) halve(w *weight) error {
+	f, err := d.function("halve")
+	if err != nil {
+		return err
 	}
-	return b.dev.Upload(w.half, bytesOf(h))
+	n := int64(w.count)
+	args := []unsafe.Pointer{unsafe.Pointer(&n), unsafe.Pointer(&w.v), unsafe.Pointer(&w.half)}
+	if err := d.Launch(f, [3]int{8 * d.info.SMs, 1, 1}, [3]int{256, 1, 1}, 0, args); err != nil {
+		return lost(err)
+	}
+	return lost(d.Sync())
 }
 
 // Get copies weight i into x.
@@ -237,6 +247,14 @@ func (b *bank) State(i, slot int, x []float32) error {
 
 // order puts x into the device's order, zero at masked places.
 func (w *weight) order(x []float32) []float32 {
+	switch {
+	case !w.Conv && w.Mask == nil:
+		return x
+	case !w.Conv:
+		y := slices.Clone(x)
+		w.Mask.Apply(y)
+		return y
+	}
 	y := make([]float32, len(x))
 	for i, v := range x {
 		if w.Mask.Kept(i) {
@@ -295,13 +313,4 @@ func bytesOf[T any](x []T) []byte {
 		return nil
 	}
 	return unsafe.Slice((*byte)(unsafe.Pointer(&x[0])), len(x)*int(unsafe.Sizeof(x[0])))
-}
-
-// toBF16 rounds to nearest, ties to even, as kernels/common.cuh does; NaN stays NaN.
-func toBF16(x float32) uint16 {
-	u := math.Float32bits(x)
-	if x != x {
-		return uint16(u>>16) | 0x40
-	}
-	return uint16((u + 0x7fff + u>>16&1) >> 16)
 }

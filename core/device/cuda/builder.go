@@ -52,6 +52,8 @@ type builder struct {
 	done   map[*device.Call]bool // by an earlier call, see fuse.go
 	pixels map[int]int           // of the value of each batch statistic
 	out    []launch
+	jobs   []job // updates that wait for flush
+	err    error // of a flush before its time
 }
 
 // launch is one kernel or product, ready to be queued.
@@ -67,8 +69,13 @@ type launch struct {
 // val is value v for this run.
 func (b *builder) val(v int) value { return b.x.value(v, b.n) }
 
-// weight is weight w of the bank.
-func (b *builder) weight(w int) *weight { return &b.x.b.ws[w] }
+// weight is weight w of the bank, as the updates so far leave it.
+func (b *builder) weight(w int) *weight {
+	if b.waits(w) {
+		b.err = firstError(b.err, b.flush())
+	}
+	return &b.x.b.ws[w]
+}
 
 // step is the address of the run's scalars, struct Step of kernels/common.cuh.
 func (b *builder) step() cu.Ptr { return b.x.step }

@@ -39,17 +39,19 @@ type card struct {
 	info     cu.Info
 	programs map[string]*program // by file and defines
 	products map[cu.Product]cu.Prepared
+	algos    *algorithms
 }
 
 var _ device.Card = Device{}
 
-// With returns the device of a card whose driver and library of products are open.
+// With returns the device of a card whose driver and library of products are open. What
+// is chosen for it is kept nowhere.
 func With(d cu.Driver, b cu.Blas, p Precision) Device {
 	return Device{card: newCard(d, b), precision: p}
 }
 
 func newCard(d cu.Driver, b cu.Blas) *card {
-	return &card{Driver: d, blas: b, info: d.Info(), programs: map[string]*program{}, products: map[cu.Product]cu.Prepared{}}
+	return &card{Driver: d, blas: b, info: d.Info(), programs: map[string]*program{}, products: map[cu.Product]cu.Prepared{}, algos: &algorithms{known: map[string]string{}}}
 }
 
 // Checked returns the same device in a slow mode for tests: memory is filled with NaN

@@ -269,6 +269,10 @@ func (e *exec) record(n int) (*run, error) {
 			b.call++
 		}
 	}
+	if err := b.flush(); err != nil {
+		return nil, err
+	}
+	e.dev.algos.keep() //nolint:errcheck // where nothing can be kept, products are chosen anew in each process
 	r := &run{launches: b.out}
 	for _, o := range []struct {
 		v  int

@@ -109,18 +109,6 @@ func (b *builder) product(p cu.Product, a, w, d, bias, aux cu.Ptr, alpha, beta f
 	return nil
 }
 
-// prepare finds a product's algorithm once for each shape.
-func (c *card) prepare(p cu.Product) (cu.Prepared, error) {
-	if q, ok := c.products[p]; ok {
-		return q, nil
-	}
-	q, err := c.blas.Prepare(p)
-	if err == nil {
-		c.products[p] = q
-	}
-	return q, err
-}
-
 // inPlace appends y = act(y).
 func (b *builder) inPlace(act device.Act, y value) error {
 	if act == device.NoAct {

@@ -20,8 +20,9 @@ func crossEntropy(b *builder, c *device.Call) error {
 	if len(c.Out) == 2 {
 		dx = b.val(c.Out[0]).ptr
 	}
-	// As many threads as have something to do, to hide the wait for memory.
-	threads := min(max((x.C+31)/32*32, 32), 1024)
+	// As many threads as have something to do, to hide the wait for memory; no more than
+	// let two rows share a multiprocessor's registers.
+	threads := min(up(x.C, 32)*32, 512)
 	shared := x.ld * x.elem.Bytes()
 	if dx == 0 || shared > b.x.dev.info.Shared/2 {
 		shared = 0

@@ -1,6 +1,8 @@
 package cuda
 
 import (
+	"fmt"
+
 	"pare/core/device"
 	"pare/core/device/cuda/internal/cu"
 )
@@ -19,7 +21,9 @@ func layerNorm(b *builder, c *device.Call) error {
 	if len(c.W) > 1 {
 		beta = b.weight(c.W[1]).v
 	}
-	return b.kernel([]string{"layernorm"}, [3]int{(x.rows + 7) / 8, 1, 1}, [3]int{256, 1, 1}, 0,
+	// As many packs of 16 bytes as a lane holds, so that no more registers are taken.
+	held := min(max(up(x.C*x.elem.Bytes(), 16*32), 1), 8)
+	return b.kernel([]string{"layernorm", fmt.Sprint("HELD=", held)}, [3]int{(x.rows + 7) / 8, 1, 1}, [3]int{256, 1, 1}, 0,
 		x.ptr, y.ptr, stat, b.weight(c.W[0]).v, beta, x.rows, x.C, c.S[0], is(c.Kernel == device.RMSNorm))
 }
 
@@ -36,7 +40,16 @@ func layerNormDX(b *builder, c *device.Call) error {
 	if n := b.accumBehind(c, c.Out[0]); n != nil {
 		to, add, b.done[n] = b.val(n.Out[0]).ptr, 1, true
 	}
-	return b.kernel([]string{"layernorm_dx"}, [3]int{part.rows, 1, 1}, [3]int{32 * warps, 1, 1}, 4*warps*part.C,
+	name, threads, shared := []string{"layernorm_dx"}, 32*warps, 4*warps*part.C
+	if wide := 16 / x.elem.Bytes(); x.C%wide == 0 && x.C >= 16*wide && x.C <= 1024*wide {
+		threads, shared = up(x.C/wide, 32)*32, 0
+		rows := 4
+		if threads > 256 { // registers
+			rows = 2
+		}
+		name = []string{"layernorm_dx_columns", fmt.Sprint("THREADS=", threads), fmt.Sprint("ROWS=", rows)}
+	}
+	return b.kernel(name, [3]int{part.rows, 1, 1}, [3]int{threads, 1, 1}, shared,
 		x.ptr, stat.ptr, dy.ptr, to, add, part.ptr, b.weight(c.W[0]).v, x.rows, x.C, is(c.Kernel == device.RMSNormDX))
 }
 

@@ -18,7 +18,9 @@ var first = sync.OnceValues(func() (*card, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", d.Info().Name, err)
 	}
-	return newCard(d, b), nil
+	c := newCard(d, b)
+	c.algos = algorithmsOf(d.Info(), b.Version())
+	return c, nil
 })
 
 // Open returns the card in a precision. Without a driver, a card or the libraries that

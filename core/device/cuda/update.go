@@ -1,49 +1,129 @@
 package cuda
 
 import (
+	"fmt"
+	"unsafe"
+
 	"pare/core/device"
 	"pare/core/device/cuda/internal/cu"
 )
 
-var updateKernels = map[device.Kernel]build{device.Update: func(b *builder, c *device.Call) error { return b.update(b.weight(c.W[0])) }}
+var updateKernels = map[device.Kernel]build{device.Update: func(b *builder, c *device.Call) error { return b.update(c.W[0]) }}
 
 // gradient follows the kernel that leaves a weight's gradient: zeros at masked places,
 // and the optimiser's step where the call asks for it.
 func (b *builder) gradient(c *device.Call) error {
 	switch w := b.weight(c.W[0]); {
 	case c.Update:
-		return b.update(w)
+		return b.update(c.W[0])
 	case w.mask != 0 && !w.Open:
 		return b.each("mask_gradient", w.count, w.grad, w.mask)
 	}
 	return nil
 }
 
-// update appends the optimiser's step for w.
-func (b *builder) update(w *weight) error {
-	o := b.x.p.Optim
-	wd, open := float32(0), 0
-	if w.Decay {
-		wd = o.WeightDecay
+// Sizes, in elements. A weight of at most smallWeight waits for others, to share a launch:
+// its own would take longer to start than to run. Larger ones are moved at once, while
+// their gradient is in the card's cache.
+const (
+	smallWeight = 1 << 16
+	updateChunk = 1 << 12 // of a block
+)
+
+// The structs of kernels/update.cu.
+type (
+	rule struct {
+		kind, nesterov int32
+		momentum       float32
+		b1, b2, c1, c2 float32
+		eps, decay     float32
 	}
-	if w.Open {
-		open = 1
+	moved struct {
+		v, half, grad, m, s, mask cu.Ptr
+		count                     int64
+		decay, open               int32
 	}
-	args := []any{w.v, w.half, w.grad, w.mask, open, b.step(), wd}
-	if o.Kind == device.SGD {
-		m, nesterov := cu.Ptr(0), 0
-		if o.Momentum != 0 {
-			m = w.state[0]
+	job struct{ weight, first int32 }
+)
+
+// update appends the optimiser's step for weight i, now or, of a small one, before
+// whatever looks at it next.
+func (b *builder) update(i int) error {
+	w := b.weight(i)
+	if w.count <= smallWeight {
+		blocks := 0
+		if n := len(b.jobs); n > 0 {
+			blocks = int(b.jobs[n-1].first) + up(b.x.b.ws[b.jobs[n-1].weight].count, updateChunk)
 		}
-		if o.Nesterov {
-			nesterov = 1
+		b.jobs = append(b.jobs, job{int32(i), int32(blocks)})
+		return nil
+	}
+	rule, table, err := b.moves()
+	if err != nil {
+		return err
+	}
+	table += cu.Ptr(i) * cu.Ptr(unsafe.Sizeof(moved{}))
+	return b.kernel([]string{"update"}, [3]int{up(w.count, updateChunk), 1, 1}, [3]int{256, 1, 1}, 0, rule, b.step(), table, updateChunk)
+}
+
+// waits reports whether weight w has an update that is to come.
+func (b *builder) waits(w int) bool {
+	for _, j := range b.jobs {
+		if int(j.weight) == w {
+			return true
 		}
-		return b.each("sgd", w.count, append(args, m, o.Momentum, nesterov)...)
 	}
-	apart := 0
-	if o.Kind == device.AdamW {
-		apart = 1
+	return false
+}
+
+// flush appends the updates that wait.
+func (b *builder) flush() error {
+	if len(b.jobs) == 0 || b.err != nil {
+		return b.err
 	}
-	rest := func(beta float32) float32 { return float32(1 - float64(beta)) }
-	return b.each("adam", w.count, append(args, w.state[0], w.state[1], o.Beta1, rest(o.Beta1), o.Beta2, rest(o.Beta2), o.Eps, apart)...)
+	jobs := b.jobs
+	b.jobs = nil
+	rule, table, err := b.moves()
+	if err != nil {
+		return err
+	}
+	list, err := b.table(fmt.Sprint("updates", jobs), func() []byte { return bytesOf(jobs) })
+	if err != nil {
+		return err
+	}
+	last := jobs[len(jobs)-1]
+	blocks := int(last.first) + up(b.x.b.ws[last.weight].count, updateChunk)
+	call := b.call
+	defer func() { b.call = call }()
+	b.call = max(call-1, 0) // the call of the last of them, or one behind it
+	return b.kernel([]string{"updates"}, [3]int{blocks, 1, 1}, [3]int{256, 1, 1}, 0, rule, b.step(), table, list, len(jobs), updateChunk)
+}
+
+// moves are the plan's update rule and the weights of its bank, as the kernels take them.
+func (b *builder) moves() (ruleAt, weights cu.Ptr, err error) {
+	if ruleAt, err = b.table("rule", func() []byte {
+		o := b.x.p.Optim
+		return bytesOf([]rule{{
+			kind: int32(o.Kind), nesterov: int32(is(o.Nesterov)), momentum: o.Momentum, b1: o.Beta1, b2: o.Beta2,
+			c1: float32(1 - float64(o.Beta1)), c2: float32(1 - float64(o.Beta2)), eps: o.Eps, decay: o.WeightDecay,
+		}})
+	}); err != nil {
+		return 0, 0, err
+	}
+	weights, err = b.table("weights", func() []byte {
+		all := make([]moved, len(b.x.b.ws))
+		for i := range all {
+			w := &b.x.b.ws[i]
+			all[i] = moved{v: w.v, half: w.half, grad: w.grad, mask: w.mask, count: int64(w.count), decay: int32(is(w.Decay)), open: int32(is(w.Open))}
+			slots := b.x.p.Optim.Slots()
+			if len(w.state) >= slots && slots > 0 {
+				all[i].m = w.state[0]
+			}
+			if len(w.state) >= slots && slots > 1 {
+				all[i].s = w.state[1]
+			}
+		}
+		return bytesOf(all)
+	})
+	return ruleAt, weights, err
 }

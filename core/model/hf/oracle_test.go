@@ -8,10 +8,9 @@ import (
 	"testing"
 
 	"pare/core/device"
-	"pare/core/device/cpu"
-	"pare/core/device/ref"
 	"pare/core/model/hf"
 	"pare/core/plan"
+	"pare/core/plan/devicetest"
 )
 
 // oracles is a folder of folders hf-…, computed by transformers: that of PARE_ORACLES,
@@ -50,7 +49,7 @@ func TestOracle(t *testing.T) {
 		t.Fatalf("no cases in %s (%v)", oracles(), err)
 	}
 	for _, dir := range dirs {
-		for _, dev := range []device.Device{ref.New(), cpu.New()} {
+		for _, dev := range devicetest.Devices(t) {
 			t.Run(filepath.Base(dir)+"/"+dev.Name(), func(t *testing.T) { agrees(t, dir, dev) })
 		}
 	}

@@ -1,12 +1,9 @@
 package onnx
 
 import (
-	"errors"
 	"fmt"
 	"math"
-	"slices"
 
-	"pare/core/device"
 	"pare/core/graph"
 )
 
@@ -16,6 +13,10 @@ const (
 	irVersion = 8
 	opset     = 17
 )
+
+// unnamed is what a graph without a name is called in the file, where the checker wants
+// one. It is read as none.
+const unnamed = "pare"
 
 // Options of Export.
 type Options struct {
@@ -52,8 +53,9 @@ func (o Options) fill(m *graph.Model) (Options, error) {
 // so there. Parameters keep their names; masked places are written as
 // zeros, and −0 in weights as +0, which some sparse kernels mistake for a kept
 // value (vllm#13198). GELU becomes x·(Erf(x/√2)+1)/2 and SiLU x·Sigmoid(x), as
-// operator set 17 has neither; dropout is left out. Equal models give equal
-// bytes. A parameter without values, or with one that is not finite, is an
+// operator set 17 has neither; dropout is left out. Ids of tokens are int64, [N, T];
+// where each token has a segment, these are a second input, token_type_ids. Equal models
+// give equal bytes. A parameter without values, or with one that is not finite, is an
 // error.
 func Export(m *graph.Model, o Options) ([]byte, error) {
 	o, err := o.fill(m)
@@ -65,10 +67,10 @@ func Export(m *graph.Model, o Options) ([]byte, error) {
 	}
 	e := &exporter{
 		m: m, g: &Graph{Name: m.Name}, root: make([]int, len(m.Values)), name: make([]string, len(m.Values)),
-		rank: make([]int, len(m.Values)), taken: map[string]bool{o.Input: true, o.Output: true}, nodes: map[string]bool{}, turned: map[int]bool{}, tables: map[string][2]string{},
+		rank: make([]int, len(m.Values)), taken: map[string]bool{o.Input: true, o.Output: true}, nodes: map[string]bool{}, turned: map[int]bool{}, tables: map[string][2]string{}, padded: map[string]string{},
 	}
 	if e.g.Name == "" {
-		e.g.Name = "pare" // the checker wants a name
+		e.g.Name = unnamed
 	}
 	if err := e.run(o); err != nil {
 		return nil, fmt.Errorf("onnx: %w", err)
@@ -87,6 +89,8 @@ type exporter struct {
 	seqLen string               // the open length of sequences
 	causal string               // the mask
 	tables map[string][2]string // cosines and sines
+	types  string               // the input that holds segments
+	padded map[string]string    // which keys are padding
 	taken  map[string]bool      // names of values and initializers
 	nodes  map[string]bool      // names of nodes
 }
@@ -123,6 +127,9 @@ func (e *exporter) run(o Options) error {
 	switch {
 	case e.ids:
 		typ, dims = Int64, []Dim{batch, seq}
+		if in.C == 2 {
+			e.types = e.value(Segments)
+		}
 	case in.Seq > 0:
 		e.rank[0], dims = 3, []Dim{batch, seq, {Value: int64(in.C)}}
 	case in.H*in.W > 1 || images:
@@ -140,6 +147,9 @@ func (e *exporter) run(o Options) error {
 		}
 	}
 	e.g.Inputs = []ValueInfo{{Name: o.Input, Type: &TensorType{typ, true, dims}}}
+	if e.types != "" {
+		e.g.Inputs = append(e.g.Inputs, ValueInfo{Name: e.types, Type: &TensorType{typ, true, dims}})
+	}
 	dims = []Dim{batch, {Value: int64(e.m.Classes())}}
 	switch {
 	case e.m.Values[out].Seq > 0 && in.Seq > 0:
@@ -322,125 +332,4 @@ func (e *exporter) op(n *graph.Node) error {
 	}
 	e.rank[n.Out] = rank
 	return nil
-}
-
-// out names the value that n makes: the file's output, or like the node.
-func (e *exporter) out(n *graph.Node) string {
-	if e.name[n.Out] == "" {
-		e.name[n.Out] = e.value(n.Name)
-	}
-	return e.name[n.Out]
-}
-
-// value makes a name that no value or initializer has.
-func (e *exporter) value(want string) string { return fresh(e.taken, want) }
-
-// node makes a name that no node has.
-func (e *exporter) node(want string) string { return fresh(e.nodes, want) }
-
-func fresh(taken map[string]bool, want string) string {
-	name := want
-	for k := 2; taken[name]; k++ {
-		name = fmt.Sprintf("%s_%d", want, k)
-	}
-	taken[name] = true
-	return name
-}
-
-func (e *exporter) emit(op, name string, a []Attribute, out string, in ...string) {
-	e.g.Nodes = append(e.g.Nodes, Node{Op: op, Name: name, Attrs: a, Inputs: in, Outputs: []string{out}})
-}
-
-// inner writes a helper node of the layer called name and returns its value.
-func (e *exporter) inner(name, op string, in ...string) string {
-	out := e.value(name + "/" + op)
-	e.emit(op, e.node(name+"/"+op), nil, out, in...)
-	return out
-}
-
-// vector is x as [N, C], by a Squeeze where the file has [N, C, 1, 1]. (A
-// Flatten would do, but then Import could not tell it from one of the graph's.)
-func (e *exporter) vector(name, x string, rank int) string {
-	if rank != 4 {
-		return x
-	}
-	return e.inner(name, "Squeeze", x, e.list("pixels", 2, 3))
-}
-
-// oneRank gives values of images and vectors one number of axes.
-func (e *exporter) oneRank(name string, in []string, ranks []int) ([]string, int, error) {
-	if slices.Max(ranks) == slices.Min(ranks) {
-		return in, ranks[0], nil
-	}
-	if slices.Contains(ranks, 3) {
-		return nil, 0, errors.New("joins a sequence and a vector, which cannot be written")
-	}
-	for i := range in {
-		in[i] = e.vector(name, in[i], ranks[i])
-	}
-	return in, 2, nil
-}
-
-// channelAxis is the axis of the channels among rank.
-func channelAxis(rank int) int {
-	if rank == 3 {
-		return 2
-	}
-	return 1
-}
-
-// with lists an op's inputs: the value, then its parameters.
-func (e *exporter) with(x string, params []int) []string {
-	in := []string{x}
-	for _, p := range params {
-		in = append(in, e.m.Params[p].Name)
-	}
-	return in
-}
-
-// scalar is a shared float initializer.
-func (e *exporter) scalar(name string, v float32) string {
-	return e.constant(FromFloat32(name, nil, []float32{v}))
-}
-
-// number is a shared float initializer named after its value.
-func (e *exporter) number(v float32) string { return e.scalar(fmt.Sprint("pare.", v), v) }
-
-// list is a shared initializer of integers.
-func (e *exporter) list(what string, v ...int64) string {
-	name := "pare." + what
-	for _, x := range v {
-		name += fmt.Sprint(".", x)
-	}
-	return e.constant(FromInt64(name, []int64{int64(len(v))}, v))
-}
-
-// constant adds an initializer, once for each name.
-func (e *exporter) constant(t Tensor) string {
-	want := t.Name
-	for _, old := range e.g.Initializers[len(e.m.Params):] {
-		if old.Doc == want {
-			return old.Name
-		}
-	}
-	t.Name, t.Doc = e.value(want), want // Doc tells it from a parameter that has the name
-	e.g.Initializers = append(e.g.Initializers, t)
-	return t.Name
-}
-
-func window(w *device.Window) []Attribute {
-	return []Attribute{
-		attrInts("kernel_shape", int64(w.KH), int64(w.KW)), attrInts("strides", int64(w.SH), int64(w.SW)),
-		attrInts("pads", int64(w.PT), int64(w.PL), int64(w.PB), int64(w.PR)),
-	}
-}
-
-func attrInt(name string, v int64) Attribute { return Attribute{Name: name, Type: AttrInt, I: v} }
-
-func attrInts(name string, v ...int64) Attribute {
-	return Attribute{Name: name, Type: AttrInts, Ints: v}
-}
-
-func attrFloat(name string, v float32) Attribute {
-	return Attribute{Name: name, Type: AttrFloat, F: v}
 }

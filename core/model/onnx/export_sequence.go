@@ -20,6 +20,8 @@ func (e *exporter) sequence(n *graph.Node, out string, in []string, ranks []int)
 		e.emit("Gather", name, []Attribute{attrInt("axis", 0)}, out, e.m.Params[n.Params[0]].Name, in[0])
 	case "positions":
 		e.positions(n, out, in[0])
+	case "segment":
+		e.segment(n, out, in)
 	case "linear":
 		w := e.m.Params[n.Params[0]].Name
 		if !e.turned[n.Params[0]] {
@@ -77,6 +79,30 @@ func (e *exporter) positions(n *graph.Node, out, x string) {
 	e.emit("Add", n.Name, nil, out, x, w)
 }
 
+// Segments is the name of the input that holds the segment of each token, where a model
+// takes them: that of Hugging Face.
+const Segments = "token_type_ids"
+
+// segment adds the row of a table that each token's segment names, or its first row.
+func (e *exporter) segment(n *graph.Node, out string, in []string) {
+	at := e.types
+	if len(in) == 1 {
+		at = e.constant(FromInt64("pare.zero", nil, []int64{0}))
+	}
+	e.emit("Add", n.Name, nil, out, in[0], e.inner(n.Name, "Gather", e.m.Params[n.Params[0]].Name, at))
+}
+
+// padding tells which keys have the id pad, [N, 1, …, 1, T] of rank axes.
+func (e *exporter) padding(ids string, pad int64, rank int) string {
+	key := fmt.Sprint("pare.padding.", pad, ".", rank)
+	if e.padded[key] == "" {
+		axes := []int64{1, 2, 3}[:rank-2]
+		is := e.inner(key, "Equal", ids, e.constant(FromInt64(fmt.Sprint("pare.id.", pad), nil, []int64{pad})))
+		e.padded[key] = e.inner(key, "Unsqueeze", is, e.list("axes", axes...))
+	}
+	return e.padded[key]
+}
+
 // length2 is the length of a value's sequence: the input's, or fixed by an image.
 func (e *exporter) length2(seq int) string {
 	if e.m.Input().Seq > 0 {
@@ -121,9 +147,11 @@ func (e *exporter) attention(n *graph.Node, out string, in []string) error {
 	if scale == 0 {
 		scale = float32(1 / math.Sqrt(float64(d)))
 	}
-	ids := len(in)%2 == 0
-	if ids {
-		return fmt.Errorf("attention that leaves out the id %d cannot be written", n.Attrs.At)
+	ids := ""
+	if len(in)%2 == 0 {
+		if ids, in = in[len(in)-1], in[:len(in)-1]; a.Causal {
+			return fmt.Errorf("causal attention that leaves out the id %d has no ONNX form here: export packed or safetensors", a.Pad)
+		}
 	}
 	if len(in) == 1 {
 		parts := []string{e.value(name + "/q"), e.value(name + "/k"), e.value(name + "/v")}
@@ -149,8 +177,16 @@ func (e *exporter) attention(n *graph.Node, out string, in []string) error {
 	if a.Causal {
 		s = e.inner(name, "Add", s, e.mask(e.m.Values[n.Out].Seq))
 	}
+	off := ""
+	if ids != "" {
+		off = e.padding(ids, int64(a.Pad), len(shapes[0]))
+		s = e.inner(name, "Where", off, e.number(never), s)
+	}
 	p := e.value(name + "/Softmax")
 	e.emit("Softmax", e.node(name+"/Softmax"), []Attribute{attrInt("axis", -1)}, p, s)
+	if ids != "" { // a query without any key gets zeros
+		p = e.inner(name, "Where", off, e.number(0), p)
+	}
 	y := e.value(name + "/MatMul")
 	e.emit("MatMul", name, nil, y, p, x[2])
 	z := e.value(name + "/Transpose")
@@ -182,7 +218,7 @@ func (e *exporter) mask(seq int) string {
 func (e *exporter) rope(n *graph.Node, out, x string) {
 	name, c := n.Name, e.m.Values[n.Out].C
 	d := c / n.Attrs.Heads
-	cos, sin := e.angles(d, n.Attrs.Base)
+	cos, sin := e.angles(n.Attrs, d)
 	h := e.inner(name, "Reshape", x, e.list("shape", 0, 0, int64(n.Attrs.Heads), int64(d)))
 	half := func(from, to int64) string {
 		return e.inner(name, "Slice", h, e.list("axis", from), e.list("axis", to), e.list("axis", 3))
@@ -196,14 +232,18 @@ func (e *exporter) rope(n *graph.Node, out, x string) {
 }
 
 // angles are the cosines and sines of rotary positions, [T, 1, d].
-func (e *exporter) angles(d int, base float64) (cos, sin string) {
-	key := fmt.Sprint("pare.angles.", d, ".", base)
-	if a, ok := e.tables[key]; ok {
+func (e *exporter) angles(at graph.Attrs, d int) (cos, sin string) {
+	key, of := fmt.Sprint("pare.angles.", d, ".", at.Base), fmt.Sprint(d, at.Base, at.Freq)
+	if len(at.Freq) > 0 {
+		key = fmt.Sprint("pare.angles.", d, ".scaled")
+	}
+	if a, ok := e.tables[of]; ok {
 		return a[0], a[1]
 	}
-	freq := make([]float32, d)
+	key = e.value(key)
+	freq, half := make([]float32, d), at.Angles(d)
 	for i := range freq {
-		freq[i] = float32(math.Pow(base, -2*float64(i%(d/2))/float64(d)))
+		freq[i] = float32(half[i%(d/2)])
 	}
 	inner := func(op string, a []Attribute, in ...string) string {
 		v := e.value(key + "/" + op)
@@ -215,8 +255,8 @@ func (e *exporter) angles(d int, base float64) (cos, sin string) {
 	t = inner("Cast", []Attribute{attrInt("to", int64(Float))}, inner("Range", nil, zero, t, one))
 	t = inner("Unsqueeze", nil, t, e.list("axes", 1, 2))
 	t = inner("Mul", nil, t, e.constant(FromFloat32(key, []int64{int64(d)}, freq)))
-	e.tables[key] = [2]string{inner("Cos", nil, t), inner("Sin", nil, t)}
-	return e.tables[key][0], e.tables[key][1]
+	e.tables[of] = [2]string{inner("Cos", nil, t), inner("Sin", nil, t)}
+	return e.tables[of][0], e.tables[of][1]
 }
 
 // tokens makes the pixels of an image, row by row, a sequence, behind a class token if

@@ -45,7 +45,8 @@ func OpenWith(path string, o ImportOptions) (*graph.Model, error) {
 }
 
 // Import maps an ONNX network to a model that can be trained: one input, of floats
-// [B, C, H, W], [B, F] or [B, T, F], or of token ids [B, T]; one output [B, classes] or
+// [B, C, H, W], [B, F] or [B, T, F], or of token ids [B, T], beside which token_type_ids
+// may give each its segment; one output [B, classes] or
 // [B, T, classes]; weights as constants. Blocks that an exporter wrote in pieces become
 // one op: LayerNorm, RMSNorm, GELU, SiLU, HardSwish, rotary positions, attention.
 // Parameters keep the names of their initializers, layers those of their nodes. What
@@ -84,6 +85,7 @@ type importer struct {
 	g     *Graph
 	opset int64
 	in    ValueInfo // the one input that is neither an initializer nor fixed
+	types ValueInfo // beside ids: the input of segments
 	batch int64     // size of the input's batch: the file's, or batchMark
 
 	m                 *graph.Model
@@ -167,6 +169,9 @@ func (im *importer) ports() error {
 	}
 	for _, v := range im.g.Outputs {
 		outputs = append(outputs, v.Name)
+	}
+	if ids, ok := im.segments(); ok {
+		im.in, inputs = ids, []string{ids.Name}
 	}
 	switch {
 	case fixed < len(im.o.Fixed):

@@ -131,6 +131,9 @@ func where(im *importer, _ int, n *Node) error {
 	if len(n.Inputs) != 3 {
 		return errors.New("needs three inputs: the file is damaged, export it again")
 	}
+	if p := im.parts[n.Inputs[0]]; p != nil && p.kind == padKeys {
+		return im.padded(n, p)
+	}
 	cond := im.consts[n.Inputs[0]]
 	if p := im.parts[n.Inputs[0]]; p != nil && p.kind == nans {
 		if v, ok := im.scalar(n.Inputs[1]); ok && v == 0 && im.parts[n.Inputs[2]] != nil && im.parts[n.Inputs[2]].kind == weighted {
@@ -154,6 +157,45 @@ func where(im *importer, _ int, n *Node) error {
 		return im.mask(n, p, off)
 	}
 	return errors.New("chooses between values that depend on the data, which is only supported for a fixed mask of attention")
+}
+
+// equal compares the ids of tokens with one: which keys are padding.
+func equal(im *importer, _ int, n *Node) error {
+	for k := range 2 {
+		id, ok := im.scalar(n.input(k))
+		v := im.views[n.input(1-k)]
+		if ok && v != nil && v.id == 0 && v.off == 0 && v.mul == 1 && !im.in.Type.Elem.isFloat() && id >= 0 && id < 1<<24 {
+			at := int(id)
+			return im.part(n, &part{kind: padKeys, x: v, pad: &at, dims: v.dims})
+		}
+	}
+	return errors.New("compares values that depend on the data, which is only supported for ids with that of padding")
+}
+
+// padded leaves keys of one id out: very little in place of their scores, and zeros in
+// place of their weights.
+func (im *importer) padded(n *Node, mask *part) error {
+	v, ok := im.scalar(n.Inputs[1])
+	p := im.parts[n.Inputs[2]]
+	if !ok || p == nil || len(p.dims) != len(mask.dims) || p.kind != scores && p.kind != weighted || p.pad != nil && *p.pad != *mask.pad {
+		return errors.New("puts values in the place of others by ids, which is only supported for the padding of attention")
+	}
+	for i, d := range mask.dims {
+		batch, last := isBatch(p.dims[i]), i == len(p.dims)-1
+		if (batch || last) && !slices.Equal(d, p.dims[i]) || !batch && !last && len(d) > 0 {
+			return errors.New("leaves out something else than keys by their ids, which is not supported")
+		}
+	}
+	q := p.become(p.kind)
+	switch {
+	case p.kind == scores && v <= faint:
+		q.pad = mask.pad
+	case p.kind == weighted && v == 0 && p.pad != nil:
+		q.zeroed = true
+	default:
+		return fmt.Errorf("puts %g in the place of %s, which is not supported", v, p.kind)
+	}
+	return im.part(n, q)
 }
 
 func isNaN(im *importer, _ int, n *Node) error {
@@ -241,6 +283,12 @@ func (im *importer) attend(n *Node, p *part, v *view) error {
 	if a.Causal, err = causal(p.masked, x.Seq); err != nil {
 		return err
 	}
+	if p.pad != nil {
+		if !p.zeroed {
+			return errors.New("leaves out padding, but not where nothing else is left (zeros behind the softmax), which is not supported")
+		}
+		a.Pad = *p.pad
+	}
 	scale := p.scale * q.mul * k.mul
 	if !(scale > 0) || scale > math.MaxFloat32 {
 		return fmt.Errorf("scales scores by %g, which is not supported", scale)
@@ -251,6 +299,9 @@ func (im *importer) attend(n *Node, p *part, v *view) error {
 	in, err := im.qkv(q, k, v, h[0].n*d, h[1].n*d)
 	if err != nil {
 		return err
+	}
+	if p.pad != nil {
+		in = append(in, 0)
 	}
 	id, err := im.add(n, "attention", a, nil, in...)
 	if err != nil {

@@ -41,6 +41,11 @@ func add(im *importer, _ int, n *Node) error {
 		return err
 	}
 	if c == nil {
+		for k := range 2 {
+			if p := im.parts[n.Inputs[k]]; p != nil && p.kind == segments {
+				return im.segment(n, n.Inputs[1-k], p.table, true)
+			}
+		}
 		if done, err := im.rotation(n); done || err != nil {
 			return err
 		}
@@ -115,6 +120,9 @@ func (im *importer) tableAdded(n *Node, name string, c *array) error {
 		return err
 	}
 	v := im.m.Values[x.id]
+	if c.top != nil && v.Seq > 0 && len(c.dims) == 1 && len(c.top.dims) == 2 {
+		return im.segment(n, name, c.top, false)
+	}
 	if last := len(x.dims) - 1; v.H*v.W > 1 && len(c.dims) > 1 && isAxis(x.dims[last], 'c', v.C) && known("tokens") {
 		if x, err = im.pixelsAsTokens(n, x); err != nil {
 			return err
@@ -147,6 +155,30 @@ func (im *importer) tableAdded(n *Node, name string, c *array) error {
 		return err
 	}
 	id, err := im.add(n, "positions", graph.Attrs{}, []int{p}, x.id)
+	if err != nil {
+		return err
+	}
+	return im.put(n, id, x.dims)
+}
+
+// segment adds to each token the row of a table that its segment names, or the first.
+func (im *importer) segment(n *Node, name string, table *array, named bool) error {
+	x, err := im.flow(name)
+	if err != nil {
+		return err
+	}
+	if !slices.EqualFunc(x.dims, im.whole(x.id, 3).dims, slices.Equal) {
+		return errors.New("adds rows for segments to something else than [batch, tokens, features], which is not supported")
+	}
+	p, err := im.table(table)
+	if err != nil {
+		return err
+	}
+	in := []int{x.id}
+	if named {
+		in = append(in, 0)
+	}
+	id, err := im.add(n, "segment", graph.Attrs{}, []int{p}, in...)
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package onnx
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"pare/core/graph"
 	"pare/core/tensor"
@@ -60,6 +61,9 @@ func (im *importer) prepare() error {
 		return fmt.Errorf("input %q: %w", im.in.Name, err)
 	}
 	switch {
+	case ids && im.types.Name != "":
+		im.m = graph.NewSequence(im.g.Name, 2, sample[0])
+		im.views[im.types.Name] = &view{dims: [][]atom{{im.b()}, atoms('t', sample[0])}, off: 1, mul: 1}
 	case ids:
 		im.m = graph.NewSequence(im.g.Name, 1, sample[0])
 	case seqAxis > 0:
@@ -69,6 +73,9 @@ func (im *importer) prepare() error {
 	default:
 		sample = append(sample, 1, 1)
 		im.m = graph.New(im.g.Name, sample[0], sample[1], sample[2])
+	}
+	if im.m.Name == unnamed {
+		im.m.Name = ""
 	}
 	if p := t.Shape[0].Param; p != "N" {
 		im.m.BatchAxis = p
@@ -80,6 +87,32 @@ func (im *importer) prepare() error {
 	}
 	im.views[im.in.Name] = v
 	return im.fix()
+}
+
+// segments finds an input of ids that has one of segments beside it, of the same shape.
+func (im *importer) segments() (ids ValueInfo, ok bool) {
+	var in []ValueInfo
+	for _, v := range im.g.Inputs {
+		if _, fixed := im.o.Fixed[v.Name]; im.consts[v.Name] == nil && !fixed {
+			in = append(in, v)
+		}
+	}
+	if len(in) != 2 {
+		return ids, false
+	}
+	if in[0].Name == Segments {
+		in[0], in[1] = in[1], in[0]
+	}
+	for _, v := range in {
+		if t := v.Type; t == nil || t.Elem != Int64 && t.Elem != Int32 || len(t.Shape) != 2 {
+			return ids, false
+		}
+	}
+	if in[1].Name != Segments || !slices.Equal(in[0].Type.Shape, in[1].Type.Shape) {
+		return ids, false
+	}
+	im.types = in[1]
+	return in[0], true
 }
 
 // seqLen is the length of sequences, in the file or chosen.

@@ -25,7 +25,7 @@ func init() {
 		"Flatten": flatten, "Reshape": reshape, "Squeeze": squeeze, "Unsqueeze": unsqueeze, "Transpose": reorder, "Expand": expand,
 		"Slice": slice, "Split": split, "Gather": gather, "Concat": concat, "Shape": shapeNode, "Size": shapeNode,
 		"Add": add, "Sub": subtract, "Mul": mul, "Div": div, "Neg": neg, "Pow": pow, "Sqrt": sqrt, "Reciprocal": reciprocal,
-		"Where": where, "IsNaN": isNaN, "Softmax": softmax, "Identity": drop, "Dropout": drop, "Cast": cast, "CastLike": cast,
+		"Where": where, "Equal": equal, "IsNaN": isNaN, "Softmax": softmax, "Identity": drop, "Dropout": drop, "Cast": cast, "CastLike": cast,
 	}
 }
 

@@ -181,7 +181,11 @@ func (im *importer) vector(name string, role graph.Role, n int, scale float32) (
 	if err != nil {
 		return 0, err
 	}
-	return im.param(paramKey{name, role, false, scale, -1}, a, tensor.Shape{n}, a.name)
+	called := a.name
+	if a.t != nil && im.consts[a.t.Name] != nil { // an initializer with other axes
+		called = a.t.Name
+	}
+	return im.param(paramKey{name, role, false, scale, -1}, a, tensor.Shape{n}, called)
 }
 
 func (im *importer) constArray(name string) (*array, error) {

@@ -28,6 +28,8 @@ type part struct {
 	masked  []bool  // [T][T], nil: no score is left out
 	table   *array  // of angles
 	rotated bool
+	pad     *int // scores of keys with this id are left out
+	zeroed  bool // and so are their weights
 }
 
 // kind says what a part is, in words for errors.
@@ -44,6 +46,8 @@ const (
 	weighted  kind = "the softmax of attention"
 	nans      kind = "a test for NaN"
 	turned    kind = "half of a rotation"
+	segments  kind = "rows for the segments of tokens"
+	padKeys   kind = "a test for one id"
 )
 
 func (p *part) with(dims [][]atom) *part {

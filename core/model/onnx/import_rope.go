@@ -108,7 +108,7 @@ func (im *importer) rotation(n *Node) (done bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	base, err := baseOf(cos, sin, d)
+	at, err := anglesOf(cos, sin, d)
 	if err != nil {
 		return false, err
 	}
@@ -120,37 +120,50 @@ func (im *importer) rotation(n *Node) (done bool, err error) {
 	if c%d != 0 {
 		return false, fmt.Errorf("turns heads of %d channels of %d, which is not supported", d, c)
 	}
-	id, err := im.add(n, "rope", graph.Attrs{Heads: c / d, Base: base}, nil, x.id)
+	at.Heads = c / d
+	id, err := im.add(n, "rope", at, nil, x.id)
 	if err != nil {
 		return false, err
 	}
 	return true, im.put(n, id, x.dims)
 }
 
-// baseOf finds the base of rotary positions: channel i of a half turns by
-// base^(−2i/d) for each token.
-func baseOf(cos, sin []float64, d int) (float64, error) {
+// anglesOf finds the angles of rotary positions: channel i of a half turns by
+// base^(−2i/d) for each token, or by an angle of its own where positions are scaled.
+func anglesOf(cos, sin []float64, d int) (graph.Attrs, error) {
 	half := d / 2
 	if len(cos) < 2*d {
-		return 0, errors.New("turns sequences of one token, whose angles are not known")
+		return graph.Attrs{}, errors.New("turns sequences of one token, whose angles are not known")
 	}
-	base := 10000.0
+	a := graph.Attrs{Base: 10000}
 	if half > 1 {
 		f := math.Atan2(sin[d+half-1], cos[d+half-1])
-		base = math.Pow(f, -float64(d)/float64(2*(half-1)))
-		if r := math.Round(base); math.Abs(base-r) < 1e-4*r {
-			base = r
+		a.Base = math.Pow(f, -float64(d)/float64(2*(half-1)))
+		if r := math.Round(a.Base); math.Abs(a.Base-r) < 1e-4*r {
+			a.Base = r
 		}
 	}
-	if !(base > 1) || math.IsInf(base, 0) {
-		return 0, errors.New("turns by angles that are not those of rotary positions, which is not supported")
+	if a.Base > 1 && !math.IsInf(a.Base, 0) && turns(cos, sin, a.Angles(d)) {
+		return a, nil
 	}
+	a = graph.Attrs{Freq: make([]float64, half)}
+	for i := range a.Freq { // tables are of float32, and so are what they are made from
+		a.Freq[i] = float64(float32(math.Atan2(sin[d+i], cos[d+i])))
+	}
+	if !turns(cos, sin, a.Freq) {
+		return a, errors.New("turns by angles that do not grow from token to token as rotary positions do, which is not supported")
+	}
+	return a, nil
+}
+
+// turns reports whether tables [T, 2·half] hold multiples of angles.
+func turns(cos, sin, angles []float64) bool {
+	half := len(angles)
 	for i := range cos {
-		t, k := i/d, i%d%half
-		s, c := math.Sincos(float64(t) * math.Pow(base, -2*float64(k)/float64(d)))
+		s, c := math.Sincos(float64(i/(2*half)) * angles[i%half])
 		if !(math.Abs(s-sin[i])+math.Abs(c-cos[i]) < 1e-3) {
-			return 0, errors.New("turns by angles that are not those of plain rotary positions (scaled?), which is not supported")
+			return false
 		}
 	}
-	return base, nil
+	return true
 }

@@ -203,8 +203,10 @@ func (im *importer) embedding(n *Node, table *array) error {
 		return a.err
 	case len(table.dims) != 2 || axis != 0 && axis != -2 || !table.typ.isFloat():
 		return fmt.Errorf("looks ids up in %q of shape %v along axis %d, need a table [ids, features] and axis 0", n.Inputs[0], im.show(table.dims), axis)
-	case ids.id != 0 || x.Seq == 0 || x.C != 1 || ids.mul != 1 || im.in.Type.Elem.isFloat():
+	case ids.id != 0 || x.Seq == 0 || x.C > 2 || ids.mul != 1 || im.in.Type.Elem.isFloat():
 		return errors.New("looks up something else than the ids of the input, which is not supported")
+	case ids.off > 0:
+		return im.part(n, &part{kind: segments, x: ids, table: table, dims: append(slices.Clone(ids.dims), atoms('c', int(table.dims[1])))})
 	}
 	p, err := im.table(table)
 	if err != nil {

@@ -3,6 +3,7 @@ package onnx
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -347,14 +348,18 @@ func surviveImport(t interface {
 // Damage that keeps the protobuf whole: other operators, inputs, attributes and
 // shapes than a sound file would have.
 func TestImportDamaged(t *testing.T) {
-	all := styles(t)
+	var files [][]byte
+	for _, s := range styles(t) {
+		files = append(files, s.Model)
+	}
+	files = append(files, written(t)...)
 	ops := []string{"Shape", "Sigmoid", "Mul", "Div", "Erf", "Concat", "Gather", "Constant", "Transpose", "Slice"}
 	for op := range handlers {
 		ops = append(ops, op)
 	}
 	slices.Sort(ops)
 	rapid.Check(t, func(t *rapid.T) {
-		m, err := Decode(rapid.SampledFrom(all).Draw(t, "style").Model)
+		m, err := Decode(rapid.SampledFrom(files).Draw(t, "style"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -405,10 +410,26 @@ func TestImportDamaged(t *testing.T) {
 	})
 }
 
+// written are transformers as Export writes them.
+func written(t failer) (files [][]byte) {
+	all := transformers(t)
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		b, err := Export(all[name], Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, b)
+	}
+	return files
+}
+
 // FuzzImport is surviveImport for arbitrary bytes.
 func FuzzImport(f *testing.F) {
 	for _, s := range styles(f) {
 		f.Add(s.Model)
+	}
+	for _, b := range written(f) {
+		f.Add(b)
 	}
 	f.Fuzz(func(t *testing.T, b []byte) { surviveImport(t, b) })
 }

@@ -245,6 +245,8 @@ func (im *importer) settled(v *view) error {
 		}
 	case from+n > int64(im.m.Values[v.id].C):
 		return errors.New("its input takes channels that are not there")
+	case int(n) != im.m.Values[v.id].C && v.cut == nil:
+		return errors.New("takes the ids of tokens for numbers, which is not supported")
 	case int(n) != im.m.Values[v.id].C:
 		id, err := im.slice(v, int(from), int(n))
 		if err != nil {

@@ -271,6 +271,17 @@ func TestExportNames(t *testing.T) {
 	}
 }
 
+// A graph without a name is the same after a round trip.
+func TestUnnamedGraph(t *testing.T) {
+	b := &graph.Net{M: graph.New("", 3, 1, 1)}
+	b.Linear("out", 0, 2)
+	if b.Err != nil {
+		t.Fatal(b.Err)
+	}
+	fill(b.M, 5)
+	roundTrip(t, b.M)
+}
+
 func TestExportRefuses(t *testing.T) {
 	build := func() *graph.Model {
 		b := &graph.Net{M: graph.New("net", 3, 1, 1)}

@@ -13,11 +13,11 @@ import (
 
 	"pare/core/device"
 	"pare/core/device/cpu"
-	"pare/core/device/ref"
 	"pare/core/graph"
 	"pare/core/model/hf"
 	"pare/core/model/peft"
 	"pare/core/plan"
+	"pare/core/plan/devicetest"
 )
 
 // reference is reference.json of an oracle.
@@ -51,7 +51,7 @@ func TestOraclePEFT(t *testing.T) {
 		t.Fatalf("no cases in %s", folder)
 	}
 	for _, dir := range cases {
-		for _, dev := range []device.Device{ref.New(), cpu.New()} {
+		for _, dev := range devicetest.Devices(t) {
 			t.Run(filepath.Base(dir)+"/"+dev.Name(), func(t *testing.T) { oracle(t, dir, from, dev) })
 		}
 	}

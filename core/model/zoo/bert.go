@@ -18,7 +18,7 @@ var bertMini = entry{
 	},
 	// Turc et al. 2019, the larger of their rates and their batch for fine-tuning; from
 	// fresh weights it is a modest rate.
-	preset: Preset{Optimizer: "adamw", LR: 3e-4, WeightDecay: 0.01, Batch: 32, Epochs: 4, LRSchedule: "cosine"},
+	preset: Preset{Optimizer: "adamw", LR: 3e-4, WeightDecay: 0.01, Batch: 32, Epochs: 4, LRSchedule: "cosine", Source: "Turc et al. 2019"},
 	text:   textClassifier,
 	build: func(b *graph.Net, in Input, classes int) {
 		BERT{Layers: 4, Width: 256, Heads: 4, Vocabulary: in.Vocab, Tokens: in.Tokens, Pad: in.Pad, Classes: classes}.Add(b)

@@ -39,7 +39,7 @@ func gptEntry(name string, layers, width, heads int, params int64) entry {
 		// Rate and decay of nanoGPT's character model (config/train_shakespeare_char.py):
 		// AdamW, 1e-3 falling along a cosine, decay 0.1, batches of 64; its β₂ of 0.99,
 		// its clipping and warm-up are left out.
-		preset: Preset{Optimizer: "adamw", LR: 1e-3, WeightDecay: 0.1, Batch: 64, Epochs: 5, LRSchedule: "cosine"},
+		preset: Preset{Optimizer: "adamw", LR: 1e-3, WeightDecay: 0.1, Batch: 64, Epochs: 5, LRSchedule: "cosine", Source: "nanoGPT's character model"},
 		text:   languageModel,
 		build: func(b *graph.Net, in Input, _ int) {
 			GPT{Layers: layers, Width: width, Heads: heads, Vocabulary: in.Vocab, Tokens: in.Tokens}.Add(b)

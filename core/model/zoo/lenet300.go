@@ -14,7 +14,7 @@ var lenet300 = entry{
 	},
 	// facebookresearch/open_lth, models/mnist_lenet.py, default_hparams: SGD
 	// 0.1, batch 128, 40 epochs.
-	preset: Preset{Optimizer: "sgd", LR: 0.1, Batch: 128, Epochs: 40, LRSchedule: "constant"},
+	preset: Preset{Optimizer: "sgd", LR: 0.1, Batch: 128, Epochs: 40, LRSchedule: "constant", Source: "open_lth", Published: true},
 	build: func(b *graph.Net, in Input, classes int) {
 		x := vector(b, in)
 		x = b.Op("relu1", "relu", b.Linear("fc1", x, 300))

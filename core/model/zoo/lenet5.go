@@ -17,7 +17,7 @@ var lenet5 = entry{
 	// BVLC/caffe, examples/mnist/lenet_solver.prototxt: momentum 0.9, L2 5e-4,
 	// batch 64, 10,000 steps (10.7 epochs of 60,000). Its rate
 	// 0.01·(1 + 1e-4·t)^-0.75 ends at 0.006, for which constant stands here.
-	preset: Preset{Optimizer: "momentum", LR: 0.01, Momentum: 0.9, WeightDecay: 5e-4, Batch: 64, Epochs: 11, LRSchedule: "constant"},
+	preset: Preset{Optimizer: "momentum", LR: 0.01, Momentum: 0.9, WeightDecay: 5e-4, Batch: 64, Epochs: 11, LRSchedule: "constant", Source: "Caffe's LeNet solver"},
 	build: func(b *graph.Net, _ Input, classes int) {
 		x := b.Conv("conv1", 0, 6, 5, 1, 2, 1, true)
 		x = b.Pool("pool1", "maxpool", b.Op("relu1", "relu", x), 2, 2)

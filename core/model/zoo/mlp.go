@@ -14,7 +14,7 @@ var mlp = entry{
 	// scikit-learn, sklearn.neural_network.MLPClassifier defaults: Adam 1e-3, L2
 	// 1e-4, batch min(200, samples), 200 epochs. Its batch is for larger tables:
 	// 32 as in Keras' Model.fit.
-	preset: Preset{Optimizer: "adam", LR: 1e-3, WeightDecay: 1e-4, Batch: 32, Epochs: 200, LRSchedule: "constant"},
+	preset: Preset{Optimizer: "adam", LR: 1e-3, WeightDecay: 1e-4, Batch: 32, Epochs: 200, LRSchedule: "constant", Source: "scikit-learn's MLPClassifier"},
 	build: func(b *graph.Net, in Input, classes int) {
 		x := vector(b, in)
 		x = b.Op("relu1", "relu", b.Linear("fc1", x, 64))

@@ -25,7 +25,7 @@ var resnet8 = entry{
 	// He et al. §4.2: momentum 0.9, L2 1e-4, batch 128, rate 0.1, a tenth after
 	// 32k and 48k of 64k steps. facebookresearch/open_lth,
 	// models/cifar_resnet.py writes the same as 160 epochs with 80 and 120.
-	preset: Preset{Optimizer: "momentum", LR: 0.1, Momentum: 0.9, WeightDecay: 1e-4, Batch: 128, Epochs: 160, LRSchedule: "step"},
+	preset: Preset{Optimizer: "momentum", LR: 0.1, Momentum: 0.9, WeightDecay: 1e-4, Batch: 128, Epochs: 160, LRSchedule: "step", Source: "He et al. 2016, §4.2", Published: true},
 	build: func(b *graph.Net, _ Input, classes int) {
 		x := b.Op("relu1", "relu", b.Norm("bn1", b.Conv("conv1", 0, 16, 3, 1, 1, 1, false)))
 		for i, filters := range []int{16, 32, 64} {

@@ -18,7 +18,7 @@ var vitTiny = entry{
 	},
 	// DeiT (table 9): AdamW at 5e-4 per 512 samples, decay 0.05, cosine; the rate is
 	// kept for batches of 128, augmentation and warm-up are left out.
-	preset: Preset{Optimizer: "adamw", LR: 5e-4, WeightDecay: 0.05, Batch: 128, Epochs: 10, LRSchedule: "cosine"},
+	preset: Preset{Optimizer: "adamw", LR: 5e-4, WeightDecay: 0.05, Batch: 128, Epochs: 10, LRSchedule: "cosine", Source: "DeiT, table 9"},
 	build: func(b *graph.Net, in Input, classes int) {
 		addViT(b, in, 12, 192, 3, classes)
 	},

@@ -18,7 +18,8 @@ import (
 type Input struct {
 	C, H, W       int
 	Tokens, Vocab int
-	Pad           int // of texts with labels: the id that fills them up, −1: none
+	Pair          bool // each id is followed by the number of its segment
+	Pad           int  // of texts with labels: the id that fills them up, −1: none
 }
 
 // String writes a shape as people do: 1×28×28.
@@ -39,6 +40,8 @@ type Preset struct {
 	Batch       int
 	Epochs      int
 	LRSchedule  string // constant | cosine | step (a tenth after 1/2 and after 3/4 of the run)
+	Source      string // where it stands, or what it was adapted from; "": it is ours
+	Published   bool   // all of it stands there so; else it was adapted
 }
 
 // Info describes a model for a picker.
@@ -102,6 +105,9 @@ func New(name string, seed uint64, in Input, classes int) (*graph.Model, Preset,
 	b := &graph.Net{M: graph.New(name, in.C, in.H, in.W)}
 	if in.Tokens > 0 {
 		b.M = graph.NewSequence(name, 1, in.Tokens)
+		if in.Pair {
+			b.M.Values[0].C = 2
+		}
 	}
 	e.build(b, in, classes)
 	if b.Err == nil {

@@ -17,8 +17,6 @@ import (
 	"time"
 
 	"pare/core/device"
-	"pare/core/device/cpu"
-	"pare/core/device/ref"
 	"pare/core/graph"
 	"pare/core/model/safetensors"
 	"pare/core/plan"
@@ -69,7 +67,7 @@ func TestOracleTrain(t *testing.T) {
 	start := time.Now()
 	for _, name := range []string{"mlp", "depthwise", "lenet5", "resnet"} {
 		o := openOracle(t, filepath.Join(root, "train-"+name), oracleNets[name])
-		for _, dev := range []device.Device{ref.New(), cpu.New()} {
+		for _, dev := range Devices(t) {
 			t.Run("train-"+name+"/"+dev.Name(), func(t *testing.T) {
 				t.Run("gradients", func(t *testing.T) { o.gradients(t, dev) })
 				for _, rule := range slices.Sorted(maps.Keys(o.ref.OwnError)) {

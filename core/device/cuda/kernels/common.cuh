@@ -159,9 +159,15 @@ template <class F> __device__ __forceinline__ void walk(i64 count, F f) {
 	if (thread < 8 && i < count) f(i, Width<1>());
 }
 
+// read and write N elements, of which N·sizeof(T) bytes are aligned.
 template <class T> __device__ __forceinline__ void read(const T *p, float (&x)[8]) { load8(p, x); }
+__device__ __forceinline__ void read(const float *p, float (&x)[4]) {
+	float4 a = *(const float4 *)p;
+	x[0] = a.x, x[1] = a.y, x[2] = a.z, x[3] = a.w;
+}
 template <class T> __device__ __forceinline__ void read(const T *p, float (&x)[1]) { x[0] = to_float(p[0]); }
 template <class T> __device__ __forceinline__ void write(T *p, const float (&x)[8]) { store8(p, x); }
+__device__ __forceinline__ void write(float *p, const float (&x)[4]) { *(float4 *)p = make_float4(x[0], x[1], x[2], x[3]); }
 template <class T> __device__ __forceinline__ void write(T *p, const float (&x)[1]) { p[0] = Make<T>::of(x[0]); }
 
 // Sums over rows. A block works on the rows from `from` to `to` of x, ld apart, and on the

@@ -17,8 +17,12 @@ __device__ __forceinline__ void product(i64 M, int N, i64 k0, i64 k1, A a, B b, 
 	int tx = threadIdx.x & 15, ty = threadIdx.x >> 4;
 	i64 m0 = (i64)blockIdx.x * TILE;
 	int n0 = blockIdx.y * TILE;
-	float sum[4][4] = {};
+	// Long sums in two levels, so that rounding grows with the root of the terms.
+	float sum[4][4] = {}, total[4][4] = {};
 	for (i64 k = k0; k < k1; k += DEPTH) {
+		if ((k - k0) % (16 * DEPTH) == 0)
+			for (int i = 0; i < 4; i++)
+				for (int j = 0; j < 4; j++) total[i][j] += sum[i][j], sum[i][j] = 0;
 		for (int i = threadIdx.x; i < TILE * DEPTH; i += 256) {
 			int kk = i % DEPTH, r = i / DEPTH;
 			as[kk][r] = m0 + r < M && k + kk < k1 ? a(m0 + r, k + kk) : 0.f;
@@ -36,7 +40,7 @@ __device__ __forceinline__ void product(i64 M, int N, i64 k0, i64 k1, A a, B b, 
 	}
 	for (int i = 0; i < 4; i++)
 		for (int j = 0; j < 4; j++)
-			if (m0 + ty * 4 + i < M && n0 + tx * 4 + j < N) d(m0 + ty * 4 + i, n0 + tx * 4 + j, sum[i][j]);
+			if (m0 + ty * 4 + i < M && n0 + tx * 4 + j < N) d(m0 + ty * 4 + i, n0 + tx * 4 + j, total[i][j] + sum[i][j]);
 }
 
 // y [rows][OH][OW][N] = w ⋆ x + bias (may be 0). Grid: pixels, outputs of a group, groups.

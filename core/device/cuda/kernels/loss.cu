@@ -26,13 +26,22 @@ __device__ __forceinline__ Soft merge(Soft a, Soft b) {
 	return s;
 }
 
-__device__ __forceinline__ void take(Soft& s, float x, int c) {
-	if (x > s.top) {
-		s.sum = s.sum * exponential(s.top - x) + 1;
-		s.top = x, s.at = c;
-	} else {
-		s.sum += x == s.top ? 1.f : exponential(x - s.top); // NaN stays: neither holds
+// take adds values c, c + 1, …, of which there seldom is a new maximum. A NaN is none, but
+// stays in the sum.
+template <int N> __device__ __forceinline__ void take(Soft& s, const float (&x)[N], int c) {
+	float top = x[0];
+#pragma unroll
+	for (int k = 1; k < N; k++) top = fmaxf(top, x[k]);
+	if (top > s.top) {
+		s.sum *= exponential(s.top - top);
+		s.top = top;
+#pragma unroll
+		for (int k = N - 1; k >= 0; k--)
+			if (x[k] == top) s.at = c + k;
 	}
+	float from = s.top > -INF ? s.top : 0.f;
+#pragma unroll
+	for (int k = 0; k < N; k++) s.sum += exponential(x[k] - from);
 }
 
 // all merges what the threads of a block hold, for all of them.
@@ -49,30 +58,36 @@ __device__ Soft all(Soft s) {
 	return s;
 }
 
-const int WIDE = 16 / sizeof(val);
-struct __align__(16) pack { val v[WIDE]; };
+const int WIDE = 16 / sizeof(val); // values that a thread takes at once
 
 // softmax_of is a row's maximum, sum and first maximum, of x·s.
-// Its packs are kept where keep is given: each thread finds those that it has read there.
-__device__ __forceinline__ Soft softmax_of(const val* x, int C, int ld, float s, pack* keep) {
+// The row is kept where keep is given: each thread finds what it has read there.
+__device__ __forceinline__ Soft softmax_of(const val* x, int C, int ld, float s, val* keep) {
 	Soft m = {-INF, 0, 0x7fffffff};
-	int packs = ld % WIDE == 0 ? C / WIDE : 0;
-	for (int p = threadIdx.x; p < packs; p += blockDim.x) {
-		pack a = ((const pack*)x)[p];
-		if (keep) keep[p] = a;
-		for (int k = 0; k < WIDE; k++) take(m, to_float(a.v[k]) * s, p * WIDE + k);
+	int whole = ld % WIDE == 0 ? C / WIDE * WIDE : 0;
+#pragma unroll 4
+	for (int c = threadIdx.x * WIDE; c < whole; c += blockDim.x * WIDE) {
+		float v[WIDE];
+		read(x + c, v);
+		if (keep) write(keep + c, v);
+#pragma unroll
+		for (int k = 0; k < WIDE; k++) v[k] *= s;
+		take(m, v, c);
 	}
-	for (int c = packs * WIDE + threadIdx.x; c < C; c += blockDim.x) take(m, to_float(x[c]) * s, c);
+	for (int c = whole + threadIdx.x; c < C; c += blockDim.x) {
+		float v[1] = {to_float(x[c]) * s};
+		take(m, v, c);
+	}
 	return all(m);
 }
 
-// A block for each row, which stays in shared memory where kept says that it fits: losses [rows] = log Σ exp x − x[label], pred [rows] the first
-// maximum, and dlogits [rows][ld] = (softmax − onehot)/labelled where it is given, zeros
+// A block for each row, which stays in shared memory where kept says that it fits:
+// losses [rows] = log Σ exp x − x[label], pred [rows] the first maximum, and dlogits [rows][ld] = (softmax − onehot)/labelled where it is given, zeros
 // behind C. label −1: loss 0, no gradient.
 // With a teacher's logits q: loss (1−α)·CE + α·T²·KL, dlogits = ((1−α)·(softmax x −
 // onehot) + α·T·(softmax(x/T) − softmax(q/T)))/labelled.
 extern "C" __global__ void crossentropy(const val* x, const val* q, const int* labels, val* dx, float* losses, int* pred, int C, int ld, int qld, const Step* step, float alpha, float temp, int kept) {
-	extern __shared__ pack row_of[];
+	extern __shared__ __align__(16) val row_of[];
 	i64 row = blockIdx.x;
 	x += row * ld;
 	int label = labels[row];
@@ -84,16 +99,19 @@ extern "C" __global__ void crossentropy(const val* x, const val* q, const int* l
 		if (!dx) return;
 		dx += row * ld;
 		float inv = 1.f / step->labelled, scale = label >= 0 ? inv / s.sum : 0.f;
-		int packs = ld % WIDE == 0 ? C / WIDE : 0;
-		for (int p = threadIdx.x; p < packs; p += blockDim.x) {
-			pack a = kept ? row_of[p] : ((const pack*)x)[p];
+		int whole = ld % WIDE == 0 ? C / WIDE * WIDE : 0;
+#pragma unroll 4
+		for (int c = threadIdx.x * WIDE; c < whole; c += blockDim.x * WIDE) {
+			float v[WIDE];
+			read((kept ? row_of : x) + c, v);
+#pragma unroll
 			for (int k = 0; k < WIDE; k++) {
-				float d = label >= 0 ? exponential(to_float(a.v[k]) - s.top) * scale : 0.f;
-				a.v[k] = to_val(p * WIDE + k == label ? d - inv : d);
+				v[k] = label >= 0 ? exponential(v[k] - s.top) * scale : 0.f;
+				if (c + k == label) v[k] -= inv;
 			}
-			((pack*)dx)[p] = a;
+			write(dx + c, v);
 		}
-		for (int c = packs * WIDE + threadIdx.x; c < ld; c += blockDim.x) {
+		for (int c = whole + threadIdx.x; c < ld; c += blockDim.x) {
 			float d = c < C && label >= 0 ? expf(to_float(x[c]) - s.top) * scale : 0.f;
 			dx[c] = to_val(c == label ? d - inv : d);
 		}

@@ -50,9 +50,13 @@ extern "C" __global__ void avgpool(i64 count, const val* x, val* y, Window g) {
 		int c = i % g.C, ox = i / g.C % g.OW, oy = i / g.C / g.OW % g.OH;
 		const val* s = x + i / g.C / g.OW / g.OH * g.H * g.W * g.C + c;
 		Inside w = inside(g, oy, ox);
-		float sum = 0;
+		float sum = 0, e = 0; // e: what rounding has lost (Kahan 1965); a window may be a whole image
 		for (int a = w.y0; a < w.y1; a++)
-			for (int b = w.x0; b < w.x1; b++) sum += to_float(s[(i64)(a * g.W + b) * g.C]);
+			for (int b = w.x0; b < w.x1; b++) {
+				float v = to_float(s[(i64)(a * g.W + b) * g.C]) - e, u = sum + v;
+				e = (u - sum) - v;
+				sum = u;
+			}
 		y[i] = to_val(sum / divisor(g, oy, ox));
 	}
 }

@@ -87,16 +87,16 @@ extern "C" __global__ void rope(int rows, const val *x, val *y, const float2 *ta
 	int packs = (half + 7) / 8;
 	for (int i = lane; i < heads * packs; i += 32) {
 		int head = i / packs, k = (i - head * packs) * 8, n = min(8, half - k), a = head * half * 2 + k;
-		float u[8], v[8];
+		float u[8], v[8], t[2][8]; // t: cosine and sine of each channel
 		load8(x + a, n, wide, u);
 		load8(x + a + half, n, wide, v);
+		load8((const float *)(table + k), min(2 * n, 8), wide, t[0]);
+		load8((const float *)(table + k + 4), 2 * n - 8, wide, t[1]);
 #pragma unroll
 		for (int j = 0; j < 8; j++) {
-			if (j >= n) continue;
-			float2 t = table[k + j];
-			float s = sign * t.y, p = u[j];
-			u[j] = p * t.x - v[j] * s;
-			v[j] = v[j] * t.x + p * s;
+			float c = t[j / 4][2 * j % 8], s = sign * t[j / 4][2 * j % 8 + 1], p = u[j];
+			u[j] = p * c - v[j] * s;
+			v[j] = v[j] * c + p * s;
 		}
 		store8(y + a, n, wide, u);
 		store8(y + a + half, n, wide, v);

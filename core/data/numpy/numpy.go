@@ -1,6 +1,6 @@
 // Package numpy reads arrays of NumPy's .npy format, versions 1 to 3
 // (https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html), sample
-// by sample: along their first axis. It owns that format and imports nothing of ours.
+// by sample: along their first axis. It owns that format and imports core/tensor alone.
 //
 // Numbers are bool, int8 … int64, uint8 … uint64, float16, float32 and float64, in
 // either byte order, texts those of kind S (bytes) and U (characters). Arrays in C order

@@ -1,0 +1,14 @@
+// Package cudatest gives tests a card on machines without one: it keeps memory, computes
+// nothing and can be lost at a call of its driver. It imports the device and its fake.
+package cudatest
+
+import (
+	"pare/core/device/cuda"
+	"pare/core/device/cuda/internal/cufake"
+)
+
+// New is a device on a fake card of so many bytes, and the card.
+func New(memory int64, p cuda.Precision) (cuda.Device, *cufake.Card) {
+	c := cufake.New(memory)
+	return cuda.With(c, cufake.NewBlas(c), p), c
+}
