@@ -74,8 +74,12 @@ func attention(b *builder, c *device.Call) error {
 		lse = b.val(c.Out[1]).ptr
 	}
 	args := append([]any{t.q, t.qRow, t.k, t.v, t.kvRow, b.val(c.Out[0]).ptr, lse}, t.shape()...)
-	if b.mma(t) {
-		return b.attendMMA(t, "mma_attend", t.Heads, 128, 128+4*64, args)
+	switch {
+	case b.wgmma(t):
+		block := t.Dim // 64 queries for each warpgroup: QROWS of attention_wgmma.cu
+		return b.attendMMA(t, "wgmma_attend", t.Heads, 2*block, block, block+4*64, args)
+	case b.mma(t):
+		return b.attendMMA(t, "mma_attend", t.Heads, 128, 128, 128+4*64, args)
 	}
 	return b.attend(t, "attend", t.Heads, 3, 1, args)
 }
@@ -92,17 +96,23 @@ func attentionDX(b *builder, c *device.Call) error {
 		if err != nil {
 			return err
 		}
+		q := append([]any{t.q, t.qRow, t.k, t.v, t.kvRow, y, lse, dy, stats, d.q}, t.shape()...)
+		kv := append([]any{t.q, t.qRow, t.k, t.v, t.kvRow, dy, stats, d.k, d.v}, t.shape()...)
+		if b.wgmma(t) && t.Dim == 64 {
+			if err := b.attendMMA(t, "wgmma_attend_dq", t.Heads, 128, 64, 2*64+4*64, q); err != nil {
+				return err
+			}
+			return b.attendMMA(t, "wgmma_attend_dkv", t.KVHeads, 128, 64, 2*64+4*64, kv)
+		}
 		// As much shared memory as lets two blocks share a multiprocessor.
 		keys, block := 64, 128
 		if t.Dim > 64 {
 			keys, block = 32, 64
 		}
-		in := []any{t.q, t.qRow, t.k, t.v, t.kvRow, y, lse, dy, stats, d.q}
-		if err := b.attendMMA(t, "mma_attend_dq", t.Heads, 128, 2*128+4*keys, append(in, t.shape()...)); err != nil {
+		if err := b.attendMMA(t, "mma_attend_dq", t.Heads, 128, 128, 2*128+4*keys, q); err != nil {
 			return err
 		}
-		in = []any{t.q, t.qRow, t.k, t.v, t.kvRow, dy, stats, d.k, d.v}
-		return b.attendMMA(t, "mma_attend_dkv", t.KVHeads, block, 2*block+4*64, append(in, t.shape()...))
+		return b.attendMMA(t, "mma_attend_dkv", t.KVHeads, 128, block, 2*block+4*64, kv)
 	}
 	sums, err := b.scratch(4 * int64(t.rows) * int64(t.Heads))
 	if err != nil {
@@ -136,22 +146,27 @@ func (b *builder) attend(t attending, name string, heads, tiles, scores int, arg
 	return b.kernel(defines, [3]int{blocks, 1, 1}, [3]int{256, 1, 1}, shared, args...)
 }
 
-// mma says whether attention_mma.cu applies.
+// mma says whether attention_mma.cu applies, wgmma whether attention_wgmma.cu does.
 func (b *builder) mma(t attending) bool {
 	return b.x.dev.precision == BF16 && b.x.dev.info.Major >= 8 && t.Dim%16 == 0 && t.Dim <= 128 && t.Scale > 0
 }
 
-// attendMMA appends a kernel of attention_mma.cu: a block for each `rows` rows of a head,
-// with room for some rows of a head's channels, and 1 KiB for ids or statistics.
-func (b *builder) attendMMA(t attending, name string, heads, rows, room int, args []any) error {
+func (b *builder) wgmma(t attending) bool {
+	return b.mma(t) && b.x.dev.info.Major == 9 && (t.Dim == 64 || t.Dim == 128)
+}
+
+// attendMMA appends a kernel of these files: a block for each `rows` rows of a head, with
+// room for some rows of a head's channels, and 1 KiB each for ids or statistics and for
+// aligning it.
+func (b *builder) attendMMA(t attending, name string, heads, threads, rows, room int, args []any) error {
 	flag := func(name string, on bool) string {
 		if on {
 			return name + "=1"
 		}
 		return name + "=0"
 	}
-	shared := room*(t.Dim+8)*2 + 1024 // LD of attention_mma.cu
+	shared := room*(t.Dim+8)*2 + 2048 // LD of attention_mma.cu; the other's rows are shorter
 	blocks := t.rows / t.seq * heads * ((t.seq + rows - 1) / rows)
 	defines := []string{name, fmt.Sprintf("DIM=%d", t.Dim), flag("CAUSAL", t.Causal), flag("PADS", t.Pads)}
-	return b.kernel(defines, [3]int{blocks, 1, 1}, [3]int{128, 1, 1}, shared, args...)
+	return b.kernel(defines, [3]int{blocks, 1, 1}, [3]int{threads, 1, 1}, shared, args...)
 }

@@ -1,6 +1,7 @@
 package cuda
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -12,17 +13,20 @@ import (
 	"pare/core/device/cuda/internal/cu"
 )
 
-// card opens the first card, or skips: these tests need one.
 // toBF16 rounds to nearest, ties to even.
 func toBF16(x float32) uint16 {
 	u := math.Float32bits(x)
 	return uint16((u + 0x7fff + u>>16&1) >> 16)
 }
 
+// openCard opens the first card; the test is skipped where there is none.
 func openCard(t testing.TB) cu.Driver {
 	d, err := cu.Open(0)
+	if errors.Is(err, cu.ErrNoDriver) || errors.Is(err, cu.ErrNoCard) {
+		t.Skipf("no card here: %v", err)
+	}
 	if err != nil {
-		t.Skipf("needs a card: %v", err)
+		t.Fatal(err)
 	}
 	t.Cleanup(func() {
 		if err := d.Close(); err != nil {
@@ -251,10 +255,13 @@ func TestGPUAttention(t *testing.T) {
 			for _, seq := range []int{1, 7, 64, 100, 333, 1024} {
 				for kv := 1; kv <= 4; kv *= 2 {
 					for bits := range 4 {
-						if i++; (seq > 300 || dim > 128) && i%5 != 0 { // the loops take their time
+						if i++; (seq > 300 || dim > 128) && i%7 != 0 { // the loops take their time
 							continue
 						}
 						a := &attn{Attn: device.Attn{Heads: 4, KVHeads: kv, Dim: dim, Causal: bits&1 > 0, Pads: bits&2 > 0, Pad: 3, Scale: float32(1 / math.Sqrt(float64(dim)))}, n: 2, seq: seq, packed: (i/2)%2 == 0}
+						if seq > 300 {
+							a.n = 1
+						}
 						t.Run(fmt.Sprintf("%v/dim%d/seq%d/kv%d/causal=%v/pads=%v/packed=%v", precision, dim, seq, kv, a.Causal, a.Pads, a.packed), func(t *testing.T) { a.compare(t, dev) })
 					}
 				}
@@ -340,72 +347,5 @@ func (a *attn) near(t *testing.T, what string, got, want []float32) {
 	}
 	if !(off <= most*top) {
 		t.Errorf("%s is off by %g, its largest value is %g", what, off, top)
-	}
-}
-
-// BenchmarkGPUAttention times the kernels alone, with events; TFLOP/s count two products
-// forward and five backward, half of them where it is causal.
-func BenchmarkGPUAttention(b *testing.B) {
-	d := openCard(b)
-	for _, s := range []struct {
-		name                 string
-		n, seq, heads, dim   int
-		causal, pads, packed bool
-		precision            Precision
-	}{
-		{"gpt2", 32, 1024, 12, 64, true, false, true, BF16},
-		{"gpt2-f32", 32, 1024, 12, 64, true, false, true, F32},
-		{"bert", 32, 384, 12, 64, false, true, false, BF16},
-		{"llama", 8, 1024, 32, 128, true, false, false, BF16},
-	} {
-		a := &attn{Attn: device.Attn{Heads: s.heads, KVHeads: s.heads, Dim: s.dim, Causal: s.causal, Pads: s.pads, Pad: 3, Scale: float32(1 / math.Sqrt(float64(s.dim)))}, n: s.n, seq: s.seq, packed: s.packed}
-		newAttn(b, With(d, nil, s.precision), a)
-		r := rand.New(rand.NewPCG(1, 2))
-		for v := range a.e.p.Vals {
-			x := make([]float32, a.e.value(v, a.n).count())
-			for i := range x {
-				x[i] = float32(r.NormFloat64())
-			}
-			a.set(b, v, x)
-		}
-		flops := 4 * float64(s.n*s.heads) * float64(s.seq*s.seq) * float64(s.dim)
-		if s.causal {
-			flops /= 2
-		}
-		b.Run(s.name+"/forward", func(b *testing.B) { a.time(b, a.f, flops) })
-		b.Run(s.name+"/backward", func(b *testing.B) { a.time(b, a.d, 2.5*flops) })
-		if err := a.e.release(); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
-
-func (a *attn) time(b *testing.B, ls []launch, flops float64) {
-	dev := a.e.dev
-	var at [2]cu.Event
-	for i := range at {
-		var err error
-		if at[i], err = dev.Event(); err != nil {
-			b.Fatal(err)
-		}
-	}
-	err := a.e.launch(ls)
-	err = firstError(err, dev.Record(at[0]))
-	for range b.N {
-		err = firstError(err, a.e.launch(ls))
-	}
-	err = firstError(err, dev.Record(at[1]))
-	ms, late := dev.Elapsed(at[0], at[1])
-	if err = firstError(err, late); err != nil {
-		b.Fatal(err)
-	}
-	each := float64(ms) / float64(b.N)
-	b.ReportMetric(0, "ns/op")
-	b.ReportMetric(each, "ms/op")
-	b.ReportMetric(flops/each/1e9, "TFLOP/s")
-	for _, e := range at {
-		if err := dev.ReleaseEvent(e); err != nil {
-			b.Fatal(err)
-		}
 	}
 }

@@ -94,12 +94,12 @@ __device__ __forceinline__ Place place(int seq, int heads, int shared_by, int ro
 
 // fetch starts the copy of rows first, first + 1, … of a head; rows from seq on are zero.
 template <int ROWS> __device__ __forceinline__ void fetch(u32 to, const bf16 *from, int stride, int first, int seq) {
-	const int chunks = DIM / 8;
+	const int chunks = DIM / 8, threads = WARPS * 32;
 #pragma unroll
-	for (int i = threadIdx.x; i < ROWS * chunks; i += WARPS * 32) {
-		int r = i / chunks, c = i % chunks * 8;
+	for (int n = 0; n < (ROWS * chunks + threads - 1) / threads; n++) {
+		int i = n * threads + threadIdx.x, r = i / chunks, c = i % chunks * 8;
 		bool there = first + r < seq;
-		copy<16>(to + (r * LD + c) * 2, from + (there ? (i64)(first + r) * stride + c : 0), there);
+		if (ROWS * chunks % threads == 0 || i < ROWS * chunks) copy<16>(to + (r * LD + c) * 2, from + (there ? (i64)(first + r) * stride + c : 0), there);
 	}
 }
 
@@ -167,19 +167,18 @@ extern "C" __global__ void __launch_bounds__(128, 2) mma_attend(const bf16 *q, i
 	for (int m = 0; m < MT; m++) top[m][0] = top[m][1] = NONE;
 #if DIM <= 64
 	u32 qf[MT][STEPS][4]; // the warp's queries
+	arrived();
+	__syncthreads();
+#pragma unroll
+	for (int m = 0; m < MT; m++)
+#pragma unroll
+		for (int step = 0; step < STEPS; step++) matrices(qf[m][step], left_at(q_at + at.own * LD * 2, at.lane) + PIECE(m, step));
 #endif
 	int mine = at.first + at.own; // the warp's first query
 	for (int tile = 0; tile < tiles; tile++) {
 		arrived();
 		__syncthreads();
 		if (tile + 1 < tiles) bring(tile + 1);
-#if DIM <= 64
-		if (tile == 0)
-#pragma unroll
-			for (int m = 0; m < MT; m++)
-#pragma unroll
-				for (int s = 0; s < STEPS; s++) matrices(qf[m][s], left_at(q_at + at.own * LD * 2, at.lane) + PIECE(m, s));
-#endif
 		int from = tile * TILE;
 		if (CAUSAL && from >= mine + 16 * MT) continue; // all of it comes later
 		bool some = false; // keys are padding
