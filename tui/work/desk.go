@@ -254,6 +254,8 @@ func (d *desk) handle(m any) []effect {
 		d.onExported(m)
 	case pointsMsg:
 		d.onPoints(m)
+	case seatMsg:
+		d.onSeat(m)
 	case weightsMsg:
 		d.onWeights(m)
 	case herePointsMsg:
