@@ -33,6 +33,7 @@ const (
 	inPalette                   // typing the words of a command
 	inLayer                     // a layer in detail
 	inWrong                     // what is wrong in the test set
+	inTour                      // a stop of the tour
 
 	inForm  = inSetup | inConf
 	inStage = inRun | inConf
@@ -58,6 +59,7 @@ var whereNames = []section{
 	{inTeach, "in the explanation"},
 	{inLayer, "in the layers"},
 	{inWrong, "in what is wrong"},
+	{inTour, "at a stop of the tour"},
 	{inShelf, "in the list of sessions"},
 	{inPoint, "in the list of checkpoints to branch from"},
 	{inCompare, "in a comparison"},
@@ -244,6 +246,12 @@ func init() { // the help, opened by the table, shows the table
 		{[]string{"end", "G"}, "", inWrong, words("last"), always, plainly(func(d *desk) { d.scroll = 1 << 20 }), 0, ""},
 		{[]string{"w", "esc", "enter", "q"}, "w", inWrong, words("back"), always, plainly((*desk).closeOver), 1, "back"},
 
+		// The tour.
+		{[]string{"enter", "space"}, "enter", inTour, words("go on"), always, (*desk).tourOn, 1, "close the stop; the run goes on"},
+		{[]string{"up", "k"}, "", inTour, words("up"), always, plainly(func(d *desk) { d.scroll = max(d.scroll-1, 0) }), 0, ""},
+		{[]string{"down", "j"}, "↑ ↓", inTour, words("scroll"), always, plainly(func(d *desk) { d.scroll++ }), 2, "scroll"},
+		{[]string{"esc"}, "esc", inTour, words("end the tour"), always, (*desk).tourEnd, 3, "end the tour; the run goes on"},
+
 		// In plain words.
 		{[]string{"t"}, "t", inShown, words("explain"), always, plainly((*desk).openLesson), 8, "this stage and the number under the cursor in plain words"},
 		{[]string{"up", "k"}, "", inTeach, words("up"), always, plainly(func(d *desk) { d.scroll = max(d.scroll-1, 0) }), 0, ""},
@@ -274,7 +282,7 @@ func init() { // the help, opened by the table, shows the table
 		{[]string{"?", "esc", "enter", "q"}, "?", inHelp, words("back"), always, plainly((*desk).closeOver), 1, ""},
 		{[]string{"?"}, "?", inShown | inPages | inRoll | inPoint, words("keys"), always, plainly(func(d *desk) { d.over, d.scroll = overHelp, 0 }), -1, "this list"},
 		{[]string{"q", "ctrl+c"}, "q", inShown | inPages | inRoll | inPoint, words("leave"), always, plainly((*desk).leave), -2, "leave the screen; the run goes on"},
-		{[]string{"ctrl+c"}, "", inText | inStop | inHelp | inDelete | inTeach | inLayer | inWrong, words("leave"), always, plainly((*desk).leave), 0, ""},
+		{[]string{"ctrl+c"}, "", inText | inStop | inHelp | inDelete | inTeach | inLayer | inWrong | inTour, words("leave"), always, plainly((*desk).leave), 0, ""},
 	}
 }
 
@@ -311,6 +319,8 @@ func (d *desk) place() where {
 		return inLayer
 	case overWrong:
 		return inWrong
+	case overTour:
+		return inTour
 	}
 	switch d.page {
 	case pagePick:

@@ -216,6 +216,7 @@ func (d *desk) onLog(m logMsg) []effect {
 		todo = append(todo, d.react()...)
 	}
 	d.tick()
+	todo = append(todo, d.tourNext()...)
 	return append(todo, d.read(d.period()))
 }
 
