@@ -240,7 +240,7 @@ func TestProtocol(t *testing.T) {
 		{`{"hello":"drive"}`, ""},
 		{`{"hello":"drive"}`, ""},
 		{`{"cmd":"pause"}`, ""},
-		{`{"hello":"sing"}`, "say drive or watch"},
+		{`{"hello":"sing"}`, "say drive, watch, ask"},
 		{`{"hello":"drive","cmd":"pause"}`, "two lines"},
 		{`{}`, "unknown command"},
 		{`pause`, "not a command"},

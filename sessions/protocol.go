@@ -18,6 +18,8 @@ import (
 //
 //	{"hello":"drive"}                    take the driver's seat, if it is free
 //	{"hello":"watch"}                    only ask
+//	{"hello":"ask","text":"ann"}         ask the driver for the seat, see handover.go
+//	{"hello":"grant"}, {"hello":"keep"}  the driver's answer
 //	{"cmd":"status"}                     → {"ok":true,"pid":…,"seq":…}
 //	{"cmd":"target","value":0.9}         → {"ok":true} or {"error":…,"fix":…}
 //	{"cmd":"stop","text":"the night job"}  the text says where the wish comes from
@@ -36,6 +38,8 @@ const (
 var idleLimit = 2 * time.Minute
 
 const statusCmd = "status"
+
+var statusCommand = core.Command{Cmd: statusCmd}
 
 // bySocket is where a stop came from that did not say.
 const bySocket = "a command over the control socket"
@@ -64,6 +68,13 @@ type Live struct {
 	Problem string `json:"problem,omitempty"`
 	// DriverSince is when somebody took the driver's seat; nil when it is free.
 	DriverSince *time.Time `json:"driver_since,omitempty"`
+	// Yours says that the connection which asks has the seat, Kept that the driver has
+	// not given it to that connection.
+	Yours bool `json:"yours,omitempty"`
+	Kept  bool `json:"kept,omitempty"`
+	// AskedSince is when another screen asked for the seat, AskedBy who.
+	AskedSince *time.Time `json:"asked_since,omitempty"`
+	AskedBy    string     `json:"asked_by,omitempty"`
 }
 
 // parseRequest reads a line and checks all that can be checked without knowing
@@ -81,10 +92,12 @@ func parseRequest(line []byte) (request, error) {
 	switch {
 	case r.Hello != "" && r.Cmd != "":
 		return r, errors.New("hello and cmd are two lines")
-	case r.Hello == "drive", r.Hello == "watch":
+	case r.Hello == "drive", r.Hello == "watch", r.Hello == helloGrant, r.Hello == helloKeep:
 		return r, nil
+	case r.Hello == helloAsk:
+		return r, checkWho(r.Text)
 	case r.Hello != "":
-		return r, fmt.Errorf("hello %q: say drive or watch", r.Hello)
+		return r, fmt.Errorf("hello %q: say drive, watch, ask, grant or keep", r.Hello)
 	}
 	switch r.Cmd {
 	case statusCmd, core.CmdPause, core.CmdGo, core.CmdNext, core.CmdSettle, core.CmdCancel:

@@ -20,6 +20,10 @@ type Seat struct {
 	d      *Driver    // nil while watching, or when nothing runs
 	why    string     // "" unless somebody else drives
 	closed bool
+
+	ask     *client // has asked for the seat and waits
+	refused bool    // the driver keeps it
+	asked   string  // who asks this driver for the seat
 }
 
 // Seat makes a place at the run. It asks nothing yet.
@@ -37,6 +41,9 @@ func (p *Seat) Live(ctx context.Context) (l Live, err error) {
 		l, e = d.Live(ctx)
 		return e
 	})
+	if err == nil {
+		p.stands(&l)
+	}
 	var r *Refused
 	if errors.As(err, &r) && r.Seat {
 		return p.s.Live(ctx)
@@ -61,6 +68,10 @@ func (p *Seat) Close() error {
 	defer p.mu.Unlock()
 	p.closed = true
 	p.drop()
+	if p.ask != nil {
+		_ = p.ask.c.Close()
+		p.ask = nil
+	}
 	return nil
 }
 
@@ -89,6 +100,12 @@ func (p *Seat) do(ctx context.Context, ask func(*Driver) error) error {
 }
 
 func (p *Seat) take(ctx context.Context) error {
+	if p.d == nil && p.ask != nil {
+		if _, err := p.waits(ctx); err == nil && p.d == nil && p.ask != nil {
+			p.why = "the driver has been asked for the seat; its answer is awaited"
+			return &Refused{Reason: "the driver has been asked for the seat", Fix: "wait for the answer", Seat: true}
+		}
+	}
 	if p.d != nil {
 		return nil
 	}
@@ -99,6 +116,17 @@ func (p *Seat) take(ctx context.Context) error {
 	}
 	p.d = d
 	return err
+}
+
+// stands takes over what an answer says of the seat.
+func (p *Seat) stands(l *Live) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.asked = ""; l.AskedSince != nil && p.d != nil {
+		if p.asked = l.AskedBy; p.asked == "" {
+			p.asked = "somebody"
+		}
+	}
 }
 
 func (p *Seat) drop() {
@@ -114,5 +142,5 @@ func taken(since time.Time) answer {
 	if time.Since(since) > 20*time.Hour {
 		at = since.Format("2 January, 15:04")
 	}
-	return answer{Seat: true, Error: "another screen has been driving since " + at, Fix: "detach it first"}
+	return answer{Seat: true, Error: "another screen has been driving since " + at, Fix: "ask it for the seat, or detach it"}
 }

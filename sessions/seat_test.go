@@ -23,7 +23,7 @@ func TestSeat(t *testing.T) {
 	if w := first.Watching(); w != "" {
 		t.Errorf("the driver is told %q", w)
 	}
-	if w := second.Watching(); !strings.HasPrefix(w, "watching: another screen has been driving since ") || !strings.HasSuffix(w, "; detach it first") {
+	if w := second.Watching(); !strings.HasPrefix(w, "watching: another screen has been driving since ") || !strings.HasSuffix(w, "; ask it for the seat, or detach it") {
 		t.Errorf("the watcher is told %q", w)
 	}
 	if r := refused(t, second.Send(ctx, core.Command{Cmd: core.CmdPause})); !r.Seat {

@@ -30,6 +30,7 @@ type server struct {
 	conns  map[*conn]bool
 	driver *conn // who has the seat
 	since  time.Time
+	asks   *asking // who waits for the seat
 	closed bool
 }
 
@@ -37,6 +38,7 @@ type server struct {
 type conn struct {
 	net.Conn
 	watch bool // said it would only watch
+	kept  bool // asked for the seat, and the driver keeps it
 }
 
 // relisten is how often the socket's file is looked for: cleaners of /tmp take
@@ -174,9 +176,7 @@ func (v *server) listenTo(c *conn) bool {
 func (v *server) leave(c *conn) {
 	v.mu.Lock()
 	delete(v.conns, c)
-	if v.driver == c {
-		v.driver = nil
-	}
+	v.gone(c)
 	v.mu.Unlock()
 	_ = c.Close()
 }
@@ -197,16 +197,18 @@ func (v *server) answer(c *conn, line []byte) answer {
 		return answer{Error: err.Error()}
 	}
 	if r.Cmd == statusCmd {
-		return answer{OK: true, Live: v.live()}
+		return answer{OK: true, Live: v.live(c)}
 	}
 	if r.Hello == "watch" {
 		v.mu.Lock()
 		c.watch = true
-		if v.driver == c {
-			v.driver = nil
-		}
+		v.gone(c)
 		v.mu.Unlock()
 		return answer{OK: true}
+	}
+	switch r.Hello {
+	case helloAsk, helloGrant, helloKeep:
+		return v.hand(c, r)
 	}
 	if a := v.seat(c, r.Hello == "drive"); !a.OK || r.Hello != "" {
 		return a
@@ -242,7 +244,7 @@ func (v *server) seat(c *conn, keep bool) answer {
 	return answer{OK: true}
 }
 
-func (v *server) live() Live {
+func (v *server) live(c *conn) Live {
 	l := Live{Pid: os.Getpid()}
 	seq, err := v.st.problem()
 	l.Seq = seq
@@ -255,6 +257,7 @@ func (v *server) live() Live {
 		t := v.since
 		l.DriverSince = &t
 	}
+	v.place(&l, c)
 	return l
 }
 

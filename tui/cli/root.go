@@ -36,6 +36,7 @@ type env struct {
 	seed        uint64
 	sessions    string
 	slow        bool
+	tour        bool
 }
 
 // usage is an error of the command line: exit code 2.

@@ -203,19 +203,29 @@ func DemoRecipe() *core.Recipe {
 
 func (e *env) demo() *cobra.Command {
 	var f recipeFlags
+	var tour bool
 	c := &cobra.Command{
 		Use: "demo", Short: "all five stages on built-in data, under a minute", Args: takes(0, 0),
 		Long: `demo takes LeNet-300-100 on an embedded subset of Fashion-MNIST through all five
 stages by itself. With a terminal it plays in the workbench, without one (or with
---plain) it prints lines. It ends with the ledger, dense against pared.`,
+--plain) it prints lines. It ends with the ledger, dense against pared. --tour
+stops at each stage and says what one sees and which key is next.`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			r := DemoRecipe()
 			if err := f.apply(c, e, r); err != nil {
 				return err
 			}
+			if tour {
+				if !e.screen() {
+					return usagef("the tour needs a terminal; without one `pare demo --plain` prints lines")
+				}
+				r.Auto = false // a person is here
+				e.tour = true
+			}
 			return e.start(r, e.screen())
 		},
 	}
+	c.Flags().BoolVar(&tour, "tour", false, "stop at each stage and explain it")
 	f.add(c)
 	return c
 }
@@ -307,7 +317,7 @@ func (e *env) start(r *core.Recipe, screen bool) error {
 		if err := s.Start(); err != nil {
 			return forget(s, err)
 		}
-		e.code, err = work.Attach(work.Options{Root: dir, Version: Version, Slow: e.slow}, s)
+		e.code, err = work.Attach(work.Options{Root: dir, Version: Version, Slow: e.slow, Tour: e.tour}, s)
 		return err
 	}
 	if err = s.Start(); err == nil {

@@ -31,6 +31,8 @@ func (d *desk) saying() (s saying, ok bool) {
 		return s, false
 	case d.busy != "":
 		return saying{text: d.busy}, true
+	case d.run != nil && d.run.asked != "" && d.page == pageRun && d.over == overNone:
+		return saying{d.th.Clean(d.run.asked) + " asks to drive:", theme.Accent, "A hands the run over, K keeps it", 0}, true
 	case d.toast.text != "":
 		return saying{text: d.toast.text, tok: d.toast.tok}, true
 	case d.run == nil, d.page != pageRun, d.over == overPoint:
@@ -50,7 +52,11 @@ func (d *desk) saying() (s saying, ok bool) {
 	}
 	word, why := d.run.status()
 	if d.run.watches != "" && word != statusDone && word != statusFailed {
-		return saying{text: d.run.watches, tok: theme.Warn}, true
+		say := d.run.watches
+		if d.canAsk() == "" {
+			say += " (a asks)"
+		}
+		return saying{text: say, tok: theme.Warn}, true
 	}
 	switch word {
 	case statusWaiting:

@@ -45,6 +45,7 @@ const (
 	overPalette         // commands by their words
 	overLayer           // the layers over the steps, one in detail
 	overWrong           // what is wrong in the test set
+	overTour            // a stop of the tour
 )
 
 // desk is the workbench without a terminal.
@@ -97,6 +98,9 @@ type desk struct {
 	words  bool   // the glossary instead of the stage, in overTeach
 	scroll int    // of the help, and of lists
 	toast  toast
+
+	tourAt    int  // stops that have been shown
+	tourHolds bool // the run was paused for one
 
 	autoNext bool // pass the first wait: the set-up was the decision
 	goOn     bool // a recipe was sent; when it has been taken, enter the next stage
@@ -254,6 +258,8 @@ func (d *desk) handle(m any) []effect {
 		d.onExported(m)
 	case pointsMsg:
 		d.onPoints(m)
+	case seatMsg:
+		d.onSeat(m)
 	case weightsMsg:
 		d.onWeights(m)
 	case herePointsMsg:

@@ -16,18 +16,20 @@ import (
 
 // fake is a run without a process: its log is what a test puts in.
 type fake struct {
-	mu      sync.Mutex
-	id      string
-	log     []event.Event
-	at      int
-	sent    []core.Command
-	alive   bool
-	problem string
-	watches string
-	starts  int
-	err     error // of Send
-	damage  error // of Next, at the end of the log
-	recipe  *core.Recipe
+	mu              sync.Mutex
+	id              string
+	log             []event.Event
+	at              int
+	sent            []core.Command
+	alive           bool
+	problem         string
+	watches         string
+	asking, refused bool
+	asked, answered string
+	starts          int
+	err             error // of Send
+	damage          error // of Next, at the end of the log
+	recipe          *core.Recipe
 }
 
 func (f *fake) ID() string { return f.id }
@@ -345,4 +347,31 @@ func key(d *desk, names ...string) {
 		}
 		work(d, d.press(n, text))
 	}
+}
+
+// The seat of a fake.
+func (f *fake) Ask(context.Context) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.asking = true
+	return nil
+}
+func (f *fake) Asking() bool  { f.mu.Lock(); defer f.mu.Unlock(); return f.asking }
+func (f *fake) Asked() string { f.mu.Lock(); defer f.mu.Unlock(); return f.asked }
+func (f *fake) Refused() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	was := f.refused
+	f.refused = false
+	return was
+}
+
+func (f *fake) Answer(_ context.Context, give bool) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.asked, f.answered = "", fmt.Sprint(give)
+	if give {
+		f.watches = "watching: the seat was handed over"
+	}
+	return nil
 }

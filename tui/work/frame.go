@@ -40,7 +40,7 @@ func (d *desk) rows() []row {
 	default:
 		return arrange(d.w, d.h, need{bar: d.barNeed()}, 0, true)
 	}
-	return arrange(d.w, d.h, d.need(), d.look.tab, d.over == overHelp || d.over == overRoll || d.over == overHW || d.over == overTeach || d.over == overPalette || d.over == overPoint || d.over == overChange || d.over == overLayer || d.over == overWrong)
+	return arrange(d.w, d.h, d.need(), d.look.tab, d.over == overHelp || d.over == overRoll || d.over == overHW || d.over == overTeach || d.over == overPalette || d.over == overPoint || d.over == overChange || d.over == overLayer || d.over == overWrong || d.over == overTour)
 }
 
 // need is how many lines the panes of the stage ask for.

@@ -17,6 +17,8 @@ func (d *desk) overPane(w, h int) string {
 		return d.helpPane(w, h)
 	case d.over == overPalette:
 		return d.palettePane(w, h)
+	case d.over == overTour:
+		return d.tourPane(w, h)
 	case d.over == overWrong:
 		return d.wrongPane(w, h)
 	case d.over == overLayer:

@@ -33,6 +33,7 @@ const (
 	inPalette                   // typing the words of a command
 	inLayer                     // a layer in detail
 	inWrong                     // what is wrong in the test set
+	inTour                      // a stop of the tour
 
 	inForm  = inSetup | inConf
 	inStage = inRun | inConf
@@ -58,6 +59,7 @@ var whereNames = []section{
 	{inTeach, "in the explanation"},
 	{inLayer, "in the layers"},
 	{inWrong, "in what is wrong"},
+	{inTour, "at a stop of the tour"},
 	{inShelf, "in the list of sessions"},
 	{inPoint, "in the list of checkpoints to branch from"},
 	{inCompare, "in a comparison"},
@@ -99,6 +101,9 @@ func init() { // the help, opened by the table, shows the table
 		{[]string{"enter"}, "enter", inRun, enterText, (*desk).canEnter, (*desk).enter, 1, "go on to the next stage"},
 		{[]string{"space"}, "space", inRun, pauseText, (*desk).canPause, (*desk).pause, 2, "pause, go on"},
 		{[]string{"R"}, "R", inRun, words("resume"), (*desk).canResume, (*desk).resume, 1, "start a run again whose process is gone"},
+		{[]string{"a"}, "a", inRun, words("ask to drive"), (*desk).canAsk, (*desk).askSeat, 1, "ask the screen that drives for its seat"},
+		{[]string{"A"}, "A", inStage, words("hand over"), (*desk).canAnswer, func(d *desk) []effect { return d.answerSeat(true) }, 1, "give the seat to the screen that asks; this one watches"},
+		{[]string{"K"}, "K", inStage, words("keep the seat"), (*desk).canAnswer, func(d *desk) []effect { return d.answerSeat(false) }, 1, "keep the seat; who asks is told"},
 		{[]string{"E"}, "E", inRun, words("edit the recipe"), (*desk).canEdit, (*desk).editRecipe, 1, "change the recipe of a run that failed for it, and start anew"},
 		{[]string{"r"}, "r", inRun, words("roll back"), (*desk).canRoll, plainly((*desk).openRoll), 6, "go back to a checkpoint"},
 		{[]string{"b"}, "b", inRun, words("branch"), (*desk).canBranchHere, (*desk).branchHere, 13, "a new session from a checkpoint of this run"},
@@ -241,6 +246,12 @@ func init() { // the help, opened by the table, shows the table
 		{[]string{"end", "G"}, "", inWrong, words("last"), always, plainly(func(d *desk) { d.scroll = 1 << 20 }), 0, ""},
 		{[]string{"w", "esc", "enter", "q"}, "w", inWrong, words("back"), always, plainly((*desk).closeOver), 1, "back"},
 
+		// The tour.
+		{[]string{"enter", "space"}, "enter", inTour, words("go on"), always, (*desk).tourOn, 1, "close the stop; the run goes on"},
+		{[]string{"up", "k"}, "", inTour, words("up"), always, plainly(func(d *desk) { d.scroll = max(d.scroll-1, 0) }), 0, ""},
+		{[]string{"down", "j"}, "↑ ↓", inTour, words("scroll"), always, plainly(func(d *desk) { d.scroll++ }), 2, "scroll"},
+		{[]string{"esc"}, "esc", inTour, words("end the tour"), always, (*desk).tourEnd, 3, "end the tour; the run goes on"},
+
 		// In plain words.
 		{[]string{"t"}, "t", inShown, words("explain"), always, plainly((*desk).openLesson), 8, "this stage and the number under the cursor in plain words"},
 		{[]string{"up", "k"}, "", inTeach, words("up"), always, plainly(func(d *desk) { d.scroll = max(d.scroll-1, 0) }), 0, ""},
@@ -271,7 +282,7 @@ func init() { // the help, opened by the table, shows the table
 		{[]string{"?", "esc", "enter", "q"}, "?", inHelp, words("back"), always, plainly((*desk).closeOver), 1, ""},
 		{[]string{"?"}, "?", inShown | inPages | inRoll | inPoint, words("keys"), always, plainly(func(d *desk) { d.over, d.scroll = overHelp, 0 }), -1, "this list"},
 		{[]string{"q", "ctrl+c"}, "q", inShown | inPages | inRoll | inPoint, words("leave"), always, plainly((*desk).leave), -2, "leave the screen; the run goes on"},
-		{[]string{"ctrl+c"}, "", inText | inStop | inHelp | inDelete | inTeach | inLayer | inWrong, words("leave"), always, plainly((*desk).leave), 0, ""},
+		{[]string{"ctrl+c"}, "", inText | inStop | inHelp | inDelete | inTeach | inLayer | inWrong | inTour, words("leave"), always, plainly((*desk).leave), 0, ""},
 	}
 }
 
@@ -308,6 +319,8 @@ func (d *desk) place() where {
 		return inLayer
 	case overWrong:
 		return inWrong
+	case overTour:
+		return inTour
 	}
 	switch d.page {
 	case pagePick:

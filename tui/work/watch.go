@@ -53,6 +53,8 @@ type watch struct {
 	heat    []heatCol  // of the layers, over the steps of sparsify
 	weights layerStats // of the layer looked at last
 	watches string     // who drives, when somebody else does
+	asked   string     // who asks this screen for the driver's seat
+	asking  bool       // this screen asks for it
 	damage  string     // the log cannot be read on
 	second  int64      // shown last, of what ticks without events
 
@@ -91,6 +93,9 @@ type logMsg struct {
 	alive   bool
 	problem string
 	watches string // see source.Watching
+	asked   string // see seater
+	asking  bool
+	refused bool
 }
 
 // read samples the log after a while.
@@ -113,6 +118,9 @@ func (d *desk) read(wait time.Duration) effect {
 				}
 				cancel()
 				m.watches = src.Watching()
+				if s, ok := src.(seater); ok {
+					m.asked, m.asking, m.refused = s.Asked(), s.Asking(), s.Refused()
+				}
 			}
 		}
 		if p, ok := src.(*replay); ok {
@@ -174,6 +182,7 @@ func (d *desk) onLog(m logMsg) []effect {
 			r.watches = m.watches
 			d.touch()
 		}
+		d.seated(m.asked, m.asking, m.refused)
 		if m.problem != r.problem {
 			r.problem = m.problem
 			d.touch()
@@ -207,6 +216,7 @@ func (d *desk) onLog(m logMsg) []effect {
 		todo = append(todo, d.react()...)
 	}
 	d.tick()
+	todo = append(todo, d.tourNext()...)
 	return append(todo, d.read(d.period()))
 }
 

@@ -23,6 +23,7 @@ type Options struct {
 	// ExportTo is the folder that exports are written into; "" is the one pare was
 	// started in.
 	ExportTo string
+	Tour     bool   // stops that say what one sees
 	ReadOnly bool   // watch, change nothing
 	Slow     bool   // for a thin line: drawn once a second, without colours
 	Layout   string // file that keeps how charts are shown; "" is in the user's configuration

@@ -60,10 +60,14 @@ func (d *desk) wrongPane(w, h int) string {
 }
 
 // tiles are the pictures side by side with what they are and what was said, lines of w
-// cells; a picture is as high as lets two rows of them stand in h lines.
+// cells; two rows of pictures stand in h lines, or one where they would be too small.
 func (d *desk) tiles(s *event.Samples, w, h int) []string {
 	th := d.th
-	high := min(max((h-2)/2-3, 4), (s.Rows+1)/2)
+	high := (h-2)/2 - 3
+	if high < 8 { // one row of larger ones
+		high = min(max(h-3, 4), 12)
+	}
+	high = min(high, (s.Rows+1)/2)
 	pw, ph := chart.PictureSize(s.Rows, s.Cols, max(w-2, 1), max(high, 1))
 	tile := max(pw, 22)
 	n := max((w-1)/(tile+2), 1)

@@ -1,0 +1,66 @@
+package work
+
+import (
+	"strings"
+	"testing"
+
+	"pare/core/event"
+)
+
+// TestTour: at each stop the run holds, the screen says what one sees with this run's
+// figures, and enter goes on; stops that were missed are left out.
+func TestTour(t *testing.T) {
+	b := func() *story { return newStory().start("B") }
+	val := func() *story { return b().baselineDone("B").configured("B").sparsified("B") }
+	for _, c := range []struct {
+		s            *story
+		title, sees  string
+		then, wanted string // keys, commands
+	}{
+		{b().wait(event.Baseline, "ready"), "welcome", "lenet-300-100 on fashion-mnist", "enter enter", "next"},
+		{b().baseline("B"), "two curves", "B · counter", "enter", "pause, go"},
+		{b().baselineDone("B").wait(event.Configure, "choose"), "the recipe", "88.4 % of the validation samples", "enter", ""},
+		{b().baselineDone("B").configured("B").sparsify(9, "B"), "zeros", "84.5 % of the weights", "enter", "pause, go"},
+		{val().wait(event.Validate, "look"), "the test", "tour: the test", "enter enter", "next"},
+		{val().validated("B").wait(event.Deploy, "write"), "the verdict", "PASS", "enter enter", "next"},
+		{val().validated("B").deployed(), "the end", "pare report brisk-heron", "enter", ""},
+	} {
+		t.Run(c.title, func(t *testing.T) {
+			d := testDesk(t, 80, 24, 0, false)
+			d.o.Tour = true
+			f := &fake{id: "brisk-heron", log: c.s.es, alive: true, recipe: testRecipe()}
+			d.follow(f)
+			work(d, d.begin())
+			sample(d)
+			if d.over != overTour {
+				t.Fatalf("no stop:\n%s", bare(d.Render()))
+			}
+			sees(t, d, "tour: "+c.title, c.sees, "enter go on")
+			for w := 1; w < 140; w += 13 {
+				for h := 1; h < 50; h += 6 {
+					d.resize(w, h)
+					fits(t, d, c.title)
+				}
+			}
+			d.resize(80, 24)
+			key(d, strings.Fields(c.then)...)
+			if got := f.commands(); got != c.wanted {
+				t.Errorf("%s sent %q, want %q", c.then, got, c.wanted)
+			}
+			sample(d)
+			if d.over == overTour {
+				t.Error("the same stop opens again")
+			}
+		})
+	}
+	d, _ := watching(t, 80, 24, b().wait(event.Baseline, "ready"))
+	if sample(d); d.over == overTour {
+		t.Error("a stop without a tour")
+	}
+	d.o.Tour = true
+	sample(d)
+	key(d, "esc")
+	if d.o.Tour || d.over == overTour {
+		t.Error("esc does not end the tour")
+	}
+}
