@@ -13,7 +13,9 @@
 //	lock             held while a process runs
 //
 // Readers need no process: they tail the log. A person's commands go through
-// the socket. The run is core's; this package is its Store.
+// the socket, from one driver at a time; the driver's seat goes to another screen
+// only when it is asked for and handed over (see Seat). A stop says in the log where
+// it came from. The run is core's; this package is its Store.
 //
 // sessions imports core, core/energy, core/event, core/graph, core/tensor and
 // core/model/safetensors; sessions/metrics and sessions/report are folds of their

@@ -16,6 +16,10 @@
 // which pane stands where and is a pure function of the size. One table in
 // table.go drives dispatch, the footer and the help.
 //
+// A run that has ended, or that somebody else drives, is spoken of so: ended.go. What
+// stands over the panes has a file each: layer.go (layers over the steps, and one in
+// detail), wrong.go (samples of the test set), lesson.go, tour.go (pare demo --tour).
+//
 // # Cost
 //
 // The screen samples the log four times a second and draws only when

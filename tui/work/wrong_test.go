@@ -60,8 +60,8 @@ func TestWrongOnes(t *testing.T) {
 			d.th = theme.New(m, true, m == theme.Mono)
 			d.ascii = m == theme.Mono
 			key(d, "w")
-			for w := 1; w < 130; w += 7 {
-				for h := 1; h < 45; h += 3 {
+			for w := 1; w < 130; w += 17 {
+				for h := 1; h < 45; h += 6 {
 					d.resize(w, h)
 					fits(t, d, fmt.Sprintf("samples %d in mode %v", i, m))
 				}
