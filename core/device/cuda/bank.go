@@ -47,17 +47,19 @@ type bank struct {
 // NewBank makes room for weights, gradients and state, all zero. Weights that do not
 // train have neither gradient nor state.
 func (d Device) NewBank(ws []device.Weight, slots int) (device.Bank, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	if slots < 0 {
 		return nil, fmt.Errorf("bank with %d slots of optimiser state", slots)
 	}
 	b := &bank{dev: d, desc: append([]device.Weight(nil), ws...), slots: slots, ws: make([]weight, len(ws))}
 	for i, w := range ws {
 		if err := ref.CheckWeight(w); err != nil {
-			b.Close() //nolint:errcheck // the other error says it
+			b.release() //nolint:errcheck // the other error says it
 			return nil, fmt.Errorf("weight %s: %w", w.Name, err)
 		}
 		if w.Format != tensor.Dense {
-			b.Close() //nolint:errcheck // the other error says it
+			b.release() //nolint:errcheck // the other error says it
 			return nil, fmt.Errorf("weight %s: device cuda keeps dense weights only, not %v", w.Name, w.Format)
 		}
 		// The caller's mask may change later, this bank must not.
@@ -65,7 +67,7 @@ func (d Device) NewBank(ws []device.Weight, slots int) (device.Bank, error) {
 		b.desc[i] = w
 		b.ws[i] = weight{Weight: w, count: w.Shape.Len()}
 		if err := b.allot(&b.ws[i]); err != nil {
-			b.Close() //nolint:errcheck // the other error says it
+			b.release() //nolint:errcheck // the other error says it
 			return nil, fmt.Errorf("weight %s: %w", w.Name, err)
 		}
 	}
@@ -154,6 +156,12 @@ func (b *bank) Resident() int64 {
 
 // Close gives the memory back.
 func (b *bank) Close() error {
+	b.dev.mu.Lock()
+	defer b.dev.mu.Unlock()
+	return b.release()
+}
+
+func (b *bank) release() error {
 	err := b.dev.Sync()
 	for i := range b.ws {
 		w := &b.ws[i]
@@ -169,6 +177,8 @@ func (b *bank) Close() error {
 
 // Set copies x into weight i, zero at masked places.
 func (b *bank) Set(i int, x []float32) error {
+	b.dev.mu.Lock()
+	defer b.dev.mu.Unlock()
 	w, err := b.at(i, x)
 	if err != nil {
 		return err
@@ -204,6 +214,8 @@ func (d Device) halve(w *weight) error {
 
 // Get copies weight i into x.
 func (b *bank) Get(i int, x []float32) error {
+	b.dev.mu.Lock()
+	defer b.dev.mu.Unlock()
 	w, err := b.at(i, x)
 	if err != nil {
 		return err
@@ -217,6 +229,8 @@ func (b *bank) Get(i int, x []float32) error {
 
 // Grad copies the gradient of weight i into x.
 func (b *bank) Grad(i int, x []float32) error {
+	b.dev.mu.Lock()
+	defer b.dev.mu.Unlock()
 	w, err := b.at(i, x)
 	if err != nil {
 		return err
@@ -229,6 +243,8 @@ func (b *bank) Grad(i int, x []float32) error {
 
 // SetState copies x into a slot of optimiser state, zero at masked places.
 func (b *bank) SetState(i, slot int, x []float32) error {
+	b.dev.mu.Lock()
+	defer b.dev.mu.Unlock()
 	s, w, err := b.slot(i, slot, x)
 	if err != nil {
 		return err
@@ -238,6 +254,8 @@ func (b *bank) SetState(i, slot int, x []float32) error {
 
 // State copies a slot of optimiser state into x.
 func (b *bank) State(i, slot int, x []float32) error {
+	b.dev.mu.Lock()
+	defer b.dev.mu.Unlock()
 	s, w, err := b.slot(i, slot, x)
 	if err != nil {
 		return err

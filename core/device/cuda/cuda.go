@@ -2,6 +2,7 @@ package cuda
 
 import (
 	"fmt"
+	"sync"
 
 	"pare/core/device"
 	"pare/core/device/cuda/internal/cu"
@@ -34,6 +35,7 @@ type Device struct {
 
 // card is an open card with what was loaded for it.
 type card struct {
+	mu sync.Mutex // held by every method of devices, banks and plans: a driver is for one at a time
 	cu.Driver
 	blas     cu.Blas
 	info     cu.Info

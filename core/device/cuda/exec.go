@@ -78,6 +78,8 @@ type run struct {
 // Compile checks the plan against the bank and takes the memory of its values. A plan
 // that does not fit the card is an error here, before any step.
 func (d Device) Compile(p *device.Plan, bk device.Bank, _ int) (device.Exec, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	b, ok := bk.(*bank)
 	if !ok {
 		return nil, fmt.Errorf("compile for device cuda: the bank belongs to another device")
@@ -96,6 +98,8 @@ func (d Device) Compile(p *device.Plan, bk device.Bank, _ int) (device.Exec, err
 // Run runs every call. Whatever can be wrong with a step is found before the first
 // call, so such an error leaves the weights as they were.
 func (e *exec) Run(s *device.Step) (device.Result, error) {
+	e.dev.mu.Lock()
+	defer e.dev.mu.Unlock()
 	if e.closed {
 		return device.Result{}, fmt.Errorf("run on device cuda: the plan is closed")
 	}
@@ -302,6 +306,8 @@ func (e *exec) Times() []time.Duration { return slices.Clone(e.times) }
 
 // Close frees the plan's memory; the bank stays. Run fails afterwards.
 func (e *exec) Close() error {
+	e.dev.mu.Lock()
+	defer e.dev.mu.Unlock()
 	if e.closed {
 		return nil
 	}
