@@ -423,6 +423,22 @@ func written(t failer) (files [][]byte) {
 	return files
 }
 
+// TestErrorsAreOneLine: whatever an operator or a value is called.
+func TestErrorsAreOneLine(t *testing.T) {
+	m, err := Decode(styles(t)[0].Model)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.Graph.Nodes[0].Op = "Flat\nx\x1b[2J"
+	b, err := Encode(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Import(b); err == nil || strings.ContainsAny(err.Error(), "\n\x1b") || !strings.Contains(err.Error(), "Flat") {
+		t.Errorf("%q", err)
+	}
+}
+
 // FuzzImport is surviveImport for arbitrary bytes.
 func FuzzImport(f *testing.F) {
 	for _, s := range styles(f) {
