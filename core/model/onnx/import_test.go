@@ -3,7 +3,6 @@ package onnx
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -408,19 +407,6 @@ func TestImportDamaged(t *testing.T) {
 		}
 		surviveImport(t, b)
 	})
-}
-
-// written are transformers as Export writes them.
-func written(t failer) (files [][]byte) {
-	all := transformers(t)
-	for _, name := range slices.Sorted(maps.Keys(all)) {
-		b, err := Export(all[name], Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		files = append(files, b)
-	}
-	return files
 }
 
 // TestErrorsAreOneLine: whatever an operator or a value is called.
