@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"pare/core/graph"
 	"pare/core/tensor"
@@ -65,16 +67,30 @@ func importFile(b []byte, dir string, o ImportOptions) (*graph.Model, error) {
 		err = im.run()
 	}
 	if err != nil {
-		return nil, fmt.Errorf("onnx: %w", err)
+		return nil, fmt.Errorf("onnx: %w", oneLine{err})
 	}
 	return im.m, nil
+}
+
+// oneLine is an error whose names, as a file has them, break no line.
+type oneLine struct{ error }
+
+func (e oneLine) Unwrap() error { return e.error }
+
+func (e oneLine) Error() string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return utf8.RuneError
+		}
+		return r
+	}, e.error.Error())
 }
 
 // Names returns the names of the input and the output of a model file.
 func Names(b []byte) (input, output string, err error) {
 	im, err := newImporter(b, "", ImportOptions{})
 	if err != nil {
-		return "", "", fmt.Errorf("onnx: %w", err)
+		return "", "", fmt.Errorf("onnx: %w", oneLine{err})
 	}
 	return im.in.Name, im.g.Outputs[0].Name, nil
 }

@@ -3,7 +3,6 @@ package onnx
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -410,17 +409,20 @@ func TestImportDamaged(t *testing.T) {
 	})
 }
 
-// written are transformers as Export writes them.
-func written(t failer) (files [][]byte) {
-	all := transformers(t)
-	for _, name := range slices.Sorted(maps.Keys(all)) {
-		b, err := Export(all[name], Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		files = append(files, b)
+// TestErrorsAreOneLine: whatever an operator or a value is called.
+func TestErrorsAreOneLine(t *testing.T) {
+	m, err := Decode(styles(t)[0].Model)
+	if err != nil {
+		t.Fatal(err)
 	}
-	return files
+	m.Graph.Nodes[0].Op = "Flat\nx\x1b[2J"
+	b, err := Encode(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Import(b); err == nil || strings.ContainsAny(err.Error(), "\n\x1b") || !strings.Contains(err.Error(), "Flat") {
+		t.Errorf("%q", err)
+	}
 }
 
 // FuzzImport is surviveImport for arbitrary bytes.

@@ -1,6 +1,8 @@
 package onnx
 
 import (
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -89,4 +91,17 @@ func TestSegmentsInput(t *testing.T) {
 	if in, _, err := Names(b); in != "input_ids" || err != nil {
 		t.Errorf("the input is %q (%v)", in, err)
 	}
+}
+
+// written are transformers as Export writes them.
+func written(t failer) (files [][]byte) {
+	all := transformers(t)
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		b, err := Export(all[name], Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, b)
+	}
+	return files
 }
