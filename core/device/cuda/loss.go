@@ -12,13 +12,14 @@ var lossKernels = map[device.Kernel]build{device.CrossEntropy: crossEntropy, dev
 func crossEntropy(b *builder, c *device.Call) error {
 	x := b.val(c.In[0])
 	var q, dx cu.Ptr
-	qld := 0
+	qld, dld := 0, 0
 	if len(c.In) == 2 {
 		t := b.val(c.In[1])
 		q, qld = t.ptr, t.ld
 	}
 	if len(c.Out) == 2 {
-		dx = b.val(c.Out[0]).ptr
+		d := b.val(c.Out[0])
+		dx, dld = d.ptr, d.ld
 	}
 	// As many threads as have something to do, to hide the wait for memory; no more than
 	// let two rows share a multiprocessor's registers.
@@ -28,7 +29,7 @@ func crossEntropy(b *builder, c *device.Call) error {
 		shared = 0
 	}
 	return b.kernel([]string{"crossentropy"}, [3]int{x.rows, 1, 1}, [3]int{threads, 1, 1}, shared,
-		x.ptr, q, b.x.labels, dx, b.x.losses, b.x.pred, x.C, x.ld, qld, b.step(), c.S[0], c.S[1], is(shared > 0))
+		x.ptr, q, b.x.labels, dx, b.x.losses, b.x.pred, x.C, x.ld, qld, dld, b.step(), c.S[0], c.S[1], is(shared > 0))
 }
 
 // lossMerge: the mean loss and the number of correct rows, in double.

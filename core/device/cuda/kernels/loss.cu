@@ -82,11 +82,13 @@ __device__ __forceinline__ Soft softmax_of(const val* x, int C, int ld, float s,
 }
 
 // A block for each row, which stays in shared memory where kept says that it fits:
-// losses [rows] = log Σ exp x − x[label], pred [rows] the first maximum, and dlogits [rows][ld] = (softmax − onehot)/labelled where it is given, zeros
-// behind C. label −1: loss 0, no gradient.
+// losses [rows] = log Σ exp x − x[label], pred [rows] the first maximum, and dlogits
+// [rows][dld] = (softmax − onehot)/labelled where it is given, zeros behind C. label −1:
+// loss 0, no gradient. Rows of x are ld apart, those of q qld: a sum's logits lie close
+// together while its gradient, which products alone read, has aligned rows.
 // With a teacher's logits q: loss (1−α)·CE + α·T²·KL, dlogits = ((1−α)·(softmax x −
 // onehot) + α·T·(softmax(x/T) − softmax(q/T)))/labelled.
-extern "C" __global__ void crossentropy(const val* x, const val* q, const int* labels, val* dx, float* losses, int* pred, int C, int ld, int qld, const Step* step, float alpha, float temp, int kept) {
+extern "C" __global__ void crossentropy(const val* x, const val* q, const int* labels, val* dx, float* losses, int* pred, int C, int ld, int qld, int dld, const Step* step, float alpha, float temp, int kept) {
 	extern __shared__ __align__(16) val row_of[];
 	i64 row = blockIdx.x;
 	x += row * ld;
@@ -97,9 +99,9 @@ extern "C" __global__ void crossentropy(const val* x, const val* q, const int* l
 	if (!q) {
 		if (threadIdx.x == 0) losses[row] = loss, pred[row] = s.at;
 		if (!dx) return;
-		dx += row * ld;
+		dx += row * dld;
 		float inv = 1.f / step->labelled, scale = label >= 0 ? inv / s.sum : 0.f;
-		int whole = ld % WIDE == 0 ? C / WIDE * WIDE : 0;
+		int whole = ld % WIDE == 0 && dld % WIDE == 0 ? C / WIDE * WIDE : 0;
 #pragma unroll 4
 		for (int c = threadIdx.x * WIDE; c < whole; c += blockDim.x * WIDE) {
 			float v[WIDE];
@@ -111,13 +113,13 @@ extern "C" __global__ void crossentropy(const val* x, const val* q, const int* l
 			}
 			write(dx + c, v);
 		}
-		for (int c = whole + threadIdx.x; c < ld; c += blockDim.x) {
+		for (int c = whole + threadIdx.x; c < dld; c += blockDim.x) {
 			float d = c < C && label >= 0 ? expf(to_float(x[c]) - s.top) * scale : 0.f;
 			dx[c] = to_val(c == label ? d - inv : d);
 		}
 		return;
 	}
-	q += row * qld, dx += row * ld;
+	q += row * qld, dx += row * dld;
 	float inv = 1.f / step->labelled, cool = 1.f / temp;
 	Soft sx = softmax_of(x, C, ld, cool, nullptr), sq = softmax_of(q, C, qld, cool, nullptr);
 	// The teacher's part is T² times a difference of logarithms near each other: sums in double.
@@ -125,7 +127,7 @@ extern "C" __global__ void crossentropy(const val* x, const val* q, const int* l
 	for (int c = threadIdx.x; c < C; c += blockDim.x) px += exp((double)to_float(x[c]) / temp - sx.top), pq += exp((double)to_float(q[c]) / temp - sq.top);
 	px = block_sum(px), pq = block_sum(pq);
 	double kl = 0;
-	for (int c = threadIdx.x; c < ld; c += blockDim.x) {
+	for (int c = threadIdx.x; c < dld; c += blockDim.x) {
 		double d = 0;
 		if (c < C && label >= 0) {
 			double u = to_float(x[c]), v = to_float(q[c]), pt = exp(v / temp - sq.top) / pq;
