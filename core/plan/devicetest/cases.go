@@ -253,6 +253,10 @@ func rowModels() (l []model) {
 				x = b.Op(fmt.Sprint("double", i), "add", x, x)
 			}
 		}),
+		// Logits that a sum makes, of a number that no device's rows are a multiple of.
+		vectorNet("loss/sum1030", 6, func(b *graph.Net) {
+			b.Op("sum", "add", b.Linear("a", 0, 1030), b.Linear("b", 0, 1030))
+		}),
 		model{name: "softmax/1", c: 5, h: 1, w: 1, build: func(b *graph.Net) { b.Op("s", "softmax", b.Linear("fc", 0, 1)) }},
 		model{name: "softmax/10", c: 5, h: 1, w: 1, build: func(b *graph.Net) { b.Op("s", "softmax", spread(b, b.Linear("fc", 0, 10))) }},
 		model{name: "flatten/image", c: 5, h: 3, w: 4, train: true, build: func(b *graph.Net) {
