@@ -254,8 +254,8 @@ func rowModels() (l []model) {
 			}
 		}),
 		// Logits that a sum makes, of a number that no device's rows are a multiple of.
-		vectorNet("loss/sum1030", 6, func(b *graph.Net) {
-			b.Op("sum", "add", b.Linear("a", 0, 1030), b.Linear("b", 0, 1030))
+		vectorNet("loss/sum262", 6, func(b *graph.Net) {
+			b.Op("sum", "add", b.Linear("a", 0, 262), b.Linear("b", 0, 262))
 		}),
 		model{name: "softmax/1", c: 5, h: 1, w: 1, build: func(b *graph.Net) { b.Op("s", "softmax", b.Linear("fc", 0, 1)) }},
 		model{name: "softmax/10", c: 5, h: 1, w: 1, build: func(b *graph.Net) { b.Op("s", "softmax", spread(b, b.Linear("fc", 0, 10))) }},
