@@ -44,7 +44,11 @@ func models() []model {
 	l = append(l, channelModels()...)
 	l = append(l, tokenModels()...)
 	l = append(l, adapterModels()...)
-	return append(l, joinModels()...)
+	l = append(l, joinModels()...)
+	// Logits that a sum makes, of a number that no device's rows are a multiple of.
+	return append(l, vectorNet("loss/sum262", 6, func(b *graph.Net) {
+		b.Op("sum", "add", b.Linear("a", 0, 262), b.Linear("b", 0, 262))
+	}))
 }
 
 func linearModels() (l []model) {
@@ -252,10 +256,6 @@ func rowModels() (l []model) {
 			for i := range 10 {
 				x = b.Op(fmt.Sprint("double", i), "add", x, x)
 			}
-		}),
-		// Logits that a sum makes, of a number that no device's rows are a multiple of.
-		vectorNet("loss/sum262", 6, func(b *graph.Net) {
-			b.Op("sum", "add", b.Linear("a", 0, 262), b.Linear("b", 0, 262))
 		}),
 		model{name: "softmax/1", c: 5, h: 1, w: 1, build: func(b *graph.Net) { b.Op("s", "softmax", b.Linear("fc", 0, 1)) }},
 		model{name: "softmax/10", c: 5, h: 1, w: 1, build: func(b *graph.Net) { b.Op("s", "softmax", spread(b, b.Linear("fc", 0, 10))) }},
