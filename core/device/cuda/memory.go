@@ -31,6 +31,9 @@ func (e *exec) allot() error {
 	if p.Seq > 0 {
 		need += act * int64(p.Samples) * int64(samples)
 	}
+	for i := range p.Vals {
+		need += e.beside(i)
+	}
 	if free, err := e.dev.Free(); err != nil {
 		return err
 	} else if need > free {
@@ -52,10 +55,8 @@ func (e *exec) allot() error {
 			tiles, from = samples, alone
 		}
 		switch {
-		case e.wide[i] > 0:
-			e.at[i], err = e.take(int64(e.elem[i].Bytes())*int64(e.wide[i])*int64(p.Batch*p.Per(i)), true)
-		case e.elem[i] != e.dev.elem(): // float32 beside bf16: a piece of its own
-			e.at[i], err = e.take(4*int64(v.Size(T, 1))*int64(tiles), true)
+		case e.beside(i) > 0:
+			e.at[i], err = e.take(e.beside(i), true)
 		default:
 			e.at[i] = from + cu.Ptr(act*int64(v.Off)*int64(tiles))
 		}
@@ -173,6 +174,19 @@ func (e *exec) types() []cu.Type {
 		}
 	}
 	return t
+}
+
+// beside is the bytes of a value that has a piece of its own beside the arenas, for the
+// largest batch: wide rows, and float32 in a device of bf16. 0: it lies in an arena.
+func (e *exec) beside(i int) int64 {
+	p, v := e.p, e.p.Vals[i]
+	switch {
+	case e.wide[i] > 0:
+		return int64(e.elem[i].Bytes()) * int64(e.wide[i]) * int64(p.Batch*p.Per(i))
+	case e.elem[i] != e.dev.elem():
+		return 4 * int64(v.Size(T, 1)) * int64(e.tiles(p.Batch, v.Sample))
+	}
+	return 0
 }
 
 // wideFrom is the number of channels from which on products gain by aligned rows.
