@@ -296,7 +296,7 @@ func tableShape(p *device.Plan, w device.Weight, ids, y device.Val) error {
 }
 
 func placesShape(p *device.Plan, w device.Weight, x device.Val) error {
-	if p.Seq < 1 || len(w.Shape) != 2 || w.Shape[0] < p.Seq || w.Shape[1] != x.C {
+	if p.Seq < 1 || x.Sample || len(w.Shape) != 2 || w.Shape[0] < p.Seq || w.Shape[1] != x.C {
 		return fmt.Errorf("weight %s is %v for sequences of %d tokens of %d channels", w.Name, w.Shape, p.Seq, x.C)
 	}
 	return vector(x)
