@@ -15,8 +15,7 @@ import (
 	"pare/core/model/zoo"
 )
 
-// deviceNames are what hardware.device may be. auto is the processor: for the models
-// that fit it, and so that a run does not depend on what else is in the machine.
+// deviceNames are what hardware.device may be. auto is the processor, so that a run does not depend on what else is in the machine.
 var deviceNames = []string{"auto", "cpu", "cuda", "cuda:tf32", "cuda:bf16", "ref"}
 
 var cudaNames = map[string]cuda.Precision{"cuda": cuda.F32, "cuda:tf32": cuda.TF32, "cuda:bf16": cuda.BF16}

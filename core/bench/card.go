@@ -65,7 +65,11 @@ func Card(o CardOptions) error {
 	if o.Batch < 1 || o.Rounds < 1 || o.Window <= 0 {
 		return fmt.Errorf("batch %d, %d rounds, window %v: need at least 1 each", o.Batch, o.Rounds, o.Window)
 	}
-	meter, err := energy.Open(energy.Options{GPU: energy.GPUAuto})
+	card, ok := o.Device.(device.Card)
+	if !ok {
+		return errors.New("this measures a card: give --device cuda, cuda:tf32 or cuda:bf16")
+	}
+	meter, err := energy.Open(energy.Options{GPU: energy.GPUAuto, Card: card.UUID()})
 	if err != nil {
 		return err
 	}
@@ -74,7 +78,7 @@ func Card(o CardOptions) error {
 	if err != nil {
 		return err
 	}
-	e, err := newCardEngine(m, o, g)
+	e, err := newCardEngine(m, card, o, g)
 	if err != nil {
 		return err
 	}
@@ -179,12 +183,8 @@ type cardEngine struct {
 	held float64
 }
 
-func newCardEngine(m *graph.Model, o CardOptions, g zoo.GPT) (*cardEngine, error) {
-	free, ok := o.Device.(interface{ Free() (int64, error) })
-	if !ok {
-		return nil, errors.New("this measures a card: give --device cuda, cuda:tf32 or cuda:bf16")
-	}
-	before, err := free.Free()
+func newCardEngine(m *graph.Model, card device.Card, o CardOptions, g zoo.GPT) (*cardEngine, error) {
+	before, err := card.Free()
 	if err != nil {
 		return nil, err
 	}
@@ -212,7 +212,7 @@ func newCardEngine(m *graph.Model, o CardOptions, g zoo.GPT) (*cardEngine, error
 	if err := e.run(); err != nil {
 		return nil, err
 	}
-	after, err := free.Free()
+	after, err := card.Free()
 	e.held = float64(before-after) / (1 << 20)
 	return e, err
 }

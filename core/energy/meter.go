@@ -116,7 +116,7 @@ type Meter struct {
 	machine machineScan
 	wallRow Status
 	forced  bool
-	// cardAlone: the work runs on a card with a counter; an estimate of the CPU beside
+	// cardAlone: the work runs on a card whose counter or power is read; an estimate of the CPU beside
 	// it would make an estimate of the sum, so it is left out.
 	cardAlone bool
 }
