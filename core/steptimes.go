@@ -49,10 +49,15 @@ func (r *run) stepTimes() error {
 	steps := undisturbed(probes)
 	e.StepCPUUS = cpu / n
 	e.StepEnergy = joules(r.meter.Between(from, r.meter.Mark())).Part(1 / (n + float64(len(probes))))
-	if b, n := r.bill.trained[event.Baseline], r.bill.steps[event.Baseline]; n > 0 && b.CPUUS > 0 {
+	b, trained := r.bill.trained[event.Baseline], r.bill.steps[event.Baseline]
+	spent := b.CPUUS
+	if _, ok := cardOf(r.dev); ok { // see busyUS
+		spent = b.WallUS
+	}
+	if trained > 0 && spent > 0 {
 		// The last batch of an epoch may be smaller.
-		full := float64(int64(len(rows))*r.perEpoch()) / float64(r.set.Train.N()) / float64(n)
-		e.Steps, e.StepCPUUS, e.StepEnergy = n, float64(b.CPUUS)*full, b.Energy.Part(full)
+		full := float64(int64(len(rows))*r.perEpoch()) / float64(r.set.Train.N()) / float64(trained)
+		e.Steps, e.StepCPUUS, e.StepEnergy = trained, float64(spent)*full, b.Energy.Part(full)
 	}
 	begin, m := time.Now(), 0
 	for ; m == 0 || time.Since(begin) < window/4; m++ {

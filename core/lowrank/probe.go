@@ -63,12 +63,12 @@ func Probe(dev device.Device, s Setup, layer string, out, in, rank int, energy f
 	if err != nil {
 		return v, fmt.Errorf("probe %s: %w", layer, err)
 	}
-	defer whole.ex.Close() //nolint:errcheck // nothing left to do with it
+	defer whole.close()
 	factors, err := open(dev, s, out, in, rank)
 	if err != nil {
 		return v, fmt.Errorf("probe %s: %w", layer, err)
 	}
-	defer factors.ex.Close() //nolint:errcheck // nothing left to do with it
+	defer factors.close()
 	for i, begin := 0, time.Now(); i < leastRounds || i < mostRounds && time.Since(begin) < probeTime; i++ {
 		for _, t := range []*turn{whole, factors} {
 			if err := t.take(); err != nil {
@@ -83,11 +83,19 @@ func Probe(dev device.Device, s Setup, layer string, out, in, rank int, energy f
 
 // turn is a layer ready to be timed.
 type turn struct {
+	bank  device.Bank
 	ex    device.Exec
 	plan  *device.Plan
 	step  device.Step
 	nodes int // of the layer
 	least time.Duration
+}
+
+func (t *turn) close() {
+	if t.ex != nil {
+		t.ex.Close() //nolint:errcheck // nothing left to do with it
+	}
+	t.bank.Close() //nolint:errcheck // the same
 }
 
 // open compiles a training step of a layer, or of its factors for a rank above 0.
@@ -118,21 +126,30 @@ func open(dev device.Device, s Setup, out, in, rank int) (*turn, error) {
 		return x
 	}
 	ws := plan.Weights(m, nil)
-	bank, err := dev.NewBank(ws, s.Optim.Slots())
-	if err != nil {
+	var err error
+	if t.bank, err = dev.NewBank(ws, s.Optim.Slots()); err != nil {
 		return nil, err
 	}
+	if err := t.fill(m, ws, dev, s, noise); err != nil {
+		t.close()
+		return nil, err
+	}
+	return t, nil
+}
+
+// fill gives a turn its weights, its plan and a step.
+func (t *turn) fill(m *graph.Model, ws []device.Weight, dev device.Device, s Setup, noise func(int, float32) []float32) (err error) {
 	for i, w := range ws {
-		if err := bank.Set(i, noise(w.Shape.Len(), 1/float32(w.Shape[1]))); err != nil {
-			return nil, err
+		if err := t.bank.Set(i, noise(w.Shape.Len(), 1/float32(w.Shape[1]))); err != nil {
+			return err
 		}
 	}
 	if t.plan, err = plan.Build(m, dev, plan.Options{Mode: plan.Train, Batch: s.Batch, Optim: s.Optim, InGrad: true}); err != nil {
-		return nil, err
+		return err
 	}
 	t.step = device.Step{X: noise(s.Batch*m.Input().Len(), 1), Labels: make([]int32, s.Batch*max(s.Seq, 1)), N: s.Batch, LR: 1e-6, Index: 1}
-	t.ex, err = dev.Compile(t.plan, bank, s.Threads)
-	return t, err
+	t.ex, err = dev.Compile(t.plan, t.bank, s.Threads)
+	return err
 }
 
 // take runs two steps, since the first finds the caches full of the other's data, and

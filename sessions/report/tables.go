@@ -33,7 +33,7 @@ func newLayers(st *event.State) layers {
 		for _, x := range l.Layers {
 			v.Rows = append(v.Rows, layerRow{
 				Name: short(x.Name), Shape: shape(x.Shape), Zeros: percent(x.Zeros), Bar: bar(x.Zeros), RunsAs: short(or(x.RunsAs, none)),
-				Dense: layerMS(x.DenseMS), Now: layerMS(x.NowMS), Text: short(x.Text), Gain: strings.Contains(x.Text, "less CPU time"),
+				Dense: layerMS(x.DenseMS), Now: layerMS(x.NowMS), Text: short(x.Text), Gain: strings.Contains(x.Text, "× less "),
 			})
 		}
 		return v

@@ -56,7 +56,7 @@ func (d Device) NewBank(ws []device.Weight, slots int) (device.Bank, error) {
 	for i, w := range ws {
 		if err := ref.CheckWeight(w); err != nil {
 			b.release() //nolint:errcheck // the other error says it
-			return nil, fmt.Errorf("weight %s: %w", w.Name, err)
+			return nil, fmt.Errorf("weight %s: %w", w.Name, lost(err))
 		}
 		if w.Format != tensor.Dense {
 			b.release() //nolint:errcheck // the other error says it
@@ -68,7 +68,7 @@ func (d Device) NewBank(ws []device.Weight, slots int) (device.Bank, error) {
 		b.ws[i] = weight{Weight: w, count: w.Shape.Len()}
 		if err := b.allot(&b.ws[i]); err != nil {
 			b.release() //nolint:errcheck // the other error says it
-			return nil, fmt.Errorf("weight %s: %w", w.Name, err)
+			return nil, fmt.Errorf("weight %s: %w", w.Name, lost(err))
 		}
 	}
 	return b, nil
@@ -185,11 +185,11 @@ func (b *bank) Set(i int, x []float32) error {
 	}
 	y := w.order(x)
 	if err := b.dev.Upload(w.v, bytesOf(y)); err != nil {
-		return err
+		return lost(err)
 	}
 	if w.base != 0 {
 		if err := b.dev.Upload(w.base, bytesOf(y)); err != nil {
-			return err
+			return lost(err)
 		}
 	}
 	if w.half == 0 {
@@ -249,7 +249,7 @@ func (b *bank) SetState(i, slot int, x []float32) error {
 	if err != nil {
 		return err
 	}
-	return b.dev.Upload(s, bytesOf(w.order(x)))
+	return lost(b.dev.Upload(s, bytesOf(w.order(x))))
 }
 
 // State copies a slot of optimiser state into x.
@@ -292,7 +292,7 @@ func (b *bank) fetch(w *weight, p cu.Ptr, x []float32) error {
 	}
 	y := make([]float32, len(x))
 	if err := b.dev.Download(bytesOf(y), p); err != nil {
-		return err
+		return lost(err)
 	}
 	for i := range x {
 		x[i] = y[w.place(i)]

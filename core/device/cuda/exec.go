@@ -90,7 +90,7 @@ func (d Device) Compile(p *device.Plan, bk device.Bank, _ int) (device.Exec, err
 	e := &exec{dev: d, p: p, b: b, tables: map[string]cu.Ptr{}, runs: map[int]*run{}}
 	if err := e.allot(); err != nil {
 		e.release()
-		return nil, fmt.Errorf("compile for device cuda: %w", err)
+		return nil, fmt.Errorf("compile for device cuda: %w", lost(err))
 	}
 	return e, nil
 }
@@ -167,6 +167,9 @@ func (e *exec) queue(r *run) error {
 	err := e.launch(r.launches)
 	g, end := e.dev.EndCapture()
 	if err != nil {
+		if end == nil {
+			e.dev.ReleaseGraph(g) //nolint:errcheck // the other error says it
+		}
 		return err
 	}
 	if end != nil {

@@ -7,7 +7,7 @@ var poolKernels = map[device.Kernel]build{
 	device.Flatten: flatten, device.FlattenDX: flatten,
 }
 
-// window is struct Window of kernels/pool.cu and conv.cu: x of H×W pixels, y of OH×OW.
+// window is struct Window of kernels/window.cuh: x of H×W pixels, y of OH×OW.
 type window struct{ C, H, W, OH, OW, KH, KW, SH, SW, PT, PL, countPad int32 }
 
 func windowOf(g *device.Window, x, y value) window {

@@ -40,10 +40,14 @@ var fileOf = sync.OnceValue(func() map[string]string {
 	return files
 })
 
-// source is a file of kernels.
+var include = regexp.MustCompile(`(?m)^#include "(\w+\.cuh)"$`)
+
+// source is a file of kernels, with what it includes: NVRTC sees no other files.
 func source(name string) string {
 	b, _ := kernels.ReadFile("kernels/" + name) // embedded: it is there
-	return string(b)
+	return include.ReplaceAllStringFunc(string(b), func(line string) string {
+		return source(include.FindStringSubmatch(line)[1])
+	})
 }
 
 // function is a kernel of the device's precision, compiled with further defines.

@@ -1,12 +1,10 @@
 // The activation functions of core/device/kernel.go, by their numbers there.
 enum { NoAct, ReLU, GELU, SiLU, HardSwish, Tanh, GELUTanh, Sigmoid, HardSigmoid, LeakyReLU, ELU, Clip, Affine };
 
-// Where results are rounded to bf16 the fast functions are exact enough.
+// As exponential, 1/x.
 #ifdef VAL_BF16
-__device__ __forceinline__ float exponential(float x) { return __expf(x); }
 __device__ __forceinline__ float inverse(float x) { return __fdividef(1.f, x); } // 0 of what is above 2^126
 #else
-__device__ __forceinline__ float exponential(float x) { return expf(x); }
 __device__ __forceinline__ float inverse(float x) { return 1.f / x; }
 #endif
 

@@ -19,29 +19,10 @@
 #define LD (DIM + 8)  // length of a row in shared memory: 16·odd bytes, no bank conflicts
 #define TILE 64       // rows of a tile that streams by
 #define SUB 32        // of which backward takes so many at a time
-#define NONE __int_as_float(0xff800000)
-#define LOG2E 1.4426950408889634f
 
-// PTX
-__device__ __forceinline__ u32 shared_at(const void *p) {
-	u32 a;
-	asm("{ .reg .u64 t; cvta.to.shared.u64 t, %1; cvt.u32.u64 %0, t; }" : "=r"(a) : "l"(p));
-	return a;
-}
+#include "tensorcores.cuh"
 
-// copy brings BYTES (4, 8 or 16) into shared memory in the background, zeros if !there.
-template <int BYTES> __device__ __forceinline__ void copy(u32 to, const void *from, bool there) {
-	int n = there ? BYTES : 0;
-	if (BYTES == 16) asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(from), "r"(n) : "memory");
-	else asm volatile("cp.async.ca.shared.global [%0], [%1], %2, %3;" ::"r"(to), "l"(from), "n"(BYTES), "r"(n) : "memory");
-}
-// arrived waits for all copies of this thread.
-__device__ __forceinline__ void arrived() { asm volatile("cp.async.wait_all;" ::: "memory"); }
-
-// Four 8×8 matrices; thread i has the address of a row of matrix i/8.
-__device__ __forceinline__ void matrices(u32 (&r)[4], u32 at) {
-	asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4];" : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3]) : "r"(at));
-}
+// Transposed.
 __device__ __forceinline__ void matrices_t(u32 (&r)[4], u32 at) {
 	asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0,%1,%2,%3}, [%4];" : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3]) : "r"(at));
 }
@@ -51,22 +32,6 @@ __device__ __forceinline__ void mma(float (&c)[4], const u32 (&a)[4], u32 b0, u3
 	asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
 		: "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3]) : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
 }
-
-__device__ __forceinline__ float exp_2(float x) {
-	float y;
-	asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
-	return y;
-}
-
-__device__ __forceinline__ u32 pack(float low, float high) {
-	u32 r;
-	asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(r) : "f"(high), "f"(low));
-	return r;
-}
-// end of PTX
-
-__device__ __forceinline__ float low(u32 x) { return __uint_as_float(x << 16); }
-__device__ __forceinline__ float high(u32 x) { return __uint_as_float(x & 0xffff0000u); }
 
 // Where a block and its warp stand.
 struct Place {
@@ -119,8 +84,8 @@ template <int MT> __device__ __forceinline__ void store(bf16 *to, i64 stride, in
 #pragma unroll
 		for (int n = 0; n < DIM / 8; n++) {
 			u32 *at = (u32 *)(own + (m * 16 + p.g) * LD + n * 8 + p.t * 2);
-			at[0] = f[m][0] == 0.f ? 0 : pack(o[m][n][0] * f[m][0], o[m][n][1] * f[m][0]);
-			at[8 * LD / 2] = f[m][1] == 0.f ? 0 : pack(o[m][n][2] * f[m][1], o[m][n][3] * f[m][1]);
+			at[0] = f[m][0] == 0.f ? 0 : bf16x2(o[m][n][0] * f[m][0], o[m][n][1] * f[m][0]);
+			at[8 * LD / 2] = f[m][1] == 0.f ? 0 : bf16x2(o[m][n][2] * f[m][1], o[m][n][3] * f[m][1]);
 		}
 	__syncwarp();
 	const int chunks = DIM / 8;
@@ -130,9 +95,6 @@ template <int MT> __device__ __forceinline__ void store(bf16 *to, i64 stride, in
 		if (first + r < seq) *(uint4 *)(to + (i64)(first + r) * stride + c) = *(const uint4 *)(own + r * LD + c);
 	}
 }
-
-// A key that gets nothing: past the sequence or padding.
-__device__ __forceinline__ bool padding(int key, int seq, float id, float pad) { return key >= seq || id == pad; }
 
 // mma_attend: y and, where it is given, lse. One block for each 64·MT queries of a head;
 // shared memory: queries, twice keys and values, twice ids.
@@ -253,7 +215,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) mma_attend(const bf16 *q, i
 #pragma unroll
 			for (int m = 0; m < MT; m++)
 #pragma unroll
-				for (int i = 0; i < 4; i++) a[m][i] = pack(s[m][2 * j + i / 2][i % 2 * 2], s[m][2 * j + i / 2][i % 2 * 2 + 1]);
+				for (int i = 0; i < 4; i++) a[m][i] = bf16x2(s[m][2 * j + i / 2][i % 2 * 2], s[m][2 * j + i / 2][i % 2 * 2 + 1]);
 #pragma unroll
 			for (int n = 0; n < STEPS; n++) {
 				u32 b[4];
@@ -423,7 +385,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) mma_attend_dq(const bf16 *q
 #pragma unroll
 				for (int m = 0; m < MT; m++)
 #pragma unroll
-					for (int i = 0; i < 4; i++) a[m][i] = pack(dp[m][2 * j + i / 2][i % 2 * 2], dp[m][2 * j + i / 2][i % 2 * 2 + 1]);
+					for (int i = 0; i < 4; i++) a[m][i] = bf16x2(dp[m][2 * j + i / 2][i % 2 * 2], dp[m][2 * j + i / 2][i % 2 * 2 + 1]);
 #pragma unroll
 				for (int n = 0; n < STEPS; n++) {
 					u32 b[4];
@@ -543,7 +505,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) mma_attend_dkv(const bf16 *
 #pragma unroll
 				for (int m = 0; m < KT; m++)
 #pragma unroll
-					for (int i = 0; i < 4; i++) a[m][i] = pack(s[m][2 * j + i / 2][i % 2 * 2], s[m][2 * j + i / 2][i % 2 * 2 + 1]);
+					for (int i = 0; i < 4; i++) a[m][i] = bf16x2(s[m][2 * j + i / 2][i % 2 * 2], s[m][2 * j + i / 2][i % 2 * 2 + 1]);
 #pragma unroll
 				for (int n = 0; n < STEPS; n++) {
 					u32 b[4];
@@ -586,7 +548,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) mma_attend_dkv(const bf16 *
 #pragma unroll
 				for (int m = 0; m < KT; m++)
 #pragma unroll
-					for (int i = 0; i < 4; i++) a[m][i] = pack(s[m][2 * j + i / 2][i % 2 * 2], s[m][2 * j + i / 2][i % 2 * 2 + 1]);
+					for (int i = 0; i < 4; i++) a[m][i] = bf16x2(s[m][2 * j + i / 2][i % 2 * 2], s[m][2 * j + i / 2][i % 2 * 2 + 1]);
 #pragma unroll
 				for (int n = 0; n < STEPS; n++) {
 					u32 b[4];

@@ -10,41 +10,10 @@
 #define STEPS (DIM / 16)
 #define TILE 64 // rows of a tile that streams by
 #define HALF (TILE * 128) // bytes of its first 64 channels
-#define NONE __int_as_float(0xff800000)
-#define LOG2E 1.4426950408889634f
+
+#include "tensorcores.cuh"
 
 // PTX
-__device__ __forceinline__ u32 shared_at(const void *p) {
-	u32 a;
-	asm("{ .reg .u64 t; cvta.to.shared.u64 t, %1; cvt.u32.u64 %0, t; }" : "=r"(a) : "l"(p));
-	return a;
-}
-
-// copy brings BYTES (4, 8 or 16) into shared memory in the background, zeros if !there.
-template <int BYTES> __device__ __forceinline__ void copy(u32 to, const void *from, bool there) {
-	int n = there ? BYTES : 0;
-	if (BYTES == 16) asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(from), "r"(n) : "memory");
-	else asm volatile("cp.async.ca.shared.global [%0], [%1], %2, %3;" ::"r"(to), "l"(from), "n"(BYTES), "r"(n) : "memory");
-}
-// arrived waits for all copies of this thread.
-__device__ __forceinline__ void arrived() { asm volatile("cp.async.wait_all;" ::: "memory"); }
-
-// Four 8×8 matrices; thread i has the address of a row of matrix i/8.
-__device__ __forceinline__ void matrices(u32 (&r)[4], u32 at) {
-	asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4];" : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3]) : "r"(at));
-}
-__device__ __forceinline__ float exp_2(float x) {
-	float y;
-	asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
-	return y;
-}
-
-__device__ __forceinline__ u32 pack(float low, float high) {
-	u32 r;
-	asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(r) : "f"(high), "f"(low));
-	return r;
-}
-
 // What copies wrote is for the tensor cores to read.
 __device__ __forceinline__ void publish() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
 
@@ -127,14 +96,9 @@ template <int ROWS> __device__ __forceinline__ void left(u32 (&a)[4], u32 at, in
 // The left operand that a product's result makes, rounded: columns 16·j on.
 template <int N> __device__ __forceinline__ void turn(u32 (&a)[4], const float (&s)[N][4], int j) {
 #pragma unroll
-	for (int i = 0; i < 4; i++) a[i] = pack(s[2 * j + i / 2][i % 2 * 2], s[2 * j + i / 2][i % 2 * 2 + 1]);
+	for (int i = 0; i < 4; i++) a[i] = bf16x2(s[2 * j + i / 2][i % 2 * 2], s[2 * j + i / 2][i % 2 * 2 + 1]);
 }
 
-__device__ __forceinline__ float low(u32 x) { return __uint_as_float(x << 16); }
-__device__ __forceinline__ float high(u32 x) { return __uint_as_float(x & 0xffff0000u); }
-
-// A key that gets nothing: past the sequence or padding.
-__device__ __forceinline__ bool padding(int key, int seq, float id, float pad) { return key >= seq || id == pad; }
 
 // store writes a warp's 16 rows of an output, times f, by way of its own rows of ROWS in
 // shared memory.
@@ -143,7 +107,7 @@ template <int ROWS> __device__ __forceinline__ void store(bf16 *to, i64 stride, 
 #pragma unroll
 	for (int n = 0; n < DIM / 8; n++)
 #pragma unroll
-		for (int r = 0; r < 2; r++) *(u32 *)(base + piece<ROWS>(p.own + p.g + 8 * r, n) + p.t * 4) = f[r] == 0.f ? 0 : pack(o[n][2 * r] * f[r], o[n][2 * r + 1] * f[r]);
+		for (int r = 0; r < 2; r++) *(u32 *)(base + piece<ROWS>(p.own + p.g + 8 * r, n) + p.t * 4) = f[r] == 0.f ? 0 : bf16x2(o[n][2 * r] * f[r], o[n][2 * r + 1] * f[r]);
 	__syncwarp();
 	const int chunks = DIM / 8;
 #pragma unroll

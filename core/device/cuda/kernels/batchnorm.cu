@@ -1,7 +1,5 @@
 // Batch norm: statistics over rows and pixels by parts of the rows, merged in their order.
 
-#define EACH(i, count) for (i64 i = (i64)blockIdx.x * blockDim.x + threadIdx.x; i < count; i += (i64)gridDim.x * blockDim.x)
-
 // sums of two doubles over the 8 threads that stand below each other in a block of 32×8.
 __device__ __forceinline__ double below(double x) {
 	__shared__ double s[8][33];
@@ -56,7 +54,7 @@ extern "C" __global__ void norm_merge(const float* part, float* mean, float* rst
 
 // y = (x − mean)·rstd·gamma + beta.
 extern "C" __global__ void norm_apply(i64 count, const val* x, val* y, const float* mean, const float* rstd, const float* gamma, const float* beta, int C) {
-	EACH(i, count) {
+	FOR_EACH(i, count) {
 		int c = i % C;
 		y[i] = to_val((to_float(x[i]) - mean[c]) * rstd[c] * gamma[c] + beta[c]);
 	}
@@ -64,7 +62,7 @@ extern "C" __global__ void norm_apply(i64 count, const val* x, val* y, const flo
 
 // The same with running statistics.
 extern "C" __global__ void norm_infer(i64 count, const val* x, val* y, const float* gamma, const float* beta, const float* mean, const float* variance, int C, float eps) {
-	EACH(i, count) {
+	FOR_EACH(i, count) {
 		int c = i % C;
 		y[i] = to_val((to_float(x[i]) - mean[c]) / sqrtf(variance[c] + eps) * gamma[c] + beta[c]);
 	}
@@ -97,7 +95,7 @@ extern "C" __global__ void norm_dmerge(const float* part, float* dbeta, float* d
 
 // dx = gamma·rstd·(dy − dbeta/m − x̂·dgamma/m), m = rows·pixels.
 extern "C" __global__ void norm_dx(i64 count, const val* x, const val* dy, val* dx, const float* mean, const float* rstd, const float* dbeta, const float* dgamma, const float* gamma, int C, float m) {
-	EACH(i, count) {
+	FOR_EACH(i, count) {
 		int c = i % C;
 		float hat = (to_float(x[i]) - mean[c]) * rstd[c];
 		dx[i] = to_val(gamma[c] * rstd[c] * (to_float(dy[i]) - dbeta[c] / m - hat * dgamma[c] / m));

@@ -35,6 +35,16 @@ typedef float val;
 
 __device__ __forceinline__ val to_val(float x) { return Make<val>::of(x); }
 
+// The exponential: where results are rounded to bf16 the fast one is exact enough.
+#ifdef VAL_BF16
+__device__ __forceinline__ float exponential(float x) { return __expf(x); }
+#else
+__device__ __forceinline__ float exponential(float x) { return expf(x); }
+#endif
+
+// Elements i of count, over the whole grid.
+#define FOR_EACH(i, count) for (i64 i = (i64)blockIdx.x * blockDim.x + threadIdx.x; i < count; i += (i64)gridDim.x * blockDim.x)
+
 // Step is what changes from run to run (exec.go: type scalars).
 struct Step {
 	i64 index;       // 1 for the first training step

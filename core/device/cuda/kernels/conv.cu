@@ -4,9 +4,7 @@
 // [N][KH][KW][Cg] with Cg = C/groups; group g has the outputs from g·N/groups on. Sums
 // are float32.
 
-struct Window {
-	int C, H, W, OH, OW, KH, KW, SH, SW, PT, PL, count_pad;
-};
+#include "window.cuh"
 
 const int TILE = 64, DEPTH = 16;
 
@@ -93,7 +91,7 @@ extern "C" __global__ void __launch_bounds__(256) conv_dw(const val* x, const va
 
 // dw = Σ parts in their order, added to what is there with beta = 1.
 extern "C" __global__ void conv_merge(i64 count, const float* part, float* dw, int parts, float beta) {
-	for (i64 i = (i64)blockIdx.x * blockDim.x + threadIdx.x; i < count; i += (i64)gridDim.x * blockDim.x) {
+	FOR_EACH(i, count) {
 		double s = beta != 0 ? dw[i] : 0.;
 		for (int t = 0; t < parts; t++) s += part[t * count + i];
 		dw[i] = s;

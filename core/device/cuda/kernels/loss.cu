@@ -2,15 +2,6 @@
 
 #define INF __int_as_float(0x7f800000)
 
-// The exponential: where results are rounded to bf16 the fast one is exact enough.
-__device__ __forceinline__ float exponential(float x) {
-#ifdef VAL_BF16
-	return __expf(x);
-#else
-	return expf(x);
-#endif
-}
-
 // A running maximum with the sum of exponentials beneath it, and where the first maximum
 // is (Milakov & Gimelshein 2018: online softmax).
 struct Soft {

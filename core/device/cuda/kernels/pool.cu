@@ -1,12 +1,7 @@
 // Pools and flattening. Values are [rows][H][W][C]. The threads of an input's gradient
 // walk the windows it lies in, so that nothing is added by two at once.
 
-#define EACH(i, count) for (i64 i = (i64)blockIdx.x * blockDim.x + threadIdx.x; i < count; i += (i64)gridDim.x * blockDim.x)
-
-// Sizes of a pool, struct window of pool.go.
-struct Window {
-	int C, H, W, OH, OW, KH, KW, SH, SW, PT, PL, count_pad;
-};
+#include "window.cuh"
 
 // The window behind output pixel (oy, ox), as far as it lies inside x.
 struct Inside {
@@ -38,7 +33,7 @@ __device__ __forceinline__ float divisor(const Window& g, int oy, int ox) {
 }
 
 extern "C" __global__ void maxpool(i64 count, const val* x, val* y, Window g) {
-	EACH(i, count) {
+	FOR_EACH(i, count) {
 		int c = i % g.C, ox = i / g.C % g.OW, oy = i / g.C / g.OW % g.OH;
 		const val* s = x + i / g.C / g.OW / g.OH * g.H * g.W * g.C + c;
 		y[i] = s[(i64)arg_max(g, s, oy, ox) * g.C];
@@ -46,7 +41,7 @@ extern "C" __global__ void maxpool(i64 count, const val* x, val* y, Window g) {
 }
 
 extern "C" __global__ void avgpool(i64 count, const val* x, val* y, Window g) {
-	EACH(i, count) {
+	FOR_EACH(i, count) {
 		int c = i % g.C, ox = i / g.C % g.OW, oy = i / g.C / g.OW % g.OH;
 		const val* s = x + i / g.C / g.OW / g.OH * g.H * g.W * g.C + c;
 		Inside w = inside(g, oy, ox);
@@ -72,7 +67,7 @@ template <class F> __device__ __forceinline__ void windows(const Window& g, int 
 }
 
 extern "C" __global__ void maxpool_dx(i64 count, const val* x, const val* dy, val* dx, Window g) {
-	EACH(i, count) {
+	FOR_EACH(i, count) {
 		int c = i % g.C, px = i / g.C % g.W, py = i / g.C / g.W % g.H;
 		i64 n = i / g.C / g.W / g.H;
 		const val *s = x + n * g.H * g.W * g.C + c, *d = dy + n * g.OH * g.OW * g.C + c;
@@ -85,7 +80,7 @@ extern "C" __global__ void maxpool_dx(i64 count, const val* x, const val* dy, va
 }
 
 extern "C" __global__ void avgpool_dx(i64 count, const val* dy, val* dx, Window g) {
-	EACH(i, count) {
+	FOR_EACH(i, count) {
 		int c = i % g.C, px = i / g.C % g.W, py = i / g.C / g.W % g.H;
 		const val* d = dy + i / g.C / g.W / g.H * g.OH * g.OW * g.C + c;
 		float sum = 0;
@@ -97,7 +92,7 @@ extern "C" __global__ void avgpool_dx(i64 count, const val* dy, val* dx, Window 
 // y [C][HW] of each row from x [HW][C]: what leads from pixels to the order of files, and
 // with C and HW exchanged the way back.
 extern "C" __global__ void flatten(i64 count, const val* x, val* y, int C, int HW) {
-	EACH(i, count) {
+	FOR_EACH(i, count) {
 		i64 row = i / ((i64)C * HW);
 		int r = i % ((i64)C * HW), c = r / HW, p = r % HW;
 		y[i] = x[row * C * HW + (i64)p * C + c];

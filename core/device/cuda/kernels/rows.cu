@@ -14,7 +14,7 @@ template <class T> __device__ __forceinline__ void load_rows(i64 count, const fl
 		return;
 	}
 	i64 size = (i64)C * HW;
-	for (i64 i = (i64)blockIdx.x * blockDim.x + threadIdx.x; i < count; i += (i64)gridDim.x * blockDim.x) {
+	FOR_EACH(i, count) {
 		int e = (int)(i % size);
 		y[i] = Make<T>::of(x[i - e + (i64)(e % C) * HW + e / C]);
 	}
@@ -36,7 +36,7 @@ extern "C" __global__ void store(i64 count, const val *x, float *y, int C, int H
 		});
 		return;
 	}
-	for (i64 i = (i64)blockIdx.x * blockDim.x + threadIdx.x; i < count; i += (i64)gridDim.x * blockDim.x) {
+	FOR_EACH(i, count) {
 		i64 row = i / size;
 		int e = (int)(i - row * size);
 		y[i] = to_float(x[row * ld + (i64)(e % HW) * C + e / HW]);

@@ -120,11 +120,11 @@ extern "C" __global__ void __launch_bounds__(256) updates(const Rule *rule, cons
 
 // grad = 0 at masked places.
 extern "C" __global__ void mask_gradient(i64 count, float *grad, const u8 *mask) {
-	for (i64 i = (i64)blockIdx.x * blockDim.x + threadIdx.x; i < count; i += (i64)gridDim.x * blockDim.x)
+	FOR_EACH(i, count)
 		if (!mask[i]) grad[i] = 0.f;
 }
 
 // The bf16 copy of a weight.
 extern "C" __global__ void halve(i64 count, const float* v, bf16* half) {
-	for (i64 i = (i64)blockIdx.x * blockDim.x + threadIdx.x; i < count; i += (i64)gridDim.x * blockDim.x) half[i] = Make<bf16>::of(v[i]);
+	FOR_EACH(i, count) half[i] = Make<bf16>::of(v[i]);
 }
