@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/charmbracelet/x/ansi"
+
 	"pare/core/event"
 	"pare/sessions"
 	"pare/tui/chart"
@@ -308,7 +310,7 @@ func (d *desk) tradesPane(w, h int) string {
 	for _, t := range l {
 		s.Spots = append(s.Spots, chart.Spot{X: t.cost, Y: t.acc, Kind: t.kind})
 	}
-	legend := bareLegend(s.Legend())
+	legend := ansi.Strip(s.Legend()) // titles have a colour of their own
 	if theme.Width(legend)+20 > w {
 		legend = ""
 	}
@@ -332,21 +334,6 @@ func (d *desk) tradeLine(t tradeOff, unit string, form int) string {
 		return fmt.Sprintf("%s %s %.3f  %7s  %11s ±%.0f %%", glyph, name, t.acc, percent(t.zeros), c, math.Ceil(t.band))
 	}
 	return fmt.Sprintf("%s %s %.3f %s", glyph, name, t.acc, c)
-}
-
-// bareLegend is a legend without its colours: titles have one of their own.
-func bareLegend(s string) string {
-	var b strings.Builder
-	for i := 0; i < len(s); i++ {
-		if s[i] == '\x1b' {
-			for i < len(s) && s[i] != 'm' {
-				i++
-			}
-			continue
-		}
-		b.WriteByte(s[i])
-	}
-	return b.String()
 }
 
 func (d *desk) canTradeMove() string {
