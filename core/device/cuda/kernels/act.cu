@@ -93,6 +93,35 @@ template <int ACT> __device__ __forceinline__ void act_dx_of(i64 count, const va
 	});
 }
 
+// m = f(g)·u
+template <int ACT> __device__ __forceinline__ void act_mul_of(i64 count, const val *g, const val *u, val *m) {
+	walk(count, [&](i64 i, auto w) {
+		float v[decltype(w)::n], x[decltype(w)::n];
+		read(g + i, v);
+		read(u + i, x);
+#pragma unroll
+		for (int j = 0; j < decltype(w)::n; j++) v[j] = f<ACT>(v[j], 0.f, 0.f) * x[j];
+		write(m + i, v);
+	});
+}
+
+// dg = dm·u·f′(g), du = dm·f(g)
+template <int ACT> __device__ __forceinline__ void act_mul_dx_of(i64 count, const val *g, const val *u, const val *dm, val *dg, val *du) {
+	walk(count, [&](i64 i, auto w) {
+		float v[decltype(w)::n], x[decltype(w)::n], y[decltype(w)::n];
+		read(g + i, v);
+		read(u + i, x);
+		read(dm + i, y);
+#pragma unroll
+		for (int j = 0; j < decltype(w)::n; j++) {
+			x[j] *= y[j] * d<ACT>(v[j], 0.f, 0.f);
+			y[j] *= f<ACT>(v[j], 0.f, 0.f);
+		}
+		write(dg + i, x);
+		write(du + i, y);
+	});
+}
+
 #define FOR_ACT(F, ...)                         \
 	switch (act) {                              \
 	case ReLU: return F<ReLU>(__VA_ARGS__);     \
@@ -116,4 +145,12 @@ extern "C" __global__ void act(i64 count, const val *x, val *y, int act, float a
 // dx = dy·f′
 extern "C" __global__ void act_dx(i64 count, const val *from, const val *dy, val *dx, int act, float a, float b) {
 	FOR_ACT(act_dx_of, count, from, dy, dx, a, b);
+}
+
+// m = f(g)·u, of a gated network: f(g) is not kept.
+extern "C" __global__ void act_mul(i64 count, const val *g, const val *u, val *m, int act) { FOR_ACT(act_mul_of, count, g, u, m); }
+
+// dg = dm·u·f′(g), du = dm·f(g); dg and du may each be one of the inputs.
+extern "C" __global__ void act_mul_dx(i64 count, const val *g, const val *u, const val *dm, val *dg, val *du, int act) {
+	FOR_ACT(act_mul_dx_of, count, g, u, dm, dg, du);
 }
