@@ -111,7 +111,7 @@ func (e *env) cardTable(rows []bench.CardRow) {
 	w := tabwriter.NewWriter(e.out, 0, 0, 1, ' ', 0)
 	f := rows[0]
 	fmt.Fprintf(w, "%s, %s, %d × %d tokens\n\n", f.Model, f.Precision, f.Batch, f.Tokens)
-	fmt.Fprintf(w, "| \t| ms\t| J/step\t| tokens/s\t| W\t| MiB\t| J to pare\t| to torch\t| Plan\t| of it\t|\n|%s\n", strings.Repeat(" ---\t|", 10))
+	fmt.Fprintf(w, "| \t| ms\t| J/step\t| tok/s\t| W\t| MiB\t| to pare\t| to torch\t| Plan\t| of it\t|\n|%s\n", strings.Repeat(" ---\t|", 10))
 	var order []string
 	for _, r := range rows {
 		if !slices.Contains(order, r.Treatment) {
@@ -120,6 +120,7 @@ func (e *env) cardTable(rows []bench.CardRow) {
 	}
 	var sources []string
 	for _, t := range order {
+		fmt.Fprintf(w, "| %s%s|\n", t, strings.Repeat("\t| ", 9)+"\t")
 		for _, r := range rows {
 			if r.Treatment != t {
 				continue
@@ -135,13 +136,13 @@ func (e *env) cardTable(rows []bench.CardRow) {
 			if s, ok := r.Reached(); ok {
 				of = fmt.Sprintf("%.0f %%", 100*s)
 			}
-			fmt.Fprintf(w, "| %s %s\t| %.1f\t| %s\t| %s\t| %s\t| %s\t| %s\t| %s\t| %s\t| %s\t|\n", r.Who, r.Treatment, r.StepMS, joules, plain.Count(int64(r.TokensPerSec)), watts,
+			fmt.Fprintf(w, "| %s\t| %.1f\t| %s\t| %s\t| %s\t| %s\t| %s\t| %s\t| %s\t| %s\t|\n", r.Who, r.StepMS, joules, plain.Count(int64(r.TokensPerSec)), watts,
 				plain.Count(int64(r.MemoryMiB)), change(r.OfOurs), change(r.OfTheirs), change(r.OfPlanned), of)
 		}
 	}
 	w.Flush() //nolint:errcheck // the next write fails too
 	if len(sources) > 0 {
-		fmt.Fprintf(e.out, "\njoules of the card: %s\n", strings.Join(sources, "; "))
+		fmt.Fprintf(e.out, "\njoules of the card: %s; to pare and torch: joules against their full;\nPlan: what counted work predicts for it, of it: the measured share of that saving\n", strings.Join(sources, "; "))
 	}
 }
 
