@@ -47,7 +47,7 @@ func (e *epochBill) add(r *run, n int) {
 
 // piece is what was spent since billing last began.
 func (e *epochBill) piece(r *run) event.StageCost {
-	now := r.meter.Mark()
+	now := r.meter.Edge()
 	return event.StageCost{CPUUS: energy.CPUMicros(e.mark, now), WallUS: time.Since(e.begin).Microseconds(), Energy: joules(r.meter.Between(e.mark, now))}
 }
 
@@ -114,7 +114,7 @@ func (b *bill) hold(r *run) {
 func (b *bill) resume(r *run) {
 	b.stage = r.loop.Stage
 	b.base = b.cost[b.stage]
-	b.mark, b.begin = r.meter.Mark(), time.Now()
+	b.mark, b.begin = r.meter.Edge(), time.Now()
 	if !b.running { // the epoch goes on here
 		b.epoch.mark, b.epoch.begin = b.mark, b.begin
 		r.metric.mark, r.metric.begin = b.mark, b.begin
@@ -127,7 +127,7 @@ func (r *run) startEpoch() {
 	if !r.bill.running {
 		r.bill.resume(r)
 	}
-	r.bill.epoch = epochBill{mark: r.meter.Mark(), begin: time.Now()}
+	r.bill.epoch = epochBill{mark: r.meter.Edge(), begin: time.Now()}
 }
 
 // billEpoch tells what the epoch's training steps cost.

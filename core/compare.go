@@ -15,6 +15,13 @@ import (
 // clock's and the scheduler's grain, short against a person's patience.
 var window = 120 * time.Millisecond
 
+// Of a counter that ticks slowly a window is longer: what it ticks in at both ends is then
+// at most the share sharp of the joules, or as near as patience allows.
+const (
+	sharp    = 0.1
+	patience = 2 * time.Second
+)
+
 // cost of one unit of work (a training step, an inference).
 type cost struct {
 	cpuUS, wallUS float64
@@ -97,17 +104,17 @@ func (r *run) side(m *graph.Model, s train.Score, resident int64) event.Side {
 // repeats the work until it has lasted long enough.
 func (r *run) alternate(a, b func(int) error) (out [2][]cost, err error) {
 	// A counter's window is uncertain by what it ticks in at both ends.
-	window := max(window, 2*r.meter.Shortest())
+	window := max(window, 2*r.meter.Shortest(), min(r.meter.Window(sharp), patience))
 	for i := -1; i < alternations; i++ {
 		for side, fn := range []func(int) error{a, b} {
-			from, begin, n := r.meter.Mark(), time.Now(), 0
+			from, begin, n := r.meter.Edge(), time.Now(), 0
 			for ; n == 0 || time.Since(begin) < window; n++ {
 				if err := fn(n); err != nil {
 					return out, err
 				}
 			}
 			wall := time.Since(begin)
-			to := r.meter.Mark()
+			to := r.meter.Edge()
 			if i < 0 {
 				continue
 			}

@@ -168,6 +168,16 @@ func (c *counter) every() time.Duration { return c.wrapTime() / 2 }
 
 func (c *counter) total() tally { return c.tally }
 
+func (c *counter) most() float64 { return limit(c.capW) }
+
+// limit is a power limit of which 0 says that it is unknown.
+func limit(w float64) float64 {
+	if w <= 0 {
+		return math.Inf(1)
+	}
+	return w
+}
+
 // parseMicrojoules reads the contents of an energy_uj or max_energy_range_uj
 // file: one unsigned decimal number, µJ, with white space around it.
 func parseMicrojoules(b []byte) (uint64, error) {

@@ -59,6 +59,7 @@ type sampler struct {
 	boundary string
 	n        int     // inputs
 	lag      int64   // the largest of the inputs, ns
+	most     float64 // the inputs are never above it together, W
 	band     float64 // the widest of the inputs, ± %
 	manual   bool    // tests: no goroutine
 
@@ -93,6 +94,7 @@ func startSampler(o Options, boundary string, inputs []*input) *sampler {
 		at = min(at, in.found)
 		s.longest = min(s.longest, int64(in.every()))
 		s.lag, s.band = max(s.lag, in.lag), max(s.band, in.band)
+		s.most += in.most()
 	}
 	s.period.Store(min(s.base, s.longest))
 	p := point{at: at}
@@ -109,8 +111,9 @@ func startSampler(o Options, boundary string, inputs []*input) *sampler {
 	return s
 }
 
-// shortest is the least window that can be measured, ns.
-func (s *sampler) shortest() int64 { return 2 * max(s.period.Load(), s.lag) }
+// shortest is the least window that can be measured, ns, from Edge to Edge: those
+// are sampled, however long reading is put off in between.
+func (s *sampler) shortest() int64 { return 2 * max(min(s.base, s.longest), s.lag) }
 
 // tier is the worst of the inputs.
 func (s *sampler) tier() Tier {
@@ -229,7 +232,9 @@ func (s *sampler) edge(sn *snapshot, at int64) edge {
 			e.uj += e.each[i].uj
 		}
 	}
-	e.slack = math.Max(f, 1-f) * float64(d)
+	// From the mark to the nearer sample the power may have been anything up to the
+	// limit, as long as the joules between the samples hold.
+	e.slack = min(math.Max(f, 1-f)*float64(d), s.most*float64(min(part, span-part))/1000)
 	if part == 0 || part == span {
 		e.slack = 0 // the mark lies on a sample
 	}
@@ -260,6 +265,17 @@ func (s *sampler) bridge(e *edge, at int64) {
 		e.uj += t.uj - e.each[i].uj
 		e.covered += t.covered - e.each[i].covered
 		e.each[i].uj, e.each[i].covered = t.uj, t.covered
+	}
+}
+
+// ask wants a sample soon, unless the latest is fresh.
+func (s *sampler) ask() {
+	if s.manual || s.now()-s.latest.Load().at < s.base/10 {
+		return
+	}
+	select {
+	case s.kick <- struct{}{}:
+	default: // one is on its way
 	}
 }
 

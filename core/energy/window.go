@@ -45,10 +45,21 @@ func Wall(a, b Mark) time.Duration { return time.Duration(b.at - a.at) }
 // between two marks, in µs; 0 where the system does not tell.
 func CPUMicros(a, b Mark) int64 { return b.cpu - a.cpu }
 
+// Edge is a Mark that has the sources read about now, by their own goroutines: the
+// joules of a window between two edges are sharp, however seldom a slow source is read
+// else. For edges of what is compared, a few a second at most.
+func (m *Meter) Edge() Mark {
+	k := m.Mark()
+	for _, p := range m.parts {
+		p.ask()
+	}
+	return k
+}
+
 // shortest is the least window of an estimate: the system tells CPU time in µs.
 const shortest = 100 * time.Microsecond
 
-// Shortest is the least window that Between can measure.
+// Shortest is the least window between two edges that Between can measure.
 func (m *Meter) Shortest() time.Duration {
 	d := int64(0)
 	for _, p := range m.parts {
@@ -61,6 +72,16 @@ func (m *Meter) Shortest() time.Duration {
 		return shortest
 	}
 	return time.Duration(d)
+}
+
+// Window is the least window between two edges in which old readings of a source can
+// make at most a share of the joules, say 0.1.
+func (m *Meter) Window(share float64) time.Duration {
+	d := m.Shortest()
+	for _, p := range m.parts {
+		d = max(d, time.Duration(float64(2*p.lag)/share))
+	}
+	return d
 }
 
 // Between is the energy from mark a to mark b by the meter's sources. It never
@@ -118,6 +139,11 @@ func (p *part) between(a, b Mark, i int) Reading {
 	if r.UJ != nil && *r.UJ > 0 {
 		// At either edge the power's course within the sample is unknown, and what was
 		// read may have been old.
+		if slack := ea.slack + eb.slack; slack > float64(*r.UJ) {
+			r.UJ, r.Tier, r.Coverage, r.short = nil, TierNone, 0, true
+			r.Note = fmt.Sprintf("a window of %v lies between two readings of %s", time.Duration(wall), p.title())
+			return r
+		}
 		r.Band = p.band + 100*((ea.slack+eb.slack)/float64(*r.UJ)+2*float64(p.lag)/float64(wall))
 	}
 	for j := range eb.each {
