@@ -13,7 +13,6 @@ func TestEdgesOfASlowSource(t *testing.T) {
 	f := newFake()
 	m := f.open(t, newFakeNVML(f, h100(0, 600)).with(), func(o *Options) { o.Period = 100 * time.Millisecond })
 	p := m.parts[0]
-	p.adapt(int64(2 * time.Millisecond))
 	for range p.costs {
 		p.adapt(int64(2 * time.Millisecond))
 	}
@@ -23,7 +22,7 @@ func TestEdgesOfASlowSource(t *testing.T) {
 	// As in a run: a sample each second, at 0.9 s after it a window of 0.5 s.
 	window := func(edge bool) Reading {
 		f.sample(m)
-		f.advance(900 * time.Millisecond)
+		f.advance(1100 * time.Millisecond)
 		a := m.Mark()
 		if edge {
 			f.advance(2 * time.Millisecond)
