@@ -68,6 +68,15 @@ func apart(uj, part, span int64, most float64) float64 {
 	return min(math.Max(f, 1-f)*float64(uj), most*float64(min(part, span-part))/1000)
 }
 
+// whole drops the last gap where it is no more than the stretch between the sample at
+// before and the next: samples hold that themselves. A slow source, read once a second,
+// would otherwise push the true gaps out within minutes.
+func (c *counter) whole(before int64) {
+	if n := len(c.gaps); n > 0 && c.gaps[n-1].from == before {
+		c.gaps = c.gaps[:n-1]
+	}
+}
+
 // within is the gap that holds a moment.
 func (c *counter) within(t int64) (gap, bool) {
 	for _, g := range c.gaps {

@@ -1,6 +1,7 @@
 package energy
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -49,4 +50,44 @@ func TestEdgesOfASlowSource(t *testing.T) {
 	if w := m.Window(0.1); w != 2*time.Second {
 		t.Errorf("window %v", w)
 	}
+}
+
+// A mark just after a reading is followed by another reading soon: without one the next
+// is a whole period away, and the joules until then are anybody's guess. That is what
+// the second of two windows in turn begins with.
+func TestEdgeAfterAReading(t *testing.T) {
+	f := newFake().add(pkg0)
+	m := f.open(t, func(o *Options) { o.Period = 100 * time.Millisecond })
+	s := &sampler{now: f.now, base: m.rapl.base, kick: make(chan struct{}, 1)}
+	s.period.Store(s.base)
+	s.latest.Store(newSnapshot(point{at: f.now()}))
+	f.advance(50 * time.Microsecond)
+	if s.ask(); len(s.kick) != 0 {
+		t.Error("it reads again within what a reading may take")
+	}
+	f.advance(2 * time.Millisecond)
+	if s.ask(); len(s.kick) != 1 {
+		t.Error("2 ms after a reading, with the next one 98 ms away, no reading was asked for")
+	}
+}
+
+// The joules of a gap stay where they were laid, however long a source that is read
+// less than once a second goes on afterwards: windows that meet there add up.
+func TestGapIsRememberedBySlowSource(t *testing.T) {
+	f := newFake().add(pkg0)
+	m := f.open(t)
+	a := mark(m)
+	f.run(m, time.Second, 100*time.Millisecond)
+	f.fail("intel-rapl:0/energy_uj", errors.New("input/output error"))
+	f.run(m, 2*time.Second, 100*time.Millisecond)
+	gap := m.Mark()
+	f.run(m, time.Second, 100*time.Millisecond)
+	f.fail("intel-rapl:0/energy_uj", nil)
+	f.run(m, time.Second, 100*time.Millisecond)
+	wantUJ(t, "before, at once", m.Between(a, gap), 120_000_000)
+	f.run(m, 2*maxGaps*1100*time.Millisecond, 1100*time.Millisecond)
+	b := mark(m)
+	wantUJ(t, "before, later", m.Between(a, gap), 120_000_000)
+	whole, tail := m.Between(a, b), m.Between(gap, b)
+	wantUJ(t, "after", tail, *whole.UJ-120_000_000)
 }

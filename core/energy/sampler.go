@@ -163,6 +163,9 @@ func (s *sampler) sample() {
 			if in.feed(in.value, p.at); in.total().rejected == was {
 				in.good = p.at
 			}
+			if c, ok := in.gauge.(*counter); ok {
+				c.whole(prev.at)
+			}
 		}
 		t := in.total()
 		p.add(t)
@@ -261,9 +264,11 @@ func (s *sampler) bridge(e *edge, at int64) {
 	}
 }
 
-// ask wants a sample soon, unless the latest is fresh.
+// ask wants a sample soon, unless the latest is about as fresh as a new one would be:
+// period/readShare is no less than what reading takes. The one before the mark alone,
+// however near, does not do: the next may be a period away.
 func (s *sampler) ask() {
-	if s.manual || s.now()-s.latest.Load().at < s.base/10 {
+	if s.manual || s.now()-s.latest.Load().at < s.period.Load()/readShare {
 		return
 	}
 	select {
