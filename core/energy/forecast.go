@@ -138,6 +138,11 @@ func (f *Forecast) fit(x, y []float64, target, tiny float64) {
 			rss[k] = math.Min(rss[k], math.Max(0, syy+n*dy*dy+2*beta*num+beta*beta*den))
 		}
 	}
+	if bestAt <= 1 {
+		// Not "nothing more": the rows have levelled off as no power law does.
+		f.Note = "no forecast: the curve that fits the rows best has the next points already, the rows do not"
+		return
+	}
 	nu := float64(len(x) - 3)
 	limit := least*(1+f95(nu)/nu) + tiny
 	first, last := bestAt, bestAt

@@ -211,3 +211,16 @@ func TestAdvice(t *testing.T) {
 		t.Errorf("three rows: %+v", a)
 	}
 }
+
+// Rows that have levelled off below the power law that fits them best have no half point
+// to come for nothing.
+func TestForecastPastItsCurve(t *testing.T) {
+	var tr Trace
+	for i, acc := range []float64{50, 60, 66, 70, 72, 73, 73.5, 73.6} {
+		tr.Points = append(tr.Points, TracePoint{float64(i + 1), acc, 100 * float64(i+1)})
+	}
+	f := NextPoints(tr, false, 0.5)
+	if f.Known() || f.More != nil || !strings.Contains(f.Advice().Text, "no advice: no forecast: the curve") {
+		t.Errorf("%+v %q", f, f.Advice().Text)
+	}
+}
