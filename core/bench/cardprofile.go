@@ -1,11 +1,12 @@
 package bench
 
 import (
-	"context"
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
 	"regexp"
+	"strings"
 	"time"
 
 	"pare/core/device"
@@ -52,23 +53,28 @@ func MeasureCard(dev device.Device, elem string, window time.Duration, say func(
 	defer meter.Close() //nolint:errcheck // only read
 	m := &CardMeasured{Name: w.Model(), UUID: w.UUID(), Elem: elem}
 	say("measuring %s at rest …", m.Name)
-	if i := meter.Idle(context.Background(), window); i.Watts != nil {
-		m.IdleW, m.Tier, m.Source = *i.Watts, string(i.Tier), i.Source
+	from := meter.Edge()
+	time.Sleep(max(window, min(meter.Shortest(), energy.IdleLength)))
+	r := meter.Between(from, meter.Edge())
+	if g, ok := cardPart(r); ok {
+		m.note(g)
+		m.IdleW = meanWatts(g)
 	} else {
-		say("no joules: %s", i.Note)
+		say("no joules of the card: %s", cmp.Or(g.Note, "no source reads its power"))
 	}
 	for _, n := range []int{1024, 2048, 4096, 8192} {
 		say("measuring products of %d×%d×%d in %s …", n, n, n, elem)
-		p, err := measureWork(func() (device.Work, error) { return w.Product(n, false) }, meter, window)
+		p, g, err := measureWork(func() (device.Work, error) { return w.Product(n, false) }, meter, window)
 		if err != nil {
 			return nil, err
 		}
 		p.N = n
+		m.note(g)
 		m.Products = append(m.Products, p)
 	}
 	const bytes = 1 << 28 // well above caches
 	say("measuring copies …")
-	p, err := measureWork(func() (device.Work, error) { return w.Copy(bytes) }, meter, window)
+	p, _, err := measureWork(func() (device.Work, error) { return w.Copy(bytes) }, meter, window)
 	if err != nil {
 		return nil, err
 	}
@@ -79,7 +85,7 @@ func MeasureCard(dev device.Device, elem string, window time.Duration, say func(
 	}
 	dense := m.Products[len(m.Products)-1]
 	say("measuring 2:4 …")
-	if p, err = measureWork(func() (device.Work, error) { return w.Product(dense.N, true) }, meter, window); err != nil {
+	if p, _, err = measureWork(func() (device.Work, error) { return w.Product(dense.N, true) }, meter, window); err != nil {
 		if errors.Is(err, device.ErrLost) {
 			return nil, err
 		}
@@ -92,33 +98,56 @@ func MeasureCard(dev device.Device, elem string, window time.Duration, say func(
 
 // measureWork does work for a window, after a quarter of one in which the card's clocks
 // and temperature settle.
-func measureWork(open func() (device.Work, error), meter *energy.Meter, window time.Duration) (p ProductPoint, err error) {
+func measureWork(open func() (device.Work, error), meter *energy.Meter, window time.Duration) (p ProductPoint, g energy.Reading, err error) {
 	w, err := open()
 	if err != nil {
-		return p, err
+		return p, g, err
 	}
 	defer func() { err = errors.Join(err, w.Close()) }()
 	for begin := time.Now(); time.Since(begin) < window/4; {
 		if _, err := w.Run(); err != nil {
-			return p, err
+			return p, g, err
 		}
 	}
 	from, begin := meter.Edge(), time.Now()
 	for p.Rounds == 0 || time.Since(begin) < window {
 		n, err := w.Run()
 		if err != nil {
-			return p, err
+			return p, g, err
 		}
 		p.Rounds += n
 	}
 	took := time.Since(begin)
 	to := meter.Edge()
 	p.US = float64(took.Nanoseconds()) / 1e3 / float64(p.Rounds)
-	if r := meter.Between(from, to).Find("gpu"); r.UJ != nil && r.Measured() {
-		p.Watts = float64(*r.UJ) / float64(energy.Wall(from, to).Microseconds())
+	var ok bool
+	if g, ok = cardPart(meter.Between(from, to)); ok {
+		p.Watts = meanWatts(g)
 		p.MJ = p.Watts * p.US / 1e3
 	}
-	return p, nil
+	return p, g, nil
+}
+
+// cardPart is what the card's own source says of a window, and whether it says
+// anything: never the joules of the CPU or of the machine.
+func cardPart(r energy.Reading) (energy.Reading, bool) {
+	g := r.Find("gpu")
+	if g.Part != "gpu" && !strings.HasPrefix(g.Source, "nv") { // a reading without parts is found as it is
+		return energy.Reading{Note: r.Note}, false
+	}
+	return g, g.Measured() && g.Coverage >= 0.9
+}
+
+// meanWatts is the mean power while the reading was covered.
+func meanWatts(g energy.Reading) float64 {
+	return float64(*g.UJ) / (float64(g.WallUS) * g.Coverage)
+}
+
+// note keeps where the joules come from, the worst tier.
+func (m *CardMeasured) note(g energy.Reading) {
+	if g.Measured() {
+		m.Source, m.Tier = g.Source, string(energy.Tier(m.Tier).Worse(g.Tier))
+	}
 }
 
 // Profile is p with what was measured in place of what was known; source goes into every

@@ -1,7 +1,11 @@
 package bench
 
 import (
+	"errors"
+	"fmt"
 	"math"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -58,5 +62,53 @@ func TestMeasureCard(t *testing.T) {
 	}
 	if free, err := card.Free(); err != nil || free != 8<<30 {
 		t.Errorf("%d bytes free, %v", free, err)
+	}
+}
+
+// Where RAPL can be read and the card's power cannot, the CPU's joules are not written
+// down as the card's.
+func TestMeasureCardBesideRAPL(t *testing.T) {
+	root := t.TempDir()
+	zone := filepath.Join(root, "intel-rapl:0")
+	if err := os.Mkdir(zone, 0o755); err != nil {
+		t.Skip(err) // folder names with colons
+	}
+	write := func(name, text string) {
+		next := filepath.Join(root, "next")
+		if err := errors.Join(os.WriteFile(next, []byte(text+"\n"), 0o644), os.Rename(next, filepath.Join(zone, name))); err != nil {
+			t.Error(err)
+		}
+	}
+	write("name", "package-0")
+	write("max_energy_range_uj", "262143328850")
+	write("energy_uj", "1000")
+	begin, stop, done := time.Now(), make(chan struct{}), make(chan struct{})
+	defer func() { close(stop); <-done }()
+	go func() {
+		defer close(done)
+		for {
+			select {
+			case <-stop:
+				return
+			case <-time.After(5 * time.Millisecond):
+				write("energy_uj", fmt.Sprint(1000+50*time.Since(begin).Microseconds())) // 50 W
+			}
+		}
+	}()
+	t.Setenv("PARE_RAPL", root)
+	t.Setenv("PARE_ENERGY", "")
+	t.Setenv("PARE_WALL", "")
+	d, _ := cudatest.New(8<<30, cuda.BF16)
+	m, err := MeasureCard(d, "bf16", 250*time.Millisecond, t.Logf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m.IdleW != 0 || m.Source != "" || m.Tier != "" {
+		t.Errorf("at rest %.1f W by %s, tier %s", m.IdleW, m.Source, m.Tier)
+	}
+	for _, p := range m.Products {
+		if p.Watts != 0 || p.MJ != 0 {
+			t.Errorf("%+v", p)
+		}
 	}
 }
