@@ -160,7 +160,7 @@ func (e *env) hwShow(p hwprofiles.Profile) error {
 		if f.Assumed {
 			src = "(assumed) " + src
 		}
-		fmt.Fprintf(w, "%s\t%s %s\t%s\n", name, strconv.FormatFloat(f.Value, 'g', 6, 64), unit, src)
+		fmt.Fprintf(w, "%s\t%s %s\t%s\n", name, strconv.FormatFloat(f.Value, 'f', -1, 64), unit, src)
 	}
 	fig("idle power", "W", p.IdleW)
 	fig("power under load", "W", p.FullW)

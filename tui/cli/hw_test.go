@@ -91,6 +91,9 @@ func TestHWShow(t *testing.T) {
 			t.Errorf("%s: unknown figures are not named:\n%s", p.Name, out)
 		}
 	}
+	if _, out, _ := call(t, "hw", "show", "h200-sxm"); strings.Contains(out, "e+06") || !strings.Contains(out, "1979000 GFLOP/s") {
+		t.Errorf("rates of millions:\n%s", out)
+	}
 	_, out, _ := call(t, "hw", "show", "epyc-9654")
 	for _, want := range []string{"idle power", "2.25 W", "(assumed) rule: 1.2 x TDP", "7373 GFLOP/s", "f64, tf32, f16, fp8, fp4"} {
 		if !strings.Contains(out, want) {
