@@ -207,9 +207,9 @@ func savings(l *event.Ledger) string {
 	case td.Measured() && tn.Measured():
 		return s + fmt.Sprintf(" · J per step %s %% (±%.0f %%), measured, tier %s", jc, math.Ceil(jband), td.Worse(tn))
 	case td == energy.TierE && tn == energy.TierE && none:
-		return s + ", nor in J by tier E, which follow CPU time"
+		return s + ", nor in J by tier E, which follow " + busyTime(l.HWKind)
 	case td == energy.TierE && tn == energy.TierE: // not by the joules of small steps, which are whole µJ
-		return s + fmt.Sprintf(" · J %s %% by tier E: busy power taken as constant, so it equals the saving in CPU time", signed(change, 0))
+		return s + fmt.Sprintf(" · J %s %% by tier E: busy power taken as constant, so it equals the saving in %s", signed(change, 0), busyTime(l.HWKind))
 	case td == energy.TierD && tn == energy.TierD:
 		return s + fmt.Sprintf(" · J %s %% by tier D: estimated by this machine's load curve, ±%.0f %%", jc, math.Ceil(l.Now.StepEnergy.Band))
 	}

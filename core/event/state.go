@@ -14,7 +14,7 @@ type Point struct {
 
 // Curves are what the two charts draw for one stage. Acc is validation
 // accuracy, Perplexity that of a language model, Loss the training loss, Joules the energy per epoch in J placed at
-// the end of the epoch, CPU the CPU seconds per epoch, Zeros the share of zeros.
+// the end of the epoch, CPU the seconds per epoch, of CPU time or on a card (see Started.Busy), Zeros the share of zeros.
 type Curves struct {
 	Acc, Perplexity, Loss, Joules, CPU, Zeros []Point
 }
@@ -159,7 +159,7 @@ func (s *State) Apply(e Event) {
 			w := j * b.Energy.Band / 100
 			c.Joules = add(c.Joules, Point{b.Step, j, j - w, j + w})
 		}
-		sec := float64(b.CPUUS) / 1e6
+		sec := float64(s.BusyUS(b)) / 1e6
 		c.CPU = add(c.CPU, Point{b.Step, sec, sec, sec})
 	case *Infer:
 		s.infer(b)

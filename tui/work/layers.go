@@ -178,7 +178,7 @@ func (d *desk) verdictsPane(v *event.LayerVerdicts, w, h int) string {
 	if show < len(v.Layers) {
 		b.WriteString(th.Paint(theme.Dim, fmt.Sprintf(" %d of %d layers", show, len(v.Layers))) + "\n")
 	} else if n := room - show; n >= 2 {
-		notes := wrap("CPU ms per training step, dense → now, by layer", max(in-2, 1))
+		notes := wrap(d.clockOf().Of("ms per training step, dense → now, by layer"), max(in-2, 1))
 		for _, c := range cut {
 			notes = append(notes, wrap(th.Clean(c), max(in-2, 1))...)
 		}

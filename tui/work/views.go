@@ -108,7 +108,7 @@ func (d *desk) pan(share float64) {
 func (d *desk) followOn() { d.look.win.Locked, d.look.cursor = false, nil }
 
 // trade is what the joules of an epoch were saved for: "−38 % J for −0.4 pt". Where
-// joules are an estimate they are as good as CPU seconds, and those are named.
+// joules are an estimate they are as good as seconds, and those are named.
 func (d *desk) trade(s event.Stage, b bill, step int64) string {
 	if s != event.Sparsify {
 		return ""
@@ -120,7 +120,7 @@ func (d *desk) trade(s event.Stage, b bill, step int64) string {
 	if !ok || !has || !spent || !known {
 		return ""
 	}
-	saved := plain.Change(dense, cpu.Y) + " CPU s"
+	saved := plain.Change(dense, cpu.Y) + " " + d.clockOf().Of("s")
 	if j, ok := pointAt(b.points, step); ok && b.unit == "J" && b.known && j.Step == cpu.Step && measured(d.epochAt(s, cpu.Step).Energy) {
 		saved = plain.Change(b.dense, j.Y) + " J"
 	}
