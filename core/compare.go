@@ -105,7 +105,11 @@ func (r *run) side(m *graph.Model, s train.Score, resident int64) event.Side {
 func (r *run) alternate(a, b func(int) error) (out [2][]cost, err error) {
 	// A counter's window is uncertain by what it ticks in at both ends.
 	window := max(window, 2*r.meter.Shortest(), min(r.meter.Window(sharp), patience))
+	told := r.progress("dense and pared in turn", alternations+1)
 	for i := -1; i < alternations; i++ {
+		if err := told.at(i + 1); err != nil {
+			return out, err
+		}
 		for side, fn := range []func(int) error{a, b} {
 			from, begin, n := r.meter.Edge(), time.Now(), 0
 			for ; n == 0 || time.Since(begin) < window; n++ {

@@ -428,7 +428,7 @@ func init() {
 		func() Body { return new(Done) }, func() Body { return new(Budget) }, func() Body { return new(Factors) }, func() Body { return new(FineTune) },
 		func() Body { return new(EarlyBird) }, func() Body { return new(Branch) },
 		func() Body { return new(Scan) }, func() Body { return new(ScanRow) }, func() Body { return new(Spread) },
-		func() Body { return new(StepTimes) }, func() Body { return new(Infer) }, func() Body { return new(Samples) },
+		func() Body { return new(StepTimes) }, func() Body { return new(Infer) }, func() Body { return new(Samples) }, func() Body { return new(Progress) },
 	} {
 		kinds[mk().Kind()] = mk
 	}

@@ -224,6 +224,13 @@ func (d *desk) progress(w int) string {
 		}
 		return chart.Progress(th, float64(m.Step)/float64(m.Steps), d.eta(), w)
 	}
+	if p := st.Progress; p != nil && p.Stage == st.Stage && p.Of > 0 {
+		label, of := " "+th.Clean(p.What)+"  ", fmt.Sprintf("  %d of %d", p.Done, p.Of)
+		if n := w - theme.Width(label) - theme.Width(of) - 1; n >= 8 {
+			label += chart.Bar(th, float64(p.Done)/float64(p.Of), n)
+		}
+		return th.Fit(label+of, w)
+	}
 	return th.Fit(" "+th.Paint(theme.Dim, doing(st)), w)
 }
 
