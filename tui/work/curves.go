@@ -204,7 +204,7 @@ func (d *desk) accPane(w, h int) string {
 			}
 		}
 	}
-	return d.chartBox(d.accTitle(), d.titled(s, c, ""), c, say, w, h)
+	return d.chartBox(d.accTitle(), or(d.titled(s, c, ""), d.viewHint(d.accTitle(), w)), c, say, w, h)
 }
 
 func (d *desk) energyPane(w, h int) string {

@@ -115,7 +115,7 @@ func (d *desk) layersPane(w, h int) string {
 		x += barW
 	}
 	heads = append(heads, theme.Head{At: x + pctW + 3, Text: "runs as"})
-	return th.BoxWith(theme.BoxOptions{Title: "layers", Heads: heads, Body: strings.TrimSuffix(b.String(), "\n")}, w, h)
+	return th.BoxWith(theme.BoxOptions{Title: "layers " + d.th.G.None + " i opens one", Heads: heads, Body: strings.TrimSuffix(b.String(), "\n")}, w, h)
 }
 
 // layerNotes say what the last points of the baseline cost, and why layers with
@@ -190,7 +190,7 @@ func (d *desk) verdictsPane(v *event.LayerVerdicts, w, h int) string {
 			b.WriteString(" " + th.Paint(theme.Dim, th.Tr(s)) + "\n")
 		}
 	}
-	return th.Box("layers", "verdicts", strings.TrimSuffix(b.String(), "\n"), w, h)
+	return th.Box("layers "+d.th.G.None+" i opens one", "verdicts", strings.TrimSuffix(b.String(), "\n"), w, h)
 }
 
 // firstLayer is the first of n layers shown when show of them fit.

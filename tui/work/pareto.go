@@ -362,8 +362,17 @@ func (d *desk) canBranchHere() string {
 
 // branchHere lists the checkpoints of this run to branch from, the one under the cursor
 // marked.
-func (d *desk) branchHere() []effect {
-	s, want := d.on(d.run.src.ID()), d.tradeCheckpoint()
+func (d *desk) branchHere() []effect { return d.branchAt(d.tradeCheckpoint()) }
+
+// branchMarked is branchHere from the list of checkpoints to roll back to.
+func (d *desk) branchMarked() []effect {
+	want := d.rollOn.Name
+	d.closeOver()
+	return d.branchAt(want)
+}
+
+func (d *desk) branchAt(want string) []effect {
+	s := d.on(d.run.src.ID())
 	return []effect{func(context.Context) any {
 		l, err := s.Points()
 		return herePointsMsg{pointsMsg{s.ID, l, err}, want}

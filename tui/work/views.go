@@ -24,6 +24,16 @@ func viewText(d *desk) string {
 	return [...]string{"loss, power", "checkpoints", "accuracy, energy"}[d.look.view%viewCount]
 }
 
+// viewHint names the key of the other charts, where it does something and has room beside
+// the title.
+func (d *desk) viewHint(title string, w int) string {
+	hint := "v " + viewText(d)
+	if d.canView() != "" || theme.Width(d.th.Tr(title))+theme.Width(hint)+7 > w {
+		return ""
+	}
+	return hint
+}
+
 // gapped is an energy curve with a gap at every epoch whose joules were not
 // measured: a line across it would claim them.
 func gapped(joules, cpu []event.Point) []event.Point {
@@ -162,7 +172,7 @@ func (d *desk) lossPane(w, h int) string {
 		val := fmt.Sprintf("%.4g", p.Y)
 		say = []string{at + val + d.markAt(c, float64(x), w-2), at + val, val}
 	}
-	return d.chartBox("training loss", d.titled(s, c, ""), c, say, w, h)
+	return d.chartBox("training loss", or(d.titled(s, c, ""), d.viewHint("training loss", w)), c, say, w, h)
 }
 
 // cursorOr is the step that is read, and in words: the cursor's, else the last
