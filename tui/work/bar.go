@@ -50,6 +50,9 @@ func (d *desk) saying() (s saying, ok bool) {
 	case d.run.problem != "":
 		return saying{text: d.run.problem, tok: theme.Bad}, true
 	}
+	if d.over == overTour && d.tourHolds {
+		return saying{text: "the run holds here until you go on", tok: theme.Dim}, true
+	}
 	word, why := d.run.status()
 	if d.run.watches != "" && word != statusDone && word != statusFailed {
 		say := d.run.watches

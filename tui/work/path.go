@@ -121,7 +121,7 @@ func (d *desk) pathPane(w, h int) string {
 	th, p := d.th, &d.paths
 	in := p.dir
 	if in == "" {
-		in = "the folder pare was started in"
+		in = "this folder"
 	}
 	t := d.text(w - 2)
 	if p.err != "" {
@@ -142,5 +142,5 @@ func (d *desk) pathPane(w, h int) string {
 	if show < len(p.names) {
 		t.line(theme.Dim, plural(len(p.names)-show, "more name", "more names")+": type on")
 	}
-	return th.BoxWith(theme.BoxOptions{Title: in, Right: d.pick.what(), Body: t.String(), BorderToken: theme.Accent}, w, h)
+	return th.BoxWith(theme.BoxOptions{Title: in, Body: t.String(), BorderToken: theme.Accent}, w, h)
 }

@@ -366,7 +366,11 @@ func (d *desk) listBox(l list, w, h int) string {
 	var b strings.Builder
 	for i := from; i < min(from+room, n); i++ {
 		name, about := p.line(th, l, i)
-		about = brisk(th, about, w-7-theme.Width(name))
+		lead := ""
+		if l == listModels {
+			lead = fmt.Sprintf("%10s ", plain.Count(p.models[i].Params))
+		}
+		about = lead + brisk(th, about, w-7-theme.Width(name)-len(lead))
 		mark := "  "
 		if i == p.at[l] {
 			mark = "> "
@@ -392,7 +396,7 @@ func (p *picker) line(th *theme.Theme, l list, i int) (name, about string) {
 	switch l {
 	case listModels:
 		m := p.models[i]
-		return th.Fit(m.Name, 14), fmt.Sprintf("%10s params  %s", plain.Count(m.Params), m.About)
+		return th.Fit(m.Name, 14), "params  " + m.About
 	case listData:
 		x := p.data[i]
 		about = x.Description
