@@ -37,6 +37,7 @@ type env struct {
 	sessions    string
 	slow        bool
 	tour        bool
+	ask         *prompter // who is asked in lines, nil for nobody
 }
 
 // usage is an error of the command line: exit code 2.
