@@ -63,6 +63,8 @@ type ControlSide struct {
 	MACs    int64   `json:"macs"`   // multiply-adds that these computed
 	Params  int64   `json:"params"`
 	InferMS float64 `json:"infer_ms"` // of one sample
+
+	late float64 // CPU seconds of a step in the last quarter of the epochs
 }
 
 // Saved is the share of the control's CPU seconds that the recipe did without.
@@ -132,7 +134,7 @@ func (c ControlCheck) seed(ctx context.Context, seed uint64) (ControlRow, error)
 		return row, fmt.Errorf("a run ended before validate: %s%s", a.State.Why, b.State.Why)
 	}
 	row.Dense, row.Pared = sideOf(&a, bird), sideOf(&b, bird)
-	row.Step, row.Infer = 1-saved(lb.Now.StepCPUUS, lb.Dense.StepCPUUS), 1-saved(lb.Now.InferUS, lb.Dense.InferUS)
+	row.Step, row.Infer = 1-saved(row.Pared.late, row.Dense.late), 1-saved(lb.Now.InferUS, lb.Dense.InferUS)
 	row.Zeros = lb.Now.Zeros
 	for _, e := range b.Events {
 		switch e := e.Body.(type) {
@@ -151,7 +153,13 @@ func (c ControlCheck) seed(ctx context.Context, seed uint64) (ControlRow, error)
 		}
 	}
 	if c.Fresh {
-		f, err := c.fresh(ctx, &b, pared, dir)
+		spent := 0.0
+		for _, e := range a.State.Epochs {
+			if e.Stage == event.Baseline && !bird {
+				spent += float64(e.CPUUS) / 1e6
+			}
+		}
+		f, err := fresh(ctx, &b, spent, pared, dir)
 		if err != nil {
 			return row, fmt.Errorf("control from fresh weights: %w", err)
 		}
@@ -198,18 +206,26 @@ func goOn(ctx context.Context, from, to *MemStore, r *Recipe) error {
 func sideOf(st *MemStore, all bool) ControlSide {
 	l := st.State.Ledger
 	s := ControlSide{Acc: l.Now.Acc, Lo: l.Now.Lo, Hi: l.Now.Hi, Params: l.Now.Params, InferMS: l.Now.InferUS / 1e3}
+	var epochs []event.EpochCost
 	for _, e := range st.State.Epochs {
 		if all || e.Stage == event.Sparsify {
+			epochs = append(epochs, e)
 			s.CPUS += float64(e.CPUUS) / 1e6
-			s.Epochs++
 			s.MACs += e.MACs - e.Skipped
 		}
 	}
+	s.Epochs = len(epochs)
+	last, steps := 0.0, 0.0
+	for _, e := range epochs[len(epochs)-(len(epochs)+3)/4:] {
+		last, steps = last+float64(e.CPUUS)/1e6, steps+float64(e.Steps)
+	}
+	s.late = last / max(steps, 1)
 	return s
 }
 
-// fresh trains the shape of a pared model from fresh weights.
-func (c ControlCheck) fresh(ctx context.Context, st *MemStore, r *Recipe, dir string) (ControlSide, error) {
+// fresh trains the shape of a pared model from fresh weights for the CPU seconds that its
+// run took and those spent before it.
+func fresh(ctx context.Context, st *MemStore, spent float64, r *Recipe, dir string) (ControlSide, error) {
 	ck, err := st.Load("sparse")
 	if err != nil {
 		return ControlSide{}, err
@@ -232,20 +248,17 @@ func (c ControlCheck) fresh(ctx context.Context, st *MemStore, r *Recipe, dir st
 	if err != nil {
 		return ControlSide{}, err
 	}
-	var base, all, last float64
+	last := 0.0
 	for _, e := range st.State.Epochs {
-		x := float64(e.CPUUS) / 1e6
-		if all += x; e.Stage == event.Baseline {
-			base += x
-		}
-		last = x
+		last = float64(e.CPUUS) / 1e6
+		spent += last
 	}
 	n, err := RecipeOf(ck)
 	if err != nil {
 		return ControlSide{}, err
 	}
 	n.Model, n.LowRank = ModelSpec{Path: path}, nil
-	n.Train.Epochs = max(1, int(math.Round(all/last)))
+	n.Train.Epochs = max(1, int(math.Round(spent/last)))
 	n.Prune = PruneSpec{Score: "magnitude", Pattern: "element", Distribution: "global", Schedule: "oneshot", RewindStep: -1}
 	var to MemStore
 	if _, err := Run(ctx, Config{Recipe: n, Store: &to, Session: "fresh"}); err != nil {
