@@ -37,6 +37,9 @@ its stage 3 took. The recipe's floor and formats are left out.`,
 			if e.threads > 0 {
 				r.Hardware.Threads = e.threads
 			}
+			if cmd.Flags().Changed("device") {
+				r.Hardware.Device = e.device
+			}
 			if cmd.Flags().Changed("seed") {
 				r.Seed = e.seed
 			}
@@ -63,7 +66,7 @@ its stage 3 took. The recipe's floor and formats are left out.`,
 			return e.controlTable(rows)
 		},
 	}
-	c.Flags().IntVar(&seeds, "seeds", seeds, "number of seeds, from the recipe's own on")
+	c.Flags().IntVar(&seeds, "seeds", seeds, "number of seeds, from --seed or the recipe's own on")
 	c.Flags().BoolVar(&fresh, "fresh", false, "also train the pared model's shape from fresh weights")
 	return c
 }
