@@ -161,7 +161,7 @@ func (b *builder) table(key string, fill func() []byte) (cu.Ptr, error) {
 	if err != nil {
 		return 0, err
 	}
-	if err := b.x.dev.Upload(p, data); err != nil {
+	if err := b.x.dev.driver.Upload(p, data); err != nil {
 		return 0, err
 	}
 	b.x.tables[key] = p

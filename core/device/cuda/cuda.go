@@ -35,8 +35,8 @@ type Device struct {
 
 // card is an open card with what was loaded for it.
 type card struct {
-	mu sync.Mutex // held by every method of devices, banks and plans: a driver is for one at a time
-	cu.Driver
+	mu       sync.Mutex // held by every method of devices, banks and plans: a driver is for one at a time
+	driver   cu.Driver
 	blas     cu.Blas
 	info     cu.Info
 	programs map[string]*program // by file and defines
@@ -53,7 +53,7 @@ func With(d cu.Driver, b cu.Blas, p Precision) Device {
 }
 
 func newCard(d cu.Driver, b cu.Blas) *card {
-	return &card{Driver: d, blas: b, info: d.Info(), programs: map[string]*program{}, products: map[cu.Product]cu.Prepared{}, algos: &algorithms{known: map[string]string{}}}
+	return &card{driver: d, blas: b, info: d.Info(), programs: map[string]*program{}, products: map[cu.Product]cu.Prepared{}, algos: &algorithms{known: map[string]string{}}}
 }
 
 // Checked returns the same device in a slow mode for tests: memory is filled with NaN
@@ -77,6 +77,14 @@ func (d Device) Model() string { return d.info.Name }
 
 // UUID is the card's, as NVML writes it.
 func (d Device) UUID() string { return d.info.UUID }
+
+// Free is the memory that is left on the card, bytes.
+func (d Device) Free() (int64, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	n, err := d.driver.Free()
+	return n, lost(err)
+}
 
 // Tile is T.
 func (Device) Tile() int { return T }

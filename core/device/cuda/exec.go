@@ -138,7 +138,7 @@ func (e *exec) do(s *device.Step) (device.Result, error) {
 	}
 	if e.dev.checked {
 		for _, a := range e.arenas {
-			if err := e.dev.Fill(a.p, 0xff, a.bytes); err != nil {
+			if err := e.dev.driver.Fill(a.p, 0xff, a.bytes); err != nil {
 				return device.Result{}, err
 			}
 		}
@@ -156,19 +156,19 @@ func (e *exec) queue(r *run) error {
 	case e.probing:
 		return e.timed(r)
 	case r.graph != 0:
-		return e.dev.RunGraph(r.graph)
+		return e.dev.driver.RunGraph(r.graph)
 	case !r.warm:
 		r.warm = true
 		return e.launch(r.launches)
 	}
-	if err := e.dev.Capture(); err != nil {
+	if err := e.dev.driver.Capture(); err != nil {
 		return err
 	}
 	err := e.launch(r.launches)
-	g, end := e.dev.EndCapture()
+	g, end := e.dev.driver.EndCapture()
 	if err != nil {
 		if end == nil {
-			e.dev.ReleaseGraph(g) //nolint:errcheck // the other error says it
+			e.dev.driver.ReleaseGraph(g) //nolint:errcheck // the other error says it
 		}
 		return err
 	}
@@ -176,7 +176,7 @@ func (e *exec) queue(r *run) error {
 		return end
 	}
 	r.graph = g
-	return e.dev.RunGraph(g)
+	return e.dev.driver.RunGraph(g)
 }
 
 func (e *exec) launch(ls []launch) error {
@@ -193,7 +193,7 @@ func (e *exec) one(l *launch) error {
 	if l.do != nil {
 		err = l.do()
 	} else {
-		err = e.dev.Launch(l.f, l.grid, l.block, l.shared, l.args)
+		err = e.dev.driver.Launch(l.f, l.grid, l.block, l.shared, l.args)
 	}
 	if err != nil {
 		c := e.callOf(l.call)
@@ -218,16 +218,16 @@ func (e *exec) timed(r *run) error {
 	var events []cu.Event
 	defer func() {
 		for _, v := range events {
-			_ = e.dev.ReleaseEvent(v) // the card is as it was
+			_ = e.dev.driver.ReleaseEvent(v) // the card is as it was
 		}
 	}()
 	mark := func() error {
-		v, err := e.dev.Event()
+		v, err := e.dev.driver.Event()
 		if err != nil {
 			return err
 		}
 		events = append(events, v)
-		return e.dev.Record(v)
+		return e.dev.driver.Record(v)
 	}
 	var calls []int
 	for i := range r.launches {
@@ -246,7 +246,7 @@ func (e *exec) timed(r *run) error {
 		return err
 	}
 	for i, c := range calls {
-		ms, err := e.dev.Elapsed(events[i], events[i+1])
+		ms, err := e.dev.driver.Elapsed(events[i], events[i+1])
 		if err != nil {
 			return err
 		}
@@ -300,12 +300,18 @@ func (e *exec) record(n int) (*run, error) {
 
 // Probe switches the timing of calls and resets it.
 func (e *exec) Probe(on bool) {
+	e.dev.mu.Lock()
+	defer e.dev.mu.Unlock()
 	e.probing = on
 	clear(e.times)
 }
 
 // Times is the time of each call on the card since Probe(true).
-func (e *exec) Times() []time.Duration { return slices.Clone(e.times) }
+func (e *exec) Times() []time.Duration {
+	e.dev.mu.Lock()
+	defer e.dev.mu.Unlock()
+	return slices.Clone(e.times)
+}
 
 // Close frees the plan's memory; the bank stays. Run fails afterwards.
 func (e *exec) Close() error {
@@ -319,18 +325,18 @@ func (e *exec) Close() error {
 }
 
 func (e *exec) release() error {
-	err := e.dev.Sync()
+	err := e.dev.driver.Sync()
 	for _, r := range e.runs {
 		if r.graph != 0 {
-			err = firstError(err, e.dev.ReleaseGraph(r.graph))
+			err = firstError(err, e.dev.driver.ReleaseGraph(r.graph))
 		}
 	}
 	for _, p := range e.memory {
-		err = firstError(err, e.dev.Release(p))
+		err = firstError(err, e.dev.driver.Release(p))
 	}
 	for _, h := range [][]byte{e.into, e.from} {
 		if h != nil {
-			err = firstError(err, e.dev.ReleaseHost(h))
+			err = firstError(err, e.dev.driver.ReleaseHost(h))
 		}
 	}
 	e.memory, e.into, e.from, e.runs = nil, nil, nil, nil

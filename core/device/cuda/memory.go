@@ -34,7 +34,7 @@ func (e *exec) allot() error {
 	for i := range p.Vals {
 		need += e.beside(i)
 	}
-	if free, err := e.dev.Free(); err != nil {
+	if free, err := e.dev.driver.Free(); err != nil {
 		return err
 	} else if need > free {
 		return fmt.Errorf("the values of a batch of %d samples take %s, the card has %s free: use a smaller batch", p.Batch, gib(need), gib(free))
@@ -106,7 +106,7 @@ func (e *exec) allotBuffers() error {
 	in.teacher = up(in.outGrad + 4*floats(grad))
 	in.end = in.teacher + 4*floats(teacher)
 	var err error
-	if e.into, err = e.dev.Host(in.end); err != nil {
+	if e.into, err = e.dev.driver.Host(in.end); err != nil {
 		return err
 	}
 	if e.step, err = e.take(int64(in.end), false); err != nil {
@@ -125,7 +125,7 @@ func (e *exec) allotBuffers() error {
 			return err
 		}
 	}
-	e.from, err = e.dev.Host(16)
+	e.from, err = e.dev.driver.Host(16)
 	return err
 }
 
@@ -134,7 +134,7 @@ func (e *exec) take(bytes int64, poison bool) (cu.Ptr, error) {
 	if bytes == 0 {
 		return 0, nil
 	}
-	p, err := e.dev.Alloc(bytes)
+	p, err := e.dev.driver.Alloc(bytes)
 	if err != nil {
 		return 0, err
 	}
@@ -264,7 +264,7 @@ func (e *exec) upload(s *device.Step) (labelled int, err error) {
 			end = o.at + 4*copy(view[float32](e.into, o.at, (o.till-o.at)/4), o.x)
 		}
 	}
-	return labelled, e.dev.Upload(e.step, e.into[:end])
+	return labelled, e.dev.driver.Upload(e.step, e.into[:end])
 }
 
 // gather copies the rows of a step, each of size elements.
@@ -286,7 +286,7 @@ func (e *exec) download(s *device.Step, r *run, labelled int) (device.Result, er
 	n := s.Count()
 	res := device.Result{N: labelled}
 	if e.loss > 0 {
-		if err := e.dev.Download(e.from, e.result); err != nil {
+		if err := e.dev.driver.Download(e.from, e.result); err != nil {
 			return res, err
 		}
 	}
@@ -301,7 +301,7 @@ func (e *exec) download(s *device.Step, r *run, labelled int) (device.Result, er
 			return res, err
 		}
 	}
-	if err := e.dev.Sync(); err != nil {
+	if err := e.dev.driver.Sync(); err != nil {
 		return res, err
 	}
 	if e.loss > 0 {
@@ -311,7 +311,7 @@ func (e *exec) download(s *device.Step, r *run, labelled int) (device.Result, er
 	var err error
 	fetch := func(to []byte, from cu.Ptr) {
 		if err == nil && len(to) > 0 {
-			err = e.dev.Download(to, from)
+			err = e.dev.driver.Download(to, from)
 		}
 	}
 	if s.Out != nil {

@@ -62,11 +62,11 @@ func (d Device) function(name string, defines ...string) (cu.Func, error) {
 	key := file + " " + strings.Join(defines, " ")
 	p := d.programs[key]
 	if p == nil {
-		image, err := cu.CompileFor(d.Driver, file, source("common.cuh")+"\n#line 1 \""+file+"\"\n"+source(file), defines)
+		image, err := cu.CompileFor(d.driver, file, source("common.cuh")+"\n#line 1 \""+file+"\"\n"+source(file), defines)
 		if err != nil {
 			return 0, err
 		}
-		m, err := d.Load(image)
+		m, err := d.driver.Load(image)
 		if err != nil {
 			return 0, fmt.Errorf("%s: %w", file, err)
 		}
