@@ -427,6 +427,7 @@ func (*Done) Kind() string          { return "done" }
 func (*Branch) Kind() string        { return "branch" }
 func (*Infer) Kind() string         { return "infer" }
 func (*Samples) Kind() string       { return "samples" }
+func (*Chosen) Kind() string        { return "chosen" }
 
 var kinds = map[string]func() Body{}
 
@@ -443,7 +444,7 @@ func init() {
 		func() Body { return new(Done) }, func() Body { return new(Budget) }, func() Body { return new(Factors) }, func() Body { return new(FineTune) },
 		func() Body { return new(EarlyBird) }, func() Body { return new(Branch) },
 		func() Body { return new(Scan) }, func() Body { return new(ScanRow) }, func() Body { return new(Spread) },
-		func() Body { return new(StepTimes) }, func() Body { return new(Infer) }, func() Body { return new(Samples) },
+		func() Body { return new(StepTimes) }, func() Body { return new(Infer) }, func() Body { return new(Samples) }, func() Body { return new(Chosen) },
 	} {
 		kinds[mk().Kind()] = mk
 	}

@@ -29,6 +29,7 @@ const T = 32
 // Device is one card.
 type Device struct {
 	*card
+	choices   *choices
 	precision Precision
 	checked   bool // tests: memory is filled with NaN before each run
 }
@@ -40,20 +41,22 @@ type card struct {
 	blas     cu.Blas
 	info     cu.Info
 	programs map[string]*program // by file and defines
-	products map[cu.Product]cu.Prepared
-	algos    *algorithms
+	machine  *machine
 }
 
-var _ device.Card = Device{}
+var (
+	_ device.Card    = Device{}
+	_ device.Chooser = Device{}
+)
 
 // With returns the device of a card whose driver and library of products are open. What
 // is chosen for it is kept nowhere.
 func With(d cu.Driver, b cu.Blas, p Precision) Device {
-	return Device{card: newCard(d, b), precision: p}
+	return Device{card: newCard(d, b), choices: newChoices(nil, nil), precision: p}
 }
 
 func newCard(d cu.Driver, b cu.Blas) *card {
-	return &card{driver: d, blas: b, info: d.Info(), programs: map[string]*program{}, products: map[cu.Product]cu.Prepared{}, algos: &algorithms{known: map[string]string{}}}
+	return &card{driver: d, blas: b, info: d.Info(), programs: map[string]*program{}, machine: &machine{known: map[string]string{}}}
 }
 
 // Checked returns the same device in a slow mode for tests: memory is filled with NaN

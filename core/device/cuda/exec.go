@@ -50,11 +50,12 @@ type exec struct {
 	into, from                        []byte
 	ins                               inputs
 
-	tables  map[string]cu.Ptr // see builder.table
-	runs    map[int]*run      // by the number of samples
-	probing bool
-	times   []time.Duration
-	closed  bool
+	tables   map[string]cu.Ptr   // see builder.table
+	products map[cu.Product]bool // see prepare
+	runs     map[int]*run        // by the number of samples
+	probing  bool
+	times    []time.Duration
+	closed   bool
 }
 
 // span is a piece of memory.
@@ -87,7 +88,7 @@ func (d Device) Compile(p *device.Plan, bk device.Bank, _ int) (device.Exec, err
 	if err := ref.Verify(p, b.desc, b.slots, d); err != nil {
 		return nil, fmt.Errorf("compile for device cuda: %w", err)
 	}
-	e := &exec{dev: d, p: p, b: b, tables: map[string]cu.Ptr{}, runs: map[int]*run{}}
+	e := &exec{dev: d, p: p, b: b, tables: map[string]cu.Ptr{}, runs: map[int]*run{}, products: map[cu.Product]bool{}}
 	if err := e.allot(); err != nil {
 		e.release()
 		return nil, fmt.Errorf("compile for device cuda: %w", lost(err))
@@ -279,7 +280,9 @@ func (e *exec) record(n int) (*run, error) {
 	if err := b.flush(); err != nil {
 		return nil, err
 	}
-	e.dev.algos.keep() //nolint:errcheck // where nothing can be kept, products are chosen anew in each process
+	if err := e.dev.settle(); err != nil {
+		return nil, err
+	}
 	r := &run{launches: b.out}
 	for _, o := range []struct {
 		v  int
@@ -339,6 +342,7 @@ func (e *exec) release() error {
 			err = firstError(err, e.dev.driver.ReleaseHost(h))
 		}
 	}
+	err = firstError(err, e.letGo())
 	e.memory, e.into, e.from, e.runs = nil, nil, nil, nil
 	return err
 }

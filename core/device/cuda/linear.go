@@ -100,7 +100,7 @@ func (b *builder) alongside(c *device.Call) bool {
 // product appends a matrix product.
 func (b *builder) product(p cu.Product, a, w, d, bias, aux cu.Ptr, alpha, beta float32) error {
 	p.TF32 = b.x.dev.precision == TF32
-	q, err := b.x.dev.prepare(p)
+	q, err := b.x.prepare(p)
 	if err != nil {
 		return err
 	}
