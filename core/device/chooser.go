@@ -24,5 +24,8 @@ type Chosen struct {
 // ErrKept says that a choice which a run keeps cannot be taken any more.
 var ErrKept = errors.New("what this run chose is refused now")
 
+// Sized is a bank or a compiled plan that says what it takes of its device's memory, bytes.
+type Sized interface{ Takes() int64 }
+
 // ErrMemory says that something does not fit the device's memory.
 var ErrMemory = errors.New("the device's memory is too small")

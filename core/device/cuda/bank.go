@@ -42,6 +42,7 @@ type bank struct {
 	desc  []device.Weight
 	ws    []weight
 	slots int
+	takes [parts]int64 // of the card's memory, bytes
 }
 
 // NewBank makes room for weights, gradients and state, all zero. Weights that do not
@@ -66,16 +67,16 @@ func (d Device) NewBank(ws []device.Weight, slots int) (device.Bank, error) {
 		w.Shape, w.Mask = w.Shape.Clone(), w.Mask.Clone()
 		b.desc[i] = w
 		b.ws[i] = weight{Weight: w, count: w.Shape.Len()}
-		if err := b.allot(&b.ws[i]); err != nil {
-			b.release() //nolint:errcheck // the other error says it
-			return nil, fmt.Errorf("weight %s: %w", w.Name, lost(err))
-		}
+	}
+	if err := b.fill(); err != nil {
+		b.release() //nolint:errcheck // the other error says it
+		return nil, lost(err)
 	}
 	return b, nil
 }
 
-// allot gives a weight its memory, zeroed, and uploads its mask.
-func (b *bank) allot(w *weight) error {
+// room is what a weight takes of the card's memory: a list of pieces, each zeroed.
+func (b *bank) room(w *weight) []pieceOf {
 	// Products of wide values (exec.widen) read zeros behind the last row.
 	n := int64(w.count)
 	if w.Matrix && !w.Conv {
@@ -83,28 +84,29 @@ func (b *bank) allot(w *weight) error {
 	} else if len(w.Shape) == 1 {
 		n = (n + rowAlign - 1) / rowAlign * rowAlign
 	}
-	list := []struct {
-		p     *cu.Ptr
-		bytes int64
-		need  bool
-	}{
-		{&w.v, 4 * n, true}, {&w.half, 2 * n, b.dev.precision == BF16}, {&w.base, 4 * n, w.Adapted},
-		{&w.grad, 4 * n, w.Train || w.Adapted}, {&w.mask, n, w.Mask != nil},
+	var list []pieceOf
+	add := func(of part, p *cu.Ptr, bytes int64, need bool) {
+		if need {
+			list = append(list, pieceOf{of, p, bytes})
+		}
 	}
+	add(ofWeights, &w.v, 4*n, true)
+	add(ofWeights, &w.half, 2*n, b.dev.precision == BF16)
+	add(ofWeights, &w.base, 4*n, w.Adapted)
+	add(ofGradients, &w.grad, 4*n, w.Train || w.Adapted)
+	add(ofMasks, &w.mask, n, w.Mask != nil)
 	if w.Train {
 		w.state = make([]cu.Ptr, b.slots)
 		for i := range w.state {
-			list = append(list, struct {
-				p     *cu.Ptr
-				bytes int64
-				need  bool
-			}{&w.state[i], 4 * n, true})
+			add(ofState, &w.state[i], 4*n, true)
 		}
 	}
+	return list
+}
+
+// allot gives a weight its memory, zeroed, and uploads its mask.
+func (b *bank) allot(w *weight, list []pieceOf) error {
 	for _, m := range list {
-		if !m.need {
-			continue
-		}
 		var err error
 		if *m.p, err = b.dev.driver.Alloc(m.bytes); err != nil {
 			return err

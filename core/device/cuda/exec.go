@@ -35,18 +35,20 @@ type exec struct {
 	p      *device.Plan
 	b      *bank
 	at     []cu.Ptr  // of each value
+	arena  [2]cu.Ptr // of values per token, or per sample without sequences; of values per sample beside these
 	elem   []cu.Type // of each value
 	wide   []int     // elements from row to row of the values that widen gives room, else 0
 	memory []cu.Ptr  // to be released
 	arenas []span    // filled with NaN before each run of a checked device
 	room   span      // of scratch
+	takes  need
 	stats  []stat
 	loss   int // classes of the CrossEntropy, 0 without one
 
 	// What a run takes in and gives out, on the card and in page-locked memory. What
 	// goes in is one piece, in this order.
 	step, labels, x, outGrad, teacher cu.Ptr
-	result, pred, losses, out, inGrad cu.Ptr
+	result, pred, losses, out         cu.Ptr
 	into, from                        []byte
 	ins                               inputs
 
@@ -70,8 +72,8 @@ type inputs struct{ labels, x, outGrad, teacher, end int }
 // run is what n samples take.
 type run struct {
 	launches []launch
-	out      []launch // what fills exec.out
-	inGrad   []launch
+	out      []handout
+	inGrad   []handout
 	graph    cu.Graph
 	warm     bool // ran once, so that all is loaded
 }
@@ -88,12 +90,16 @@ func (d Device) Compile(p *device.Plan, bk device.Bank, _ int) (device.Exec, err
 	if err := ref.Verify(p, b.desc, b.slots, d); err != nil {
 		return nil, fmt.Errorf("compile for device cuda: %w", err)
 	}
-	e := &exec{dev: d, p: p, b: b, tables: map[string]cu.Ptr{}, runs: map[int]*run{}, products: map[cu.Product]bool{}}
+	e := newExec(d, p, b)
 	if err := e.allot(); err != nil {
-		e.release()
+		e.release() //nolint:errcheck // the other error says it
 		return nil, fmt.Errorf("compile for device cuda: %w", lost(err))
 	}
 	return e, nil
+}
+
+func newExec(d Device, p *device.Plan, b *bank) *exec {
+	return &exec{dev: d, p: p, b: b, tables: map[string]cu.Ptr{}, runs: map[int]*run{}, products: map[cu.Product]bool{}}
 }
 
 // Run runs every call. Whatever can be wrong with a step is found before the first
@@ -258,45 +264,20 @@ func (e *exec) timed(r *run) error {
 
 // record turns the plan's calls into launches for n samples.
 func (e *exec) record(n int) (*run, error) {
-	b := &builder{x: e, n: n, done: map[*device.Call]bool{}, pixels: map[int]int{}}
-	for ri := range e.p.Regions {
-		r := &e.p.Regions[ri]
-		for i := range r.Calls {
-			c := &r.Calls[i]
-			if b.region, b.place = r, i; b.done[c] {
-				b.call++
-				continue
-			}
-			f := builderOf(c.Kernel)
-			if f == nil {
-				return nil, fmt.Errorf("layer %s: kernel %v is not known to this device", e.p.Nodes[c.Node], c.Kernel)
-			}
-			if err := f(b, c); err != nil {
-				return nil, fmt.Errorf("layer %s, kernel %v: %w", e.p.Nodes[c.Node], c.Kernel, err)
-			}
-			b.call++
-		}
-	}
-	if err := b.flush(); err != nil {
+	b := newBuilder(e, n)
+	if err := b.all(); err != nil {
 		return nil, err
 	}
 	if err := e.dev.settle(); err != nil {
 		return nil, err
 	}
 	r := &run{launches: b.out}
-	for _, o := range []struct {
-		v  int
-		to cu.Ptr
-		ls *[]launch
-	}{{e.p.Output, e.out, &r.out}, {e.p.InGrad, e.inGrad, &r.inGrad}} {
-		if o.v < 0 {
-			continue
-		}
-		b.out = nil
-		if err := b.store(o.v, o.to); err != nil {
-			return nil, err
-		}
-		*o.ls = b.out
+	var err error
+	if r.out, err = b.handouts(e.p.Output); err != nil {
+		return nil, err
+	}
+	if r.inGrad, err = b.handouts(e.p.InGrad); err != nil {
+		return nil, err
 	}
 	return r, nil
 }

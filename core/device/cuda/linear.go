@@ -100,6 +100,10 @@ func (b *builder) alongside(c *device.Call) bool {
 // product appends a matrix product.
 func (b *builder) product(p cu.Product, a, w, d, bias, aux cu.Ptr, alpha, beta float32) error {
 	p.TF32 = b.x.dev.precision == TF32
+	if b.count != nil {
+		b.count.work = b.x.dev.blas.Work()
+		return nil
+	}
 	q, err := b.x.prepare(p)
 	if err != nil {
 		return err

@@ -145,6 +145,9 @@ type Blas interface {
 	// Run queues it. bias and aux are 0 where the epilogue takes none.
 	Run(q Prepared, a, b, d, bias, aux Ptr, alpha, beta float32) error
 	Release(q Prepared) error
+	// Work is what it will take of the card's memory with the next Prepare, bytes: its work
+	// space, once.
+	Work() int64
 	Version() string
 	Close() error
 }

@@ -105,5 +105,8 @@ func (b products) Release(cu.Prepared) error {
 	return nil
 }
 
+// Work is none: the fake's products work on nothing.
+func (products) Work() int64 { return 0 }
+
 func (products) Version() string { return "fake" }
 func (products) Close() error    { return nil }
