@@ -121,8 +121,7 @@ func (d Device) settle() error {
 	return nil
 }
 
-// prepare is a product that is ready, for the plan that asks. What the plan asked for is
-// let go with it.
+// prepare is a product that is ready, for the run that is recorded, which lets it go.
 func (e *exec) prepare(p cu.Product) (cu.Prepared, error) {
 	all := e.dev.choices.products
 	h := all[p]
@@ -154,16 +153,16 @@ func (d Device) prepared(p cu.Product) (cu.Prepared, error) {
 		})
 }
 
-// letGo gives back the products that no other plan uses.
-func (e *exec) letGo() error {
+// letGo gives back the products that no other run uses.
+func (e *exec) letGo(products map[cu.Product]bool) error {
 	var err error
-	for p := range e.products {
+	for p := range products {
 		h := e.dev.choices.products[p]
 		if h.users--; h.users == 0 {
 			err = firstError(err, e.dev.blas.Release(h.Prepared))
 			delete(e.dev.choices.products, p)
 		}
 	}
-	clear(e.products)
+	clear(products)
 	return err
 }

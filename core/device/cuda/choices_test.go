@@ -33,7 +33,7 @@ func firstRun(t *testing.T, card *cufake.Card) (told device.Chosen, err error) {
 			return told, err
 		}
 	}
-	if err := e.letGo(); err != nil {
+	if err := e.letGo(e.products); err != nil {
 		t.Error(err)
 	}
 	if l := card.Leaks(); len(l) > 0 {

@@ -41,6 +41,7 @@ type card struct {
 	blas     cu.Blas
 	info     cu.Info
 	programs map[string]*program // by file and defines
+	plans    int                 // that are open
 	machine  *machine
 }
 

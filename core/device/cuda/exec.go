@@ -53,7 +53,8 @@ type exec struct {
 	ins                               inputs
 
 	tables   map[string]cu.Ptr   // see builder.table
-	products map[cu.Product]bool // see prepare
+	products map[cu.Product]bool // of the run that is recorded, see prepare
+	used     int                 // counts runs
 	runs     map[int]*run        // by the number of samples
 	probing  bool
 	times    []time.Duration
@@ -76,6 +77,8 @@ type run struct {
 	inGrad   []handout
 	graph    cu.Graph
 	warm     bool // ran once, so that all is loaded
+	products map[cu.Product]bool
+	used     int // exec.used when it ran last
 }
 
 // Compile checks the plan against the bank and takes the memory of its values. A plan
@@ -91,6 +94,7 @@ func (d Device) Compile(p *device.Plan, bk device.Bank, _ int) (device.Exec, err
 		return nil, fmt.Errorf("compile for device cuda: %w", err)
 	}
 	e := newExec(d, p, b)
+	d.plans++
 	if err := e.allot(); err != nil {
 		e.release() //nolint:errcheck // the other error says it
 		return nil, fmt.Errorf("compile for device cuda: %w", lost(err))
@@ -99,7 +103,7 @@ func (d Device) Compile(p *device.Plan, bk device.Bank, _ int) (device.Exec, err
 }
 
 func newExec(d Device, p *device.Plan, b *bank) *exec {
-	return &exec{dev: d, p: p, b: b, tables: map[string]cu.Ptr{}, runs: map[int]*run{}, products: map[cu.Product]bool{}}
+	return &exec{dev: d, p: p, b: b, tables: map[string]cu.Ptr{}, runs: map[int]*run{}}
 }
 
 // Run runs every call. Whatever can be wrong with a step is found before the first
@@ -130,14 +134,9 @@ func lost(err error) error {
 }
 
 func (e *exec) do(s *device.Step) (device.Result, error) {
-	n := s.Count()
-	r := e.runs[n]
-	if r == nil {
-		var err error
-		if r, err = e.record(n); err != nil {
-			return device.Result{}, err
-		}
-		e.runs[n] = r
+	r, err := e.runOf(s.Count())
+	if err != nil {
+		return device.Result{}, err
 	}
 	labelled, err := e.upload(s)
 	if err != nil {
@@ -262,8 +261,56 @@ func (e *exec) timed(r *run) error {
 	return nil
 }
 
+// mostRuns is how many numbers of samples keep their launches: an epoch has one, and
+// another of its last batch.
+const mostRuns = 8
+
+// runOf is the run of n samples. The one that was used least recently makes room for a new
+// one.
+func (e *exec) runOf(n int) (*run, error) {
+	e.used++
+	r := e.runs[n]
+	if r == nil {
+		if len(e.runs) == mostRuns {
+			oldest := -1
+			for k, o := range e.runs {
+				if oldest < 0 || o.used < e.runs[oldest].used {
+					oldest = k
+				}
+			}
+			if err := e.drop(oldest); err != nil {
+				return nil, err
+			}
+		}
+		var err error
+		if r, err = e.record(n); err != nil {
+			return nil, err
+		}
+		e.runs[n] = r
+	}
+	r.used = e.used
+	return r, nil
+}
+
+// drop gives back what the run of n samples has.
+func (e *exec) drop(n int) error {
+	r := e.runs[n]
+	delete(e.runs, n)
+	err := e.letGo(r.products)
+	if r.graph != 0 {
+		err = firstError(err, e.dev.driver.ReleaseGraph(r.graph))
+	}
+	return err
+}
+
 // record turns the plan's calls into launches for n samples.
-func (e *exec) record(n int) (*run, error) {
+func (e *exec) record(n int) (r *run, err error) {
+	e.products = map[cu.Product]bool{}
+	defer func() {
+		if err != nil {
+			e.letGo(e.products) //nolint:errcheck // the other error says it
+		}
+	}()
 	b := newBuilder(e, n)
 	if err := b.all(); err != nil {
 		return nil, err
@@ -271,8 +318,7 @@ func (e *exec) record(n int) (*run, error) {
 	if err := e.dev.settle(); err != nil {
 		return nil, err
 	}
-	r := &run{launches: b.out}
-	var err error
+	r = &run{launches: b.out, products: e.products}
 	if r.out, err = b.handouts(e.p.Output); err != nil {
 		return nil, err
 	}
@@ -310,10 +356,8 @@ func (e *exec) Close() error {
 
 func (e *exec) release() error {
 	err := e.dev.driver.Sync()
-	for _, r := range e.runs {
-		if r.graph != 0 {
-			err = firstError(err, e.dev.driver.ReleaseGraph(r.graph))
-		}
+	for n := range e.runs {
+		err = firstError(err, e.drop(n))
 	}
 	for _, p := range e.memory {
 		err = firstError(err, e.dev.driver.Release(p))
@@ -323,7 +367,9 @@ func (e *exec) release() error {
 			err = firstError(err, e.dev.driver.ReleaseHost(h))
 		}
 	}
-	err = firstError(err, e.letGo())
+	if e.dev.plans--; e.dev.plans == 0 {
+		err = firstError(err, e.dev.trim())
+	}
 	e.memory, e.into, e.from, e.runs = nil, nil, nil, nil
 	return err
 }
