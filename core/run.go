@@ -146,6 +146,9 @@ func Run(ctx context.Context, cfg Config) (int, error) {
 	if errors.Is(err, device.ErrKept) {
 		fix = "put back the driver and libraries that the run had before (`pare doctor` lists those of today); or start a new run, whose bits will differ, from its recipe without [plan.chosen]"
 	}
+	if errors.Is(err, device.ErrMemory) && fix == "" {
+		fix = "set train.batch (and what the text names), then start the run anew; `nvidia-smi` shows what else is on the card"
+	}
 	r.emit(&event.Failure{Text: text, Fix: fix, Recipe: recipe}) //nolint:errcheck // the disk may be why we are here
 	return ExitError, err
 }

@@ -105,6 +105,7 @@ type Plan struct {
 	Step   int64    `json:"step"`
 	Layers []RunsAs `json:"layers"`
 	Hash   string   `json:"hash"`
+	Memory *Memory  `json:"memory,omitempty"` // of the card; nil: the run is on the processor
 }
 
 // StageChange tells that a stage began, finished, or waits for the person.

@@ -90,6 +90,9 @@ func (d Device) Free() (int64, error) {
 	return n, lost(err)
 }
 
+// Memory is all that the card has, bytes.
+func (d Device) Memory() int64 { return d.info.Memory }
+
 // Tile is T.
 func (Device) Tile() int { return T }
 
