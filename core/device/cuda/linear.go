@@ -117,7 +117,11 @@ func (b *builder) product(p cu.Product, a, w, d, bias, aux cu.Ptr, alpha, beta f
 // productOnto appends d = alpha·a·w + beta·from.
 func (b *builder) productOnto(p cu.Product, a, w, from, d, bias, aux cu.Ptr, alpha, beta float32) error {
 	p.TF32 = b.x.dev.precision == TF32
-	q, err := b.x.dev.prepare(p)
+	if b.count != nil {
+		b.count.work = b.x.dev.blas.Work()
+		return nil
+	}
+	q, err := b.x.prepare(p)
 	if err != nil {
 		return err
 	}
