@@ -414,6 +414,7 @@ func (*Branch) Kind() string        { return "branch" }
 func (*Infer) Kind() string         { return "infer" }
 func (*Samples) Kind() string       { return "samples" }
 func (*Chosen) Kind() string        { return "chosen" }
+func (*Progress) Kind() string      { return "progress" }
 
 var kinds = map[string]func() Body{}
 

@@ -143,8 +143,8 @@ func (w *work) product(n int, twoFour bool) error {
 	return w.record(times, func() error { return s.RunSparse(q, at[0], to, at[2], 0, 1, 0) })
 }
 
-// Copy copies that many bytes within the card's memory.
-func (d Device) Copy(bytes int64) (device.Work, error) {
+// Copies copies that many bytes within the card's memory.
+func (d Device) Copies(bytes int64) (device.Work, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	w := &work{dev: d}
