@@ -93,9 +93,22 @@ func (b *bill) tick(r *run) {
 	if b.stage != r.loop.Stage {
 		b.resume(r)
 	}
-	now := r.meter.Mark()
+	b.put(r, r.meter.Between(b.mark, r.meter.Mark()))
+}
+
+// show is a tick for those who watch: it waits for no source, so the joules are those up
+// to its newest reading.
+func (b *bill) show(r *run) {
+	if b.running && b.stage == r.loop.Stage {
+		b.put(r, r.meter.SoFar(b.mark))
+		return
+	}
+	b.tick(r)
+}
+
+func (b *bill) put(r *run, x energy.Reading) {
 	c := b.base.Plus(event.StageCost{
-		CPUUS: energy.CPUMicros(b.mark, now), WallUS: time.Since(b.begin).Microseconds(), Energy: joules(r.meter.Between(b.mark, now)),
+		CPUUS: energy.CPUMicros(b.mark, r.meter.Mark()), WallUS: time.Since(b.begin).Microseconds(), Energy: joules(x),
 	})
 	c.Stage = b.stage
 	b.cost[b.stage] = c
@@ -231,7 +244,7 @@ func (w *metricWindow) flush(r *run, c course) error {
 	if w.steps == 0 {
 		return nil
 	}
-	r.bill.tick(r)
+	r.bill.show(r)
 	now, n, total := r.meter.Mark(), float64(w.steps), c.steps()
 	target := 0.0
 	if c.stage == event.Sparsify {

@@ -13,7 +13,6 @@ func TestEdgesOfASlowSource(t *testing.T) {
 	f := newFake()
 	m := f.open(t, newFakeNVML(f, h100(0, 600)).with(), func(o *Options) { o.Period = 100 * time.Millisecond })
 	p := m.parts[0]
-	p.adapt(int64(2 * time.Millisecond))
 	for range p.costs {
 		p.adapt(int64(2 * time.Millisecond))
 	}
@@ -23,7 +22,7 @@ func TestEdgesOfASlowSource(t *testing.T) {
 	// As in a run: a sample each second, at 0.9 s after it a window of 0.5 s.
 	window := func(edge bool) Reading {
 		f.sample(m)
-		f.advance(900 * time.Millisecond)
+		f.advance(1100 * time.Millisecond)
 		a := m.Mark()
 		if edge {
 			f.advance(2 * time.Millisecond)
@@ -49,5 +48,31 @@ func TestEdgesOfASlowSource(t *testing.T) {
 	}
 	if w := m.Window(0.1); w != 2*time.Second {
 		t.Errorf("window %v", w)
+	}
+}
+
+// SoFar reads nothing: it tells the joules up to the newest sample, all of them covered,
+// and Between afterwards the rest.
+func TestSoFarReadsNothing(t *testing.T) {
+	f := newFake()
+	c := h100(0, 600)
+	reads := 0
+	api := newFakeNVML(f, c)
+	c.setEnergy(func(at int64) (uint64, error) { reads++; return c.counter(at), nil })
+	m := f.open(t, api.with())
+	f.sample(m)
+	a := m.Mark()
+	f.pass(m, 3*time.Second, 100*time.Millisecond)
+	f.advance(900 * time.Millisecond)
+	was := reads
+	g := m.SoFar(a).Find("gpu")
+	if reads != was {
+		t.Errorf("%d readings", reads-was)
+	}
+	if g.UJ == nil || g.Coverage < 0.995 || g.WallUS != 3_000_000 || *g.UJ < 1_740_000_000 || *g.UJ > 1_800_000_000 {
+		t.Errorf("%+v", g)
+	}
+	if all := m.Between(a, m.Mark()).Find("gpu"); all.UJ == nil || reads == was || *all.UJ < *g.UJ+500_000_000 {
+		t.Errorf("%+v after %d readings", all, reads-was)
 	}
 }

@@ -3,7 +3,6 @@ package energy
 import (
 	"fmt"
 	"maps"
-	"math"
 	"math/bits"
 	"slices"
 	"strings"
@@ -222,7 +221,6 @@ func (s *sampler) edge(sn *snapshot, at int64) edge {
 	from, span, part := e.point, n.at-e.at, at-e.at
 	part = min(max(part, 0), span)
 	d := n.uj - e.uj
-	f := float64(part) / float64(span)
 	e.tally = from.toward(n.tally, part, span)
 	if from.each != nil {
 		// Each is rounded down by itself; the sum is the sum of the parts.
@@ -232,12 +230,7 @@ func (s *sampler) edge(sn *snapshot, at int64) edge {
 			e.uj += e.each[i].uj
 		}
 	}
-	// From the mark to the nearer sample the power may have been anything up to the
-	// limit, as long as the joules between the samples hold.
-	e.slack = min(math.Max(f, 1-f)*float64(d), s.most*float64(min(part, span-part))/1000)
-	if part == 0 || part == span {
-		e.slack = 0 // the mark lies on a sample
-	}
+	e.slack = apart(d, part, span, s.most)
 	s.bridge(&e, at)
 	return e
 }
@@ -256,7 +249,7 @@ func (s *sampler) bridge(e *edge, at int64) {
 		if !ok {
 			continue
 		}
-		t, slack := g.at(at)
+		t, slack := g.at(at, c.most())
 		if e.each == nil {
 			e.uj, e.covered, e.slack = t.uj, t.covered, slack
 			continue

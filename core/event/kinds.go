@@ -106,6 +106,7 @@ type Plan struct {
 	Step   int64    `json:"step"`
 	Layers []RunsAs `json:"layers"`
 	Hash   string   `json:"hash"`
+	Memory *Memory  `json:"memory,omitempty"` // of the card; nil: the run is on the processor
 }
 
 // StageChange tells that a stage began, finished, or waits for the person.
@@ -412,6 +413,8 @@ func (*Done) Kind() string          { return "done" }
 func (*Branch) Kind() string        { return "branch" }
 func (*Infer) Kind() string         { return "infer" }
 func (*Samples) Kind() string       { return "samples" }
+func (*Chosen) Kind() string        { return "chosen" }
+func (*Progress) Kind() string      { return "progress" }
 
 var kinds = map[string]func() Body{}
 
@@ -429,6 +432,7 @@ func init() {
 		func() Body { return new(EarlyBird) }, func() Body { return new(Branch) },
 		func() Body { return new(Scan) }, func() Body { return new(ScanRow) }, func() Body { return new(Spread) },
 		func() Body { return new(StepTimes) }, func() Body { return new(Infer) }, func() Body { return new(Samples) }, func() Body { return new(Progress) },
+		func() Body { return new(Chosen) },
 	} {
 		kinds[mk().Kind()] = mk
 	}

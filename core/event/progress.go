@@ -8,6 +8,3 @@ type Progress struct {
 	Done  int    `json:"done"`
 	Of    int    `json:"of"`
 }
-
-// Kind implements Body.
-func (*Progress) Kind() string { return "progress" }

@@ -55,8 +55,10 @@ type State struct {
 	Model   Model   // as it is now
 	Dense   Model   // as it was at the start
 	Plan    Plan
-	Stage   Stage // the current one
-	Stages  [Deploy + 1]StageInfo
+	// Chosen are the choices made by the clock, by hardware and by what each is for.
+	Chosen map[string]map[string]string
+	Stage  Stage // the current one
+	Stages [Deploy + 1]StageInfo
 
 	Metric   Metric
 	Progress *Progress // of the stage, where it has no steps
@@ -136,6 +138,8 @@ func (s *State) Apply(e Event) {
 		}
 	case *Plan:
 		s.Plan = *b
+	case *Chosen:
+		s.chosen(b)
 	case *StageChange:
 		s.stageChange(b)
 	case *Metric:

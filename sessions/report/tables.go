@@ -218,6 +218,9 @@ func origin(st *event.State) []pair {
 		add("device", fmt.Sprintf("%s, %s, %s", s.Device, or(s.ISA, "instruction set not known"), plural(s.Threads, "thread")), false)
 	}
 	add("hardware profile", s.Hardware, false)
+	if m := st.Plan.Memory; m != nil {
+		add("memory", m.Text(), false)
+	}
 	if m := st.Dense; m.Name != "" {
 		text := fmt.Sprintf("%s params, %s multiply-adds per sample", count(m.Params), count(m.MACs))
 		if n := st.Model; n.Params != m.Params {

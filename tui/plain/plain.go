@@ -38,6 +38,11 @@ func line(e event.Event, st *event.State) string {
 			return fmt.Sprintf("model: %s params in %d layers; samples: %d train, %d validation, %d test", Count(b.Params), len(b.Layers), b.Train, b.Val, b.Test)
 		}
 		return fmt.Sprintf("model: now %s params", Count(b.Params))
+	case *event.Plan:
+		if b.Memory != nil {
+			return "  memory: " + b.Memory.Text()
+		}
+		return ""
 	case *event.StageChange:
 		switch b.State {
 		case "started":
