@@ -1,6 +1,8 @@
 package cuda
 
 import (
+	"errors"
+
 	"pare/core/device"
 	"pare/core/device/cuda/internal/cu"
 )
@@ -105,6 +107,9 @@ func (b *builder) product(p cu.Product, a, w, d, bias, aux cu.Ptr, alpha, beta f
 		return nil
 	}
 	q, err := b.x.prepare(p)
+	if p.Epilogue != cu.None && errors.Is(err, cu.ErrUnsupported) && !errors.Is(err, device.ErrKept) {
+		return b.unfused(p, err, a, w, d, bias, aux, alpha, beta)
+	}
 	if err != nil {
 		return err
 	}
