@@ -28,8 +28,8 @@ func (r *run) inferCost(stage event.Stage, epoch time.Duration) error {
 		return err
 	}
 	e := &event.Infer{Stage: stage, Step: r.loop.Step, Zeros: r.zeros()}
-	var per []float64 // CPU µs of one, in each window
-	from, all := r.meter.Mark(), time.Now()
+	var per []float64 // µs of one, in each window: busyUS
+	from, all := r.meter.Edge(), time.Now()
 	for range inferWindows {
 		begin, mark, n := time.Now(), r.meter.Mark(), 0
 		for ; n == 0 || time.Since(begin) < long/inferWindows; n++ {
@@ -37,11 +37,11 @@ func (r *run) inferCost(stage event.Stage, epoch time.Duration) error {
 				return err
 			}
 		}
-		per = append(per, float64(energy.CPUMicros(mark, r.meter.Mark()))/float64(n))
+		per = append(per, float64(r.busyUS(mark, r.meter.Mark()))/float64(n))
 		e.N += n
 	}
 	e.WallUS = time.Since(all).Microseconds()
-	to := r.meter.Mark()
+	to := r.meter.Edge()
 	e.CPUUS, e.Energy = energy.CPUMicros(from, to), joules(r.meter.Between(from, to))
 	if mean, half := train.Mean(per); mean > 0 && !math.IsInf(half, 0) {
 		e.Band = percent(half, mean)

@@ -256,12 +256,12 @@ func (r *run) open() error {
 			"put the old file back, or start a new run",
 		}
 	}
-	on, _ := hardware(dev)
+	on, kind := hardware(dev)
 	r.loop = loop{Stage: event.Baseline, Base: prune.NewBase(m), Recipe: string(toml)}
 	if err := r.emit(&event.Started{
 		Format: event.Version, Session: r.cfg.Session, Pare: r.cfg.Version,
 		Model: m.Name, Data: r.set.Name, DataHash: r.set.Hash, Recipe: r.r.Hash(),
-		Device: dev.Name(), ISA: dev.ISA(), Threads: r.threads(), Machine: hwprofiles.CPUModel(), Hardware: on,
+		Device: dev.Name(), ISA: dev.ISA(), Threads: r.threads(), Machine: hwprofiles.CPUModel(), Hardware: on, HWKind: kind,
 		Meter: r.meter.Source(), Tier: string(r.meter.Tier()), MeterWhy: meterWhy(r.meter), Boundary: r.meter.Boundary(), Pid: os.Getpid(), Auto: r.r.Auto, Grid: gridOf(r.r.Grid, r.rates),
 	}); err != nil {
 		return err

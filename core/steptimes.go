@@ -31,7 +31,7 @@ func (r *run) stepTimes() error {
 	}
 	var probes [][]float64 // ns of each call in single steps
 	var cpu, n float64
-	from := r.meter.Mark()
+	from := r.meter.Edge()
 	for begin := time.Now(); len(probes) == 0 || len(probes) < mostProbes && time.Since(begin) < probeTime; { // in turn: a drift of the machine hits both
 		us, k, err := r.timed(step)
 		if err != nil {
@@ -48,12 +48,9 @@ func (r *run) stepTimes() error {
 	}
 	steps := undisturbed(probes)
 	e.StepCPUUS = cpu / n
-	e.StepEnergy = joules(r.meter.Between(from, r.meter.Mark())).Part(1 / (n + float64(len(probes))))
+	e.StepEnergy = joules(r.meter.Between(from, r.meter.Edge())).Part(1 / (n + float64(len(probes))))
 	b, trained := r.bill.trained[event.Baseline], r.bill.steps[event.Baseline]
-	spent := b.CPUUS
-	if _, ok := cardOf(r.dev); ok { // see busyUS
-		spent = b.WallUS
-	}
+	spent := r.busy(b.CPUUS, b.WallUS)
 	if trained > 0 && spent > 0 {
 		// The last batch of an epoch may be smaller.
 		full := float64(int64(len(rows))*r.perEpoch()) / float64(r.set.Train.N()) / float64(trained)

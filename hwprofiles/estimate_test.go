@@ -113,7 +113,7 @@ func TestEstimateUnknownIsNil(t *testing.T) {
 	}
 }
 
-// The published figures of the H200 come out of its profile.
+// The measured figures of the H200 come out of its profile.
 func TestH200TwoFour(t *testing.T) {
 	noUser(t)
 	p, err := Load("h200-sxm")
@@ -123,7 +123,10 @@ func TestH200TwoFour(t *testing.T) {
 	n := int64(8192)
 	dense := p.Estimate([]Cost{{MACs: n * n * n, Elem: "bf16"}})
 	tf := p.Estimate([]Cost{{MACs: n * n * n, Skipped: n * n * n / 2, Pattern: TwoFour, Elem: "bf16"}})
-	near(t, "speed-up of 2:4", ptr(*dense.Seconds / *tf.Seconds), 1.53)
+	// 1.52 for the arithmetic; the launch, which both have, takes little of that.
+	if gain := *dense.Seconds / *tf.Seconds; gain > 1.524 || gain < 1.52 {
+		t.Errorf("speed-up of 2:4: %g, measured 1.52", gain)
+	}
 	un := p.Estimate([]Cost{{MACs: n * n * n, Skipped: n * n * n * 9 / 10, Pattern: Element, Elem: "bf16"}})
 	near(t, "unstructured zeros gain nothing", un.Seconds, *dense.Seconds)
 	a, err := Load("a100-sxm-80")

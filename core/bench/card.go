@@ -3,16 +3,13 @@ package bench
 import (
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"strings"
 	"time"
 
 	"pare/core/device"
 	"pare/core/energy"
-	"pare/core/graph"
-	"pare/core/model/zoo"
-	"pare/core/plan"
+	"pare/hwprofiles"
 )
 
 // CardOptions of training steps on a card: ours and, with Python, PyTorch's in turns.
@@ -20,50 +17,111 @@ type CardOptions struct {
 	Device        device.Device
 	Precision     string // "f32", "tf32", "bf16": PyTorch computes in it, too
 	Model         string // of CardModels
-	Batch, Tokens int
+	Treatments    []Treatment
+	Batch, Tokens int // 0: the model's
 	Rounds        int
 	Window        time.Duration // of a turn
 	Python        string        // interpreter with torch
+	Modes         []string      // of PyTorch: eager, compile
+	Hardware      string        // profile that predicts; "": the card's own
 	Report        func(CardRow)
-	Calls         func(kernel string, ms float64) // time of one step by kernel, of ours; may be nil
+	Calls         func(t Treatment, kernel string, ms float64) // time of one step by kernel, of ours; may be nil
 }
 
-// CardRow is one contender.
+// CardRow is one contender with one treatment.
 type CardRow struct {
-	Who          string  `json:"who"`
-	Model        string  `json:"model"`
-	Precision    string  `json:"precision"`
-	Batch        int     `json:"batch"`
-	Tokens       int     `json:"tokens"` // of a sample
-	StepMS       float64 `json:"step_ms"`
-	TokensPerSec float64 `json:"tokens_per_s"` // median over the turns
-	Lo           float64 `json:"lo"`
-	Hi           float64 `json:"hi"`
-	Watts        float64 `json:"watts"`                  // of the card, mean over the turns; 0: not measured
-	MJPerToken   float64 `json:"mj_per_token,omitempty"` // mJ
-	Tier         string  `json:"tier"`                   // of the joules, "" when not measured
-	Source       string  `json:"source"`
-	MemoryMiB    float64 `json:"memory_mib"` // that its process holds on the card
+	Who          string   `json:"who"`
+	Model        string   `json:"model"`
+	Treatment    string   `json:"treatment"`
+	Precision    string   `json:"precision"`
+	Batch        int      `json:"batch"`
+	Tokens       int      `json:"tokens"`  // of a sample
+	Heads        int      `json:"heads"`   // of a layer
+	Hidden       int      `json:"hidden"`  // channels of a layer's feed-forward network
+	Params       int64    `json:"params"`  // values
+	Trained      int64    `json:"trained"` // of these
+	StepMS       float64  `json:"step_ms"`
+	TokensPerSec float64  `json:"tokens_per_s"` // median over the turns
+	Lo           float64  `json:"lo"`
+	Hi           float64  `json:"hi"`
+	Watts        float64  `json:"watts"`          // of the card, mean over the turns; 0: not measured
+	StepJ        *float64 `json:"step_j"`         // null: not measured
+	MJPerToken   *float64 `json:"mj_per_token"`   // mJ; null: not measured
+	Tier         string   `json:"tier"`           // of the joules, "" when not measured
+	Source       string   `json:"source"`         // the same
+	MemoryMiB    float64  `json:"memory_mib"`     // that it holds on the card
+	OfOurs       *float64 `json:"of_ours"`        // joules of a step, of those of our full; null: one is not measured
+	OfTheirs     *float64 `json:"of_theirs"`      // the same of PyTorch's first full
+	Plan         *Work    `json:"plan,omitempty"` // of ours
+	OfPlanned    *float64 `json:"of_planned"`     // time of Plan, of that of our full: what of_ours should be
 }
 
-// CardModels are the sizes that are measured, by name.
-var CardModels = map[string]zoo.GPT{
-	"gpt2-124m": {Layers: 12, Width: 768, Heads: 12, Vocabulary: 50257, Tokens: 1024},
-	"gpt2-355m": {Layers: 24, Width: 1024, Heads: 16, Vocabulary: 50257, Tokens: 1024},
-	"gpt-4096":  {Layers: 4, Width: 4096, Heads: 32, Vocabulary: 50257, Tokens: 1024},
+// Reached is the share of the saving that the Plan predicts which was measured.
+func (r CardRow) Reached() (share float64, ok bool) {
+	if r.OfOurs == nil || r.OfPlanned == nil || *r.OfPlanned >= 1 {
+		return 0, false
+	}
+	return (1 - *r.OfOurs) / (1 - *r.OfPlanned), true
+}
+
+// setup is what is measured, with all that can be checked before.
+type setup struct {
+	CardOptions
+	model  cardModel
+	models []*treated // by treatment
+	hw     *hwprofiles.Profile
+}
+
+func (o CardOptions) setup() (*setup, error) {
+	s := &setup{CardOptions: o}
+	var ok bool
+	if s.model, ok = cardModels[o.Model]; !ok {
+		return nil, fmt.Errorf("model %q: choose one of %s", o.Model, strings.Join(CardModels(), ", "))
+	}
+	if s.Batch == 0 {
+		s.Batch = s.model.batch
+	}
+	if s.Tokens == 0 {
+		s.Tokens = s.model.tokens
+	}
+	if s.Batch < 1 || s.Tokens < 1 || s.Rounds < 1 || s.Window <= 0 {
+		return nil, fmt.Errorf("batch %d, %d tokens, %d rounds, window %v: need at least 1 each", s.Batch, s.Tokens, s.Rounds, s.Window)
+	}
+	for _, m := range o.Modes {
+		if m != "eager" && m != "compile" {
+			return nil, fmt.Errorf("PyTorch %q: eager or compile", m)
+		}
+	}
+	for _, t := range o.Treatments {
+		m, err := s.model.treat(t, s.Tokens)
+		if err != nil {
+			return nil, fmt.Errorf("%s, %s: %w", o.Model, t.Name, err)
+		}
+		s.models = append(s.models, m)
+	}
+	if o.Hardware != "" {
+		p, err := hwprofiles.Load(o.Hardware)
+		if err != nil {
+			return nil, err
+		}
+		s.hw = &p
+	} else if c, ok := o.Device.(device.Card); ok {
+		if p, ok := hwprofiles.MatchGPU(c.Model()); ok {
+			s.hw = &p
+		}
+	}
+	return s, nil
 }
 
 // Card measures training steps (forward, cross-entropy, backward, AdamW) on random ids.
+//
+// All contenders take turns. They stay on the card between their turns, but those of a
+// large model, of which only one fits: each is opened for its turn and closed behind it,
+// and a turn begins when it has warmed up.
 func Card(o CardOptions) error {
-	g, ok := CardModels[o.Model]
-	if !ok {
-		return fmt.Errorf("model %q: choose one of %s", o.Model, strings.Join(cardNames(), ", "))
-	}
-	if o.Tokens > 0 {
-		g.Tokens = o.Tokens
-	}
-	if o.Batch < 1 || o.Rounds < 1 || o.Window <= 0 {
-		return fmt.Errorf("batch %d, %d rounds, window %v: need at least 1 each", o.Batch, o.Rounds, o.Window)
+	s, err := o.setup()
+	if err != nil {
+		return err
 	}
 	card, ok := o.Device.(device.Card)
 	if !ok {
@@ -74,196 +132,110 @@ func Card(o CardOptions) error {
 		return err
 	}
 	defer meter.Close() //nolint:errcheck // only read
-	m, err := g.Build(o.Model, 1)
+	rows, err := s.planned()
 	if err != nil {
 		return err
 	}
-	e, err := newCardEngine(m, card, o, g)
-	if err != nil {
-		return err
-	}
-	defer e.close()
-	cs := []cardContender{{who: "pare", window: e.window, memory: e.memory}}
+	cs := s.ours(card, rows)
 	if o.Python != "" {
 		p, err := startPeers(o.Python)
 		if err != nil {
 			return err
 		}
 		defer p.close()
-		for _, mode := range []string{"eager", "compile"} {
-			q := question{Op: "open", What: "card", Mode: mode, Precision: o.Precision, Batch: o.Batch, Sizes: []int{g.Layers, g.Width, g.Heads, g.Vocabulary, g.Tokens}}
-			r, err := p.ask(q)
-			if err != nil {
-				return fmt.Errorf("PyTorch %s: %w", mode, err)
-			}
-			cs = append(cs, cardContender{who: "PyTorch " + mode, memory: func() float64 { return r.MemoryMiB }, window: func(w time.Duration) (float64, error) {
-				s, err := p.ask(question{Op: "run", ID: r.ID, Seconds: w.Seconds()})
-				return s.Seconds, err
-			}})
-		}
+		cs = append(cs, s.theirs(p)...)
 	}
-	if err := o.turns(cs, meter, g.Tokens); err != nil {
+	defer func() {
+		for _, c := range cs {
+			c.shut()
+		}
+	}()
+	if err := s.turns(cs, meter); err != nil {
 		return err
 	}
-	if o.Calls != nil {
-		return e.calls(o.Calls)
+	if o.Calls == nil {
+		return nil
 	}
-	return nil
-}
-
-func cardNames() []string {
-	var l []string
-	for n := range CardModels {
-		l = append(l, n)
-	}
-	slices.Sort(l)
-	return l
-}
-
-// cardContender runs steps for about a window and returns the seconds of one.
-type cardContender struct {
-	who    string
-	window func(time.Duration) (float64, error)
-	memory func() float64 // MiB
-}
-
-// turns interleaves the contenders, each turn with its joules.
-func (o CardOptions) turns(cs []cardContender, meter *energy.Meter, tokens int) error {
-	rows := make([]CardRow, len(cs))
-	speeds := make([][]float64, len(cs))
-	joules, seconds, steps := make([]float64, len(cs)), make([]float64, len(cs)), make([]float64, len(cs))
-	for _, c := range cs { // compilers, algorithms
-		if _, err := c.window(o.Window / 4); err != nil {
-			return fmt.Errorf("%s: %w", c.who, err)
+	for i, t := range o.Treatments { // a peer's turns are over: what it holds is in the way
+		for _, c := range cs {
+			c.shut()
 		}
-	}
-	for range o.Rounds {
-		for i, c := range cs {
-			from := meter.Mark()
-			s, err := c.window(o.Window)
-			if err != nil {
-				return fmt.Errorf("%s: %w", c.who, err)
-			}
-			to := meter.Mark()
-			speeds[i] = append(speeds[i], float64(o.Batch*tokens)/s)
-			r := meter.Between(from, to).Find("gpu")
-			rows[i].Source, rows[i].Tier = r.Source, string(r.Tier)
-			if r.UJ != nil && (r.Part == "gpu" || strings.HasPrefix(r.Source, "nv")) {
-				wall := energy.Wall(from, to).Seconds()
-				joules[i] += float64(*r.UJ) / 1e6
-				seconds[i] += wall
-				steps[i] += wall / s
-			} else {
-				rows[i].Source, rows[i].Tier = "", ""
-			}
+		e, err := openCard(s.models[i], card, s.Batch)
+		if err != nil {
+			return err
 		}
-	}
-	for i, c := range cs {
-		x := slices.Sorted(slices.Values(speeds[i]))
-		r := &rows[i]
-		r.Who, r.Model, r.Precision, r.Batch, r.Tokens = c.who, o.Model, o.Precision, o.Batch, tokens
-		r.TokensPerSec, r.Lo, r.Hi = median(x), x[0], x[len(x)-1]
-		r.StepMS = 1e3 * float64(o.Batch*tokens) / r.TokensPerSec
-		if seconds[i] > 0 {
-			r.Watts = joules[i] / seconds[i]
-			r.MJPerToken = 1e3 * joules[i] / (steps[i] * float64(o.Batch*tokens))
-		}
-		r.MemoryMiB = c.memory()
-		o.Report(*r)
-	}
-	return nil
-}
-
-// cardEngine is our side.
-type cardEngine struct {
-	bank device.Bank
-	ex   device.Exec
-	plan *device.Plan
-	step device.Step
-	held float64
-}
-
-func newCardEngine(m *graph.Model, card device.Card, o CardOptions, g zoo.GPT) (*cardEngine, error) {
-	before, err := card.Free()
-	if err != nil {
-		return nil, err
-	}
-	rule := device.Optim{Kind: device.AdamW, Beta1: 0.9, Beta2: 0.95, Eps: 1e-8, WeightDecay: 0.1}
-	e := &cardEngine{}
-	if e.bank, err = o.Device.NewBank(plan.Weights(m, nil), rule.Slots()); err != nil {
-		return nil, err
-	}
-	for i, p := range m.Params {
-		if err := e.bank.Set(i, p.Data); err != nil {
-			return nil, err
-		}
-	}
-	if e.plan, err = plan.Build(m, o.Device, plan.Options{Mode: plan.Train, Batch: o.Batch, Optim: rule}); err != nil {
-		return nil, err
-	}
-	if e.ex, err = o.Device.Compile(e.plan, e.bank, 0); err != nil {
-		return nil, err
-	}
-	r := rand.New(rand.NewPCG(1, 2))
-	e.step = device.Step{X: make([]float32, o.Batch*g.Tokens), Labels: make([]int32, o.Batch*g.Tokens), N: o.Batch, LR: 1e-4}
-	for i := range e.step.X {
-		e.step.X[i], e.step.Labels[i] = float32(r.IntN(g.Vocabulary)), int32(r.IntN(g.Vocabulary))
-	}
-	if err := e.run(); err != nil {
-		return nil, err
-	}
-	after, err := card.Free()
-	e.held = float64(before-after) / (1 << 20)
-	return e, err
-}
-
-func (e *cardEngine) run() error {
-	e.step.Index++
-	_, err := e.ex.Run(&e.step)
-	return err
-}
-
-func (e *cardEngine) window(w time.Duration) (float64, error) { return of("", 0, e.run).run(w) }
-
-func (e *cardEngine) memory() float64 { return e.held }
-
-// calls reports the time of a step by kernel.
-func (e *cardEngine) calls(report func(kernel string, ms float64)) error {
-	e.ex.Probe(true)
-	defer e.ex.Probe(false)
-	const n = 5
-	for range n {
-		if err := e.run(); err != nil {
+		err = e.calls(func(k string, ms float64) { o.Calls(t, k, ms) })
+		e.close()
+		if err != nil {
 			return err
 		}
 	}
-	by, order, i := map[device.Kernel]float64{}, []device.Kernel(nil), 0
-	times := e.ex.Times()
-	for _, r := range e.plan.Regions {
-		for _, c := range r.Calls {
-			if _, ok := by[c.Kernel]; !ok {
-				order = append(order, c.Kernel)
-			}
-			by[c.Kernel] += times[i].Seconds() * 1e3 / n
-			i++
-		}
-	}
-	slices.SortFunc(order, func(a, b device.Kernel) int {
-		switch {
-		case by[a] > by[b]:
-			return -1
-		case by[a] < by[b]:
-			return 1
-		}
-		return 0
-	})
-	for _, k := range order {
-		report(k.String(), by[k])
-	}
 	return nil
 }
 
-func (e *cardEngine) close() {
-	e.ex.Close()   //nolint:errcheck // nothing left to do with it
-	e.bank.Close() //nolint:errcheck // the same
+// CardPlans reports what the Plan predicts for our steps, and measures nothing. Any device
+// will do; the rows have no time and no joules.
+func CardPlans(o CardOptions) error {
+	s, err := o.setup()
+	if err != nil {
+		return err
+	}
+	rows, err := s.planned()
+	for _, r := range rows {
+		o.Report(r)
+	}
+	return err
+}
+
+// row begins the row of a contender with a treatment.
+func (s *setup) row(who string, treatment int) CardRow {
+	m := s.models[treatment]
+	return CardRow{
+		Who: who, Model: s.Model, Treatment: s.Treatments[treatment].Name, Precision: s.Precision, Batch: s.Batch, Tokens: s.Tokens,
+		Heads: m.heads, Hidden: m.hidden, Params: m.params, Trained: m.trained,
+	}
+}
+
+// planned are the rows of ours, with what the Plan predicts.
+func (s *setup) planned() ([]CardRow, error) {
+	var rows []CardRow
+	for i, m := range s.models {
+		p, ws, err := cardPlan(m, s.Device, s.Batch)
+		if err != nil {
+			return nil, err
+		}
+		w := workOf(p, ws, s.Batch, s.Precision, s.hw)
+		r := s.row("pare", i)
+		r.Plan = &w
+		rows = append(rows, r)
+	}
+	for i := range rows {
+		if full := slices.IndexFunc(rows, func(r CardRow) bool { return r.Treatment == "full" }); full >= 0 && rows[i].Plan.Seconds != nil {
+			rows[i].OfPlanned = over(*rows[i].Plan.Seconds, *rows[full].Plan.Seconds)
+		}
+	}
+	return rows, nil
+}
+
+func over(a, b float64) *float64 {
+	a /= b
+	return &a
+}
+
+// ours are our contenders.
+func (s *setup) ours(card device.Card, rows []CardRow) (cs []*cardContender) {
+	for i, m := range s.models {
+		cs = append(cs, &cardContender{row: rows[i], open: func() (onCard, error) { return openCard(m, card, s.Batch) }})
+	}
+	return cs
+}
+
+// theirs are PyTorch's.
+func (s *setup) theirs(p *peers) (cs []*cardContender) {
+	for i := range s.models {
+		for _, mode := range s.Modes {
+			cs = append(cs, &cardContender{row: s.row("torch "+mode, i), open: func() (onCard, error) { return p.openCard(s.question(i, mode, "cuda"), s.models[i]) }})
+		}
+	}
+	return cs
 }

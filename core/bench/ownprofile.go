@@ -76,9 +76,9 @@ func LoadPoints(say func(string, ...any)) (points [][2]float64, why string) {
 		stop, done := make(chan struct{}), make(chan struct{})
 		go func() { busyCPUs(busy, stop); close(done) }()
 		time.Sleep(500 * time.Millisecond) // clocks and temperature settle
-		a := m.Mark()
+		a := m.Edge()
 		time.Sleep(1500 * time.Millisecond)
-		b := m.Mark()
+		b := m.Edge()
 		r := m.Between(a, b)
 		close(stop)
 		<-done

@@ -14,6 +14,9 @@ import (
 	"pare/core/tensor"
 )
 
+//go:embed peernets.py
+var peerNetsPy string
+
 //go:embed peers.py
 var peersPy string
 
@@ -25,7 +28,7 @@ type peers struct {
 }
 
 func startPeers(python string) (*peers, error) {
-	p := &peers{cmd: exec.Command(python, "-c", peersPy)}
+	p := &peers{cmd: exec.Command(python, "-c", peerNetsPy+"\n\n"+peersPy)}
 	p.cmd.Stderr = os.Stderr
 	var err error
 	if p.in, err = p.cmd.StdinPipe(); err != nil {
@@ -57,6 +60,11 @@ type question struct {
 	ID           int     `json:"id"`
 	Seconds      float64 `json:"seconds,omitempty"`
 
+	// Of a model on a card.
+	Tokens int    `json:"tokens,omitempty"` // of a sample
+	Where  string `json:"where,omitempty"`  // cuda | cpu
+	LoRA   *lora  `json:"lora,omitempty"`
+
 	// Of a curve: files with raw values, and which steps to take.
 	Params      []namedShape `json:"params,omitempty"` // in the order of the file Weights
 	Weights     string       `json:"weights,omitempty"`
@@ -79,6 +87,8 @@ type reply struct {
 	ID        int       `json:"id"`
 	Seconds   float64   `json:"seconds"`
 	MemoryMiB float64   `json:"memory_mib"` // on the card
+	Params    int64     `json:"params"`     // of a model on a card
+	Trained   int64     `json:"trained"`
 	Losses    []float64 `json:"losses"`
 	Error     string    `json:"error"`
 }

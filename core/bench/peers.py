@@ -1,4 +1,4 @@
-"""Peers of `pare bench`: PyTorch and ONNX Runtime, driven line by line.
+"""Peers of `pare bench`: PyTorch and ONNX Runtime, driven line by line. peernets.py comes before it.
 
 Reads one JSON object a line, answers with one. {"op": "open", ...} builds a model and
 answers {"id": n} (or {"error": text}); {"op": "run", "id": n, "seconds": s} runs it for
@@ -25,7 +25,7 @@ def net(spec):
             nn.Conv2d(1, 6, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2),
             nn.Flatten(), nn.Linear(400, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10))
     if spec["net"] == "gpt":
-        return gpt(*spec["sizes"])
+        return gpt(*spec["sizes"])  # of peernets.py
     if spec["net"] != "resnet-8":
         raise ValueError(f"no peer of {spec['net']}")
 
@@ -45,39 +45,6 @@ def net(spec):
     return nn.Sequential(
         nn.Conv2d(3, 16, 3, 1, 1, bias=False), nn.BatchNorm2d(16), nn.ReLU(),
         Residual(16, 16, 1), Residual(16, 32, 2), Residual(32, 64, 2), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 10))
-
-
-def gpt(layers, width, heads, vocabulary, tokens):
-    """GPT-2's architecture with a tied head, as zoo.GPT builds it."""
-    import torch
-    import torch.nn as nn
-    from torch.nn import functional
-
-    class Block(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
-            self.qkv, self.proj = nn.Linear(width, 3 * width), nn.Linear(width, width)
-            self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(approximate="tanh"), nn.Linear(4 * width, width))
-
-        def forward(self, x):
-            b, t, c = x.shape
-            q, k, v = (y.view(b, t, heads, c // heads).transpose(1, 2) for y in self.qkv(self.norm1(x)).split(width, 2))
-            y = functional.scaled_dot_product_attention(q, k, v, is_causal=True)
-            x = x + self.proj(y.transpose(1, 2).reshape(b, t, c))
-            return x + self.mlp(self.norm2(x))
-
-    class Net(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.wte, self.wpe = nn.Embedding(vocabulary, width), nn.Embedding(tokens, width)
-            self.blocks, self.norm = nn.Sequential(*(Block() for _ in range(layers))), nn.LayerNorm(width)
-
-        def forward(self, ids):
-            x = self.wte(ids) + self.wpe(torch.arange(ids.shape[1], device=ids.device))
-            return functional.linear(self.norm(self.blocks(x)), self.wte.weight).flatten(0, 1)
-
-    return Net()
 
 
 def train(spec):
@@ -120,18 +87,22 @@ def precise(precision):
 
 
 def card(spec):
-    """A training step of a GPT on a card: forward, cross-entropy, backward, fused AdamW."""
+    """A training step on a card: forward, cross-entropy, backward, fused AdamW of what trains."""
     import torch
 
-    low = precise(spec["precision"])
-    torch.cuda.reset_peak_memory_stats()
-    held = torch.cuda.memory_allocated()
+    where = spec["where"]
+    low = precise(spec["precision"]) if where == "cuda" else precise("f32")
+    if where == "cuda":
+        torch.cuda.reset_peak_memory_stats()
+    held = torch.cuda.memory_allocated() if where == "cuda" else 0
     torch.manual_seed(1)
-    model = net({"net": "gpt", "sizes": spec["sizes"]}).cuda()
-    vocabulary, tokens = spec["sizes"][3:]
-    x = torch.randint(0, vocabulary, (spec["batch"], tokens), device="cuda")
-    y = torch.randint(0, vocabulary, (spec["batch"] * tokens,), device="cuda")
-    opt = torch.optim.AdamW(model.parameters(), lr=1e-4, betas=(0.9, 0.95), weight_decay=0.1, fused=True)
+    with torch.device(where):
+        model, vocabulary, classes = card_net(spec["net"], spec["sizes"])
+    adapt(model, spec.get("lora"))
+    x = torch.randint(0, vocabulary, (spec["batch"], spec["tokens"]), device=where)
+    y = torch.randint(0, classes or vocabulary, (spec["batch"] * (1 if classes else spec["tokens"]),), device=where)
+    trained = [p for p in model.parameters() if p.requires_grad]
+    opt = torch.optim.AdamW(trained, lr=1e-4, betas=(0.9, 0.95), weight_decay=0.1, fused=True)
     forward = torch.compile(model) if spec["mode"] == "compile" else model
 
     def step():
@@ -142,10 +113,22 @@ def card(spec):
         opt.step()
         return loss.item()
 
-    # Between its turns it gives back what it does not hold: others run on the card, too.
-    step.before, step.after = step, torch.cuda.empty_cache
-    step.memory = lambda: torch.cuda.max_memory_allocated() - held
+    step.about = {"params": sum(p.numel() for p in model.parameters()), "trained": sum(p.numel() for p in trained)}
+    if where == "cuda":
+        # Between its turns it gives back what it does not hold: others run on the card, too.
+        step.before, step.after = step, torch.cuda.empty_cache
+        step.memory = lambda: torch.cuda.max_memory_allocated() - held
     return step
+
+
+def forget():
+    """Gives back what a closed model held on the card."""
+    import gc
+
+    gc.collect()
+    torch = sys.modules.get("torch")
+    if torch and torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 def infer(spec):
@@ -247,9 +230,10 @@ def answer(q):
         for _ in range(5):
             f()
         opened.append(f)
-        return {"id": len(opened) - 1, "memory_mib": f.memory() / 2**20 if q["what"] == "card" else 0}
+        return {"id": len(opened) - 1, "memory_mib": getattr(f, "memory", lambda: 0)() / 2**20, **getattr(f, "about", {})}
     if q["op"] == "close":
         opened[q["id"]] = None
+        forget()
         return {}
     f, n = opened[q["id"]], 0
     getattr(f, "before", lambda: None)()

@@ -52,9 +52,20 @@ type gap struct {
 
 // at is the tally at a moment within the gap, on the straight line between what was
 // read before it and after it, and by how much (µJ) that may be off.
-func (g gap) at(t int64) (tally, float64) {
-	f := float64(t-g.from) / float64(g.to-g.from)
-	return g.before.toward(g.after, t-g.from, g.to-g.from), math.Max(f, 1-f) * float64(g.after.uj-g.before.uj)
+func (g gap) at(t int64, most float64) (tally, float64) {
+	part, span := t-g.from, g.to-g.from
+	return g.before.toward(g.after, part, span), apart(g.after.uj-g.before.uj, part, span, most)
+}
+
+// apart is by how much (µJ) the straight line may be off at part of a span of uj µJ: up
+// to there the power may have been anything from 0 to most, W, as long as the joules of
+// the span hold. Near a reading that is little.
+func apart(uj, part, span int64, most float64) float64 {
+	if part == 0 || part == span {
+		return 0
+	}
+	f := float64(part) / float64(span)
+	return min(math.Max(f, 1-f)*float64(uj), most*float64(min(part, span-part))/1000)
 }
 
 // within is the gap that holds a moment.
@@ -167,6 +178,16 @@ func (c *counter) standing() time.Duration {
 func (c *counter) every() time.Duration { return c.wrapTime() / 2 }
 
 func (c *counter) total() tally { return c.tally }
+
+func (c *counter) most() float64 { return limit(c.capW) }
+
+// limit is a power limit of which 0 says that it is unknown.
+func limit(w float64) float64 {
+	if w <= 0 {
+		return math.Inf(1)
+	}
+	return w
+}
 
 // parseMicrojoules reads the contents of an energy_uj or max_energy_range_uj
 // file: one unsigned decimal number, µJ, with white space around it.

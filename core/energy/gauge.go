@@ -17,6 +17,8 @@ type gauge interface {
 	standing() time.Duration
 	// every is how often it must be read at least.
 	every() time.Duration
+	// most is a power that the source is never above, W; infinite when unknown.
+	most() float64
 }
 
 // tally is what a gauge, or several, have added up.

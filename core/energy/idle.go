@@ -54,7 +54,7 @@ func (m *Meter) Idle(ctx context.Context, d time.Duration) Idle {
 		return i
 	}
 	pieces := int(min(max(d/max(least, 1), 1), idlePieces))
-	marks := []Mark{m.Mark()}
+	marks := []Mark{m.Edge()}
 	for k := 1; k <= pieces; k++ {
 		for end := marks[0].at + int64(d)*int64(k)/int64(pieces); m.now() < end; {
 			if ctx.Err() != nil {
@@ -63,7 +63,7 @@ func (m *Meter) Idle(ctx context.Context, d time.Duration) Idle {
 			}
 			m.sleep(min(time.Duration(end-m.now()), 100*time.Millisecond))
 		}
-		marks = append(marks, m.Mark())
+		marks = append(marks, m.Edge())
 	}
 	a, b := marks[0], marks[pieces]
 	r := m.Between(a, b)

@@ -76,6 +76,8 @@ func (g *integrator) feed(v uint64, at int64) {
 
 func (g *integrator) total() tally { return g.tally }
 
+func (g *integrator) most() float64 { return limit(g.capW) }
+
 func (g *integrator) standing() time.Duration {
 	if d := g.lastAt - g.movedAt; g.stale > 0 && d > g.stale {
 		return time.Duration(d)

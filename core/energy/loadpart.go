@@ -77,6 +77,7 @@ func (g *loadGauge) tell(uj float64, covered, extra int64) {
 func (g *loadGauge) total() tally            { return g.tally }
 func (g *loadGauge) standing() time.Duration { return 0 }
 func (g *loadGauge) every() time.Duration    { return loadEvery }
+func (g *loadGauge) most() float64           { return math.Inf(1) }
 
 // near is Watts with another slack: how far outside its points the curve may be
 // asked.

@@ -3,7 +3,6 @@ package energy
 import (
 	"fmt"
 	"maps"
-	"math"
 	"math/bits"
 	"slices"
 	"strings"
@@ -59,6 +58,7 @@ type sampler struct {
 	boundary string
 	n        int     // inputs
 	lag      int64   // the largest of the inputs, ns
+	most     float64 // the inputs are never above it together, W
 	band     float64 // the widest of the inputs, ± %
 	manual   bool    // tests: no goroutine
 
@@ -93,6 +93,7 @@ func startSampler(o Options, boundary string, inputs []*input) *sampler {
 		at = min(at, in.found)
 		s.longest = min(s.longest, int64(in.every()))
 		s.lag, s.band = max(s.lag, in.lag), max(s.band, in.band)
+		s.most += in.most()
 	}
 	s.period.Store(min(s.base, s.longest))
 	p := point{at: at}
@@ -109,8 +110,9 @@ func startSampler(o Options, boundary string, inputs []*input) *sampler {
 	return s
 }
 
-// shortest is the least window that can be measured, ns.
-func (s *sampler) shortest() int64 { return 2 * max(s.period.Load(), s.lag) }
+// shortest is the least window that can be measured, ns, from Edge to Edge: those
+// are sampled, however long reading is put off in between.
+func (s *sampler) shortest() int64 { return 2 * max(min(s.base, s.longest), s.lag) }
 
 // tier is the worst of the inputs.
 func (s *sampler) tier() Tier {
@@ -219,7 +221,6 @@ func (s *sampler) edge(sn *snapshot, at int64) edge {
 	from, span, part := e.point, n.at-e.at, at-e.at
 	part = min(max(part, 0), span)
 	d := n.uj - e.uj
-	f := float64(part) / float64(span)
 	e.tally = from.toward(n.tally, part, span)
 	if from.each != nil {
 		// Each is rounded down by itself; the sum is the sum of the parts.
@@ -229,10 +230,7 @@ func (s *sampler) edge(sn *snapshot, at int64) edge {
 			e.uj += e.each[i].uj
 		}
 	}
-	e.slack = math.Max(f, 1-f) * float64(d)
-	if part == 0 || part == span {
-		e.slack = 0 // the mark lies on a sample
-	}
+	e.slack = apart(d, part, span, s.most)
 	s.bridge(&e, at)
 	return e
 }
@@ -251,7 +249,7 @@ func (s *sampler) bridge(e *edge, at int64) {
 		if !ok {
 			continue
 		}
-		t, slack := g.at(at)
+		t, slack := g.at(at, c.most())
 		if e.each == nil {
 			e.uj, e.covered, e.slack = t.uj, t.covered, slack
 			continue
@@ -260,6 +258,17 @@ func (s *sampler) bridge(e *edge, at int64) {
 		e.uj += t.uj - e.each[i].uj
 		e.covered += t.covered - e.each[i].covered
 		e.each[i].uj, e.each[i].covered = t.uj, t.covered
+	}
+}
+
+// ask wants a sample soon, unless the latest is fresh.
+func (s *sampler) ask() {
+	if s.manual || s.now()-s.latest.Load().at < s.base/10 {
+		return
+	}
+	select {
+	case s.kick <- struct{}{}:
+	default: // one is on its way
 	}
 }
 

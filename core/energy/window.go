@@ -11,6 +11,7 @@ type Mark struct {
 	at    int64 // ns, the meter's clock
 	cpu   int64 // CPU µs of the process
 	snaps [maxParts]*snapshot
+	soft  bool // the newest sample will do
 }
 
 // Mark notes the moment: clock, CPU time, newest sample of each part. It takes
@@ -45,10 +46,21 @@ func Wall(a, b Mark) time.Duration { return time.Duration(b.at - a.at) }
 // between two marks, in µs; 0 where the system does not tell.
 func CPUMicros(a, b Mark) int64 { return b.cpu - a.cpu }
 
+// Edge is a Mark that has the sources read about now, by their own goroutines: the
+// joules of a window between two edges are sharp, however seldom a slow source is read
+// else. For edges of what is compared, a few a second at most.
+func (m *Meter) Edge() Mark {
+	k := m.Mark()
+	for _, p := range m.parts {
+		p.ask()
+	}
+	return k
+}
+
 // shortest is the least window of an estimate: the system tells CPU time in µs.
 const shortest = 100 * time.Microsecond
 
-// Shortest is the least window that Between can measure.
+// Shortest is the least window between two edges that Between can measure.
 func (m *Meter) Shortest() time.Duration {
 	d := int64(0)
 	for _, p := range m.parts {
@@ -63,6 +75,16 @@ func (m *Meter) Shortest() time.Duration {
 	return time.Duration(d)
 }
 
+// Window is the least window between two edges in which old readings of a source can
+// make at most a share of the joules, say 0.1.
+func (m *Meter) Window(share float64) time.Duration {
+	d := m.Shortest()
+	for _, p := range m.parts {
+		d = max(d, time.Duration(float64(2*p.lag)/share))
+	}
+	return d
+}
+
 // Between is the energy from mark a to mark b by the meter's sources. It never
 // switches the source: where one has nothing to say, its UJ is nil and Note says
 // why. With several parts the reading is their sum, with the worst of their tiers,
@@ -75,6 +97,15 @@ func (m *Meter) Between(a, b Mark) Reading {
 		return r
 	}
 	return combine(parts)
+}
+
+// SoFar is the energy from mark a to the newest sample of each source: unlike Between it
+// waits for no reading, so that one who works can ask often. It lacks what was spent since
+// then; WallUS ends there.
+func (m *Meter) SoFar(a Mark) Reading {
+	b := m.Mark()
+	b.soft = true
+	return m.Between(a, b)
 }
 
 // readings are those of all parts, whole machine first; at least one.
@@ -96,6 +127,9 @@ func (m *Meter) readings(a, b Mark) []Reading {
 
 // between is one part's reading.
 func (p *part) between(a, b Mark, i int) Reading {
+	if sn := b.snaps[i]; b.soft && sn != nil {
+		b.at = min(b.at, sn.at)
+	}
 	wall := b.at - a.at
 	r := Reading{Part: p.name, Source: p.source, Boundary: p.boundary, WallUS: wall / 1000, contains: p.contains}
 	switch least := p.shortest(); {
@@ -106,7 +140,10 @@ func (p *part) between(a, b Mark, i int) Reading {
 		r.Note, r.short = fmt.Sprintf("a window of %v is too short for %s: at least %v", time.Duration(wall), p.title(), time.Duration(least)), true
 		return r
 	}
-	eb := p.edge(b.snaps[i], b.at)
+	eb := edge{point: b.snaps[i].point, sampled: true}
+	if !b.soft {
+		eb = p.edge(b.snaps[i], b.at)
+	}
 	ea := p.edge(a.snaps[i], a.at)
 	r.fill(eb.since(ea.tally), wall*int64(p.n), p.tier())
 	if r.Coverage < 0.995 {
@@ -118,6 +155,11 @@ func (p *part) between(a, b Mark, i int) Reading {
 	if r.UJ != nil && *r.UJ > 0 {
 		// At either edge the power's course within the sample is unknown, and what was
 		// read may have been old.
+		if slack := ea.slack + eb.slack; slack > float64(*r.UJ) {
+			r.UJ, r.Tier, r.Coverage, r.short = nil, TierNone, 0, true
+			r.Note = fmt.Sprintf("a window of %v lies between two readings of %s", time.Duration(wall), p.title())
+			return r
+		}
 		r.Band = p.band + 100*((ea.slack+eb.slack)/float64(*r.UJ)+2*float64(p.lag)/float64(wall))
 	}
 	for j := range eb.each {

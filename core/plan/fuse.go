@@ -1,6 +1,10 @@
 package plan
 
-import "pare/core/device"
+import (
+	"slices"
+
+	"pare/core/device"
+)
 
 // fuse puts an activation behind the product that makes its input, when nobody
 // else reads that input. It runs after autodiff, so a fused kernel can never
@@ -29,4 +33,32 @@ func fuse(calls, late []device.Call, p *device.Plan, training bool) []device.Cal
 		out = append(out, c)
 	}
 	return out
+}
+
+// hoist moves the gradient of an activation right behind the call that makes what it
+// reads: a device may then do both at once, and the value between is short-lived. Where
+// a gated network multiplies an activation by a linear layer's output, that layer's own
+// gradient stands between the two.
+func hoist(calls []device.Call) []device.Call {
+	for i := range calls {
+		c := calls[i]
+		if c.Kernel != device.ActDX {
+			continue
+		}
+		at := i
+		for at > 0 && !writes(&calls[at-1], c.In) && calls[at-1].Kernel.Scope() == c.Kernel.Scope() {
+			at--
+		}
+		if at == i || at == 0 || !writes(&calls[at-1], c.In) {
+			continue
+		}
+		copy(calls[at+1:i+1], calls[at:i])
+		calls[at] = c
+	}
+	return calls
+}
+
+// writes reports whether a call makes one of these values.
+func writes(c *device.Call, vals []int) bool {
+	return slices.ContainsFunc(c.Out, func(v int) bool { return slices.Contains(vals, v) })
 }

@@ -134,7 +134,7 @@ func Build(m *graph.Model, dev device.Device, o Options) (*device.Plan, error) {
 			}
 		}
 	}
-	calls := append(b.Early, fuse(b.Calls, b.Late, p, training)...)
+	calls := append(b.Early, fuse(hoist(b.Calls), b.Late, p, training)...)
 	p.Regions = regions(p.Vals, calls, b.Late)
 	arena(p)
 	return p, nil

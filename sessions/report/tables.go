@@ -29,7 +29,7 @@ type layerRow struct {
 func newLayers(st *event.State) layers {
 	var v layers
 	if l := st.LayerVerdicts; l != nil {
-		v.Timed, v.Note = true, "CPU ms of one training step, dense and as it runs now, timed in alternation."
+		v.Timed, v.Note = true, st.Started.Clock().Of("ms of one training step, dense and as it runs now, timed in alternation.")
 		for _, x := range l.Layers {
 			v.Rows = append(v.Rows, layerRow{
 				Name: short(x.Name), Shape: shape(x.Shape), Zeros: percent(x.Zeros), Bar: bar(x.Zeros), RunsAs: short(or(x.RunsAs, none)),

@@ -3,6 +3,7 @@ package cli
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -11,61 +12,166 @@ import (
 
 	"pare/core"
 	"pare/core/bench"
+	"pare/tui/plain"
 )
 
 func (e *env) benchCard() *cobra.Command {
 	o := bench.CardOptions{}
-	calls := false
+	var treats []string
+	calls, plans := false, false
 	c := &cobra.Command{
-		Use: "card", Short: "training steps of a GPT on a card, beside PyTorch", Args: takes(0, 0),
-		Long: `card trains a GPT-2 on random ids on a card (--device cuda, cuda:tf32, cuda:bf16) in turns with
-PyTorch, eager and compiled, in the same precision: tokens per second, watts and
-millijoules per token by the card's own counter, and the memory that each holds.`,
+		Use: "card", Short: "training steps of a GPT, BERT or Llama on a card, beside PyTorch", Args: takes(0, 0),
+		Long: `card trains a model on random ids on a card (--device cuda, cuda:tf32, cuda:bf16) in turns with
+PyTorch in the same precision: milliseconds, joules by the card's own counter, watts and the memory
+that each holds. A step is forward, cross-entropy, backward and AdamW.
+
+--treat says how it trains, several with commas between them:
+  full           every weight
+  lora           adapters of rank 8, alpha 16, on queries and values; the rest is frozen (of
+                 bert-base the classifier trains, too); PyTorch's as PEFT computes them
+  half           half of the heads and half of the hidden channels of every layer cut off
+  cut=SHARE      another share; hidden channels are rounded to 64
+  half+lora, cut=SHARE+lora
+
+Joules are given against those of full, ours and PyTorch's (its first of --peers), measured in
+the same run; beside them what the Plan's multiply-adds and bytes predict for the saving on the
+card's profile, and how much of that was measured. Contenders stay on the card between turns, but
+those of llama2-7b-l8, which are opened for each turn and closed behind it, outside the measurement.
+PyTorch's base is float32 under autocast; frozen, that of llama2-7b-l8 is bf16.`,
+		Example: `  pare bench card --device cuda:bf16 --model bert-base --treat full,lora,half,half+lora --python python3
+  pare bench card --plan --hw h100-sxm --model llama2-7b-l8 --treat full,cut=0.6+lora`,
 		RunE: func(*cobra.Command, []string) error {
+			o.Treatments = nil
+			for _, s := range treats {
+				t, err := bench.ParseTreatment(s)
+				if err != nil {
+					return usage{err}
+				}
+				o.Treatments = append(o.Treatments, t)
+			}
 			dev, err := core.OpenDevice(e.device)
 			if err != nil {
 				return err
 			}
 			o.Device = dev
 			o.Precision = precisionOf(e.device)
-			w := tabwriter.NewWriter(e.out, 0, 0, 1, ' ', 0)
-			fmt.Fprintf(e.err, "%s, %s\n", dev.Name(), dev.ISA())
-			if !e.json {
-				fmt.Fprintf(w, "| %s %s, %d×\t| ms/step\t| tokens/s (extremes)\t| W\t| mJ/token\t| MiB\t|\n| ---\t| ---\t| ---\t| ---\t| ---\t| ---\t|\n", o.Model, o.Precision, o.Batch)
+			if plans && o.Precision == "" {
+				o.Precision = "bf16"
 			}
+			fmt.Fprintf(e.err, "%s, %s\n", dev.Name(), dev.ISA())
+			var rows []bench.CardRow
 			o.Report = func(r bench.CardRow) {
+				rows = append(rows, r)
 				if e.json {
 					json.NewEncoder(e.out).Encode(r) //nolint:errcheck // the next write fails too
-					return
 				}
-				watts, joules := "–", "–"
-				if r.Tier != "" {
-					watts, joules = fmt.Sprintf("%.0f", r.Watts), fmt.Sprintf("%.2f %s", r.MJPerToken, r.Tier)
-				}
-				fmt.Fprintf(w, "| %s\t| %.1f\t| %.0f (%.0f–%.0f)\t| %s\t| %s\t| %.0f\t|\n", r.Who, r.StepMS, r.TokensPerSec, r.Lo, r.Hi, watts, joules, r.MemoryMiB)
 			}
-			var kernels []string
+			times := map[string][]string{}
 			if calls {
-				o.Calls = func(k string, ms float64) { kernels = append(kernels, fmt.Sprintf("%s %.2f", k, ms)) }
+				o.Calls = func(t bench.Treatment, k string, ms float64) {
+					times[t.Name] = append(times[t.Name], fmt.Sprintf("%s %.2f", k, ms))
+				}
 			}
-			if err := bench.Card(o); err != nil {
-				return err
+			measure := bench.Card
+			if plans {
+				measure = bench.CardPlans
 			}
-			if err := w.Flush(); err != nil || len(kernels) == 0 {
-				return err
+			err = measure(o)
+			if !e.json && len(rows) > 0 {
+				if plans {
+					e.cardPlans(rows)
+				} else {
+					e.cardTable(rows)
+				}
 			}
-			_, err = fmt.Fprintf(e.out, "\nms of a step by kernel: %s\n", strings.Join(kernels, ", "))
+			for _, t := range treats {
+				if len(times[t]) > 0 {
+					fmt.Fprintf(e.out, "\nms of a step of ours by kernel, %s: %s\n", t, strings.Join(times[t], ", "))
+				}
+			}
 			return err
 		},
 	}
-	c.Flags().StringVar(&o.Model, "model", "gpt2-124m", "gpt2-124m, gpt2-355m or gpt-4096")
-	c.Flags().IntVar(&o.Batch, "batch", 32, "sequences of a step")
+	c.Flags().StringVar(&o.Model, "model", "gpt2-124m", strings.Join(bench.CardModels(), ", "))
+	c.Flags().StringSliceVar(&treats, "treat", []string{"full"}, "how it trains, see above")
+	c.Flags().IntVar(&o.Batch, "batch", 0, "sequences of a step, 0: the model's")
 	c.Flags().IntVar(&o.Tokens, "tokens", 0, "tokens of a sequence, 0: the model's")
 	c.Flags().IntVar(&o.Rounds, "rounds", 5, "turns of every contender")
 	c.Flags().DurationVar(&o.Window, "window", 3*time.Second, "length of a turn")
 	c.Flags().StringVar(&o.Python, "python", "", "Python with torch: measures it beside us")
+	c.Flags().StringSliceVar(&o.Modes, "peers", []string{"eager", "compile"}, "PyTorch's modes: eager, compile")
 	c.Flags().BoolVar(&calls, "calls", false, "print the time of a step by kernel")
+	c.Flags().StringVar(&o.Hardware, "hw", "", "profile `NAME` that predicts, the card's own by default")
+	c.Flags().BoolVar(&plans, "plan", false, "print what the Plan predicts and measure nothing; needs no card")
 	return c
+}
+
+// cardTable prints the rows by treatment, ours first.
+func (e *env) cardTable(rows []bench.CardRow) {
+	w := tabwriter.NewWriter(e.out, 0, 0, 1, ' ', 0)
+	f := rows[0]
+	fmt.Fprintf(w, "%s, %s, %d × %d tokens\n\n", f.Model, f.Precision, f.Batch, f.Tokens)
+	fmt.Fprintf(w, "| \t| ms\t| J/step\t| tok/s\t| W\t| MiB\t| to pare\t| to torch\t| Plan\t| of it\t|\n|%s\n", strings.Repeat(" ---\t|", 10))
+	var order []string
+	for _, r := range rows {
+		if !slices.Contains(order, r.Treatment) {
+			order = append(order, r.Treatment)
+		}
+	}
+	var sources []string
+	for _, t := range order {
+		fmt.Fprintf(w, "| %s%s|\n", t, strings.Repeat("\t| ", 9)+"\t")
+		for _, r := range rows {
+			if r.Treatment != t {
+				continue
+			}
+			watts, joules := "–", "–"
+			if r.StepJ != nil {
+				watts, joules = fmt.Sprintf("%.0f", r.Watts), fmt.Sprintf("%.2f %s", *r.StepJ, r.Tier)
+				if s := fmt.Sprintf("%s, tier %s", r.Source, r.Tier); !slices.Contains(sources, s) {
+					sources = append(sources, s)
+				}
+			}
+			of := "–"
+			if s, ok := r.Reached(); ok {
+				of = fmt.Sprintf("%.0f %%", 100*s)
+			}
+			fmt.Fprintf(w, "| %s\t| %.1f\t| %s\t| %s\t| %s\t| %s\t| %s\t| %s\t| %s\t| %s\t|\n", r.Who, r.StepMS, joules, plain.Count(int64(r.TokensPerSec)), watts,
+				plain.Count(int64(r.MemoryMiB)), change(r.OfOurs), change(r.OfTheirs), change(r.OfPlanned), of)
+		}
+	}
+	w.Flush() //nolint:errcheck // the next write fails too
+	if len(sources) > 0 {
+		fmt.Fprintf(e.out, "\njoules of the card: %s; to pare and torch: joules against their full;\nPlan: what counted work predicts for it, of it: the measured share of that saving\n", strings.Join(sources, "; "))
+	}
+}
+
+// cardPlans prints what the Plan predicts.
+func (e *env) cardPlans(rows []bench.CardRow) {
+	w := tabwriter.NewWriter(e.out, 0, 0, 1, ' ', 0)
+	f := rows[0]
+	fmt.Fprintf(w, "%s, %s, %d × %d tokens; estimates from counted work, nothing has run\n\n", f.Model, f.Precision, f.Batch, f.Tokens)
+	fmt.Fprintf(w, "| \t| params\t| trained\t| heads\t| hidden\t| TMAC/step\t| GB/step\t| ms/step\t| to full\t|\n|%s\n", strings.Repeat(" ---\t|", 9))
+	for _, r := range rows {
+		ms := "–"
+		if r.Plan.Seconds != nil {
+			ms = fmt.Sprintf("%.1f", 1e3**r.Plan.Seconds)
+		}
+		fmt.Fprintf(w, "| %s\t| %s\t| %s\t| %d\t| %d\t| %.2f\t| %.1f\t| %s\t| %s\t|\n", r.Treatment, plain.Count(r.Params), plain.Count(r.Trained), r.Heads, r.Hidden,
+			float64(r.Plan.MACs)/1e12, float64(r.Plan.Bytes)/1e9, ms, change(r.OfPlanned))
+	}
+	w.Flush() //nolint:errcheck // nothing follows
+	if n := rows[0].Plan.Note; n != "" {
+		fmt.Fprintf(e.out, "\n%s\n", n)
+	}
+}
+
+// change is a share as the change from the whole, "–" where it is not known.
+func change(of *float64) string {
+	if of == nil {
+		return "–"
+	}
+	return strings.Replace(fmt.Sprintf("%+.1f %%", 100*(*of-1)), "-", "−", 1)
 }
 
 // precisionOf is what a card computes in, "" for the processor.

@@ -51,6 +51,7 @@ type builder struct {
 	place  int                   // of the call at hand in its region
 	done   map[*device.Call]bool // by an earlier call, see fuse.go
 	pixels map[int]int           // of the value of each batch statistic
+	gated  map[*device.Call]*gated
 	out    []launch
 	jobs   []job // updates that wait for flush
 	err    error // of a flush before its time

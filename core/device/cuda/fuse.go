@@ -90,3 +90,31 @@ func (b *builder) accumBehind(c *device.Call, v int) *device.Call {
 	}
 	return nil
 }
+
+// addBehind is the addition of another value, z, to what the Linear at hand makes: a
+// residual, or the output of the layer that an adapter stands beside. The product begins
+// with z then, so that its own output is neither written nor read.
+func (b *builder) addBehind(c *device.Call) (add *device.Call, z int) {
+	if c.Act != device.NoAct {
+		return nil, 0
+	}
+	for i := range 2 {
+		n := b.behind(c, device.Add, i, c.Out[0])
+		if n != nil && n.In[1-i] != c.Out[0] && b.once(c.Out[0]) {
+			return n, n.In[1-i]
+		}
+	}
+	return nil, 0
+}
+
+// scaleBehind is the Scale of what a product makes, whose factor the product can take: of
+// an adapter. A bias would not be scaled.
+func (b *builder) scaleBehind(c *device.Call) *device.Call {
+	if c.Act != device.NoAct || c.Kernel == device.Linear && len(c.W) > 1 {
+		return nil
+	}
+	if n := b.behind(c, device.Scale, 0, c.Out[0]); n != nil && b.once(c.Out[0]) {
+		return n
+	}
+	return nil
+}

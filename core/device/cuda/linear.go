@@ -31,6 +31,14 @@ func linear(b *builder, c *device.Call) error {
 		p.Epilogue, b.done[n] = cu.GELUAux, true
 		return b.product(p, x.ptr, wp, b.val(n.Out[0]).ptr, bias, y.ptr, 1, 0)
 	}
+	if n, z := b.addBehind(c); n != nil {
+		b.done[n] = true
+		return b.productOnto(p, x.ptr, wp, b.val(z).ptr, b.val(n.Out[0]).ptr, bias, 0, 1, 1)
+	}
+	if n := b.scaleBehind(c); n != nil {
+		b.done[n] = true
+		return b.product(p, x.ptr, wp, b.val(n.Out[0]).ptr, 0, 0, n.S[0], 0)
+	}
 	if err := b.product(p, x.ptr, wp, y.ptr, bias, 0, 1, 0); err != nil {
 		return err
 	}
@@ -49,6 +57,10 @@ func linearDX(b *builder, c *device.Call) error {
 	if n := b.accumBehind(c, c.Out[0]); n != nil {
 		b.done[n] = true
 		return b.product(p, dy.ptr, wp, b.val(n.Out[0]).ptr, 0, 0, 1, 1)
+	}
+	if n := b.scaleBehind(c); n != nil {
+		b.done[n] = true
+		return b.product(p, dy.ptr, wp, b.val(n.Out[0]).ptr, 0, 0, n.S[0], 0)
 	}
 	return b.product(p, dy.ptr, wp, dx.ptr, 0, 0, 1, 0)
 }
@@ -101,6 +113,11 @@ func (b *builder) alongside(c *device.Call) bool {
 
 // product appends a matrix product.
 func (b *builder) product(p cu.Product, a, w, d, bias, aux cu.Ptr, alpha, beta float32) error {
+	return b.productOnto(p, a, w, d, d, bias, aux, alpha, beta)
+}
+
+// productOnto appends d = alpha·a·w + beta·from.
+func (b *builder) productOnto(p cu.Product, a, w, from, d, bias, aux cu.Ptr, alpha, beta float32) error {
 	p.TF32 = b.x.dev.precision == TF32
 	if b.count != nil {
 		b.count.work = b.x.dev.blas.Work()
@@ -108,13 +125,13 @@ func (b *builder) product(p cu.Product, a, w, d, bias, aux cu.Ptr, alpha, beta f
 	}
 	q, err := b.x.prepare(p)
 	if p.Epilogue != cu.None && errors.Is(err, cu.ErrUnsupported) && !errors.Is(err, device.ErrKept) {
-		return b.unfused(p, err, a, w, d, bias, aux, alpha, beta)
+		return b.unfused(p, err, a, w, from, d, bias, aux, alpha, beta)
 	}
 	if err != nil {
 		return err
 	}
 	blas := b.x.dev.blas
-	b.do(func() error { return blas.Run(q, a, w, d, bias, aux, alpha, beta) })
+	b.do(func() error { return blas.RunOnto(q, a, w, from, d, bias, aux, alpha, beta) })
 	return nil
 }
 

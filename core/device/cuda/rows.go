@@ -8,7 +8,7 @@ import (
 )
 
 var rowKernels = map[device.Kernel]build{
-	device.Load: load, device.ActFn: actFn, device.ActDX: actDX, device.Add: pair("add"), device.Mul: pair("mul"), device.Accum: accumulate,
+	device.Load: load, device.ActFn: actFn, device.ActDX: actDX, device.Add: pair("add"), device.Mul: mul, device.Accum: accumulate,
 	device.Copy: single("copy"), device.Scale: scale, device.Dropout: dropout, device.DropoutDX: dropout, device.Softmax: softmax, device.BiasD: biasD,
 }
 
@@ -33,12 +33,18 @@ func (b *builder) store(x value, to cu.Ptr) error {
 
 // actFn: y = f(x).
 func actFn(b *builder, c *device.Call) error {
+	if ok, err := b.gate(c); ok {
+		return err
+	}
 	x, y := b.val(c.In[0]), b.val(c.Out[0])
 	return b.each("act", y.count(), x.ptr, y.ptr, int(c.Act), c.S[0], c.S[1])
 }
 
 // actDX: dx = dy·f′.
 func actDX(b *builder, c *device.Call) error {
+	if ok, err := b.gate(c); ok {
+		return err
+	}
 	from, dy, dx := b.val(c.In[0]), b.val(c.In[1]), b.val(c.Out[0])
 	return b.each("act_dx", dx.count(), from.ptr, dy.ptr, dx.ptr, int(c.Act), c.S[0], c.S[1])
 }
@@ -56,6 +62,14 @@ func single(name string) build {
 		x, y := b.val(c.In[0]), b.val(c.Out[0])
 		return b.each(name, y.count(), x.ptr, y.ptr)
 	}
+}
+
+// mul: y = x·z.
+func mul(b *builder, c *device.Call) error {
+	if ok, err := b.gate(c); ok {
+		return err
+	}
+	return pair("mul")(b, c)
 }
 
 // accumulate: y += x.

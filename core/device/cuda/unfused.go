@@ -10,17 +10,20 @@ import (
 // unfused is a product whose epilogue the library has no algorithm for, of this size or in
 // this version: a plain product, and a kernel of ours that does the rest. The result is
 // rounded once more on the way where values are bf16, and memory is gone through once more.
-func (b *builder) unfused(p cu.Product, why error, a, w, d, bias, aux cu.Ptr, alpha, beta float32) error {
+func (b *builder) unfused(p cu.Product, why error, a, w, from, d, bias, aux cu.Ptr, alpha, beta float32) error {
 	plain := p
 	plain.Epilogue, plain.BiasType = cu.None, cu.F32
 	to := d
 	if p.Epilogue == cu.GELUAux { // which gets what GELU is taken of
 		to = aux
 	}
+	if from == d {
+		from = to
+	}
 	if p.LDD != 0 && p.LDD != p.N && p.Epilogue != cu.BGrad {
 		return fmt.Errorf("rows of %d values that lie %d apart: %w", p.N, p.LDD, why)
 	}
-	if err := b.product(plain, a, w, to, 0, 0, alpha, beta); err != nil {
+	if err := b.productOnto(plain, a, w, from, to, 0, 0, alpha, beta); err != nil {
 		return err
 	}
 	b.x.dev.choices.say("%s does some products without %v; a kernel of pare does that, at the price of going through memory once more", b.x.dev.Chooses(), p.Epilogue)

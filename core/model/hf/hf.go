@@ -32,6 +32,7 @@ type Dir struct {
 	fresh   []string          // layers of the last graph that the folder does not hold
 	layout  map[string]layout // how its parameters lie in files
 	plain   bool              // the tensors have names and shapes, but no data
+	blank   bool              // there are none: any that config.json asks for is taken to be there
 }
 
 // layout is how a parameter lies in a file.
@@ -232,6 +233,9 @@ func (b *builder) param(name string, role graph.Role, shape tensor.Shape, transp
 		return 0
 	}
 	b.d.layout[name] = layout{name, transposed}
+	if b.d.blank {
+		return b.M.AddParam(name, role, shape, nil)
+	}
 	t, ok := b.d.tensors[name]
 	if (!ok || b.replaced && headless(name)) && b.new(name) {
 		return b.M.AddParam(name, role, shape, b.draw(name, role, shape))

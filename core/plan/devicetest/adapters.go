@@ -20,6 +20,13 @@ func adapterModels() (l []model) {
 	rows := model{name: "lora/tokens", c: 12, h: 1, w: 1, seq: 19, batch: 2, train: true, blocks: true, build: func(b *graph.Net) {
 		b.Linear("out", b.Op("silu", "silu", adapted(b, "a", 0, 18, 4, true)), 5)
 	}}
+	for _, rank := range []int{8, 3} {
+		l = append(l, vectorNet(fmt.Sprintf("lora/beside-rank%d", rank), 24, func(b *graph.Net) {
+			x := b.Op("tanh", "tanh", b.Linear("in", 0, 40))
+			x = b.Op("residual", "add", beside(b, "a", x, 40, rank), x)
+			b.Linear("out", b.Op("other", "add", x, b.Linear("b", x, 40)), 5)
+		}))
+	}
 	return append(l, rows, vectorNet("scale", 7, func(b *graph.Net) {
 		x := scaled(b, "first", b.Linear("a", 0, 18), -1.5)
 		b.Linear("out", b.Op("add", "add", x, scaled(b, "second", x, 0.25)), 3)
@@ -33,6 +40,19 @@ func scaled(b *graph.Net, name string, in int, s float32) (v int) {
 		v, b.Err = b.M.Append(name, "scale", graph.Attrs{Scale: s}, nil, in)
 	}
 	return v
+}
+
+// beside adds a layer of n outputs with an adapter beside it, as graph.AttachLoRA does.
+func beside(b *graph.Net, name string, in, n, rank int) int {
+	bare := func(part string, in, n int) (v int) {
+		if b.Err == nil {
+			p := b.M.AddParam(name+part+".weight", graph.Weight, tensor.Shape{n, b.M.Values[in].C}, nil)
+			v, b.Err = b.M.Append(name+part, "linear", graph.Attrs{}, []int{p}, in)
+		}
+		return v
+	}
+	y := b.Linear(name, in, n)
+	return b.Op(name+"add", "add", y, bare("B", scaled(b, name+"scale", bare("A", in, rank), 2), n))
 }
 
 // adapted adds a layer of n outputs with an adapter in its weight.

@@ -10,9 +10,21 @@ __device__ __forceinline__ float inverse(float x) { return 1.f / x; }
 
 __device__ __forceinline__ float sigmoid(float x) { return inverse(1.f + exponential(-x)); }
 
-// Φ, the distribution function of the normal distribution; erfc keeps its precision where
-// Φ is small.
-__device__ __forceinline__ float norm_cdf(float x) { return 0.5f * erfcf(-0.70710678118654752f * x); }
+// Φ, the distribution function of the normal distribution, and e = exp(−x²/2), which its
+// density is made of. erfc keeps its precision where Φ is small. Where results are rounded
+// to bf16, erfc is Abramowitz and Stegun's 7.1.26, which shares e with the density: x·Φ is
+// off by at most 3e-7, and by less than bf16 rounds down to x = −5; erfcf takes longer
+// than the values take to be read and written.
+__device__ __forceinline__ float norm_cdf(float x, float &e) {
+	e = exponential(-0.5f * x * x);
+#ifdef VAL_BF16
+	float t = inverse(1.f + 0.3275911f * 0.70710678118654752f * fabsf(x));
+	float q = 0.5f * e * t * (0.254829592f + t * (-0.284496736f + t * (1.421413741f + t * (-1.453152027f + t * 1.061405429f))));
+	return x < 0.f ? q : 1.f - q;
+#else
+	return 0.5f * erfcf(-0.70710678118654752f * x);
+#endif
+}
 
 #define GELU_ARG 1.5957691216057308f // 2·√(2/π): (1 + tanh z)/2 is the sigmoid of 2z
 
@@ -20,7 +32,10 @@ __device__ __forceinline__ float norm_cdf(float x) { return 0.5f * erfcf(-0.7071
 template <int ACT> __device__ __forceinline__ float f(float x, float a, float b) {
 	switch (ACT) {
 	case ReLU: return x < 0.f ? 0.f : x;
-	case GELU: return x * norm_cdf(x);
+	case GELU: {
+		float e;
+		return x * norm_cdf(x, e);
+	}
 	case SiLU: return x * sigmoid(x);
 	case HardSwish: {
 		float t = x + 3.f;
@@ -50,7 +65,10 @@ template <int ACT> __device__ __forceinline__ float f(float x, float a, float b)
 template <int ACT> __device__ __forceinline__ float d(float v, float a, float b) {
 	switch (ACT) {
 	case ReLU: return v > 0.f ? 1.f : 0.f;
-	case GELU: return norm_cdf(v) + v * exponential(-0.5f * v * v) * 0.39894228040143268f;
+	case GELU: {
+		float e, p = norm_cdf(v, e);
+		return p + v * e * 0.39894228040143268f;
+	}
 	case SiLU: {
 		float s = sigmoid(v);
 		return s * (1.f + v * (1.f - s));
@@ -93,6 +111,35 @@ template <int ACT> __device__ __forceinline__ void act_dx_of(i64 count, const va
 	});
 }
 
+// m = f(g)·u
+template <int ACT> __device__ __forceinline__ void act_mul_of(i64 count, const val *g, const val *u, val *m) {
+	walk(count, [&](i64 i, auto w) {
+		float v[decltype(w)::n], x[decltype(w)::n];
+		read(g + i, v);
+		read(u + i, x);
+#pragma unroll
+		for (int j = 0; j < decltype(w)::n; j++) v[j] = f<ACT>(v[j], 0.f, 0.f) * x[j];
+		write(m + i, v);
+	});
+}
+
+// dg = dm·u·f′(g), du = dm·f(g)
+template <int ACT> __device__ __forceinline__ void act_mul_dx_of(i64 count, const val *g, const val *u, const val *dm, val *dg, val *du) {
+	walk(count, [&](i64 i, auto w) {
+		float v[decltype(w)::n], x[decltype(w)::n], y[decltype(w)::n];
+		read(g + i, v);
+		read(u + i, x);
+		read(dm + i, y);
+#pragma unroll
+		for (int j = 0; j < decltype(w)::n; j++) {
+			x[j] *= y[j] * d<ACT>(v[j], 0.f, 0.f);
+			y[j] *= f<ACT>(v[j], 0.f, 0.f);
+		}
+		write(dg + i, x);
+		write(du + i, y);
+	});
+}
+
 #define FOR_ACT(F, ...)                         \
 	switch (act) {                              \
 	case ReLU: return F<ReLU>(__VA_ARGS__);     \
@@ -116,4 +163,12 @@ extern "C" __global__ void act(i64 count, const val *x, val *y, int act, float a
 // dx = dy·f′
 extern "C" __global__ void act_dx(i64 count, const val *from, const val *dy, val *dx, int act, float a, float b) {
 	FOR_ACT(act_dx_of, count, from, dy, dx, a, b);
+}
+
+// m = f(g)·u, of a gated network: f(g) is not kept.
+extern "C" __global__ void act_mul(i64 count, const val *g, const val *u, val *m, int act) { FOR_ACT(act_mul_of, count, g, u, m); }
+
+// dg = dm·u·f′(g), du = dm·f(g); dg and du may each be one of the inputs.
+extern "C" __global__ void act_mul_dx(i64 count, const val *g, const val *u, const val *dm, val *dg, val *du, int act) {
+	FOR_ACT(act_mul_dx_of, count, g, u, dm, dg, du);
 }

@@ -196,11 +196,15 @@ func (b *blas) choose(q *product) error {
 }
 
 func (b *blas) Run(pr Prepared, a, w, d, bias, aux Ptr, alpha, beta float32) error {
+	return b.RunOnto(pr, a, w, d, d, bias, aux, alpha, beta)
+}
+
+func (b *blas) RunOnto(pr Prepared, a, w, c, d, bias, aux Ptr, alpha, beta float32) error {
 	q, ok := pr.(*product)
 	if !ok {
 		return fmt.Errorf("cuda: cublasLt: run of a product that was prepared elsewhere")
 	}
-	return b.c.within(func() error { return q.run(a, w, d, bias, aux, alpha, beta) })
+	return b.c.within(func() error { return q.run(a, w, c, d, bias, aux, alpha, beta) })
 }
 
 func (b *blas) Release(pr Prepared) error {

@@ -250,6 +250,40 @@ func TestGPUBlas(t *testing.T) {
 	}
 }
 
+// TestGPUBlasOnto: a product that begins with c gives what it gives over d, and leaves c.
+func TestGPUBlasOnto(t *testing.T) {
+	dev := gpu(t)
+	b := openBlas(t, dev)
+	for _, p := range []Product{{}, {A: BF16, B: BF16, D: BF16}, {A: BF16, B: BF16, D: BF16, BiasType: BF16, Epilogue: Bias}, {Epilogue: Bias}} {
+		p.M, p.N, p.K, p.TransB = 200, 264, 8, true
+		x := newTrial(t, p, 13)
+		q, err := b.Prepare(x.p)
+		check(t, err)
+		want, _, _ := x.run(t, dev, b, q)
+		put := func(e Type, v []float64) Ptr {
+			if v == nil {
+				return 0
+			}
+			at := alloc(t, dev, int64(len(encode(e, v))))
+			check(t, dev.Upload(at, encode(e, v)))
+			return at
+		}
+		pc, pd := put(p.D, x.d), alloc(t, dev, int64(len(want)))
+		check(t, dev.Fill(pd, 0xff, int64(len(want))))
+		check(t, b.RunOnto(q, put(p.A, x.a), put(p.B, x.b), pc, pd, put(p.BiasType, x.bias), 0, float32(x.alpha), float32(x.beta)))
+		got, kept := make([]byte, len(want)), make([]byte, len(want))
+		check(t, dev.Download(got, pd))
+		check(t, dev.Download(kept, pc))
+		if !bytes.Equal(got, want) {
+			t.Errorf("%v: other bits than over d", p)
+		}
+		if !bytes.Equal(kept, encode(p.D, x.d)) {
+			t.Errorf("%v: c is changed", p)
+		}
+		check(t, b.Release(q))
+	}
+}
+
 func TestGPUBlasAlgorithms(t *testing.T) {
 	dev := gpu(t)
 	b := openBlas(t, dev)

@@ -112,9 +112,9 @@ func (q *product) layout(to *uintptr, t Type, rows, cols, ld int, stride int64) 
 }
 
 // run queues the product; it allocates nothing.
-func (q *product) run(a, w, d, bias, aux Ptr, alpha, beta float32) error {
-	if (a|w|d|bias|aux)&Ptr(q.p.Align-1) != 0 {
-		return fmt.Errorf("cuda: product %v: an address (%x %x %x %x %x) is no multiple of %d bytes: set Align", q.p, a, w, d, bias, aux, q.p.Align)
+func (q *product) run(a, w, c, d, bias, aux Ptr, alpha, beta float32) error {
+	if (a|w|c|d|bias|aux)&Ptr(q.p.Align-1) != 0 {
+		return fmt.Errorf("cuda: product %v: an address (%x %x %x %x %x %x) is no multiple of %d bytes: set Align", q.p, a, w, c, d, bias, aux, q.p.Align)
 	}
 	if (bias != 0) != (q.p.biases() > 0) || (aux != 0) != q.p.hasAux() {
 		return fmt.Errorf("cuda: product %v: bias %x and aux %x do not fit its epilogue", q.p, bias, aux)
@@ -134,7 +134,7 @@ func (q *product) run(a, w, d, bias, aux Ptr, alpha, beta float32) error {
 	q.alpha, q.beta = alpha, beta
 	q.frame = [...]uintptr{
 		q.b.handle, q.desc, uintptr(unsafe.Pointer(&q.alpha)), uintptr(w), q.a, uintptr(a), q.x, uintptr(unsafe.Pointer(&q.beta)),
-		uintptr(d), q.d, uintptr(d), q.d, uintptr(unsafe.Pointer(&q.algo)), uintptr(q.work), q.need, q.b.c.stream,
+		uintptr(c), q.d, uintptr(d), q.d, uintptr(unsafe.Pointer(&q.algo)), uintptr(q.work), q.need, q.b.c.stream,
 	}
 	if r := q.b.lib.call(ltMatmul, q.frame[:]...); r != 0 {
 		return fmt.Errorf("product %v: %w", q.p, q.b.fail("run", r))

@@ -11,8 +11,13 @@ import (
 // timed is how many of the library's first choices are tried.
 const timed = 6
 
-// worthTiming says whether a product is so large that its algorithm is chosen by time.
-func worthTiming(p Product) bool { return p.Flops() > 1e9 }
+// worthTiming says whether a product is so large that its algorithm is chosen by time:
+// by its arithmetic or, of a thin one, as adapters have them, by the megabytes it moves.
+// Of those the library's first choice may leave most of the card idle.
+func worthTiming(p Product) bool {
+	thin := min(p.M, p.N, p.K) <= 64
+	return p.Flops() > 1e9 || thin && p.spanA()+p.spanB()+p.spanD() > 1<<20
+}
 
 // fastest runs a product by each algorithm on scratch memory of noise and returns the
 // place of the fastest; a later one must be faster by 2 % than those before it. The

@@ -144,6 +144,9 @@ type Blas interface {
 	PrepareWith(p Product, algo string) (Prepared, error)
 	// Run queues it. bias and aux are 0 where the epilogue takes none.
 	Run(q Prepared, a, b, d, bias, aux Ptr, alpha, beta float32) error
+	// RunOnto is Run with c in place of what lies at d: d = alpha·a·b + beta·c, c of d's
+	// type and rows.
+	RunOnto(q Prepared, a, b, c, d, bias, aux Ptr, alpha, beta float32) error
 	Release(q Prepared) error
 	// Work is what it will take of the card's memory with the next Prepare, bytes: its work
 	// space, once.

@@ -74,10 +74,14 @@ func (b products) touch(method string, at ...cu.Ptr) error {
 }
 
 func (b products) Run(q cu.Prepared, x, w, d, bias, aux cu.Ptr, _, _ float32) error {
-	if x == 0 || w == 0 || d == 0 {
-		return fmt.Errorf("cuda: product %v at %x, %x, %x", q.(prepared).p, x, w, d)
+	return b.RunOnto(q, x, w, d, d, bias, aux, 0, 0)
+}
+
+func (b products) RunOnto(q cu.Prepared, x, w, c, d, bias, aux cu.Ptr, _, _ float32) error {
+	if x == 0 || w == 0 || c == 0 || d == 0 {
+		return fmt.Errorf("cuda: product %v at %x, %x, %x, %x", q.(prepared).p, x, w, c, d)
 	}
-	return b.touch("Run", x, w, d, bias, aux)
+	return b.touch("Run", x, w, c, d, bias, aux)
 }
 
 func (b products) Prepare2of4(p cu.Product) (cu.Prepared, int64, error) {

@@ -1,0 +1,81 @@
+package bench
+
+import (
+	"pare/core/device"
+	"pare/core/tensor"
+	"pare/hwprofiles"
+)
+
+// Work is what a step's calls ask of a card by the Plan, and the time that a card's
+// profile gives for it, call by call: the longer of arithmetic and memory.
+type Work struct {
+	MACs    int64    `json:"macs"`
+	Bytes   int64    `json:"bytes"`
+	Seconds *float64 `json:"predicted_s"` // null where no profile is known
+	Note    string   `json:"note,omitempty"`
+}
+
+// workOf counts a plan's calls for a batch in a precision and predicts their time.
+func workOf(p *device.Plan, ws []device.Weight, batch int, precision string, hw *hwprofiles.Profile) Work {
+	costs := cardCosts(p, ws, batch, precision)
+	var w Work
+	for _, c := range costs {
+		w.MACs += c.MACs
+		w.Bytes += c.Read + c.Written
+	}
+	if hw != nil {
+		e := hw.Estimate(costs)
+		w.Seconds, w.Note = e.Seconds, e.Note
+	}
+	return w
+}
+
+// cardCosts are the Plan's costs on a card. device.CostOf counts four bytes for every
+// value; in bf16 activations and the weights that products read have two, sums, gradients
+// and the optimiser's state have four, and an update writes the weight's copy of two as
+// well. Transposes are left out: a card's products take dy as it lies.
+func cardCosts(p *device.Plan, ws []device.Weight, batch int, precision string) []hwprofiles.Cost {
+	none := make([]device.Weight, len(ws)) // to tell what of a cost is the weights'
+	for i := range none {
+		none[i] = ws[i]
+		none[i].Shape = tensor.Shape{0}
+	}
+	parts := func(vals []int) (bytes int64) {
+		for _, v := range vals {
+			if x := p.Vals[v]; x.Kind == device.PartVal {
+				tiles := p.Tiles(batch)
+				if x.Sample {
+					tiles = p.OfSamples().Tiles(batch)
+				}
+				bytes += 4 * int64(x.C) * int64(tiles)
+			}
+		}
+		return bytes
+	}
+	var l []hwprofiles.Cost
+	for _, r := range p.Regions {
+		for _, c := range r.Calls {
+			switch c.Kernel {
+			case device.Transpose:
+				continue
+			case device.LinearDW, device.ConvDW:
+				c.In = c.In[:2]
+			}
+			all, vals := device.CostOf(p, ws, &c, batch), device.CostOf(p, none, &c, batch)
+			h := hwprofiles.Cost{MACs: all.MACs, Skipped: all.Skipped, Read: all.Read, Written: all.Written, Elem: precision}
+			if precision == "bf16" {
+				h.Read -= (vals.Read - parts(c.In)) / 2
+				h.Written -= (vals.Written - parts(c.Out)) / 2
+				switch c.Kernel {
+				case device.Linear, device.LinearDX, device.Conv, device.ConvDX:
+					h.Read -= (all.Read - vals.Read) / 2
+				}
+				if c.Update || c.Kernel == device.Update {
+					h.Written += 2 * int64(ws[c.W[0]].Stored())
+				}
+			}
+			l = append(l, h)
+		}
+	}
+	return l
+}

@@ -1,0 +1,217 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"regexp"
+	"time"
+
+	"pare/core/device"
+	"pare/core/energy"
+	"pare/hwprofiles"
+)
+
+// CardMeasured is what MeasureCard found. Watts are 0 where no counter told them.
+type CardMeasured struct {
+	Name, UUID string
+	Elem       string // element type that products were measured in, as in hwprofiles
+	Source     string // of the joules, and their tier
+	Tier       string
+	IdleW      float64        // without work, with this process on the card
+	Products   []ProductPoint // by size
+	Bandwidth  float64        // GB/s, read and written by copies
+	TwoFour    float64        // times as fast as dense at the largest size, 0: not measured
+	WhyTwoFour string         // why not
+}
+
+// ProductPoint is one product of N×N×N.
+type ProductPoint struct {
+	N      int
+	US     float64 // time of one, mean
+	MJ     float64 // mJ of one; 0: not measured
+	Watts  float64
+	Rounds int // how many were made
+}
+
+// fitted are the sizes that a profile's figures come from; the others check it.
+var fitted = [2]int{1024, 4096}
+
+// MeasureCard measures products of 1024 to 8192 in the device's precision, copies, and
+// 2:4, each for window, in turns with nothing else: a few windows in all.
+func MeasureCard(dev device.Device, elem string, window time.Duration, say func(string, ...any)) (*CardMeasured, error) {
+	w, ok := dev.(device.Worker)
+	if !ok {
+		return nil, errors.New("this measures a card: give --device cuda, cuda:tf32 or cuda:bf16")
+	}
+	meter, err := energy.Open(energy.Options{GPU: energy.GPUAuto, Card: w.UUID()})
+	if err != nil {
+		return nil, err
+	}
+	defer meter.Close() //nolint:errcheck // only read
+	m := &CardMeasured{Name: w.Model(), UUID: w.UUID(), Elem: elem}
+	say("measuring %s at rest …", m.Name)
+	if i := meter.Idle(context.Background(), window); i.Watts != nil {
+		m.IdleW, m.Tier, m.Source = *i.Watts, string(i.Tier), i.Source
+	} else {
+		say("no joules: %s", i.Note)
+	}
+	for _, n := range []int{1024, 2048, 4096, 8192} {
+		say("measuring products of %d×%d×%d in %s …", n, n, n, elem)
+		p, err := measureWork(func() (device.Work, error) { return w.Product(n, false) }, meter, window)
+		if err != nil {
+			return nil, err
+		}
+		p.N = n
+		m.Products = append(m.Products, p)
+	}
+	const bytes = 1 << 28 // well above caches
+	say("measuring copies …")
+	p, err := measureWork(func() (device.Work, error) { return w.Copy(bytes) }, meter, window)
+	if err != nil {
+		return nil, err
+	}
+	m.Bandwidth = 2 * bytes / p.US / 1e3
+	if elem != "bf16" {
+		m.WhyTwoFour = "2:4 is measured in bf16"
+		return m, nil
+	}
+	dense := m.Products[len(m.Products)-1]
+	say("measuring 2:4 …")
+	if p, err = measureWork(func() (device.Work, error) { return w.Product(dense.N, true) }, meter, window); err != nil {
+		if errors.Is(err, device.ErrLost) {
+			return nil, err
+		}
+		m.WhyTwoFour = err.Error()
+		return m, nil
+	}
+	m.TwoFour = dense.US / p.US
+	return m, nil
+}
+
+// measureWork does work for a window, after a quarter of one in which the card's clocks
+// and temperature settle.
+func measureWork(open func() (device.Work, error), meter *energy.Meter, window time.Duration) (p ProductPoint, err error) {
+	w, err := open()
+	if err != nil {
+		return p, err
+	}
+	defer func() { err = errors.Join(err, w.Close()) }()
+	for begin := time.Now(); time.Since(begin) < window/4; {
+		if _, err := w.Run(); err != nil {
+			return p, err
+		}
+	}
+	from, begin := meter.Edge(), time.Now()
+	for p.Rounds == 0 || time.Since(begin) < window {
+		n, err := w.Run()
+		if err != nil {
+			return p, err
+		}
+		p.Rounds += n
+	}
+	took := time.Since(begin)
+	to := meter.Edge()
+	p.US = float64(took.Nanoseconds()) / 1e3 / float64(p.Rounds)
+	if r := meter.Between(from, to).Find("gpu"); r.UJ != nil && r.Measured() {
+		p.Watts = float64(*r.UJ) / float64(energy.Wall(from, to).Microseconds())
+		p.MJ = p.Watts * p.US / 1e3
+	}
+	return p, nil
+}
+
+// Profile is p with what was measured in place of what was known; source goes into every
+// new figure. Rate and cost of a call come from products of 1024 and 4096 alone:
+// 2n³/rate + call.
+func (m CardMeasured) Profile(p hwprofiles.Profile, name, source string) hwprofiles.Profile {
+	own := p
+	own.Name, own.Kind, own.Title, own.Match = name, "gpu", m.Name, []string{"^" + regexp.QuoteMeta(m.Name) + "$"}
+	own.Notes = fmt.Sprintf("%s; figures of another source are those of profile %s.", source, p.Name)
+	if p.Name == "" {
+		own.Notes = source + "; no profile describes this card."
+	}
+	figure := func(x float64, digits int, what string) *hwprofiles.Figure {
+		s := math.Pow(10, float64(digits))
+		return &hwprofiles.Figure{Value: math.Round(x*s) / s, Source: source + ", " + what}
+	}
+	a, b := m.at(fitted[0]), m.at(fitted[1])
+	what := fmt.Sprintf("%s products of %d and %d cubed, in a graph", m.Elem, a.N, b.N)
+	fa, fb := 2*cube(a.N), 2*cube(b.N)
+	rate := (fb - fa) / (b.US - a.US) // FLOP/µs
+	call := max(0, b.US-fb/rate)
+	own.Rates = map[string]hwprofiles.Rate{}
+	for e, r := range p.Rates {
+		own.Rates[e] = r
+	}
+	own.Rates[m.Elem] = hwprofiles.Rate{Peak: p.Rates[m.Elem].Peak, Achievable: figure(rate/1e3, 0, what)}
+	own.CallUS = figure(call, 2, "what they take beside 2n^3 / rate")
+	own.BandwidthGBs = figure(m.Bandwidth, 0, "copies of 256 MiB, read and written")
+	if a.Watts > 0 && b.Watts > 0 {
+		own.Boundary = "the whole card, by its own counter"
+		own.FullW = figure((a.Watts+b.Watts)/2, 0, m.Source+" counter, "+what)
+		if own.BandPct == nil {
+			own.BandPct = &hwprofiles.Figure{Value: 40, Source: "a model from rates and power is +-30 % at best", Assumed: true}
+		}
+	}
+	if m.IdleW > 0 {
+		own.IdleW = figure(m.IdleW, 1, m.Source+" counter, at rest with a process on the card")
+	}
+	if m.TwoFour > 0 {
+		own.Sparse = nil
+		for _, s := range p.Sparse {
+			if s.Pattern != hwprofiles.TwoFour {
+				own.Sparse = append(own.Sparse, s)
+			}
+		}
+		n := m.Products[len(m.Products)-1].N
+		own.Sparse = append(own.Sparse, hwprofiles.Sparse{
+			Pattern: hwprofiles.TwoFour, Kernel: true, Source: source + ", cuSPARSELt",
+			Efficiency: figure(m.TwoFour/2, 3, fmt.Sprintf("2:4 against dense at %d cubed", n)),
+			Gain:       fmt.Sprintf("a product of %d cubed is %.2f times as fast; small ones gain less or lose", n, m.TwoFour),
+		})
+	}
+	return own
+}
+
+// Check is how far profile p is off at the sizes that it was not fitted on: signed, in %
+// of what was measured. MJ is NaN where no joules were measured.
+type Check struct {
+	N      int
+	US, MJ float64
+}
+
+// Check compares a profile with the products.
+func (m CardMeasured) Check(p hwprofiles.Profile) []Check {
+	var cs []Check
+	for _, x := range m.Products {
+		if x.N == fitted[0] || x.N == fitted[1] {
+			continue
+		}
+		n, bytes := int64(x.N), int64(4)
+		if m.Elem == "bf16" {
+			bytes = 2
+		}
+		e := p.Estimate([]hwprofiles.Cost{{MACs: n * n * n, Read: 2 * bytes * n * n, Written: bytes * n * n, Elem: m.Elem}})
+		c := Check{N: x.N, US: math.NaN(), MJ: math.NaN()}
+		if e.Seconds != nil {
+			c.US = 100 * (*e.Seconds*1e6/x.US - 1)
+		}
+		if e.Joules != nil && x.MJ > 0 {
+			c.MJ = 100 * (*e.Joules*1e3/x.MJ - 1)
+		}
+		cs = append(cs, c)
+	}
+	return cs
+}
+
+func (m CardMeasured) at(n int) ProductPoint {
+	for _, p := range m.Products {
+		if p.N == n {
+			return p
+		}
+	}
+	return ProductPoint{}
+}
+
+func cube(n int) float64 { return float64(n) * float64(n) * float64(n) }

@@ -1,0 +1,18 @@
+package device
+
+// Worker is a card that can be measured: it runs work of a known size, over and over.
+type Worker interface {
+	Card
+	// Product is a matrix product of n×n×n on noise, in the device's precision. With
+	// twoFour one operand is 2:4.
+	Product(n int, twoFour bool) (Work, error)
+	// Copy copies that many bytes within the card's memory: they are read and written.
+	Copy(bytes int64) (Work, error)
+}
+
+// Work is something that a Worker does.
+type Work interface {
+	// Run does it n times, n of its own choice, and waits for the end.
+	Run() (n int, err error)
+	Close() error
+}
