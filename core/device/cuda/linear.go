@@ -1,6 +1,8 @@
 package cuda
 
 import (
+	"errors"
+
 	"pare/core/device"
 	"pare/core/device/cuda/internal/cu"
 )
@@ -122,6 +124,9 @@ func (b *builder) productOnto(p cu.Product, a, w, from, d, bias, aux cu.Ptr, alp
 		return nil
 	}
 	q, err := b.x.prepare(p)
+	if p.Epilogue != cu.None && errors.Is(err, cu.ErrUnsupported) && !errors.Is(err, device.ErrKept) {
+		return b.unfused(p, err, a, w, from, d, bias, aux, alpha, beta)
+	}
 	if err != nil {
 		return err
 	}
