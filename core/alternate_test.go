@@ -3,6 +3,7 @@ package core
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"pare/core/energy"
 	"pare/core/event"
@@ -55,5 +56,40 @@ func TestMeanOfUnknownIsUnknown(t *testing.T) {
 	}
 	if j := meanJoules(append([]cost{{}}, known...)); j.UJ != nil {
 		t.Errorf("%+v", j)
+	}
+}
+
+// TestLayerTurns: a turn of the layers' timing is bounded by time, so that a large model's
+// takes few steps.
+func TestLayerTurns(t *testing.T) {
+	old := window
+	t.Cleanup(func() { window = old })
+	window = 120 * time.Millisecond
+	for first, want := range map[time.Duration]int{0: 20, time.Millisecond: 20, 10 * time.Millisecond: 12, 50 * time.Millisecond: 2, 3 * time.Second: 1} {
+		if got := probeSteps(first); got != want {
+			t.Errorf("the first step took %v: %d steps a turn, want %d", first, got, want)
+		}
+	}
+}
+
+// TestProgressIsTold: work that takes long says how far it is, once a second at most.
+func TestProgressIsTold(t *testing.T) {
+	var st MemStore
+	r := &run{cfg: Config{Store: &st}}
+	r.loop.Stage = event.Deploy
+	p := r.progress("timing", 6)
+	for i := range 3 {
+		if err := p.at(i); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.last = p.last.Add(-2 * time.Second)
+	for i := range 3 {
+		if err := p.at(3 + i); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if x := st.State.Progress; x == nil || x.Done != 3 || x.Of != 6 || x.Stage != event.Deploy {
+		t.Errorf("told %+v, want 3 of 6, once", x)
 	}
 }

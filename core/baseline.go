@@ -202,7 +202,7 @@ func (r *run) trace() (t energy.Trace, unit string) {
 	unit = "joules"
 	for _, e := range h {
 		if e.UJ == nil || !r.meter.Measured() {
-			unit = "CPU time"
+			unit = r.timeName()
 		}
 	}
 	sum := 0.0

@@ -54,7 +54,7 @@ func (e *epochBill) piece(r *run) event.StageCost {
 // spent is the bill of one epoch of the baseline, for the last-points analysis.
 type spent struct {
 	Acc   float64 `json:"acc"`
-	CPUUS int64   `json:"cpu_us"`
+	CPUUS int64   `json:"cpu_us"` // on a card the clock's: run.busy
 	UJ    *int64  `json:"uj"`
 }
 
@@ -93,9 +93,22 @@ func (b *bill) tick(r *run) {
 	if b.stage != r.loop.Stage {
 		b.resume(r)
 	}
-	now := r.meter.Mark()
+	b.put(r, r.meter.Between(b.mark, r.meter.Mark()))
+}
+
+// show is a tick for those who watch: it waits for no source, so the joules are those up
+// to its newest reading.
+func (b *bill) show(r *run) {
+	if b.running && b.stage == r.loop.Stage {
+		b.put(r, r.meter.SoFar(b.mark))
+		return
+	}
+	b.tick(r)
+}
+
+func (b *bill) put(r *run, x energy.Reading) {
 	c := b.base.Plus(event.StageCost{
-		CPUUS: energy.CPUMicros(b.mark, now), WallUS: time.Since(b.begin).Microseconds(), Energy: joules(r.meter.Between(b.mark, now)),
+		CPUUS: energy.CPUMicros(b.mark, r.meter.Mark()), WallUS: time.Since(b.begin).Microseconds(), Energy: joules(x),
 	})
 	c.Stage = b.stage
 	b.cost[b.stage] = c
@@ -150,14 +163,14 @@ func (r *run) billEpoch(stage event.Stage, epoch int) (*event.EpochCost, error) 
 
 // shortEpochs are epochs in a row that were too short for the counter.
 type shortEpochs struct {
-	n     int
-	mark  energy.Mark // at the start of the first
-	cpuUS int64       // of their training steps
+	n      int
+	mark   energy.Mark // at the start of the first
+	busyUS int64       // of their training steps: run.busy
 }
 
 // shortEpoch gives joules to epochs in a row that are each too short for the counter:
 // to the last of them their mean, once the window over all of them, with what lies
-// between, is long enough. Of that window they get the share of their CPU time.
+// between, is long enough. Of that window they get the share of their CPU time, on a card of the clock's.
 func (r *run) shortEpoch(b *event.EpochCost) {
 	g := &r.bill.short
 	if b.Energy.UJ != nil || !r.meter.Measured() || time.Duration(b.WallUS)*time.Microsecond >= r.meter.Shortest() || len(r.bill.epoch.past) > 0 {
@@ -168,13 +181,13 @@ func (r *run) shortEpoch(b *event.EpochCost) {
 		g.mark = r.bill.epoch.mark
 	}
 	g.n++
-	g.cpuUS += b.CPUUS
+	g.busyUS += r.busy(b.CPUUS, b.WallUS)
 	now := r.meter.Mark()
-	all, whole := energy.CPUMicros(g.mark, now), joules(r.meter.Between(g.mark, now))
-	if b.Short = whole.UJ == nil || all < g.cpuUS; b.Short {
+	all, whole := r.busyUS(g.mark, now), joules(r.meter.Between(g.mark, now))
+	if b.Short = whole.UJ == nil || all < g.busyUS; b.Short {
 		return
 	}
-	b.Energy, b.Over = whole.Part(float64(g.cpuUS)/float64(all)/float64(g.n)), g.n
+	b.Energy, b.Over = whole.Part(float64(g.busyUS)/float64(all)/float64(g.n)), g.n
 	*g = shortEpochs{}
 }
 
@@ -231,7 +244,7 @@ func (w *metricWindow) flush(r *run, c course) error {
 	if w.steps == 0 {
 		return nil
 	}
-	r.bill.tick(r)
+	r.bill.show(r)
 	now, n, total := r.meter.Mark(), float64(w.steps), c.steps()
 	target := 0.0
 	if c.stage == event.Sparsify {

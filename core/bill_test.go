@@ -17,7 +17,7 @@ import (
 func TestEpochsCountTheirArithmetic(t *testing.T) {
 	r := small()
 	r.Train.Batch = 16
-	r.Plan = fixedPrices("made up", 0) // zeros pay from the first on
+	r.Plan.Prices = fixedPrices("made up", 0) // zeros pay from the first on
 	var st MemStore
 	runAll(t, r, nil, &st)
 	d := st.State.Dense

@@ -3,6 +3,7 @@ package core
 import (
 	"pare/core/device"
 	"pare/core/energy"
+	"pare/core/event"
 	"pare/hwprofiles"
 )
 
@@ -33,13 +34,16 @@ func (r *run) busyUS(a, b energy.Mark) int64 {
 	return energy.CPUMicros(a, b)
 }
 
-// busyTime names it in a sentence.
-func busyTime(kind string) string {
-	if kind == "gpu" {
-		return "time on the card"
+// busy is busyUS of an amount that is known already.
+func (r *run) busy(cpuUS, wallUS int64) int64 {
+	if _, ok := cardOf(r.dev); ok {
+		return wallUS
 	}
-	return "CPU time"
+	return cpuUS
 }
+
+// busyTime names it in a sentence.
+func busyTime(kind string) string { return event.ClockOf(kind).Name }
 
 // timeName is busyTime of this run's device.
 func (r *run) timeName() string {

@@ -3,6 +3,8 @@ package core
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 	"unsafe"
@@ -25,14 +27,29 @@ func TestStepsOfACardAreTimedByTheClock(t *testing.T) {
 	t.Cleanup(func() { openDevice = old })
 	openDevice = func(string) (device.Device, error) { return dev, nil }
 	r := small()
-	r.Train.Epochs, r.Prune.Epochs = 2, 1
+	r.Train.Epochs, r.Prune.Epochs, r.Prune.Schedule = 7, 1, earlyBird
+	r.Prune.Distance = 1e-9 // never settles
 	r.Energy.IdleSeconds = new(float64)
 	var st MemStore
 	st.Dir = t.TempDir()
 	var got *event.StepTimes
+	var trace string
+	var bird *event.EarlyBird
+	var spent event.StageCost
 	st.On = func(e event.Event) {
-		if b, ok := e.Body.(*event.StepTimes); ok {
+		switch b := e.Body.(type) {
+		case *event.Started:
+			if !b.OnCard() || b.HWKind != "gpu" {
+				t.Errorf("the log says that it runs on %q", b.HWKind)
+			}
+		case *event.StepTimes:
 			got = b
+		case *event.LastPoints:
+			trace = b.Text
+		case *event.EarlyBird:
+			bird = b
+		case *event.EpochCost:
+			spent = spent.Plus(event.StageCost{CPUUS: b.CPUUS, WallUS: b.WallUS})
 		}
 	}
 	if _, err := Run(context.Background(), Config{Recipe: r, Store: untilValidate{&st}, Session: "test"}); !errors.Is(err, errEnough) {
@@ -41,5 +58,12 @@ func TestStepsOfACardAreTimedByTheClock(t *testing.T) {
 	// An MLP's step has more than ten launches.
 	if got == nil || got.Steps == 0 || got.StepCPUUS < 10*200 {
 		t.Errorf("%+v: a step sleeps for more than 2000 µs", got)
+	}
+	if !strings.Contains(trace, "baseline's time on the card") {
+		t.Errorf("the last points: %q", trace)
+	}
+	want := fmt.Sprintf("all training steps took %.1f s of time on the card", float64(spent.WallUS)/1e6)
+	if bird == nil || bird.Spent == nil || !strings.HasPrefix(bird.Text, want) {
+		t.Errorf("%+v, want %q", bird, want)
 	}
 }

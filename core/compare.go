@@ -105,7 +105,11 @@ func (r *run) side(m *graph.Model, s train.Score, resident int64) event.Side {
 func (r *run) alternate(a, b func(int) error) (out [2][]cost, err error) {
 	// A counter's window is uncertain by what it ticks in at both ends.
 	window := max(window, 2*r.meter.Shortest(), min(r.meter.Window(sharp), patience))
+	told := r.progress("dense and pared in turn", alternations+1)
 	for i := -1; i < alternations; i++ {
+		if err := told.at(i + 1); err != nil {
+			return out, err
+		}
 		for side, fn := range []func(int) error{a, b} {
 			from, begin, n := r.meter.Edge(), time.Now(), 0
 			for ; n == 0 || time.Since(begin) < window; n++ {
@@ -207,9 +211,9 @@ func savings(l *event.Ledger) string {
 	case td.Measured() && tn.Measured():
 		return s + fmt.Sprintf(" · J per step %s %% (±%.0f %%), measured, tier %s", jc, math.Ceil(jband), td.Worse(tn))
 	case td == energy.TierE && tn == energy.TierE && none:
-		return s + ", nor in J by tier E, which follow CPU time"
+		return s + ", nor in J by tier E, which follow " + busyTime(l.HWKind)
 	case td == energy.TierE && tn == energy.TierE: // not by the joules of small steps, which are whole µJ
-		return s + fmt.Sprintf(" · J %s %% by tier E: busy power taken as constant, so it equals the saving in CPU time", signed(change, 0))
+		return s + fmt.Sprintf(" · J %s %% by tier E: busy power taken as constant, so it equals the saving in %s", signed(change, 0), busyTime(l.HWKind))
 	case td == energy.TierD && tn == energy.TierD:
 		return s + fmt.Sprintf(" · J %s %% by tier D: estimated by this machine's load curve, ±%.0f %%", jc, math.Ceil(l.Now.StepEnergy.Band))
 	}

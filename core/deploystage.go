@@ -6,6 +6,7 @@ import (
 	"io"
 	"math"
 	"strings"
+	"time"
 
 	"pare/core/deploy"
 	"pare/core/event"
@@ -191,6 +192,14 @@ type counter int64
 
 func (c *counter) Write(b []byte) (int, error) { *c += counter(len(b)); return len(b), nil }
 
+// probeSteps is how many steps a turn of the layers' timing has, where the first took so
+// long: few of a large model, so that the last stage does not take minutes. The turns,
+// not the steps in one, are what a drift of the machine is told from.
+func probeSteps(first time.Duration) int {
+	const most = 20
+	return max(1, min(most, int(window/max(first, 1))))
+}
+
 // layerVerdicts times every layer in a training step, dense and as it runs now,
 // in alternation, and says in words what it gained.
 func (r *run) layerVerdicts() error {
@@ -205,18 +214,24 @@ func (r *run) layerVerdicts() error {
 	}
 	defer now.Close()
 	rows := r.firstBatch()
-	const steps = 20
+	steps, told := 1, r.progress("timing the layers, dense and pared in turn", alternations+1)
 	var d, n []float64
 	for i := 0; i <= alternations; i++ {
+		if err := told.at(i); err != nil {
+			return err
+		}
+		begin := time.Now()
 		x, err := dense.Probe(r.set.Train, rows, 0, steps)
 		if err != nil {
 			return err
 		}
+		took := time.Since(begin)
 		y, err := now.Probe(r.set.Train, rows, 0, steps)
 		if err != nil {
 			return err
 		}
 		if i == 0 { // warm-up
+			steps = probeSteps(took)
 			d, n = make([]float64, len(x)), make([]float64, len(y))
 			continue
 		}

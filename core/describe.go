@@ -33,5 +33,24 @@ func (r *run) choices() error {
 	for _, c := range r.t.Choices {
 		e.Layers = append(e.Layers, event.RunsAs{Name: c.Name, Format: c.Format.String(), Why: c.Why})
 	}
+	var err error
+	if e.Memory, err = r.memoryOf(); err != nil {
+		return err
+	}
 	return r.emit(e)
+}
+
+// memoryOf is the memory of the run's card, nil on the processor.
+func (r *run) memoryOf() (*event.Memory, error) {
+	c, ok := cardOf(r.dev)
+	if !ok {
+		return nil, nil
+	}
+	m := &event.Memory{All: c.Memory()}
+	if m.Takes, ok = r.t.Takes(); !ok {
+		return nil, nil
+	}
+	var err error
+	m.Free, err = c.Free()
+	return m, err
 }

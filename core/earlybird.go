@@ -88,7 +88,7 @@ func (r *run) earlyBirdDone() (string, error) {
 	}
 	base, sparse := r.bill.trained[event.Baseline], r.bill.trained[event.Sparsify]
 	n, planned := len(r.loop.History), r.r.Train.Epochs
-	if n == 0 || base.CPUUS == 0 {
+	if n == 0 || base.WallUS == 0 {
 		return "", nil
 	}
 	by := float64(planned) / float64(n)
@@ -103,7 +103,8 @@ func (r *run) earlyBirdDone() (string, error) {
 	if r.bird != nil {
 		e.Eps = r.bird.Eps
 	}
-	e.Text = fmt.Sprintf("all training steps took %.1f CPU s, those of %d dense epochs would have taken %.1f (%d were trained): %s %%", float64(spent.CPUUS)/1e6, planned, float64(dense.CPUUS)/1e6, n, signed(-100*saved(float64(spent.CPUUS), float64(dense.CPUUS)), 0))
+	a, b := float64(r.busy(spent.CPUUS, spent.WallUS)), float64(r.busy(dense.CPUUS, dense.WallUS))
+	e.Text = fmt.Sprintf("all training steps took %.1f s of %s, those of %d dense epochs would have taken %.1f (%d were trained): %s %%", a/1e6, r.timeName(), planned, b/1e6, n, signed(-100*saved(a, b), 0))
 	if a, b := spent.Energy.UJ, dense.Energy.UJ; a != nil && b != nil && r.meter.Measured() {
 		e.Text += fmt.Sprintf("; %.1f J against %.1f J %s", float64(*a)/1e6, float64(*b)/1e6, spent.Energy.Tier)
 	}

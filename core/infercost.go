@@ -28,7 +28,7 @@ func (r *run) inferCost(stage event.Stage, epoch time.Duration) error {
 		return err
 	}
 	e := &event.Infer{Stage: stage, Step: r.loop.Step, Zeros: r.zeros()}
-	var per []float64 // CPU µs of one, in each window
+	var per []float64 // µs of one, in each window: busyUS
 	from, all := r.meter.Edge(), time.Now()
 	for range inferWindows {
 		begin, mark, n := time.Now(), r.meter.Mark(), 0
@@ -37,7 +37,7 @@ func (r *run) inferCost(stage event.Stage, epoch time.Duration) error {
 				return err
 			}
 		}
-		per = append(per, float64(energy.CPUMicros(mark, r.meter.Mark()))/float64(n))
+		per = append(per, float64(r.busyUS(mark, r.meter.Mark()))/float64(n))
 		e.N += n
 	}
 	e.WallUS = time.Since(all).Microseconds()

@@ -220,7 +220,7 @@ func (r *run) fillRecipe() {
 		t.Schedule = p.LRSchedule
 	}
 	if !r.r.Plan.Known() {
-		r.r.Plan = Prices(r.dev)
+		r.r.Plan.Prices = Prices(r.dev)
 	}
 	r.r.Data.fill(r.set)
 }

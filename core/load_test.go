@@ -53,7 +53,7 @@ func TestSingleSampleAtTheEnd(t *testing.T) {
 // takes what a recipe says.
 func TestRecipeKeepsThePrices(t *testing.T) {
 	r := small()
-	r.Plan = plan.Prices{Linear: map[string][2]float64{"4×1": {0.25, 1.5}}}
+	r.Plan.Prices = plan.Prices{Linear: map[string][2]float64{"4×1": {0.25, 1.5}}}
 	b, err := r.Marshal()
 	if err != nil {
 		t.Fatal(err)

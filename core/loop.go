@@ -137,7 +137,7 @@ func (r *run) endEpoch(ctx context.Context, c course, epoch int) error {
 		return nil
 	}
 	if c.stage == event.Baseline {
-		r.loop.History = append(r.loop.History, spent{s.Acc(), cost.CPUUS, cost.Energy.UJ})
+		r.loop.History = append(r.loop.History, spent{s.Acc(), r.busy(cost.CPUUS, cost.WallUS), cost.Energy.UJ})
 		if n := len(r.loop.History); n >= 6 && n%max(1, r.r.Train.Epochs/20) == 0 && r.loop.Step < c.steps() {
 			if err := r.lastPoints(false); err != nil {
 				return err

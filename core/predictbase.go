@@ -107,7 +107,7 @@ const inferBand = 50
 // prices are what formats cost by the recipe, else the default ones.
 func (r *Recipe) prices() plan.Prices {
 	if r.Plan.Known() {
-		return r.Plan
+		return r.Plan.Prices
 	}
 	return plan.DefaultPrices()
 }

@@ -152,7 +152,7 @@ func TestRunRecordsItsPrices(t *testing.T) {
 	res := &Resume{Why: "crash", Checkpoint: st.State.Checkpoints[n-1].Name, Log: &st.State}
 	// The checkpoint's recipe counts, not the one handed in.
 	other := clone(t, r)
-	other.Plan = fixedPrices("other", 0.9)
+	other.Plan.Prices = fixedPrices("other", 0.9)
 	runAll(t, other, res, &st)
 	if st.State.Done.Weights != whole.State.Done.Weights || st.State.Plan.Hash != whole.State.Plan.Hash {
 		t.Error("going on ends in other weights than running again")

@@ -13,7 +13,6 @@ import (
 	"github.com/pelletier/go-toml/v2"
 
 	"pare/core/energy"
-	"pare/core/plan"
 	"pare/core/prune"
 )
 
@@ -42,10 +41,9 @@ type Recipe struct {
 	Energy   EnergySpec    `toml:"energy,omitempty"`
 	Hardware HWSpec        `toml:"hardware"`
 	Deploy   DeploySpec    `toml:"deploy"`
-	// Plan is what the formats of weights cost, see Prices; filled in when the run
-	// starts, before any choice is made, so that it resumes and a saved recipe runs
-	// on the same kernels.
-	Plan plan.Prices `toml:"plan,omitempty"`
+	// Plan is what choices of kernels follow from, so that a run resumes, and a saved
+	// recipe runs, on the same ones.
+	Plan PlanSpec `toml:"plan,omitempty"`
 	// Decisions are what a person did while the run this recipe was saved from
 	// went on; a new run repeats them at the same steps.
 	Decisions []Decision `toml:"decision,omitempty"`

@@ -143,6 +143,12 @@ func Run(ctx context.Context, cfg Config) (int, error) {
 	if errors.Is(err, device.ErrLost) && r.wrote != "" {
 		fix = fmt.Sprintf("nothing up to checkpoint %s is lost: see `nvidia-smi` and `pare doctor`, then `pare sessions resume` goes on from there", r.wrote)
 	}
+	if errors.Is(err, device.ErrKept) {
+		fix = "put back the driver and libraries that the run had before (`pare doctor` lists those of today); or start a new run, whose bits will differ, from its recipe without [plan.chosen]"
+	}
+	if errors.Is(err, device.ErrMemory) && fix == "" {
+		fix = "set train.batch (and what the text names), then start the run anew; `nvidia-smi` shows what else is on the card"
+	}
 	r.emit(&event.Failure{Text: text, Fix: fix, Recipe: recipe}) //nolint:errcheck // the disk may be why we are here
 	return ExitError, err
 }
@@ -209,13 +215,15 @@ func (r *run) load() (warn []event.Warning, err error) {
 	if err != nil {
 		return nil, err
 	}
-	r.dev = dev
+	var others []event.Warning
+	r.dev, others = r.keeping(dev)
 	if r.set, err = openData(r.r); err != nil {
 		return nil, err
 	}
 	if r.model, r.pre, warn, err = openModel(r.r, r.set); err != nil {
 		return nil, err
 	}
+	warn = append(warn, others...)
 	r.fillRecipe()
 	if r.hw, err = Profile(r.r.Hardware.Profile); err != nil {
 		return nil, err
@@ -248,12 +256,12 @@ func (r *run) open() error {
 			"put the old file back, or start a new run",
 		}
 	}
-	on, _ := hardware(dev)
+	on, kind := hardware(dev)
 	r.loop = loop{Stage: event.Baseline, Base: prune.NewBase(m), Recipe: string(toml)}
 	if err := r.emit(&event.Started{
 		Format: event.Version, Session: r.cfg.Session, Pare: r.cfg.Version,
 		Model: m.Name, Data: r.set.Name, DataHash: r.set.Hash, Recipe: r.r.Hash(),
-		Device: dev.Name(), ISA: dev.ISA(), Threads: r.threads(), Machine: hwprofiles.CPUModel(), Hardware: on,
+		Device: dev.Name(), ISA: dev.ISA(), Threads: r.threads(), Machine: hwprofiles.CPUModel(), Hardware: on, HWKind: kind,
 		Meter: r.meter.Source(), Tier: string(r.meter.Tier()), MeterWhy: meterWhy(r.meter), Boundary: r.meter.Boundary(), Pid: os.Getpid(), Auto: r.r.Auto, Grid: gridOf(r.r.Grid, r.rates),
 	}); err != nil {
 		return err
@@ -367,7 +375,7 @@ func (r *run) restore(c *Checkpoint) error {
 func (r *run) trainerOptions() (train.Options, error) {
 	ts := r.r.Train
 	opt, err := train.Optim(ts.Optimizer, ts.Momentum, ts.WeightDecay)
-	return train.Options{Batch: min(ts.Batch, r.set.Train.N()), Optim: opt, Seed: r.r.Seed, Threads: r.threads(), Prices: r.r.Plan}, err
+	return train.Options{Batch: min(ts.Batch, r.set.Train.N()), Optim: opt, Seed: r.r.Seed, Threads: r.threads(), Prices: r.r.Plan.Prices}, err
 }
 
 func (r *run) threads() int {

@@ -50,10 +50,7 @@ func (r *run) stepTimes() error {
 	e.StepCPUUS = cpu / n
 	e.StepEnergy = joules(r.meter.Between(from, r.meter.Edge())).Part(1 / (n + float64(len(probes))))
 	b, trained := r.bill.trained[event.Baseline], r.bill.steps[event.Baseline]
-	spent := b.CPUUS
-	if _, ok := cardOf(r.dev); ok { // see busyUS
-		spent = b.WallUS
-	}
+	spent := r.busy(b.CPUUS, b.WallUS)
 	if trained > 0 && spent > 0 {
 		// The last batch of an epoch may be smaller.
 		full := float64(int64(len(rows))*r.perEpoch()) / float64(r.set.Train.N()) / float64(trained)

@@ -84,13 +84,22 @@ func (s *Session) Decisions() ([]core.Decision, error) {
 	return l, err
 }
 
-// RecipeUsed is the recipe as really used, with the person's decisions:
-// running it again does the same.
+// RecipeUsed is the recipe as really used, with the person's decisions and the devices'
+// choices: running it again does the same.
 func (s *Session) RecipeUsed() (*core.Recipe, error) {
 	r, err := s.Recipe()
 	if err != nil {
 		return nil, err
 	}
+	var chosen event.State
+	if err := s.each(func(e event.Event) {
+		if _, ok := e.Body.(*event.Chosen); ok {
+			chosen.Apply(e)
+		}
+	}); err != nil {
+		return nil, err
+	}
+	r.Plan.With(chosen.Chosen)
 	if r.Decisions, err = s.Decisions(); err != nil {
 		return nil, err
 	}

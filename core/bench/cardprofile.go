@@ -74,7 +74,7 @@ func MeasureCard(dev device.Device, elem string, window time.Duration, say func(
 	}
 	const bytes = 1 << 28 // well above caches
 	say("measuring copies …")
-	p, _, err := measureWork(func() (device.Work, error) { return w.Copy(bytes) }, meter, window)
+	p, _, err := measureWork(func() (device.Work, error) { return w.Copies(bytes) }, meter, window)
 	if err != nil {
 		return nil, err
 	}

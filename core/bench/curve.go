@@ -184,21 +184,11 @@ func curveFiles(dir string, m *graph.Model, set *data.Set, rows []int32) (questi
 type curve struct{ ex device.Exec }
 
 func newCurve(m *graph.Model, rule device.Optim, o CurveOptions) (*curve, error) {
-	dev := o.Device
-	bank, err := dev.NewBank(plan.Weights(m, nil), rule.Slots())
+	p, err := plan.Build(m, o.Device, plan.Options{Mode: plan.Train, Batch: o.Batch, Optim: rule})
 	if err != nil {
 		return nil, err
 	}
-	for i, p := range m.Params {
-		if err := bank.Set(i, p.Data); err != nil {
-			return nil, err
-		}
-	}
-	p, err := plan.Build(m, dev, plan.Options{Mode: plan.Train, Batch: o.Batch, Optim: rule})
-	if err != nil {
-		return nil, err
-	}
-	ex, err := dev.Compile(p, bank, o.Threads)
+	ex, err := device.Alone(o.Device, p, plan.Weights(m, nil), rule.Slots(), o.Threads, func(i int) []float32 { return m.Params[i].Data })
 	if err != nil {
 		return nil, err
 	}

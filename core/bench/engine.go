@@ -55,27 +55,21 @@ func newEngine(m *graph.Model, o engineOptions) (*engine, error) {
 		formats = plan.Choose(m, dev, *o.prices)
 	}
 	ws := plan.Weights(m, formats)
-	bank, err := dev.NewBank(ws, rule.Slots())
-	if err != nil {
-		return nil, err
-	}
-	for i, w := range ws {
-		x := make([]float32, w.Shape.Len())
+	values := func(i int) []float32 {
+		x := make([]float32, ws[i].Shape.Len())
 		for k := range x {
 			x[k] = 1
-			if w.Matrix {
-				x[k] = (2*r.Float32() - 1) / float32(w.K())
+			if ws[i].Matrix {
+				x[k] = (2*r.Float32() - 1) / float32(ws[i].K())
 			}
 		}
-		if err := bank.Set(i, x); err != nil {
-			return nil, err
-		}
+		return x
 	}
 	p, err := plan.Build(m, dev, plan.Options{Mode: o.mode, Batch: o.batch, Optim: rule, InGrad: o.inGrad})
 	if err != nil {
 		return nil, err
 	}
-	ex, err := dev.Compile(p, bank, o.threads)
+	ex, err := device.Alone(dev, p, ws, rule.Slots(), o.threads, values)
 	if err != nil {
 		return nil, err
 	}

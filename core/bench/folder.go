@@ -155,20 +155,11 @@ func folderExec(d *hf.Dir, o FolderOptions) (device.Exec, int, error) {
 		return nil, 0, err
 	}
 	dev := cpu.New()
-	bank, err := dev.NewBank(plan.Weights(m, nil), 0)
-	if err != nil {
-		return nil, 0, err
-	}
-	for i, p := range m.Params {
-		if err := bank.Set(i, p.Data); err != nil {
-			return nil, 0, err
-		}
-	}
 	p, err := plan.Build(m, dev, plan.Options{Mode: plan.Infer, Batch: o.Batch})
 	if err != nil {
 		return nil, 0, err
 	}
-	ex, err := dev.Compile(p, bank, o.Threads)
+	ex, err := device.Alone(dev, p, plan.Weights(m, nil), 0, o.Threads, func(i int) []float32 { return m.Params[i].Data })
 	v := m.Values[m.Output]
 	return ex, v.C * max(v.Seq, 1), err
 }

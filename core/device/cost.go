@@ -1,6 +1,10 @@
 package device
 
-import "pare/core/tensor"
+import (
+	"math/bits"
+
+	"pare/core/tensor"
+)
 
 // Cost is what one call moves and multiplies for a given batch. Skipped counts
 // multiply-adds that the kernel really left out: a mask on a dense kernel has
@@ -144,30 +148,36 @@ func (w Weight) Stored() int {
 	if w.Format.Height() == 0 || w.Mask == nil {
 		return w.Shape.Len()
 	}
-	s := 0
-	eachBlock(w, func(rows int) { s += rows })
-	return s
+	_, values := blocks(w)
+	return values
 }
 
 // storedBlocks is the number of blocks that Stored counts the values of.
 func storedBlocks(w Weight) int {
-	n := 0
-	eachBlock(w, func(int) { n++ })
+	n, _ := blocks(w)
 	return n
 }
 
-// eachBlock calls f with the number of outputs of every block that is stored.
-func eachBlock(w Weight, f func(rows int)) {
+// blocks counts the blocks that are stored, and the values in them: 64 columns at a
+// time, since masks are counted after each of their changes.
+func blocks(w Weight) (blocks, values int) {
 	r, n, k := w.Format.Height(), w.N(), w.K()
 	for nb := 0; nb < n; nb += r {
 		rows := min(r, n-nb)
-		for j := 0; j < k; j++ {
-			for i := nb; i < nb+rows; i++ {
-				if w.Mask.Kept(i*k + j) {
-					f(rows)
-					break
-				}
+		for j := 0; j < k; j += 64 {
+			some := uint64(0)
+			if w.Mask == nil {
+				some = ^some
 			}
+			for i := nb; i < nb+rows && w.Mask != nil; i++ {
+				some |= w.Mask.Word(i*k + j)
+			}
+			if left := k - j; left < 64 {
+				some &= 1<<left - 1
+			}
+			c := bits.OnesCount64(some)
+			blocks, values = blocks+c, values+c*rows
 		}
 	}
+	return blocks, values
 }

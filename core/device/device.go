@@ -40,8 +40,9 @@ type Card interface {
 	Model() string
 	// UUID is the card's, as its energy meter knows it.
 	UUID() string
-	// Free is the memory that is left on it, bytes.
+	// Free is the memory that is left on it, Memory all that it has, bytes.
 	Free() (int64, error)
+	Memory() int64
 }
 
 // Bank holds weights in the device's layout. Everything that goes in or comes

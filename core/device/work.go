@@ -6,8 +6,8 @@ type Worker interface {
 	// Product is a matrix product of n×n×n on noise, in the device's precision. With
 	// twoFour one operand is 2:4.
 	Product(n int, twoFour bool) (Work, error)
-	// Copy copies that many bytes within the card's memory: they are read and written.
-	Copy(bytes int64) (Work, error)
+	// Copies copies that many bytes within the card's memory: they are read and written.
+	Copies(bytes int64) (Work, error)
 }
 
 // Work is something that a Worker does.

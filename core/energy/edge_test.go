@@ -91,3 +91,29 @@ func TestGapIsRememberedBySlowSource(t *testing.T) {
 	whole, tail := m.Between(a, b), m.Between(gap, b)
 	wantUJ(t, "after", tail, *whole.UJ-120_000_000)
 }
+
+// SoFar reads nothing: it tells the joules up to the newest sample, all of them covered,
+// and Between afterwards the rest.
+func TestSoFarReadsNothing(t *testing.T) {
+	f := newFake()
+	c := h100(0, 600)
+	reads := 0
+	api := newFakeNVML(f, c)
+	c.setEnergy(func(at int64) (uint64, error) { reads++; return c.counter(at), nil })
+	m := f.open(t, api.with())
+	f.sample(m)
+	a := m.Mark()
+	f.pass(m, 3*time.Second, 100*time.Millisecond)
+	f.advance(900 * time.Millisecond)
+	was := reads
+	g := m.SoFar(a).Find("gpu")
+	if reads != was {
+		t.Errorf("%d readings", reads-was)
+	}
+	if g.UJ == nil || g.Coverage < 0.995 || g.WallUS != 3_000_000 || *g.UJ < 1_740_000_000 || *g.UJ > 1_800_000_000 {
+		t.Errorf("%+v", g)
+	}
+	if all := m.Between(a, m.Mark()).Find("gpu"); all.UJ == nil || reads == was || *all.UJ < *g.UJ+500_000_000 {
+		t.Errorf("%+v after %d readings", all, reads-was)
+	}
+}

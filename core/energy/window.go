@@ -11,6 +11,7 @@ type Mark struct {
 	at    int64 // ns, the meter's clock
 	cpu   int64 // CPU µs of the process
 	snaps [maxParts]*snapshot
+	soft  bool // the newest sample will do
 }
 
 // Mark notes the moment: clock, CPU time, newest sample of each part. It takes
@@ -98,6 +99,15 @@ func (m *Meter) Between(a, b Mark) Reading {
 	return combine(parts)
 }
 
+// SoFar is the energy from mark a to the newest sample of each source: unlike Between it
+// waits for no reading, so that one who works can ask often. It lacks what was spent since
+// then; WallUS ends there.
+func (m *Meter) SoFar(a Mark) Reading {
+	b := m.Mark()
+	b.soft = true
+	return m.Between(a, b)
+}
+
 // readings are those of all parts, whole machine first; at least one.
 func (m *Meter) readings(a, b Mark) []Reading {
 	var rs []Reading
@@ -117,6 +127,9 @@ func (m *Meter) readings(a, b Mark) []Reading {
 
 // between is one part's reading.
 func (p *part) between(a, b Mark, i int) Reading {
+	if sn := b.snaps[i]; b.soft && sn != nil {
+		b.at = min(b.at, sn.at)
+	}
 	wall := b.at - a.at
 	r := Reading{Part: p.name, Source: p.source, Boundary: p.boundary, WallUS: wall / 1000, contains: p.contains}
 	switch least := p.shortest(); {
@@ -127,7 +140,10 @@ func (p *part) between(a, b Mark, i int) Reading {
 		r.Note, r.short = fmt.Sprintf("a window of %v is too short for %s: at least %v", time.Duration(wall), p.title(), time.Duration(least)), true
 		return r
 	}
-	eb := p.edge(b.snaps[i], b.at)
+	eb := edge{point: b.snaps[i].point, sampled: true}
+	if !b.soft {
+		eb = p.edge(b.snaps[i], b.at)
+	}
 	ea := p.edge(a.snaps[i], a.at)
 	r.fill(eb.since(ea.tally), wall*int64(p.n), p.tier())
 	if r.Coverage < 0.995 {

@@ -43,6 +43,16 @@ func draw(t *rapid.T, v reflect.Value) {
 				draw(t, v.Index(i))
 			}
 		}
+	case reflect.Map:
+		if n := rapid.IntRange(-1, 3).Draw(t, "len"); n >= 0 {
+			v.Set(reflect.MakeMap(v.Type()))
+			for range n {
+				key, value := reflect.New(v.Type().Key()).Elem(), reflect.New(v.Type().Elem()).Elem()
+				draw(t, key)
+				draw(t, value)
+				v.SetMapIndex(key, value)
+			}
+		}
 	case reflect.Struct:
 		for i := range v.NumField() {
 			draw(t, v.Field(i))

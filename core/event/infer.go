@@ -10,7 +10,7 @@ type Infer struct {
 	N      int     `json:"n"`
 	CPUUS  int64   `json:"cpu_us"`
 	WallUS int64   `json:"wall_us"`
-	Band   float64 `json:"band"`   // ± % of the CPU time of one, 95 % of its windows; 0: unknown
+	Band   float64 `json:"band"`   // ± % of the CPU time of one, on a card of the clock's, 95 % of its windows; 0: unknown
 	Energy Joules  `json:"energy"` // of all N
 	Zeros  float64 `json:"zeros"`
 }

@@ -49,9 +49,10 @@ type Started struct {
 	Device   string `json:"device"`
 	ISA      string `json:"isa"`
 	Threads  int    `json:"threads"`
-	Machine  string `json:"machine"`  // processor model
-	Hardware string `json:"hardware"` // profile name
-	Meter    string `json:"meter"`    // energy source in use
+	Machine  string `json:"machine"`           // processor model
+	Hardware string `json:"hardware"`          // profile name
+	HWKind   string `json:"hw_kind,omitempty"` // cpu or gpu: what computes
+	Meter    string `json:"meter"`             // energy source in use
 	Tier     string `json:"tier"`
 	MeterWhy string `json:"meter_why"` // why not a better one, and the way out
 	Boundary string `json:"boundary"`
@@ -105,6 +106,7 @@ type Plan struct {
 	Step   int64    `json:"step"`
 	Layers []RunsAs `json:"layers"`
 	Hash   string   `json:"hash"`
+	Memory *Memory  `json:"memory,omitempty"` // of the card; nil: the run is on the processor
 }
 
 // StageChange tells that a stage began, finished, or waits for the person.
@@ -129,7 +131,7 @@ type Metric struct {
 	Target   float64 `json:"target"` // of the schedule at this step
 	CPUUS    int64   `json:"cpu_us"` // CPU microseconds since the stage began, before this metric
 	WallUS   int64   `json:"wall_us"`
-	StepCPU  float64 `json:"step_cpu_us"` // CPU µs per step since the last metric
+	StepCPU  float64 `json:"step_cpu_us"` // CPU µs per step since the last metric, on a card µs there
 	StepWall float64 `json:"step_wall_us"`
 	Energy   Joules  `json:"energy"` // since the stage began
 }
@@ -307,22 +309,6 @@ type Export struct {
 	Samples int     `json:"samples"`
 }
 
-// LayerVerdict says what a layer gained.
-type LayerVerdict struct {
-	Name    string  `json:"name"`
-	Shape   []int   `json:"shape"`
-	Zeros   float64 `json:"zeros"`
-	RunsAs  string  `json:"runs_as"`
-	DenseMS float64 `json:"dense_ms"` // CPU ms per training step
-	NowMS   float64 `json:"now_ms"`
-	Text    string  `json:"text"` // "3.1× less CPU time", "no gain here: …"
-}
-
-// LayerVerdicts is the table of all layers.
-type LayerVerdicts struct {
-	Layers []LayerVerdict `json:"layers"`
-}
-
 // LastPoints says what the last points of the baseline's accuracy cost.
 type LastPoints struct {
 	Points []float64 `json:"points"` // 1, 2, 3
@@ -427,6 +413,8 @@ func (*Done) Kind() string          { return "done" }
 func (*Branch) Kind() string        { return "branch" }
 func (*Infer) Kind() string         { return "infer" }
 func (*Samples) Kind() string       { return "samples" }
+func (*Chosen) Kind() string        { return "chosen" }
+func (*Progress) Kind() string      { return "progress" }
 
 var kinds = map[string]func() Body{}
 
@@ -443,7 +431,8 @@ func init() {
 		func() Body { return new(Done) }, func() Body { return new(Budget) }, func() Body { return new(Factors) }, func() Body { return new(FineTune) },
 		func() Body { return new(EarlyBird) }, func() Body { return new(Branch) },
 		func() Body { return new(Scan) }, func() Body { return new(ScanRow) }, func() Body { return new(Spread) },
-		func() Body { return new(StepTimes) }, func() Body { return new(Infer) }, func() Body { return new(Samples) },
+		func() Body { return new(StepTimes) }, func() Body { return new(Infer) }, func() Body { return new(Samples) }, func() Body { return new(Progress) },
+		func() Body { return new(Chosen) },
 	} {
 		kinds[mk().Kind()] = mk
 	}

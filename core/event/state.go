@@ -14,7 +14,7 @@ type Point struct {
 
 // Curves are what the two charts draw for one stage. Acc is validation
 // accuracy, Perplexity that of a language model, Loss the training loss, Joules the energy per epoch in J placed at
-// the end of the epoch, CPU the CPU seconds per epoch, Zeros the share of zeros.
+// the end of the epoch, CPU the seconds per epoch, of CPU time or on a card (see Started.Busy), Zeros the share of zeros.
 type Curves struct {
 	Acc, Perplexity, Loss, Joules, CPU, Zeros []Point
 }
@@ -55,15 +55,18 @@ type State struct {
 	Model   Model   // as it is now
 	Dense   Model   // as it was at the start
 	Plan    Plan
-	Stage   Stage // the current one
-	Stages  [Deploy + 1]StageInfo
+	// Chosen are the choices made by the clock, by hardware and by what each is for.
+	Chosen map[string]map[string]string
+	Stage  Stage // the current one
+	Stages [Deploy + 1]StageInfo
 
-	Metric Metric
-	Curves [Deploy + 1]Curves
-	Evals  []Eval
-	Epochs []EpochCost
-	Infers []Infer // of the checkpoints they were measured for
-	Mask   Mask
+	Metric   Metric
+	Progress *Progress // of the stage, where it has no steps
+	Curves   [Deploy + 1]Curves
+	Evals    []Eval
+	Epochs   []EpochCost
+	Infers   []Infer // of the checkpoints they were measured for
+	Mask     Mask
 
 	Checkpoints []Checkpoint
 	Decisions   []Decision
@@ -135,6 +138,8 @@ func (s *State) Apply(e Event) {
 		}
 	case *Plan:
 		s.Plan = *b
+	case *Chosen:
+		s.chosen(b)
 	case *StageChange:
 		s.stageChange(b)
 	case *Metric:
@@ -159,7 +164,7 @@ func (s *State) Apply(e Event) {
 			w := j * b.Energy.Band / 100
 			c.Joules = add(c.Joules, Point{b.Step, j, j - w, j + w})
 		}
-		sec := float64(b.CPUUS) / 1e6
+		sec := float64(s.BusyUS(b)) / 1e6
 		c.CPU = add(c.CPU, Point{b.Step, sec, sec, sec})
 	case *Infer:
 		s.infer(b)
@@ -199,6 +204,8 @@ func (s *State) Apply(e Event) {
 		} else {
 			s.Ledger = b
 		}
+	case *Progress:
+		s.Progress = b
 	case *StepTimes:
 		s.Times = b
 	case *Samples:
@@ -256,7 +263,7 @@ func (s *State) setStatus(st Status, why string) { s.Status, s.Why, s.By = st, w
 
 func (s *State) stageChange(b *StageChange) {
 	i := &s.Stages[clip(b.Stage)]
-	i.State, i.Evidence = b.State, b.Evidence
+	i.State, i.Evidence, s.Progress = b.State, b.Evidence, nil
 	switch b.State {
 	case "started":
 		s.Stage = clip(b.Stage)
@@ -314,7 +321,7 @@ func (s *State) resumed(b *Resumed) {
 	s.Infers = slices.DeleteFunc(slices.Clone(s.Infers), func(x Infer) bool {
 		return x.Stage > b.Stage || x.Stage == b.Stage && x.Step > b.Step
 	})
-	s.Stage = clip(b.Stage)
+	s.Stage, s.Progress = clip(b.Stage), nil
 	s.Stages[s.Stage].State = "started"
 	s.Done, s.LayerVerdicts, s.Exports = nil, nil, nil
 	if b.Stage < Deploy { // a run that went back will validate again

@@ -10,7 +10,7 @@ type StepTimes struct {
 	Batch   int    `json:"batch"`
 	// Steps of the baseline whose mean is StepCPUUS; 0: of steps that were timed for it.
 	Steps      int64   `json:"steps"`
-	StepCPUUS  float64 `json:"step_cpu_us"` // CPU µs of a training step on Batch samples
+	StepCPUUS  float64 `json:"step_cpu_us"` // CPU µs of a training step on Batch samples, on a card µs there
 	StepEnergy Joules  `json:"step_energy"`
 	InferUS    float64 `json:"infer_us"` // wall µs of one inference, one thread
 	// Calls are the probed calls: shares of these times, not the times themselves.

@@ -130,6 +130,7 @@ func New(m *graph.Model, opts ...Option) (*Net, error) {
 	}
 	for i, q := range m.Params {
 		if err := n.bank.Set(i, q.Data); err != nil {
+			n.bank.Close() //nolint:errcheck // the other error says it
 			return nil, fmt.Errorf("parameter %s: %w", q.Name, err)
 		}
 	}
@@ -137,6 +138,7 @@ func New(m *graph.Model, opts ...Option) (*Net, error) {
 	// What the device cannot run shows here, not at the first call.
 	first := &n.all[0]
 	if first.one, err = o.dev.Compile(n.one, n.bank, 1); err != nil {
+		n.bank.Close() //nolint:errcheck // the other error says it
 		return nil, err
 	}
 	return n, nil
@@ -191,4 +193,6 @@ func (n *Net) Run(x, out []float32) error {
 // Close waits for the calls under way and frees what they used; the weights go
 // with the Net. Calls that come later end in an error. Close may be called more
 // than once.
-func (n *Net) Close() error { return n.runners.close() }
+func (n *Net) Close() error {
+	return n.runners.close(n.bank)
+}

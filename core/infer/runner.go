@@ -88,8 +88,8 @@ func (rs *runners) put(r *runner) {
 	}
 }
 
-// close waits until all runners are idle and closes them.
-func (rs *runners) close() error {
+// close waits until all runners are idle and closes them and their bank.
+func (rs *runners) close(b device.Bank) error {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
 	first := !rs.closed
@@ -108,5 +108,6 @@ func (rs *runners) close() error {
 			}
 		}
 	}
+	rs.err = errors.Join(rs.err, b.Close())
 	return rs.err
 }

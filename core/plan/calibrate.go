@@ -173,21 +173,14 @@ func (s sample) open(dev device.Device, f tensor.Format, share float64) (*turn, 
 		choice = []Choice{{Param: 0, Format: f}}
 	}
 	ws, rule := Weights(m, choice), device.Optim{Momentum: 0.9}
-	bank, err := dev.NewBank(ws, rule.Slots())
-	if err != nil {
-		return nil, err
-	}
-	for i, w := range ws {
-		if err := bank.Set(i, noise(r, w.Shape.Len(), 1/float32(s.k()))); err != nil {
-			return nil, err
-		}
-	}
 	if t.plan, err = Build(m, dev, Options{Mode: Train, Batch: s.batch, Optim: rule, InGrad: true}); err != nil {
 		return nil, err
 	}
+	if t.ex, err = device.Alone(dev, t.plan, ws, rule.Slots(), 1, func(i int) []float32 { return noise(r, ws[i].Shape.Len(), 1/float32(s.k())) }); err != nil {
+		return nil, err
+	}
 	t.step = device.Step{X: noise(r, s.batch*m.Input().Len(), 1), Labels: make([]int32, s.batch), N: s.batch, LR: 1e-6, Index: 1}
-	t.ex, err = dev.Compile(t.plan, bank, 1)
-	return t, err
+	return t, nil
 }
 
 // model is the sample as a model of one layer.

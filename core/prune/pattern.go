@@ -65,7 +65,11 @@ func rate(s *Spec, l *layer, p *pattern) units {
 	}
 	for u := range x.score {
 		at, size := span(u)
-		x.count(u)
+		for i := range size {
+			if l.mask.Kept(at + i*l.k) {
+				x.kept[u]++
+			}
+		}
 		x.score[u] = sc.unit(s, l, u, at, size)
 	}
 	return x

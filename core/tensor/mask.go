@@ -43,6 +43,16 @@ func MaskOfZeros(x []float32) *Mask {
 // Kept reports whether element i stays.
 func (m *Mask) Kept(i int) bool { return m == nil || m.Bits[i>>6]>>(i&63)&1 == 1 }
 
+// Word holds elements i…i+63, the lowest bit first: 1 is kept, and past the end 0.
+func (m *Mask) Word(i int) uint64 {
+	w, at := i>>6, i&63
+	x := m.Bits[w] >> at
+	if at > 0 && w+1 < len(m.Bits) {
+		x |= m.Bits[w+1] << (64 - at)
+	}
+	return x
+}
+
 // Drop removes element i.
 func (m *Mask) Drop(i int) { m.Bits[i>>6] &^= 1 << (i & 63) }
 

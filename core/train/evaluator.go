@@ -19,23 +19,30 @@ func NewEvaluator(m *graph.Model, dev device.Device, threads int) (*Evaluator, e
 		threads = runtime.GOMAXPROCS(0)
 	}
 	t := &Trainer{Model: m, dev: dev, Weights: plan.Weights(m, nil)}
-	var err error
-	if t.bank, err = dev.NewBank(t.Weights, 0); err != nil {
+	if err := t.evaluates(threads); err != nil {
+		t.Close()
 		return nil, err
+	}
+	return &Evaluator{t}, nil
+}
+
+// evaluates puts the model on the device.
+func (t *Trainer) evaluates(threads int) (err error) {
+	m, dev := t.Model, t.dev
+	if t.bank, err = dev.NewBank(t.Weights, 0); err != nil {
+		return err
 	}
 	for i, p := range m.Params {
 		if err := t.bank.Set(i, p.Data); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	p, err := plan.Build(m, dev, plan.Options{Mode: plan.Eval, Batch: evalBatch(m)})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if t.eval, err = dev.Compile(p, t.bank, threads); err != nil {
-		return nil, err
-	}
-	return &Evaluator{t}, nil
+	t.eval, err = dev.Compile(p, t.bank, threads)
+	return err
 }
 
 // Set replaces the values of a parameter, row-major, on the device only.

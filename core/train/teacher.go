@@ -12,8 +12,7 @@ import (
 // teacher is a frozen model whose logits a training step learns from besides the
 // labels. It runs as in inference: no dropout, batch norm by its running statistics.
 type teacher struct {
-	bank    device.Bank
-	ex      device.Exec
+	ex      device.Exec // with its bank
 	plan    *device.Plan
 	weights []device.Weight
 	out     []float32 // [Batch][logits of a sample]
@@ -31,21 +30,12 @@ func newTeacher(m *graph.Model, student *graph.Model, dev device.Device, o Optio
 	for i := range t.weights {
 		t.weights[i].Train = false
 	}
-	bank, err := dev.NewBank(t.weights, 0)
-	if err != nil {
-		return nil, err
-	}
-	t.bank = bank
-	for i, p := range m.Params {
-		if err := bank.Set(i, p.Data); err != nil {
-			return nil, err
-		}
-	}
+	var err error
 	if t.plan, err = plan.Build(m, dev, plan.Options{Mode: plan.Infer, Batch: o.Batch}); err != nil {
 		return nil, err
 	}
-	if t.ex, err = dev.Compile(t.plan, bank, o.Threads); err != nil {
-		return nil, err
+	if t.ex, err = device.Alone(dev, t.plan, t.weights, 0, o.Threads, func(i int) []float32 { return m.Params[i].Data }); err != nil {
+		return nil, fmt.Errorf("teacher: %w", err)
 	}
 	t.out = make([]float32, o.Batch*t.per)
 	return t, nil

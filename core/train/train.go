@@ -134,31 +134,50 @@ func (t *Trainer) build(state [][][]float32) error {
 			}
 		}
 	}
-	if t.step, err = t.dev.Compile(p, t.bank, t.o.Threads); err != nil {
-		return err
-	}
 	pe, err := plan.Build(m, t.dev, plan.Options{Mode: plan.Eval, Batch: evalBatch(m)})
 	if err != nil {
 		return err
 	}
 	if t.eval, err = t.dev.Compile(pe, t.bank, t.o.Threads); err != nil {
-		return err
+		return fmt.Errorf("evaluations: %w", err)
 	}
 	pi, err := plan.Build(m, t.dev, plan.Options{Mode: plan.Infer, Batch: 1})
 	if err != nil {
 		return err
 	}
 	t.OnePlan = pi
-	t.infer, err = t.dev.Compile(pi, t.bank, 1)
-	return err
+	if t.infer, err = t.dev.Compile(pi, t.bank, 1); err != nil {
+		return fmt.Errorf("single inferences: %w", err)
+	}
+	// The last, so that the batch that it is said to have room for is what is left.
+	if t.step, err = t.dev.Compile(p, t.bank, t.o.Threads); err != nil {
+		return fmt.Errorf("training: %w", err)
+	}
+	return nil
+}
+
+// Takes is what the trainer takes of its device's memory, bytes; false: the device does
+// not say.
+func (t *Trainer) Takes() (n int64, ok bool) {
+	parts := []any{t.bank, t.step, t.eval, t.infer}
+	if t.teach != nil {
+		parts = append(parts, t.teach.ex)
+	}
+	for _, p := range parts {
+		s, ok := p.(device.Sized)
+		if !ok {
+			return 0, false
+		}
+		n += s.Takes()
+	}
+	return n, true
 }
 
 // Close frees the device's side. The model keeps what the last Pull brought.
 func (t *Trainer) Close() {
 	t.release()
 	if t.teach != nil {
-		t.teach.ex.Close()   //nolint:errcheck // nothing left to do with it
-		t.teach.bank.Close() //nolint:errcheck // the same
+		t.teach.ex.Close() //nolint:errcheck // nothing left to do with it
 		t.teach = nil
 	}
 }

@@ -19,7 +19,7 @@ func newAttribution(st *event.State) attribution {
 	if a == nil || len(a.Rows) == 0 {
 		return attribution{}
 	}
-	v := attribution{Note: fmt.Sprintf("Shares of the CPU time of a training step, probed over %s of each model, batch %d. Joules: %s; the time of a call says nothing of its power. Those of sparsify are shared out between the dense and the pared step by the zeros of each epoch. An activation that runs inside its layer, and an optimiser's step behind a weight's gradient, count with the layer.", plural(a.Steps, "step"), a.Batch, short(a.Text))}
+	v := attribution{Note: fmt.Sprintf("Shares of the %s of a training step, probed over %s of each model, batch %d. Joules: %s; the time of a call says nothing of its power. Those of sparsify are shared out between the dense and the pared step by the zeros of each epoch. An activation that runs inside its layer, and an optimiser's step behind a weight's gradient, count with the layer.", st.Started.Clock().Name, plural(a.Steps, "step"), a.Batch, short(a.Text))}
 	share := func(x float64) string {
 		if x > 0 && x < 0.0005 {
 			return "<0.1 %"

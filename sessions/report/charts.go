@@ -17,6 +17,7 @@ type charts struct {
 	Empty      string // why Main is empty
 	Last       string // what the last points cost
 	Rows       []epochRow
+	Clock      string // unit of the times in Rows
 }
 
 // epochRow is one epoch in the table behind the charts.
@@ -44,7 +45,7 @@ func newCharts(st *event.State, r *core.Recipe) charts {
 	default:
 		v.Empty = "Nothing to draw yet: the first epoch of stage 3, sparsify, is not over."
 	}
-	v.Rows = epochRows(st)
+	v.Rows, v.Clock = epochRows(st), st.Started.Clock().Unit
 	return v
 }
 
@@ -217,10 +218,11 @@ func bills(st *event.State, s event.Stage, f frame) chart {
 		tiers[t], worst, band = true, worst.Worse(t), max(band, e.Energy.Band)
 	}
 	inJ := missing < len(es)
-	c := chart{Kind: "energy", Title: "CPU seconds per epoch", Sub: "J not measured"}
+	clock := st.Started.Clock()
+	c := chart{Kind: "energy", Title: clock.Unit + " seconds per epoch", Sub: "J not measured"}
 	value := func(e event.EpochCost) (y, half float64, ok bool) {
 		if !inJ {
-			return float64(e.CPUUS), 0, true
+			return float64(st.BusyUS(&e)), 0, true
 		}
 		if !known(e.Energy) {
 			return 0, 0, false
@@ -237,7 +239,7 @@ func bills(st *event.State, s event.Stage, f frame) chart {
 			continue
 		}
 		p := sample{x: float64(e.Step), y: y, lo: max(y-half, 0), hi: y + half, gap: gap, part: e.Steps < full}
-		p.text = fmt.Sprintf("epoch %d, step %s: %s CPU, %s", e.Epoch, count(e.Step), seconds(float64(e.CPUUS)), joules(e.Energy))
+		p.text = fmt.Sprintf("epoch %d, step %s: %s %s, %s", e.Epoch, count(e.Step), seconds(float64(st.BusyUS(&e))), clock.Unit, joules(e.Energy))
 		if p.part {
 			p.text += fmt.Sprintf(" (part of an epoch: %s of %s steps)", count(e.Steps), count(full))
 		}
@@ -268,7 +270,7 @@ func bills(st *event.State, s event.Stage, f frame) chart {
 			c.Note += fmt.Sprintf(" %s not measured.", plural(missing, "epoch"))
 		}
 	} else if unit.name != "s" {
-		c.Title = "CPU time per epoch, " + unit.name
+		c.Title = clock.Unit + " time per epoch, " + unit.name
 	}
 	c.build(f, y, ss)
 	if len(ss) <= drawn {
@@ -285,7 +287,7 @@ func bills(st *event.State, s event.Stage, f frame) chart {
 	}
 	c.Alt = fmt.Sprintf("%s of stage %s over steps.", c.Title, s)
 	if n := len(es); n > 0 {
-		c.Alt += fmt.Sprintf(" The last epoch took %s of CPU time; its energy: %s.", seconds(float64(es[n-1].CPUUS)), joules(es[n-1].Energy))
+		c.Alt += fmt.Sprintf(" The last epoch took %s of %s; its energy: %s.", seconds(float64(st.BusyUS(&es[n-1]))), clock.Name, joules(es[n-1].Energy))
 	}
 	return c
 }
@@ -297,7 +299,7 @@ func denseBill(st *event.State, inJ bool) (float64, bool) {
 	for _, e := range epochs(st, event.Baseline) {
 		switch {
 		case !inJ:
-			sum += float64(e.CPUUS)
+			sum += float64(st.BusyUS(&e))
 		case !known(e.Energy):
 			continue
 		default:
@@ -354,7 +356,7 @@ func epochRows(st *event.State) []epochRow {
 			acc[p.Step] = p
 		}
 		for _, e := range epochs(st, s) {
-			r := epochRow{Stage: s.String(), Epoch: fmt.Sprint(e.Epoch), Step: count(e.Step), Acc: none, Zeros: percent(e.Zeros), CPU: seconds(float64(e.CPUUS)), Energy: joules(e.Energy)}
+			r := epochRow{Stage: s.String(), Epoch: fmt.Sprint(e.Epoch), Step: count(e.Step), Acc: none, Zeros: percent(e.Zeros), CPU: seconds(float64(st.BusyUS(&e))), Energy: joules(e.Energy)}
 			if p, ok := acc[e.Step]; ok {
 				r.Acc = interval(p.Y, p.Lo, p.Hi)
 			}

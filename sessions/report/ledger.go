@@ -64,7 +64,7 @@ func newLedger(st *event.State) ledger {
 		row("bytes resident", size(d.Resident), size(n.Resident), change(float64(d.Resident), float64(n.Resident)))
 	}
 	joules, timeChange, energyChange := joules, timeChange, energyChange
-	step := "CPU per training step"
+	step := stepName(l.HWKind)
 	if l.Predicted { // nothing was measured, and the bands of both sides go the same way
 		joules = func(j event.Joules) string {
 			if !known(j) {
@@ -74,11 +74,8 @@ func newLedger(st *event.State) ledger {
 		}
 		timeChange = func(d, _, n, _ float64) string { return or(change(d, n), none) }
 	}
-	if l.HWKind == "gpu" { // its time is not CPU time
-		step = "time per training step"
-		cpu := energyChange
-		energyChange = func(d, n event.Joules) string { return strings.ReplaceAll(cpu(d, n), "CPU time", "time") }
-	}
+	cpu := energyChange
+	energyChange = func(d, n event.Joules) string { return asClock(l.HWKind, cpu(d, n)) }
 	row(step, millis(d.StepCPUUS, d.StepBand), millis(n.StepCPUUS, n.StepBand), timeChange(d.StepCPUUS, d.StepBand, n.StepCPUUS, n.StepBand))
 	row("energy per training step", joules(d.StepEnergy), joules(n.StepEnergy), energyChange(d.StepEnergy, n.StepEnergy))
 	if a := l.Adapters; a != nil && a.CPUUS > 0 {
@@ -94,10 +91,7 @@ func newLedger(st *event.State) ledger {
 		row("bytes moved per training step", size(d.StepBytes), size(n.StepBytes), change(float64(d.StepBytes), float64(n.StepBytes)))
 	}
 	if text := estimated(energy.Tier(n.StepEnergy.Tier)); known(n.StepEnergy) && text != "" {
-		if l.HWKind == "gpu" { // its time is not CPU time
-			text = strings.ReplaceAll(text, "CPU time", "time")
-		}
-		v.Notes = append(v.Notes, text)
+		v.Notes = append(v.Notes, asClock(l.HWKind, text))
 	}
 	if p := pays(st); p != "" {
 		v.Notes = append(v.Notes, p)
@@ -181,6 +175,22 @@ func pays(st *event.State) string {
 	return fmt.Sprintf("Sparsifying took %s. That is paid back after %.2g%s inferences%s.", cost, n, unit, by)
 }
 
+// asClock says of a card's time that it is not CPU time.
+func asClock(kind, text string) string {
+	if kind == "gpu" {
+		return strings.ReplaceAll(text, "CPU time", "time")
+	}
+	return text
+}
+
+// stepName names the time of a training step; a card's is not CPU time.
+func stepName(kind string) string {
+	if kind == "gpu" {
+		return "time per training step"
+	}
+	return "CPU per training step"
+}
+
 // tiles are the headline figures of a measured ledger.
 func tiles(st *event.State) []tile {
 	l := st.Ledger
@@ -192,9 +202,9 @@ func tiles(st *event.State) []tile {
 		{"accuracy, test set", percent(n.Acc), points(n.Acc - d.Acc), "dense " + percent(d.Acc)},
 		{"zeros", percent(n.Zeros), "", "of the prunable weights"},
 		{"packed file", size(n.FileBytes), change(float64(d.FileBytes), float64(n.FileBytes)), "dense " + size(d.FileBytes)},
-		{"CPU per training step", millis(n.StepCPUUS, 0), timeChange(d.StepCPUUS, d.StepBand, n.StepCPUUS, n.StepBand), "dense " + millis(d.StepCPUUS, 0)},
+		{stepName(l.HWKind), millis(n.StepCPUUS, 0), timeChange(d.StepCPUUS, d.StepBand, n.StepCPUUS, n.StepBand), "dense " + millis(d.StepCPUUS, 0)},
 	}
-	e := tile{"energy per training step", joules(n.StepEnergy), energyChange(d.StepEnergy, n.StepEnergy), "dense " + joules(d.StepEnergy)}
+	e := tile{"energy per training step", joules(n.StepEnergy), asClock(l.HWKind, energyChange(d.StepEnergy, n.StepEnergy)), "dense " + joules(d.StepEnergy)}
 	if !known(n.StepEnergy) {
 		e = tile{"energy per training step", none, "", "not measured"}
 	}

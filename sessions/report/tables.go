@@ -29,7 +29,7 @@ type layerRow struct {
 func newLayers(st *event.State) layers {
 	var v layers
 	if l := st.LayerVerdicts; l != nil {
-		v.Timed, v.Note = true, "CPU ms of one training step, dense and as it runs now, timed in alternation."
+		v.Timed, v.Note = true, st.Started.Clock().Of("ms of one training step, dense and as it runs now, timed in alternation.")
 		for _, x := range l.Layers {
 			v.Rows = append(v.Rows, layerRow{
 				Name: short(x.Name), Shape: shape(x.Shape), Zeros: percent(x.Zeros), Bar: bar(x.Zeros), RunsAs: short(or(x.RunsAs, none)),
@@ -218,6 +218,9 @@ func origin(st *event.State) []pair {
 		add("device", fmt.Sprintf("%s, %s, %s", s.Device, or(s.ISA, "instruction set not known"), plural(s.Threads, "thread")), false)
 	}
 	add("hardware profile", s.Hardware, false)
+	if m := st.Plan.Memory; m != nil {
+		add("memory", m.Text(), false)
+	}
 	if m := st.Dense; m.Name != "" {
 		text := fmt.Sprintf("%s params, %s multiply-adds per sample", count(m.Params), count(m.MACs))
 		if n := st.Model; n.Params != m.Params {

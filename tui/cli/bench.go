@@ -14,9 +14,9 @@ import (
 
 func (e *env) bench() *cobra.Command {
 	c := &cobra.Command{
-		Use: "bench", Short: "measure: kernels, train, infer, chooser, curve, sparsity, predict; onnx checks operators", Args: takes(0, 0),
+		Use: "bench", Short: "measure: kernels, train, infer, chooser, curve, sparsity, control, predict; onnx checks operators", Args: takes(0, 0),
 		RunE: func(*cobra.Command, []string) error {
-			return usagef("say what: pare bench kernels, train, infer, chooser, curve, sparsity, predict or onnx")
+			return usagef("say what: pare bench kernels, train, infer, chooser, curve, sparsity, control, predict or onnx")
 		},
 	}
 	c.AddCommand(
@@ -26,7 +26,7 @@ func (e *env) bench() *cobra.Command {
 		e.benchSpeed("chooser", "training steps in the formats that are chosen, beside dense ones", e.benchChooser),
 		e.benchCurve(), e.benchFolder(), e.benchCard(),
 		e.benchONNX(),
-		e.benchSparsity(),
+		e.benchSparsity(), e.benchControl(),
 		e.benchPredict(),
 	)
 	return c

@@ -118,7 +118,7 @@ func TestMistakesAreOneLine(t *testing.T) {
 }
 
 func TestEveryVerbHasHelp(t *testing.T) {
-	for _, v := range []string{"", "demo", "run", "attach", "sessions", "sessions list", "sessions show", "sessions resume", "sessions rm", "report", "bench", "bench sparsity", "inspect", "predict", "doctor", "hw", "hw list", "hw show", "energy", "energy last-points", "energy emissions", "energy log", "energy gpai", "energy metrics", "data", "data list", "data show"} {
+	for _, v := range []string{"", "demo", "run", "attach", "sessions", "sessions list", "sessions show", "sessions resume", "sessions rm", "report", "bench", "bench sparsity", "bench control", "inspect", "predict", "doctor", "hw", "hw list", "hw show", "energy", "energy last-points", "energy emissions", "energy log", "energy gpai", "energy metrics", "data", "data list", "data show"} {
 		code, out, errs := call(t, append(strings.Fields(v), "--help")...)
 		if code != 0 || errs != "" || !strings.Contains(out, "usage: pare") {
 			t.Errorf("pare %s --help: exit %d, %q %q", v, code, out, errs)

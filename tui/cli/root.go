@@ -37,6 +37,7 @@ type env struct {
 	sessions    string
 	slow        bool
 	tour        bool
+	ask         *prompter // who is asked in lines, nil for nobody
 }
 
 // usage is an error of the command line: exit code 2.
@@ -130,9 +131,9 @@ flags of every verb:
 
 // machineFlags are flags of all verbs that only some heed, with these.
 var machineFlags = map[string][]string{
-	"device":  {"pare", "pare demo", "pare run", "pare inspect", "pare predict", "pare doctor", "pare hw estimate", "pare scan", "pare bench sparsity", "pare bench card", "pare bench curve"},
-	"threads": {"pare", "pare demo", "pare run", "pare predict", "pare bench kernels", "pare bench train", "pare bench infer", "pare scan", "pare bench sparsity", "pare bench card"},
-	"seed":    {"pare", "pare demo", "pare run", "pare inspect", "pare scan", "pare predict"},
+	"device":  {"pare", "pare demo", "pare run", "pare inspect", "pare predict", "pare doctor", "pare hw estimate", "pare scan", "pare bench sparsity", "pare bench card", "pare bench curve", "pare bench control"},
+	"threads": {"pare", "pare demo", "pare run", "pare predict", "pare bench kernels", "pare bench train", "pare bench infer", "pare scan", "pare bench sparsity", "pare bench card", "pare bench control"},
+	"seed":    {"pare", "pare demo", "pare run", "pare inspect", "pare scan", "pare predict", "pare bench sparsity", "pare bench control"},
 }
 
 // inherited lists the flags of every verb, without those that c would ignore.

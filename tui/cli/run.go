@@ -209,18 +209,21 @@ func (e *env) demo() *cobra.Command {
 		Long: `demo takes LeNet-300-100 on an embedded subset of Fashion-MNIST through all five
 stages by itself. With a terminal it plays in the workbench, without one (or with
 --plain) it prints lines. It ends with the ledger, dense against pared. --tour
-stops at each stage and says what one sees and which key is next.`,
+stops at each stage and says what one sees and which key is next; with --plain it
+does so in lines, with numbered answers.`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			r := DemoRecipe()
 			if err := f.apply(c, e, r); err != nil {
 				return err
 			}
 			if tour {
+				r.Auto, e.tour = false, true // a person is here
 				if !e.screen() {
-					return usagef("the tour needs a terminal; without one `pare demo --plain` prints lines")
+					if !e.prompts() {
+						return usagef("the tour needs a terminal, or --plain and somebody who answers; `pare demo --plain` prints lines")
+					}
+					return e.asked(r)
 				}
-				r.Auto = false // a person is here
-				e.tour = true
 			}
 			return e.start(r, e.screen())
 		},
@@ -284,6 +287,16 @@ func (e *env) workbench(root *cobra.Command) {
 		if err := f.apply(c, e, r); err != nil {
 			return err
 		}
+		if e.prompts() {
+			if len(args) == 0 && f.data == "" {
+				p := newPrompter(e.in, e.out)
+				if err := p.pick(context.Background(), r); err != nil {
+					return usagef("no model was chosen: name one, `pare MODEL --plain`")
+				}
+				e.ask = p
+			}
+			return e.asked(r)
+		}
 		if !e.screen() {
 			return usagef("the workbench needs a terminal; without one use `pare run --plain` or `pare demo --plain`")
 		}
@@ -301,6 +314,28 @@ func (e *env) workbench(root *cobra.Command) {
 func (e *env) screen() bool {
 	out, ok := e.out.(*os.File)
 	return ok && !e.plain && !e.json && isTerminal(e.in) && isTerminal(out) && os.Getenv("TERM") != "dumb"
+}
+
+// prompts reports whether the workbench is one of lines with numbered answers: asked
+// for, or because the terminal can do no more.
+func (e *env) prompts() bool {
+	if e.json || e.in == nil {
+		return false
+	}
+	return e.plain || isTerminal(e.in) && os.Getenv("TERM") == "dumb"
+}
+
+// asked starts a run that asks its person in lines.
+func (e *env) asked(r *core.Recipe) error {
+	r.Auto = false
+	if err := core.Precheck(r); err != nil {
+		return usage{err}
+	}
+	if e.ask == nil {
+		e.ask = newPrompter(e.in, e.out)
+	}
+	e.ask.tour = e.tour
+	return e.start(r, false)
 }
 
 // start creates a session, starts its run and follows it.
@@ -341,7 +376,18 @@ func (e *env) follow(s *sessions.Session, began bool) error {
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer cancel()
 	context.AfterFunc(ctx, cancel) // a second interrupt leaves at once
-	code, err := plain.Follow(ctx, s, e.out, plain.Options{JSON: e.json, Stop: began})
+	o := plain.Options{JSON: e.json, Stop: began}
+	if e.ask != nil {
+		e.ask.s, o.Ask = s, e.ask.ask
+	}
+	code, err := plain.Follow(ctx, s, e.out, o)
+	switch {
+	case errors.Is(err, errEnd):
+		e.ask.stop()
+		err = nil
+	case errors.Is(err, errLeft):
+		err = nil
+	}
 	e.code = code
 	if code == core.ExitInterrupted && err == nil {
 		if _, alive := s.Alive(); alive {

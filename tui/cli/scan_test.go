@@ -24,7 +24,7 @@ func TestScan(t *testing.T) {
 		t.Fatal(err)
 	}
 	code, out, errs = call(t, "scan", s.ID, "--sessions", root)
-	for _, want := range []string{"as it is", "fc1 ", "points lost:", "predicted for", "known before", " CPU · "} {
+	for _, want := range []string{"as it is", "fc1 ", "points lost:", "predicted for", "known before", "known before): "} {
 		if code != 0 || !strings.Contains(out, want) {
 			t.Errorf("%d: no %q in\n%s%s", code, want, out, errs)
 		}

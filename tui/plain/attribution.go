@@ -9,9 +9,9 @@ import (
 
 // attribution is the table of where a training step's time goes, and the joules of
 // the training stages shared out by it.
-func attribution(b *event.Attribution) string {
+func attribution(b *event.Attribution, c event.Clock) string {
 	var s strings.Builder
-	fmt.Fprintf(&s, "  where a training step's CPU time goes; J: %s\n", b.Text)
+	fmt.Fprintf(&s, "  where a training step's %s goes; J: %s\n", c.Name, b.Text)
 	fmt.Fprintf(&s, "  %-16s %7s %9s %20s %20s", "work", "dense", "now", "J of baseline", "J of sparsify")
 	for _, r := range b.Rows {
 		fmt.Fprintf(&s, "\n  %-16s %s %s %s %s", r.Class, padLeft(Share(r.ShareDense), 7), padLeft(Share(r.ShareNow), 9), padLeft(Joules(r.DenseEnergy), 20), padLeft(Joules(r.NowEnergy), 20))

@@ -52,6 +52,17 @@ func Compare(l []Compared) Comparison {
 	return c
 }
 
+// Common is the clock of all sessions; where they differ, of neither.
+func Common(l []Compared) event.Clock {
+	c := l[0].State.Started.Clock()
+	for _, x := range l {
+		if x.State.Started.Clock() != c {
+			return event.Clock{Name: "time"}
+		}
+	}
+	return c
+}
+
 // figures of one session: text, and the number behind it where a change makes
 // sense.
 type figure struct {
@@ -64,7 +75,7 @@ func (c *Comparison) rows(l []Compared) {
 	var names []string
 	var cols [][]figure
 	for _, x := range l {
-		n, f := figures(x.State)
+		n, f := figures(x.State, Common(l))
 		names, cols = n, append(cols, f)
 	}
 	for i, name := range names {
@@ -89,7 +100,7 @@ func (c *Comparison) rows(l []Compared) {
 }
 
 // figures are the rows of one session: of its final ledger, else of what there is.
-func figures(st *event.State) (names []string, out []figure) {
+func figures(st *event.State, c event.Clock) (names []string, out []figure) {
 	add := func(name, text string, num float64, known bool) {
 		if !known && text == "" {
 			text = "–"
@@ -132,7 +143,7 @@ func figures(st *event.State) (names []string, out []figure) {
 	val("zeros", zeros, zok, percent)
 	val("params", float64(led.Now.Params), has, func(x float64) string { return Count(int64(x)) })
 	val("packed file", float64(led.Now.FileBytes), has && led.Now.FileBytes > 0, func(x float64) string { return Bytes(int64(x)) })
-	val("CPU ms per step", led.Now.StepCPUUS, has && led.Now.StepCPUUS > 0, func(x float64) string { return fmt.Sprintf("%.3g", x/1000) })
+	val(c.Of("ms per step"), led.Now.StepCPUUS, has && led.Now.StepCPUUS > 0, func(x float64) string { return fmt.Sprintf("%.3g", x/1000) })
 	joules := func(name string, j event.Joules) {
 		if j.UJ == nil {
 			add(name, "", 0, false)
@@ -144,7 +155,7 @@ func figures(st *event.State) (names []string, out []figure) {
 	val("ms per inference", led.Now.InferUS, has && led.Now.InferUS > 0, func(x float64) string { return fmt.Sprintf("%.3g", x/1000) })
 	joules("J per inference", led.Now.InferEnergy)
 	spent := st.Spent()
-	val("CPU this run", float64(spent.CPUUS), spent.CPUUS > 0, Micros)
+	val(c.Total(), float64(st.Started.Busy(spent.CPUUS, spent.WallUS)), spent.CPUUS > 0, Micros)
 	joules("J this run", spent.Energy)
 	return names, out
 }
@@ -191,7 +202,8 @@ func (c *Comparison) caveats(l []Compared) {
 	differ("other models", "only joules and times of the same work compare", func(s *event.State) string { return s.Started.Model })
 	differ("other machines", "times and joules do not compare", func(s *event.State) string { return s.Started.Machine + s.Started.Hardware })
 	differ("other numbers of threads", "times do not compare", func(s *event.State) string { return fmt.Sprint(s.Started.Threads) })
-	differ("joules of other tiers", "they do not compare; CPU time does", func(s *event.State) string { return s.Started.Tier })
+	differ("times of a processor and of a card", "they are of other kinds", func(s *event.State) string { return s.Started.Clock().Name })
+	differ("joules of other tiers", "they do not compare; times do", func(s *event.State) string { return s.Started.Tier })
 	for _, x := range l {
 		if b := x.State.Branch; b != nil {
 			c.Caveats = append(c.Caveats, x.ID+" is a "+b.Text()+"; its bill holds what was spent until there")

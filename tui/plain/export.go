@@ -64,7 +64,8 @@ func Export(dir string, s *sessions.Session) ([]string, error) {
 // was not measured is empty.
 func Curves(w io.Writer, st *event.State) error {
 	c := csv.NewWriter(w)
-	if err := c.Write([]string{"stage", "step", "accuracy", "accuracy_lo", "accuracy_hi", "perplexity", "zeros", "loss", "cpu_s_per_epoch", "j_per_epoch", "j_lo", "j_hi", "tier"}); err != nil {
+	unit := strings.ToLower(st.Started.Clock().Unit)
+	if err := c.Write([]string{"stage", "step", "accuracy", "accuracy_lo", "accuracy_hi", "perplexity", "zeros", "loss", unit + "_s_per_epoch", "j_per_epoch", "j_lo", "j_hi", "tier"}); err != nil {
 		return err
 	}
 	tier := map[[2]int64]string{}
@@ -134,7 +135,7 @@ func textCharts(w io.Writer, st *event.State) error {
 			title string
 			ps    []event.Point
 			zero  bool
-		}{{"validation accuracy", k.Acc, false}, {"CPU s per epoch", k.CPU, true}, {"J per epoch", k.Joules, true}} {
+		}{{"validation accuracy", k.Acc, false}, {st.Started.Clock().Unit + " s per epoch", k.CPU, true}, {"J per epoch", k.Joules, true}} {
 			if len(c.ps) == 0 {
 				continue
 			}

@@ -18,7 +18,13 @@ type Options struct {
 	// Stop makes the end of the context stop the run at a checkpoint: for who
 	// started it. Without it the end only leaves, the run goes on.
 	Stop bool
+	// Ask, if not nil, is called when the run waits for a person, and when it has taken a recipe; with
+	// ErrAskAgain it is called again. Another error ends Follow: the run goes on.
+	Ask func(ctx context.Context, st *event.State) error
 }
+
+// ErrAskAgain is returned by Options.Ask when its answer was not taken.
+var ErrAskAgain = errors.New("ask again")
 
 // Follow prints the log of a session until its run ends and returns the exit
 // code. When ctx ends first it is core.ExitInterrupted; Options.Stop says
@@ -33,6 +39,7 @@ func Follow(ctx context.Context, s *sessions.Session, out io.Writer, o Options) 
 	stopping := false
 	var failed error // the run's last words, unless it was resumed since
 	dead := 0
+	waits := false // and Ask was not called for it yet
 	for {
 		es, err := t.Next(1000)
 		if err != nil {
@@ -52,6 +59,10 @@ func Follow(ctx context.Context, s *sessions.Session, out io.Writer, o Options) 
 				}
 			}
 			switch b := e.Body.(type) {
+			case *event.StageChange:
+				waits = b.State == "waiting"
+			case *event.Decision: // a recipe that was taken leaves the run where it is
+				waits = b.Cmd == core.CmdConfigure && st.Status == event.StatusWaiting
 			case *event.Done:
 				return b.Exit, nil
 			case *event.Failure:
@@ -65,6 +76,17 @@ func Follow(ctx context.Context, s *sessions.Session, out io.Writer, o Options) 
 		}
 		if len(es) > 0 {
 			continue
+		}
+		if o.Ask != nil && waits && ctx.Err() == nil {
+			if _, alive := s.Alive(); alive {
+				waits = false
+				if err := o.Ask(ctx, &st); errors.Is(err, ErrAskAgain) {
+					waits = true
+				} else if err != nil && ctx.Err() == nil {
+					return core.ExitInterrupted, err
+				}
+				continue
+			}
 		}
 		if _, alive := s.Alive(); !alive {
 			// One more look: it may have written its last words since.

@@ -38,6 +38,11 @@ func line(e event.Event, st *event.State) string {
 			return fmt.Sprintf("model: %s params in %d layers; samples: %d train, %d validation, %d test", Count(b.Params), len(b.Layers), b.Train, b.Val, b.Test)
 		}
 		return fmt.Sprintf("model: now %s params", Count(b.Params))
+	case *event.Plan:
+		if b.Memory != nil {
+			return "  memory: " + b.Memory.Text()
+		}
+		return ""
 	case *event.StageChange:
 		switch b.State {
 		case "started":
@@ -56,7 +61,7 @@ func line(e event.Event, st *event.State) string {
 		}
 		if n := len(st.Epochs); n > 0 && st.Epochs[n-1].Step == b.Step && st.Epochs[n-1].Stage == b.Stage {
 			c := st.Epochs[n-1]
-			s += fmt.Sprintf(" · %s CPU · %s", Micros(float64(c.CPUUS)), Joules(c.Energy))
+			s += fmt.Sprintf(" · %s %s · %s", Micros(float64(st.BusyUS(&c))), st.Started.Clock().Unit, Joules(c.Energy))
 			switch {
 			case c.Short:
 				s += " J (too short for the counter)"
@@ -105,7 +110,7 @@ func line(e event.Event, st *event.State) string {
 	case *event.Spread:
 		return "  " + b.Text + spreadLayers(b)
 	case *event.Attribution:
-		return attribution(b)
+		return attribution(b, st.Started.Clock())
 	case *event.Verdict:
 		return "  " + b.Text
 	case *event.Export:
@@ -239,10 +244,8 @@ func Rows(l *event.Ledger) []Row {
 		return fmt.Sprintf("%.1f %%", 100*s.Acc)
 	}
 	var rows []Row
-	step, changeJ := "CPU ms per step", changeJ
-	if l.HWKind == "gpu" {
-		step = "ms per step"
-	}
+	step := event.ClockOf(l.HWKind).Unit + " ms per step"
+	changeJ := func(d, n event.Joules) string { return changeJ(d, n, l.HWKind) }
 	if l.Predicted { // a figure that is missing was not asked of a meter
 		changeJ = func(d, n event.Joules) string { return predictedJ(d, n, l.HWKind) }
 	} else {
@@ -316,7 +319,7 @@ func ms(us, band float64) string {
 	return s
 }
 
-func changeJ(d, n event.Joules) string {
+func changeJ(d, n event.Joules, kind string) string {
 	if d.UJ == nil || n.UJ == nil {
 		return "not measured"
 	}
@@ -325,7 +328,7 @@ func changeJ(d, n event.Joules) string {
 	case energy.TierD:
 		s += " (estimated by this machine's load curve)"
 	case energy.TierE:
-		s += " (as CPU time: busy power taken as constant)"
+		s += asTime(kind)
 	}
 	return s
 }
@@ -335,10 +338,16 @@ func predictedJ(d, n event.Joules, kind string) string {
 	switch {
 	case d.UJ == nil || n.UJ == nil:
 		return "–"
-	case kind == "gpu":
-		return Change(float64(*d.UJ), float64(*n.UJ)) + " (as time: power taken as constant)"
 	}
-	return Change(float64(*d.UJ), float64(*n.UJ)) + " (as CPU time: busy power taken as constant)"
+	return Change(float64(*d.UJ), float64(*n.UJ)) + asTime(kind)
+}
+
+// asTime says what joules are worth that come from power taken as constant.
+func asTime(kind string) string {
+	if kind == "gpu" {
+		return " (as time: power taken as constant)"
+	}
+	return " (as CPU time: busy power taken as constant)"
 }
 
 // Change is the relative change in percent.

@@ -82,7 +82,7 @@ func ScanEnd(s *event.Scan) string {
 	if s.Known > 0 {
 		head += fmt.Sprintf(" (%d known before)", s.Known)
 	}
-	return fmt.Sprintf("%s: %s CPU · %s", head, Micros(float64(s.Cost.CPUUS)), Joules(s.Cost.Energy))
+	return fmt.Sprintf("%s: %s · %s", head, Micros(float64(s.Cost.WallUS)), Joules(s.Cost.Energy))
 }
 
 // spreadLayers are the shares of zeros that a spread gives the layers.
@@ -103,10 +103,7 @@ func ScanTable(s *event.Scan) string {
 	for _, r := range s.Rows {
 		name = max(name, len([]rune(r.Name)))
 	}
-	step := "CPU ms/step"
-	if s.HWKind == "gpu" {
-		step = "ms/step"
-	}
+	step := event.ClockOf(s.HWKind).Unit + " ms/step"
 	row := func(cells ...string) {
 		fmt.Fprintf(&b, "%s", pad(cells[0], name))
 		for i, c := range cells[1:] {

@@ -16,6 +16,7 @@ var glossary = []Term{
 	{"epoch", "one pass over all training samples"},
 	{"ERK", "a way to spread zeros over layers by their sizes: small layers keep more"},
 	{"floor", "the lowest accuracy that is accepted; under it the run goes back and removes no more"},
+	{"GPU s", "seconds on the clock while a card computes; the processor sleeps meanwhile"},
 	{"J", "joule, the unit of energy: a watt for a second; 3.6 million are a kWh"},
 	{"kernel", "the routine that multiplies a layer; only one that skips zeros makes them save time"},
 	{"low rank", "a weight matrix written as the product of two thin ones"},

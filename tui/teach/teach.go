@@ -106,7 +106,7 @@ func baseline(o Of) []string {
 		p = append(p, s)
 	}
 	if cost, n := mean(st, event.Baseline); n > 0 {
-		s := fmt.Sprintf("An epoch took %s of CPU time on average of %d, and ", plain.Micros(float64(cost.CPUUS)/float64(n)), n)
+		s := fmt.Sprintf("An epoch took %s of %s on average of %d, and ", plain.Micros(float64(busy(st, cost))/float64(n)), st.Started.Clock().Name, n)
 		if cost.Energy.UJ != nil {
 			j := cost.Energy
 			x := *j.UJ / int64(n)
@@ -138,6 +138,17 @@ func mean(st *event.State, s event.Stage) (sum event.StageCost, n int) {
 		n++
 	}
 	return sum, n
+}
+
+// busy is the time of a bill.
+func busy(st *event.State, c event.StageCost) int64 { return st.Started.Busy(c.CPUUS, c.WallUS) }
+
+// cpuOnly says of a bill of whole stages that it is of CPU time, which on a card it is not.
+func cpuOnly(st *event.State) string {
+	if st.Started.OnCard() {
+		return ""
+	}
+	return " of CPU time"
 }
 
 func configure(o Of) []string {
@@ -250,7 +261,7 @@ func validate(o Of) []string {
 		p = append(p, fmt.Sprintf("It was look %d at the test set. Who tunes after a look tunes to the test set: each look makes it less of a test.", v.Looks))
 	}
 	if l := st.Ledger; l != nil && l.Dense.StepCPUUS > 0 {
-		p = append(p, fmt.Sprintf("A training step took %.3g ms of CPU time dense and %.3g ms pared: %s, by %d alternations.", l.Dense.StepCPUUS/1000, l.Now.StepCPUUS/1000, plain.Change(l.Dense.StepCPUUS, l.Now.StepCPUUS), l.Rounds))
+		p = append(p, fmt.Sprintf("A training step took %.3g ms of %s dense and %.3g ms pared: %s, by %d alternations.", l.Dense.StepCPUUS/1000, st.Started.Clock().Name, l.Now.StepCPUUS/1000, plain.Change(l.Dense.StepCPUUS, l.Now.StepCPUUS), l.Rounds))
 	}
 	return p
 }
@@ -300,13 +311,13 @@ func number(o Of) []string {
 		if c.Stage != o.Stage || c.Step != e.Step {
 			continue
 		}
-		s := fmt.Sprintf("The epoch that ended there took %s of CPU time and %s", plain.Micros(float64(c.CPUUS)), joules(c.Energy))
+		s := fmt.Sprintf("The epoch that ended there took %s of %s and %s", plain.Micros(float64(st.BusyUS(&c))), st.Started.Clock().Name, joules(c.Energy))
 		if base, n := mean(st, event.Baseline); n > 0 && o.Stage == event.Sparsify {
-			s += "; against a dense epoch that is " + plain.Change(float64(base.CPUUS)/float64(n), float64(c.CPUUS)) + " CPU time"
+			s += "; against a dense epoch that is " + plain.Change(float64(busy(st, base))/float64(n), float64(st.BusyUS(&c))) + " " + st.Started.Clock().Name
 		}
 		p = append(p, s+".")
 		if t := energy.Tier(c.Energy.Tier); c.Energy.UJ != nil && (t == energy.TierD || t == energy.TierE) {
-			p = append(p, "These joules come from CPU time and a power taken as constant: they say the same as the CPU seconds, not more.")
+			p = append(p, "These joules come from "+st.Started.Clock().Name+" and a power taken as constant: they say the same as the seconds, not more.")
 		}
 		break
 	}
@@ -327,15 +338,15 @@ func here(o Of, c Claim) string {
 		}
 	case strings.HasPrefix(c.Said, "sparsity saves"), c.Stage == event.Sparsify, strings.HasPrefix(c.Said, "hardware for"):
 		if l := st.Ledger; l != nil && l.Dense.StepCPUUS > 0 {
-			return fmt.Sprintf("%s CPU time a step at %s zeros", plain.Change(l.Dense.StepCPUUS, l.Now.StepCPUUS), percent(l.Now.Zeros))
+			return fmt.Sprintf("%s %s a step at %s zeros", plain.Change(l.Dense.StepCPUUS, l.Now.StepCPUUS), st.Started.Clock().Name, percent(l.Now.Zeros))
 		}
 		base, n := mean(st, event.Baseline)
 		if k := len(st.Epochs); n > 0 && k > 0 && st.Epochs[k-1].Stage == event.Sparsify {
-			return fmt.Sprintf("%s CPU time an epoch so far, at %s zeros", plain.Change(float64(base.CPUUS)/float64(n), float64(st.Epochs[k-1].CPUUS)), percent(st.Epochs[k-1].Zeros))
+			return fmt.Sprintf("%s %s an epoch so far, at %s zeros", plain.Change(float64(busy(st, base))/float64(n), float64(st.BusyUS(&st.Epochs[k-1]))), st.Started.Clock().Name, percent(st.Epochs[k-1].Zeros))
 		}
 	case c.Stage == event.Validate:
 		if s := st.Spent(); s.CPUUS > 0 {
-			return fmt.Sprintf("all stages took %s of CPU time so far, and %s", plain.Micros(float64(s.CPUUS)), joules(s.Energy))
+			return fmt.Sprintf("all stages took %s%s so far, and %s", plain.Micros(float64(busy(st, s))), cpuOnly(st), joules(s.Energy))
 		}
 	}
 	return ""

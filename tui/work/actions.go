@@ -12,6 +12,9 @@ func (d *desk) notRunning() string {
 	if w := d.bound(); w != "" {
 		return w
 	}
+	if d.run.watches != "" && !d.run.over() {
+		return "another screen drives: a asks it for the seat"
+	}
 	switch s, _ := d.run.status(); s {
 	case statusDone:
 		return "the run is done"

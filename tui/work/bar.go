@@ -50,6 +50,9 @@ func (d *desk) saying() (s saying, ok bool) {
 	case d.run.problem != "":
 		return saying{text: d.run.problem, tok: theme.Bad}, true
 	}
+	if d.over == overTour && d.tourHolds {
+		return saying{text: "the run holds here until you go on", tok: theme.Dim}, true
+	}
 	word, why := d.run.status()
 	if d.run.watches != "" && word != statusDone && word != statusFailed {
 		say := d.run.watches
@@ -223,6 +226,13 @@ func (d *desk) progress(w int) string {
 			return label + chart.Progress(th, float64(m.Step)/float64(m.Steps), d.eta(), n) + " "
 		}
 		return chart.Progress(th, float64(m.Step)/float64(m.Steps), d.eta(), w)
+	}
+	if p := st.Progress; p != nil && p.Stage == st.Stage && p.Of > 0 {
+		label, of := " "+th.Clean(p.What)+"  ", fmt.Sprintf("  %d of %d", p.Done, p.Of)
+		if n := w - theme.Width(label) - theme.Width(of) - 1; n >= 8 {
+			label += chart.Bar(th, float64(p.Done)/float64(p.Of), n)
+		}
+		return th.Fit(label+of, w)
 	}
 	return th.Fit(" "+th.Paint(theme.Dim, doing(st)), w)
 }

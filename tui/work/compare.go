@@ -169,7 +169,7 @@ func (d *desk) comparePane(p pane, w, h int) string {
 		if d.sameTier() {
 			return d.compareBox("J per epoch", "tier "+k.l[0].State.Started.Tier, jouOf, true, func(v float64) string { return fmt.Sprintf("%.3g J", v) }, w, h)
 		}
-		return d.compareBox("CPU s per epoch", "", cpuOf, true, func(v float64) string { return fmt.Sprintf("%.3g s", v) }, w, h)
+		return d.compareBox(plain.Common(k.l).Of("s per epoch"), "", cpuOf, true, func(v float64) string { return fmt.Sprintf("%.3g s", v) }, w, h)
 	case paneC:
 		return d.compareTable(w, h)
 	}

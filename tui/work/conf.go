@@ -33,7 +33,7 @@ type predictor struct {
 
 // formOpen says whether the configure form takes the keys.
 func (d *desk) formOpen() bool {
-	if d.run == nil || d.replaying() || d.o.ReadOnly || d.stage() != event.Configure || d.run.st.Stage != event.Configure || len(d.conf.fields) == 0 {
+	if d.run == nil || d.replaying() || d.o.ReadOnly || d.run.watches != "" || d.stage() != event.Configure || d.run.st.Stage != event.Configure || len(d.conf.fields) == 0 {
 		return false
 	}
 	s, _ := d.run.status()

@@ -120,7 +120,7 @@ func (d *desk) none(s event.Stage, soon string) string {
 	return soon
 }
 
-// bill is the energy curve of a stage: joules, or CPU seconds where joules are
+// bill is the energy curve of a stage: joules, or seconds where joules are
 // not measured.
 type bill struct {
 	title, right, unit string
@@ -133,7 +133,7 @@ func (d *desk) bill(s event.Stage) bill {
 	st := &d.run.st
 	c, base := &st.Curves[s], &st.Curves[event.Baseline]
 	if len(c.Joules) == 0 && (len(c.CPU) > 0 || st.Started.Tier == "") {
-		b := bill{title: "CPU s per epoch", right: "J not measured", unit: "CPU s", points: c.CPU}
+		b := bill{title: d.clockOf().Of("s per epoch"), right: "J not measured", unit: d.clockOf().Of("s"), points: c.CPU}
 		b.dense, b.known = mean(base.CPU)
 		return b
 	}
@@ -204,7 +204,7 @@ func (d *desk) accPane(w, h int) string {
 			}
 		}
 	}
-	return d.chartBox(d.accTitle(), d.titled(s, c, ""), c, say, w, h)
+	return d.chartBox(d.accTitle(), or(d.titled(s, c, ""), d.viewHint(d.accTitle(), w)), c, say, w, h)
 }
 
 func (d *desk) energyPane(w, h int) string {
@@ -243,7 +243,7 @@ func (d *desk) billAt(s event.Stage, b bill, step int64) (val, change string, at
 		val = fmt.Sprintf("%.3g %s", p.Y, b.unit)
 	}
 	if dense, ok := mean(d.run.st.Curves[event.Baseline].CPU); ok && s == event.Sparsify {
-		change = " (" + plain.Change(dense, cpu.Y) + " CPU s)"
+		change = " (" + plain.Change(dense, cpu.Y) + " " + d.clockOf().Of("s") + ")"
 	}
 	return val, change, cpu.Step, true
 }

@@ -73,6 +73,7 @@ type desk struct {
 	page   page
 	over   overlay
 	pick   picker
+	paths  paths // that go on with what is typed
 	setup  form
 	drafts map[picked]form // set-ups that were left
 	conf   form            // of the configure stage
@@ -262,6 +263,8 @@ func (d *desk) handle(m any) []effect {
 		d.onSeat(m)
 	case weightsMsg:
 		d.onWeights(m)
+	case *paths:
+		d.onPaths(m)
 	case herePointsMsg:
 		d.onHerePoints(m)
 	case branchedMsg:

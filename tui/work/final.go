@@ -80,7 +80,7 @@ func (d *desk) verdictPane(w, h int) string {
 			t.add(theme.Dim, "UNDECIDED: the paired 95 % interval holds the floor. More test samples would tell.")
 		}
 		if a := st.Attribution; a != nil {
-			t.work(a, h-2)
+			t.work(a, d.clockOf(), h-2)
 		}
 	case st.Stage == event.Validate && word == statusWaiting:
 		looks := fmt.Sprintf("looks at the test set so far: %d", st.Looks)
@@ -103,8 +103,8 @@ func (d *desk) verdictPane(w, h int) string {
 
 // work says by kind of work where a training step's time goes and what of sparsify's
 // joules that is, if all of it has room in h lines.
-func (t *text) work(a *event.Attribution, h int) {
-	head := "CPU time of a step, dense → now; J of sparsify: " + a.Text
+func (t *text) work(a *event.Attribution, clock event.Clock, h int) {
+	head := clock.Name + " of a step, dense → now; J of sparsify: " + a.Text
 	if len(a.Rows) == 0 || t.n+1+t.lines(head)+len(a.Rows) > h {
 		return
 	}

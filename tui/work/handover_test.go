@@ -3,6 +3,8 @@ package work
 import (
 	"testing"
 	"time"
+
+	"pare/core/event"
 )
 
 // TestHandOverOnTheScreen: who watches asks with a; the driver sees who, and hands over
@@ -51,5 +53,40 @@ func TestHandOverOnTheScreen(t *testing.T) {
 	key(d, "a")
 	if f.asking {
 		t.Error("a screen that only watches asks for the seat")
+	}
+}
+
+// TestAWatchersKeys: where another screen drives, no key of the footer says that it moves
+// the run, and pressing one says why it does nothing.
+func TestAWatchersKeys(t *testing.T) {
+	const other = "watching: another screen has been driving since 15:04; ask it for the seat, or detach it"
+	b := func() *story { return newStory().start("B") }
+	spar := func() *story { return b().baselineDone("B").configured("B").sparsify(3, "B") }
+	for name, s := range map[string]*story{
+		"baseline": b().wait(event.Baseline, "ready"), "sparsify": spar(), "validate": b().baselineDone("B").configured("B").sparsified("B").wait(event.Validate, "look"),
+		"configure": b().baselineDone("B").wait(event.Configure, "choose"),
+	} {
+		d, f := watching(t, 200, 50, s)
+		f.watches = other
+		d.run.checked = time.Time{}
+		sample(d)
+		for _, k := range []string{"enter", "space", "e", "x", "r", "s"} {
+			f.sent = nil
+			key(d, k)
+			if k != "s" {
+				sees(t, d, "another screen")
+			}
+			if len(f.sent) > 0 || d.over != overNone {
+				t.Errorf("%s: %s does something at a watcher's: %v", name, k, f.sent)
+			}
+			d.over = overNone
+		}
+		sees(t, d, "a ask to drive", "!space pause", "!e target", "!x stop", "!r roll back", "!enter ")
+		f.watches = ""
+		d.run.checked = time.Time{}
+		sample(d)
+		if name == "sparsify" {
+			sees(t, d, "space pause", "e target", "x stop", "r roll back")
+		}
 	}
 }

@@ -42,8 +42,12 @@ func (d *desk) head(w int) string {
 	right = append(right, "session "+th.Clean(d.run.src.ID()))
 	// What does not fit goes, the least missed first.
 	left := name + "  " + model
-	for _, drop := range []string{"", "step ", "epoch ", "session ", "model", "ETA "} {
+	for _, drop := range []string{"", "step ", "epoch ", "word", "session", "model", "ETA "} {
 		switch drop {
+		case "word": // the name says enough
+			right[len(right)-1] = strings.TrimPrefix(right[len(right)-1], "session ")
+		case "session":
+			right = right[:len(right)-1]
 		case "":
 		case "model":
 			left = name

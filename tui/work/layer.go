@@ -139,7 +139,7 @@ func (d *desk) layerCost(layer string) []string {
 	if v := st.LayerVerdicts; v != nil {
 		for _, l := range v.Layers {
 			if l.Name == layer {
-				out := []string{fmt.Sprintf("CPU ms per training step: dense %.3f, now %.3f: %s", l.DenseMS, l.NowMS, l.Text)}
+				out := []string{fmt.Sprintf("%s: dense %.3f, now %.3f: %s", d.clockOf().Of("ms per training step"), l.DenseMS, l.NowMS, l.Text)}
 				return append(out, d.layerJoules(l.DenseMS, l.NowMS))
 			}
 		}
@@ -159,7 +159,7 @@ func (d *desk) layerCost(layer string) []string {
 		return []string{"ms and J: –, no call of this layer was timed by itself"}
 	}
 	share := mine / all
-	out := []string{fmt.Sprintf("dense: %.3f CPU ms of a training step, %s of it (calls timed at the end of the baseline); now: timed in stage 5", share*t.StepCPUUS/1e3, percent(share))}
+	out := []string{fmt.Sprintf("dense: %.3f %s of a training step, %s of it (calls timed at the end of the baseline); now: timed in stage 5", share*t.StepCPUUS/1e3, d.clockOf().Of("ms"), percent(share))}
 	if t.StepEnergy.UJ == nil {
 		return append(out, "J: – not measured")
 	}

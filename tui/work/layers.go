@@ -115,7 +115,7 @@ func (d *desk) layersPane(w, h int) string {
 		x += barW
 	}
 	heads = append(heads, theme.Head{At: x + pctW + 3, Text: "runs as"})
-	return th.BoxWith(theme.BoxOptions{Title: "layers", Heads: heads, Body: strings.TrimSuffix(b.String(), "\n")}, w, h)
+	return th.BoxWith(theme.BoxOptions{Title: "layers " + d.th.G.None + " i opens one", Heads: heads, Body: strings.TrimSuffix(b.String(), "\n")}, w, h)
 }
 
 // layerNotes say what the last points of the baseline cost, and why layers with
@@ -178,7 +178,7 @@ func (d *desk) verdictsPane(v *event.LayerVerdicts, w, h int) string {
 	if show < len(v.Layers) {
 		b.WriteString(th.Paint(theme.Dim, fmt.Sprintf(" %d of %d layers", show, len(v.Layers))) + "\n")
 	} else if n := room - show; n >= 2 {
-		notes := wrap("CPU ms per training step, dense → now, by layer", max(in-2, 1))
+		notes := wrap(d.clockOf().Of("ms per training step, dense → now, by layer"), max(in-2, 1))
 		for _, c := range cut {
 			notes = append(notes, wrap(th.Clean(c), max(in-2, 1))...)
 		}
@@ -190,7 +190,7 @@ func (d *desk) verdictsPane(v *event.LayerVerdicts, w, h int) string {
 			b.WriteString(" " + th.Paint(theme.Dim, th.Tr(s)) + "\n")
 		}
 	}
-	return th.Box("layers", "verdicts", strings.TrimSuffix(b.String(), "\n"), w, h)
+	return th.Box("layers "+d.th.G.None+" i opens one", "verdicts", strings.TrimSuffix(b.String(), "\n"), w, h)
 }
 
 // firstLayer is the first of n layers shown when show of them fit.

@@ -47,7 +47,7 @@ func (d *desk) liveRows() []plain.Row {
 			params.Now, params.Change = plain.Count(kept), plain.Change(float64(n), float64(kept))
 		}
 	}
-	cpu, jou := row("CPU ms per step", dash, dash, ""), row("J per step", dash, dash, "")
+	cpu, jou := row(d.clockOf().Of("ms per step"), dash, dash, ""), row("J per step", dash, dash, "")
 	dc, dj, okc, okj := perStep(st, event.Baseline)
 	if okc {
 		cpu.Dense = fmt.Sprintf("%.3g", dc/1000)
@@ -82,7 +82,7 @@ func perStep(st *event.State, s event.Stage) (cpuUS float64, j event.Joules, okC
 		if e.Stage != s || e.Steps <= 0 || !stands(st, e) {
 			continue
 		}
-		cpu, steps = cpu+e.CPUUS, steps+e.Steps
+		cpu, steps = cpu+st.BusyUS(e), steps+e.Steps
 		if e.Energy.UJ != nil {
 			if jsteps == 0 {
 				j = e.Energy
@@ -104,7 +104,7 @@ func perStep(st *event.State, s event.Stage) (cpuUS float64, j event.Joules, okC
 func (d *desk) spentRows() []plain.Row {
 	spent := d.run.st.Spent()
 	j := spent.Energy
-	rows := []plain.Row{{Name: "CPU this run", Now: plain.Micros(float64(spent.CPUUS))}}
+	rows := []plain.Row{{Name: d.clockOf().Total(), Now: plain.Micros(float64(d.run.st.Started.Busy(spent.CPUUS, spent.WallUS)))}}
 	if j.UJ == nil {
 		return append(rows, plain.Row{Name: "J this run", Now: "not measured"})
 	}
@@ -139,7 +139,7 @@ func (d *desk) ledgerPane(w, h int) string {
 	if p := plain.BreakEven(&d.run.st); p != "" {
 		notes = append(notes, p)
 	}
-	notes = append(notes, fmt.Sprintf("CPU and J by %d alternations of dense and pared", l.Rounds))
+	notes = append(notes, fmt.Sprintf("%s and J by %d alternations of dense and pared", d.clockOf().Name, l.Rounds))
 	if len(rows)+3 < h-2 {
 		rows = append(rows, d.spentRows()...)
 	}
@@ -149,7 +149,7 @@ func (d *desk) ledgerPane(w, h int) string {
 // fitRows leaves out the rows that say least until the others fit: better than to lose
 // the last ones, the joules.
 func fitRows(rows []plain.Row, room int) []plain.Row {
-	for _, least := range []string{"moved per step", "J this run", "CPU this run", "params", "packed file", "zeros"} {
+	for _, least := range []string{"moved per step", "J this run", "CPU this run", "time this run", "params", "packed file", "zeros"} {
 		if len(rows) <= room {
 			break
 		}

@@ -27,6 +27,8 @@ func (d *desk) overPane(w, h int) string {
 		return d.lessonPane(w, h)
 	case d.over == overRoll:
 		return d.rollPane(w, h)
+	case d.over == overPath:
+		return d.pathPane(w, h)
 	case d.over == overHW:
 		return d.hwPane(w, h)
 	case d.over == overPoint, d.over == overChange:

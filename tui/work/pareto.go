@@ -34,10 +34,11 @@ type tradeOff struct {
 
 // tradeOffs are all epochs whose inferences were timed, the cheapest first, and the
 // unit of their cost. Joules are the axis where each was measured by a counter; an
-// estimate follows CPU time and says nothing more.
+// estimate follows the time and says nothing more.
 func (d *desk) tradeOffs() (out []tradeOff, unit, why string) {
 	st := &d.run.st
 	unit = "J"
+	us := d.clockOf().Of("µs")
 	for i := range st.Infers {
 		x := &st.Infers[i]
 		if x.N < 1 || !judged(st, x) {
@@ -45,9 +46,9 @@ func (d *desk) tradeOffs() (out []tradeOff, unit, why string) {
 		}
 		switch {
 		case x.Energy.UJ == nil:
-			unit, why = "CPU µs", "J: the meter's windows are longer than this, or it has none"
+			unit, why = us, "J: the meter's windows are longer than this, or it has none"
 		case !measured(x.Energy) && unit == "J":
-			unit, why = "CPU µs", "J by tier "+x.Energy.Tier+" would follow CPU time"
+			unit, why = us, "J by tier "+x.Energy.Tier+" would follow "+d.clockOf().Name
 		}
 	}
 	for i := range st.Infers {
@@ -57,7 +58,7 @@ func (d *desk) tradeOffs() (out []tradeOff, unit, why string) {
 		}
 		e, _ := evalAt(st, x.Stage, x.Step)
 		t := tradeOff{stage: x.Stage, step: x.Step, acc: e.Acc(), lo: e.Lo, hi: e.Hi, zeros: x.Zeros, band: x.Band, inferred: *x}
-		t.cost = float64(x.CPUUS) / float64(x.N)
+		t.cost = float64(st.Started.Busy(x.CPUUS, x.WallUS)) / float64(x.N)
 		if unit == "J" {
 			t.cost = float64(*x.Energy.UJ) / 1e6 / float64(x.N)
 		}
@@ -213,9 +214,9 @@ func axisUnit(l []tradeOff, unit string) (scale float64, name string) {
 	case unit == "J" && most < 2:
 		return 1e3, "mJ"
 	case unit != "J" && most >= 2e6:
-		return 1e-6, "CPU s"
+		return 1e-6, strings.TrimSuffix(unit, "µs") + "s"
 	case unit != "J" && most >= 2e3:
-		return 1e-3, "CPU ms"
+		return 1e-3, strings.TrimSuffix(unit, "µs") + "ms"
 	}
 	return 1, unit
 }
@@ -361,8 +362,17 @@ func (d *desk) canBranchHere() string {
 
 // branchHere lists the checkpoints of this run to branch from, the one under the cursor
 // marked.
-func (d *desk) branchHere() []effect {
-	s, want := d.on(d.run.src.ID()), d.tradeCheckpoint()
+func (d *desk) branchHere() []effect { return d.branchAt(d.tradeCheckpoint()) }
+
+// branchMarked is branchHere from the list of checkpoints to roll back to.
+func (d *desk) branchMarked() []effect {
+	want := d.rollOn.Name
+	d.closeOver()
+	return d.branchAt(want)
+}
+
+func (d *desk) branchAt(want string) []effect {
+	s := d.on(d.run.src.ID())
 	return []effect{func(context.Context) any {
 		l, err := s.Points()
 		return herePointsMsg{pointsMsg{s.ID, l, err}, want}

@@ -3,8 +3,6 @@ package work
 import (
 	"context"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 
 	"pare/core"
@@ -240,7 +238,10 @@ func (d *desk) onOpened(m openedMsg) []effect {
 	return d.watchOn()
 }
 
-func (d *desk) openPath() { d.over, d.input = overPath, input{} }
+func (d *desk) openPath() []effect {
+	d.over, d.input, d.paths = overPath, input{}, paths{}
+	return d.lookPath()
+}
 
 // takePath uses a path that was typed.
 func (d *desk) takePath(s string) []effect {
@@ -249,11 +250,7 @@ func (d *desk) takePath(s string) []effect {
 		d.closeOver()
 		return nil
 	}
-	if rest, ok := strings.CutPrefix(s, "~/"); ok {
-		if home, err := os.UserHomeDir(); err == nil {
-			s = filepath.Join(home, rest)
-		}
-	}
+	s = homed(s)
 	r := withModel(d.o.Recipe, core.ModelSpec{Path: s})
 	if d.pick.on == listData {
 		r = withData(d.o.Recipe, "", s)
@@ -306,9 +303,9 @@ func (d *desk) hint() string {
 	case d.pick.on == listSessions:
 		return "a session that runs is attached; one that stopped can be resumed with R"
 	case d.pick.on == listData:
-		return "choose the data to train and judge on"
+		return "choose the data to train and judge on; / takes your own: CSV, TSV, JSONL, .npz, text, a folder of images"
 	}
-	return "choose the model to pare"
+	return "choose the model to pare; / takes your own: .onnx, pare's .safetensors, a folder of Hugging Face"
 }
 
 // pickPane shows the lists: beside each other where there is room.
@@ -369,7 +366,11 @@ func (d *desk) listBox(l list, w, h int) string {
 	var b strings.Builder
 	for i := from; i < min(from+room, n); i++ {
 		name, about := p.line(th, l, i)
-		about = brisk(th, about, w-7-theme.Width(name))
+		lead := ""
+		if l == listModels {
+			lead = fmt.Sprintf("%10s ", plain.Count(p.models[i].Params))
+		}
+		about = lead + brisk(th, about, w-7-theme.Width(name)-len(lead))
 		mark := "  "
 		if i == p.at[l] {
 			mark = "> "
@@ -395,7 +396,7 @@ func (p *picker) line(th *theme.Theme, l list, i int) (name, about string) {
 	switch l {
 	case listModels:
 		m := p.models[i]
-		return th.Fit(m.Name, 14), fmt.Sprintf("%s params  %s", plain.Count(m.Params), m.About)
+		return th.Fit(m.Name, 14), "params  " + m.About
 	case listData:
 		x := p.data[i]
 		about = x.Description

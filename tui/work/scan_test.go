@@ -68,7 +68,7 @@ func TestScanKeys(t *testing.T) {
 	if len(f.sent) != 0 {
 		t.Errorf("esc without a scan sent %s", f.commands())
 	}
-	if s := bare(d.Render()); !strings.Contains(s, "265 ms CPU") || !strings.Contains(s, "−39.3") {
+	if s := bare(d.Render()); !strings.Contains(s, "140 ms · ") || !strings.Contains(s, "−39.3") {
 		t.Errorf("the scan is not on the screen:\n%s", s)
 	}
 }

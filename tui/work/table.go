@@ -132,7 +132,7 @@ func init() { // the help, opened by the table, shows the table
 		{[]string{"down", "j"}, "↑ ↓", inPick, words("select"), always, plainly(func(d *desk) { d.pick.move(1) }), 5, "another line"},
 		{[]string{"tab"}, "tab", inPick, tabText, always, plainly(func(d *desk) { d.nextList(1) }), 2, "another list"},
 		{[]string{"shift+tab"}, "", inPick, words("list before"), always, plainly(func(d *desk) { d.nextList(-1) }), 0, ""},
-		{[]string{"/"}, "/", inPick, pathText, (*desk).canPath, plainly((*desk).openPath), 3, "type the path of a model or of data"},
+		{[]string{"/"}, "/", inPick, pathText, (*desk).canPath, (*desk).openPath, 3, "type the path of a model or of data"},
 		{[]string{"esc", "left", "h"}, "esc", inPick, words("back"), (*desk).canBack, plainly(func(d *desk) { d.pick.back() }), 4, "back to the models"},
 
 		// All sessions.
@@ -176,14 +176,15 @@ func init() { // the help, opened by the table, shows the table
 		// What is typed.
 		{[]string{"enter"}, "enter", inText, words("take"), always, (*desk).take, 1, "take what was typed"},
 		{[]string{"esc"}, "esc", inText, words("cancel"), always, plainly((*desk).closeOver), 2, "forget what was typed"},
+		{[]string{"tab"}, "tab", inPath, words("complete"), (*desk).canComplete, (*desk).completePath, 3, "complete the path as far as it is clear"},
 		{[]string{"down", "tab"}, "↑ ↓", inEdit, words("take, another field"), always, func(d *desk) []effect { return d.takeAndMove(1) }, 3, "take it and go to another field"},
 		{[]string{"up", "shift+tab"}, "", inEdit, words("take, field before"), always, func(d *desk) []effect { return d.takeAndMove(-1) }, 0, ""},
 		{[]string{"up", "shift+tab"}, "", inHW, words("up"), always, plainly(func(d *desk) { d.moveHW(-1) }), 0, ""},
 		{[]string{"down", "tab"}, "↑ ↓", inHW, words("select"), always, plainly(func(d *desk) { d.moveHW(1) }), 3, "another line; typing finds by name"},
 		{[]string{"pgup"}, "", inHW, words("page up"), always, plainly(func(d *desk) { d.moveHW(-10) }), 0, ""},
 		{[]string{"pgdown"}, "", inHW, words("page down"), always, plainly(func(d *desk) { d.moveHW(10) }), 0, ""},
-		{[]string{"backspace", "ctrl+h"}, "", inText, words("delete"), always, plainly((*desk).backspace), 0, ""},
-		{[]string{"ctrl+u"}, "", inText, words("delete all"), always, plainly(func(d *desk) { d.input.text = "" }), 0, ""},
+		{[]string{"backspace", "ctrl+h"}, "", inText, words("delete"), always, func(d *desk) []effect { d.backspace(); return d.lookPath() }, 0, ""},
+		{[]string{"ctrl+u"}, "", inText, words("delete all"), always, func(d *desk) []effect { d.input.text = ""; return d.lookPath() }, 0, ""},
 
 		// How to stop.
 		{[]string{"d"}, "d", inStop, words("detach, the run goes on"), always, plainly((*desk).leave), 1, "leave; the run goes on"},
@@ -192,9 +193,10 @@ func init() { // the help, opened by the table, shows the table
 		{[]string{"c", "esc"}, "c", inStop, words("cancel"), always, plainly((*desk).closeOver), 4, "go on as before"},
 
 		// Checkpoints.
-		{[]string{"enter"}, "enter", inRoll, words("roll back and pause there"), always, (*desk).rollBack, 1, "roll back"},
+		{[]string{"enter"}, "enter", inRoll, words("roll back"), always, (*desk).rollBack, 1, "roll back"},
 		{[]string{"up", "k"}, "", inRoll, words("newer"), always, plainly(func(d *desk) { d.moveRoll(-1) }), 0, ""},
 		{[]string{"down", "j"}, "↑ ↓", inRoll, words("select"), always, plainly(func(d *desk) { d.moveRoll(1) }), 2, "another checkpoint"},
+		{[]string{"b"}, "b", inRoll, words("branch instead"), (*desk).canBranchHere, (*desk).branchMarked, 4, "a new session from this checkpoint; this run stays as it is"},
 		{[]string{"esc", "r"}, "esc", inRoll, words("cancel"), always, plainly((*desk).closeOver), 3, "back to the charts"},
 
 		// A replay.
@@ -347,7 +349,7 @@ func (d *desk) press(name, text string) []effect {
 	at := d.place()
 	if at&inText != 0 && text != "" {
 		d.typed(text)
-		return nil
+		return d.lookPath()
 	}
 	d.toast = toast{} // it has been read
 	why := ""

@@ -24,6 +24,16 @@ func viewText(d *desk) string {
 	return [...]string{"loss, power", "checkpoints", "accuracy, energy"}[d.look.view%viewCount]
 }
 
+// viewHint names the key of the other charts, where it does something and has room beside
+// the title.
+func (d *desk) viewHint(title string, w int) string {
+	hint := "v " + viewText(d)
+	if d.canView() != "" || theme.Width(d.th.Tr(title))+theme.Width(hint)+7 > w {
+		return ""
+	}
+	return hint
+}
+
 // gapped is an energy curve with a gap at every epoch whose joules were not
 // measured: a line across it would claim them.
 func gapped(joules, cpu []event.Point) []event.Point {
@@ -108,7 +118,7 @@ func (d *desk) pan(share float64) {
 func (d *desk) followOn() { d.look.win.Locked, d.look.cursor = false, nil }
 
 // trade is what the joules of an epoch were saved for: "−38 % J for −0.4 pt". Where
-// joules are an estimate they are as good as CPU seconds, and those are named.
+// joules are an estimate they are as good as seconds, and those are named.
 func (d *desk) trade(s event.Stage, b bill, step int64) string {
 	if s != event.Sparsify {
 		return ""
@@ -120,7 +130,7 @@ func (d *desk) trade(s event.Stage, b bill, step int64) string {
 	if !ok || !has || !spent || !known {
 		return ""
 	}
-	saved := plain.Change(dense, cpu.Y) + " CPU s"
+	saved := plain.Change(dense, cpu.Y) + " " + d.clockOf().Of("s")
 	if j, ok := pointAt(b.points, step); ok && b.unit == "J" && b.known && j.Step == cpu.Step && measured(d.epochAt(s, cpu.Step).Energy) {
 		saved = plain.Change(b.dense, j.Y) + " J"
 	}
@@ -162,7 +172,7 @@ func (d *desk) lossPane(w, h int) string {
 		val := fmt.Sprintf("%.4g", p.Y)
 		say = []string{at + val + d.markAt(c, float64(x), w-2), at + val, val}
 	}
-	return d.chartBox("training loss", d.titled(s, c, ""), c, say, w, h)
+	return d.chartBox("training loss", or(d.titled(s, c, ""), d.viewHint("training loss", w)), c, say, w, h)
 }
 
 // cursorOr is the step that is read, and in words: the cursor's, else the last

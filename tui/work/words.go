@@ -10,6 +10,9 @@ import (
 	"pare/tui/theme"
 )
 
+// clockOf is how the times of the run are called.
+func (d *desk) clockOf() event.Clock { return d.run.st.Started.Clock() }
+
 // percent prints a share: 81.3 %.
 func percent(x float64) string {
 	if math.IsNaN(x) || math.IsInf(x, 0) {

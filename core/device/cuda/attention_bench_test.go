@@ -52,17 +52,17 @@ func (a *attn) time(b *testing.B, ls []launch, flops float64) {
 	var at [2]cu.Event
 	for i := range at {
 		var err error
-		if at[i], err = dev.Event(); err != nil {
+		if at[i], err = dev.driver.Event(); err != nil {
 			b.Fatal(err)
 		}
 	}
 	err := a.e.launch(ls)
-	err = firstError(err, dev.Record(at[0]))
+	err = firstError(err, dev.driver.Record(at[0]))
 	for range b.N {
 		err = firstError(err, a.e.launch(ls))
 	}
-	err = firstError(err, dev.Record(at[1]))
-	ms, late := dev.Elapsed(at[0], at[1])
+	err = firstError(err, dev.driver.Record(at[1]))
+	ms, late := dev.driver.Elapsed(at[0], at[1])
 	if err = firstError(err, late); err != nil {
 		b.Fatal(err)
 	}
@@ -71,7 +71,7 @@ func (a *attn) time(b *testing.B, ls []launch, flops float64) {
 	b.ReportMetric(each, "ms/op")
 	b.ReportMetric(flops/each/1e9, "TFLOP/s")
 	for _, e := range at {
-		if err := dev.ReleaseEvent(e); err != nil {
+		if err := dev.driver.ReleaseEvent(e); err != nil {
 			b.Fatal(err)
 		}
 	}

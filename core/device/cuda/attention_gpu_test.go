@@ -94,7 +94,7 @@ func newAttn(t testing.TB, dev Device, a *attn) {
 		*x.to = b.out
 	}
 	for _, s := range a.e.arenas {
-		if err := dev.Fill(s.p, 0xff, s.bytes); err != nil {
+		if err := dev.driver.Fill(s.p, 0xff, s.bytes); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -112,7 +112,7 @@ func (a *attn) set(t testing.TB, v int, x []float32) []float32 {
 		}
 		data = bytesOf(h)
 	}
-	if err := a.e.dev.Upload(a.e.at[v], data); err != nil {
+	if err := a.e.dev.driver.Upload(a.e.at[v], data); err != nil {
 		t.Fatal(err)
 	}
 	return x
@@ -127,7 +127,7 @@ func (a *attn) get(t testing.TB, v int) []float32 {
 	if x.elem == cu.BF16 {
 		data = bytesOf(h)
 	}
-	if err := firstError(a.e.dev.Sync(), a.e.dev.Download(data, x.ptr)); err != nil {
+	if err := firstError(a.e.dev.driver.Sync(), a.e.dev.driver.Download(data, x.ptr)); err != nil {
 		t.Fatal(err)
 	}
 	if x.elem == cu.BF16 {

@@ -42,6 +42,7 @@ type bank struct {
 	desc  []device.Weight
 	ws    []weight
 	slots int
+	takes [parts]int64 // of the card's memory, bytes
 }
 
 // NewBank makes room for weights, gradients and state, all zero. Weights that do not
@@ -66,16 +67,16 @@ func (d Device) NewBank(ws []device.Weight, slots int) (device.Bank, error) {
 		w.Shape, w.Mask = w.Shape.Clone(), w.Mask.Clone()
 		b.desc[i] = w
 		b.ws[i] = weight{Weight: w, count: w.Shape.Len()}
-		if err := b.allot(&b.ws[i]); err != nil {
-			b.release() //nolint:errcheck // the other error says it
-			return nil, fmt.Errorf("weight %s: %w", w.Name, lost(err))
-		}
+	}
+	if err := b.fill(); err != nil {
+		b.release() //nolint:errcheck // the other error says it
+		return nil, lost(err)
 	}
 	return b, nil
 }
 
-// allot gives a weight its memory, zeroed, and uploads its mask.
-func (b *bank) allot(w *weight) error {
+// room is what a weight takes of the card's memory: a list of pieces, each zeroed.
+func (b *bank) room(w *weight) []pieceOf {
 	// Products of wide values (exec.widen) read zeros behind the last row.
 	n := int64(w.count)
 	if w.Matrix && !w.Conv {
@@ -83,33 +84,34 @@ func (b *bank) allot(w *weight) error {
 	} else if len(w.Shape) == 1 {
 		n = (n + rowAlign - 1) / rowAlign * rowAlign
 	}
-	list := []struct {
-		p     *cu.Ptr
-		bytes int64
-		need  bool
-	}{
-		{&w.v, 4 * n, true}, {&w.half, 2 * n, b.dev.precision == BF16}, {&w.base, 4 * n, w.Adapted},
-		{&w.grad, 4 * n, w.Train || w.Adapted}, {&w.mask, n, w.Mask != nil},
+	var list []pieceOf
+	add := func(of part, p *cu.Ptr, bytes int64, need bool) {
+		if need {
+			list = append(list, pieceOf{of, p, bytes})
+		}
 	}
+	add(ofWeights, &w.v, 4*n, true)
+	add(ofWeights, &w.half, 2*n, b.dev.precision == BF16)
+	add(ofWeights, &w.base, 4*n, w.Adapted)
+	add(ofGradients, &w.grad, 4*n, w.Train || w.Adapted)
+	add(ofMasks, &w.mask, n, w.Mask != nil)
 	if w.Train {
 		w.state = make([]cu.Ptr, b.slots)
 		for i := range w.state {
-			list = append(list, struct {
-				p     *cu.Ptr
-				bytes int64
-				need  bool
-			}{&w.state[i], 4 * n, true})
+			add(ofState, &w.state[i], 4*n, true)
 		}
 	}
+	return list
+}
+
+// allot gives a weight its memory, zeroed, and uploads its mask.
+func (b *bank) allot(w *weight, list []pieceOf) error {
 	for _, m := range list {
-		if !m.need {
-			continue
-		}
 		var err error
-		if *m.p, err = b.dev.Alloc(m.bytes); err != nil {
+		if *m.p, err = b.dev.driver.Alloc(m.bytes); err != nil {
 			return err
 		}
-		if err = b.dev.Fill(*m.p, 0, m.bytes); err != nil {
+		if err = b.dev.driver.Fill(*m.p, 0, m.bytes); err != nil {
 			return err
 		}
 	}
@@ -122,7 +124,7 @@ func (b *bank) allot(w *weight) error {
 			kept[w.place(i)] = 1
 		}
 	}
-	return b.dev.Upload(w.mask, kept)
+	return b.dev.driver.Upload(w.mask, kept)
 }
 
 // place is where element i of the logical order lies.
@@ -162,12 +164,12 @@ func (b *bank) Close() error {
 }
 
 func (b *bank) release() error {
-	err := b.dev.Sync()
+	err := b.dev.driver.Sync()
 	for i := range b.ws {
 		w := &b.ws[i]
 		for _, p := range append([]cu.Ptr{w.v, w.half, w.base, w.grad, w.mask}, w.state...) {
 			if p != 0 {
-				err = firstError(err, b.dev.Release(p))
+				err = firstError(err, b.dev.driver.Release(p))
 			}
 		}
 	}
@@ -184,11 +186,11 @@ func (b *bank) Set(i int, x []float32) error {
 		return err
 	}
 	y := w.order(x)
-	if err := b.dev.Upload(w.v, bytesOf(y)); err != nil {
+	if err := b.dev.driver.Upload(w.v, bytesOf(y)); err != nil {
 		return lost(err)
 	}
 	if w.base != 0 {
-		if err := b.dev.Upload(w.base, bytesOf(y)); err != nil {
+		if err := b.dev.driver.Upload(w.base, bytesOf(y)); err != nil {
 			return lost(err)
 		}
 	}
@@ -206,10 +208,10 @@ func (d Device) halve(w *weight) error {
 	}
 	n := int64(w.count)
 	args := []unsafe.Pointer{unsafe.Pointer(&n), unsafe.Pointer(&w.v), unsafe.Pointer(&w.half)}
-	if err := d.Launch(f, [3]int{8 * d.info.SMs, 1, 1}, [3]int{256, 1, 1}, 0, args); err != nil {
+	if err := d.driver.Launch(f, [3]int{8 * d.info.SMs, 1, 1}, [3]int{256, 1, 1}, 0, args); err != nil {
 		return lost(err)
 	}
-	return lost(d.Sync())
+	return lost(d.driver.Sync())
 }
 
 // Get copies weight i into x.
@@ -249,7 +251,7 @@ func (b *bank) SetState(i, slot int, x []float32) error {
 	if err != nil {
 		return err
 	}
-	return lost(b.dev.Upload(s, bytesOf(w.order(x))))
+	return lost(b.dev.driver.Upload(s, bytesOf(w.order(x))))
 }
 
 // State copies a slot of optimiser state into x.
@@ -284,14 +286,14 @@ func (w *weight) order(x []float32) []float32 {
 
 // fetch waits for the card and copies what lies at p into x, in logical order.
 func (b *bank) fetch(w *weight, p cu.Ptr, x []float32) error {
-	if err := b.dev.Sync(); err != nil {
+	if err := b.dev.driver.Sync(); err != nil {
 		return lost(err)
 	}
 	if !w.Conv {
-		return lost(b.dev.Download(bytesOf(x), p))
+		return lost(b.dev.driver.Download(bytesOf(x), p))
 	}
 	y := make([]float32, len(x))
-	if err := b.dev.Download(bytesOf(y), p); err != nil {
+	if err := b.dev.driver.Download(bytesOf(y), p); err != nil {
 		return lost(err)
 	}
 	for i := range x {

@@ -55,6 +55,35 @@ type builder struct {
 	out    []launch
 	jobs   []job // updates that wait for flush
 	err    error // of a flush before its time
+	count  *need // not nil: nothing is made, what it takes is counted
+}
+
+func newBuilder(e *exec, n int) *builder {
+	return &builder{x: e, n: n, done: map[*device.Call]bool{}, pixels: map[int]int{}}
+}
+
+// all turns every call of the plan into launches.
+func (b *builder) all() error {
+	e := b.x
+	for ri := range e.p.Regions {
+		r := &e.p.Regions[ri]
+		for i := range r.Calls {
+			c := &r.Calls[i]
+			if b.region, b.place = r, i; b.done[c] {
+				b.call++
+				continue
+			}
+			f := builderOf(c.Kernel)
+			if f == nil {
+				return fmt.Errorf("layer %s: kernel %v is not known to this device", e.p.Nodes[c.Node], c.Kernel)
+			}
+			if err := f(b, c); err != nil {
+				return fmt.Errorf("layer %s, kernel %v: %w", e.p.Nodes[c.Node], c.Kernel, err)
+			}
+			b.call++
+		}
+	}
+	return b.flush()
 }
 
 // launch is one kernel or product, ready to be queued.
@@ -90,6 +119,9 @@ const f32 = "VAL_F32"
 // name is that of an extern "C" kernel in kernels/*.cu, with the program's defines
 // behind it where it has some: {"attend", "DIM=64"}.
 func (b *builder) kernel(name []string, grid, block [3]int, shared int, args ...any) error {
+	if b.count != nil {
+		return nil
+	}
 	f, err := b.x.dev.function(name[0], name[1:]...)
 	if err != nil {
 		return err
@@ -134,6 +166,10 @@ func (b *builder) each(name string, count int, args ...any) error {
 // scratch is memory for what the launches of one call leave for each other. Calls share
 // it, since they run one after another.
 func (b *builder) scratch(bytes int64) (cu.Ptr, error) {
+	if b.count != nil {
+		b.count.scratch = max(b.count.scratch, bytes)
+		return nowhere, nil
+	}
 	if bytes > b.x.room.bytes {
 		p, err := b.x.take(bytes, true)
 		if err != nil {
@@ -158,11 +194,16 @@ func (b *builder) table(key string, fill func() []byte) (cu.Ptr, error) {
 		return p, nil
 	}
 	data := fill()
+	if b.count != nil {
+		b.count.tables += int64(len(data))
+		b.x.tables[key] = nowhere
+		return nowhere, nil
+	}
 	p, err := b.x.take(int64(len(data)), false)
 	if err != nil {
 		return 0, err
 	}
-	if err := b.x.dev.Upload(p, data); err != nil {
+	if err := b.x.dev.driver.Upload(p, data); err != nil {
 		return 0, err
 	}
 	b.x.tables[key] = p

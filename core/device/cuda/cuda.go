@@ -29,31 +29,35 @@ const T = 32
 // Device is one card.
 type Device struct {
 	*card
+	choices   *choices
 	precision Precision
 	checked   bool // tests: memory is filled with NaN before each run
 }
 
 // card is an open card with what was loaded for it.
 type card struct {
-	mu sync.Mutex // held by every method of devices, banks and plans: a driver is for one at a time
-	cu.Driver
+	mu       sync.Mutex // held by every method of devices, banks and plans: a driver is for one at a time
+	driver   cu.Driver
 	blas     cu.Blas
 	info     cu.Info
 	programs map[string]*program // by file and defines
-	products map[cu.Product]cu.Prepared
-	algos    *algorithms
+	plans    int                 // that are open
+	machine  *machine
 }
 
-var _ device.Card = Device{}
+var (
+	_ device.Card    = Device{}
+	_ device.Chooser = Device{}
+)
 
 // With returns the device of a card whose driver and library of products are open. What
 // is chosen for it is kept nowhere.
 func With(d cu.Driver, b cu.Blas, p Precision) Device {
-	return Device{card: newCard(d, b), precision: p}
+	return Device{card: newCard(d, b), choices: newChoices(nil, nil), precision: p}
 }
 
 func newCard(d cu.Driver, b cu.Blas) *card {
-	return &card{Driver: d, blas: b, info: d.Info(), programs: map[string]*program{}, products: map[cu.Product]cu.Prepared{}, algos: &algorithms{known: map[string]string{}}}
+	return &card{driver: d, blas: b, info: d.Info(), programs: map[string]*program{}, machine: &machine{known: map[string]string{}}}
 }
 
 // Checked returns the same device in a slow mode for tests: memory is filled with NaN
@@ -77,6 +81,17 @@ func (d Device) Model() string { return d.info.Name }
 
 // UUID is the card's, as NVML writes it.
 func (d Device) UUID() string { return d.info.UUID }
+
+// Free is the memory that is left on the card, bytes.
+func (d Device) Free() (int64, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	n, err := d.driver.Free()
+	return n, lost(err)
+}
+
+// Memory is all that the card has, bytes.
+func (d Device) Memory() int64 { return d.info.Memory }
 
 // Tile is T.
 func (Device) Tile() int { return T }

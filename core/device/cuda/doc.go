@@ -22,6 +22,19 @@
 // statistics and all sums are float32. Ids are always float32. In the kernels' source
 // the type of an activation is val, in the Go code its bytes are value.elem.
 //
+// # Memory
+//
+// Before it takes any, Compile counts all that a plan will take, by building the launches
+// of its largest batch at made-up addresses (builder.count), and says which batch would
+// fit. What a builder needs of the card beyond kernels it asks for by scratch, table and
+// product, so that it is counted. A value that a step hands out goes through a small buffer.
+//
+// # Choices
+//
+// By which algorithm a product runs is chosen by time, once, and told to the run before it
+// takes effect (choices.go, device.Chooser). Whatever else is chosen by time goes the same
+// way, by choose.
+//
 // # How a run goes
 //
 // Compile checks the plan. The first run of n samples turns its calls into launches

@@ -35,26 +35,30 @@ type exec struct {
 	p      *device.Plan
 	b      *bank
 	at     []cu.Ptr  // of each value
+	arena  [2]cu.Ptr // of values per token, or per sample without sequences; of values per sample beside these
 	elem   []cu.Type // of each value
 	wide   []int     // elements from row to row of the values that widen gives room, else 0
 	memory []cu.Ptr  // to be released
 	arenas []span    // filled with NaN before each run of a checked device
 	room   span      // of scratch
+	takes  need
 	stats  []stat
 	loss   int // classes of the CrossEntropy, 0 without one
 
 	// What a run takes in and gives out, on the card and in page-locked memory. What
 	// goes in is one piece, in this order.
 	step, labels, x, outGrad, teacher cu.Ptr
-	result, pred, losses, out, inGrad cu.Ptr
+	result, pred, losses, out         cu.Ptr
 	into, from                        []byte
 	ins                               inputs
 
-	tables  map[string]cu.Ptr // see builder.table
-	runs    map[int]*run      // by the number of samples
-	probing bool
-	times   []time.Duration
-	closed  bool
+	tables   map[string]cu.Ptr   // see builder.table
+	products map[cu.Product]bool // of the run that is recorded, see prepare
+	used     int                 // counts runs
+	runs     map[int]*run        // by the number of samples
+	probing  bool
+	times    []time.Duration
+	closed   bool
 }
 
 // span is a piece of memory.
@@ -69,10 +73,12 @@ type inputs struct{ labels, x, outGrad, teacher, end int }
 // run is what n samples take.
 type run struct {
 	launches []launch
-	out      []launch // what fills exec.out
-	inGrad   []launch
+	out      []handout
+	inGrad   []handout
 	graph    cu.Graph
 	warm     bool // ran once, so that all is loaded
+	products map[cu.Product]bool
+	used     int // exec.used when it ran last
 }
 
 // Compile checks the plan against the bank and takes the memory of its values. A plan
@@ -87,12 +93,17 @@ func (d Device) Compile(p *device.Plan, bk device.Bank, _ int) (device.Exec, err
 	if err := ref.Verify(p, b.desc, b.slots, d); err != nil {
 		return nil, fmt.Errorf("compile for device cuda: %w", err)
 	}
-	e := &exec{dev: d, p: p, b: b, tables: map[string]cu.Ptr{}, runs: map[int]*run{}}
+	e := newExec(d, p, b)
+	d.plans++
 	if err := e.allot(); err != nil {
-		e.release()
+		e.release() //nolint:errcheck // the other error says it
 		return nil, fmt.Errorf("compile for device cuda: %w", lost(err))
 	}
 	return e, nil
+}
+
+func newExec(d Device, p *device.Plan, b *bank) *exec {
+	return &exec{dev: d, p: p, b: b, tables: map[string]cu.Ptr{}, runs: map[int]*run{}}
 }
 
 // Run runs every call. Whatever can be wrong with a step is found before the first
@@ -123,14 +134,9 @@ func lost(err error) error {
 }
 
 func (e *exec) do(s *device.Step) (device.Result, error) {
-	n := s.Count()
-	r := e.runs[n]
-	if r == nil {
-		var err error
-		if r, err = e.record(n); err != nil {
-			return device.Result{}, err
-		}
-		e.runs[n] = r
+	r, err := e.runOf(s.Count())
+	if err != nil {
+		return device.Result{}, err
 	}
 	labelled, err := e.upload(s)
 	if err != nil {
@@ -138,7 +144,7 @@ func (e *exec) do(s *device.Step) (device.Result, error) {
 	}
 	if e.dev.checked {
 		for _, a := range e.arenas {
-			if err := e.dev.Fill(a.p, 0xff, a.bytes); err != nil {
+			if err := e.dev.driver.Fill(a.p, 0xff, a.bytes); err != nil {
 				return device.Result{}, err
 			}
 		}
@@ -156,19 +162,19 @@ func (e *exec) queue(r *run) error {
 	case e.probing:
 		return e.timed(r)
 	case r.graph != 0:
-		return e.dev.RunGraph(r.graph)
+		return e.dev.driver.RunGraph(r.graph)
 	case !r.warm:
 		r.warm = true
 		return e.launch(r.launches)
 	}
-	if err := e.dev.Capture(); err != nil {
+	if err := e.dev.driver.Capture(); err != nil {
 		return err
 	}
 	err := e.launch(r.launches)
-	g, end := e.dev.EndCapture()
+	g, end := e.dev.driver.EndCapture()
 	if err != nil {
 		if end == nil {
-			e.dev.ReleaseGraph(g) //nolint:errcheck // the other error says it
+			e.dev.driver.ReleaseGraph(g) //nolint:errcheck // the other error says it
 		}
 		return err
 	}
@@ -176,7 +182,7 @@ func (e *exec) queue(r *run) error {
 		return end
 	}
 	r.graph = g
-	return e.dev.RunGraph(g)
+	return e.dev.driver.RunGraph(g)
 }
 
 func (e *exec) launch(ls []launch) error {
@@ -193,7 +199,7 @@ func (e *exec) one(l *launch) error {
 	if l.do != nil {
 		err = l.do()
 	} else {
-		err = e.dev.Launch(l.f, l.grid, l.block, l.shared, l.args)
+		err = e.dev.driver.Launch(l.f, l.grid, l.block, l.shared, l.args)
 	}
 	if err != nil {
 		c := e.callOf(l.call)
@@ -218,16 +224,16 @@ func (e *exec) timed(r *run) error {
 	var events []cu.Event
 	defer func() {
 		for _, v := range events {
-			_ = e.dev.ReleaseEvent(v) // the card is as it was
+			_ = e.dev.driver.ReleaseEvent(v) // the card is as it was
 		}
 	}()
 	mark := func() error {
-		v, err := e.dev.Event()
+		v, err := e.dev.driver.Event()
 		if err != nil {
 			return err
 		}
 		events = append(events, v)
-		return e.dev.Record(v)
+		return e.dev.driver.Record(v)
 	}
 	var calls []int
 	for i := range r.launches {
@@ -246,7 +252,7 @@ func (e *exec) timed(r *run) error {
 		return err
 	}
 	for i, c := range calls {
-		ms, err := e.dev.Elapsed(events[i], events[i+1])
+		ms, err := e.dev.driver.Elapsed(events[i], events[i+1])
 		if err != nil {
 			return err
 		}
@@ -255,57 +261,87 @@ func (e *exec) timed(r *run) error {
 	return nil
 }
 
-// record turns the plan's calls into launches for n samples.
-func (e *exec) record(n int) (*run, error) {
-	b := &builder{x: e, n: n, done: map[*device.Call]bool{}, pixels: map[int]int{}}
-	for ri := range e.p.Regions {
-		r := &e.p.Regions[ri]
-		for i := range r.Calls {
-			c := &r.Calls[i]
-			if b.region, b.place = r, i; b.done[c] {
-				b.call++
-				continue
+// mostRuns is how many numbers of samples keep their launches: an epoch has one, and
+// another of its last batch.
+const mostRuns = 8
+
+// runOf is the run of n samples. The one that was used least recently makes room for a new
+// one.
+func (e *exec) runOf(n int) (*run, error) {
+	e.used++
+	r := e.runs[n]
+	if r == nil {
+		if len(e.runs) == mostRuns {
+			oldest := -1
+			for k, o := range e.runs {
+				if oldest < 0 || o.used < e.runs[oldest].used {
+					oldest = k
+				}
 			}
-			f := builderOf(c.Kernel)
-			if f == nil {
-				return nil, fmt.Errorf("layer %s: kernel %v is not known to this device", e.p.Nodes[c.Node], c.Kernel)
+			if err := e.drop(oldest); err != nil {
+				return nil, err
 			}
-			if err := f(b, c); err != nil {
-				return nil, fmt.Errorf("layer %s, kernel %v: %w", e.p.Nodes[c.Node], c.Kernel, err)
-			}
-			b.call++
 		}
-	}
-	if err := b.flush(); err != nil {
-		return nil, err
-	}
-	e.dev.algos.keep() //nolint:errcheck // where nothing can be kept, products are chosen anew in each process
-	r := &run{launches: b.out}
-	for _, o := range []struct {
-		v  int
-		to cu.Ptr
-		ls *[]launch
-	}{{e.p.Output, e.out, &r.out}, {e.p.InGrad, e.inGrad, &r.inGrad}} {
-		if o.v < 0 {
-			continue
-		}
-		b.out = nil
-		if err := b.store(o.v, o.to); err != nil {
+		var err error
+		if r, err = e.record(n); err != nil {
 			return nil, err
 		}
-		*o.ls = b.out
+		e.runs[n] = r
+	}
+	r.used = e.used
+	return r, nil
+}
+
+// drop gives back what the run of n samples has.
+func (e *exec) drop(n int) error {
+	r := e.runs[n]
+	delete(e.runs, n)
+	err := e.letGo(r.products)
+	if r.graph != 0 {
+		err = firstError(err, e.dev.driver.ReleaseGraph(r.graph))
+	}
+	return err
+}
+
+// record turns the plan's calls into launches for n samples.
+func (e *exec) record(n int) (r *run, err error) {
+	e.products = map[cu.Product]bool{}
+	defer func() {
+		if err != nil {
+			e.letGo(e.products) //nolint:errcheck // the other error says it
+		}
+	}()
+	b := newBuilder(e, n)
+	if err := b.all(); err != nil {
+		return nil, err
+	}
+	if err := e.dev.settle(); err != nil {
+		return nil, err
+	}
+	r = &run{launches: b.out, products: e.products}
+	if r.out, err = b.handouts(e.p.Output); err != nil {
+		return nil, err
+	}
+	if r.inGrad, err = b.handouts(e.p.InGrad); err != nil {
+		return nil, err
 	}
 	return r, nil
 }
 
 // Probe switches the timing of calls and resets it.
 func (e *exec) Probe(on bool) {
+	e.dev.mu.Lock()
+	defer e.dev.mu.Unlock()
 	e.probing = on
 	clear(e.times)
 }
 
 // Times is the time of each call on the card since Probe(true).
-func (e *exec) Times() []time.Duration { return slices.Clone(e.times) }
+func (e *exec) Times() []time.Duration {
+	e.dev.mu.Lock()
+	defer e.dev.mu.Unlock()
+	return slices.Clone(e.times)
+}
 
 // Close frees the plan's memory; the bank stays. Run fails afterwards.
 func (e *exec) Close() error {
@@ -319,19 +355,20 @@ func (e *exec) Close() error {
 }
 
 func (e *exec) release() error {
-	err := e.dev.Sync()
-	for _, r := range e.runs {
-		if r.graph != 0 {
-			err = firstError(err, e.dev.ReleaseGraph(r.graph))
-		}
+	err := e.dev.driver.Sync()
+	for n := range e.runs {
+		err = firstError(err, e.drop(n))
 	}
 	for _, p := range e.memory {
-		err = firstError(err, e.dev.Release(p))
+		err = firstError(err, e.dev.driver.Release(p))
 	}
 	for _, h := range [][]byte{e.into, e.from} {
 		if h != nil {
-			err = firstError(err, e.dev.ReleaseHost(h))
+			err = firstError(err, e.dev.driver.ReleaseHost(h))
 		}
+	}
+	if e.dev.plans--; e.dev.plans == 0 {
+		err = firstError(err, e.dev.trim())
 	}
 	e.memory, e.into, e.from, e.runs = nil, nil, nil, nil
 	return err

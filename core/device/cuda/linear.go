@@ -1,6 +1,8 @@
 package cuda
 
 import (
+	"errors"
+
 	"pare/core/device"
 	"pare/core/device/cuda/internal/cu"
 )
@@ -117,7 +119,14 @@ func (b *builder) product(p cu.Product, a, w, d, bias, aux cu.Ptr, alpha, beta f
 // productOnto appends d = alpha·a·w + beta·from.
 func (b *builder) productOnto(p cu.Product, a, w, from, d, bias, aux cu.Ptr, alpha, beta float32) error {
 	p.TF32 = b.x.dev.precision == TF32
-	q, err := b.x.dev.prepare(p)
+	if b.count != nil {
+		b.count.work = b.x.dev.blas.Work()
+		return nil
+	}
+	q, err := b.x.prepare(p)
+	if p.Epilogue != cu.None && errors.Is(err, cu.ErrUnsupported) && !errors.Is(err, device.ErrKept) {
+		return b.unfused(p, err, a, w, from, d, bias, aux, alpha, beta)
+	}
 	if err != nil {
 		return err
 	}

@@ -19,7 +19,7 @@ var first = sync.OnceValues(func() (*card, error) {
 		return nil, fmt.Errorf("%s: %w", d.Info().Name, err)
 	}
 	c := newCard(d, b)
-	c.algos = algorithmsOf(d.Info(), b.Version())
+	c.machine = machineOf(d.Info(), b.Version())
 	return c, nil
 })
 
@@ -30,5 +30,5 @@ func Open(p Precision) (Device, error) {
 	if err != nil {
 		return Device{}, fmt.Errorf("device cuda: %w", err)
 	}
-	return Device{card: c, precision: p}, nil
+	return Device{card: c, choices: newChoices(nil, nil), precision: p}, nil
 }

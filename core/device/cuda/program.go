@@ -50,6 +50,23 @@ func source(name string) string {
 	})
 }
 
+// mostPrograms is how many compiled files are kept for plans to come. There are some ten
+// files, and some of them are compiled for each size of heads.
+const mostPrograms = 64
+
+// trim unloads programs when there are many of them and no plan holds their kernels.
+func (c *card) trim() error {
+	if len(c.programs) <= mostPrograms {
+		return nil
+	}
+	var err error
+	for key, p := range c.programs {
+		err = firstError(err, p.module.Unload())
+		delete(c.programs, key)
+	}
+	return err
+}
+
 // function is a kernel of the device's precision, compiled with further defines.
 func (d Device) function(name string, defines ...string) (cu.Func, error) {
 	file, ok := fileOf()[name]
@@ -62,11 +79,11 @@ func (d Device) function(name string, defines ...string) (cu.Func, error) {
 	key := file + " " + strings.Join(defines, " ")
 	p := d.programs[key]
 	if p == nil {
-		image, err := cu.CompileFor(d.Driver, file, source("common.cuh")+"\n#line 1 \""+file+"\"\n"+source(file), defines)
+		image, err := cu.CompileFor(d.driver, file, source("common.cuh")+"\n#line 1 \""+file+"\"\n"+source(file), defines)
 		if err != nil {
 			return 0, err
 		}
-		m, err := d.Load(image)
+		m, err := d.driver.Load(image)
 		if err != nil {
 			return 0, fmt.Errorf("%s: %w", file, err)
 		}

@@ -23,9 +23,8 @@ func load(b *builder, c *device.Call) error {
 	return b.each(name, y.count(), from, y.ptr, y.C, y.H*y.W)
 }
 
-// store appends the launches that bring value v to float32, [rows][C][H][W], at to.
-func (b *builder) store(v int, to cu.Ptr) error {
-	x := b.val(v)
+// store appends the launch that brings rows of a value to float32, [rows][C][H][W], at to.
+func (b *builder) store(x value, to cu.Ptr) error {
 	if x.elem != b.x.dev.elem() {
 		return fmt.Errorf("value %s is not of the device's precision", x.Name)
 	}

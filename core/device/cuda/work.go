@@ -32,10 +32,10 @@ type work struct {
 func (w *work) Run() (int, error) {
 	w.dev.mu.Lock()
 	defer w.dev.mu.Unlock()
-	if err := w.dev.RunGraph(w.graph); err != nil {
+	if err := w.dev.driver.RunGraph(w.graph); err != nil {
 		return 0, lost(err)
 	}
-	return w.n, lost(w.dev.Sync())
+	return w.n, lost(w.dev.driver.Sync())
 }
 
 // Close gives the memory back.
@@ -46,25 +46,25 @@ func (w *work) Close() error {
 }
 
 func (w *work) close() error {
-	err := firstError(w.dev.Sync(), w.dev.ReleaseGraph(w.graph))
+	err := firstError(w.dev.driver.Sync(), w.dev.driver.ReleaseGraph(w.graph))
 	for _, f := range w.closes {
 		err = firstError(err, f())
 	}
 	for _, p := range w.memory {
-		err = firstError(err, w.dev.Release(p))
+		err = firstError(err, w.dev.driver.Release(p))
 	}
 	return err
 }
 
 // take is memory with noise: a card draws less power on zeros.
 func (w *work) take(bytes int64, noise []byte) (cu.Ptr, error) {
-	p, err := w.dev.Alloc(bytes)
+	p, err := w.dev.driver.Alloc(bytes)
 	if err != nil {
 		return 0, err
 	}
 	w.memory = append(w.memory, p)
 	for at := int64(0); at < bytes && err == nil; at += int64(len(noise)) {
-		err = w.dev.Upload(p+cu.Ptr(at), noise[:min(int64(len(noise)), bytes-at)])
+		err = w.dev.driver.Upload(p+cu.Ptr(at), noise[:min(int64(len(noise)), bytes-at)])
 	}
 	return p, err
 }
@@ -74,10 +74,10 @@ func (w *work) record(n int, piece func() error) error {
 	if err := piece(); err != nil {
 		return err
 	}
-	if err := w.dev.Sync(); err != nil {
+	if err := w.dev.driver.Sync(); err != nil {
 		return err
 	}
-	if err := w.dev.Capture(); err != nil {
+	if err := w.dev.driver.Capture(); err != nil {
 		return err
 	}
 	var err error
@@ -86,7 +86,7 @@ func (w *work) record(n int, piece func() error) error {
 	}
 	var e error
 	w.n = n
-	w.graph, e = w.dev.EndCapture()
+	w.graph, e = w.dev.driver.EndCapture()
 	return firstError(err, e)
 }
 
@@ -115,13 +115,14 @@ func (w *work) product(n int, twoFour bool) error {
 	}
 	times := int(min(max(burstFlops/p.Flops(), 1), burstMost))
 	if !twoFour {
-		q, err := w.dev.prepare(p)
+		q, err := w.dev.prepared(p)
 		if err != nil {
 			return err
 		}
+		w.closes = append(w.closes, func() error { return w.dev.blas.Release(q) })
 		return w.record(times, func() error { return w.dev.blas.Run(q, at[0], at[1], at[2], 0, 0, 1, 0) })
 	}
-	s, err := cu.NewSparse(w.dev.Driver)
+	s, err := cu.NewSparse(w.dev.driver)
 	if err != nil {
 		return err
 	}
@@ -131,7 +132,7 @@ func (w *work) product(n int, twoFour bool) error {
 		return err
 	}
 	w.closes = append([]func() error{func() error { return s.Release(q) }}, w.closes...)
-	to, err := w.dev.Alloc(packed)
+	to, err := w.dev.driver.Alloc(packed)
 	if err != nil {
 		return err
 	}
@@ -142,8 +143,8 @@ func (w *work) product(n int, twoFour bool) error {
 	return w.record(times, func() error { return s.RunSparse(q, at[0], to, at[2], 0, 1, 0) })
 }
 
-// Copy copies that many bytes within the card's memory.
-func (d Device) Copy(bytes int64) (device.Work, error) {
+// Copies copies that many bytes within the card's memory.
+func (d Device) Copies(bytes int64) (device.Work, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	w := &work{dev: d}
@@ -160,7 +161,7 @@ func (d Device) Copy(bytes int64) (device.Work, error) {
 		if err != nil {
 			return err
 		}
-		return w.record(int(min(max(burstBytes/bytes, 1), burstMost)), func() error { return w.dev.Driver.Copy(to, from, bytes) })
+		return w.record(int(min(max(burstBytes/bytes, 1), burstMost)), func() error { return w.dev.driver.Copy(to, from, bytes) })
 	}()
 	if err != nil {
 		w.close() //nolint:errcheck // the other error says it

@@ -116,13 +116,22 @@ func New(name string, seed uint64, in Input, classes int) (*graph.Model, Preset,
 	if b.Err != nil {
 		return nil, Preset{}, fmt.Errorf("model %s does not fit samples of %v: %w", name, in, b.Err)
 	}
-	if err := Init(b.M, seed); err != nil {
-		return nil, Preset{}, fmt.Errorf("model %s: %w", name, err)
-	}
-	if e.init != nil {
-		e.init(b.M, seed)
+	if err := Renew(b.M, seed); err != nil {
+		return nil, Preset{}, err
 	}
 	return b.M, e.preset, nil
+}
+
+// Renew draws all weights of a model anew, as New does for the zoo's model of that name
+// and as PyTorch does for others: what was cut out stays out.
+func Renew(m *graph.Model, seed uint64) error {
+	if err := Init(m, seed); err != nil {
+		return fmt.Errorf("model %s: %w", m.Name, err)
+	}
+	if e, err := find(m.Name); err == nil && e.init != nil {
+		e.init(m, seed)
+	}
+	return nil
 }
 
 // takes tells data of the wrong kind, and which models are for it.

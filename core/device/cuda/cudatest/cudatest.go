@@ -4,6 +4,7 @@ package cudatest
 
 import (
 	"pare/core/device/cuda"
+	"pare/core/device/cuda/internal/cu"
 	"pare/core/device/cuda/internal/cufake"
 )
 
@@ -12,3 +13,6 @@ func New(memory int64, p cuda.Precision) (cuda.Device, *cufake.Card) {
 	c := cufake.New(memory)
 	return cuda.With(c, cufake.NewBlas(c), p), c
 }
+
+// ErrFull is what a driver says when the card's memory is full.
+var ErrFull error = cu.Fault("a test", cu.CodeOutOfMemory)

@@ -54,6 +54,12 @@ extern "C" __global__ void add(i64 count, const val *a, const val *b, val *y) {
 	});
 }
 
+// y[r][c] += b[c]: a bias that no product adds on its way out. Rows follow each other, C
+// long; count is rows·C.
+extern "C" __global__ void bias_rows(i64 count, val *y, const val *b, int C) {
+	FOR_EACH(i, count) { y[i] = to_val(to_float(y[i]) + to_float(b[i % C])); }
+}
+
 // y = a·b
 extern "C" __global__ void mul(i64 count, const val *a, const val *b, val *y) {
 	walk(count, [&](i64 i, auto w) {

@@ -68,6 +68,13 @@ func NewBlas(d Driver) (Blas, error) {
 	return b, nil
 }
 
+func (b *blas) Work() int64 {
+	if b.c.work != 0 {
+		return 0
+	}
+	return Workspace
+}
+
 func (b *blas) Version() string { return ltText(b.lib) }
 
 // ltText is the version of cuBLASLt.

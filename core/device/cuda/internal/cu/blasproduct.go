@@ -21,6 +21,7 @@ type product struct {
 	algo          [8]uint64
 	need          uintptr // workspace, bytes
 	work          Ptr
+	makeshift     bool
 	alpha, beta   float32
 	bias, aux     Ptr
 	set           [4]uintptr  // arguments of ltDescSet
@@ -34,6 +35,10 @@ func (q *product) Algo() string {
 	}
 	return hex.EncodeToString(raw)
 }
+
+// Makeshift says that the algorithm is not what timing would have found: memory for that
+// lacked.
+func (q *product) Makeshift() bool { return q.makeshift }
 
 func (q *product) take(h heuristic) { q.algo, q.need = h.algo, h.work }
 

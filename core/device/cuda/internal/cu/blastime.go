@@ -37,6 +37,7 @@ func (b *blas) fastest(q *product, found []heuristic) (int, error) {
 	}
 	if s.err != nil {
 		if errors.Is(s.err, ErrOutOfMemory) {
+			q.makeshift = true
 			return 0, nil
 		}
 		return 0, s.err

@@ -148,6 +148,9 @@ type Blas interface {
 	// type and rows.
 	RunOnto(q Prepared, a, b, c, d, bias, aux Ptr, alpha, beta float32) error
 	Release(q Prepared) error
+	// Work is what it will take of the card's memory with the next Prepare, bytes: its work
+	// space, once.
+	Work() int64
 	Version() string
 	Close() error
 }

@@ -29,6 +29,21 @@ func (p Product) String() string {
 	return s
 }
 
+// Key tells products apart that may have different algorithms, across processes.
+func (p Product) Key() string {
+	s := fmt.Sprintf("%v rows %d %d %d", p, p.LDA, p.LDB, p.LDD)
+	if p.biases() > 0 && p.BiasType != p.D {
+		s += fmt.Sprint(" bias type ", p.BiasType)
+	}
+	if p.Batch > 1 {
+		s += fmt.Sprintf(" strides %d %d %d", p.SA, p.SB, p.SD)
+	}
+	if p.Align > 0 {
+		s += fmt.Sprint(" aligned ", p.Align)
+	}
+	return s
+}
+
 func (e Epilogue) String() string {
 	return [...]string{"none", "bias", "relu+bias", "gelu+bias", "gelu+bias+aux", "dgelu", "bgrad"}[e]
 }

@@ -20,6 +20,11 @@ type Card struct {
 	// kernel's work; name is the kernel's.
 	OnLaunch func(name string, grid, block [3]int, shared int, args []unsafe.Pointer) error
 
+	// Algorithm is what products choose, "fake" if it is empty; Refuse, if set, says which
+	// algorithms and products the library does not take.
+	Algorithm string
+	Refuse    func(product, algo string) bool
+
 	mu        sync.Mutex
 	info      cu.Info
 	limit     int64 // bytes
@@ -31,6 +36,9 @@ type Card struct {
 	graphs    map[cu.Graph][]func() error
 	recording *[]func() error
 	handles   uintptr
+	events    map[cu.Event]bool
+	modules   int
+	products  int // prepared and not released
 	calls     map[string]int
 	faults    map[string]map[int]error // method → number of the call → what it answers
 	lost      error
@@ -50,7 +58,7 @@ func New(memory int64) *Card {
 			Name: "fake card", UUID: "GPU-00000000-0000-0000-0000-000000000000", Major: 9, Minor: 0, SMs: 4, Memory: memory, L2: 1 << 20,
 			Shared: 227 << 10, Driver: 13000,
 		},
-		limit: memory, next: 1 << 32, hosts: map[*byte]int{}, graphs: map[cu.Graph][]func() error{}, calls: map[string]int{}, faults: map[string]map[int]error{},
+		limit: memory, next: 1 << 32, hosts: map[*byte]int{}, graphs: map[cu.Graph][]func() error{}, events: map[cu.Event]bool{}, calls: map[string]int{}, faults: map[string]map[int]error{},
 	}
 }
 
@@ -91,12 +99,19 @@ func (c *Card) Leaks() []string {
 	for _, l := range []struct {
 		n    int
 		what string
-	}{{len(c.blocks), "device blocks"}, {len(c.hosts), "host blocks"}, {len(c.graphs), "graphs"}} {
+	}{{len(c.blocks), "device blocks"}, {len(c.hosts), "host blocks"}, {len(c.graphs), "graphs"}, {len(c.events), "events"}, {c.products, "products"}} {
 		if l.n > 0 {
 			out = append(out, fmt.Sprintf("%d %s", l.n, l.what))
 		}
 	}
 	return out
+}
+
+// Modules is how many images are loaded.
+func (c *Card) Modules() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.modules
 }
 
 // Bytes is the card's memory from p on to the end of what was allocated there.

@@ -158,6 +158,7 @@ func (c *Card) Load(image []byte) (cu.Module, error) {
 	if len(image) == 0 {
 		return nil, fmt.Errorf("cuda: load an empty image")
 	}
+	c.modules++
 	return module{c}, nil
 }
 
@@ -175,6 +176,7 @@ func (m module) Func(name string) (cu.Func, error) {
 func (m module) Unload() error {
 	m.c.mu.Lock()
 	defer m.c.mu.Unlock()
+	m.c.modules--
 	return m.c.enter("Unload")
 }
 
@@ -264,8 +266,12 @@ func (c *Card) ReleaseGraph(g cu.Graph) error {
 func (c *Card) Event() (cu.Event, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if err := c.enter("Event"); err != nil {
+		return 0, err
+	}
 	c.handles++
-	return cu.Event(c.handles), c.enter("Event")
+	c.events[cu.Event(c.handles)] = true
+	return cu.Event(c.handles), nil
 }
 
 func (c *Card) Record(cu.Event) error {
@@ -281,9 +287,10 @@ func (c *Card) Elapsed(_, _ cu.Event) (float32, error) {
 	return 1, c.enter("Elapsed")
 }
 
-func (c *Card) ReleaseEvent(cu.Event) error {
+func (c *Card) ReleaseEvent(e cu.Event) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	delete(c.events, e)
 	return c.enter("ReleaseEvent")
 }
 

@@ -6,13 +6,15 @@ import (
 	"pare/core/device/cuda/internal/cu"
 )
 
-// products is a fake cu.Blas and cu.Sparse: they check addresses, leave d as it is and
-// know one algorithm.
+// products is a fake cu.Blas and cu.Sparse: they check addresses and leave d as it is.
 type products struct{ c *Card }
 
-type prepared struct{ p cu.Product }
+type prepared struct {
+	p    cu.Product
+	algo string
+}
 
-func (prepared) Algo() string { return "fake" }
+func (q prepared) Algo() string { return q.algo }
 
 // NewBlas is the dense products of a fake card.
 func NewBlas(c *Card) cu.Blas { return products{c} }
@@ -21,10 +23,25 @@ func NewBlas(c *Card) cu.Blas { return products{c} }
 func NewSparse(c *Card) cu.Sparse { return products{c} }
 
 func (b products) Prepare(p cu.Product) (cu.Prepared, error) {
+	algo := b.c.Algorithm
+	if algo == "" {
+		algo = "fake"
+	}
+	return b.prepare("Prepare", p, algo)
+}
+
+func (b products) PrepareWith(p cu.Product, algo string) (cu.Prepared, error) {
+	return b.prepare("PrepareWith", p, algo)
+}
+
+func (b products) prepare(method string, p cu.Product, algo string) (cu.Prepared, error) {
 	b.c.mu.Lock()
 	defer b.c.mu.Unlock()
-	if err := b.c.enter("Prepare"); err != nil {
+	if err := b.c.enter(method); err != nil {
 		return nil, err
+	}
+	if b.c.Refuse != nil && b.c.Refuse(p.String(), algo) {
+		return nil, fmt.Errorf("cuda: product %v: %w: algorithm %q", p, cu.ErrUnsupported, algo)
 	}
 	if b.c.recording != nil {
 		return nil, fmt.Errorf("cuda: prepare %v before a graph is recorded", p)
@@ -32,14 +49,8 @@ func (b products) Prepare(p cu.Product) (cu.Prepared, error) {
 	if p.M <= 0 || p.N <= 0 || p.K <= 0 {
 		return nil, fmt.Errorf("cuda: product %v: sizes must be above 0", p)
 	}
-	return prepared{p}, nil
-}
-
-func (b products) PrepareWith(p cu.Product, algo string) (cu.Prepared, error) {
-	if algo != "fake" {
-		return nil, fmt.Errorf("cuda: product %v: %w: algorithm %q", p, cu.ErrUnsupported, algo)
-	}
-	return b.Prepare(p)
+	b.c.products++
+	return prepared{p, algo}, nil
 }
 
 // touch checks that what a product reads and writes begins in memory.
@@ -91,6 +102,15 @@ func (b products) RunSparse(_ cu.Prepared, x, packed, y, bias cu.Ptr, _, _ float
 	return b.touch("RunSparse", x, packed, y, bias)
 }
 
-func (products) Release(cu.Prepared) error { return nil }
-func (products) Version() string           { return "fake" }
-func (products) Close() error              { return nil }
+func (b products) Release(cu.Prepared) error {
+	b.c.mu.Lock()
+	defer b.c.mu.Unlock()
+	b.c.products--
+	return nil
+}
+
+// Work is none: the fake's products work on nothing.
+func (products) Work() int64 { return 0 }
+
+func (products) Version() string { return "fake" }
+func (products) Close() error    { return nil }

@@ -1,0 +1,277 @@
+package core
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+
+	"pare/core/deploy"
+	"pare/core/event"
+	"pare/core/model/zoo"
+)
+
+// ControlCheck sets a recipe beside its control of equal steps: from the same dense
+// model, one side does what the recipe says in stage 3, the other trains as many epochs
+// there with the same rates and all its weights. What is compared are the CPU seconds of
+// these training steps, masks and cuts included, and the accuracy on the test set.
+//
+// An early bird has no stage 3 of its own: its control is the planned dense training, and
+// the steps of both stages count.
+type ControlCheck struct {
+	Recipe *Recipe
+	Seeds  int
+	// Fresh adds a second control: a dense model of the pared one's shape, with fresh
+	// weights, trained from the beginning for the CPU seconds of both stages. Only for
+	// what cuts: a mask has the shape of the dense model.
+	Fresh  bool
+	Report func(ControlRow)
+}
+
+// ControlRow is the outcome for a seed. Accuracies are shares of the test set with their
+// 95 % interval, CPU times are seconds of training steps.
+type ControlRow struct {
+	Seed  uint64      `json:"seed"`
+	Dense ControlSide `json:"dense"` // the control
+	Pared ControlSide `json:"pared"`
+	// Step is a training step of the pared model over one of the dense model, at the end,
+	// in alternation (CPU time); Infer the same of one inference.
+	Step  float64 `json:"step"`
+	Infer float64 `json:"infer"`
+	Zeros float64 `json:"zeros"`
+	// Predicted is the share of a step's time that the end of stage 3 should save by the
+	// plans' multiply-adds and bytes at the rates of the machine's profile; nil: it cannot
+	// say. A gradual schedule saves less over its whole length.
+	Predicted *float64 `json:"predicted,omitempty"`
+	Early     int      `json:"early,omitempty"` // epoch at which an early bird ended the dense training
+	Planned   int      `json:"planned,omitempty"`
+	// Adapters is what a step with them takes beside one that trains all weights, and what
+	// the plans say of it; nil without.
+	Adapters *event.FineTune `json:"adapters,omitempty"`
+	Fresh    *ControlSide    `json:"fresh,omitempty"`
+}
+
+// ControlSide is one of the models.
+type ControlSide struct {
+	Acc     float64 `json:"acc"`
+	Lo      float64 `json:"lo"`
+	Hi      float64 `json:"hi"`
+	CPUS    float64 `json:"cpu_s"`
+	Epochs  int     `json:"epochs"` // that these are of
+	MACs    int64   `json:"macs"`   // multiply-adds that these computed
+	Params  int64   `json:"params"`
+	InferMS float64 `json:"infer_ms"` // of one sample
+
+	late float64 // CPU seconds of a step in the last quarter of the epochs
+}
+
+// Saved is the share of the control's CPU seconds that the recipe did without.
+func (r ControlRow) Saved() float64 { return saved(r.Pared.CPUS, r.Dense.CPUS) }
+
+// Run does all seeds.
+func (c ControlCheck) Run(ctx context.Context) error {
+	if c.Recipe.Distill.Alpha > 0 {
+		return errors.New("distill.alpha: the control would need a teacher, too: set it to 0")
+	}
+	if c.Recipe.Prune.Target == 0 && len(c.Recipe.LowRank) == 0 {
+		return errors.New("prune.target = 0 and no lowrank: the recipe is its own control")
+	}
+	for i := range c.Seeds {
+		row, err := c.seed(ctx, c.Recipe.Seed+uint64(i))
+		if err != nil {
+			return fmt.Errorf("seed %d: %w", c.Recipe.Seed+uint64(i), err)
+		}
+		c.Report(row)
+	}
+	return nil
+}
+
+// seed does one of them.
+func (c ControlCheck) seed(ctx context.Context, seed uint64) (ControlRow, error) {
+	row := ControlRow{Seed: seed}
+	dir, err := os.MkdirTemp("", "pare-control-")
+	if err != nil {
+		return row, err
+	}
+	defer os.RemoveAll(dir) //nolint:errcheck // a temporary folder
+	pared, err := copyOf(c.Recipe)
+	if err != nil {
+		return row, err
+	}
+	pared.Auto, pared.Seed = true, seed
+	pared.Floor = FloorSpec{Points: 100}
+	pared.Deploy.Formats = nil
+	dense, err := copyOf(pared)
+	if err != nil {
+		return row, err
+	}
+	bird := pared.Prune.Schedule == earlyBird
+	dense.LowRank = nil
+	dense.Prune = PruneSpec{Score: "magnitude", Pattern: "element", Distribution: "global", Schedule: "oneshot", Epochs: pared.Prune.Epochs, LR: pared.Prune.LR, LRSchedule: pared.Prune.LRSchedule, RewindStep: -1}
+	switch {
+	case bird:
+		dense.Prune.Epochs = 0
+	case pared.Prune.Schedule == "iterative":
+		dense.Prune.Epochs *= pared.Prune.Levels
+	}
+	var a MemStore
+	if _, err := Run(ctx, Config{Recipe: dense, Store: &a, Session: "control"}); err != nil {
+		return row, err
+	}
+	b := MemStore{Dir: dir}
+	if bird {
+		_, err = Run(ctx, Config{Recipe: pared, Store: &b, Session: "pared"})
+	} else {
+		err = goOn(ctx, &a, &b, pared)
+	}
+	if err != nil {
+		return row, err
+	}
+	la, lb := a.State.Ledger, b.State.Ledger
+	if la == nil || lb == nil {
+		return row, fmt.Errorf("a run ended before validate: %s%s", a.State.Why, b.State.Why)
+	}
+	row.Dense, row.Pared = sideOf(&a, bird), sideOf(&b, bird)
+	row.Step, row.Infer = 1-saved(row.Pared.late, row.Dense.late), 1-saved(lb.Now.InferUS, lb.Dense.InferUS)
+	row.Zeros = lb.Now.Zeros
+	for _, e := range b.Events {
+		switch e := e.Body.(type) {
+		case *event.Ledger:
+			if now := e.Now.StepCPUUS; e.Predicted && e.Dense.StepCPUUS > 0 {
+				if e.Adapters != nil {
+					now = e.Adapters.CPUUS
+				}
+				x := saved(now, e.Dense.StepCPUUS)
+				row.Predicted = &x
+			}
+		case *event.EarlyBird:
+			row.Early, row.Planned = e.Epoch, e.Planned
+		case *event.FineTune:
+			row.Adapters = e
+		}
+	}
+	if c.Fresh {
+		spent := 0.0
+		for _, e := range a.State.Epochs {
+			if e.Stage == event.Baseline && !bird {
+				spent += float64(e.CPUUS) / 1e6
+			}
+		}
+		f, err := fresh(ctx, &b, spent, pared, dir)
+		if err != nil {
+			return row, fmt.Errorf("control from fresh weights: %w", err)
+		}
+		row.Fresh = &f
+	}
+	return row, nil
+}
+
+// goOn runs stage 3 of a recipe from the dense model of another run.
+func goOn(ctx context.Context, from, to *MemStore, r *Recipe) error {
+	c, err := from.Load("s2-000000")
+	if err != nil {
+		return err
+	}
+	n, err := RecipeOf(c)
+	if err != nil {
+		return err
+	}
+	n.Prune, n.LowRank = r.Prune, r.LowRank
+	made, err := Branch(c, n, 0)
+	if err != nil {
+		return err
+	}
+	if _, _, err := to.Save("branch", c); err != nil {
+		return err
+	}
+	for _, name := range []string{"baseline", "rewind"} {
+		if x, err := from.Load(name); err == nil {
+			if _, _, err := to.Save(name, x); err != nil {
+				return err
+			}
+		}
+	}
+	for _, b := range made.Said {
+		if _, err := to.Emit(b); err != nil {
+			return err
+		}
+	}
+	_, err = Run(ctx, Config{Recipe: n, Store: to, Session: "pared", Resume: &Resume{Checkpoint: "branch", Why: "stop"}})
+	return err
+}
+
+// sideOf reads the outcome of a run: of stage 3's training steps, or of all.
+func sideOf(st *MemStore, all bool) ControlSide {
+	l := st.State.Ledger
+	s := ControlSide{Acc: l.Now.Acc, Lo: l.Now.Lo, Hi: l.Now.Hi, Params: l.Now.Params, InferMS: l.Now.InferUS / 1e3}
+	var epochs []event.EpochCost
+	for _, e := range st.State.Epochs {
+		if all || e.Stage == event.Sparsify {
+			epochs = append(epochs, e)
+			s.CPUS += float64(e.CPUUS) / 1e6
+			s.MACs += e.MACs - e.Skipped
+		}
+	}
+	s.Epochs = len(epochs)
+	last, steps := 0.0, 0.0
+	for _, e := range epochs[len(epochs)-(len(epochs)+3)/4:] {
+		last, steps = last+float64(e.CPUUS)/1e6, steps+float64(e.Steps)
+	}
+	s.late = last / max(steps, 1)
+	return s
+}
+
+// fresh trains the shape of a pared model from fresh weights for the CPU seconds that its
+// run took and those spent before it.
+func fresh(ctx context.Context, st *MemStore, spent float64, r *Recipe, dir string) (ControlSide, error) {
+	ck, err := st.Load("sparse")
+	if err != nil {
+		return ControlSide{}, err
+	}
+	m := ck.Model.Clone()
+	for _, l := range m.Layers() {
+		if m.Params[l.Param].Mask != nil {
+			return ControlSide{}, fmt.Errorf("layer %s has a mask: only what was cut out makes a smaller dense model", l.Name)
+		}
+	}
+	if err := zoo.Renew(m, r.Seed); err != nil {
+		return ControlSide{}, err
+	}
+	path := filepath.Join(dir, "fresh.safetensors")
+	f, err := os.Create(path)
+	if err != nil {
+		return ControlSide{}, err
+	}
+	err = errors.Join(deploy.Write(f, m, deploy.Safetensors), f.Close())
+	if err != nil {
+		return ControlSide{}, err
+	}
+	last := 0.0
+	for _, e := range st.State.Epochs {
+		last = float64(e.CPUUS) / 1e6
+		spent += last
+	}
+	n, err := RecipeOf(ck)
+	if err != nil {
+		return ControlSide{}, err
+	}
+	n.Model, n.LowRank = ModelSpec{Path: path}, nil
+	n.Train.Epochs = max(1, int(math.Round(spent/last)))
+	n.Prune = PruneSpec{Score: "magnitude", Pattern: "element", Distribution: "global", Schedule: "oneshot", RewindStep: -1}
+	var to MemStore
+	if _, err := Run(ctx, Config{Recipe: n, Store: &to, Session: "fresh"}); err != nil {
+		return ControlSide{}, err
+	}
+	return sideOf(&to, true), nil
+}
+
+// copyOf is a recipe that shares nothing with r.
+func copyOf(r *Recipe) (*Recipe, error) {
+	b, err := r.Marshal()
+	if err != nil {
+		return nil, err
+	}
+	return ParseRecipe(b)
+}

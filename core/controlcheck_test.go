@@ -1,0 +1,65 @@
+package core
+
+import (
+	"context"
+	"strings"
+	"testing"
+)
+
+// TestControlCheck: both sides come from one dense model and train as long, the pared one
+// with fewer multiply-adds; fresh weights get the pared shape; a seed's rows repeat.
+func TestControlCheck(t *testing.T) {
+	r := small()
+	r.Train.Epochs, r.Prune.Epochs, r.Prune.Pattern = 4, 3, "neuron"
+	r.Prune.Schedule = "oneshot"
+	var rows []ControlRow
+	c := ControlCheck{Recipe: r, Seeds: 1, Fresh: true, Report: func(x ControlRow) { rows = append(rows, x) }}
+	for range 2 {
+		if err := c.Run(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	x := rows[0]
+	if x.Dense.Epochs != 3 || x.Pared.Epochs != 3 {
+		t.Errorf("%d and %d epochs, want 3 of each", x.Dense.Epochs, x.Pared.Epochs)
+	}
+	if x.Pared.Params >= x.Dense.Params*3/4 || x.Pared.MACs >= x.Dense.MACs || x.Pared.CPUS <= 0 || x.Dense.CPUS <= 0 {
+		t.Errorf("control %+v, pared %+v", x.Dense, x.Pared)
+	}
+	if f := x.Fresh; f == nil || f.Params != x.Pared.Params || f.Epochs < 3 {
+		t.Errorf("fresh %+v, want the %d parameters of the pared model, and at least its epochs", f, x.Pared.Params)
+	}
+	if y := rows[1]; y.Dense.Acc != x.Dense.Acc || y.Pared.Acc != x.Pared.Acc {
+		t.Errorf("the same seed gave %g and %g, then %g and %g", x.Dense.Acc, x.Pared.Acc, y.Dense.Acc, y.Pared.Acc)
+	}
+}
+
+// TestControlCheckOfBird: its control is the whole dense training, and both stages count.
+func TestControlCheckOfBird(t *testing.T) {
+	r := small()
+	r.Train.Epochs, r.Prune = 12, PruneSpec{Score: "magnitude", Pattern: "element", Distribution: "global", Schedule: earlyBird, Target: 0.5, RewindStep: -1, Distance: 1}
+	err := ControlCheck{Recipe: r, Seeds: 1, Report: func(x ControlRow) {
+		if x.Dense.Epochs != 12 || x.Pared.Epochs != 12 || x.Early != 6 || x.Planned != 12 {
+			t.Errorf("%d and %d epochs, ended at %d of %d, want 12 of each and 6", x.Dense.Epochs, x.Pared.Epochs, x.Early, x.Planned)
+		}
+	}}.Run(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestControlCheckRefuses(t *testing.T) {
+	for want, set := range map[string]func(c *ControlCheck){
+		"its own control": func(c *ControlCheck) { c.Recipe.Prune.Target = 0 },
+		"teacher":         func(c *ControlCheck) { c.Recipe.Distill.Alpha = 0.5 },
+		"has a mask":      func(c *ControlCheck) { c.Fresh = true },
+	} {
+		r := small()
+		r.Train.Epochs, r.Prune.Epochs = 1, 1
+		c := ControlCheck{Recipe: r, Seeds: 1, Report: func(ControlRow) {}}
+		set(&c)
+		if err := c.Run(context.Background()); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %q", err, want)
+		}
+	}
+}

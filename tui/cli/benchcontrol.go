@@ -1,0 +1,122 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"pare/core"
+	"pare/core/train"
+)
+
+// benchControl sets recipes beside their controls of equal steps.
+func (e *env) benchControl() *cobra.Command {
+	seeds, fresh := 3, false
+	c := &cobra.Command{
+		Use: "control RECIPE.toml", Short: "a recipe beside dense training of as many steps: CPU seconds and accuracy", Args: takes(1, 1),
+		Long: `control trains the dense model of a recipe, then goes on from it twice with as many
+steps: as the recipe says, and with all weights, nothing removed. It prints the CPU
+seconds of these training steps and the accuracies on the test set, once per seed.
+An early bird's control is the whole dense training; all of its steps count. With
+--fresh there is a second control: the shape of the pared model with fresh weights,
+trained from the beginning for as many CPU seconds as the recipe's dense model and
+its stage 3 took. The recipe's floor and formats are left out.`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if seeds < 1 {
+				return usagef("--seeds %d: need at least 1", seeds)
+			}
+			r, err := core.ReadRecipe(args[0])
+			if err != nil {
+				return err
+			}
+			if e.threads > 0 {
+				r.Hardware.Threads = e.threads
+			}
+			if cmd.Flags().Changed("device") {
+				r.Hardware.Device = e.device
+			}
+			if cmd.Flags().Changed("seed") {
+				r.Seed = e.seed
+			}
+			var rows []core.ControlRow
+			check := core.ControlCheck{Recipe: r, Seeds: seeds, Fresh: fresh, Report: func(row core.ControlRow) {
+				rows = append(rows, row)
+				if e.json {
+					json.NewEncoder(e.out).Encode(row) //nolint:errcheck // the next write fails too
+					return
+				}
+				fmt.Fprintf(e.err, "seed %d: control %.2f %% in %.1f CPU s, pared %.2f %% in %.1f CPU s\n", row.Seed, 100*row.Dense.Acc, row.Dense.CPUS, 100*row.Pared.Acc, row.Pared.CPUS)
+			}}
+			if err := check.Run(context.Background()); err != nil {
+				return err
+			}
+			if e.json {
+				return nil
+			}
+			name := r.Name
+			if name == "" {
+				name = args[0]
+			}
+			fmt.Fprintf(e.out, "%s, %s, pare %s\n\n", name, time.Now().Format("2006-01-02"), Version)
+			return e.controlTable(rows)
+		},
+	}
+	c.Flags().IntVar(&seeds, "seeds", seeds, "number of seeds, from --seed or the recipe's own on")
+	c.Flags().BoolVar(&fresh, "fresh", false, "also train the pared model's shape from fresh weights")
+	return c
+}
+
+// controlTable prints the rows as Markdown, and below them means over seeds with their
+// 95 % interval by Student's t.
+func (e *env) controlTable(rows []core.ControlRow) error {
+	pct := func(x float64) string { return strings.Replace(fmt.Sprintf("%+.1f %%", 100*x), "-", "−", 1) }
+	side := func(s core.ControlSide) string {
+		return fmt.Sprintf("%.2f (%.2f–%.2f)\t| %.1f in %d", 100*s.Acc, 100*s.Lo, 100*s.Hi, s.CPUS, s.Epochs)
+	}
+	w := tabwriter.NewWriter(e.out, 0, 0, 1, ' ', 0)
+	fmt.Fprintln(w, "| seed\t| model\t| test accuracy, % (95 %)\t| CPU s, in epochs\t| CPU s\t| difference\t| a step\t| params\t| ms an inference\t|")
+	fmt.Fprintln(w, "| ---\t| ---\t| ---\t| ---\t| ---\t| ---\t| ---\t| ---\t| ---\t|")
+	var less, points, step, fresh []float64
+	for _, r := range rows {
+		d, p := r.Dense, r.Pared
+		less, points, step = append(less, -100*r.Saved()), append(points, 100*(p.Acc-d.Acc)), append(step, 100*(r.Step-1))
+		fmt.Fprintf(w, "| %d\t| control\t| %s\t| \t| \t| \t| %d\t| %.3g\t|\n", r.Seed, side(d), d.Params, d.InferMS)
+		fmt.Fprintf(w, "| %d\t| pared, %.1f %% zeros\t| %s\t| %s\t| %+.2f pt\t| %s\t| %d\t| %.3g\t|\n", r.Seed, 100*r.Zeros, side(p), pct(-r.Saved()), 100*(p.Acc-d.Acc), pct(r.Step-1), p.Params, p.InferMS)
+		if f := r.Fresh; f != nil {
+			fresh = append(fresh, 100*(p.Acc-f.Acc))
+			fmt.Fprintf(w, "| %d\t| its shape, fresh\t| %s\t| \t| %+.2f pt\t| \t| %d\t| %.3g\t|\n", r.Seed, side(*f), 100*(f.Acc-d.Acc), f.Params, f.InferMS)
+		}
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	mean := func(name, unit string, x []float64) {
+		if m, half := train.Mean(x); len(x) > 1 {
+			fmt.Fprintf(e.out, "\n%s: %+.2f ± %.2f %s", name, m, half, unit)
+		}
+	}
+	mean("CPU seconds of the training steps", "%", less)
+	mean("accuracy", "points", points)
+	mean("a training step of the pared model", "%", step)
+	mean("pared over its shape with fresh weights", "points", fresh)
+	fmt.Fprintln(e.out)
+	for _, r := range rows {
+		fmt.Fprintf(e.out, "\nseed %d: CPU seconds %s, multiply-adds %s", r.Seed, pct(-r.Saved()), pct(float64(r.Pared.MACs)/float64(max(r.Dense.MACs, 1))-1))
+		if r.Predicted != nil {
+			fmt.Fprintf(e.out, "; a step at the end by multiply-adds and bytes %s", pct(-*r.Predicted))
+		}
+		fmt.Fprintln(e.out)
+		if r.Adapters != nil {
+			fmt.Fprintf(e.out, "\nseed %d: %s\n", r.Seed, r.Adapters.Text)
+		}
+		if r.Planned > 0 {
+			fmt.Fprintf(e.out, "\nseed %d: the dense training ended at epoch %d of %d\n", r.Seed, r.Early, r.Planned)
+		}
+	}
+	return nil
+}
