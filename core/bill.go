@@ -93,22 +93,23 @@ func (b *bill) tick(r *run) {
 	if b.stage != r.loop.Stage {
 		b.resume(r)
 	}
-	b.put(r, r.meter.Between(b.mark, r.meter.Mark()))
+	now := r.meter.Mark()
+	b.put(now, r.meter.Between(b.mark, now))
 }
 
 // show is a tick for those who watch: it waits for no source, so the joules are those up
 // to its newest reading.
 func (b *bill) show(r *run) {
 	if b.running && b.stage == r.loop.Stage {
-		b.put(r, r.meter.SoFar(b.mark))
+		b.put(r.meter.SoFar(b.mark))
 		return
 	}
 	b.tick(r)
 }
 
-func (b *bill) put(r *run, x energy.Reading) {
+func (b *bill) put(now energy.Mark, x energy.Reading) {
 	c := b.base.Plus(event.StageCost{
-		CPUUS: energy.CPUMicros(b.mark, r.meter.Mark()), WallUS: time.Since(b.begin).Microseconds(), Energy: joules(x),
+		CPUUS: energy.CPUMicros(b.mark, now), WallUS: time.Since(b.begin).Microseconds(), Energy: joules(x),
 	})
 	c.Stage = b.stage
 	b.cost[b.stage] = c

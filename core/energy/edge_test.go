@@ -106,7 +106,8 @@ func TestSoFarReadsNothing(t *testing.T) {
 	f.pass(m, 3*time.Second, 100*time.Millisecond)
 	f.advance(900 * time.Millisecond)
 	was := reads
-	g := m.SoFar(a).Find("gpu")
+	_, x := m.SoFar(a)
+	g := x.Find("gpu")
 	if reads != was {
 		t.Errorf("%d readings", reads-was)
 	}

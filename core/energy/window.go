@@ -102,10 +102,12 @@ func (m *Meter) Between(a, b Mark) Reading {
 // SoFar is the energy from mark a to the newest sample of each source: unlike Between it
 // waits for no reading, so that one who works can ask often. It lacks what was spent since
 // then; WallUS ends there.
-func (m *Meter) SoFar(a Mark) Reading {
+//
+// The mark is now.
+func (m *Meter) SoFar(a Mark) (Mark, Reading) {
 	b := m.Mark()
 	b.soft = true
-	return m.Between(a, b)
+	return b, m.Between(a, b)
 }
 
 // readings are those of all parts, whole machine first; at least one.

@@ -156,23 +156,6 @@ func (t *Trainer) build(state [][][]float32) error {
 	return nil
 }
 
-// Takes is what the trainer takes of its device's memory, bytes; false: the device does
-// not say.
-func (t *Trainer) Takes() (n int64, ok bool) {
-	parts := []any{t.bank, t.step, t.eval, t.infer}
-	if t.teach != nil {
-		parts = append(parts, t.teach.ex)
-	}
-	for _, p := range parts {
-		s, ok := p.(device.Sized)
-		if !ok {
-			return 0, false
-		}
-		n += s.Takes()
-	}
-	return n, true
-}
-
 // Close frees the device's side. The model keeps what the last Pull brought.
 func (t *Trainer) Close() {
 	t.release()
