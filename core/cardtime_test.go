@@ -15,6 +15,14 @@ import (
 	"pare/core/event"
 )
 
+// computeOn has the runs of a test compute on a device; the last one given counts.
+func computeOn(t *testing.T, dev device.Device) {
+	t.Helper()
+	old := openDevice
+	t.Cleanup(func() { openDevice = old })
+	openDevice = func(string) (device.Device, error) { return dev, nil }
+}
+
 // TestStepsOfACardAreTimedByTheClock: while a card works the process sleeps. What a
 // training step of the baseline takes, from which predictions start, is the card's time.
 func TestStepsOfACardAreTimedByTheClock(t *testing.T) {
@@ -23,9 +31,7 @@ func TestStepsOfACardAreTimedByTheClock(t *testing.T) {
 		time.Sleep(200 * time.Microsecond)
 		return nil
 	}
-	old := openDevice
-	t.Cleanup(func() { openDevice = old })
-	openDevice = func(string) (device.Device, error) { return dev, nil }
+	computeOn(t, dev)
 	r := small()
 	r.Train.Epochs, r.Prune.Epochs, r.Prune.Schedule = 7, 1, earlyBird
 	r.Prune.Distance = 1e-9 // never settles

@@ -16,9 +16,7 @@ import (
 // onCard is a run of six epochs on a fake card, until its validation.
 func onCard(t *testing.T, dev device.Device, st *MemStore, res *Resume, change func(*Recipe)) error {
 	t.Helper()
-	old := openDevice
-	defer func() { openDevice = old }()
-	openDevice = func(string) (device.Device, error) { return dev, nil }
+	computeOn(t, dev)
 	r := small()
 	r.Train.Epochs, r.Prune.Epochs = 3, 1
 	r.Energy.IdleSeconds = new(float64)

@@ -17,9 +17,7 @@ import (
 // goes on from the last checkpoint, and nothing of the first is left in its memory.
 func TestLostCard(t *testing.T) {
 	dev, card := cudatest.New(1<<28, cuda.F32)
-	old := openDevice
-	t.Cleanup(func() { openDevice = old })
-	openDevice = func(string) (device.Device, error) { return dev, nil }
+	computeOn(t, dev)
 	r := small()
 	r.Train.Epochs, r.Prune.Epochs = 6, 2
 	r.Energy.IdleSeconds = new(float64)
@@ -44,6 +42,7 @@ func TestLostCard(t *testing.T) {
 	last := st.State.Checkpoints[len(st.State.Checkpoints)-1]
 
 	dev, card = cudatest.New(1<<28, cuda.F32)
+	computeOn(t, dev)
 	var from []int64
 	st.On = func(e event.Event) {
 		if b, ok := e.Body.(*event.Resumed); ok {

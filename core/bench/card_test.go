@@ -268,7 +268,7 @@ func (c counted) close() {
 
 // TestPeerNets opens each architecture in PyTorch on the processor, with each treatment,
 // and takes a step. openCard fails where it has other parameters than ours.
-// PARE_TORCH_PYTHON is an interpreter with torch.
+// PARE_TORCH_PYTHON is an interpreter with torch: without one the test is skipped, as in CI.
 func TestPeerNets(t *testing.T) {
 	python := os.Getenv("PARE_TORCH_PYTHON")
 	if python == "" {

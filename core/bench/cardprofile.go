@@ -152,8 +152,12 @@ func (m *CardMeasured) note(g energy.Reading) {
 
 // Profile is p with what was measured in place of what was known; source goes into every
 // new figure. Rate and cost of a call come from products of 1024 and 4096 alone:
-// 2n³/rate + call.
-func (m CardMeasured) Profile(p hwprofiles.Profile, name, source string) hwprofiles.Profile {
+// 2n³/rate + call. Where the larger product took no longer, neither can be told.
+func (m CardMeasured) Profile(p hwprofiles.Profile, name, source string) (hwprofiles.Profile, error) {
+	a, b := m.at(fitted[0]), m.at(fitted[1])
+	if a.US <= 0 || b.US <= a.US {
+		return p, fmt.Errorf("products of %d and %d cubed took %.2f and %.2f µs, which gives no rate: end what else runs on the card and measure again", fitted[0], fitted[1], a.US, b.US)
+	}
 	own := p
 	own.Name, own.Kind, own.Title, own.Match = name, "gpu", m.Name, []string{"^" + regexp.QuoteMeta(m.Name) + "$"}
 	own.Notes = fmt.Sprintf("%s; figures of another source are those of profile %s.", source, p.Name)
@@ -164,7 +168,6 @@ func (m CardMeasured) Profile(p hwprofiles.Profile, name, source string) hwprofi
 		s := math.Pow(10, float64(digits))
 		return &hwprofiles.Figure{Value: math.Round(x*s) / s, Source: source + ", " + what}
 	}
-	a, b := m.at(fitted[0]), m.at(fitted[1])
 	what := fmt.Sprintf("%s products of %d and %d cubed, in a graph", m.Elem, a.N, b.N)
 	fa, fb := 2*cube(a.N), 2*cube(b.N)
 	rate := (fb - fa) / (b.US - a.US) // FLOP/µs
@@ -200,7 +203,7 @@ func (m CardMeasured) Profile(p hwprofiles.Profile, name, source string) hwprofi
 			Gain:       fmt.Sprintf("a product of %d cubed is %.2f times as fast; small ones gain less or lose", n, m.TwoFour),
 		})
 	}
-	return own
+	return own, nil
 }
 
 // Check is how far profile p is off at the sizes that it was not fitted on: signed, in %

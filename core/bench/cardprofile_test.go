@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -25,7 +26,10 @@ func TestCardProfile(t *testing.T) {
 	if !ok {
 		t.Fatal("no profile")
 	}
-	p := m.Profile(base, "own", "measured")
+	p, err := m.Profile(base, "own", "measured")
+	if err != nil {
+		t.Fatal(err)
+	}
 	if r := p.Rates["bf16"]; r.Achievable.Value < 670e3 || r.Achievable.Value > 690e3 || r.Peak == nil || p.CallUS.Value < 2 || p.CallUS.Value > 3 || p.FullW.Value != 695 || p.BandwidthGBs.Value != 2900 {
 		t.Errorf("%+v, call %v, %v W", r, p.CallUS, p.FullW)
 	}
@@ -43,6 +47,14 @@ func TestCardProfile(t *testing.T) {
 		if math.Abs(c.US) > 15 || math.Abs(c.MJ) > 20 || c.US == 0 {
 			t.Errorf("%+v", c)
 		}
+	}
+}
+
+// A card that something else keeps busy has no rate, and that is said.
+func TestCardProfileOfNothing(t *testing.T) {
+	m := CardMeasured{Elem: "bf16", Products: []ProductPoint{{N: 1024, US: 300}, {N: 4096, US: 300}}}
+	if _, err := m.Profile(hwprofiles.Profile{}, "own", "measured"); err == nil || !strings.Contains(err.Error(), "measure again") {
+		t.Error(err)
 	}
 }
 

@@ -54,18 +54,17 @@ func (c *cardContender) shut() {
 
 // turn is one window with its joules.
 func (c *cardContender) turn(w time.Duration, meter *energy.Meter) error {
-	from := meter.Mark()
+	from := meter.Edge()
 	s, err := c.on.window(w)
 	if err != nil {
 		return fmt.Errorf("%s: %w", c.name(), err)
 	}
-	to := meter.Mark()
+	to := meter.Edge()
 	c.speeds = append(c.speeds, float64(c.row.Batch*c.row.Tokens)/s)
-	r := meter.Between(from, to).Find("gpu")
-	if r.UJ != nil && (r.Part == "gpu" || strings.HasPrefix(r.Source, "nv")) {
-		c.row.Source, c.row.Tier = r.Source, string(r.Tier)
+	if g, ok := cardPart(meter.Between(from, to)); ok {
+		c.row.Source, c.row.Tier = g.Source, string(g.Tier)
 		wall := energy.Wall(from, to).Seconds()
-		c.joules += float64(*r.UJ) / 1e6
+		c.joules += meanWatts(g) * wall
 		c.seconds += wall
 		c.steps += wall / s
 	}

@@ -101,9 +101,7 @@ func (m *Meter) Between(a, b Mark) Reading {
 
 // SoFar is the energy from mark a to the newest sample of each source: unlike Between it
 // waits for no reading, so that one who works can ask often. It lacks what was spent since
-// then; WallUS ends there.
-//
-// The mark is now.
+// then; WallUS ends there. It also returns the Mark of now.
 func (m *Meter) SoFar(a Mark) (Mark, Reading) {
 	b := m.Mark()
 	b.soft = true

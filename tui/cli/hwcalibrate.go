@@ -42,6 +42,9 @@ at the other sizes is printed.`,
 				}
 				return e.calibrateCard(name, precision, window, dry)
 			}
+			if c.Flags().Changed("window") {
+				return usagef("calibrate: --window is for a card: give --device cuda, cuda:tf32 or cuda:bf16 with it, or leave it out")
+			}
 			return e.calibrate(name, dry)
 		},
 	}
@@ -96,7 +99,10 @@ func (e *env) calibrateCard(name, precision string, window time.Duration, dry bo
 		return fmt.Errorf("calibrate: %w", err)
 	}
 	base, _ := hwprofiles.MatchGPU(m.Name)
-	own := m.Profile(base, name, "measured by pare hw calibrate, "+time.Now().Format(time.DateOnly))
+	own, err := m.Profile(base, name, "measured by pare hw calibrate, "+time.Now().Format(time.DateOnly))
+	if err != nil {
+		return fmt.Errorf("calibrate: %w", err)
+	}
 	if m.WhyTwoFour != "" {
 		say("2:4 is not calibrated: %s", m.WhyTwoFour)
 	}

@@ -46,3 +46,11 @@ func TestCalibrate(t *testing.T) {
 		t.Error("the watts of the profile before are lost")
 	}
 }
+
+// A window is a card's: without one it is refused, not ignored.
+func TestCalibrateWindowIsForCards(t *testing.T) {
+	code, _, err := call(t, "hw", "calibrate", "--dry-run", "--window", "1s")
+	if code != 2 || !strings.Contains(err, "--window is for a card") {
+		t.Errorf("%d %q", code, err)
+	}
+}
