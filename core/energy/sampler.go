@@ -238,7 +238,7 @@ func (s *sampler) edge(sn *snapshot, at int64) edge {
 	}
 	e.slack, e.power = apart(d, part, span, s.most), float64(d)/float64(span)*1000
 	if n.reads == from.reads {
-		e.slack += math.Sqrt(n.rough - from.rough) // power jumped here, on either side of the mark
+		e.slack += math.Sqrt(3 * max(0, n.rough-from.rough)) // power jumped here, on either side of the mark
 	}
 	s.bridge(&e, at)
 	return e
