@@ -78,6 +78,22 @@ func (p Product) full() (Product, error) {
 	return p, nil
 }
 
+// Fits2of4 says why cuSPARSELt does not take the product with B 2:4, nil where it does.
+func (p Product) Fits2of4() error {
+	p, err := p.full()
+	switch {
+	case err != nil:
+		return err
+	case p.A != BF16 || p.B != BF16 || p.D != BF16 || p.biases() > 0 && p.BiasType != BF16:
+		return fmt.Errorf("%w: 2:4 products are of bf16 throughout", ErrUnsupported)
+	case p.Epilogue > ReLUBias || p.TransA || p.Batch > 1:
+		return fmt.Errorf("%w: 2:4 products have no batch, no transposed x and no epilogue but a bias, with or without ReLU", ErrUnsupported)
+	case p.N%16 != 0 || p.K%16 != 0 || p.M%8 != 0 || (p.LDA|p.LDB|p.LDD)%8 != 0 || p.Align < 16:
+		return fmt.Errorf("%w: 2:4 products need inputs and outputs in multiples of 16, rows in multiples of 8 and addresses of 16; this is %v", ErrUnsupported, p)
+	}
+	return nil
+}
+
 // rowA and rowB are the values in a row of A and B as they lie.
 func (p Product) rowA() int { return pick(p.TransA, p.M, p.K) }
 func (p Product) rowB() int { return pick(p.TransB, p.K, p.N) }
