@@ -52,12 +52,12 @@ const (
 // build makes the descriptors. What the library would refuse is refused here, for it
 // would write about it on standard output, into the screen.
 func (s *sparse) build(p Product) (*sparseProduct, error) {
-	p, err := p.full()
-	if err == nil {
-		err = p.Fits2of4()
+	if err := p.Fits2of4(); err != nil {
+		return nil, fmt.Errorf("cuda: cusparseLt: product %v: %w: %w", p, ErrUnsupported, err)
 	}
+	p, err := p.full()
 	if err != nil {
-		return nil, fmt.Errorf("cuda: cusparseLt: product %v: %w", p, err)
+		return nil, err
 	}
 	q := &sparseProduct{s: s, p: p, w: newOpaque(), x: newOpaque(), y: newOpaque(), stream: s.c.stream}
 	if q.work, err = s.c.workspace(); err != nil {
