@@ -67,11 +67,11 @@ func pairText(p device.Paired) string {
 	}
 	switch {
 	case p.Used && p.MS > 0:
-		return fmt.Sprintf("%s 2:4, %.3g ms for %.3g dense", what, p.MS, p.Dense)
+		return fmt.Sprintf("%s 2:4 (%.3g ms, dense %.3g)", what, p.MS, p.Dense)
 	case p.Used:
 		return what + " 2:4"
 	case p.MS > 0:
-		return fmt.Sprintf("%s dense, %.3g ms for %.3g 2:4", what, p.Dense, p.MS)
+		return fmt.Sprintf("%s dense (%.3g ms, 2:4 %.3g)", what, p.Dense, p.MS)
 	}
-	return what + " dense, " + p.Why
+	return what + " dense (" + p.Why + ")"
 }

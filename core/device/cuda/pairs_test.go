@@ -300,7 +300,7 @@ func TestPairsThatDoNotFit(t *testing.T) {
 		batch int
 		want  string
 	}{
-		{pairNet{in: 64, mid: 40, both: true}, 24, "multiples of 16 and rows in multiples of 8, not 64, 40 and 24"},
+		{pairNet{in: 64, mid: 40, both: true}, 24, "multiples of 16 and rows of 8, not 64, 40 and 24"},
 		{pairNet{in: 40, mid: 64, both: true}, 24, "not 40, 64 and 24"},
 		{pairNet{in: 64, mid: 32, both: true}, 20, "not 64, 32 and 20"},
 	} {

@@ -92,7 +92,7 @@ func (p Product) Fits2of4() error {
 	case p.Epilogue > ReLUBias || p.TransA || p.Batch > 1:
 		return errors.New("2:4 products have no batch, no transposed x and no epilogue but a bias, with or without ReLU")
 	case p.N%16 != 0 || p.K%16 != 0 || p.M%8 != 0:
-		return fmt.Errorf("2:4 products take inputs and outputs in multiples of 16 and rows in multiples of 8, not %d, %d and %d", p.K, p.N, p.M)
+		return fmt.Errorf("2:4 takes inputs and outputs in multiples of 16 and rows of 8, not %d, %d and %d", p.K, p.N, p.M)
 	case (p.LDA|p.LDB|p.LDD)%8 != 0 || p.Align < 16:
 		return errors.New("2:4 products take rows in memory of a multiple of 8 values, at addresses of a multiple of 16")
 	}
