@@ -126,3 +126,57 @@ func (x *trial) runSparse(t *testing.T, dev Driver, s Sparse, q Prepared, packin
 	}
 	return out
 }
+
+// TestGPUSparseInGraphs: packing and the product are recorded and repeated, on what lies in
+// memory by then, to equal bits.
+func TestGPUSparseInGraphs(t *testing.T) {
+	dev := gpu(t)
+	s := openSparse(t, dev)
+	p := Product{M: 512, N: 768, K: 1024, A: BF16, B: BF16, D: BF16, BiasType: BF16, TransB: true, Epilogue: Bias}
+	x := newTrial(t, p, 7)
+	x.halve()
+	q, packing, err := s.Prepare2of4(p)
+	check(t, err)
+	defer s.Release(q)
+	put := func(v []float64) Ptr {
+		at := alloc(t, dev, int64(2*len(v)))
+		check(t, dev.Upload(at, encode(BF16, v)))
+		return at
+	}
+	px, pw, py, bias := put(x.a), put(x.b), put(x.d), put(x.bias)
+	pp, temp := alloc(t, dev, packing.Bytes), alloc(t, dev, max(packing.Temp, 16))
+	run := func() {
+		check(t, s.Compress(q, pw, pp, temp))
+		check(t, s.RunSparse(q, px, pp, py, py, bias, 1, 0))
+	}
+	get := func() []byte {
+		out := make([]byte, 2*len(x.d))
+		check(t, dev.Download(out, py))
+		return out
+	}
+	run()
+	want := get()
+	check(t, dev.Capture())
+	run()
+	g, err := dev.EndCapture()
+	check(t, err)
+	defer dev.ReleaseGraph(g)
+	check(t, dev.Fill(py, 0, int64(2*len(x.d))))
+	check(t, dev.RunGraph(g))
+	if !bytes.Equal(get(), want) {
+		t.Error("a graph gives other bits")
+	}
+	for i := range x.b { // other weights: the graph packs them
+		x.b[i] = -x.b[i]
+	}
+	check(t, dev.Upload(pw, encode(BF16, x.b)))
+	check(t, dev.RunGraph(g))
+	got := get()
+	run()
+	if want := get(); !bytes.Equal(got, want) {
+		t.Error("a graph did not pack the new weights")
+	}
+	if bytes.Equal(got, want) {
+		t.Error("the new weights make no difference")
+	}
+}

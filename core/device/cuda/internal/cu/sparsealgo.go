@@ -28,11 +28,12 @@ func (a *algo) fields() map[uintptr]*int32 {
 	return map[uintptr]*int32{spConfigID: &a.id, spSplit: &a.split, spSplit + 1: &a.mode, spSplit + 2: &a.buffers}
 }
 
-// read is the algorithm that a way has.
+// read is the algorithm that a way has. How it splits K is 0 where a version does not say.
 func (q *sparseProduct) read(w *way) (a algo, err error) {
 	for k, to := range a.fields() {
-		if err := q.s.fail("ask for the algorithm", q.s.lib.call(spSelectGet, q.s.handle.at(), w.sel.at(), k, uintptr(unsafe.Pointer(to)), 4)); err != nil {
-			return a, err
+		r := q.s.lib.call(spSelectGet, q.s.handle.at(), w.sel.at(), k, uintptr(unsafe.Pointer(to)), 4)
+		if r != 0 && k == spConfigID {
+			return a, q.s.fail("ask for the algorithm", r)
 		}
 	}
 	return a, nil
@@ -182,19 +183,18 @@ func (s *sparse) fastest(q *sparseProduct) error {
 	return nil
 }
 
-// searchMost is how much memory the library's search may get for partial sums, bytes. Of
-// products whose sums would take more it is not asked: they keep a card busy unsplit.
-const searchMost = 2 << 30
+// searchRoom is the memory that the library's search gets for partial sums, bytes: it does
+// not say what it needs. It is not asked about products of which eight sums would take
+// more: they keep a card busy unsplit.
+const searchRoom = 2 << 30
 
 // search asks the library's own search, which runs the product by ways that its numbers of
 // algorithms do not name. It finds none, or one.
 func (q *sparseProduct) search(m *trialOf2of4) ([]algo, error) {
-	const splits = 8
-	need := splits * 4 * int64(q.p.M) * int64(q.p.N)
-	if !q.s.lib.has(spSearch) || need > searchMost {
+	if !q.s.lib.has(spSearch) || 8*4*int64(q.p.M)*int64(q.p.N) > searchRoom {
 		return nil, nil
 	}
-	work, err := q.s.c.Alloc(need)
+	work, err := q.s.c.Alloc(searchRoom)
 	if errors.Is(err, ErrOutOfMemory) {
 		q.makeshift = true
 		return nil, nil
