@@ -1,8 +1,8 @@
 package cuda
 
 import (
-	"errors"
 	"fmt"
+	"strings"
 
 	"pare/core/device"
 	"pare/core/device/cuda/internal/cu"
@@ -236,11 +236,7 @@ func (e *exec) Pairs() []device.Paired {
 
 var _ device.Pairer = (*exec)(nil)
 
-// whyNot is why a 2:4 product is not possible, in words.
+// whyNot is why the library does not take a product, in a line that a run can keep.
 func whyNot(err error) string {
-	var e *cu.Error
-	if errors.As(err, &e) {
-		return fmt.Sprintf("cuSPARSELt refuses it: %v", err)
-	}
-	return err.Error()
+	return fmt.Sprintf("cuSPARSELt refuses it: %.300s", strings.Join(strings.Fields(err.Error()), " "))
 }

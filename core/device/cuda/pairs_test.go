@@ -330,18 +330,53 @@ func TestPairsThatDoNotFit(t *testing.T) {
 	}
 }
 
-// TestPairsEpilogues: what the library has no epilogue for is a kernel of ours behind the
-// product, on the values that the dense product would have worked on.
+// TestPairsEpilogues: GELU, which the library has no epilogue for, is a kernel of ours
+// behind a 2:4 product; the dense one makes it on the way out.
 func TestPairsEpilogues(t *testing.T) {
-	o := newPairs(t, pairNet{in: 64, mid: 32, both: true}, 1<<24, twice, nil, nil)
-	e := o.must(plan.Train, 24)
-	var names []string
-	o.card.OnLaunch = func(name string, _, _ [3]int, _ int, _ []unsafe.Pointer) error {
-		names = append(names, name)
-		return nil
+	count := func(takes map[string]float32) (acts int) {
+		o := newPairs(t, pairNet{in: 64, mid: 32, both: true}, 1<<24, takes, nil, nil)
+		e := o.must(plan.Train, 24)
+		o.card.OnLaunch = func(name string, _, _ [3]int, _ int, _ []unsafe.Pointer) error {
+			if name == "act" {
+				acts++
+			}
+			return nil
+		}
+		o.run(e, 24)
+		return acts
 	}
+	if dense, pairs := count(map[string]float32{"Run": 1, "RunSparse": 2}), count(twice); pairs != dense+1 {
+		t.Errorf("%d activations are launched, %d of the dense plan", pairs, dense)
+	}
+}
+
+// TestPairsRefused: a product that the library refuses runs dense and says why, in the run's
+// choices as well; one that memory lacks to time is dense, too, but not on this machine for
+// good; a card that is lost is an error.
+func TestPairsRefused(t *testing.T) {
+	n := pairNet{in: 64, mid: 32, both: true}
+	var told device.Chosen
+	o := newPairs(t, n, 1<<24, twice, nil, &told)
+	o.card.Refuse = func(string, string) bool { return true } // while the plan is compiled, when 2:4 is prepared first
+	e := o.must(plan.Train, 24)
+	f := pairsOf(e)[device.Linear]
+	if f.Used || !strings.Contains(f.Why, "cuSPARSELt refuses it") {
+		t.Errorf("%+v", f)
+	}
+	o.card.Refuse = nil
 	o.run(e, 24)
-	if got := strings.Join(names, " "); !strings.Contains(got, "act") {
-		t.Errorf("launched: %s", got)
+	again := newPairs(t, n, 1<<24, twice, told.Choices, nil)
+	if g := pairsOf(again.must(plan.Train, 24))[device.Linear]; g != f {
+		t.Errorf("resumed: %+v, was %+v", g, f)
+	}
+	o = newPairs(t, n, 1<<24, twice, nil, nil)
+	o.card.FailAt("Alloc", 1, errFull)
+	if f := pairsOf(o.must(plan.Train, 24))[device.Linear]; f.Used || !strings.Contains(f.Why, "memory") {
+		t.Errorf("%+v", f)
+	}
+	o = newPairs(t, n, 1<<24, twice, nil, nil)
+	o.card.Lose("Compress", 1)
+	if _, _, err := o.compile(plan.Train, 24); !errors.Is(err, device.ErrLost) {
+		t.Error(err)
 	}
 }
