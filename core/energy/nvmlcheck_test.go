@@ -176,6 +176,10 @@ func TestNVMLSamplingCost(t *testing.T) {
 	defer m.Close()
 	const length = 30 * time.Second
 	time.Sleep(2 * time.Second) // what opening leaves behind
+	rounds := 0
+	if g, ok := m.parts[0].inputs[0].gauge.(*shaped); ok {
+		rounds = g.round
+	}
 	cpu0, _ := cpuMicros()
 	a, t0 := m.Mark(), time.Now()
 	time.Sleep(length)
@@ -184,10 +188,57 @@ func TestNVMLSamplingCost(t *testing.T) {
 	share := float64(cpu1-cpu0) / float64(took.Microseconds())
 	r := m.Between(a, b).Find("gpu")
 	t.Logf("%d µs of CPU time in %v: %.3f %% of a core; %s, source %s, coverage %.3f, band ±%.1f %%", cpu1-cpu0, took.Round(time.Millisecond), 100*share, Format(r), r.Source, r.Coverage, r.Band)
+	for _, in := range m.parts[0].inputs {
+		if g, ok := in.gauge.(*shaped); ok {
+			t.Logf("%s: the counter was read %d times, each took %v ns; blind %v, all readings lately %v ns, every %v", in.label, g.round-rounds, g.costs, g.blind, m.parts[0].costs, time.Duration(m.parts[0].period.Load()))
+		}
+	}
 	if share > 0.001 {
 		t.Errorf("sampling costs %.3f %% of a core, more than 0.1 %%", 100*share)
 	}
 	if r.UJ == nil || r.Coverage < 0.995 {
 		t.Errorf("%+v", r)
+	}
+}
+
+// TestNVMLCallsNowAndThen asks what a call costs that comes ten times a second, as the
+// sampler's do, with everything else asleep in between.
+func TestNVMLCallsNowAndThen(t *testing.T) {
+	if testing.Short() {
+		t.Skip("seconds of sleep")
+	}
+	api, err := nvml.Open()
+	if err != nil {
+		t.Skipf("no NVML here: %v", err)
+	}
+	defer api.Close()
+	cards, err := listCards(api)
+	if err != nil || len(cards) == 0 {
+		t.Skipf("no card: %v", err)
+	}
+	dev := cards[0].dev
+	for _, c := range []struct {
+		what string
+		call func() (uint64, error)
+	}{
+		{"nothing", func() (uint64, error) { return 0, nil }},
+		{"field 186", field(dev, nvml.PowerInstant, nvml.GPU)},
+		{"field 185", field(dev, nvml.PowerAverage, nvml.GPU)},
+		{"nvmlDeviceGetPowerUsage", func() (uint64, error) { v, err := dev.Power(); return uint64(v), err }},
+		{"energy counter", dev.Energy},
+	} {
+		const n = 40
+		took := time.Duration(0)
+		cpu0, _ := cpuMicros()
+		for range n {
+			time.Sleep(100 * time.Millisecond)
+			t0 := time.Now()
+			if _, err := c.call(); err != nil {
+				t.Logf("%s: %v", c.what, err)
+			}
+			took += time.Since(t0)
+		}
+		cpu1, _ := cpuMicros()
+		t.Logf("%s: %v a call, %d µs of CPU time with waking up, %.3f %% of a core at 10 Hz", c.what, (took / n).Round(time.Microsecond), (cpu1-cpu0)/n, float64(cpu1-cpu0)/n/1e3)
 	}
 }
