@@ -90,6 +90,10 @@ func (b *builder) places(n int) error {
 	return nil
 }
 
+// The bias of BERT's head for masked tokens, and the one that a head with a weight of its
+// own has.
+const bertBias, bertDecoderBias = "cls.predictions.bias", "cls.predictions.decoder.bias"
+
 // vocabulary is the head of a masked language model: a score for each id, from the
 // embedding's table once more or from a weight of its own, and a bias.
 func (b *builder) vocabulary(name, bias, table string, in int) {
@@ -99,6 +103,10 @@ func (b *builder) vocabulary(name, bias, table string, in int) {
 	w := b.M.Param(table)
 	if b.c.Tied != nil && !*b.c.Tied {
 		w = b.param(name+".weight", graph.Weight, tensor.Shape{b.c.Vocab, b.M.Values[in].C}, false)
+		if own := name + ".bias"; own != bias && b.d.tensors[own] != nil { // then the bias is not shared either
+			b.extra = append(b.extra, bias)
+			bias = own
+		}
 	}
 	b.extra = append(b.extra, name+".") // some files hold the shared ones twice
 	b.node(name, "linear", graph.Attrs{}, []int{w, b.param(bias, graph.Bias, tensor.Shape{b.c.Vocab}, false)}, in)
@@ -162,7 +170,7 @@ func bert(b *builder) error {
 		const t = "cls.predictions.transform."
 		y := b.act(t+"act", c.HiddenAct, b.linear(t+"dense", x, c.Hidden, true, false))
 		y = b.layerNorm(t+"LayerNorm", y, eps)
-		b.vocabulary("cls.predictions.decoder", "cls.predictions.bias", at+"embeddings.word_embeddings.weight", y)
+		b.vocabulary("cls.predictions.decoder", bertBias, at+"embeddings.word_embeddings.weight", y)
 		b.extra = append(b.extra, "cls.seq_relationship.")
 	}
 	b.extra = append(b.extra, at+"pooler.")

@@ -170,7 +170,7 @@ func (d *Dir) Fresh() []string { return d.fresh }
 
 // Places is the length of the longest sequences that the model takes, but at most most.
 func (d *Dir) Places(most int) int {
-	for _, n := range []int{d.Config.Places, d.Config.MaxPositions} {
+	for _, n := range []int{d.Config.Places, d.Config.reach()} {
 		if n > 0 {
 			most = min(most, n)
 		}
@@ -282,6 +282,14 @@ func (b *builder) node(name, op string, a graph.Attrs, params []int, in ...int) 
 	}
 	v, err := b.M.Append(name, op, a, params, in...)
 	b.Err = err
+	return v
+}
+
+// scoring sets the factor of the scores of the attention that gives v; 0 leaves 1/√D.
+func (b *builder) scoring(scores float32, v int) int {
+	if b.Err == nil {
+		b.M.Nodes[len(b.M.Nodes)-1].Attrs.Scale = scores
+	}
 	return v
 }
 
