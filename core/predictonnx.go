@@ -27,7 +27,7 @@ func OpenRunOnly(path string, why error) (*RunOnly, error) {
 	if err != nil {
 		return nil, why
 	}
-	m, err := onnx.Decode(b)
+	m, err := onnx.DecodeIn(b, filepath.Dir(path))
 	if err != nil {
 		return nil, why
 	}

@@ -58,6 +58,9 @@ func OpenWith(path string, o ImportOptions) (*graph.Model, error) {
 // and its node.
 func Import(b []byte) (*graph.Model, error) { return ImportWith(b, ImportOptions{}) }
 
+// ImportIn is Import of a file in folder dir, where values that are not in it may lie.
+func ImportIn(b []byte, dir string) (*graph.Model, error) { return importFile(b, dir, ImportOptions{}) }
+
 // ImportWith is Import with options.
 func ImportWith(b []byte, o ImportOptions) (*graph.Model, error) { return importFile(b, "", o) }
 
