@@ -10,6 +10,7 @@ type Config struct {
 	ModelType string            `json:"model_type"`
 	Archs     []string          `json:"architectures"`
 	Labels    map[string]string `json:"id2label"`
+	Problem   string            `json:"problem_type"`
 	Pad       *int              `json:"pad_token_id"`
 	EOS       json.RawMessage   `json:"eos_token_id"` // a number, or a list of them
 	Tied      *bool             `json:"tie_word_embeddings"`
