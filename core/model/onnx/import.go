@@ -403,7 +403,7 @@ func (d Dim) String() string {
 // size is a fixed axis, 0 for one left open, −1 for one out of bounds.
 func (d Dim) size() int64 {
 	switch {
-	case d.Param != "" || d.Value == 0:
+	case d.Param != "" || d.Value == 0 || d.Value == -1: // −1: Paddle's way to leave it open
 		return 0
 	case d.Value < 0 || d.Value >= math.MaxInt32:
 		return -1
