@@ -150,7 +150,7 @@ func bert(b *builder) error {
 		eps = 1e-12 // the default of BERT's configuration
 	}
 	x := b.embed(at+"embeddings.", c.Hidden, c.MaxPositions, c.Types, eps)
-	for i := range c.HiddenLayers {
+	for i := range b.layers(c.HiddenLayers) {
 		l := fmt.Sprintf("%sencoder.layer.%d.", at, i)
 		part := func(s string) int { return b.linear(l+"attention.self."+s, x, c.Hidden, true, false) }
 		a := b.attend(l+"attention.self", c.AttnHeads, part("query"), part("key"), part("value"))
@@ -195,7 +195,7 @@ func distilbert(b *builder) error {
 	}
 	const eps = 1e-12
 	x := b.embed(at+"embeddings.", c.Dim, c.MaxPositions, 0, eps)
-	for i := range c.DimLayers {
+	for i := range b.layers(c.DimLayers) {
 		l := fmt.Sprintf("%stransformer.layer.%d.", at, i)
 		part := func(s string) int { return b.linear(l+"attention."+s, x, c.Dim, true, false) }
 		a := b.attend(l+"attention", c.DimHeads, part("q_lin"), part("k_lin"), part("v_lin"))

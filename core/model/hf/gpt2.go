@@ -33,7 +33,7 @@ func gpt2(b *builder) error {
 	wte := at + "wte.weight"
 	x := b.node(at+"wte", "embedding", graph.Attrs{}, []int{b.param(wte, graph.Table, tensor.Shape{c.Vocab, c.Width}, false)}, 0)
 	x = b.node(at+"wpe", "positions", graph.Attrs{}, []int{b.param(at+"wpe.weight", graph.Table, tensor.Shape{c.Places, c.Width}, false)}, x)
-	for i := range c.Layers {
+	for i := range b.layers(c.Layers) {
 		h := fmt.Sprintf("%sh.%d.", at, i)
 		a := b.linear(h+"attn.c_attn", norm(h+"ln_1", x), 3*c.Width, true, true)
 		a = b.linear(h+"attn.c_proj", b.scoring(c.gpt2Scores(i), b.Attention(h+"attn", c.Heads, c.Heads, true, a)), c.Width, true, true)

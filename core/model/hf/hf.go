@@ -364,6 +364,21 @@ func (b *builder) rest() error {
 	return nil
 }
 
+// layers counts n layers up, until one cannot be built: a damaged config.json may ask
+// for millions.
+func (b *builder) layers(n int) func(yield func(int) bool) {
+	return func(yield func(int) bool) {
+		for i := 0; i < n && b.Err == nil && yield(i); i++ {
+			if i == maxLayers {
+				b.Err = fmt.Errorf("config.json: %d layers, at most %d are read", n, maxLayers)
+			}
+		}
+	}
+}
+
+// maxLayers is more than any model has.
+const maxLayers = 1 << 12
+
 // positive tests sizes of config.json.
 func positive(sizes map[string]int) error {
 	for _, name := range slices.Sorted(maps.Keys(sizes)) {

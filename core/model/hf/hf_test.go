@@ -70,6 +70,7 @@ func TestErrors(t *testing.T) {
 	}{
 		{"type", `model_type "mamba" is not known: known are bert, distilbert, gpt2`, set("model_type", "mamba"), nil, 8},
 		{"size", "hidden_size = -3", set("hidden_size", -3), nil, 8},
+		{"layers", `tensor "model.layers.2.input_layernorm.weight" is missing`, set("num_hidden_layers", 1<<24), nil, 8}, // at once
 		{"shape", `is 104×48, config.json makes it 104×96`, set("hidden_size", 96), nil, 8},
 		{"activation", `activation "relu2" is not known`, set("hidden_act", "relu2"), nil, 8},
 		{"rope", `rotary positions of type "su" are not supported`, set("rope_scaling", map[string]any{"type": "su", "factor": 2}), nil, 8},

@@ -57,7 +57,7 @@ func llama(b *builder) error {
 	}
 	const table = "model.embed_tokens.weight"
 	x := b.node("model.embed_tokens", "embedding", b.padding(), []int{b.param(table, graph.Table, tensor.Shape{c.Vocab, c.Hidden}, false)}, 0)
-	for i := range c.HiddenLayers {
+	for i := range b.layers(c.HiddenLayers) {
 		l := fmt.Sprintf("model.layers.%d.", i)
 		n := norm(l+"input_layernorm", x)
 		q := rope(l+"self_attn.q_rope", b.linear(l+"self_attn.q_proj", n, c.AttnHeads*dim, qkvBias, false), c.AttnHeads)
