@@ -63,7 +63,9 @@ func (t tally) since(o tally) tally {
 
 // unsure is by how much (µJ) the joules of a window may be off because power stood for a
 // counter at its ends.
-func (t tally) unsure() float64 { return float64(t.off+t.over) + math.Sqrt(t.rough) }
+func (t tally) unsure() float64 {
+	return float64(t.off+t.over) + math.Sqrt(3*t.rough) // three σ of errors anywhere within ± each
+}
 
 func abs(x int64) int64 { return max(x, -x) }
 

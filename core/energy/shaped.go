@@ -8,8 +8,9 @@ import (
 
 const (
 	// counterShare is the largest share of a core that reading a costly counter may take,
-	// one part in counterShare; power is read in between.
-	counterShare = 2500
+	// one part in counterShare; power is read in between. With what is left of it (shapeShare)
+	// both stay below one part in readShare.
+	counterShare, shapeShare = 2500, 1700
 	// learnFrom is the least stretch between two readings of the counter whose joules are
 	// held against those of the power: the counter's own steps blur shorter ones.
 	learnFrom = 5 * time.Second
@@ -67,7 +68,7 @@ func (g *shaped) wants(now int64) bool {
 
 // spacing is how far apart readings of the counter are, ns.
 func (g *shaped) spacing() int64 {
-	return min(slices.Min(g.costs[:])*counterShare, int64(15*time.Second))
+	return min(median(g.costs)*counterShare, int64(15*time.Second))
 }
 
 // cost takes in how long a reading of the counter took, ns.
@@ -155,5 +156,6 @@ func (g *shaped) mistrust() float64 {
 
 func (g *shaped) total() tally { return g.told }
 
-// every is how often the sampler must come by: for power.
-func (g *shaped) every() time.Duration { return powerEvery }
+// every is how often the sampler must come by: well before power counts as lost. It comes
+// every 100 ms unless power is costly to read, too.
+func (g *shaped) every() time.Duration { return lossAfter / 2 }
