@@ -5,6 +5,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -62,5 +63,38 @@ func TestRunOnlyExternal(t *testing.T) {
 	}
 	if _, err := core.LoadModel(path); err == nil || !strings.Contains(err.Error(), `"w.bin"`) || !strings.Contains(err.Error(), "copy it there") {
 		t.Errorf("without its weights: %v", err)
+	}
+}
+
+// TestRunOnlyTruths: inputs and outputs of true and false, as JSON writes them.
+func TestRunOnlyTruths(t *testing.T) {
+	dir := t.TempDir()
+	port := func(name string) onnx.ValueInfo {
+		return onnx.ValueInfo{Name: name, Type: &onnx.TensorType{Elem: onnx.Bool, HasShape: true, Shape: []onnx.Dim{{Value: 3}}}}
+	}
+	b, err := onnx.Encode(&onnx.Model{IRVersion: 8, Opsets: []onnx.Opset{{Version: 17}}, Graph: &onnx.Graph{
+		Name: "g", Inputs: []onnx.ValueInfo{port("a"), port("b")}, Outputs: []onnx.ValueInfo{port("y")},
+		Nodes: []onnx.Node{{Op: "Xor", Inputs: []string{"a", "b"}, Outputs: []string{"y"}}},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	path, in := filepath.Join(dir, "m.onnx"), filepath.Join(dir, "x.json")
+	for name, b := range map[string][]byte{path: b, in: []byte(`{"a":{"shape":[3],"data":[true,false,true]},"b":{"shape":[3],"data":[1,0,false]}}`)} {
+		if err := os.WriteFile(name, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, why := core.LoadModel(path)
+	r, err := core.OpenRunOnly(path, why)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := r.Predict(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if y := out["outputs"]["y"].Data.([]bool); !slices.Equal(y, []bool{false, false, true}) {
+		t.Errorf("%v", y)
 	}
 }
