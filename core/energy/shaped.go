@@ -10,7 +10,7 @@ const (
 	// counterShare is the largest share of a core that reading a costly counter may take,
 	// one part in counterShare; power is read in between. With what is left of it (shapeShare)
 	// both stay below one part in readShare.
-	counterShare, shapeShare = 2500, 1700
+	counterShare, shapeShare = 5000, 2000
 	// learnFrom is the least stretch between two readings of the counter whose joules are
 	// held against those of the power: the counter's own steps blur shorter ones.
 	learnFrom = 5 * time.Second
@@ -68,7 +68,7 @@ func (g *shaped) wants(now int64) bool {
 
 // spacing is how far apart readings of the counter are, ns.
 func (g *shaped) spacing() int64 {
-	return min(median(g.costs)*counterShare, int64(15*time.Second))
+	return min(median(g.costs)*counterShare, int64(20*time.Second))
 }
 
 // cost takes in how long a reading of the counter took, ns.
@@ -99,9 +99,11 @@ func (g *shaped) power(v uint64, ok bool, at int64) (accepted bool) {
 	}
 	g.ahead.uj += int64(g.scale * float64(g.watts.uj-was.uj))
 	g.ahead.covered += g.watts.covered - was.covered
-	// The jump came anywhere between the two samples, and is seen late.
-	jump := float64(g.watts.last-last) * (float64(at-before)/2 + float64(g.lag)) / 1e9
-	g.ahead.rough += jump * jump
+	if dt := at - before; dt <= int64(powerGap) {
+		// The jump came anywhere between the two samples, and is seen late.
+		jump := float64(g.watts.last-last) * (float64(dt)/2 + float64(g.lag)) / 1e9
+		g.ahead.rough += jump * jump
+	}
 	g.tell()
 	return true
 }
