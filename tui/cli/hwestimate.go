@@ -2,6 +2,7 @@ package cli
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"text/tabwriter"
@@ -46,10 +47,14 @@ others unless --hw names some. Zeros gain nothing where no kernel skips them.`,
 	return c
 }
 
+// estimateFlags names the keys of a recipe as the flags here do.
+var estimateFlags = strings.NewReplacer("prune.target", "--zeros", "prune.pattern", "--pattern", "train.batch", "--batch")
+
 func (e *env) estimate(model string, on []string, r *core.Recipe) error {
 	if err := r.Check(); err != nil {
-		return usage{err}
+		return usage{errors.New(estimateFlags.Replace(err.Error()))}
 	}
+	e.warnProfiles()
 	m, pre, err := e.openPreset(model)
 	if err != nil {
 		return err
