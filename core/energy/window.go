@@ -95,7 +95,7 @@ func (m *Meter) Between(a, b Mark) Reading {
 	parts := m.readings(a, b)
 	if len(parts) == 1 {
 		r := parts[0]
-		r.short, r.Part = false, ""
+		r.Part = ""
 		return r
 	}
 	return combine(parts)
@@ -208,7 +208,7 @@ func (r *Reading) fill(d tally, length int64, t Tier) {
 func combine(parts []Reading) Reading {
 	for _, p := range parts {
 		if p.contains {
-			p.Part, p.Parts, p.short = "", parts, false
+			p.Part, p.Parts = "", parts
 			return p
 		}
 	}
@@ -234,7 +234,7 @@ func combine(parts []Reading) Reading {
 	}
 	sum.Source, sum.Boundary, sum.Note = join(sources), join(boundaries), joinNotes(notes...)
 	if !known || short {
-		sum.Tier, sum.Coverage = TierNone, 0
+		sum.Tier, sum.Coverage, sum.short = TierNone, 0, short
 		return sum
 	}
 	sum.UJ = &uj
