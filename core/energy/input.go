@@ -33,7 +33,7 @@ func (in *input) take(now func() int64, sharp bool) {
 		in.power, in.lit = v, err == nil
 	}
 	t := now()
-	if in.left = !g.wants(t, sharp); !in.left {
+	if in.left = !g.wants(t, sharp, in.lit); !in.left {
 		in.value, in.err = in.read()
 		g.cost(now() - t)
 	}

@@ -60,6 +60,7 @@ type sampler struct {
 	n        int     // inputs
 	lag      int64   // the largest of the inputs, ns
 	old      int64   // the same of those that do not reckon with it themselves
+	shapes   bool    // there are shaped counters among the inputs
 	most     float64 // the inputs are never above it together, W
 	band     float64 // the widest of the inputs, ± %
 	manual   bool    // tests: no goroutine
@@ -96,7 +97,9 @@ func startSampler(o Options, boundary string, inputs []*input) *sampler {
 		at = min(at, in.found)
 		s.longest = min(s.longest, int64(in.every()))
 		s.lag, s.band = max(s.lag, in.lag), max(s.band, in.band)
-		if _, ok := in.gauge.(*shaped); !ok {
+		if _, ok := in.gauge.(*shaped); ok {
+			s.shapes = true
+		} else {
 			s.old = max(s.old, in.lag)
 		}
 		s.most += in.most()
@@ -196,7 +199,17 @@ func (s *sampler) read(sharp bool) {
 func (s *sampler) adapt(cost int64) {
 	s.costs[s.round%len(s.costs)] = cost
 	s.round++
-	s.period.Store(min(max(s.base, slices.Min(s.costs[:])*readShare), s.longest))
+	least := slices.Min(s.costs[:]) * readShare
+	if s.shapes {
+		least = median(s.costs) * shapeShare
+	}
+	s.period.Store(min(max(s.base, least), s.longest))
+}
+
+// median of what readings took.
+func median(costs [8]int64) int64 {
+	slices.Sort(costs[:])
+	return costs[len(costs)/2]
 }
 
 // edge is the sum at a mark, interpolated in its sample interval.

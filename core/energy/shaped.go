@@ -8,8 +8,9 @@ import (
 
 const (
 	// counterShare is the largest share of a core that reading a costly counter may take,
-	// one part in counterShare; power is read in between.
-	counterShare = 2500
+	// one part in counterShare; power is read in between. With what is left of it (shapeShare)
+	// both stay below one part in readShare.
+	counterShare, shapeShare = 5000, 2000
 	// edgeShare is the same of the readings that edges ask for in between, those of short
 	// epochs say: what power may be off by until then is little beside the counter's age.
 	edgeShare = 100
@@ -62,12 +63,12 @@ func (g *shaped) anchor(v uint64, at int64) {
 func (g *shaped) shapes() bool { return !g.blind && g.spacing() > int64(powerEvery) }
 
 // wants says whether the counter is to be read now, at an edge (sharp) or not, or power
-// will do.
-func (g *shaped) wants(now int64, sharp bool) bool {
+// will do; lit says that power was just read.
+func (g *shaped) wants(now int64, sharp, lit bool) bool {
 	since := now - g.readAt
-	switch dark := g.blind || now-g.powerAt > int64(powerEvery)*3/2; {
+	switch {
 	case sharp:
-		return dark || since >= min(g.spacing(), slices.Min(g.costs[:])*edgeShare)
+		return !lit || since >= min(g.spacing(), median(g.costs)*edgeShare)
 	case g.blind || now-g.powerAt > int64(lossAfter):
 		return since >= min(int64(lossAfter), g.spacing())
 	}
@@ -76,7 +77,7 @@ func (g *shaped) wants(now int64, sharp bool) bool {
 
 // spacing is how far apart readings of the counter are, ns.
 func (g *shaped) spacing() int64 {
-	return min(slices.Min(g.costs[:])*counterShare, int64(15*time.Second))
+	return min(median(g.costs)*counterShare, int64(20*time.Second))
 }
 
 // cost takes in how long a reading of the counter took, ns.
@@ -172,5 +173,6 @@ func (g *shaped) mistrust() float64 {
 
 func (g *shaped) total() tally { return g.told }
 
-// every is how often the sampler must come by: for power.
-func (g *shaped) every() time.Duration { return powerEvery }
+// every is how often the sampler must come by: well before power counts as lost. It comes
+// every 100 ms unless power is costly to read, too.
+func (g *shaped) every() time.Duration { return lossAfter / 2 }

@@ -3,12 +3,12 @@ package cu
 import "testing"
 
 func TestAlgorithmsOf2of4HaveNames(t *testing.T) {
-	for _, a := range []algo{{}, {7, 1, 0, 0}, {12, 4, 2, 3}} {
+	for _, a := range []algo{{}, {7, 1, 0, 0}, {12, 4, 2, 3}, {17, -1, 1, 0}} {
 		if got, err := parseAlgo(a.String()); err != nil || got != a {
 			t.Errorf("%v: %v, %v", a, got, err)
 		}
 	}
-	for _, bad := range []string{"", "x", "7", "7/1/0", "-1/1/0/0", "7/1/0/0/1", "7/1/0/0 x", "7/1/0/0x"} {
+	for _, bad := range []string{"", "x", "7", "7/1/0", "-1/1/0/0", "1/-2/0/0", "7/1/0/0/1", "7/1/0/0 x", "7/1/0/0x"} {
 		if a, err := parseAlgo(bad); err == nil {
 			t.Errorf("%q is %v", bad, a)
 		}

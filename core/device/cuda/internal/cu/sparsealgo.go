@@ -8,7 +8,8 @@ import (
 )
 
 // algo is a choice of cuSPARSELt's: an algorithm, and how it splits K between blocks of
-// threads (cusparseLtSplitKMode_t and the buffers of partial sums).
+// threads (cusparseLtSplitKMode_t and the buffers of partial sums); a split of -1, the default of
+// version 0.8, leaves that to the library.
 type algo struct{ id, split, mode, buffers int32 }
 
 func (a algo) String() string {
@@ -17,7 +18,7 @@ func (a algo) String() string {
 
 func parseAlgo(s string) (a algo, err error) {
 	var rest string
-	if n, _ := fmt.Sscanf(s, "%d/%d/%d/%d%s", &a.id, &a.split, &a.mode, &a.buffers, &rest); n != 4 || a.id < 0 || a.split < 0 || a.mode < 0 || a.buffers < 0 {
+	if n, _ := fmt.Sscanf(s, "%d/%d/%d/%d%s", &a.id, &a.split, &a.mode, &a.buffers, &rest); n != 4 || a.id < 0 || a.split < -1 || a.mode < 0 || a.buffers < 0 {
 		return a, fmt.Errorf("%q names no algorithm of cusparseLt", s)
 	}
 	return a, nil
