@@ -130,7 +130,7 @@ func (e *exec) measure() ([]piece, error) {
 		return nil, err
 	}
 	clear(e.tables)
-	n.packs, n.learn = e.packBytes(), e.learnBytes()
+	n.packs, n.learn = e.packBytes(), e.lessons().sum()
 	for _, p := range values {
 		n.values += p.bytes
 	}

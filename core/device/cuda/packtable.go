@@ -34,9 +34,18 @@ type lesson struct {
 	differ cu.Ptr // int
 }
 
-// lessonBytes is what a lesson takes beside pack and table.
-func lessonBytes(p cu.Product, n cu.Packing) int64 {
-	return 2*int64(p.N)*int64(p.K) + n.Bytes + max(n.Temp, 1) + 4
+// lessonRoom is what lessons, one after another, take beside packs and tables, bytes.
+type lessonRoom struct{ w, other, temp int64 }
+
+func (r *lessonRoom) add(p cu.Product, n cu.Packing) {
+	r.w, r.other, r.temp = max(r.w, 2*int64(p.N)*int64(p.K)), max(r.other, n.Bytes), max(r.temp, n.Temp, 1)
+}
+
+func (r lessonRoom) sum() int64 {
+	if r.w == 0 {
+		return 0
+	}
+	return r.w + r.other + r.temp + 4
 }
 
 // learn makes the table of the pack of weight i, for product p that is ready as q. why says
@@ -88,26 +97,37 @@ func (b *builder) gather(n cu.Packing, pack, table, w cu.Ptr) error {
 	return b.each("pack_gather", int(n.Bytes/2), pack, table, w)
 }
 
-// lessonFor takes what a lesson lacks.
-func (m *work) lessonFor(p cu.Product, n cu.Packing, l *lesson) error {
+// lessonFor takes what a lesson lacks beside pack and table.
+func (m *work) lessonFor(r lessonRoom, l *lesson) error {
 	for _, t := range []struct {
 		to    *cu.Ptr
 		bytes int64
-	}{{&l.w, 2 * int64(p.N) * int64(p.K)}, {&l.table, tableBytes(n)}, {&l.other, n.Bytes}, {&l.temp, max(n.Temp, 1)}, {&l.differ, 4}} {
-		if *t.to != 0 {
+	}{{&l.w, r.w}, {&l.other, r.other}, {&l.temp, r.temp}, {&l.differ, 4}} {
+		if *t.to != 0 || r.w == 0 {
 			continue
 		}
-		p, err := m.dev.driver.Alloc(t.bytes)
-		if err != nil {
+		var err error
+		if *t.to, err = m.bare(t.bytes); err != nil {
 			return err
 		}
-		*t.to, m.memory = p, append(m.memory, p)
 	}
 	return nil
 }
 
+// bare is memory with nothing in it.
+func (m *work) bare(bytes int64) (cu.Ptr, error) {
+	p, err := m.dev.driver.Alloc(bytes)
+	if err == nil {
+		m.memory = append(m.memory, p)
+	}
+	return p, err
+}
+
 // free gives back what was taken, once the card is done with it.
 func (m *work) free() error {
+	if len(m.memory) == 0 {
+		return nil
+	}
 	err := m.dev.driver.Sync()
 	for _, at := range m.memory {
 		err = firstError(err, m.dev.driver.Release(at))
@@ -117,8 +137,8 @@ func (m *work) free() error {
 }
 
 // takeTable takes and learns the table of a pack that the plan moves. Where that fails the
-// library packs, and that is said.
-func (e *exec) takeTable(key packed, g pairing, k *pack) (err error) {
+// library packs, and that is said. l has the memory for it.
+func (e *exec) takeTable(key packed, g pairing, k *pack, l lesson) (err error) {
 	if k.tabled++; k.table != 0 {
 		return nil
 	}
@@ -129,14 +149,10 @@ func (e *exec) takeTable(key packed, g pairing, k *pack) (err error) {
 	if err != nil {
 		return err
 	}
-	m := &work{dev: e.dev}
-	l := lesson{pack: k.ptr, table: k.table}
-	why := ""
-	if err = m.lessonFor(g.product, g.packing, &l); err == nil {
-		why, err = e.learn(g.lib, q, key.w, g.product, g.packing, l)
-	}
+	l.pack, l.table = k.ptr, k.table
+	why, err := e.learn(g.lib, q, key.w, g.product, g.packing, l)
 	k.fresh = false
-	if err = firstError(firstError(err, m.free()), g.lib.Release(q)); err != nil || why == "" {
+	if err = firstError(err, g.lib.Release(q)); err != nil || why == "" {
 		return err
 	}
 	why = byLibrary + ": " + why

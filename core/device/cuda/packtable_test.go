@@ -74,10 +74,13 @@ func newPackTrial(t testing.TB, dev Device, n, k int, s side, mask *tensor.Mask,
 	}
 	x.q, x.n, err = x.lib.Prepare2of4(x.p)
 	x.check(err)
-	x.l.pack, err = dev.driver.Alloc(x.n.Bytes)
+	x.l.pack, err = x.m.bare(x.n.Bytes)
 	x.check(err)
-	x.m.memory = append(x.m.memory, x.l.pack)
-	x.check(x.m.lessonFor(x.p, x.n, &x.l))
+	x.l.table, err = x.m.bare(tableBytes(x.n))
+	x.check(err)
+	var room lessonRoom
+	room.add(x.p, x.n)
+	x.check(x.m.lessonFor(room, &x.l))
 	t.Cleanup(func() {
 		x.check(x.m.free())
 		x.check(x.lib.Release(x.q))

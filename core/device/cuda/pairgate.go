@@ -132,7 +132,13 @@ func (b *builder) race(lib cu.Sparse, i int, p cu.Product, x operands, moves boo
 	g = pairing{lib: lib, algo: q.Algo(), product: pairsOf(p), packing: packing}
 	l := lesson{w: y.w, pack: pack, temp: temp}
 	if moves {
-		if err := m.lessonFor(g.product, packing, &l); err != nil {
+		var r lessonRoom
+		r.add(g.product, packing)
+		err := m.lessonFor(r, &l)
+		if err == nil {
+			l.table, err = m.bare(tableBytes(packing))
+		}
+		if err != nil {
 			return dense(err)
 		}
 		why, err := e.learn(lib, q, i, g.product, packing, l)

@@ -193,19 +193,24 @@ func (e *exec) packBytes() int64 {
 	return n
 }
 
-// learnBytes is what learning their tables takes for a while, one after another.
-func (e *exec) learnBytes() int64 {
-	n := int64(0)
+// lessons is what learning their tables takes for a while.
+func (e *exec) lessons() lessonRoom {
+	var r lessonRoom
 	for key, g := range e.pairs {
 		if k := e.b.ws[key.w].packs[key.side]; g.used && g.table && (k == nil || k.table == 0) {
-			n = max(n, lessonBytes(g.product, g.packing))
+			r.add(g.product, g.packing)
 		}
 	}
-	return n
+	return r
 }
 
 // takePacks takes the memory of the packs, or a share in it.
-func (e *exec) takePacks() error {
+func (e *exec) takePacks() (err error) {
+	m, l := &work{dev: e.dev}, lesson{}
+	defer func() { err = firstError(err, m.free()) }()
+	if err := m.lessonFor(e.lessons(), &l); err != nil {
+		return err
+	}
 	for key, g := range e.pairs {
 		if !g.used {
 			continue
@@ -224,7 +229,7 @@ func (e *exec) takePacks() error {
 			continue
 		}
 		e.tabled = append(e.tabled, key)
-		if err := e.takeTable(key, g, *at); err != nil {
+		if err := e.takeTable(key, g, *at, l); err != nil {
 			return err
 		}
 	}
