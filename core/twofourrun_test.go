@@ -27,7 +27,7 @@ func TestTwoFourOnACard(t *testing.T) {
 		return all
 	}
 	dev, card := cudatest.New(1<<28, cuda.BF16)
-	card.Takes = map[string]float32{"Run": 1, "RunSparse": 0.5, "Compress": 0.1}
+	card.Takes = map[string]float32{"Run": 1, "RunSparse": 0.5, "Compress": 0.2, "pack_gather": 0.1}
 	var first MemStore
 	if err := onCard(t, dev, &first, nil, recipe); !errors.Is(err, errEnough) {
 		t.Fatal(err)
@@ -38,7 +38,7 @@ func TestTwoFourOnACard(t *testing.T) {
 		if len(all) != 3 {
 			t.Fatalf("%+v", all)
 		}
-		const fc2 = "training: forward 2:4 (0.6 ms, dense 1), back dense (the mask is 2:4 along the inputs alone); evaluation: forward 2:4 (0.5 ms, dense 1)"
+		const fc2 = "training: forward 2:4 (0.6 ms, dense 1, packed by table), back dense (the mask is 2:4 along the inputs alone); evaluation: forward 2:4 (0.5 ms, dense 1)"
 		if l := all[1]; l.Format != "2:4" || l.Why != fc2 {
 			t.Errorf("%+v", l)
 		}
@@ -78,7 +78,7 @@ func TestTwoFourOnACard(t *testing.T) {
 // training step, and the products that were measured; so does inspect, of an evaluation.
 func TestTwoFourVerdicts(t *testing.T) {
 	dev, card := cudatest.New(1<<28, cuda.BF16)
-	card.Takes = map[string]float32{"Run": 1, "RunSparse": 0.5, "Compress": 0.1}
+	card.Takes = map[string]float32{"Run": 1, "RunSparse": 0.5, "Compress": 0.2, "pack_gather": 0.1}
 	computeOn(t, dev)
 	r := small()
 	r.Train.Epochs, r.Prune.Epochs, r.Train.Batch, r.Prune.Pattern = 1, 1, 16, "2:4"
@@ -89,7 +89,7 @@ func TestTwoFourVerdicts(t *testing.T) {
 	if v == nil || len(v.Layers) != 3 {
 		t.Fatalf("%+v", v)
 	}
-	if l := v.Layers[1]; l.RunsAs != "2:4" || !strings.Contains(l.Text, "× less time on the card; training: forward 2:4 (0.6 ms, dense 1)") || !(l.NowMS < l.DenseMS) {
+	if l := v.Layers[1]; l.RunsAs != "2:4" || !strings.Contains(l.Text, "× less time on the card; training: forward 2:4 (0.6 ms, dense 1, packed by table)") || !(l.NowMS < l.DenseMS) {
 		t.Errorf("%+v", l)
 	}
 	if l := v.Layers[0]; l.RunsAs != "dense" || !strings.Contains(l.Text, "no gain here") || !strings.Contains(l.Text, "not 4, 64 and 16") {

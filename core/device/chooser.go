@@ -33,6 +33,7 @@ type Paired struct {
 	// MS and Dense are its times on the device both ways, with all that each takes beside
 	// the product: packing the weight where it moves in each run. 0: not measured.
 	MS, Dense float64
+	Packed    string // how the weight is packed where it moves in each run, "by table", "by the library: …"
 	Why       string // it was not measured
 }
 

@@ -61,17 +61,20 @@ func Settle(cs []Choice, all ...PairsOf) {
 
 // pairText is one product in words.
 func pairText(p device.Paired) string {
-	what := "forward"
+	what, packed := "forward", ""
 	if p.Kernel == device.LinearDX {
 		what = "back"
 	}
+	if p.Packed != "" {
+		packed = ", packed " + p.Packed
+	}
 	switch {
 	case p.Used && p.MS > 0:
-		return fmt.Sprintf("%s 2:4 (%.3g ms, dense %.3g)", what, p.MS, p.Dense)
+		return fmt.Sprintf("%s 2:4 (%.3g ms, dense %.3g%s)", what, p.MS, p.Dense, packed)
 	case p.Used:
 		return what + " 2:4"
 	case p.MS > 0:
-		return fmt.Sprintf("%s dense (%.3g ms, 2:4 %.3g)", what, p.Dense, p.MS)
+		return fmt.Sprintf("%s dense (%.3g ms, 2:4 %.3g%s)", what, p.Dense, p.MS, packed)
 	}
 	return what + " dense (" + p.Why + ")"
 }

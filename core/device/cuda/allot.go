@@ -16,16 +16,23 @@ type need struct {
 	buffers int64 // what goes in and out
 	scratch int64 // what kernels leave for each other
 	tables  int64 // angles of Rope, lists of updates
-	packs   int64 // kept values of 2:4 weights
+	packs   int64 // kept values of 2:4 weights, and tables to pack them by
+	learn   int64 // to learn these, before all but the packs is taken
 	work    int64 // the work space of products, which the first plan on a card takes for all
 }
 
 func (n need) sum() int64 { return n.values + n.buffers + n.scratch + n.tables + n.packs + n.work }
 
+// most is the most that is taken at any time.
+func (n need) most() int64 { return max(n.sum(), n.packs+n.learn+n.work) }
+
 func (n need) String() string {
 	packs := ""
 	if n.packs > 0 {
-		packs = ", kept values of 2:4 weights " + size(n.packs)
+		packs = ", kept values of 2:4 weights and tables to pack them " + size(n.packs)
+	}
+	if n.most() > n.sum() {
+		packs += ", before the rest is taken to learn these tables " + size(n.learn)
 	}
 	return fmt.Sprintf("%s: values %s, buffers %s, scratch of kernels %s, tables %s%s, work space of products %s",
 		size(n.sum()), size(n.values), size(n.buffers), size(n.scratch), size(n.tables), packs, size(n.work))
@@ -56,7 +63,7 @@ func (e *exec) allot() error {
 	if err != nil {
 		return err
 	}
-	if e.takes.sum() > free-e.dev.reserve() {
+	if e.takes.most() > free-e.dev.reserve() {
 		return e.tooLarge(free, nil)
 	}
 	if err := e.obtain(pieces); err != nil {
@@ -70,14 +77,14 @@ func (e *exec) allot() error {
 
 // obtain takes the pieces, and the scratch.
 func (e *exec) obtain(pieces []piece) error {
-	var err error
+	err := e.takePacks()
+	if err != nil {
+		return err
+	}
 	for _, p := range pieces {
 		if *p.to, err = e.take(p.bytes, p.poison); err != nil {
 			return err
 		}
-	}
-	if err := e.takePacks(); err != nil {
-		return err
 	}
 	e.settleValues()
 	if e.takes.scratch > 0 {
@@ -123,7 +130,7 @@ func (e *exec) measure() ([]piece, error) {
 		return nil, err
 	}
 	clear(e.tables)
-	n.packs = e.packBytes()
+	n.packs, n.learn = e.packBytes(), e.lessons().sum()
 	for _, p := range values {
 		n.values += p.bytes
 	}
@@ -236,7 +243,7 @@ func (e *exec) tooLarge(free int64, cause error) error {
 			x := newExec(e.dev, &q, e.b)
 			x.pairs = e.pairs
 			_, err := x.measure()
-			return err == nil && x.takes.sum() <= room
+			return err == nil && x.takes.most() <= room
 		})
 		fits = e.p.Batch - fits
 	}

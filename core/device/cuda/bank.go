@@ -257,7 +257,7 @@ func (b *bank) Get(i int, x []float32) error {
 	return b.fetch(w, from, x)
 }
 
-// Grad copies the gradient of weight i into x.
+// Grad copies the gradient of weight i into x, zero at masked places unless it is open.
 func (b *bank) Grad(i int, x []float32) error {
 	b.dev.mu.Lock()
 	defer b.dev.mu.Unlock()
@@ -268,7 +268,13 @@ func (b *bank) Grad(i int, x []float32) error {
 	if !w.Train {
 		return fmt.Errorf("weight %s does not train: it has no gradient", w.Name)
 	}
-	return b.fetch(w, w.grad, x)
+	if err := b.fetch(w, w.grad, x); err != nil {
+		return err
+	}
+	if w.Mask != nil && !w.Open { // an update leaves it whole
+		w.Mask.Apply(x)
+	}
+	return nil
 }
 
 // SetState copies x into a slot of optimiser state, zero at masked places.

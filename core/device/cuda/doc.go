@@ -42,7 +42,9 @@
 // compiled each of their products is timed dense and by cuSPARSELt, with packing the kept
 // values where the plan moves the weight, and that choice is the run's like any other
 // (pairgate.go). Packs are the bank's, counted and taken by the plans that read them
-// (pairs.go). The gradient of the weight is dense, and masked.
+// (pairs.go). cuSPARSELt packs slowly, so a weight that moves is packed by a table, which is
+// learned from cuSPARSELt and held against its bytes when the plan is compiled
+// (packtable.go); where they differ cuSPARSELt packs, and the plan says so. The gradient of the weight is dense, and masked.
 //
 // # How a run goes
 //

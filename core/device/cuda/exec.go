@@ -56,6 +56,7 @@ type exec struct {
 	pairs  map[packed]pairing // of the largest batch, by what they would read
 	paired []device.Paired    // the same, to be told
 	packs  []packed           // in use
+	tabled []packed           // of these, whose tables are, too
 
 	tables   map[string]cu.Ptr // see builder.table
 	products map[product]bool  // of the run that is recorded, see prepare

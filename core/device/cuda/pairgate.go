@@ -15,7 +15,10 @@ type pairing struct {
 	used      bool // 2:4
 	lib       cu.Sparse
 	algo      string
+	product   cu.Product
 	packing   cu.Packing
+	table     bool    // packed by a table, in each run
+	packed    string  // how, where it is in each run
 	ms, dense float64 // 2:4 and dense, 0: not measured
 	why       string  // it was not
 }
@@ -43,13 +46,13 @@ func (b *builder) pairing(i int, s side, p cu.Product, x operands) (pairing, err
 		what += " added"
 	}
 	if moves {
-		what += " packed each time"
+		what += " packed each run"
 	}
 	if d.always {
 		what += " always"
 	}
 	return choose(d, what, func(choice string) (pairing, error) { return taken(lib, pairsOf(p), choice) }, func() (pairing, string, bool, error) {
-		g, lasting, err := b.race(lib, p, x, moves)
+		g, lasting, err := b.race(lib, i, p, x, moves)
 		if d.always && g.algo != "" {
 			g.used = true
 		}
@@ -59,20 +62,28 @@ func (b *builder) pairing(i int, s side, p cu.Product, x operands) (pairing, err
 
 // choice is the pairing as a run keeps it.
 func (g pairing) choice() string {
+	packed := ""
+	if g.packed != "" {
+		packed = packedBy + g.packed
+	}
 	switch {
 	case g.used:
-		return fmt.Sprintf("2:4 %s %s %.4f %.4f", g.lib.Version(), g.algo, g.ms, g.dense)
+		return fmt.Sprintf("2:4 %s %s %.4f %.4f", g.lib.Version(), g.algo, g.ms, g.dense) + packed
 	case g.ms > 0:
-		return fmt.Sprintf("dense %.4f %.4f", g.ms, g.dense)
+		return fmt.Sprintf("dense %.4f %.4f", g.ms, g.dense) + packed
 	}
 	return "dense: " + g.why
 }
+
+// packedBy is between a choice's times and how the weight is packed.
+const packedBy = ", packed "
 
 // taken is the pairing of a choice.
 func taken(lib cu.Sparse, p cu.Product, choice string) (g pairing, err error) {
 	if why, ok := strings.CutPrefix(choice, "dense: "); ok {
 		return pairing{why: why}, nil
 	}
+	choice, g.packed, _ = strings.Cut(choice, packedBy)
 	if n, _ := fmt.Sscanf(choice, "dense %f %f", &g.ms, &g.dense); n == 2 {
 		return g, nil
 	}
@@ -87,12 +98,13 @@ func taken(lib cu.Sparse, p cu.Product, choice string) (g pairing, err error) {
 	if err != nil {
 		return pairing{}, err
 	}
-	g.used, g.lib, g.packing = true, lib, packing
+	g.used, g.lib, g.product, g.packing, g.table = true, lib, p, packing, g.packed == byTable
 	return g, lib.Release(q)
 }
 
-// race times a product both ways on noise. lasting: it holds for other runs as well.
-func (b *builder) race(lib cu.Sparse, p cu.Product, x operands, moves bool) (g pairing, lasting bool, err error) {
+// race times a product both ways on noise, and 2:4 of weight i that moves with both ways to
+// pack it. lasting: it holds for other runs as well.
+func (b *builder) race(lib cu.Sparse, i int, p cu.Product, x operands, moves bool) (g pairing, lasting bool, err error) {
 	e, d := b.x, b.x.dev
 	dense := func(why error) (pairing, bool, error) {
 		switch {
@@ -112,25 +124,47 @@ func (b *builder) race(lib cu.Sparse, p cu.Product, x operands, moves bool) (g p
 	e.products = map[product]bool{}
 	defer func() { err = firstError(err, e.letGo(e.products)); e.products = of }()
 	m := &work{dev: d}
-	defer func() {
-		err = firstError(err, d.driver.Sync())
-		for _, at := range m.memory {
-			err = firstError(err, d.driver.Release(at))
-		}
-	}()
+	defer func() { err = firstError(err, m.free()) }()
 	y, pack, temp, err := m.stage(p, &x, packing)
 	if err != nil {
 		return dense(err)
 	}
-	var ways [2][]launch
+	g = pairing{lib: lib, algo: q.Algo(), product: pairsOf(p), packing: packing}
+	l := lesson{w: y.w, pack: pack, temp: temp}
+	if moves {
+		var r lessonRoom
+		r.add(g.product, packing)
+		err := m.lessonFor(r, &l)
+		if err == nil {
+			l.table, err = m.bare(tableBytes(packing))
+		}
+		if err != nil {
+			return dense(err)
+		}
+		why, err := e.learn(lib, q, i, g.product, packing, l)
+		if err != nil {
+			return dense(err)
+		}
+		if g.table, g.packed = why == "", byTable; !g.table {
+			g.packed = byLibrary + ": " + why
+		}
+	}
+	n := 2 // dense, 2:4 packed by the library where it moves, and by table
+	if g.table {
+		n++
+	}
+	ways := make([][]launch, n)
 	for i := range ways {
 		t := newBuilder(e, b.n)
-		if i == 0 {
+		switch {
+		case i == 0:
 			err = t.productOnto(p, y.a, y.w, y.from, y.d, y.bias, y.aux, y.alpha, y.beta)
-		} else {
-			if moves {
-				t.do(func() error { return lib.Compress(q, y.w, pack, temp) })
-			}
+		case i == 1 && moves:
+			t.do(func() error { return lib.Compress(q, y.w, pack, temp) })
+		case i == 2:
+			err = t.gather(packing, pack, l.table, y.w)
+		}
+		if err == nil && i > 0 {
 			err = t.productOf24(lib, q, p, y, pack)
 		}
 		if err != nil {
@@ -141,11 +175,17 @@ func (b *builder) race(lib cu.Sparse, p cu.Product, x operands, moves bool) (g p
 	if err := lib.Compress(q, y.w, pack, temp); err != nil {
 		return dense(err)
 	}
-	ms, err := e.fastest(ways[:], p.Flops())
+	ms, err := e.fastest(ways, p.Flops())
 	if err != nil {
 		return dense(err)
 	}
-	g = pairing{used: ms[1] < gain*ms[0], lib: lib, algo: q.Algo(), packing: packing, ms: ms[1], dense: ms[0]}
+	g.ms, g.dense = ms[1], ms[0]
+	if g.table {
+		if g.ms = ms[2]; ms[1] < ms[2] && !d.always {
+			g.ms, g.table, g.packed = ms[1], false, byLibrary
+		}
+	}
+	g.used = g.ms < gain*g.dense
 	made, ok := q.(interface{ Makeshift() bool })
 	return g, !ok || !made.Makeshift(), nil
 }

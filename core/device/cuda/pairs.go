@@ -29,6 +29,17 @@ type pack struct {
 	bytes int64
 	users int
 	fresh bool // it holds the weight as it is
+
+	table  cu.Ptr // where each of its pieces comes from, 0: not learned
+	tabled int    // plans that use it
+}
+
+// sideOf is the side of a kernel's products.
+func sideOf(k device.Kernel) side {
+	if k == device.LinearDX {
+		return backward
+	}
+	return forward
 }
 
 // packed names a pack.
@@ -86,7 +97,7 @@ func (b *builder) weighted(c *device.Call, s side, p cu.Product, a, w, from, d, 
 			return err
 		}
 		e.pairs[key], c.Pairs = g, g.used
-		e.paired = append(e.paired, device.Paired{W: i, Kernel: c.Kernel, Used: g.used, MS: g.ms, Dense: g.dense, Why: g.why})
+		e.paired = append(e.paired, device.Paired{W: i, Kernel: c.Kernel, Used: g.used, MS: g.ms, Dense: g.dense, Packed: g.packed, Why: g.why})
 	}
 	if g.used && b.count == nil { // of fewer samples than the plan's the sizes may not fit, or it may not pay
 		var err error
@@ -114,6 +125,12 @@ func (b *builder) weighted(c *device.Call, s side, p cu.Product, a, w, from, d, 
 		b.packs = append(b.packs, packing{k, q, w, temp})
 	case !b.packed[key]:
 		b.packed[key] = true
+		if g.table && k.table != 0 {
+			if err := b.gather(g.packing, k.ptr, k.table, w); err != nil {
+				return err
+			}
+			break
+		}
 		b.do(func() error { return g.lib.Compress(q, w, k.ptr, temp) })
 	}
 	return b.productOf24(g.lib, q, p, x, k.ptr)
@@ -162,15 +179,38 @@ func (b *builder) productOf24(lib cu.Sparse, q cu.Prepared, p cu.Product, x oper
 func (e *exec) packBytes() int64 {
 	n := int64(0)
 	for key, g := range e.pairs {
-		if g.used && e.b.ws[key.w].packs[key.side] == nil {
+		if !g.used {
+			continue
+		}
+		k := e.b.ws[key.w].packs[key.side]
+		if k == nil {
 			n += g.packing.Bytes
+		}
+		if g.table && (k == nil || k.table == 0) {
+			n += tableBytes(g.packing)
 		}
 	}
 	return n
 }
 
+// lessons is what learning their tables takes for a while.
+func (e *exec) lessons() lessonRoom {
+	var r lessonRoom
+	for key, g := range e.pairs {
+		if k := e.b.ws[key.w].packs[key.side]; g.used && g.table && (k == nil || k.table == 0) {
+			r.add(g.product, g.packing)
+		}
+	}
+	return r
+}
+
 // takePacks takes the memory of the packs, or a share in it.
-func (e *exec) takePacks() error {
+func (e *exec) takePacks() (err error) {
+	m, l := &work{dev: e.dev}, lesson{}
+	defer func() { err = firstError(err, m.free()) }()
+	if err := m.lessonFor(e.lessons(), &l); err != nil {
+		return err
+	}
 	for key, g := range e.pairs {
 		if !g.used {
 			continue
@@ -185,6 +225,13 @@ func (e *exec) takePacks() error {
 		}
 		(*at).users++
 		e.packs = append(e.packs, key)
+		if !g.table {
+			continue
+		}
+		e.tabled = append(e.tabled, key)
+		if err := e.takeTable(key, g, *at, l); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -192,6 +239,10 @@ func (e *exec) takePacks() error {
 // freePacks gives them back.
 func (e *exec) freePacks() error {
 	var err error
+	for _, key := range e.tabled {
+		err = firstError(err, e.dropTable(key))
+	}
+	e.tabled = nil
 	for _, key := range e.packs {
 		at := &e.b.ws[key.w].packs[key.side]
 		if (*at).users--; (*at).users == 0 {

@@ -41,7 +41,7 @@ type (
 	moved struct {
 		v, half, grad, m, s, mask cu.Ptr
 		count                     int64
-		decay, open               int32
+		decay                     int32
 	}
 	job struct{ weight, first int32 }
 )
@@ -114,7 +114,7 @@ func (b *builder) moves() (ruleAt, weights cu.Ptr, err error) {
 		all := make([]moved, len(b.x.b.ws))
 		for i := range all {
 			w := &b.x.b.ws[i]
-			all[i] = moved{v: w.v, half: w.half, grad: w.grad, mask: w.mask, count: int64(w.count), decay: int32(is(w.Decay)), open: int32(is(w.Open))}
+			all[i] = moved{v: w.v, half: w.half, grad: w.grad, mask: w.mask, count: int64(w.count), decay: int32(is(w.Decay))}
 			slots := b.x.p.Optim.Slots()
 			if len(w.state) >= slots && slots > 0 {
 				all[i].m = w.state[0]

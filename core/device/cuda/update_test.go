@@ -84,6 +84,43 @@ func TestUpdateStructs(t *testing.T) {
 	}
 }
 
+// An update leaves the gradient on the card as it is: at masked places who asks for it sees
+// zeros, unless the weight is open.
+func TestGradientsAreMasked(t *testing.T) {
+	for _, open := range []bool{false, true} {
+		card := cufake.New(1 << 20)
+		mask := tensor.NewMask(16)
+		mask.Drop(3)
+		mask.Drop(12)
+		for _, shape := range []tensor.Shape{{4, 4}, {2, 2, 2, 2}} {
+			bk, err := With(card, cufake.NewBlas(card), F32).NewBank([]device.Weight{{Name: "w", Shape: shape, Matrix: true, Conv: len(shape) == 4, Groups: 1, Train: true, Open: open, Mask: mask}}, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			b := bk.(*bank)
+			g, got := make([]float32, 16), make([]float32, 16)
+			for i := range g {
+				g[b.ws[0].place(i)] = float32(1 + i)
+			}
+			if err := card.Upload(b.ws[0].grad, bytesOf(g)); err != nil {
+				t.Fatal(err)
+			}
+			if err := b.Grad(0, got); err != nil {
+				t.Fatal(err)
+			}
+			for i, x := range got {
+				want := float32(1 + i)
+				if !open && !mask.Kept(i) {
+					want = 0
+				}
+				if x != want {
+					t.Errorf("open %t, %v: gradient %d is %g, want %g", open, shape, i, x, want)
+				}
+			}
+		}
+	}
+}
+
 // A kernel's name says in which file it is: it stands in one alone.
 func TestKernelsHaveOneFile(t *testing.T) {
 	list, err := kernels.ReadDir("kernels")

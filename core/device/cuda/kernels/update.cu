@@ -19,7 +19,7 @@ struct Weight {
 	float *grad, *m, *s;
 	const u8 *mask;
 	i64 count;
-	int decay, open;
+	int decay;
 };
 
 // Job is a weight of those that share a launch: its place in the bank, and its first block.
@@ -63,8 +63,8 @@ template <int N> struct Floats {
 	}
 };
 
-// N elements from i on. Masked places keep their zeros; the gradient there becomes zero
-// unless the weight is open.
+// N elements from i on. Masked places keep their zeros. The gradient stays as it is: nothing
+// on the card reads it after this, and whoever asks for it sees zeros there (bank.Grad).
 template <int N> __device__ __forceinline__ void step_at(const Rule &r, const Step &t, const Weight &w, i64 i) {
 	alignas(16) Floats<N> v, g, m, s;
 	v.read(w.v + i);
@@ -72,20 +72,15 @@ template <int N> __device__ __forceinline__ void step_at(const Rule &r, const St
 	if (w.m) m.read(w.m + i);
 	if (w.s) s.read(w.s + i);
 	float wd = w.decay ? r.decay : 0.f;
-	bool masked = false;
+	u32 kept = ~0u; // a byte for each
+	if (w.mask) kept = N == 4 ? *(const u32 *)(w.mask + i) : w.mask[i];
 #pragma unroll
-	for (int j = 0; j < N; j++) {
-		if (w.mask && !w.mask[i + j]) {
-			if (!w.open) g.x[j] = 0.f, masked = true;
-			continue;
-		}
-		move(r, t, wd, v.x[j], g.x[j], m.x[j], s.x[j]);
-	}
+	for (int j = 0; j < N; j++)
+		if (kept >> 8 * j & 0xffu) move(r, t, wd, v.x[j], g.x[j], m.x[j], s.x[j]);
 	v.write(w.v + i);
 	if (w.half) v.write(w.half + i);
 	if (w.m) m.write(w.m + i);
 	if (w.s) s.write(w.s + i);
-	if (masked) g.write(w.grad + i);
 }
 
 // Elements of w from `from` to `to`, by the threads of a block; from is a multiple of 4.

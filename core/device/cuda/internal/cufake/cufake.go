@@ -1,5 +1,6 @@
 // Package cufake is a card for tests on machines without one: its memory lies in host
-// slices, copies are real and checked, kernels and products compute nothing. It counts
+// slices, copies are real and checked, kernels and products compute nothing but what packs
+// 2:4 weights. It counts
 // calls and can fail any of them, once or from then on, as a card that disappears does.
 // It imports internal/cu and the standard library.
 package cufake
@@ -29,6 +30,9 @@ type Card struct {
 	Algorithm string
 	Refuse    func(product, algo string) bool
 
+	// Unsteady packs 2:4 weights in an order that changes from one to the next.
+	Unsteady bool
+
 	mu        sync.Mutex
 	info      cu.Info
 	limit     int64 // bytes
@@ -44,6 +48,7 @@ type Card struct {
 	clock     float32              // ms, by Takes
 	modules   int
 	products  int // prepared and not released
+	packs     int // that were made
 	calls     map[string]int
 	faults    map[string]map[int]error // method → number of the call → what it answers
 	lost      error
@@ -82,7 +87,7 @@ func (c *Card) FailAt(method string, k int, err error) {
 // Lose is FailAt with what a driver says of a card that fell off the bus.
 func (c *Card) Lose(method string, k int) { c.FailAt(method, k, cu.Fault("fake", cu.CodeUnknown)) }
 
-// Calls is how often a method was called.
+// Calls is how often a method was called, or a kernel queued or recorded.
 func (c *Card) Calls(method string) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -198,6 +198,12 @@ func (c *Card) Launch(f cu.Func, grid, block [3]int, shared int, args []unsafe.P
 		return cu.Fault(fmt.Sprintf("launch %s on %v blocks of %v with %d bytes", c.funcs[f-1], grid, block, shared), 1)
 	}
 	c.clock += c.Takes[c.funcs[f-1]]
+	c.calls[c.funcs[f-1]]++
+	if k := packKernels[c.funcs[f-1]]; k != nil {
+		if err := c.queue(k(c, args)); err != nil {
+			return err
+		}
+	}
 	run := c.OnLaunch
 	if run == nil {
 		return nil

@@ -6,7 +6,8 @@ import (
 	"pare/core/device/cuda/internal/cu"
 )
 
-// products is a fake cu.Blas and cu.Sparse: they check addresses and leave d as it is.
+// products is a fake cu.Blas and cu.Sparse: they check addresses and leave d as it is, but
+// 2:4 weights are packed (pack.go).
 type products struct{ c *Card }
 
 type prepared struct {
@@ -101,14 +102,19 @@ func (b products) prepare2of4(method string, p cu.Product, algo string) (cu.Prep
 		return nil, cu.Packing{}, err
 	}
 	q, err := b.prepare(method, p, algo)
-	return q, cu.Packing{Bytes: int64(p.N) * int64(p.K) * 9 / 8, Temp: 512}, err
+	return q, cu.Packing{Bytes: packBytes(p), Temp: 512}, err
 }
 
-func (b products) Compress(_ cu.Prepared, w, packed, temp cu.Ptr) error {
+func (b products) Compress(q cu.Prepared, w, packed, temp cu.Ptr) error {
 	if temp == 0 {
 		return fmt.Errorf("cuda: no memory to pack with")
 	}
-	return b.touch("Compress", w, packed, temp)
+	if err := b.touch("Compress", w, packed, temp); err != nil {
+		return err
+	}
+	b.c.mu.Lock()
+	defer b.c.mu.Unlock()
+	return b.c.queue(func() error { return b.c.pack(q.(prepared).p, w, packed) })
 }
 
 func (b products) RunSparse(_ cu.Prepared, x, packed, c, y, bias cu.Ptr, _, _ float32) error {
