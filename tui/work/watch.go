@@ -239,6 +239,9 @@ func (d *desk) tick() {
 func (d *desk) fold(e event.Event) []effect {
 	r := d.run
 	r.st.Apply(e)
+	if b, ok := e.Body.(*event.Metrics); ok { // of the past, many at once
+		e.Body = &b.Last
+	}
 	r.pace.fold(e)
 	switch b := e.Body.(type) {
 	case *event.Metric:
