@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -15,7 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// screen is the program in a terminal of 80×24: keys in, screen out.
+// screen is the program in a terminal: keys in, screen out.
 type screen struct {
 	t     *testing.T
 	tty   *os.File
@@ -23,21 +24,29 @@ type screen struct {
 	done  chan struct{} // closed when all output has been read
 	ended chan struct{} // closed when the process has ended
 
+	bytes atomic.Int64 // that came through the terminal
+
 	mu   sync.Mutex
 	term *vt.Emulator
 }
 
-// onScreen starts the program with a screen.
+// onScreen starts the program with a screen of 80×24.
 func onScreen(t *testing.T, args ...string) *screen {
+	t.Helper()
+	return onScreenOf(t, 80, 24, args...)
+}
+
+// onScreenOf starts the program with a screen of w×h.
+func onScreenOf(t *testing.T, w, h int, args ...string) *screen {
 	t.Helper()
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &screen{t: t, term: vt.NewEmulator(80, 24), done: make(chan struct{}), ended: make(chan struct{})}
+	s := &screen{t: t, term: vt.NewEmulator(w, h), done: make(chan struct{}), ended: make(chan struct{})}
 	s.cmd = exec.Command(exe, args...)
 	s.cmd.Env = append(os.Environ(), "PARE_TEST_MAIN=1", "TERM=xterm-256color", "LANG=C.UTF-8", "XDG_CONFIG_HOME="+t.TempDir())
-	if s.tty, err = terminal(s.cmd, 80, 24); err != nil {
+	if s.tty, err = terminal(s.cmd, uint16(w), uint16(h)); err != nil {
 		t.Skip("no pseudo terminals here:", err)
 	}
 	go func() {
@@ -59,6 +68,7 @@ func onScreen(t *testing.T, args ...string) *screen {
 		b := make([]byte, 4096)
 		for {
 			n, err := s.tty.Read(b)
+			s.bytes.Add(int64(n))
 			s.mu.Lock()
 			s.term.Write(b[:n]) //nolint:errcheck // an emulator in memory
 			s.mu.Unlock()

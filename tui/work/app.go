@@ -8,6 +8,7 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
+	"pare/core/energy"
 	"pare/tui/theme"
 )
 
@@ -41,7 +42,7 @@ func runScreen(d *desk, o ...tea.ProgramOption) error {
 // meter has the program write through a counter.
 func meter(d *desk) tea.ProgramOption {
 	m := &metered{File: os.Stdout}
-	d.cost.since, d.cost.bytes = time.Now(), m.n.Load
+	d.cost.since, d.cost.bytes, d.cost.cpu = time.Now(), m.n.Load, energy.ProcessCPU
 	return tea.WithOutput(m)
 }
 

@@ -94,6 +94,7 @@ type desk struct {
 
 	mouse  bool
 	cost   account
+	frugal frugal
 	kept0  layout // as it was loaded
 	cmd    int    // marked in overPalette
 	words  bool   // the glossary instead of the stage, in overTeach

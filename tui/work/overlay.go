@@ -97,7 +97,11 @@ func (d *desk) helpPane(w, h int) string {
 	}
 	d.scroll = min(d.scroll, max(len(lines)-(h-2), 0))
 	lines = lines[d.scroll:]
-	return th.Box("keys", d.cost.text(d.now), strings.Join(lines, "\n"), w, h)
+	cores := 0.0
+	if d.run != nil && !d.replaying() {
+		cores = d.run.cores()
+	}
+	return th.Box("keys", d.cost.text(d.now, cores), strings.Join(lines, "\n"), w, h)
 }
 
 // relevant are the situations the help speaks of: those of the page.

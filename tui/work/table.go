@@ -346,6 +346,7 @@ func (d *desk) place() where {
 // press takes a key: its name, and the text it types.
 func (d *desk) press(name, text string) []effect {
 	d.touch()
+	d.frugal.wake()
 	at := d.place()
 	if at&inText != 0 && text != "" {
 		d.typed(text)
