@@ -121,8 +121,9 @@ type look struct {
 	perplexity bool
 	ema        float64
 	tab        int
-	layer      int // first one shown, where not all fit
-	at         int // the layer in detail
+	layer      int    // first one shown, where not all fit
+	at         int    // the layer in detail
+	sift       string // words that the layers and metrics shown hold
 }
 
 // input is a line of text being typed.

@@ -132,7 +132,8 @@ func (d *desk) ledgerPane(w, h int) string {
 		first = []string{p}
 	}
 	if l == nil {
-		return d.table("ledger", "", "dense", "now", d.liveRows(), first, w, h)
+		rows, left := d.siftMetrics(d.liveRows())
+		return d.table("ledger", left, "dense", "now", rows, first, w, h)
 	}
 	rows, notes := brief(plain.Rows(l))
 	notes = append(first, notes...)
@@ -143,7 +144,8 @@ func (d *desk) ledgerPane(w, h int) string {
 	if len(rows)+3 < h-2 {
 		rows = append(rows, d.spentRows()...)
 	}
-	return d.table("ledger, test set", "", "dense", "now", fitRows(rows, h-2), notes, w, h)
+	rows, left := d.siftMetrics(rows)
+	return d.table("ledger, test set", left, "dense", "now", fitRows(rows, h-2), notes, w, h)
 }
 
 // fitRows leaves out the rows that say least until the others fit: better than to lose

@@ -170,6 +170,10 @@ func (d *desk) backspace() {
 func (d *desk) refilter() {
 	switch d.over {
 	case overFilter:
+		if d.page == pageRun {
+			d.look.sift, d.look.layer = d.input.text, 0
+			break
+		}
 		d.shelf.filter = d.input.text
 	case overPalette:
 		d.cmd = 0
