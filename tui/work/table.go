@@ -232,7 +232,7 @@ func init() { // the help, opened by the table, shows the table
 		{[]string{"up", "k"}, "", inLook, words("layers up"), (*desk).canScroll, plainly(func(d *desk) { d.look.layer = max(d.look.layer-1, 0) }), 0, ""},
 		{[]string{"down", "j"}, "↑ ↓", inLook, words("layers"), (*desk).canScroll, plainly(func(d *desk) { d.look.layer++ }), 13, "other layers, where not all fit"},
 
-		{[]string{"/"}, "/", inLook, words("filter"), (*desk).canSift, plainly((*desk).openSift), 14, "show only layers and metrics that hold all words typed; esc shows all"},
+		{[]string{"/"}, "/", inLook, words("filter"), (*desk).canSift, plainly((*desk).openSift), 20, "show only layers and metrics that hold all words typed; esc shows all"},
 		{[]string{"i"}, "i", inLook, words("a layer"), (*desk).canLayer, (*desk).openLayer, 12, "zeros of all layers over the steps, and one layer: weights, mask, kernel, ms, J"},
 		{[]string{"up", "k", "left"}, "", inLayer, words("layer before"), always, func(d *desk) []effect { return d.moveLayer(-1) }, 0, ""},
 		{[]string{"down", "j", "right"}, "↑ ↓", inLayer, words("layer"), always, func(d *desk) []effect { return d.moveLayer(1) }, 2, "another layer"},

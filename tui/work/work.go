@@ -54,7 +54,7 @@ func show(o Options, src source) (int, error) {
 		}
 	}
 	mode, ascii := theme.FromEnv(mode, os.Getenv("TERM") == "linux", os.Getenv)
-	if o.Slow {
+	if o.Slow && (o.Theme == "" || o.Theme == "auto") {
 		mode = theme.Mono
 	}
 	d := newDesk(o, mode, ascii)
