@@ -79,7 +79,7 @@ func (d *desk) layersPane(w, h int) string {
 		barW = 0
 	}
 	room := h - 2
-	notes := d.layerNotes(rows, in-2)
+	notes := d.layerNotes(rows)
 	show := len(rows)
 	if show > room {
 		show = max(room-1, 0)
@@ -101,7 +101,7 @@ func (d *desk) layersPane(w, h int) string {
 		b.WriteString(th.Paint(theme.Dim, fmt.Sprintf(" %d of %d layers", show, len(rows))) + "\n")
 	} else if len(notes) > 0 && room-show >= 2 {
 		b.WriteString("\n")
-		for _, n := range notes[:min(len(notes), room-show-1)] {
+		for _, n := range first(th, notes, room-show-1, in-2) {
 			b.WriteString(" " + th.Paint(theme.Dim, th.Tr(n)) + "\n")
 		}
 	}
@@ -120,20 +120,20 @@ func (d *desk) layersPane(w, h int) string {
 
 // layerNotes say what the last points of the baseline cost, and why layers with
 // zeros still run dense.
-func (d *desk) layerNotes(rows []layerRow, w int) []string {
+func (d *desk) layerNotes(rows []layerRow) []string {
 	var out []string
 	if lp := d.run.st.LastPoints; lp != nil {
 		text := d.th.Clean(lp.Text)
 		if lp.Advice != "" {
 			text = d.th.Clean(lp.Advice) + d.ours(" (x n ends the baseline here)")
 		}
-		out = append(out, wrap(text, max(w, 1))...)
+		out = append(out, text)
 	}
 	seen := map[string]bool{}
 	for _, r := range rows {
 		if r.zeros > 0 && r.runs == "dense" && r.why != "" && !seen[r.why] {
 			seen[r.why] = true
-			out = append(out, wrap(r.name+" runs dense: "+r.why, max(w, 1))...)
+			out = append(out, r.name+" runs dense: "+r.why)
 		}
 	}
 	return out
@@ -179,15 +179,15 @@ func (d *desk) verdictsPane(v *event.LayerVerdicts, w, h int) string {
 	if show < len(layers) {
 		b.WriteString(th.Paint(theme.Dim, fmt.Sprintf(" %d of %d layers", show, len(layers))) + "\n")
 	} else if n := room - show; n >= 2 {
-		notes := wrap(d.clockOf().Of("ms per training step, dense → now, by layer"), max(in-2, 1))
+		notes := []string{d.clockOf().Of("ms per training step, dense → now, by layer")}
 		for _, c := range cut {
-			notes = append(notes, wrap(th.Clean(c), max(in-2, 1))...)
+			notes = append(notes, th.Clean(c))
 		}
 		if lp := d.run.st.LastPoints; lp != nil {
-			notes = append(notes, wrap(th.Clean(lp.Text), max(in-2, 1))...)
+			notes = append(notes, th.Clean(lp.Text))
 		}
 		b.WriteString("\n")
-		for _, s := range notes[:min(len(notes), n-1)] {
+		for _, s := range first(th, notes, n-1, in-2) {
 			b.WriteString(" " + th.Paint(theme.Dim, th.Tr(s)) + "\n")
 		}
 	}

@@ -231,6 +231,9 @@ func (d *desk) table(title, right, dense, now string, rows []plain.Row, notes []
 			shown = []int{0, 1}
 		}
 	}
+	cells = slices.DeleteFunc(cells, func(c [4]string) bool { // an interval of a column that is not shown
+		return strings.HasPrefix(c[0], "  ") && !slices.ContainsFunc(shown[1:], func(k int) bool { return c[k] != "" })
+	})
 	// Spare room goes between the columns.
 	need := margin
 	for _, k := range shown {
@@ -269,14 +272,8 @@ func (d *desk) table(title, right, dense, now string, rows []plain.Row, notes []
 			b.WriteString(s)
 		}
 	}
-	room := h - 2 - len(cells)
-	for _, n := range notes {
-		for _, line := range wrap(n, max(in-2, 1)) {
-			if room--; room < 0 {
-				break
-			}
-			b.WriteString("\n " + th.Paint(theme.Dim, th.Tr(line)))
-		}
+	for _, line := range first(th, notes, h-2-len(cells), in-2) {
+		b.WriteString("\n " + th.Paint(theme.Dim, th.Tr(line)))
 	}
 	return th.BoxWith(theme.BoxOptions{Title: title, Right: right, Heads: heads, Body: b.String()}, w, h)
 }

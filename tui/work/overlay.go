@@ -95,13 +95,21 @@ func (d *desk) helpPane(w, h int) string {
 		lines = append(lines, part...)
 		lines = append(lines, "")
 	}
-	d.scroll = min(d.scroll, max(len(lines)-(h-2), 0))
-	lines = lines[d.scroll:]
 	cores := 0.0
 	if d.run != nil && !d.replaying() {
 		cores = d.run.cores()
 	}
-	return th.Box("keys", d.cost.text(d.now, cores), strings.Join(lines, "\n"), w, h)
+	right := d.cost.text(d.now, cores)
+	if theme.Width(th.Tr(right)) > w-14 { // lines of its own, before the keys
+		var own []string
+		for _, l := range wrap(right, max(w-4, 1)) {
+			own = append(own, " "+th.Paint(theme.Dim, th.Tr(l)))
+		}
+		lines, right = append(append(own, ""), lines...), ""
+	}
+	d.scroll = min(d.scroll, max(len(lines)-(h-2), 0))
+	lines = lines[d.scroll:]
+	return th.Box("keys", right, strings.Join(lines, "\n"), w, h)
 }
 
 // relevant are the situations the help speaks of: those of the page.
