@@ -93,8 +93,10 @@ func TestMistakesAreOneLine(t *testing.T) {
 		{[]string{"bench", "kernels", "--window", "5"}, 2, "like 60ms"},
 		{[]string{"predict", "lenet-300-100", "--input", "nofile"}, 1, "nofile does not exist"},
 		{[]string{"replay", "--speed", "0"}, 2, "give 0.0625 to 4096"},
-		{[]string{"serve", "x", "--y"}, 2, "not in this version"},
-		{[]string{"serve"}, 2, "not in this version"},
+		{[]string{"serve"}, 2, "pare serve needs --keys FILE"},
+		{[]string{"serve", "--keys", "k", "--most", "0"}, 2, "--most 0: give 1 to 1000"},
+		{[]string{"serve", "--keys", "k"}, 1, "no sessions"},
+		{[]string{"serve", "--y"}, 2, "unknown flag --y"},
 		{[]string{"perseus"}, 2, "not in this version"},
 		{[]string{"inspect"}, 2, "pare inspect needs MODEL"},
 		{[]string{"inspect", write("no.onnx", "hello")}, 1, "no.onnx"},
@@ -122,7 +124,7 @@ func TestMistakesAreOneLine(t *testing.T) {
 }
 
 func TestEveryVerbHasHelp(t *testing.T) {
-	for _, v := range []string{"", "demo", "run", "attach", "sessions", "sessions list", "sessions show", "sessions resume", "sessions rm", "report", "bench", "bench sparsity", "bench control", "inspect", "predict", "doctor", "hw", "hw list", "hw show", "energy", "energy last-points", "energy emissions", "energy log", "energy gpai", "energy metrics", "data", "data list", "data show"} {
+	for _, v := range []string{"", "demo", "run", "attach", "serve", "sessions", "sessions list", "sessions show", "sessions resume", "sessions rm", "report", "bench", "bench sparsity", "bench control", "inspect", "predict", "doctor", "hw", "hw list", "hw show", "energy", "energy last-points", "energy emissions", "energy log", "energy gpai", "energy metrics", "data", "data list", "data show"} {
 		code, out, errs := call(t, append(strings.Fields(v), "--help")...)
 		if code != 0 || errs != "" || !strings.Contains(out, "usage: pare") {
 			t.Errorf("pare %s --help: exit %d, %q %q", v, code, out, errs)

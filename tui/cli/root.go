@@ -111,7 +111,7 @@ every figure how it is known.`,
 	f.StringVar(&e.theme, "theme", "auto", "colours of the screen: auto, dark, light or mono")
 	f.StringVar(&e.sessions, "sessions", "", "folder of the sessions")
 	e.workbench(root)
-	root.AddCommand(e.demo(), e.run(), e.attach(), e.replay(), e.sessionsCmd(), e.compare(), e.branch(), e.report(), e.bench(), e.inspect(), e.scan(), e.predict(), e.doctor(), e.hw(), e.dataCmd(), e.energyCmd())
+	root.AddCommand(e.demo(), e.run(), e.attach(), e.replay(), e.serve(), e.sessionsCmd(), e.compare(), e.branch(), e.report(), e.bench(), e.inspect(), e.scan(), e.predict(), e.doctor(), e.hw(), e.dataCmd(), e.energyCmd())
 	root.AddCommand(e.later()...)
 	return root
 }

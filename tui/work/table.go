@@ -136,7 +136,7 @@ func init() { // the help, opened by the table, shows the table
 		{[]string{"esc", "left", "h"}, "esc", inPick, words("back"), (*desk).canBack, plainly(func(d *desk) { d.pick.back() }), 4, "back to the models"},
 
 		// All sessions.
-		{[]string{"S"}, "S", inShown | inPick, words("sessions"), always, (*desk).openShelf, 14, "all sessions: compare, branch, replay, export, delete"},
+		{[]string{"S"}, "S", inShown | inPick, words("sessions"), (*desk).canSessions, (*desk).openShelf, 14, "all sessions: compare, branch, replay, export, delete"},
 		{[]string{"enter"}, "enter", inShelf, openText, (*desk).canWhole, (*desk).openChosen, 1, "open the session; one that runs is attached"},
 		{[]string{"space"}, "space", inShelf, words("mark"), (*desk).canShelf, plainly(func(d *desk) { d.shelf.mark() }), 2, "mark it, or take the mark off"},
 		{[]string{"c"}, "c", inShelf, words("compare"), (*desk).canCompare, (*desk).openCompare, 3, "compare the marked ones: ledgers, recipes, curves"},
