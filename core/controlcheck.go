@@ -63,6 +63,8 @@ type ControlSide struct {
 	MACs    int64   `json:"macs"`   // multiply-adds that these computed
 	Params  int64   `json:"params"`
 	InferMS float64 `json:"infer_ms"` // of one sample
+	// Energy is that of these training steps; its Coverage tells what was not measured.
+	Energy event.Joules `json:"energy"`
 
 	late float64 // CPU seconds of a step in the last quarter of the epochs
 }
@@ -207,14 +209,16 @@ func sideOf(st *MemStore, all bool) ControlSide {
 	l := st.State.Ledger
 	s := ControlSide{Acc: l.Now.Acc, Lo: l.Now.Lo, Hi: l.Now.Hi, Params: l.Now.Params, InferMS: l.Now.InferUS / 1e3}
 	var epochs []event.EpochCost
+	var bill event.StageCost
 	for _, e := range st.State.Epochs {
 		if all || e.Stage == event.Sparsify {
 			epochs = append(epochs, e)
 			s.CPUS += float64(e.CPUUS) / 1e6
 			s.MACs += e.MACs - e.Skipped
+			bill = bill.Plus(event.StageCost{WallUS: e.WallUS, Energy: e.Energy.Part(float64(max(e.Over, 1)))})
 		}
 	}
-	s.Epochs = len(epochs)
+	s.Epochs, s.Energy = len(epochs), bill.Energy
 	last, steps := 0.0, 0.0
 	for _, e := range epochs[len(epochs)-(len(epochs)+3)/4:] {
 		last, steps = last+float64(e.CPUUS)/1e6, steps+float64(e.Steps)

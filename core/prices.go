@@ -16,6 +16,8 @@ import (
 	"pare/core/device"
 	"pare/core/graph"
 	"pare/core/plan"
+	"pare/core/tensor"
+	"pare/core/train"
 	"pare/hwprofiles"
 )
 
@@ -94,10 +96,14 @@ func pricesFor(m *graph.Model, dev device.Device) plan.Prices {
 }
 
 // Choices are the formats the layers of m run in on dev, by this machine's prices,
-// and these.
-func Choices(m *graph.Model, dev device.Device) ([]plan.Choice, plan.Prices) {
+// and these. A card that chooses by time measures the 2:4 ones in an evaluation.
+func Choices(m *graph.Model, dev device.Device) ([]plan.Choice, plan.Prices, error) {
 	p := pricesFor(m, dev)
-	return plan.Choose(m, dev, p), p
+	cs := plan.Choose(m, dev, p)
+	if _, ok := dev.(device.Card); !ok || !slices.ContainsFunc(cs, func(c plan.Choice) bool { return c.Format == tensor.NM24 }) {
+		return cs, p, nil
+	}
+	return cs, p, train.MeasurePairs(m, dev, cs)
 }
 
 // readPrices reads the file. What cannot be read or cannot be true is left out, as

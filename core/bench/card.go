@@ -18,7 +18,8 @@ type CardOptions struct {
 	Precision     string // "f32", "tf32", "bf16": PyTorch computes in it, too
 	Model         string // of CardModels
 	Treatments    []Treatment
-	Batch, Tokens int // 0: the model's
+	Infer         bool // inferences of whole batches in place of training steps
+	Batch, Tokens int  // 0: the model's
 	Rounds        int
 	Window        time.Duration // of a turn
 	Python        string        // interpreter with torch
@@ -30,30 +31,32 @@ type CardOptions struct {
 
 // CardRow is one contender with one treatment.
 type CardRow struct {
-	Who          string   `json:"who"`
-	Model        string   `json:"model"`
-	Treatment    string   `json:"treatment"`
-	Precision    string   `json:"precision"`
-	Batch        int      `json:"batch"`
-	Tokens       int      `json:"tokens"`  // of a sample
-	Heads        int      `json:"heads"`   // of a layer
-	Hidden       int      `json:"hidden"`  // channels of a layer's feed-forward network
-	Params       int64    `json:"params"`  // values
-	Trained      int64    `json:"trained"` // of these
-	StepMS       float64  `json:"step_ms"`
-	TokensPerSec float64  `json:"tokens_per_s"` // median over the turns
-	Lo           float64  `json:"lo"`
-	Hi           float64  `json:"hi"`
-	Watts        float64  `json:"watts"`          // of the card, mean over the turns; 0: not measured
-	StepJ        *float64 `json:"step_j"`         // null: not measured
-	MJPerToken   *float64 `json:"mj_per_token"`   // mJ; null: not measured
-	Tier         string   `json:"tier"`           // of the joules, "" when not measured
-	Source       string   `json:"source"`         // the same
-	MemoryMiB    float64  `json:"memory_mib"`     // that it holds on the card
-	OfOurs       *float64 `json:"of_ours"`        // joules of a step, of those of our full; null: one is not measured
-	OfTheirs     *float64 `json:"of_theirs"`      // the same of PyTorch's first full
-	Plan         *Work    `json:"plan,omitempty"` // of ours
-	OfPlanned    *float64 `json:"of_planned"`     // time of Plan, of that of our full: what of_ours should be
+	Who          string      `json:"who"`
+	Model        string      `json:"model"`
+	Treatment    string      `json:"treatment"`
+	Precision    string      `json:"precision"`
+	Batch        int         `json:"batch"`
+	Tokens       int         `json:"tokens"`  // of a sample
+	Heads        int         `json:"heads"`   // of a layer
+	Hidden       int         `json:"hidden"`  // channels of a layer's feed-forward network
+	Params       int64       `json:"params"`  // values
+	Trained      int64       `json:"trained"` // of these
+	StepMS       float64     `json:"step_ms"`
+	TokensPerSec float64     `json:"tokens_per_s"` // median over the turns
+	Lo           float64     `json:"lo"`
+	Hi           float64     `json:"hi"`
+	Watts        float64     `json:"watts"`              // of the card, mean over the turns; 0: not measured
+	StepJ        *float64    `json:"step_j"`             // null: not measured
+	MJPerToken   *float64    `json:"mj_per_token"`       // mJ; null: not measured
+	Tier         string      `json:"tier"`               // of the joules, "" when not measured
+	Source       string      `json:"source"`             // the same
+	MemoryMiB    float64     `json:"memory_mib"`         // that it holds on the card
+	OfOurs       *float64    `json:"of_ours"`            // joules of a step, of those of our full; null: one is not measured
+	OfTheirs     *float64    `json:"of_theirs"`          // the same of PyTorch's first full
+	Plan         *Work       `json:"plan,omitempty"`     // of ours
+	TwoFour      *TwoFourRow `json:"two_four,omitempty"` // of ours
+	Work         string      `json:"work"`               // "training" or "inference"
+	OfPlanned    *float64    `json:"of_planned"`         // time of Plan, of that of our full: what of_ours should be
 }
 
 // Reached is the share of the saving that the Plan predicts which was measured.
@@ -87,6 +90,9 @@ func (o CardOptions) setup() (*setup, error) {
 	if s.Batch < 1 || s.Tokens < 1 || s.Rounds < 1 || s.Window <= 0 {
 		return nil, fmt.Errorf("batch %d, %d tokens, %d rounds, window %v: need at least 1 each", s.Batch, s.Tokens, s.Rounds, s.Window)
 	}
+	if o.Infer && o.Python != "" {
+		return nil, errors.New("inference is measured without PyTorch: leave --python out")
+	}
 	for _, m := range o.Modes {
 		if m != "eager" && m != "compile" {
 			return nil, fmt.Errorf("PyTorch %q: eager or compile", m)
@@ -113,7 +119,8 @@ func (o CardOptions) setup() (*setup, error) {
 	return s, nil
 }
 
-// Card measures training steps (forward, cross-entropy, backward, AdamW) on random ids.
+// Card measures training steps (forward, cross-entropy, backward, AdamW) on random ids, or
+// inferences.
 //
 // All contenders take turns. They stay on the card between their turns, but those of a
 // large model, of which only one fits: each is opened for its turn and closed behind it,
@@ -160,7 +167,7 @@ func Card(o CardOptions) error {
 		for _, c := range cs {
 			c.shut()
 		}
-		e, err := openCard(s.models[i], card, s.Batch)
+		e, err := s.openCard(s.models[i], card)
 		if err != nil {
 			return err
 		}
@@ -190,8 +197,12 @@ func CardPlans(o CardOptions) error {
 // row begins the row of a contender with a treatment.
 func (s *setup) row(who string, treatment int) CardRow {
 	m := s.models[treatment]
+	work := "training"
+	if s.Infer {
+		work = "inference"
+	}
 	return CardRow{
-		Who: who, Model: s.Model, Treatment: s.Treatments[treatment].Name, Precision: s.Precision, Batch: s.Batch, Tokens: s.Tokens,
+		Work: work, Who: who, Model: s.Model, Treatment: s.Treatments[treatment].Name, Precision: s.Precision, Batch: s.Batch, Tokens: s.Tokens,
 		Heads: m.heads, Hidden: m.hidden, Params: m.params, Trained: m.trained,
 	}
 }
@@ -200,9 +211,17 @@ func (s *setup) row(who string, treatment int) CardRow {
 func (s *setup) planned() ([]CardRow, error) {
 	var rows []CardRow
 	for i, m := range s.models {
-		p, ws, err := cardPlan(m, s.Device, s.Batch)
+		p, ws, err := s.cardPlan(m)
 		if err != nil {
 			return nil, err
+		}
+		if s.Treatments[i].TwoFour { // wherever it can be
+			for _, r := range p.Regions {
+				for j := range r.Calls {
+					c := &r.Calls[j]
+					c.Pairs = len(c.W) > 0 && m.Params[c.W[0]].Mask != nil && (c.Kernel == device.Linear || c.Kernel == device.LinearDX && s.Treatments[i].Both)
+				}
+			}
 		}
 		w := workOf(p, ws, s.Batch, s.Precision, s.hw)
 		r := s.row("pare", i)
@@ -225,7 +244,7 @@ func over(a, b float64) *float64 {
 // ours are our contenders.
 func (s *setup) ours(card device.Card, rows []CardRow) (cs []*cardContender) {
 	for i, m := range s.models {
-		cs = append(cs, &cardContender{row: rows[i], open: func() (onCard, error) { return openCard(m, card, s.Batch) }})
+		cs = append(cs, &cardContender{row: rows[i], open: func() (onCard, error) { return s.openCard(m, card) }})
 	}
 	return cs
 }
@@ -233,6 +252,9 @@ func (s *setup) ours(card device.Card, rows []CardRow) (cs []*cardContender) {
 // theirs are PyTorch's.
 func (s *setup) theirs(p *peers) (cs []*cardContender) {
 	for i := range s.models {
+		if s.Treatments[i].TwoFour { // PyTorch's has no kernel in training that we would know of
+			continue
+		}
 		for _, mode := range s.Modes {
 			cs = append(cs, &cardContender{row: s.row("torch "+mode, i), open: func() (onCard, error) { return p.openCard(s.question(i, mode, "cuda"), s.models[i]) }})
 		}

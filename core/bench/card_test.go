@@ -13,6 +13,7 @@ import (
 	"pare/core/device/cuda/cudatest"
 	"pare/core/energy"
 	"pare/core/graph"
+	"pare/core/tensor"
 	"pare/hwprofiles"
 )
 
@@ -78,7 +79,7 @@ func TestTreatments(t *testing.T) {
 		if !strings.Contains(x.treatment, "lora") {
 			continue
 		}
-		p, ws, err := cardPlan(m, cpu.New(), 1)
+		p, ws, err := (&setup{CardOptions: CardOptions{Device: cpu.New(), Batch: 1}}).cardPlan(m)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -106,7 +107,7 @@ func TestTreatments(t *testing.T) {
 			t.Errorf("%s %s: %d weight gradients for %d matrices of adapters and %d kept layers; %d gradients below the lowest adapter", x.model, x.treatment, dw, adapters, kept, deep)
 		}
 	}
-	for _, bad := range []string{"", "lor", "half+", "half+full", "full+lora", "cut=", "cut=0", "cut=1", "cut=NaN", "cut=1.5+lora", "lora+lora"} {
+	for _, bad := range []string{"", "lor", "half+", "half+full", "full+lora", "cut=", "cut=0", "cut=1", "cut=NaN", "cut=1.5+lora", "lora+lora", "24+lora", "2:4"} {
 		if x, err := ParseTreatment(bad); err == nil {
 			t.Errorf("treatment %q was read as %+v", bad, x)
 		}
@@ -121,7 +122,7 @@ func TestCardWork(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, ws, err := cardPlan(m, cpu.New(), c.batch)
+	p, ws, err := (&setup{CardOptions: CardOptions{Device: cpu.New(), Batch: c.batch}}).cardPlan(m)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -164,6 +165,64 @@ func TestCardPlans(t *testing.T) {
 	}
 	if err := CardPlans(CardOptions{Device: cpu.New(), Model: "bert-large"}); err == nil || !strings.Contains(err.Error(), "bert-base") {
 		t.Errorf("error %v", err)
+	}
+}
+
+// TestCardTwoFour: on a fake card whose 2:4 products take half, training and inference run
+// on them and say how many; the masks are 2:4 as the treatment says, but of the last layer.
+func TestCardTwoFour(t *testing.T) {
+	for _, infer := range []bool{false, true} {
+		dev, card := cudatest.New(1<<30, cuda.BF16)
+		card.Takes = map[string]float32{"Run": 1, "RunSparse": 0.5}
+		c := small()["llama"]
+		s := &setup{CardOptions: CardOptions{Device: dev, Precision: "bf16", Model: "llama", Infer: infer, Batch: 2, Tokens: 16, Rounds: 1, Window: time.Microsecond}, model: c}
+		var rows []CardRow
+		s.Report = func(r CardRow) { rows = append(rows, r) }
+		for _, x := range []string{"full", "24", "24-both"} {
+			m, err := c.treat(treatment(t, x), 16)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.Treatments, s.models = append(s.Treatments, treatment(t, x)), append(s.models, m)
+			for _, l := range m.Layers() {
+				p := m.Params[l.Param]
+				n, k := p.Shape[0], p.Shape[1]
+				down := p.Mask != nil
+				for i := 0; i < n*k && down; i++ {
+					kept := 0
+					for j := range 4 {
+						if row := i/k/4*4 + j; row < n && p.Mask.Kept(row*k+i%k) {
+							kept++
+						}
+					}
+					down = kept == 2
+				}
+				if pairs := tensor.TwoInFour(p.Mask, n, k); pairs != (x != "full" && l.Name != "lm_head") || down != (x == "24-both" && l.Name != "lm_head") {
+					t.Errorf("%s, %s: 2:4 %t, along outputs %t", x, l.Name, pairs, down)
+				}
+			}
+		}
+		planned, err := s.planned()
+		if err != nil {
+			t.Fatal(err)
+		}
+		cs := s.ours(dev, planned)
+		if err := s.turns(cs, noMeter(t)); err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range cs {
+			c.shut()
+		}
+		both, forward := 14, 14
+		if !infer {
+			both += 14
+		}
+		for i, want := range []*TwoFourRow{nil, {Used: forward}, {Used: both}} {
+			got := rows[i].TwoFour
+			if (got == nil) != (want == nil) || got != nil && (got.Used != want.Used || got.Products != both || !(got.NowMS < got.DenseMS)) {
+				t.Errorf("inference %t, %s: %+v, want %+v of %d", infer, rows[i].Treatment, got, want, both)
+			}
+		}
 	}
 }
 

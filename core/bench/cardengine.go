@@ -10,15 +10,30 @@ import (
 
 	"pare/core/device"
 	"pare/core/plan"
+	"pare/core/tensor"
 )
 
 // cardRule is the optimiser of all contenders.
 var cardRule = device.Optim{Kind: device.AdamW, Beta1: 0.9, Beta2: 0.95, Eps: 1e-8, WeightDecay: 0.1}
 
-// cardPlan is the plan of a training step, with the weights it runs on.
-func cardPlan(m *treated, dev device.Device, batch int) (*device.Plan, []device.Weight, error) {
-	p, err := plan.Build(m.Model, dev, plan.Options{Mode: plan.Train, Batch: batch, Optim: cardRule})
-	return p, plan.Weights(m.Model, nil), err
+// cardPlan is the plan of a training step or an inference, with the weights it runs on.
+func (s *setup) cardPlan(m *treated) (*device.Plan, []device.Weight, error) {
+	o := plan.Options{Mode: plan.Train, Batch: s.Batch, Optim: cardRule}
+	if s.Infer {
+		o = plan.Options{Mode: plan.Infer, Batch: s.Batch}
+	}
+	var pairs []plan.Choice
+	for _, l := range m.Layers() {
+		if q := m.Params[l.Param]; s.Device.Supports(device.Linear, tensor.NM24) && tensor.TwoInFour(q.Mask, q.Shape[0], q.Shape[1:].Len()) {
+			pairs = append(pairs, plan.Choice{Param: l.Param, Format: tensor.NM24})
+		}
+	}
+	p, err := plan.Build(m.Model, s.Device, o)
+	ws := plan.Weights(m.Model, pairs)
+	for i := range ws {
+		ws[i].Train = ws[i].Train && !s.Infer
+	}
+	return p, ws, err
 }
 
 // cardEngine is our side: a model on the card, ready for steps on random ids.
@@ -31,13 +46,13 @@ type cardEngine struct {
 }
 
 // openCard brings a model on the card and takes a first step.
-func openCard(m *treated, card device.Card, batch int) (*cardEngine, error) {
+func (s *setup) openCard(m *treated, card device.Card) (*cardEngine, error) {
 	before, err := card.Free()
 	if err != nil {
 		return nil, err
 	}
 	e := &cardEngine{}
-	if err = e.open(m, card, batch); err == nil {
+	if err = e.open(s, m, card); err == nil {
 		err = e.run()
 	}
 	var after int64
@@ -52,13 +67,17 @@ func openCard(m *treated, card device.Card, batch int) (*cardEngine, error) {
 	return e, nil
 }
 
-func (e *cardEngine) open(m *treated, dev device.Device, batch int) error {
-	p, ws, err := cardPlan(m, dev, batch)
+func (e *cardEngine) open(s *setup, m *treated, dev device.Device) error {
+	p, ws, err := s.cardPlan(m)
 	if err != nil {
 		return err
 	}
 	e.plan = p
-	if e.bank, err = dev.NewBank(ws, cardRule.Slots()); err != nil {
+	slots := cardRule.Slots()
+	if s.Infer {
+		slots = 0
+	}
+	if e.bank, err = dev.NewBank(ws, slots); err != nil {
 		return err
 	}
 	var buf []float32
@@ -75,6 +94,7 @@ func (e *cardEngine) open(m *treated, dev device.Device, batch int) error {
 	if e.ex, err = dev.Compile(p, e.bank, 0); err != nil {
 		return err
 	}
+	batch := s.Batch
 	ids, labels := m.Input().Seq*batch, batch*p.Per(p.Output)
 	vocabulary, classes := m.Params[m.Nodes[0].Params[0]].Shape[0], p.Vals[p.Output].C
 	r := rand.New(rand.NewPCG(1, 2))
@@ -100,6 +120,32 @@ func (e *cardEngine) run() error {
 func (e *cardEngine) window(w time.Duration) (float64, error) { return of("", 0, e.run).run(w) }
 
 func (e *cardEngine) memory() float64 { return e.held }
+
+// TwoFourRow is what a card made of 2:4 products: how many there are, how many leave two of
+// four out, and what all take that could be timed, dense and as chosen, ms.
+type TwoFourRow struct {
+	Products int     `json:"products"`
+	Used     int     `json:"used"`
+	DenseMS  float64 `json:"dense_ms"`
+	NowMS    float64 `json:"now_ms"`
+}
+
+// twoFour is nil without 2:4 weights.
+func (e *cardEngine) twoFour() *TwoFourRow {
+	all := plan.Measured("", e.ex).Of
+	if len(all) == 0 {
+		return nil
+	}
+	r := &TwoFourRow{Products: len(all)}
+	for _, p := range all {
+		now := p.Dense
+		if p.Used {
+			now, r.Used = p.MS, r.Used+1
+		}
+		r.DenseMS, r.NowMS = r.DenseMS+p.Dense, r.NowMS+now
+	}
+	return r
+}
 
 // calls reports the time of a step by kernel, the longest first.
 func (e *cardEngine) calls(report func(kernel string, ms float64)) error {

@@ -10,6 +10,7 @@ import (
 	"pare/core/graph"
 	"pare/core/model/hf"
 	"pare/core/model/zoo"
+	"pare/core/tensor"
 )
 
 // cardModel is an architecture whose training steps are measured on a card. Its weights
@@ -117,11 +118,18 @@ type Treatment struct {
 	Name string
 	Cut  float64 // share of the heads and of the hidden channels of every layer that goes
 	LoRA bool
+	// TwoFour: of each four inputs of every layer but the last two weights are kept; Both:
+	// of each four outputs as well.
+	TwoFour, Both bool
 }
 
-// ParseTreatment reads full, lora, half, half+lora, cut=SHARE and cut=SHARE+lora.
+// ParseTreatment reads full, lora, half, half+lora, cut=SHARE, cut=SHARE+lora, 24 and 24-both.
 func ParseTreatment(s string) (Treatment, error) {
 	t := Treatment{Name: s}
+	if s == "24" || s == "24-both" {
+		t.TwoFour, t.Both = true, s == "24-both"
+		return t, nil
+	}
 	what, rest, two := strings.Cut(s, "+")
 	if what == "lora" && !two {
 		return Treatment{Name: s, LoRA: true}, nil
@@ -142,7 +150,7 @@ func ParseTreatment(s string) (Treatment, error) {
 		err = strconv.ErrSyntax
 	}
 	if err != nil {
-		return t, fmt.Errorf("treatment %q: full, lora, half, half+lora, or cut=SHARE with a share between 0 and 1, alone or with +lora", s)
+		return t, fmt.Errorf("treatment %q: full, lora, half, half+lora, 24, 24-both, or cut=SHARE with a share between 0 and 1, alone or with +lora", s)
 	}
 	return t, nil
 }
@@ -193,6 +201,13 @@ func (c cardModel) treat(t Treatment, tokens int) (*treated, error) {
 			return nil, err
 		}
 	}
+	if t.TwoFour {
+		for _, l := range m.Layers() {
+			if p := &m.Params[l.Param]; m.Nodes[l.Node].Out != m.Output {
+				p.Mask = twoFour(p.Shape[0], p.Shape[1:].Len(), t.Both)
+			}
+		}
+	}
 	if t.LoRA {
 		for _, l := range m.Layers() {
 			if slices.ContainsFunc(c.adapted, func(s string) bool { return strings.HasSuffix(l.Name, s) }) {
@@ -213,6 +228,25 @@ func (c cardModel) treat(t Treatment, tokens int) (*treated, error) {
 		}
 	}
 	return x, nil
+}
+
+// twoFour is a mask that keeps two of each four inputs, which two differs from row to row;
+// with both as well two of each four outputs. Which ones makes no difference to random
+// weights.
+func twoFour(n, k int, both bool) *tensor.Mask {
+	m := tensor.NewMask(n * k)
+	for row := range n {
+		shift := row
+		if !both {
+			shift = row / 4
+		}
+		for i := range k {
+			if (i+shift)%4 >= 2 {
+				m.Drop(row*k + i)
+			}
+		}
+	}
+	return m
 }
 
 // values are fresh ones of a parameter: uniform with BERT's and GPT-2's variance of 0.02²

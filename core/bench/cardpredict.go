@@ -63,12 +63,16 @@ func cardCosts(p *device.Plan, ws []device.Weight, batch int, precision string) 
 			}
 			all, vals := device.CostOf(p, ws, &c, batch), device.CostOf(p, none, &c, batch)
 			h := hwprofiles.Cost{MACs: all.MACs, Skipped: all.Skipped, Read: all.Read, Written: all.Written, Elem: precision}
+			if c.Pairs {
+				h.Pattern = hwprofiles.TwoFour
+			}
 			if precision == "bf16" {
 				h.Read -= (vals.Read - parts(c.In)) / 2
 				h.Written -= (vals.Written - parts(c.Out)) / 2
 				switch c.Kernel {
 				case device.Linear, device.LinearDX, device.Conv, device.ConvDX:
 					h.Read -= (all.Read - vals.Read) / 2
+					h.Written -= (all.Written - vals.Written) / 2 // of 2:4 weights, packed
 				}
 				if c.Update || c.Kernel == device.Update {
 					h.Written += 2 * int64(ws[c.W[0]].Stored())

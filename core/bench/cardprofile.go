@@ -24,6 +24,7 @@ type CardMeasured struct {
 	Products   []ProductPoint // by size
 	Bandwidth  float64        // GB/s, read and written by copies
 	TwoFour    float64        // times as fast as dense at the largest size, 0: not measured
+	TwoFourMJ  float64        // its joules over dense's, 0: not measured
 	WhyTwoFour string         // why not
 }
 
@@ -93,6 +94,9 @@ func MeasureCard(dev device.Device, elem string, window time.Duration, say func(
 		return m, nil
 	}
 	m.TwoFour = dense.US / p.US
+	if dense.MJ > 0 {
+		m.TwoFourMJ = p.MJ / dense.MJ
+	}
 	return m, nil
 }
 
@@ -197,10 +201,14 @@ func (m CardMeasured) Profile(p hwprofiles.Profile, name, source string) (hwprof
 			}
 		}
 		n := m.Products[len(m.Products)-1].N
+		joules := ""
+		if m.TwoFourMJ > 0 {
+			joules = fmt.Sprintf(" with %.2f of the joules", m.TwoFourMJ)
+		}
 		own.Sparse = append(own.Sparse, hwprofiles.Sparse{
 			Pattern: hwprofiles.TwoFour, Kernel: true, Source: source + ", cuSPARSELt",
 			Efficiency: figure(m.TwoFour/2, 3, fmt.Sprintf("2:4 against dense at %d cubed", n)),
-			Gain:       fmt.Sprintf("a product of %d cubed is %.2f times as fast; small ones gain less or lose", n, m.TwoFour),
+			Gain:       fmt.Sprintf("a product of %d cubed is %.2f times as fast%s; small ones gain less or lose", n, m.TwoFour, joules),
 		})
 	}
 	return own, nil

@@ -42,6 +42,9 @@ func (c *cardContender) ready(warm time.Duration) error {
 		return fmt.Errorf("%s: %w", c.name(), err)
 	}
 	c.row.MemoryMiB = c.on.memory()
+	if e, ok := c.on.(*cardEngine); ok {
+		c.row.TwoFour = e.twoFour()
+	}
 	return nil
 }
 

@@ -23,7 +23,11 @@ type CurveOptions struct {
 	Steps, Batch, Threads int
 	Turn                  int // steps that each takes before the others do theirs
 	LR, WeightDecay       float64
-	Python                string // interpreter with torch
+	// Again is how many more of ours and of PyTorch's (eager) train with the samples of every
+	// batch in another order. The losses are the same but for rounding, so that these show what
+	// rounding alone does to a curve.
+	Again  int
+	Python string // interpreter with torch
 	// Device that ours runs on; PyTorch computes there, too, in Precision if it is a card.
 	Device    device.Device
 	Precision string
@@ -43,9 +47,19 @@ type CurveResult struct {
 	TokensPerSec []float64 `json:"tokens_per_s"` // medians over the turns
 	Lo           []float64 `json:"lo"`
 	Hi           []float64 `json:"hi"`
-	Apart        float64   `json:"apart"` // largest difference from ours, relative to the loss
+	Apart        float64   `json:"apart"`           // largest difference from ours, relative to the loss
+	Noise        *Noise    `json:"noise,omitempty"` // with CurveOptions.Again
 	Params       int64     `json:"params"`
 	Tokens       int       `json:"tokens"` // of a sample
+}
+
+// Noise is what rounding does to the curves, each the largest over the steps, relative to the
+// loss.
+type Noise struct {
+	Ours   float64 `json:"ours"`   // from one of ours to another
+	Theirs float64 `json:"theirs"` // from one of PyTorch's to another, compiled included
+	Means  float64 `json:"means"`  // from the mean of ours to that of PyTorch's
+	At     int64   `json:"at"`     // the step of Means
 }
 
 // Curve trains m on set with AdamW at a constant rate, in turns with PyTorch, eager and
@@ -56,6 +70,9 @@ func Curve(m *graph.Model, set *data.Set, o CurveOptions) (*CurveResult, error) 
 	}
 	if o.Steps < 1 || o.Turn < 1 || o.Batch < 1 || o.Batch > set.N() {
 		return nil, fmt.Errorf("%d steps in turns of %d, batches of %d: need at least 1 each, and no more than the %d samples", o.Steps, o.Turn, o.Batch, set.N())
+	}
+	if o.Again < 0 || o.Again >= o.Batch {
+		return nil, fmt.Errorf("%d more orders of a batch of %d: use 0 to %d", o.Again, o.Batch, o.Batch-1)
 	}
 	if set.Streamed() {
 		return nil, fmt.Errorf("%d samples are too many for memory: give a smaller text", set.N())
@@ -81,28 +98,33 @@ func Curve(m *graph.Model, set *data.Set, o CurveOptions) (*CurveResult, error) 
 		return nil, err
 	}
 	all, _ := m.NumParams()
-	ours, err := newCurve(m, rule, o)
-	if err != nil {
-		return nil, err
-	}
-	defer ours.ex.Close() //nolint:errcheck // nothing left to do with it
 	p, err := startPeers(o.Python)
 	if err != nil {
 		return nil, err
 	}
 	defer p.close()
-	who := []string{"pare"}
-	turns := []func(from, n int) ([]float64, float64, error){func(from, n int) ([]float64, float64, error) {
-		return ours.turn(set, rows[from*o.Batch:(from+n)*o.Batch], int64(from), o)
-	}}
-	for _, mode := range []string{"eager", "compile"} {
+	res := &CurveResult{Params: all, Tokens: m.Input().Seq}
+	var turns []turn
+	ours := func(who string, rotate int) (func() error, error) {
+		c, err := newCurve(m, rule, o)
+		if err != nil {
+			return nil, err
+		}
+		mine := rotated(rows, o.Batch, rotate)
+		res.Who = append(res.Who, who)
+		turns = append(turns, func(from, n int) ([]float64, float64, error) {
+			return c.turn(set, mine[from*o.Batch:(from+n)*o.Batch], int64(from), o)
+		})
+		return c.ex.Close, nil
+	}
+	theirs := func(who, mode string, rotate int) error {
 		q := q
-		q.Op, q.What, q.Mode = "open", "curve", mode
+		q.Op, q.What, q.Mode, q.Rotate = "open", "curve", mode, rotate
 		r, err := p.ask(q)
 		if err != nil {
-			return nil, fmt.Errorf("PyTorch %s: %w", mode, err)
+			return fmt.Errorf("PyTorch %s: %w", mode, err)
 		}
-		who = append(who, "PyTorch "+mode)
+		res.Who = append(res.Who, who)
 		turns = append(turns, func(from, n int) ([]float64, float64, error) {
 			r, err := p.ask(question{Op: "steps", ID: r.ID, From: from, Count: n})
 			time.Sleep(rest)
@@ -111,14 +133,72 @@ func Curve(m *graph.Model, set *data.Set, o CurveOptions) (*CurveResult, error) 
 			}
 			return r.Losses, r.Seconds, err
 		})
+		return nil
 	}
-	return o.run(&CurveResult{Who: who, Params: all, Tokens: m.Input().Seq}, turns)
+	stop, err := ours("pare", 0)
+	if err != nil {
+		return nil, err
+	}
+	defer stop() //nolint:errcheck // nothing left to do with it
+	for _, mode := range []string{"eager", "compile"} {
+		if err := theirs("PyTorch "+mode, mode, 0); err != nil {
+			return nil, err
+		}
+	}
+	for i := range o.Again {
+		by := (i + 1) * o.Batch / (o.Again + 1)
+		stop, err := ours(fmt.Sprintf("pare, order %d", i+2), by)
+		if err != nil {
+			return nil, err
+		}
+		defer stop() //nolint:errcheck // nothing left to do with it
+		if err := theirs(fmt.Sprintf("PyTorch, order %d", i+2), "eager", by); err != nil {
+			return nil, err
+		}
+	}
+	return o.run(res, turns)
+}
+
+// turn takes n steps from step from on; it returns their losses and how long they took.
+type turn func(from, n int) (losses []float64, seconds float64, err error)
+
+// rotated are the rows with those of every batch moved round by k.
+func rotated(rows []int32, batch, k int) []int32 {
+	out := make([]int32, 0, len(rows))
+	for i := 0; i < len(rows); i += batch {
+		out = append(append(out, rows[i+k:i+batch]...), rows[i:i+k]...)
+	}
+	return out
+}
+
+// add takes the losses of one step in. The first of the contenders is ours, the next two
+// are PyTorch's, then they take turns.
+func (n *Noise) add(step int64, loss []float64) {
+	groups := [2][]float64{{loss[0]}, {loss[1], loss[2]}}
+	for i, l := range loss[3:] {
+		groups[i%2] = append(groups[i%2], l)
+	}
+	mean := func(x []float64) float64 {
+		sum := 0.0
+		for _, v := range x {
+			sum += v
+		}
+		return sum / float64(len(x))
+	}
+	n.Ours = max(n.Ours, (slices.Max(groups[0])-slices.Min(groups[0]))/mean(groups[0]))
+	n.Theirs = max(n.Theirs, (slices.Max(groups[1])-slices.Min(groups[1]))/mean(groups[1]))
+	if d := math.Abs(mean(groups[0])/mean(groups[1]) - 1); d > n.Means {
+		n.Means, n.At = d, step
+	}
 }
 
 // run takes turns until all steps are done. The first turn of each, in which caches
 // fill and compilers work, counts for the losses and not for the speed.
-func (o CurveOptions) run(res *CurveResult, turns []func(from, n int) ([]float64, float64, error)) (*CurveResult, error) {
+func (o CurveOptions) run(res *CurveResult, turns []turn) (*CurveResult, error) {
 	speeds := make([][]float64, len(turns))
+	if o.Again > 0 {
+		res.Noise = new(Noise)
+	}
 	for from := 0; from < o.Steps; from += o.Turn {
 		n := min(o.Turn, o.Steps-from)
 		losses := make([][]float64, len(turns))
@@ -137,6 +217,9 @@ func (o CurveOptions) run(res *CurveResult, turns []func(from, n int) ([]float64
 			for i := range turns {
 				pt.Loss = append(pt.Loss, losses[i][k])
 				pt.Apart = max(pt.Apart, math.Abs(losses[i][k]/losses[0][k]-1))
+			}
+			if res.Noise != nil {
+				res.Noise.add(pt.Step, pt.Loss)
 			}
 			res.Apart = max(res.Apart, pt.Apart)
 			if o.Report != nil {

@@ -71,6 +71,7 @@ type question struct {
 	IDs         string       `json:"ids,omitempty"`
 	Labels      string       `json:"labels,omitempty"`
 	Heads       int          `json:"heads,omitempty"`
+	Rotate      int          `json:"rotate"` // samples by which those of every batch are moved round
 	LR          float64      `json:"lr,omitempty"`
 	WeightDecay float64      `json:"weight_decay"`
 	Texts       []string     `json:"texts,omitempty"`

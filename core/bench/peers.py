@@ -171,6 +171,7 @@ def curve(spec):
     model = model.to(where)
     x = torch.from_numpy(numpy.fromfile(spec["ids"], "<i4").astype("int64")).view(-1, spec["batch"], tokens).to(where)
     y = torch.from_numpy(numpy.fromfile(spec["labels"], "<i4").astype("int64")).view(-1, spec["batch"] * tokens).to(where)
+    x, y = x.roll(-spec["rotate"], 1), y.view(*x.shape).roll(-spec["rotate"], 1).view(*y.shape)
     opt = torch.optim.AdamW(model.parameters(), lr=spec["lr"], weight_decay=spec["weight_decay"])
     forward = torch.compile(model) if spec["mode"] == "compile" else model
 

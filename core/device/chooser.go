@@ -21,6 +21,21 @@ type Chosen struct {
 	Said    []string          // what a person should know of, such as that a file cannot be written; each once
 }
 
+// Pairer is a compiled plan whose device chooses for each product of a 2:4 weight, by time,
+// whether it leaves out two of each four inputs. The products that do have Call.Pairs.
+type Pairer interface{ Pairs() []Paired }
+
+// Paired is one product of a 2:4 weight, in a plan's largest batch.
+type Paired struct {
+	W      int    // of the bank
+	Kernel Kernel // Linear, LinearDX
+	Used   bool   // it leaves out two of each four
+	// MS and Dense are its times on the device both ways, with all that each takes beside
+	// the product: packing the weight where it moves in each run. 0: not measured.
+	MS, Dense float64
+	Why       string // it was not measured
+}
+
 // ErrKept says that a choice which a run keeps cannot be taken any more.
 var ErrKept = errors.New("what this run chose is refused now")
 

@@ -88,9 +88,12 @@ func CostOf(p *Plan, ws []Weight, c *Call, b int) Cost {
 	switch c.Kernel {
 	case Linear, LinearDX, LinearDW:
 		w := ws[c.W[0]]
-		if c.Kernel == Linear && w.Pairs(p) { // instead of all values: two of four, and their places
+		if c.Pairs || c.Kernel == Linear && w.Pairs(p) { // instead of all values: two of four, and their places
 			n := int64(w.Shape.Len())
 			r.MACs, r.Skipped, r.Read = n*rows, n/2*rows, r.Read-4*n+2*n+n/8
+			if c.Pairs && (w.Train || w.Adapted) { // packed before
+				r.Read, r.Written = r.Read+4*n, r.Written+2*n+n/8
+			}
 			break
 		}
 		r.MACs = int64(w.Shape.Len()) * rows
@@ -134,9 +137,10 @@ func (a *Attn) pairs(seq int) int64 {
 }
 
 // Pairs reports whether plan p multiplies with the kept two of each four inputs of
-// a 2:4 weight: one sample at a time, and not while it trains.
+// a 2:4 weight on the processor: one sample at a time, and not while it trains. Devices
+// without panels have no such kernel, or choose by the product (Call.Pairs).
 func (w Weight) Pairs(p *Plan) bool {
-	return w.Format == tensor.NM24 && !w.Train && !w.Adapted && p.Batch == 1 && p.Seq == 0
+	return w.Format == tensor.NM24 && !w.Train && !w.Adapted && p.Batch == 1 && p.Seq == 0 && p.P > 1
 }
 
 // NeedsDYT reports whether dw of a matrix works from the transposed gradient.

@@ -109,6 +109,9 @@ type Call struct {
 	S      [2]float32
 	Key    uint64 // Dropout: hash of the node's name
 	Update bool   // gradients of weights: run the optimiser on each part
+	// Pairs: the product leaves out two of each four inputs of a 2:4 weight. A device that
+	// measures whether that pays (Pairer) says so here when it compiles the plan.
+	Pairs bool `json:",omitempty"`
 	// Accum adds to the gradient that an earlier region left (LinearDW, EmbedD, PositionsD).
 	Accum bool `json:",omitempty"`
 }

@@ -67,11 +67,26 @@ func (w *way) counter(o Options, c card, read func() (uint64, error), first uint
 		read: func() (uint64, error) { return scaled(read) },
 	}
 	w.input.value = first * 1000
+	if watts := powerBeside(c, s); watts != nil {
+		w.input.gauge = &shaped{counter: *g, lag: int64(nvmlUpdate), watts: integrator{capW: c.cap(o)}}
+		w.input.watts = watts
+		w.notes = append(w.notes, sourceInstant+" between its readings, which cost time")
+	}
 	w.next = func() *way {
 		n := &way{notes: []string{fmt.Sprintf("the energy counter stands still at %d mJ", first)}}
 		n.byPower(o, c)
 		return n
 	}
+}
+
+// powerBeside is the power that may stand for a counter between two readings: that of this
+// moment, of the same scope. Averages are too late. nil where the card tells none.
+func powerBeside(c card, s nvml.Scope) func() (uint64, error) {
+	instant := field(c.dev, nvml.PowerInstant, s)
+	if v, err := instant(); err == nil && int64(v) > 0 {
+		return func() (uint64, error) { return scaled(instant) }
+	}
+	return nil
 }
 
 // byPower looks for a power to integrate.

@@ -3,6 +3,7 @@ package energy
 import (
 	"fmt"
 	"maps"
+	"math"
 	"math/bits"
 	"slices"
 	"strings"
@@ -58,6 +59,8 @@ type sampler struct {
 	boundary string
 	n        int     // inputs
 	lag      int64   // the largest of the inputs, ns
+	old      int64   // the same of those that do not reckon with it themselves
+	shapes   bool    // there are shaped counters among the inputs
 	most     float64 // the inputs are never above it together, W
 	band     float64 // the widest of the inputs, ± %
 	manual   bool    // tests: no goroutine
@@ -70,6 +73,7 @@ type sampler struct {
 	round int
 
 	kick    chan struct{}
+	sharp   atomic.Bool // the kick is of an edge: seldom read counters are read, too
 	stop    chan struct{}
 	stopped chan struct{}
 	once    sync.Once
@@ -93,6 +97,11 @@ func startSampler(o Options, boundary string, inputs []*input) *sampler {
 		at = min(at, in.found)
 		s.longest = min(s.longest, int64(in.every()))
 		s.lag, s.band = max(s.lag, in.lag), max(s.band, in.band)
+		if _, ok := in.gauge.(*shaped); ok {
+			s.shapes = true
+		} else {
+			s.old = max(s.old, in.lag)
+		}
 		s.most += in.most()
 	}
 	s.period.Store(min(s.base, s.longest))
@@ -131,21 +140,25 @@ func (s *sampler) run() {
 	for {
 		select {
 		case <-s.stop:
-			s.sample()
+			s.read(true)
 			return
 		case <-s.kick:
 		case <-t.C:
 		}
-		s.sample()
+		s.read(s.sharp.Swap(false))
 		t.Reset(time.Duration(s.period.Load()))
 	}
 }
 
-// sample reads every counter once and publishes the sum.
-func (s *sampler) sample() {
+// sample is a reading like any other.
+func (s *sampler) sample() { s.read(false) }
+
+// read reads every input once and publishes the sum. What is costly to read is left out
+// unless it is due or the reading is to be sharp.
+func (s *sampler) read(sharp bool) {
 	t0 := s.now()
 	for _, in := range s.inputs {
-		in.value, in.err = in.read()
+		in.take(s.now, sharp)
 	}
 	t1 := s.now()
 	p := point{at: t0 + (t1-t0)/2}
@@ -158,15 +171,7 @@ func (s *sampler) sample() {
 	}
 	s.mu.Lock()
 	for i, in := range s.inputs {
-		if in.lost = in.err; in.err == nil {
-			was := in.total().rejected
-			if in.feed(in.value, p.at); in.total().rejected == was {
-				in.good = p.at
-			}
-			if c, ok := in.gauge.(*counter); ok {
-				c.whole(prev.at)
-			}
-		}
+		in.give(p.at, prev.at)
 		t := in.total()
 		p.add(t)
 		if p.each != nil {
@@ -194,13 +199,24 @@ func (s *sampler) sample() {
 func (s *sampler) adapt(cost int64) {
 	s.costs[s.round%len(s.costs)] = cost
 	s.round++
-	s.period.Store(min(max(s.base, slices.Min(s.costs[:])*readShare), s.longest))
+	least := slices.Min(s.costs[:]) * readShare
+	if s.shapes {
+		least = median(s.costs) * shapeShare
+	}
+	s.period.Store(min(max(s.base, least), s.longest))
+}
+
+// median of what readings took.
+func median(costs [8]int64) int64 {
+	slices.Sort(costs[:])
+	return costs[len(costs)/2]
 }
 
 // edge is the sum at a mark, interpolated in its sample interval.
 type edge struct {
 	point
 	slack   float64 // µJ by which uj may be off because power may vary in between
+	power   float64 // W, mean between the samples around the mark; 0 where it is not known
 	sampled bool    // a sample after the mark exists
 }
 
@@ -233,7 +249,10 @@ func (s *sampler) edge(sn *snapshot, at int64) edge {
 			e.uj += e.each[i].uj
 		}
 	}
-	e.slack = apart(d, part, span, s.most)
+	e.slack, e.power = apart(d, part, span, s.most), float64(d)/float64(span)*1000
+	if n.reads == from.reads {
+		e.slack += math.Sqrt(3 * max(0, n.rough-from.rough)) // power jumped here, on either side of the mark
+	}
 	s.bridge(&e, at)
 	return e
 }
@@ -244,8 +263,8 @@ func (s *sampler) bridge(e *edge, at int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i, in := range s.inputs {
-		c, ok := in.gauge.(*counter)
-		if !ok {
+		c := in.counter()
+		if c == nil {
 			continue
 		}
 		g, ok := c.within(at)
@@ -271,6 +290,7 @@ func (s *sampler) ask() {
 	if s.manual || s.now()-s.latest.Load().at < s.period.Load()/readShare {
 		return
 	}
+	s.sharp.Store(true)
 	select {
 	case s.kick <- struct{}{}:
 	default: // one is on its way
@@ -345,7 +365,7 @@ func (s *sampler) trouble() string {
 // close takes a last sample and ends the goroutine.
 func (s *sampler) close() error {
 	if s.manual {
-		s.sample()
+		s.read(true)
 		return nil
 	}
 	s.once.Do(func() { close(s.stop) })

@@ -145,22 +145,27 @@ func (p *part) between(a, b Mark, i int) Reading {
 		eb = p.edge(b.snaps[i], b.at)
 	}
 	ea := p.edge(a.snaps[i], a.at)
-	r.fill(eb.since(ea.tally), wall*int64(p.n), p.tier())
+	d := eb.since(ea.tally)
+	r.fill(d, wall*int64(p.n), p.tier())
 	if r.Coverage < 0.995 {
 		r.Note = joinNotes(r.Note, p.trouble())
 		if r.Note == "" && !eb.sampled {
 			r.Note = "the sampler did not answer in time: the window's end is missing"
 		}
 	}
-	if r.UJ != nil && *r.UJ > 0 {
+	if r.UJ != nil && (*r.UJ > 0 || d.unsure() > 0) {
 		// At either edge the power's course within the sample is unknown, and what was
 		// read may have been old.
-		if slack := ea.slack + eb.slack; slack > float64(*r.UJ) {
+		slack := ea.slack + eb.slack + d.unsure()
+		if slack > float64(*r.UJ) {
 			r.UJ, r.Tier, r.Coverage, r.short = nil, TierNone, 0, true
 			r.Note = fmt.Sprintf("a window of %v lies between two readings of %s", time.Duration(wall), p.title())
 			return r
 		}
-		r.Band = p.band + 100*((ea.slack+eb.slack)/float64(*r.UJ)+2*float64(p.lag)/float64(wall))
+		// An old reading lacks what was drawn since: at the edges that may be more than at other times.
+		mean := float64(*r.UJ) / float64(wall) * 1000
+		old := float64(p.old) / 1000 * (max(ea.power, mean) + max(eb.power, mean))
+		r.Band = p.band + 100*(slack+old)/float64(*r.UJ)
 	}
 	for j := range eb.each {
 		if ea.each == nil || p.name == "cpu" {

@@ -53,3 +53,27 @@ func (e *Evaluator) Eval(set *data.Set) (Score, error) { return e.t.Eval(set, ni
 
 // Close frees the device's side.
 func (e *Evaluator) Close() { e.t.Close() }
+
+// MeasurePairs has dev choose, for the batch of an evaluation of m, between 2:4 and dense
+// products, and says so in cs, the formats of m's layers. No values are needed.
+func MeasurePairs(m *graph.Model, dev device.Device, cs []plan.Choice) error {
+	ws := plan.Weights(m, cs)
+	for i := range ws {
+		ws[i].Train = false
+	}
+	p, err := plan.Build(m, dev, plan.Options{Mode: plan.Infer, Batch: evalBatch(m)})
+	if err != nil {
+		return err
+	}
+	bank, err := dev.NewBank(ws, 0)
+	if err != nil {
+		return err
+	}
+	defer bank.Close() //nolint:errcheck // nothing left to do with it
+	e, err := dev.Compile(p, bank, 0)
+	if err != nil {
+		return err
+	}
+	plan.Settle(cs, plan.Measured("evaluation", e))
+	return e.Close()
+}

@@ -153,6 +153,7 @@ func (t *Trainer) build(state [][][]float32) error {
 	if t.step, err = t.dev.Compile(p, t.bank, t.o.Threads); err != nil {
 		return fmt.Errorf("training: %w", err)
 	}
+	plan.Settle(t.Choices, plan.Measured("training", t.step), plan.Measured("evaluation", t.eval), plan.Measured("one sample", t.infer))
 	return nil
 }
 

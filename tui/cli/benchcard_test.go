@@ -16,7 +16,7 @@ func TestBenchCardPlan(t *testing.T) {
 	if code != 0 {
 		t.Fatalf("%d %s", code, errs)
 	}
-	for _, want := range []string{"bert-base, bf16, 32 × 384 tokens", "nothing has run", "109,483,778", "296,450", "| half+lora"} {
+	for _, want := range []string{"bert-base, training, bf16, 32 × 384 tokens", "nothing has run", "109,483,778", "296,450", "| half+lora"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("no %q in\n%s", want, out)
 		}

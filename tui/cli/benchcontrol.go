@@ -11,7 +11,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"pare/core"
+	"pare/core/energy"
 	"pare/core/train"
+	"pare/tui/plain"
 )
 
 // benchControl sets recipes beside their controls of equal steps.
@@ -21,7 +23,8 @@ func (e *env) benchControl() *cobra.Command {
 		Use: "control RECIPE.toml", Short: "a recipe beside dense training of as many steps: CPU seconds and accuracy", Args: takes(1, 1),
 		Long: `control trains the dense model of a recipe, then goes on from it twice with as many
 steps: as the recipe says, and with all weights, nothing removed. It prints the CPU
-seconds of these training steps and the accuracies on the test set, once per seed.
+seconds of these training steps (on a card the time on it), their joules by tier and the
+accuracies on the test set, once per seed.
 An early bird's control is the whole dense training; all of its steps count. With
 --fresh there is a second control: the shape of the pared model with fresh weights,
 trained from the beginning for as many CPU seconds as the recipe's dense model and
@@ -43,6 +46,10 @@ its stage 3 took. The recipe's floor and formats are left out.`,
 			if cmd.Flags().Changed("seed") {
 				r.Seed = e.seed
 			}
+			clock := "CPU"
+			if strings.HasPrefix(r.Hardware.Device, "cuda") {
+				clock = "GPU"
+			}
 			var rows []core.ControlRow
 			check := core.ControlCheck{Recipe: r, Seeds: seeds, Fresh: fresh, Report: func(row core.ControlRow) {
 				rows = append(rows, row)
@@ -50,7 +57,7 @@ its stage 3 took. The recipe's floor and formats are left out.`,
 					json.NewEncoder(e.out).Encode(row) //nolint:errcheck // the next write fails too
 					return
 				}
-				fmt.Fprintf(e.err, "seed %d: control %.2f %% in %.1f CPU s, pared %.2f %% in %.1f CPU s\n", row.Seed, 100*row.Dense.Acc, row.Dense.CPUS, 100*row.Pared.Acc, row.Pared.CPUS)
+				fmt.Fprintf(e.err, "seed %d: control %.2f %% in %.1f %s s, pared %.2f %% in %.1f %[4]s s\n", row.Seed, 100*row.Dense.Acc, row.Dense.CPUS, clock, 100*row.Pared.Acc, row.Pared.CPUS)
 			}}
 			if err := check.Run(context.Background()); err != nil {
 				return err
@@ -63,7 +70,7 @@ its stage 3 took. The recipe's floor and formats are left out.`,
 				name = args[0]
 			}
 			fmt.Fprintf(e.out, "%s, %s, pare %s\n\n", name, time.Now().Format("2006-01-02"), Version)
-			return e.controlTable(rows)
+			return e.controlTable(rows, clock)
 		},
 	}
 	c.Flags().IntVar(&seeds, "seeds", seeds, "number of seeds, from --seed or the recipe's own on")
@@ -72,24 +79,27 @@ its stage 3 took. The recipe's floor and formats are left out.`,
 }
 
 // controlTable prints the rows as Markdown, and below them means over seeds with their
-// 95 % interval by Student's t.
-func (e *env) controlTable(rows []core.ControlRow) error {
+// 95 % interval by Student's t. clock is whose seconds they hold: CPU or GPU.
+func (e *env) controlTable(rows []core.ControlRow, clock string) error {
 	pct := func(x float64) string { return strings.Replace(fmt.Sprintf("%+.1f %%", 100*x), "-", "−", 1) }
 	side := func(s core.ControlSide) string {
 		return fmt.Sprintf("%.2f (%.2f–%.2f)\t| %.1f in %d", 100*s.Acc, 100*s.Lo, 100*s.Hi, s.CPUS, s.Epochs)
 	}
 	w := tabwriter.NewWriter(e.out, 0, 0, 1, ' ', 0)
-	fmt.Fprintln(w, "| seed\t| model\t| test accuracy, % (95 %)\t| CPU s, in epochs\t| CPU s\t| difference\t| a step\t| params\t| ms an inference\t|")
-	fmt.Fprintln(w, "| ---\t| ---\t| ---\t| ---\t| ---\t| ---\t| ---\t| ---\t| ---\t|")
-	var less, points, step, fresh []float64
+	fmt.Fprintf(w, "| seed\t| model\t| test accuracy, %% (95 %%)\t| %s s, in epochs\t| %[1]s s\t| J\t| difference\t| a step\t| params\t| ms an inference\t|\n", clock)
+	fmt.Fprintln(w, "| ---\t| ---\t| ---\t| ---\t| ---\t| ---\t| ---\t| ---\t| ---\t| ---\t|")
+	var less, points, step, fresh, joules []float64
 	for _, r := range rows {
 		d, p := r.Dense, r.Pared
 		less, points, step = append(less, -100*r.Saved()), append(points, 100*(p.Acc-d.Acc)), append(step, 100*(r.Step-1))
-		fmt.Fprintf(w, "| %d\t| control\t| %s\t| \t| \t| \t| %d\t| %.3g\t|\n", r.Seed, side(d), d.Params, d.InferMS)
-		fmt.Fprintf(w, "| %d\t| pared, %.1f %% zeros\t| %s\t| %s\t| %+.2f pt\t| %s\t| %d\t| %.3g\t|\n", r.Seed, 100*r.Zeros, side(p), pct(-r.Saved()), 100*(p.Acc-d.Acc), pct(r.Step-1), p.Params, p.InferMS)
+		fmt.Fprintf(w, "| %d\t| control\t| %s\t| \t| %s\t| \t| \t| %d\t| %.3g\t|\n", r.Seed, side(d), plain.Joules(d.Energy), d.Params, d.InferMS)
+		fmt.Fprintf(w, "| %d\t| pared, %.1f %% zeros\t| %s\t| %s\t| %s\t| %+.2f pt\t| %s\t| %d\t| %.3g\t|\n", r.Seed, 100*r.Zeros, side(p), pct(-r.Saved()), plain.Joules(p.Energy), 100*(p.Acc-d.Acc), pct(r.Step-1), p.Params, p.InferMS)
+		if d.Energy.UJ != nil && p.Energy.UJ != nil && *d.Energy.UJ > 0 && energy.Tier(d.Energy.Tier).Measured() && energy.Tier(p.Energy.Tier).Measured() {
+			joules = append(joules, 100*(float64(*p.Energy.UJ)/float64(*d.Energy.UJ)-1)) // measured ones alone
+		}
 		if f := r.Fresh; f != nil {
 			fresh = append(fresh, 100*(p.Acc-f.Acc))
-			fmt.Fprintf(w, "| %d\t| its shape, fresh\t| %s\t| \t| %+.2f pt\t| \t| %d\t| %.3g\t|\n", r.Seed, side(*f), 100*(f.Acc-d.Acc), f.Params, f.InferMS)
+			fmt.Fprintf(w, "| %d\t| its shape, fresh\t| %s\t| \t| %s\t| %+.2f pt\t| \t| %d\t| %.3g\t|\n", r.Seed, side(*f), plain.Joules(f.Energy), 100*(f.Acc-d.Acc), f.Params, f.InferMS)
 		}
 	}
 	if err := w.Flush(); err != nil {
@@ -100,13 +110,16 @@ func (e *env) controlTable(rows []core.ControlRow) error {
 			fmt.Fprintf(e.out, "\n%s: %+.2f ± %.2f %s", name, m, half, unit)
 		}
 	}
-	mean("CPU seconds of the training steps", "%", less)
+	mean(clock+" seconds of the training steps", "%", less)
+	if joules != nil {
+		mean("joules of the training steps", "%", joules)
+	}
 	mean("accuracy", "points", points)
 	mean("a training step of the pared model", "%", step)
 	mean("pared over its shape with fresh weights", "points", fresh)
 	fmt.Fprintln(e.out)
 	for _, r := range rows {
-		fmt.Fprintf(e.out, "\nseed %d: CPU seconds %s, multiply-adds %s", r.Seed, pct(-r.Saved()), pct(float64(r.Pared.MACs)/float64(max(r.Dense.MACs, 1))-1))
+		fmt.Fprintf(e.out, "\nseed %d: %s seconds %s, multiply-adds %s", r.Seed, clock, pct(-r.Saved()), pct(float64(r.Pared.MACs)/float64(max(r.Dense.MACs, 1))-1))
 		if r.Predicted != nil {
 			fmt.Fprintf(e.out, "; a step at the end by multiply-adds and bytes %s", pct(-*r.Predicted))
 		}

@@ -23,7 +23,8 @@ func (e *env) benchCurve() *cobra.Command {
 weights, on the same batches, with AdamW at a constant rate. They take turns, so that
 they share whatever else the machine does. It prints the losses, how far the curves are
 apart, and tokens per second: the median over the turns and the extremes, the first turn
-left out.`,
+left out. --again N trains N more of ours and of PyTorch's with the samples of every batch
+in another order: how far these are apart is what rounding alone does.`,
 		RunE: func(*cobra.Command, []string) error {
 			if o.Python == "" {
 				return usagef("bench curve needs --python: a Python with torch")
@@ -63,6 +64,9 @@ left out.`,
 				return enc.Encode(r)
 			}
 			fmt.Fprintf(e.out, "\nloss curves at most %.2g of the loss apart, %s params\n", r.Apart, plain.Count(r.Params))
+			if n := r.Noise; n != nil {
+				fmt.Fprintf(e.out, "the samples of each batch in %d orders: ours at most %.2g apart among themselves, PyTorch's %.2g;\nthe means of the two %.2g, at step %d\n", o.Again+1, n.Ours, n.Theirs, n.Means, n.At)
+			}
 			for i, who := range r.Who {
 				fmt.Fprintf(e.out, "  %-16s %9.0f tokens/s (%.0f–%.0f), %.2f×\n", who, r.TokensPerSec[i], r.Lo[i], r.Hi[i], r.TokensPerSec[i]/r.TokensPerSec[0])
 			}
@@ -74,6 +78,7 @@ left out.`,
 	f.StringVar(&set, "data", "kjv", "text: a built-in set, a file or a folder")
 	f.IntVar(&o.Steps, "steps", 300, "optimiser steps")
 	f.IntVar(&o.Turn, "turn", 20, "steps that one takes before the others do theirs")
+	f.IntVar(&o.Again, "again", 0, "more of each, with the samples of every batch in another order")
 	f.IntVar(&o.Batch, "batch", 16, "samples of a step")
 	f.Float64Var(&o.LR, "lr", 1e-3, "learning rate")
 	f.Float64Var(&o.WeightDecay, "weight-decay", 0.1, "of AdamW")

@@ -16,14 +16,19 @@ type need struct {
 	buffers int64 // what goes in and out
 	scratch int64 // what kernels leave for each other
 	tables  int64 // angles of Rope, lists of updates
+	packs   int64 // kept values of 2:4 weights
 	work    int64 // the work space of products, which the first plan on a card takes for all
 }
 
-func (n need) sum() int64 { return n.values + n.buffers + n.scratch + n.tables + n.work }
+func (n need) sum() int64 { return n.values + n.buffers + n.scratch + n.tables + n.packs + n.work }
 
 func (n need) String() string {
-	return fmt.Sprintf("%s: values %s, buffers %s, scratch of kernels %s, tables %s, work space of products %s",
-		size(n.sum()), size(n.values), size(n.buffers), size(n.scratch), size(n.tables), size(n.work))
+	packs := ""
+	if n.packs > 0 {
+		packs = ", kept values of 2:4 weights " + size(n.packs)
+	}
+	return fmt.Sprintf("%s: values %s, buffers %s, scratch of kernels %s, tables %s%s, work space of products %s",
+		size(n.sum()), size(n.values), size(n.buffers), size(n.scratch), size(n.tables), packs, size(n.work))
 }
 
 // piece is memory that a plan takes when it is compiled.
@@ -71,6 +76,9 @@ func (e *exec) obtain(pieces []piece) error {
 			return err
 		}
 	}
+	if err := e.takePacks(); err != nil {
+		return err
+	}
 	e.settleValues()
 	if e.takes.scratch > 0 {
 		p, err := e.take(e.takes.scratch, true)
@@ -115,6 +123,7 @@ func (e *exec) measure() ([]piece, error) {
 		return nil, err
 	}
 	clear(e.tables)
+	n.packs = e.packBytes()
 	for _, p := range values {
 		n.values += p.bytes
 	}
@@ -225,6 +234,7 @@ func (e *exec) tooLarge(free int64, cause error) error {
 			q := *e.p
 			q.Batch = e.p.Batch - less
 			x := newExec(e.dev, &q, e.b)
+			x.pairs = e.pairs
 			_, err := x.measure()
 			return err == nil && x.takes.sum() <= room
 		})

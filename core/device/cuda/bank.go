@@ -8,7 +8,6 @@ import (
 	"pare/core/device"
 	"pare/core/device/cuda/internal/cu"
 	"pare/core/device/ref"
-	"pare/core/tensor"
 )
 
 // weight is one weight of a bank in the card's memory. Everything is in the device's
@@ -22,6 +21,7 @@ type weight struct {
 	grad  cu.Ptr   // float32; 0 when the weight does not train
 	state []cu.Ptr // float32 [slots]
 	mask  cu.Ptr   // a byte for each element, 0 where it is masked; 0: all kept
+	packs [2]*pack // of a 2:4 weight, by side; nil: no plan uses it
 }
 
 // operand is the weight as products read it.
@@ -59,9 +59,9 @@ func (d Device) NewBank(ws []device.Weight, slots int) (device.Bank, error) {
 			b.release() //nolint:errcheck // the other error says it
 			return nil, fmt.Errorf("weight %s: %w", w.Name, lost(err))
 		}
-		if w.Format != tensor.Dense {
+		if !d.Supports(device.Linear, w.Format) {
 			b.release() //nolint:errcheck // the other error says it
-			return nil, fmt.Errorf("weight %s: device cuda keeps dense weights only, not %v", w.Name, w.Format)
+			return nil, fmt.Errorf("weight %s: device cuda keeps dense weights only, and in bf16 2:4 ones, not %v", w.Name, w.Format)
 		}
 		// The caller's mask may change later, this bank must not.
 		w.Shape, w.Mask = w.Shape.Clone(), w.Mask.Clone()
@@ -140,7 +140,8 @@ func (w *weight) place(i int) int {
 // Weights describes the weights.
 func (b *bank) Weights() []device.Weight { return b.desc }
 
-// Resident is the bytes of weights: float32, their bf16 copies and bases.
+// Resident is the bytes of weights: float32, their bf16 copies and bases, and the kept
+// values that 2:4 products of open plans read.
 func (b *bank) Resident() int64 {
 	n := int64(0)
 	for i := range b.ws {
@@ -151,6 +152,11 @@ func (b *bank) Resident() int64 {
 		}
 		if w.base != 0 {
 			n += 4 * int64(w.count)
+		}
+		for _, k := range w.packs {
+			if k != nil {
+				n += k.bytes
+			}
 		}
 	}
 	return n
@@ -185,6 +191,7 @@ func (b *bank) Set(i int, x []float32) error {
 	if err != nil {
 		return err
 	}
+	w.stale()
 	y := w.order(x)
 	if err := b.dev.driver.Upload(w.v, bytesOf(y)); err != nil {
 		return lost(err)

@@ -53,13 +53,15 @@ type builder struct {
 	pixels map[int]int           // of the value of each batch statistic
 	gated  map[*device.Call]*gated
 	out    []launch
-	jobs   []job // updates that wait for flush
-	err    error // of a flush before its time
-	count  *need // not nil: nothing is made, what it takes is counted
+	jobs   []job           // updates that wait for flush
+	err    error           // of a flush before its time
+	packed map[packed]bool // by a launch so far
+	packs  []packing       // that must be fresh before the launches run
+	count  *need           // not nil: nothing is made, what it takes is counted
 }
 
 func newBuilder(e *exec, n int) *builder {
-	return &builder{x: e, n: n, done: map[*device.Call]bool{}, pixels: map[int]int{}}
+	return &builder{x: e, n: n, done: map[*device.Call]bool{}, pixels: map[int]int{}, packed: map[packed]bool{}}
 }
 
 // all turns every call of the plan into launches.

@@ -20,7 +20,13 @@ type choices struct {
 	told     func(device.Chosen) error
 	news     device.Chosen // since it was told last
 	said     map[string]bool
-	products map[cu.Product]*held
+	products map[product]*held
+}
+
+// product is a product of a plan, dense or with a 2:4 weight.
+type product struct {
+	cu.Product
+	pairs bool
 }
 
 // held is a product that plans use.
@@ -30,7 +36,7 @@ type held struct {
 }
 
 func newChoices(known map[string]string, told func(device.Chosen) error) *choices {
-	c := &choices{known: map[string]string{}, told: told, said: map[string]bool{}, products: map[cu.Product]*held{}}
+	c := &choices{known: map[string]string{}, told: told, said: map[string]bool{}, products: map[product]*held{}}
 	maps.Copy(c.known, known)
 	return c
 }
@@ -123,10 +129,15 @@ func (d Device) settle() error {
 
 // prepare is a product that is ready, for the run that is recorded, which lets it go.
 func (e *exec) prepare(p cu.Product) (cu.Prepared, error) {
+	return e.hold(product{Product: p}, func() (cu.Prepared, error) { return e.dev.prepared(p) })
+}
+
+// hold is a product that is ready, made if no plan has it yet.
+func (e *exec) hold(p product, make func() (cu.Prepared, error)) (cu.Prepared, error) {
 	all := e.dev.choices.products
 	h := all[p]
 	if h == nil {
-		q, err := e.dev.prepared(p)
+		q, err := make()
 		if err != nil {
 			return nil, err
 		}
@@ -154,14 +165,22 @@ func (d Device) prepared(p cu.Product) (cu.Prepared, error) {
 }
 
 // letGo gives back the products that no other run uses.
-func (e *exec) letGo(products map[cu.Product]bool) error {
+func (e *exec) letGo(products map[product]bool) error {
 	var err error
 	for p := range products {
 		h := e.dev.choices.products[p]
-		if h.users--; h.users == 0 {
-			err = firstError(err, e.dev.blas.Release(h.Prepared))
-			delete(e.dev.choices.products, p)
+		if h.users--; h.users > 0 {
+			continue
 		}
+		if p.pairs {
+			s, e := e.dev.sparse() // open since it prepared the product
+			if err = firstError(err, e); e == nil {
+				err = firstError(err, s.Release(h.Prepared))
+			}
+		} else {
+			err = firstError(err, e.dev.blas.Release(h.Prepared))
+		}
+		delete(e.dev.choices.products, p)
 	}
 	clear(products)
 	return err

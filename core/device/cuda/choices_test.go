@@ -24,7 +24,7 @@ func firstRun(t *testing.T, card *cufake.Card) (told device.Chosen, err error) {
 		told.Said = append(told.Said, n.Said...)
 		return nil
 	}).(Device)
-	e := &exec{dev: d, products: map[cu.Product]bool{}}
+	e := &exec{dev: d, products: map[product]bool{}}
 	for n := range 2 { // two choices, so that what is said twice shows
 		if _, err := e.prepare(cu.Product{M: 8, N: 8, K: 8 + n}); err != nil {
 			return told, err

@@ -32,6 +32,7 @@ type Device struct {
 	choices   *choices
 	precision Precision
 	checked   bool // tests: memory is filled with NaN before each run
+	always    bool // tests: 2:4 wherever it fits
 }
 
 // card is an open card with what was loaded for it.
@@ -39,6 +40,7 @@ type card struct {
 	mu       sync.Mutex // held by every method of devices, banks and plans: a driver is for one at a time
 	driver   cu.Driver
 	blas     cu.Blas
+	sparse   func() (cu.Sparse, error) // opened when it is first asked for
 	info     cu.Info
 	programs map[string]*program // by file and defines
 	plans    int                 // that are open
@@ -57,7 +59,23 @@ func With(d cu.Driver, b cu.Blas, p Precision) Device {
 }
 
 func newCard(d cu.Driver, b cu.Blas) *card {
-	return &card{driver: d, blas: b, info: d.Info(), programs: map[string]*program{}, machine: &machine{known: map[string]string{}}}
+	return &card{
+		driver: d, blas: b, sparse: sync.OnceValues(func() (cu.Sparse, error) { return cu.NewSparse(d) }), info: d.Info(),
+		programs: map[string]*program{}, machine: &machine{known: map[string]string{}},
+	}
+}
+
+// WithPairs returns the device with a library of 2:4 products that is open.
+func (d Device) WithPairs(s cu.Sparse) Device {
+	d.sparse = func() (cu.Sparse, error) { return s, nil }
+	return d
+}
+
+// Paired returns the same device for tests: it takes 2:4 wherever the library does,
+// whatever the clock says.
+func (d Device) Paired() Device {
+	d.always = true
+	return d
 }
 
 // Checked returns the same device in a slow mode for tests: memory is filled with NaN
@@ -99,9 +117,22 @@ func (Device) Tile() int { return T }
 // Panel is 1.
 func (Device) Panel() int { return 1 }
 
-// Supports is true for every kernel on dense weights.
-func (Device) Supports(k device.Kernel, f tensor.Format) bool {
-	return f == tensor.Dense && builderOf(k) != nil
+// Supports is true for every kernel on dense weights, and in bf16 for the products of
+// linear layers on 2:4 weights where cuSPARSELt is found.
+func (d Device) Supports(k device.Kernel, f tensor.Format) bool {
+	switch f {
+	case tensor.Dense:
+		return builderOf(k) != nil
+	case tensor.NM24:
+		switch k {
+		case device.Linear, device.LinearDX, device.LinearDW, device.Update, device.Adapt, device.AdaptA, device.AdaptB:
+			if d.precision == BF16 {
+				_, err := d.sparse()
+				return err == nil
+			}
+		}
+	}
+	return false
 }
 
 // elem is the type of activations.

@@ -35,6 +35,14 @@
 // takes effect (choices.go, device.Chooser). Whatever else is chosen by time goes the same
 // way, by choose.
 //
+// # 2:4
+//
+// In bf16 a bank takes linear weights of which each four inputs keep two. When a plan is
+// compiled each of their products is timed dense and by cuSPARSELt, with packing the kept
+// values where the plan moves the weight, and that choice is the run's like any other
+// (pairgate.go). Packs are the bank's, counted and taken by the plans that read them
+// (pairs.go). The gradient of the weight is dense, and masked.
+//
 // # How a run goes
 //
 // Compile checks the plan. The first run of n samples turns its calls into launches

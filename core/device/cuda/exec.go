@@ -52,10 +52,15 @@ type exec struct {
 	into, from                        []byte
 	ins                               inputs
 
-	tables   map[string]cu.Ptr   // see builder.table
-	products map[cu.Product]bool // of the run that is recorded, see prepare
-	used     int                 // counts runs
-	runs     map[int]*run        // by the number of samples
+	moved  map[int]bool       // weights that a run changes
+	pairs  map[packed]pairing // of the largest batch, by what they would read
+	paired []device.Paired    // the same, to be told
+	packs  []packed           // in use
+
+	tables   map[string]cu.Ptr // see builder.table
+	products map[product]bool  // of the run that is recorded, see prepare
+	used     int               // counts runs
+	runs     map[int]*run      // by the number of samples
 	probing  bool
 	times    []time.Duration
 	closed   bool
@@ -77,7 +82,8 @@ type run struct {
 	inGrad   []handout
 	graph    cu.Graph
 	warm     bool // ran once, so that all is loaded
-	products map[cu.Product]bool
+	products map[product]bool
+	packs    []packing
 	used     int // exec.used when it ran last
 }
 
@@ -103,7 +109,7 @@ func (d Device) Compile(p *device.Plan, bk device.Bank, _ int) (device.Exec, err
 }
 
 func newExec(d Device, p *device.Plan, b *bank) *exec {
-	return &exec{dev: d, p: p, b: b, tables: map[string]cu.Ptr{}, runs: map[int]*run{}}
+	return &exec{dev: d, p: p, b: b, tables: map[string]cu.Ptr{}, runs: map[int]*run{}, moved: movedBy(p), pairs: map[packed]pairing{}}
 }
 
 // Run runs every call. Whatever can be wrong with a step is found before the first
@@ -148,6 +154,9 @@ func (e *exec) do(s *device.Step) (device.Result, error) {
 				return device.Result{}, err
 			}
 		}
+	}
+	if err := e.freshen(r); err != nil {
+		return device.Result{}, err
 	}
 	if err := e.queue(r); err != nil {
 		return device.Result{}, err
@@ -305,7 +314,7 @@ func (e *exec) drop(n int) error {
 
 // record turns the plan's calls into launches for n samples.
 func (e *exec) record(n int) (r *run, err error) {
-	e.products = map[cu.Product]bool{}
+	e.products = map[product]bool{}
 	defer func() {
 		if err != nil {
 			e.letGo(e.products) //nolint:errcheck // the other error says it
@@ -318,7 +327,7 @@ func (e *exec) record(n int) (r *run, err error) {
 	if err := e.dev.settle(); err != nil {
 		return nil, err
 	}
-	r = &run{launches: b.out, products: e.products}
+	r = &run{launches: b.out, products: e.products, packs: b.packs}
 	if r.out, err = b.handouts(e.p.Output); err != nil {
 		return nil, err
 	}
@@ -362,6 +371,7 @@ func (e *exec) release() error {
 	for _, p := range e.memory {
 		err = firstError(err, e.dev.driver.Release(p))
 	}
+	err = firstError(err, e.freePacks())
 	for _, h := range [][]byte{e.into, e.from} {
 		if h != nil {
 			err = firstError(err, e.dev.driver.ReleaseHost(h))

@@ -29,17 +29,19 @@ func linear(b *builder, c *device.Call) error {
 	}
 	if n := b.geluBehind(c); n != nil {
 		p.Epilogue, b.done[n] = cu.GELUAux, true
-		return b.product(p, x.ptr, wp, b.val(n.Out[0]).ptr, bias, y.ptr, 1, 0)
+		to := b.val(n.Out[0]).ptr
+		return b.weighted(c, forward, p, x.ptr, wp, to, to, bias, y.ptr, 1, 0)
 	}
 	if n, z := b.addBehind(c); n != nil {
 		b.done[n] = true
-		return b.productOnto(p, x.ptr, wp, b.val(z).ptr, b.val(n.Out[0]).ptr, bias, 0, 1, 1)
+		return b.weighted(c, forward, p, x.ptr, wp, b.val(z).ptr, b.val(n.Out[0]).ptr, bias, 0, 1, 1)
 	}
 	if n := b.scaleBehind(c); n != nil {
 		b.done[n] = true
-		return b.product(p, x.ptr, wp, b.val(n.Out[0]).ptr, 0, 0, n.S[0], 0)
+		to := b.val(n.Out[0]).ptr
+		return b.weighted(c, forward, p, x.ptr, wp, to, to, 0, 0, n.S[0], 0)
 	}
-	if err := b.product(p, x.ptr, wp, y.ptr, bias, 0, 1, 0); err != nil {
+	if err := b.weighted(c, forward, p, x.ptr, wp, y.ptr, y.ptr, bias, 0, 1, 0); err != nil {
 		return err
 	}
 	return b.inPlace(act, y)
@@ -52,17 +54,20 @@ func linearDX(b *builder, c *device.Call) error {
 	p := cu.Product{M: dy.rows, N: w.K(), K: dy.ld, LDA: dy.ld, LDD: dx.ld, A: dy.elem, B: t, D: dx.elem}
 	if n := b.geluDXBehind(c); n != nil {
 		p.Epilogue, b.done[n] = cu.DGELU, true
-		return b.product(p, dy.ptr, wp, b.val(n.Out[0]).ptr, 0, b.val(n.In[0]).ptr, 1, 0)
+		to := b.val(n.Out[0]).ptr
+		return b.weighted(c, backward, p, dy.ptr, wp, to, to, 0, b.val(n.In[0]).ptr, 1, 0)
 	}
 	if n := b.accumBehind(c, c.Out[0]); n != nil {
 		b.done[n] = true
-		return b.product(p, dy.ptr, wp, b.val(n.Out[0]).ptr, 0, 0, 1, 1)
+		to := b.val(n.Out[0]).ptr
+		return b.weighted(c, backward, p, dy.ptr, wp, to, to, 0, 0, 1, 1)
 	}
 	if n := b.scaleBehind(c); n != nil {
 		b.done[n] = true
-		return b.product(p, dy.ptr, wp, b.val(n.Out[0]).ptr, 0, 0, n.S[0], 0)
+		to := b.val(n.Out[0]).ptr
+		return b.weighted(c, backward, p, dy.ptr, wp, to, to, 0, 0, n.S[0], 0)
 	}
-	return b.product(p, dy.ptr, wp, dx.ptr, 0, 0, 1, 0)
+	return b.weighted(c, backward, p, dy.ptr, wp, dx.ptr, dx.ptr, 0, 0, 1, 0)
 }
 
 // linearDW: dw[N][K] = dyᵀ·x over the rows, added to what is there with Accum; and db,

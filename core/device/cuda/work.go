@@ -122,25 +122,26 @@ func (w *work) product(n int, twoFour bool) error {
 		w.closes = append(w.closes, func() error { return w.dev.blas.Release(q) })
 		return w.record(times, func() error { return w.dev.blas.Run(q, at[0], at[1], at[2], 0, 0, 1, 0) })
 	}
-	s, err := cu.NewSparse(w.dev.driver)
+	s, err := w.dev.sparse()
 	if err != nil {
 		return err
 	}
-	w.closes = append(w.closes, s.Close)
-	q, packed, err := s.Prepare2of4(p)
+	q, packing, err := s.Prepare2of4(p)
 	if err != nil {
 		return err
 	}
-	w.closes = append([]func() error{func() error { return s.Release(q) }}, w.closes...)
-	to, err := w.dev.driver.Alloc(packed)
-	if err != nil {
+	w.closes = append(w.closes, func() error { return s.Release(q) })
+	var to [2]cu.Ptr
+	for i, n := range []int64{packing.Bytes, max(packing.Temp, 1)} {
+		if to[i], err = w.dev.driver.Alloc(n); err != nil {
+			return err
+		}
+		w.memory = append(w.memory, to[i])
+	}
+	if err := s.Compress(q, at[1], to[0], to[1]); err != nil {
 		return err
 	}
-	w.memory = append(w.memory, to)
-	if err := s.Compress(q, at[1], to); err != nil {
-		return err
-	}
-	return w.record(times, func() error { return s.RunSparse(q, at[0], to, at[2], 0, 1, 0) })
+	return w.record(times, func() error { return s.RunSparse(q, at[0], to[0], at[2], at[2], 0, 1, 0) })
 }
 
 // Copies copies that many bytes within the card's memory.

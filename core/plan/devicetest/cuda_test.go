@@ -4,7 +4,9 @@ import (
 	"os"
 	"testing"
 
+	"pare/core/device"
 	"pare/core/device/cuda"
+	"pare/core/tensor"
 )
 
 // card opens the card in a precision. Where there is none the test is skipped, unless
@@ -37,4 +39,13 @@ func TestCUDATF32(t *testing.T) {
 func TestCUDABF16(t *testing.T) {
 	dev := card(t, cuda.BF16)
 	RunWithin(t, 6e-2, dev.Checked(), dev)
+}
+
+// TestCUDAPairs takes 2:4 products wherever cuSPARSELt has them, faster or not.
+func TestCUDAPairs(t *testing.T) {
+	dev := card(t, cuda.BF16).Paired()
+	if !dev.Supports(device.Linear, tensor.NM24) {
+		t.Skip("needs cuSPARSELt")
+	}
+	testPairs(t, family{dev.Checked(), []device.Device{dev}, 6e-2})
 }

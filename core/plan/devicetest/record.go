@@ -114,7 +114,7 @@ func (j job) record(t testing.TB, dev device.Device) []result {
 		}
 	}
 	for i, w := range ws {
-		get(w.Name, "", w.Shape.Len(), func(x []float32) error { return bank.Get(i, x) })
+		get(w.Name, weights, w.Shape.Len(), func(x []float32) error { return bank.Get(i, x) })
 	}
 	return out
 }

@@ -11,7 +11,7 @@ import (
 // New is a device on a fake card of so many bytes, and the card.
 func New(memory int64, p cuda.Precision) (cuda.Device, *cufake.Card) {
 	c := cufake.New(memory)
-	return cuda.With(c, cufake.NewBlas(c), p), c
+	return cuda.With(c, cufake.NewBlas(c), p).WithPairs(cufake.NewSparse(c)), c
 }
 
 // ErrFull is what a driver says when the card's memory is full.

@@ -161,20 +161,25 @@ type Prepared interface {
 	Algo() string
 }
 
+// Packing is the memory that the kept weights of a 2:4 product take, and what packing them
+// needs while it runs, bytes.
+type Packing struct{ Bytes, Temp int64 }
+
 // Sparse runs products with a 2:4 matrix (cuSPARSELt) on a Driver's stream.
 type Sparse interface {
 	// Prepare2of4 is for y[M][N] = x[M][K]·wᵀ of weights w [N][K] BF16 (TransB), or
 	// dx[M][N] = dy[M][K]·w of w [K][N]. Of each four weights that follow each other along
 	// K two at most are not zero: along a row of the first, down a column of the second.
-	// Everything is BF16; N and K are multiples of 16, M of 8; epilogues are None, Bias and
-	// ReLUBias. It returns the bytes that the compressed weights take. A large product's
-	// algorithm is chosen by time.
-	Prepare2of4(p Product) (Prepared, int64, error)
+	// What Product.Fits2of4 refuses is ErrUnsupported. A large product's algorithm is chosen
+	// by time.
+	Prepare2of4(p Product) (Prepared, Packing, error)
 	// Prepare2of4With takes the algorithm of an earlier Prepare2of4.
-	Prepare2of4With(p Product, algo string) (Prepared, int64, error)
-	// Compress packs w into packed. Of weights that break the pattern it keeps two.
-	Compress(q Prepared, w, packed Ptr) error
-	RunSparse(q Prepared, x, packed, y, bias Ptr, alpha, beta float32) error
+	Prepare2of4With(p Product, algo string) (Prepared, Packing, error)
+	// Compress packs w into packed, with Packing.Temp bytes at temp. Of weights that break
+	// the pattern it keeps two.
+	Compress(q Prepared, w, packed, temp Ptr) error
+	// RunSparse queues y = epilogue(alpha·x·w + beta·c), c of y's rows; c may be y.
+	RunSparse(q Prepared, x, packed, c, y, bias Ptr, alpha, beta float32) error
 	Release(q Prepared) error
 	Version() string
 	Close() error

@@ -1,6 +1,9 @@
 package cu
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
 
 // Flops of the product: 2·M·N·K for each of the batch.
 func (p Product) Flops() float64 {
@@ -76,6 +79,24 @@ func (p Product) full() (Product, error) {
 		p.Align = 16
 	}
 	return p, nil
+}
+
+// Fits2of4 says why cuSPARSELt does not take the product with B 2:4, nil where it does.
+func (p Product) Fits2of4() error {
+	p, err := p.full()
+	switch {
+	case err != nil:
+		return err
+	case p.A != BF16 || p.B != BF16 || p.D != BF16 || p.biases() > 0 && p.BiasType != BF16:
+		return errors.New("2:4 products are of bf16 throughout")
+	case p.Epilogue > ReLUBias || p.TransA || p.Batch > 1:
+		return errors.New("2:4 products have no batch, no transposed x and no epilogue but a bias, with or without ReLU")
+	case p.N%16 != 0 || p.K%16 != 0 || p.M%8 != 0:
+		return fmt.Errorf("2:4 takes inputs and outputs in multiples of 16 and rows of 8, not %d, %d and %d", p.K, p.N, p.M)
+	case (p.LDA|p.LDB|p.LDD)%8 != 0 || p.Align < 16:
+		return errors.New("2:4 products take rows in memory of a multiple of 8 values, at addresses of a multiple of 16")
+	}
+	return nil
 }
 
 // rowA and rowB are the values in a row of A and B as they lie.

@@ -3,7 +3,6 @@ package cu
 import (
 	"errors"
 	"fmt"
-	"strconv"
 	"unsafe"
 )
 
@@ -26,6 +25,7 @@ const (
 	spSize
 	spCompress
 	spMatmul
+	spSearch
 )
 
 var spLibrary = &description{
@@ -41,7 +41,7 @@ var spLibrary = &description{
 		spSelect: "cusparseLtMatmulAlgSelectionInit", spSelectSet: "cusparseLtMatmulAlgSetAttribute", spSelectGet: "cusparseLtMatmulAlgGetAttribute",
 		spSelectDestroy: "cusparseLtMatmulAlgSelectionDestroy?",
 		spPlan:          "cusparseLtMatmulPlanInit", spPlanDestroy: "cusparseLtMatmulPlanDestroy", spWorkspace: "cusparseLtMatmulGetWorkspace",
-		spSize: "cusparseLtSpMMACompressedSize2", spCompress: "cusparseLtSpMMACompress2", spMatmul: "cusparseLtMatmul",
+		spSize: "cusparseLtSpMMACompressedSize2", spCompress: "cusparseLtSpMMACompress2", spMatmul: "cusparseLtMatmul", spSearch: "cusparseLtMatmulSearch?",
 	},
 }
 
@@ -105,103 +105,6 @@ func spText(lib *library) string {
 		}
 	}
 	return fmt.Sprintf("%d.%d.%d", v[0], v[1], v[2])
-}
-
-func (s *sparse) Prepare2of4(p Product) (Prepared, int64, error) {
-	if s.c.capturing {
-		return nil, 0, errors.New("cuda: cusparseLt: prepare it before a graph is recorded")
-	}
-	q, err := s.build(p)
-	if err != nil {
-		return nil, 0, err
-	}
-	if err := s.choose(q); err != nil {
-		return nil, 0, errors.Join(fmt.Errorf("2:4 product %v: %w", q.p, err), s.Release(q))
-	}
-	return q, q.packed, nil
-}
-
-func (s *sparse) Prepare2of4With(p Product, algo string) (Prepared, int64, error) {
-	id, err := strconv.ParseUint(algo, 10, 16)
-	if err != nil {
-		return nil, 0, fmt.Errorf("cuda: 2:4 product %v: %q names no algorithm of cusparseLt", p, algo)
-	}
-	q, err := s.build(p)
-	if err != nil {
-		return nil, 0, err
-	}
-	if int(id) >= q.algos {
-		err = fmt.Errorf("%w: algorithm %d of an earlier run is of another version of the library or another card", ErrUnsupported, id)
-	} else {
-		q.algo = int(id)
-		_, err = q.with(q.standIn())
-	}
-	if err != nil {
-		return nil, 0, errors.Join(fmt.Errorf("2:4 product %v: %w", q.p, err), s.Release(q))
-	}
-	return q, q.packed, nil
-}
-
-// choose takes the fastest algorithm of a large product, else the library's default.
-func (s *sparse) choose(q *sparseProduct) error {
-	if worthTiming(q.p) && q.algos > 1 {
-		if err := s.fastest(q); err != nil {
-			return err
-		}
-	}
-	_, err := q.with(q.standIn())
-	return err
-}
-
-// fastest tries every algorithm on scratch memory, as blas.fastest does, and takes the
-// best. Where memory for it lacks, it takes the default.
-func (s *sparse) fastest(q *sparseProduct) error {
-	m := scratch{c: s.c, noise: &s.noise}
-	defer m.release()
-	p := q.p
-	x, y, packed, w := m.take(BF16, p.spanA()), m.take(BF16, p.spanD()), m.bytes(q.packed), m.bytes(p.spanB()*2)
-	if m.err == nil {
-		m.err = s.c.repeat(w, halved(s.noise.of(BF16), p), p.spanB()*2)
-	}
-	if m.err == nil {
-		m.err = s.Compress(q, w, packed)
-	}
-	if m.err != nil {
-		if errors.Is(m.err, ErrOutOfMemory) {
-			return nil
-		}
-		return m.err
-	}
-	var ways []*way
-	var ids []int
-	for id := range q.algos {
-		w, err := q.plan(id, q.standIn())
-		if err == nil {
-			ways, ids = append(ways, w), append(ids, id)
-		} else if !errors.As(err, new(*Error)) || errors.Is(err, ErrLost) {
-			return err
-		}
-	}
-	times, err := m.race(len(ways), p.Flops(), func(i int) error {
-		return s.c.within(func() error { return q.run(ways[i], x, packed, y, 1, 0) })
-	})
-	if err != nil {
-		return err
-	}
-	best := -1
-	for i, t := range times {
-		if t < 1e30 && (best < 0 || t < 0.98*times[best]) {
-			best = i
-		}
-	}
-	for i, w := range ways {
-		if i == best {
-			q.algo, q.ways = ids[i], []*way{w}
-		} else {
-			q.drop(w)
-		}
-	}
-	return nil
 }
 
 // halved is noise that keeps two in each four along K.

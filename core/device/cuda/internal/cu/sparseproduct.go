@@ -3,24 +3,26 @@ package cu
 import (
 	"fmt"
 	"runtime"
-	"strconv"
 	"unsafe"
 )
 
 // sparseProduct is a 2:4 product as cuSPARSELt takes it, by columns as cuBLASLt does:
 // yᵀ[N][M] = op(w)·xᵀ, its structured matrix first.
 type sparseProduct struct {
-	s            *sparse
-	p            Product
-	w, x, y      opaque // cusparseLtMatDescriptor_t
-	made         int    // of them are described
-	algo, algos  int    // the one taken, at first the default, and how many there are
-	packed, temp int64  // bytes of compressed weights, and of what compressing takes
-	work         Ptr
-	ways         []*way // by the algorithm taken, one for each bias
-	alpha, beta  float32
-	stream       uintptr
-	frame        [11]uintptr // arguments of spMatmul
+	s           *sparse
+	p           Product
+	w, x, y     opaque // cusparseLtMatDescriptor_t
+	made        int    // of them are described
+	algo        algo   // the one taken, at first the default
+	usual       algo   // the default, of which plan sets what differs
+	algos       int    // how many there are, without ways to split K
+	makeshift   bool   // memory to find the fastest lacked
+	packing     Packing
+	work        Ptr
+	ways        []*way // by the algorithm taken, one for each bias
+	alpha, beta float32
+	stream      uintptr
+	frame       [11]uintptr // arguments of spMatmul
 }
 
 // way is a product by one algorithm with one bias. A plan keeps the bias it was made
@@ -31,7 +33,10 @@ type way struct {
 	desc, sel, plan opaque // cusparseLtMatmulDescriptor_t, cusparseLtMatmulAlgSelection_t, cusparseLtMatmulPlan_t
 }
 
-func (q *sparseProduct) Algo() string { return strconv.Itoa(q.algo) }
+func (q *sparseProduct) Algo() string { return q.algo.String() }
+
+// Makeshift reports that the algorithm was not chosen by time for want of memory.
+func (q *sparseProduct) Makeshift() bool { return q.makeshift }
 
 // Values of enumerations in cusparseLt.h and cusparse.h.
 const (
@@ -41,25 +46,18 @@ const (
 	spBias       = 8 // CUSPARSELT_MATMUL_BIAS_POINTER
 	spConfigID   = 0 // CUSPARSELT_MATMUL_ALG_CONFIG_ID, int
 	spConfigMost = 1 // CUSPARSELT_MATMUL_ALG_CONFIG_MAX_ID, int: one beyond the last
+	spSplit      = 3 // CUSPARSELT_MATMUL_SPLIT_K, _SPLIT_K_MODE and _SPLIT_K_BUFFERS, int
 )
 
 // build makes the descriptors. What the library would refuse is refused here, for it
 // would write about it on standard output, into the screen.
 func (s *sparse) build(p Product) (*sparseProduct, error) {
+	if err := p.Fits2of4(); err != nil {
+		return nil, fmt.Errorf("cuda: cusparseLt: product %v: %w: %w", p, ErrUnsupported, err)
+	}
 	p, err := p.full()
 	if err != nil {
 		return nil, err
-	}
-	switch {
-	case p.A != BF16 || p.B != BF16 || p.D != BF16 || p.biases() > 0 && p.BiasType != BF16:
-		err = fmt.Errorf("%w: 2:4 products are of bf16 throughout", ErrUnsupported)
-	case p.Epilogue > ReLUBias || p.TransA || p.Batch > 1:
-		err = fmt.Errorf("%w: 2:4 products have no batch, no transposed x and no epilogue but a bias, with or without ReLU", ErrUnsupported)
-	case p.N%16 != 0 || p.K%16 != 0 || p.M%8 != 0 || (p.LDA|p.LDB|p.LDD)%8 != 0 || p.Align < 16:
-		err = fmt.Errorf("%w: 2:4 products need N and K in multiples of 16, M and rows in memory of 8, addresses of 16", ErrUnsupported)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("cuda: cusparseLt: product %v: %w", p, err)
 	}
 	q := &sparseProduct{s: s, p: p, w: newOpaque(), x: newOpaque(), y: newOpaque(), stream: s.c.stream}
 	if q.work, err = s.c.workspace(); err != nil {
@@ -99,19 +97,19 @@ func (q *sparseProduct) describe() error {
 		return err
 	}
 	defer q.dropSelection(w)
-	var id, most int32
-	if err := s.fail("ask for the default algorithm", s.lib.call(spSelectGet, h, w.sel.at(), spConfigID, uintptr(unsafe.Pointer(&id)), 4)); err != nil {
+	if q.usual, err = q.read(w); err != nil {
 		return err
 	}
+	var most int32
 	if err := s.fail("count the algorithms", s.lib.call(spSelectGet, h, w.sel.at(), spConfigMost, uintptr(unsafe.Pointer(&most)), 4)); err != nil {
 		return err
 	}
-	q.algo, q.algos = int(id), max(int(most), int(id)+1)
+	q.algo, q.algos = q.usual, max(int(most), int(q.usual.id)+1)
 	var packed, temp uintptr
 	if err := s.fail("ask for the compressed size", s.lib.call(spSize, h, q.w.at(), uintptr(unsafe.Pointer(&packed)), uintptr(unsafe.Pointer(&temp)))); err != nil {
 		return err
 	}
-	q.packed, q.temp = int64(packed), int64(temp)
+	q.packing = Packing{int64(packed), int64(temp)}
 	return nil
 }
 
@@ -144,29 +142,30 @@ func (q *sparseProduct) selection(bias Ptr) (*way, error) {
 	return w, s.fail("choose an algorithm", s.lib.call(spSelect, h, w.sel.at(), w.desc.at(), 0))
 }
 
-// plan prepares the product by algorithm id with a bias.
-func (q *sparseProduct) plan(id int, bias Ptr) (*way, error) {
+// plan prepares the product by an algorithm with a bias.
+func (q *sparseProduct) plan(by algo, bias Ptr) (*way, error) {
 	var w *way
 	err := q.s.c.within(func() (err error) {
-		s, h, config := q.s, q.s.handle.at(), int32(id)
+		s, h := q.s, q.s.handle.at()
 		if w, err = q.selection(bias); err != nil {
 			return err
 		}
-		if err := s.fail("set the algorithm", s.lib.call(spSelectSet, h, w.sel.at(), spConfigID, uintptr(unsafe.Pointer(&config)), 4)); err != nil {
-			return err
+		if err = q.set(w, by); err == nil {
+			err = s.fail("plan", s.lib.call(spPlan, h, w.plan.at(), w.desc.at(), w.sel.at()))
 		}
-		if err := s.fail("plan", s.lib.call(spPlan, h, w.plan.at(), w.desc.at(), w.sel.at())); err != nil {
+		if err != nil {
+			q.dropSelection(w)
 			return err
 		}
 		var need uintptr
-		if err := s.fail("ask for the workspace", s.lib.call(spWorkspace, h, w.plan.at(), uintptr(unsafe.Pointer(&need)))); err != nil {
-			return err
+		err = s.fail("ask for the workspace", s.lib.call(spWorkspace, h, w.plan.at(), uintptr(unsafe.Pointer(&need))))
+		if err == nil && need > Workspace {
+			err = &Error{Library: "cusparseLt", Op: fmt.Sprintf("algorithm %v", by), Code: 11, Name: sparseNames[11], Text: fmt.Sprintf("it wants %d bytes of workspace", need)}
 		}
-		if need > Workspace {
+		if err != nil {
 			q.drop(w)
-			return &Error{Library: "cusparseLt", Op: fmt.Sprintf("algorithm %d", id), Code: 11, Name: sparseNames[11], Text: fmt.Sprintf("it wants %d bytes of workspace", need)}
 		}
-		return nil
+		return err
 	})
 	if err != nil {
 		return nil, err
@@ -188,26 +187,17 @@ func (q *sparseProduct) dropSelection(w *way) {
 	runtime.KeepAlive(w)
 }
 
-func (s *sparse) Compress(pr Prepared, w, packed Ptr) error {
+func (s *sparse) Compress(pr Prepared, w, packed, temp Ptr) error {
 	q, ok := pr.(*sparseProduct)
 	if !ok {
 		return fmt.Errorf("cuda: cusparseLt: compress for a product that was prepared elsewhere")
-	}
-	temp := q.work
-	if q.temp > Workspace {
-		p, err := s.c.Alloc(q.temp)
-		if err != nil {
-			return err
-		}
-		defer s.c.Release(p) //nolint:errcheck // a lost card shows in the next call
-		temp = p
 	}
 	return s.c.within(func() error {
 		return s.fail("compress", s.lib.call(spCompress, s.handle.at(), q.w.at(), 1, uintptr(pick(q.p.TransB, 1, 0)), uintptr(w), uintptr(packed), uintptr(temp), s.c.stream))
 	})
 }
 
-func (s *sparse) RunSparse(pr Prepared, x, packed, y, bias Ptr, alpha, beta float32) error {
+func (s *sparse) RunSparse(pr Prepared, x, packed, c, y, bias Ptr, alpha, beta float32) error {
 	q, ok := pr.(*sparseProduct)
 	if !ok {
 		return fmt.Errorf("cuda: cusparseLt: run of a product that was prepared elsewhere")
@@ -219,7 +209,7 @@ func (s *sparse) RunSparse(pr Prepared, x, packed, y, bias Ptr, alpha, beta floa
 	if err != nil {
 		return err
 	}
-	return s.c.within(func() error { return q.run(w, x, packed, y, alpha, beta) })
+	return s.c.within(func() error { return q.run(w, x, packed, c, y, alpha, beta) })
 }
 
 // with is the way that has a bias, made when it first comes.
@@ -237,13 +227,18 @@ func (q *sparseProduct) with(bias Ptr) (*way, error) {
 	return w, nil
 }
 
-func (q *sparseProduct) run(w *way, x, packed, y Ptr, alpha, beta float32) error {
+func (q *sparseProduct) run(w *way, x, packed, c, y Ptr, alpha, beta float32) error {
+	return q.call(spMatmul, w, x, packed, c, y, q.work, alpha, beta)
+}
+
+// call runs the product, or searches for its fastest way.
+func (q *sparseProduct) call(f int, w *way, x, packed, c, y, work Ptr, alpha, beta float32) error {
 	q.alpha, q.beta = alpha, beta
 	q.frame = [...]uintptr{
 		q.s.handle.at(), w.plan.at(), uintptr(unsafe.Pointer(&q.alpha)), uintptr(packed), uintptr(x), uintptr(unsafe.Pointer(&q.beta)),
-		uintptr(y), uintptr(y), uintptr(q.work), uintptr(unsafe.Pointer(&q.stream)), 1,
+		uintptr(c), uintptr(y), uintptr(work), uintptr(unsafe.Pointer(&q.stream)), 1,
 	}
-	if r := q.s.lib.call(spMatmul, q.frame[:]...); r != 0 {
+	if r := q.s.lib.call(f, q.frame[:]...); r != 0 {
 		return fmt.Errorf("2:4 product %v: %w", q.p, q.s.fail("run", r))
 	}
 	return nil

@@ -2,15 +2,15 @@ package cu
 
 import (
 	"fmt"
+	"slices"
 	"testing"
-	"unsafe"
 )
 
 // sums is a product with operands of noise on the card, and its 2:4 one.
 type sums struct {
 	scratch
-	p               Product
-	x, w, y, packed Ptr
+	p                     Product
+	x, w, y, packed, temp Ptr
 }
 
 func newSums(t *testing.T, dev Driver, m, n, k int) *sums {
@@ -53,12 +53,12 @@ func (s *sums) time(t *testing.T, run func() error, steady bool) float64 {
 }
 
 // pack makes the weights 2:4 and packs them.
-func (s *sums) pack(t *testing.T, sp Sparse, q Prepared, bytes int64) {
+func (s *sums) pack(t *testing.T, sp Sparse, q Prepared, n Packing) {
 	t.Helper()
 	check(t, s.c.repeat(s.w, halved(s.noise.of(BF16), s.p), 2*s.p.spanB()))
-	s.packed = s.bytes(bytes)
+	s.packed, s.temp = s.bytes(n.Bytes), s.bytes(max(n.Temp, 16))
 	check(t, s.err)
-	check(t, sp.Compress(q, s.w, s.packed))
+	check(t, sp.Compress(q, s.w, s.packed, s.temp))
 }
 
 func large(t *testing.T) Driver {
@@ -85,53 +85,55 @@ func TestGPUSpeed(t *testing.T) {
 			sq, n, err := sp.Prepare2of4(s.p)
 			check(t, err)
 			s.pack(t, sp, sq, n)
-			half := s.time(t, func() error { return sp.RunSparse(sq, s.x, s.packed, s.y, 0, 1, 0) }, steady)
-			t.Logf("2:4 %.3f ms, %.2f× (algorithm %s of %d)", half, dense/half, sq.Algo(), sq.(*sparseProduct).algos)
+			half := s.time(t, func() error { return sp.RunSparse(sq, s.x, s.packed, s.y, s.y, 0, 1, 0) }, steady)
+			pack := s.time(t, func() error { return sp.Compress(sq, s.w, s.packed, s.temp) }, false)
+			t.Logf("2:4 %.3f ms, %.2f× (algorithm %s of %d); packing %.3f ms", half, dense/half, sq.Algo(), sq.(*sparseProduct).algos, pack)
 			check(t, sp.Release(sq))
 		})
 	}
 }
 
-// TestGPUSparseSearch sets the library's own search beside ours, which takes no split
-// of K.
-func TestGPUSparseSearch(t *testing.T) {
+// TestGPUSparseWays times every algorithm of the library at 8192³, by all ways to split K
+// that it takes, and tells the best and whether their bits repeat. What a version does not
+// take it may say on standard output.
+func TestGPUSparseWays(t *testing.T) {
 	dev := large(t)
 	sp := openSparse(t, dev)
-	l := sp.(*sparse)
-	lib, err := loadLibrary(l.lib.file, false)
+	s := newSums(t, dev, 8192, 8192, 8192)
+	pq, n, err := sp.Prepare2of4(s.p)
 	check(t, err)
-	search := symbol(lib, "cusparseLtMatmulSearch")
-	if search == 0 {
-		t.Skip("the library has no search")
+	q := pq.(*sparseProduct)
+	s.pack(t, sp, q, n)
+	q.work = s.bytes(1 << 30)
+	check(t, s.err)
+	t.Logf("the default is %v, taken was %v", q.usual, q.algo)
+	type timed struct {
+		algo
+		ms   float64
+		same bool
 	}
-	for _, size := range [][3]int{{8192, 8192, 8192}, {2048, 4096, 16384}} {
-		s := newSums(t, dev, size[0], size[1], size[2])
-		pq, n, err := sp.Prepare2of4(s.p)
-		check(t, err)
-		q := pq.(*sparseProduct)
-		s.pack(t, sp, q, n)
-		ours := s.time(t, func() error { return sp.RunSparse(q, s.x, s.packed, s.y, 0, 1, 0) }, false)
-		w, err := q.plan(0, 0)
-		check(t, err)
-		work := s.bytes(2 << 30) // splits of K may want much
-		check(t, s.err)
-		one, zero, stream := float32(1), float32(0), l.c.stream
-		var status uintptr
-		check(t, l.c.within(func() error {
-			status = invoke(search, l.handle.at(), w.plan.at(), uintptr(unsafe.Pointer(&one)), uintptr(s.packed), uintptr(s.x), uintptr(unsafe.Pointer(&zero)),
-				uintptr(s.y), uintptr(s.y), uintptr(work), uintptr(unsafe.Pointer(&stream)), 1)
-			return nil
-		}))
-		check(t, dev.Sync())
-		var got [6]int32 // by cusparseLtMatmulAlgAttribute_t
-		for i := range got {
-			l.lib.call(spSelectGet, l.handle.at(), w.sel.at(), uintptr(i), uintptr(unsafe.Pointer(&got[i])), 4)
+	var all []timed
+	for id := range int32(q.algos) {
+		for _, a := range []algo{
+			{id, q.usual.split, q.usual.mode, q.usual.buffers}, {id, 1, 4, 0}, {id, 1, 6, 0}, {id, 2, 5, 0}, {id, 2, 1, 1}, {id, 2, 2, 1},
+		} {
+			w, err := q.plan(a, 0)
+			if err != nil {
+				continue
+			}
+			m := &trialOf2of4{scratch: s.scratch, x: s.x, y: s.y, packed: s.packed}
+			run := func() error { return q.s.c.within(func() error { return q.run(w, s.x, s.packed, s.y, s.y, 1, 0) }) }
+			if run() == nil {
+				same, err := q.repeats(w, m)
+				check(t, err)
+				all = append(all, timed{a, s.time(t, run, false), same})
+			}
+			q.drop(w)
 		}
-		q.work = work
-		theirs := s.time(t, func() error { return l.c.within(func() error { return q.run(w, s.x, s.packed, s.y, 1, 0) }) }, false)
-		t.Logf("%v: ours %.3f ms by algorithm %s; the library's search (status %d) %.3f ms by algorithm %d of %d, split %d mode %d buffers %d",
-			s.p, ours, q.Algo(), status, theirs, got[0], got[1], got[3], got[4], got[5])
-		q.drop(w)
-		check(t, sp.Release(q))
 	}
+	slices.SortFunc(all, func(a, b timed) int { return int(1e6 * (a.ms - b.ms)) })
+	for _, a := range all[:min(len(all), 20)] {
+		t.Logf("%v: %.4f ms, equal bits %t", a.algo, a.ms, a.same)
+	}
+	check(t, sp.Release(q))
 }

@@ -20,6 +20,10 @@ type Card struct {
 	// kernel's work; name is the kernel's.
 	OnLaunch func(name string, grid, block [3]int, shared int, args []unsafe.Pointer) error
 
+	// Takes, if set, is how long a method or kernel takes by Elapsed, ms; what it does not
+	// name takes no time.
+	Takes map[string]float32
+
 	// Algorithm is what products choose, "fake" if it is empty; Refuse, if set, says which
 	// algorithms and products the library does not take.
 	Algorithm string
@@ -36,7 +40,8 @@ type Card struct {
 	graphs    map[cu.Graph][]func() error
 	recording *[]func() error
 	handles   uintptr
-	events    map[cu.Event]bool
+	events    map[cu.Event]float32 // when they were recorded
+	clock     float32              // ms, by Takes
 	modules   int
 	products  int // prepared and not released
 	calls     map[string]int
@@ -58,7 +63,7 @@ func New(memory int64) *Card {
 			Name: "fake card", UUID: "GPU-00000000-0000-0000-0000-000000000000", Major: 9, Minor: 0, SMs: 4, Memory: memory, L2: 1 << 20,
 			Shared: 227 << 10, Driver: 13000,
 		},
-		limit: memory, next: 1 << 32, hosts: map[*byte]int{}, graphs: map[cu.Graph][]func() error{}, events: map[cu.Event]bool{}, calls: map[string]int{}, faults: map[string]map[int]error{},
+		limit: memory, next: 1 << 32, hosts: map[*byte]int{}, graphs: map[cu.Graph][]func() error{}, events: map[cu.Event]float32{}, calls: map[string]int{}, faults: map[string]map[int]error{},
 	}
 }
 
@@ -124,6 +129,7 @@ func (c *Card) Bytes(p cu.Ptr) ([]byte, error) {
 // enter counts a call and says whether it fails. The lock is held.
 func (c *Card) enter(method string) error {
 	c.calls[method]++
+	c.clock += c.Takes[method]
 	if c.closed {
 		return fmt.Errorf("cuda: %s: %w", method, cu.ErrClosed)
 	}

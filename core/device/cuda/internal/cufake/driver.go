@@ -197,6 +197,7 @@ func (c *Card) Launch(f cu.Func, grid, block [3]int, shared int, args []unsafe.P
 	if t := block[0] * block[1] * block[2]; t > 1024 || shared > c.info.Shared || grid[1] > 65535 || grid[2] > 65535 {
 		return cu.Fault(fmt.Sprintf("launch %s on %v blocks of %v with %d bytes", c.funcs[f-1], grid, block, shared), 1)
 	}
+	c.clock += c.Takes[c.funcs[f-1]]
 	run := c.OnLaunch
 	if run == nil {
 		return nil
@@ -270,20 +271,24 @@ func (c *Card) Event() (cu.Event, error) {
 		return 0, err
 	}
 	c.handles++
-	c.events[cu.Event(c.handles)] = true
+	c.events[cu.Event(c.handles)] = 0
 	return cu.Event(c.handles), nil
 }
 
-func (c *Card) Record(cu.Event) error {
+func (c *Card) Record(e cu.Event) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.events[e] = c.clock
 	return c.enter("Record")
 }
 
-// Elapsed is always a millisecond.
-func (c *Card) Elapsed(_, _ cu.Event) (float32, error) {
+// Elapsed is by Takes, else always a millisecond.
+func (c *Card) Elapsed(a, b cu.Event) (float32, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.Takes != nil {
+		return c.events[b] - c.events[a], c.enter("Elapsed")
+	}
 	return 1, c.enter("Elapsed")
 }
 

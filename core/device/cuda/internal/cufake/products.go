@@ -84,22 +84,35 @@ func (b products) RunOnto(q cu.Prepared, x, w, c, d, bias, aux cu.Ptr, _, _ floa
 	return b.touch("Run", x, w, c, d, bias, aux)
 }
 
-func (b products) Prepare2of4(p cu.Product) (cu.Prepared, int64, error) {
-	q, err := b.Prepare(p)
-	return q, int64(p.N) * int64(p.K) * 9 / 8, err
+func (b products) Prepare2of4(p cu.Product) (cu.Prepared, cu.Packing, error) {
+	algo := b.c.Algorithm
+	if algo == "" {
+		algo = "fake"
+	}
+	return b.prepare2of4("Prepare2of4", p, algo)
 }
 
-func (b products) Prepare2of4With(p cu.Product, algo string) (cu.Prepared, int64, error) {
-	q, err := b.PrepareWith(p, algo)
-	return q, int64(p.N) * int64(p.K) * 9 / 8, err
+func (b products) Prepare2of4With(p cu.Product, algo string) (cu.Prepared, cu.Packing, error) {
+	return b.prepare2of4("Prepare2of4With", p, algo)
 }
 
-func (b products) Compress(_ cu.Prepared, w, packed cu.Ptr) error {
-	return b.touch("Compress", w, packed)
+func (b products) prepare2of4(method string, p cu.Product, algo string) (cu.Prepared, cu.Packing, error) {
+	if err := p.Fits2of4(); err != nil {
+		return nil, cu.Packing{}, err
+	}
+	q, err := b.prepare(method, p, algo)
+	return q, cu.Packing{Bytes: int64(p.N) * int64(p.K) * 9 / 8, Temp: 512}, err
 }
 
-func (b products) RunSparse(_ cu.Prepared, x, packed, y, bias cu.Ptr, _, _ float32) error {
-	return b.touch("RunSparse", x, packed, y, bias)
+func (b products) Compress(_ cu.Prepared, w, packed, temp cu.Ptr) error {
+	if temp == 0 {
+		return fmt.Errorf("cuda: no memory to pack with")
+	}
+	return b.touch("Compress", w, packed, temp)
+}
+
+func (b products) RunSparse(_ cu.Prepared, x, packed, c, y, bias cu.Ptr, _, _ float32) error {
+	return b.touch("RunSparse", x, packed, c, y, bias)
 }
 
 func (b products) Release(cu.Prepared) error {

@@ -1,0 +1,32 @@
+package bench
+
+import (
+	"math"
+	"slices"
+	"testing"
+)
+
+func TestRotated(t *testing.T) {
+	rows := []int32{0, 1, 2, 3, 10, 11, 12, 13}
+	if got := rotated(rows, 4, 0); !slices.Equal(got, rows) {
+		t.Errorf("by 0: %v", got)
+	}
+	if got, want := rotated(rows, 4, 3), []int32{3, 0, 1, 2, 13, 10, 11, 12}; !slices.Equal(got, want) {
+		t.Errorf("by 3: %v, want %v", got, want)
+	}
+}
+
+// Ours 2.0 and 2.2, PyTorch's 1.9, 2.1 and 2.0 at one step, all alike at the other.
+func TestNoiseOfCurves(t *testing.T) {
+	var n Noise
+	n.add(7, []float64{2.0, 1.9, 2.1, 2.2, 2.0})
+	n.add(8, []float64{2, 2, 2, 2, 2})
+	for _, c := range []struct {
+		what      string
+		got, want float64
+	}{{"ours", n.Ours, 0.2 / 2.1}, {"theirs", n.Theirs, 0.2 / 2.0}, {"means", n.Means, 2.1/2.0 - 1}, {"step", float64(n.At), 7}} {
+		if math.Abs(c.got-c.want) > 1e-12 {
+			t.Errorf("%s: %g, want %g", c.what, c.got, c.want)
+		}
+	}
+}

@@ -1,0 +1,163 @@
+package energy
+
+import (
+	"math"
+	"slices"
+	"time"
+)
+
+const (
+	// counterShare is the largest share of a core that reading a costly counter may take,
+	// one part in counterShare; power is read in between. With what is left of it (shapeShare)
+	// both stay below one part in readShare.
+	counterShare, shapeShare = 5000, 2000
+	// learnFrom is the least stretch between two readings of the counter whose joules are
+	// held against those of the power: the counter's own steps blur shorter ones.
+	learnFrom = 5 * time.Second
+	// powerError is by how much power may be off until it has been held against the
+	// counter, a share: NVIDIA gives ±5 % (nvidia-smi's manual).
+	powerError = 0.05
+	// reach is how many times the spacing of its readings a counter may be late before
+	// power no longer stands for it.
+	reach = 2
+)
+
+// shaped is a counter that costs much to read (NVML's: 4 ms of CPU time a call), with a
+// power that costs little. The counter tells how many joules, and is read seldom; power
+// tells when they were spent in between. What power added is given back as soon as the
+// counter is read, so that its error never adds up; what was told already never falls.
+//
+// Power stands only for a counter that was seen to move at its last reading. After one
+// that failed, was impossible or stood still, and where power itself says nothing for
+// lossAfter, the counter is read alone, every lossAfter.
+type shaped struct {
+	counter
+	watts integrator
+	lag   int64 // ns by which what is read may be old
+
+	costs  [8]int64 // ns that its last readings took
+	round  int
+	readAt int64 // ns: last try
+	blind  bool  // power does not stand for it
+
+	ahead   tally     // by power since movedAt
+	scale   float64   // of power's joules, learned from the counter's
+	old     float64   // µJ that the counter's last value may lack because it was old
+	offs    []float64 // |power's joules − the counter's| / the counter's, of the last stretches; with what old values may add
+	told    tally     // what total says: never falls
+	powerAt int64     // ns: last valid power
+	second  int64     // µW, the one before
+}
+
+func (g *shaped) anchor(v uint64, at int64) {
+	g.counter.anchor(v, at)
+	g.scale, g.readAt, g.powerAt, g.slack = 1, at, at, max(g.slack, int64(updateSlack))
+}
+
+// shapes says whether power stands for the counter: it is wanted, and the counter moved.
+func (g *shaped) shapes() bool { return !g.blind && g.spacing() > int64(powerEvery) }
+
+// wants says whether the counter is to be read now, or power will do.
+func (g *shaped) wants(now int64) bool {
+	since := now - g.readAt
+	if g.blind || now-g.powerAt > int64(lossAfter) {
+		return since >= min(int64(lossAfter), g.spacing())
+	}
+	return since >= g.spacing()
+}
+
+// spacing is how far apart readings of the counter are, ns.
+func (g *shaped) spacing() int64 {
+	return min(median(g.costs)*counterShare, int64(20*time.Second))
+}
+
+// cost takes in how long a reading of the counter took, ns.
+func (g *shaped) cost(ns int64) {
+	if g.round == 0 {
+		for i := range g.costs {
+			g.costs[i] = ns
+		}
+	}
+	g.costs[g.round%len(g.costs)] = ns
+	g.round++
+}
+
+// power takes in a sample of µW at time at; ok is false where there was none.
+func (g *shaped) power(v uint64, ok bool, at int64) (accepted bool) {
+	if !ok {
+		return false
+	}
+	was, rejected, last, before := g.watts.tally, g.watts.rejected, g.watts.last, g.watts.lastAt
+	g.watts.feed(v, at)
+	if g.watts.rejected > rejected {
+		g.rejected++
+		return false
+	}
+	g.powerAt, g.second = at, last
+	if at-g.movedAt > reach*max(g.spacing(), int64(lossAfter)) {
+		return true
+	}
+	g.ahead.uj += int64(g.scale * float64(g.watts.uj-was.uj))
+	g.ahead.covered += g.watts.covered - was.covered
+	if dt := at - before; dt <= int64(powerGap) {
+		// The jump came anywhere between the two samples, and is seen late.
+		jump := float64(g.watts.last-last) * (float64(dt)/2 + float64(g.lag)) / 1e9
+		g.ahead.rough += jump * jump
+	}
+	g.tell()
+	return true
+}
+
+// feed takes the counter's value read at time at. Power read at the same time goes first.
+func (g *shaped) feed(v uint64, at int64) {
+	was, from, rejected, resets := g.uj, g.movedAt, g.rejected, g.resets
+	g.readAt = at
+	g.counter.feed(v, at)
+	g.blind = g.movedAt == from && at-from >= g.slack || g.rejected > rejected || g.resets > resets
+	if g.movedAt == from && !g.blind {
+		return // read again before it could move
+	}
+	if d := g.uj - was; d > 0 && g.ahead.uj > 0 && g.ahead.covered >= at-from { // power saw all of it
+		g.whole(from)
+		if at-from >= int64(learnFrom) {
+			off := math.Abs(float64(g.ahead.uj)/float64(d)-1) + 2*float64(g.lag)/float64(at-from)
+			g.offs = append(g.offs[max(0, len(g.offs)-3):], off)
+			g.scale *= 1 + (float64(d)/float64(g.ahead.uj)-1)/2
+		}
+	}
+	mean := float64(g.uj-was) / float64(max(at-from, 1))
+	g.old = float64(g.lag) * max(mean, float64(max(g.watts.last, g.second))/1e9)
+	g.ahead = tally{}
+	g.reads += 2
+	g.tell()
+}
+
+// failed says that the counter could not be read at time at.
+func (g *shaped) failed(at int64) { g.readAt, g.blind = at, true }
+
+// tell brings what is told up to what is known: the counter's joules and power's since.
+func (g *shaped) tell() {
+	t := g.tally
+	t.uj += g.ahead.uj
+	t.covered += g.ahead.covered
+	t.off, t.rough = int64(g.mistrust()*float64(g.ahead.uj)+g.old), g.ahead.rough
+	if over := g.told.uj - t.uj; over > 0 { // too much was told: stay there until it is true
+		t.uj, t.over = g.told.uj, over
+	}
+	t.covered = max(t.covered, g.told.covered)
+	g.told = t
+}
+
+// mistrust is by how much power may be off, a share.
+func (g *shaped) mistrust() float64 {
+	if len(g.offs) < 2 {
+		return powerError
+	}
+	return slices.Max(g.offs)
+}
+
+func (g *shaped) total() tally { return g.told }
+
+// every is how often the sampler must come by: well before power counts as lost. It comes
+// every 100 ms unless power is costly to read, too.
+func (g *shaped) every() time.Duration { return lossAfter / 2 }
