@@ -38,7 +38,8 @@ const (
 func (s Size) bounded() Size { return Size{min(max(s.W, 1), mostW), min(max(s.H, 1), mostH)} }
 
 // Watch shows a session on a terminal of somebody else's until they leave or ctx ends. It
-// changes nothing: neither the run, nor other sessions, nor a file of this machine.
+// changes nothing: neither the run, nor other sessions, nor a file of this machine (but for the
+// index of a long log, see sessions.Present).
 func Watch(ctx context.Context, o Options, s *sessions.Session, t Terminal) error {
 	o.ReadOnly, o.remote = true, true
 	src, err := o.follows(s)
