@@ -22,10 +22,10 @@
 //
 // # Cost
 //
-// The screen samples the log four times a second and draws only when
+// The screen samples the log twice a second, less often where that is dear beside the run, and draws only when
 // something it shows has changed, so that it costs the run less than a
 // hundredth of its CPU time.
 //
 // It may import core and its parts, sessions, hwprofiles, tui/chart, tui/theme and
-// tui/plain; nothing but tui/cli imports it.
+// tui/plain; nothing but tui/cli and tui/serve imports it.
 package work
