@@ -8,7 +8,7 @@
 // A desk is the workbench without a terminal: Render gives the screen as text,
 // press takes a key by name, handle takes the answer of a piece of work. What
 // takes time (reading the log, sending a command, predicting a ledger) is an
-// effect, a function that runs elsewhere and returns a message. Only app.go and
+// effect, a function that runs elsewhere and returns a message. Only app.go, remote.go and
 // keys.go know Bubble Tea: they turn terminal messages into these calls and
 // effects into commands. So nearly all tests need no terminal.
 //

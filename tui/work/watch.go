@@ -42,7 +42,10 @@ type watch struct {
 	now    inForce
 	metric event.Metric       // the newest; after a roll-back, where the run went on
 	kept   map[string]inForce // by checkpoint
-	moved  bool               // something was computed since the run began to wait: it does not any more
+	waits  int64              // number of the newest change of a stage
+	told   int64              // waits, when the run was told to go on: it is not told twice
+	toldAt time.Time
+	moved  bool // something was computed since the run began to wait: it does not any more
 	pace   pace
 
 	caught  bool // the log has been read up to its end once
@@ -257,7 +260,7 @@ func (d *desk) fold(e event.Event) []effect {
 	case *event.Plan, *event.Eval, *event.EpochCost, *event.Export, *event.Verdict, *event.LayerVerdicts:
 		r.moved = true
 	case *event.Paused, *event.Continued, *event.StageChange:
-		r.moved = false
+		r.moved, r.waits = false, e.Seq
 		if d.toast.soon {
 			d.toast = toast{}
 		}
