@@ -37,6 +37,7 @@ type epochBill struct {
 	steps int64             // taken so far, those of a rollback included
 	work  device.Cost       // of these steps
 	past  []event.StageCost // pieces before the pauses
+	brief bool              // the last piece was too short for the meter
 }
 
 // add counts a training step on n samples.
@@ -48,7 +49,10 @@ func (e *epochBill) add(r *run, n int) {
 // piece is what was spent since billing last began.
 func (e *epochBill) piece(r *run) event.StageCost {
 	now := r.meter.Edge()
-	return event.StageCost{CPUUS: energy.CPUMicros(e.mark, now), WallUS: time.Since(e.begin).Microseconds(), Energy: joules(r.meter.Between(e.mark, now))}
+	c := event.StageCost{CPUUS: energy.CPUMicros(e.mark, now), WallUS: time.Since(e.begin).Microseconds()}
+	x := r.meter.Between(e.mark, now)
+	c.Energy, e.brief = joules(x), x.TooShort()
+	return c
 }
 
 // spent is the bill of one epoch of the baseline, for the last-points analysis.
@@ -157,7 +161,7 @@ func (r *run) billEpoch(stage event.Stage, epoch int) (*event.EpochCost, error) 
 		CPUUS: c.CPUUS, WallUS: c.WallUS, Energy: c.Energy, Zeros: r.zeros(),
 		MACs: e.work.MACs, Skipped: e.work.Skipped,
 	}
-	r.shortEpoch(b)
+	r.shortEpoch(b, e.brief)
 	r.bill.train(b)
 	return b, r.emit(b)
 }
@@ -172,9 +176,9 @@ type shortEpochs struct {
 // shortEpoch gives joules to epochs in a row that are each too short for the counter:
 // to the last of them their mean, once the window over all of them, with what lies
 // between, is long enough. Of that window they get the share of their CPU time, on a card of the clock's.
-func (r *run) shortEpoch(b *event.EpochCost) {
+func (r *run) shortEpoch(b *event.EpochCost, brief bool) {
 	g := &r.bill.short
-	if b.Energy.UJ != nil || !r.meter.Measured() || time.Duration(b.WallUS)*time.Microsecond >= r.meter.Shortest() || len(r.bill.epoch.past) > 0 {
+	if b.Energy.UJ != nil || !r.meter.Measured() || !brief || len(r.bill.epoch.past) > 0 {
 		*g = shortEpochs{}
 		return
 	}

@@ -324,7 +324,7 @@ func ParseBudget(s string) (b BudgetSpec, currency string, err error) {
 	}
 	v, err := strconv.ParseFloat(s[:end], 64)
 	if err != nil || !(v > 0) || math.IsInf(v, 0) {
-		return b, "", fmt.Errorf("%.40q: give an amount above 0 with its unit, like 5 kJ, 0.2 kWh, 30m, 20 g (CO2e) or 1.5 EUR", s)
+		return b, "", fmt.Errorf("%.40q: give an amount above 0 with its unit, like 5kJ, 0.2kWh, 30m, 20g (CO2e) or 1.5EUR", s)
 	}
 	switch unit := strings.TrimSpace(s[end:]); unit {
 	case "", "J":

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// TestMissionRecipes: the recipes of the table in core/prune/MISSION.md are whole.
+// TestMissionRecipes: the recipes of the table in core/prune/ACCURACY.md are whole.
 func TestMissionRecipes(t *testing.T) {
 	files, err := filepath.Glob("prune/mission/*.toml")
 	if err != nil || len(files) == 0 {

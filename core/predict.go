@@ -215,7 +215,7 @@ func hwPattern(pattern string) string {
 	switch {
 	case strings.HasPrefix(pattern, "block"):
 		return hwprofiles.Block4x1
-	case pattern == "layer": // what is left is dense
+	case pattern == "layer", pattern == "width": // what is left is dense
 		return hwprofiles.Neuron
 	case pattern == "2:4-both":
 		return hwprofiles.TwoFour

@@ -76,6 +76,7 @@ func TestPredictSays(t *testing.T) {
 		"no kernel, launches":    {"mlp", "h100-sxm", "element", 0.9, 0, false, []string{"no kernel there skips single weights", "bound by launches (99 %)", "no zeros would change it"}, "would bring"},
 		"a kernel, but launches": {"mlp", "h100-sxm", "neuron", 0.9, 0, false, []string{"no gain on h100-sxm: bound by launches (9", "zeros change nothing here"}, "no kernel"},
 		"what would gain":        {"resnet-8", "h100-sxm", "element", 0.9, 4096, false, []string{"no kernel there skips single weights", "neurons and filters would bring −", "2:4 would bring −"}, "bound by launches"},
+		"neurons and heads":      {"gpt-nano", "generic-x86-cpu", "width", 0.5, 0, true, []string{"expected on generic-x86-cpu: −", " % CPU time per step"}, "no gain"},
 		"no ARM kernel":          {"lenet-300-100", "raspberry-pi-5", "block4x1", 0.9, 0, false, []string{"neurons and filters would bring −"}, "2:4"},
 		"a small GPU":            {"resnet-8", "jetson-orin-nano-8", "neuron", 0.9, 0, true, []string{"expected on jetson-orin-nano-8: at most −", " % time per step, launches not counted"}, "CPU time"},
 	} {

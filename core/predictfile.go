@@ -43,6 +43,11 @@ func PredictFile(m *graph.Model, dev device.Device, path string, threads int) (*
 	if err != nil {
 		return nil, fmt.Errorf("input %s: %w", path, err)
 	}
+	return predictOn(m, dev, in, path, threads)
+}
+
+// predictOn runs a model on the samples in, which are those of the file at path.
+func predictOn(m *graph.Model, dev device.Device, in Tensor, path string, threads int) (*Outputs, error) {
 	v := m.Input()
 	f := v.Len()
 	n := 1

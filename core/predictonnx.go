@@ -27,7 +27,7 @@ func OpenRunOnly(path string, why error) (*RunOnly, error) {
 	if err != nil {
 		return nil, why
 	}
-	m, err := onnx.Decode(b)
+	m, err := onnx.DecodeIn(b, filepath.Dir(path))
 	if err != nil {
 		return nil, why
 	}
@@ -55,8 +55,8 @@ func (r *RunOnly) Predict(path string) (map[string]map[string]Values, error) {
 			return nil, err
 		}
 		var m map[string]struct {
-			Shape []int         `json:"shape"`
-			Data  []json.Number `json:"data"`
+			Shape []int   `json:"shape"`
+			Data  []digit `json:"data"`
 		}
 		if err := json.Unmarshal(b, &m); err != nil {
 			return nil, fmt.Errorf(`input %s: not of the form {"input": {"shape": […], "data": […]}}: %w`, path, err)
@@ -87,9 +87,9 @@ func (r *RunOnly) Predict(path string) (map[string]map[string]Values, error) {
 		if err != nil {
 			return nil, fmt.Errorf("input %s: %w", path, err)
 		}
-		l := make([]json.Number, len(t.Data))
+		l := make([]digit, len(t.Data))
 		for i, v := range t.Data {
-			l[i] = json.Number(fmt.Sprint(v))
+			l[i] = digit{json.Number(fmt.Sprint(v))}
 		}
 		if in[ports[0].Name], err = numbers(ports[0], t.Shape, l); err != nil {
 			return nil, fmt.Errorf("input %s: %w", path, err)
@@ -106,8 +106,24 @@ func (r *RunOnly) Predict(path string) (map[string]map[string]Values, error) {
 	return map[string]map[string]Values{"outputs": res}, nil
 }
 
+// digit is a number of a file, or one of true and false, which are 1 and 0.
+type digit struct{ json.Number }
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (d *digit) UnmarshalJSON(b []byte) error {
+	switch string(b) {
+	case "true":
+		d.Number = "1"
+		return nil
+	case "false":
+		d.Number = "0"
+		return nil
+	}
+	return json.Unmarshal(b, &d.Number)
+}
+
 // numbers makes a tensor of the type that the model wants.
-func numbers(v onnx.ValueInfo, shape []int, data []json.Number) (*interp.Tensor, error) {
+func numbers(v onnx.ValueInfo, shape []int, data []digit) (*interp.Tensor, error) {
 	t := onnx.Float
 	if v.Type != nil && v.Type.Elem != 0 {
 		t = v.Type.Elem
@@ -128,13 +144,13 @@ func numbers(v onnx.ValueInfo, shape []int, data []json.Number) (*interp.Tensor,
 		case onnx.Float, onnx.Float16, onnx.BFloat16:
 			f, err := d.Float64()
 			if err != nil {
-				return nil, fmt.Errorf("value %d is %q, need a number", i, d)
+				return nil, fmt.Errorf("value %d is %q, need a number", i, d.Number)
 			}
 			x.F = append(x.F, float32(f))
 		case onnx.Double:
 			f, err := d.Float64()
 			if err != nil {
-				return nil, fmt.Errorf("value %d is %q, need a number", i, d)
+				return nil, fmt.Errorf("value %d is %q, need a number", i, d.Number)
 			}
 			x.D = append(x.D, f)
 		case onnx.String:
@@ -142,7 +158,10 @@ func numbers(v onnx.ValueInfo, shape []int, data []json.Number) (*interp.Tensor,
 		default:
 			k, err := d.Int64()
 			if err != nil {
-				return nil, fmt.Errorf("value %d is %q, the model takes %v", i, d, t)
+				return nil, fmt.Errorf("value %d is %q, the model takes %v", i, d.Number, t)
+			}
+			if t == onnx.Bool && k != 0 {
+				k = 1
 			}
 			x.I = append(x.I, k)
 		}

@@ -81,16 +81,17 @@ type TrainSpec struct {
 
 // PruneSpec is what stage 3 does.
 type PruneSpec struct {
-	Score        string   `toml:"score"`        // one of prune.Scores
-	Pattern      string   `toml:"pattern"`      // one of prune.Patterns
-	Distribution string   `toml:"distribution"` // layer | global | erk | sensitivity
-	Schedule     string   `toml:"schedule"`     // one of prune.Schedules
-	Target       float64  `toml:"target"`       // share of zeros among the prunable weights, 0…1
-	Epochs       int      `toml:"epochs"`       // length of the stage (iterative: of each level; earlybird: 0 = what the baseline has left)
-	Every        int      `toml:"every"`        // cubic, linear, constant: steps between mask updates, 0 = a twentieth of the ramp
-	Levels       int      `toml:"levels"`       // iterative
-	RewindStep   int64    `toml:"rewind_step"`  // iterative: −1 no rewind, k ≥ 0 = weights of baseline step k
-	LR           float64  `toml:"lr"`           // 0 = half the baseline's, its own after a rewind or an early bird
+	Score        string   `toml:"score"`          // one of prune.Scores
+	Pattern      string   `toml:"pattern"`        // one of prune.Patterns
+	Distribution string   `toml:"distribution"`   // layer | global | erk | sensitivity
+	Schedule     string   `toml:"schedule"`       // one of prune.Schedules
+	Target       float64  `toml:"target"`         // share of zeros among the prunable weights, 0…1
+	Epochs       int      `toml:"epochs"`         // length of the stage (iterative: of each level; earlybird: 0 = what the baseline has left)
+	Every        int      `toml:"every"`          // cubic, linear, constant: steps between mask updates, 0 = a twentieth of the ramp
+	Ramp         float64  `toml:"ramp,omitempty"` // cubic, linear: share of the stage at the end of which the target is reached, 0 = three quarters
+	Levels       int      `toml:"levels"`         // iterative
+	RewindStep   int64    `toml:"rewind_step"`    // iterative: −1 no rewind, k ≥ 0 = weights of baseline step k
+	LR           float64  `toml:"lr"`             // 0 = half the baseline's, its own after a rewind or an early bird
 	LRSchedule   string   `toml:"lr_schedule"`
 	RoundTo      int      `toml:"round_to,omitempty"` // neuron: keep a multiple of so many channels, 0 = any number
 	Skip         []string `toml:"skip"`               // layers left dense
@@ -284,6 +285,10 @@ func (r *Recipe) Check() error {
 		return fmt.Errorf("prune.rewind_step with prune.pattern = %q: what was cut out cannot be rewound; use −1, or a pattern that masks", p.Pattern)
 	case p.Schedule == "iterative" && p.Epochs < 1:
 		return fmt.Errorf("prune.epochs = %d: iterative pruning trains at least one epoch a level", p.Epochs)
+	case !(p.Ramp >= 0 && p.Ramp <= 1):
+		return fmt.Errorf("prune.ramp = %g: give the share of the stage over which the target is reached, above 0 and up to 1 (0 = three quarters)", p.Ramp)
+	case p.Ramp > 0 && p.Schedule != "cubic" && p.Schedule != "linear":
+		return fmt.Errorf("prune.ramp = %g with prune.schedule = %q: only cubic and linear have a ramp", p.Ramp, p.Schedule)
 	case p.Every < 0:
 		return fmt.Errorf("prune.every = %d: must not be negative", p.Every)
 	case r.Floor.Points < 0 || r.Floor.Points > 100:
@@ -332,7 +337,7 @@ func (r *Recipe) finite() error {
 		v   []float64
 	}{
 		{"train.lr", []float64{r.Train.LR}}, {"train.momentum", []float64{r.Train.Momentum}}, {"train.weight_decay", []float64{r.Train.WeightDecay}},
-		{"prune.target", []float64{r.Prune.Target}}, {"prune.lr", []float64{r.Prune.LR}}, {"prune.penalty", []float64{r.Prune.Penalty}}, {"prune.distance", []float64{r.Prune.Distance}},
+		{"prune.target", []float64{r.Prune.Target}}, {"prune.lr", []float64{r.Prune.LR}}, {"prune.penalty", []float64{r.Prune.Penalty}}, {"prune.distance", []float64{r.Prune.Distance}}, {"prune.ramp", []float64{r.Prune.Ramp}},
 		{"floor.points", []float64{r.Floor.Points}}, {"floor.accuracy", []float64{r.Floor.Accuracy}}, {"budget.*", []float64{r.Budget.Joules, r.Budget.KWh, r.Budget.Money, r.Budget.GCO2e, r.Budget.Seconds}},
 		{"data.val", []float64{r.Data.Val}}, {"data.test", []float64{r.Data.Test}}, {"data.scale", []float64{r.Data.Scale}},
 		{"data.mean", r.Data.Mean}, {"data.std", r.Data.Std},

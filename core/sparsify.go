@@ -3,6 +3,7 @@ package core
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -146,6 +147,9 @@ func (r *run) makeSchedule() error {
 	spec := prune.ScheduleSpec{
 		Kind: p.Schedule, Target: p.Target, Steps: r.sparseSteps(), Every: int64(p.Every),
 		Levels: p.Levels, Rewind: p.RewindStep >= 0,
+	}
+	if p.Ramp > 0 && spec.Steps > 0 {
+		spec.End = max(1, int64(math.Round(p.Ramp*float64(spec.Steps))))
 	}
 	if p.Schedule == "constant" && r.rule().Learns() { // there is nothing to rank before a few steps
 		spec.Begin = min(max(1, spec.Every, spec.Steps*3/80), spec.Steps)

@@ -182,10 +182,30 @@ func (p Profile) CPUs() int {
 	return p.Cores
 }
 
+func checkName(name string) error {
+	if !nameRE.MatchString(name) {
+		return fmt.Errorf("name %q: use lower-case letters, digits, '-', '.' and '_'", name)
+	}
+	return nil
+}
+
+// CheckOwnName says why a new profile of a person cannot have a name; nil: it can. One of
+// a built-in profile's name would take its place.
+func CheckOwnName(name string) error {
+	if err := checkName(name); err != nil {
+		return err
+	}
+	ps, _ := builtin()
+	if i := slices.IndexFunc(ps, func(p Profile) bool { return p.Name == name }); i >= 0 {
+		return fmt.Errorf("name %q is that of the built-in profile of %s: choose another", name, ps[i].Title)
+	}
+	return nil
+}
+
 // validate checks a profile that was just parsed.
 func (p *Profile) validate() error {
-	if !nameRE.MatchString(p.Name) {
-		return fmt.Errorf("name %q: use lower-case letters, digits, '-', '.' and '_'", p.Name)
+	if err := checkName(p.Name); err != nil {
+		return err
 	}
 	if p.Kind != "cpu" && p.Kind != "gpu" {
 		return fmt.Errorf("kind %q: use \"cpu\" or \"gpu\"", p.Kind)

@@ -211,8 +211,8 @@ func Check() error {
 	return errors.Join(errs...)
 }
 
-// Load returns the profile of that name. The error names the known ones, or
-// what is wrong with the user's file of that name.
+// Load returns the profile of that name. The error names those that are called
+// alike, or what is wrong with the user's file of that name.
 func Load(name string) (Profile, error) {
 	ps, bad := all()
 	if err := bad[name]; err != nil {
@@ -229,8 +229,23 @@ func Load(name string) (Profile, error) {
 	if err := bad[""]; err != nil {
 		return Profile{}, fmt.Errorf("hardware profile %q: %w", name, err)
 	}
-	return Profile{}, fmt.Errorf("hardware profile %q is not known; known are %s; your own go to %s",
-		name, strings.Join(names, ", "), filepath.Join(UserDir(), name+".toml"))
+	if near := slices.DeleteFunc(names, func(n string) bool { return !alike(n, name) }); len(near) > 0 && len(near) < 10 {
+		return Profile{}, fmt.Errorf("hardware profile %q is not known; did you mean %s? (`pare hw list` shows all)", name, strings.Join(near, ", "))
+	}
+	return Profile{}, fmt.Errorf("hardware profile %q is not known: `pare hw list` shows all; your own go to %s", name, UserDir())
+}
+
+// alike says whether one of two names holds the other, or both begin with the same word.
+func alike(a, b string) bool {
+	words := func(s string) []string {
+		return strings.FieldsFunc(strings.ToLower(s), func(r rune) bool { return strings.ContainsRune("-_ ", r) })
+	}
+	x, y := words(a), words(b)
+	if len(x) == 0 || len(y) == 0 {
+		return false
+	}
+	v, w := strings.Join(x, "-"), strings.Join(y, "-")
+	return x[0] == y[0] || strings.Contains(v, w) || strings.Contains(w, v)
 }
 
 func sortedKeys[V any](m map[string]V) []string {

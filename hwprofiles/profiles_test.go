@@ -217,9 +217,17 @@ func TestUserProfiles(t *testing.T) {
 
 func TestLoadUnknown(t *testing.T) {
 	dir := noUser(t)
-	_, err := Load("b9000")
-	if err == nil || !strings.Contains(err.Error(), "raspberry-pi-5") || !strings.Contains(err.Error(), filepath.Join(dir, "b9000.toml")) {
-		t.Fatalf("the error must name the known profiles and the place for one's own: %v", err)
+	for name, want := range map[string]string{
+		"b9000":    "not known: `pare hw list` shows all; your own go to " + dir,
+		"h100":     "did you mean h100-pcie, h100-sxm?",
+		"H100-SXM": "did you mean h100-pcie, h100-sxm?",
+		"a100 sxm": "did you mean a100-pcie-40, a100-pcie-80, a100-sxm-40, a100-sxm-80?",
+		"":         "`pare hw list` shows all",
+		"-":        "`pare hw list` shows all",
+	} {
+		if _, err := Load(name); err == nil || !strings.Contains(err.Error(), want) || len(err.Error()) > 300 {
+			t.Errorf("%q: %v", name, err)
+		}
 	}
 }
 

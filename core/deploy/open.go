@@ -77,7 +77,7 @@ func open(path string) (*graph.Model, error) {
 		if err != nil {
 			return nil, fmt.Errorf("model: %w", err)
 		}
-		m, err := onnx.Import(b)
+		m, err := onnx.ImportIn(b, filepath.Dir(path))
 		if err != nil {
 			return nil, fmt.Errorf("model %s: %w", path, err)
 		}

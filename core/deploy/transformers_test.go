@@ -31,7 +31,7 @@ func samples(m *graph.Model, pad, n int) []float32 {
 			continue
 		}
 		row, t := i/in.Len(), i%in.Len()/in.C
-		switch id := 1 + (7*t+3*row)%29; {
+		switch id := 1 + (7*t+3*row)%18; {
 		case i%in.C == 1:
 			x[i] = float32(2 * t / in.Seq)
 		case pad < 0:

@@ -29,6 +29,8 @@ type counter struct {
 	capW  float64 // no real power is above this
 	slack int64   // ns by which a value may be old; updateSlack when 0
 	stale int64   // ns without movement after which it is called stale
+	// ns without movement after which it went on unseen; lossAfter when 0
+	unseen int64
 
 	last    uint64 // last accepted value
 	movedAt int64  // when it was taken
@@ -149,7 +151,11 @@ func (c *counter) feed(v uint64, at int64) {
 	if c.seenAt-c.movedAt <= c.stale { // not seen standing still for too long
 		c.covered += dt
 	}
-	if dt > int64(lossAfter) {
+	unseen := int64(lossAfter)
+	if c.unseen > 0 {
+		unseen = c.unseen
+	}
+	if dt > unseen {
 		c.gaps = append(c.gaps[max(0, len(c.gaps)-maxGaps+1):], gap{c.movedAt, at, was, c.tally})
 	}
 	c.anchor(v, at)

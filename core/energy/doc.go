@@ -53,9 +53,10 @@
 //   - "nvml": the energy counter, mJ since the driver was loaded, 64 bits wide: a
 //     value that falls is a reset, never a wrap. It moves about every 100 ms;
 //     windows below 200 ms are nil, and Band holds what the edges may be off;
-//     where reading it is costly (4 ms of CPU time on an H100) it is read every ten to twenty
-//     seconds and at edges (Meter.Edge), and instantaneous power says ten times
-//     a second when the joules in between were spent: the joules stay the counter's;
+//     where reading it is costly (4 ms of CPU time on an H100) it is read every ten to
+//     twenty seconds and at edges (Meter.Edge; there for at most 1 % of a core), and
+//     instantaneous power says ten times a second when the joules in between were
+//     spent: the joules stay the counter's;
 //   - "nvml instantaneous power" (field 186), integrated by trapezoids at 100 ms;
 //   - "nvml average power" (field 185, or nvmlDeviceGetPowerUsage on Ampere and
 //     newer except GA100): 1 s averages, never mixed up with the other;

@@ -44,7 +44,10 @@ func TestEdgesOfASlowSource(t *testing.T) {
 	if off := float64(*g.UJ) - 301e6; off < -float64(*g.UJ)*g.Band/100 || off > float64(*g.UJ)*g.Band/100 {
 		t.Errorf("%d µJ ±%.0f %%, truth 301 J", *g.UJ, g.Band)
 	}
-	if g := window(false); g.UJ != nil || g.Tier != TierNone || !strings.Contains(g.Note, "lies between two readings of nvml") {
+	if g.TooShort() {
+		t.Error("there are joules")
+	}
+	if g := window(false); g.UJ != nil || !g.TooShort() || g.Tier != TierNone || !strings.Contains(g.Note, "lies between two readings of nvml") {
 		t.Errorf("%+v", g)
 	}
 	if w := m.Window(0.1); w != 2*time.Second {

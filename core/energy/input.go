@@ -14,8 +14,8 @@ type input struct {
 	found int64                  // ns: when that was read
 	err   error                  // scratch of a round
 	left  bool                   // scratch of a round: the counter was not read
-	power uint64                 // scratch of a round
-	dark  error                  // scratch of a round: power's
+	lit   bool                   // scratch of a round: power was read
+	power uint64                 // scratch of a round: what it said
 	lost  error                  // the last reading's error, for troubles
 	good  int64                  // ns: when it last gave a figure
 }
@@ -28,11 +28,12 @@ func (in *input) take(now func() int64, sharp bool) {
 		in.value, in.err = in.read()
 		return
 	}
-	if g.shapes() {
-		in.power, in.dark = in.watts()
+	if in.lit = g.shapes(); in.lit {
+		v, err := in.watts()
+		in.power, in.lit = v, err == nil
 	}
 	t := now()
-	if in.left = !sharp && !g.wants(t); !in.left {
+	if in.left = !g.wants(t, sharp, in.lit); !in.left {
 		in.value, in.err = in.read()
 		g.cost(now() - t)
 	}
@@ -42,7 +43,7 @@ func (in *input) take(now func() int64, sharp bool) {
 func (in *input) give(at, before int64) {
 	g, ok := in.gauge.(*shaped)
 	if ok {
-		if g.shapes() && g.power(in.power, in.dark == nil, at) {
+		if in.lit && g.power(in.power, at) {
 			in.good = at
 		}
 		if in.left {

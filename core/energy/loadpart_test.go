@@ -342,8 +342,8 @@ func TestSlowIsNotLost(t *testing.T) {
 	if l := m.Lost(); len(l) != 0 {
 		t.Errorf("%+v", l)
 	}
-	f.advance(time.Second)
-	if l := m.Lost(); len(l) != 1 {
-		t.Errorf("two periods: %+v", l)
+	f.advance(4 * time.Second)
+	if l := m.Lost(); len(l) != 1 || l[0].Why != "does not answer" {
+		t.Errorf("five periods: %+v", l)
 	}
 }

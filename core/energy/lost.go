@@ -36,7 +36,8 @@ func (m *Meter) Lost() []Lost {
 func (p *part) lostInputs(now int64) []Lost {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	silent := time.Duration(now - p.latest.Load().at)
+	read := p.latest.Load().at // what was not read since may well be there: the sampler is late
+	silent := time.Duration(now - read)
 	after := max(lossAfter, 2*time.Duration(p.period.Load())) // slow sources are read once a second
 	var out []Lost
 	for _, in := range p.inputs {
@@ -48,11 +49,11 @@ func (p *part) lostInputs(now int64) []Lost {
 		case silent >= hangAfter:
 			l.Why, l.For = "does not answer", silent
 		case in.lost != nil:
-			l.Why, l.For = describe(in.lost), time.Duration(now-in.good)
+			l.Why, l.For = describe(in.lost), time.Duration(read-in.good)
 		case stood > 0:
 			l.Why, l.For = "stands still", stood
 		default: // values that are no figure
-			l.Why, l.For = "gives impossible values", time.Duration(now-in.good)
+			l.Why, l.For = "gives impossible values", time.Duration(read-in.good)
 		}
 		if l.For >= after {
 			out = append(out, l)

@@ -75,7 +75,7 @@ var others = []other{
 	{"drivers that hang", "training waits for the meter", "TestSourceHangs TestNVMLHangs TestNVMLHangsAtOpen TestSMISilent TestEverySourceMayHang TestWallLostMidRun", ""},
 	{"kepler#1349, #1346", "differs from the PDU, and nobody says of what it is", "TestWallMeter TestRAPLWhichZonesCount", ""},
 	{"carbontracker constants.py", "a PUE of 1.58 that nobody asked for", "TestEmissions TestGridResolve", ""},
-	{"kepler#1811, #1653", "the idle power is stuck, or too high", "", "in work: idle power is measured, dated and redone"},
+	{"kepler#1811, #1653", "the idle power is stuck, or too high", "TestIdle TestIdleUnsteady TestIdleNotMeasured core.TestIdleBeforeTheBaseline core.TestNoIdleWithoutACounter core.TestAboveIdleInWords sessions.TestIdleOnResume", ""},
 	{"zeus#78, #30", "no Grafana, no view of a cluster", "sessions/metrics.TestScrape sessions/metrics.TestCountersNeverFall", ""},
 }
 

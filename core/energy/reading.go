@@ -44,6 +44,10 @@ func (r Reading) Find(name string) Reading {
 	return Reading{Part: name, WallUS: r.WallUS, Note: "this meter has no part " + name}
 }
 
+// TooShort reports whether there are no joules only because the window was too short for a
+// source: a longer one would have some.
+func (r Reading) TooShort() bool { return r.UJ == nil && r.short }
+
 // Measured reports whether the reading may be called measured.
 func (r Reading) Measured() bool { return r.UJ != nil && r.Tier.Measured() }
 

@@ -73,7 +73,7 @@ type sampler struct {
 	round int
 
 	kick    chan struct{}
-	sharp   atomic.Bool // the kick is of an edge: seldom read counters are read, too
+	sharp   atomic.Bool // the kick is of an edge: seldom read counters are read, too, unless they just were
 	stop    chan struct{}
 	stopped chan struct{}
 	once    sync.Once
@@ -154,7 +154,7 @@ func (s *sampler) run() {
 func (s *sampler) sample() { s.read(false) }
 
 // read reads every input once and publishes the sum. What is costly to read is left out
-// unless it is due or the reading is to be sharp.
+// unless it is due: sooner where the reading is to be sharp.
 func (s *sampler) read(sharp bool) {
 	t0 := s.now()
 	for _, in := range s.inputs {

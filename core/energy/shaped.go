@@ -11,6 +11,9 @@ const (
 	// one part in counterShare; power is read in between. With what is left of it (shapeShare)
 	// both stay below one part in readShare.
 	counterShare, shapeShare = 5000, 2000
+	// edgeShare is the same of the readings that edges ask for in between, those of short
+	// epochs say: what power may be off by until then is little beside the counter's age.
+	edgeShare = 100
 	// learnFrom is the least stretch between two readings of the counter whose joules are
 	// held against those of the power: the counter's own steps blur shorter ones.
 	learnFrom = 5 * time.Second
@@ -29,7 +32,7 @@ const (
 //
 // Power stands only for a counter that was seen to move at its last reading. After one
 // that failed, was impossible or stood still, and where power itself says nothing for
-// lossAfter, the counter is read alone, every lossAfter.
+// lossAfter, the counter is read alone, every lossAfter and at every edge.
 type shaped struct {
 	counter
 	watts integrator
@@ -45,6 +48,7 @@ type shaped struct {
 	old     float64   // µJ that the counter's last value may lack because it was old
 	offs    []float64 // |power's joules − the counter's| / the counter's, of the last stretches; with what old values may add
 	told    tally     // what total says: never falls
+	base    tally     // the same when the counter last moved
 	powerAt int64     // ns: last valid power
 	second  int64     // µW, the one before
 }
@@ -52,15 +56,20 @@ type shaped struct {
 func (g *shaped) anchor(v uint64, at int64) {
 	g.counter.anchor(v, at)
 	g.scale, g.readAt, g.powerAt, g.slack = 1, at, at, max(g.slack, int64(updateSlack))
+	g.unseen = int64(powerEvery) // samples in between hold none of the counter's joules
 }
 
 // shapes says whether power stands for the counter: it is wanted, and the counter moved.
 func (g *shaped) shapes() bool { return !g.blind && g.spacing() > int64(powerEvery) }
 
-// wants says whether the counter is to be read now, or power will do.
-func (g *shaped) wants(now int64) bool {
+// wants says whether the counter is to be read now, at an edge (sharp) or not, or power
+// will do; lit says that power was just read.
+func (g *shaped) wants(now int64, sharp, lit bool) bool {
 	since := now - g.readAt
-	if g.blind || now-g.powerAt > int64(lossAfter) {
+	switch {
+	case sharp:
+		return !lit || since >= min(g.spacing(), median(g.costs)*edgeShare)
+	case g.blind || now-g.powerAt > int64(lossAfter):
 		return since >= min(int64(lossAfter), g.spacing())
 	}
 	return since >= g.spacing()
@@ -82,14 +91,11 @@ func (g *shaped) cost(ns int64) {
 	g.round++
 }
 
-// power takes in a sample of µW at time at; ok is false where there was none.
-func (g *shaped) power(v uint64, ok bool, at int64) (accepted bool) {
-	if !ok {
-		return false
-	}
-	was, rejected, last, before := g.watts.tally, g.watts.rejected, g.watts.last, g.watts.lastAt
+// power takes in a sample of µW at time at.
+func (g *shaped) power(v uint64, at int64) (accepted bool) {
+	was, last, before := g.watts.tally, g.watts.last, g.watts.lastAt
 	g.watts.feed(v, at)
-	if g.watts.rejected > rejected {
+	if g.watts.rejected > was.rejected {
 		g.rejected++
 		return false
 	}
@@ -99,9 +105,9 @@ func (g *shaped) power(v uint64, ok bool, at int64) (accepted bool) {
 	}
 	g.ahead.uj += int64(g.scale * float64(g.watts.uj-was.uj))
 	g.ahead.covered += g.watts.covered - was.covered
-	if dt := at - before; dt <= int64(powerGap) {
+	if g.watts.covered > was.covered {
 		// The jump came anywhere between the two samples, and is seen late.
-		jump := float64(g.watts.last-last) * (float64(dt)/2 + float64(g.lag)) / 1e9
+		jump := float64(g.watts.last-last) * (float64(at-before)/2 + float64(g.lag)) / 1e9
 		g.ahead.rough += jump * jump
 	}
 	g.tell()
@@ -125,11 +131,20 @@ func (g *shaped) feed(v uint64, at int64) {
 			g.scale *= 1 + (float64(d)/float64(g.ahead.uj)-1)/2
 		}
 	}
-	mean := float64(g.uj-was) / float64(max(at-from, 1))
-	g.old = float64(g.lag) * max(mean, float64(max(g.watts.last, g.second))/1e9)
+	span := max(at-from, 1)
+	if g.powerAt == at { // a step of the counter in a short stretch is no power: that is known
+		span += g.lag
+	}
+	g.old = float64(g.lag) * max(float64(g.uj-was)/float64(span), float64(max(g.watts.last, g.second))/1e9)
 	g.ahead = tally{}
 	g.reads += 2
 	g.tell()
+	if n := len(g.gaps); n > 0 && g.gaps[n-1].from == from { // from what was told to what is
+		g.gaps[n-1].before, g.gaps[n-1].after = g.base, g.told
+	}
+	if g.movedAt > from {
+		g.base = g.told
+	}
 }
 
 // failed says that the counter could not be read at time at.

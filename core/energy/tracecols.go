@@ -107,7 +107,7 @@ func findColumns(head []string, o TraceOptions) (columns, error) {
 			return c, err
 		}
 	} else if c.metric = bestMetric(head); c.metric < 0 {
-		return c, fmt.Errorf("no column with an accuracy: name one like accuracy, val_acc, f1 or wer, or choose it; columns are %s", strings.Join(head, ", "))
+		return c, fmt.Errorf("no column with an accuracy: name one like accuracy, val_acc, f1 or wer, or choose it with --metric; columns are %s", strings.Join(head, ", "))
 	}
 	c.epoch = firstWith(head, epochWords, c.metric)
 	if c.epoch < 0 {
@@ -224,7 +224,7 @@ func findEnergy(head []string, metric int) (int, error) {
 	if len(sums) == 1 {
 		return sums[0], nil
 	}
-	return -1, fmt.Errorf("several columns with energy (%s): choose one", strings.Join(names, ", "))
+	return -1, fmt.Errorf("several columns with energy (%s): choose one with --energy", strings.Join(names, ", "))
 }
 
 // energyUnit is the unit of the energy column, in J. CodeCarbon's columns have

@@ -55,7 +55,8 @@ func ReadTraceFile(path string, o TraceOptions) (*TraceLog, error) {
 // line names the columns). Columns are found by their names: an accuracy or
 // another metric, epochs or steps, energy with its unit in the header, and what
 // tells one run from another. Rows without a metric or a cost are left out and
-// counted in Notes. Errors name the file, the line and what to change.
+// counted in Notes; of one without a metric the energy counts, where each row has
+// its own. Errors name the file, the line and what to change.
 func ReadTraces(r io.Reader, file string, o TraceOptions) (*TraceLog, error) {
 	data, err := io.ReadAll(io.LimitReader(r, maxTraceBytes+1))
 	if err != nil {
@@ -97,26 +98,52 @@ func ReadTraces(r io.Reader, file string, o TraceOptions) (*TraceLog, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(rows) == 0 {
-		return nil, fmt.Errorf("%s: no row has a number in %s and %s", file, l.Metric, l.Cost)
-	}
-	if left > 0 {
-		l.Notes = append(l.Notes, fmt.Sprintf("%d rows without a number in %s or %s left out", left, l.Metric, l.Cost))
-	}
+	blank, spent := 0, false
 	for _, w := range rows {
 		l.Tier = l.Tier.Worse(w.tier)
+		spent = spent || w.joule != 0
+		if math.IsNaN(w.metric) {
+			blank++
+		}
+	}
+	switch {
+	case blank == len(rows):
+		return nil, fmt.Errorf("%s: no row has a number in %s and %s", file, l.Metric, l.Cost)
+	case l.Unit == "J" && !spent:
+		return nil, fmt.Errorf("%s: %s is 0 in every row: nothing was measured; remove the column to count the cost in epochs or steps", file, l.Cost)
 	}
 	if err := l.group(rows, cols, head, o); err != nil {
 		return nil, err
 	}
+	l.count(blank, left)
 	return l, nil
 }
 
-// logRow is one line with numbers.
+// count notes the rows that were not used: blank ones without a metric, left ones without
+// a cost (where the cost is no energy: without either).
+func (l *TraceLog) count(blank, left int) {
+	note := func(n int, format string, a ...any) {
+		rows := "rows"
+		if n == 1 {
+			rows = "row"
+		}
+		if n > 0 {
+			l.Notes = append(l.Notes, fmt.Sprintf("%d %s without a number in ", n, rows)+fmt.Sprintf(format, a...))
+		}
+	}
+	if l.Unit != "J" || l.Cum {
+		note(blank+left, "%s or %s left out", l.Metric, l.Cost)
+		return
+	}
+	note(blank, "%s: only their energy is counted", l.Metric)
+	note(left, "%s left out: what was spent is more than the joules here", l.Cost)
+}
+
+// logRow is one line with a cost.
 type logRow struct {
 	line                 int
 	key, rate, task      string
-	epoch, metric, joule float64
+	epoch, metric, joule float64 // NaN: not known
 	tier                 Tier
 }
 
@@ -157,7 +184,7 @@ func readRows(c *csv.Reader, file string, head []string, cols columns) (rows []l
 		if w.joule < 0 || w.epoch < 0 {
 			return nil, 0, fmt.Errorf("%s:%d: a negative cost", file, line)
 		}
-		if math.IsNaN(w.metric) || cols.energy >= 0 && math.IsNaN(w.joule) || cols.energy < 0 && math.IsNaN(w.epoch) {
+		if cols.energy >= 0 && math.IsNaN(w.joule) || cols.energy < 0 && (math.IsNaN(w.metric) || math.IsNaN(w.epoch)) {
 			left++
 			continue
 		}

@@ -69,6 +69,7 @@ func TestTraceErrors(t *testing.T) {
 		"":                                     "log.csv: empty",
 		"a,b\n1,2\n":                           "no column with an accuracy",
 		"acc,b\n1,2\n":                         "no column with epochs, steps or energy",
+		"epoch,acc,energy_j\n1,50,0\n2,60,0\n": "log.csv: energy_j is 0 in every row: nothing was measured",
 		"epoch,acc,energy\n1,2,3\n":            `column "energy" has no unit`,
 		"epoch,acc,energy_mj\n1,2,3\n":         "milli or mega",
 		"epoch,acc,cpu_j,gpu_j\n1,2,3,4\n":     "several columns with energy (cpu_j, gpu_j)",
@@ -133,4 +134,28 @@ func FuzzTraces(f *testing.F) {
 			}
 		}
 	})
+}
+
+// Accuracy is often known of some epochs only: the joules of the others were spent all the
+// same. An amount that is missing makes the sum a lower limit, and that is said.
+func TestTraceRowsWithoutAccuracy(t *testing.T) {
+	l := read(t, "run,epoch,acc,energy_j\na,1,50,100\na,2,,100\na,3,60,100\na,4,nan,90\na,5,65,80\nb,1,,5\n", TraceOptions{})
+	if p := l.Traces[0].Points; l.Cum || len(l.Traces) != 1 || len(p) != 3 || p[0].Cost != 100 || p[1].Cost != 300 || p[2].Cost != 470 {
+		t.Errorf("sum %v: %+v", l.Cum, l.Traces)
+	}
+	if n := strings.Join(l.Notes, "\n"); n != "3 rows without a number in acc: only their energy is counted" {
+		t.Errorf("%q", n)
+	}
+	l = read(t, "epoch,acc,energy_j\n1,50,100\n2,55,\n3,60,100\n", TraceOptions{})
+	if n := strings.Join(l.Notes, "\n"); n != "1 row without a number in energy_j left out: what was spent is more than the joules here" {
+		t.Errorf("%q", n)
+	}
+	l = read(t, "epoch,acc,total_j\n1,50,100\n2,,200\n3,60,300\n4,62,\n", TraceOptions{})
+	if p := l.Traces[0].Points; !l.Cum || len(p) != 2 || p[1].Cost != 300 || strings.Join(l.Notes, "\n") != "2 rows without a number in acc or total_j left out" {
+		t.Errorf("%+v, %q", l.Traces, l.Notes)
+	}
+	l = read(t, "epoch,acc\n1,50\n2,\n3,60\n", TraceOptions{})
+	if strings.Join(l.Notes, "\n") != "1 row without a number in acc or epoch left out" {
+		t.Errorf("%q", l.Notes)
+	}
 }

@@ -37,6 +37,9 @@ func (l *TraceLog) group(rows []logRow, cols columns, head []string, o TraceOpti
 	share := map[string]bool{} // tasks whose metric is a share of 1
 	for _, rs := range runs {
 		for _, w := range rs {
+			if math.IsNaN(w.metric) {
+				continue
+			}
 			if _, ok := share[w.task]; !ok {
 				share[w.task] = true
 				l.Tasks = append(l.Tasks, w.task)
@@ -58,11 +61,15 @@ func (l *TraceLog) group(rows []logRow, cols columns, head []string, o TraceOpti
 				}
 				p.Cost = sum
 			}
-			t.Points = append(t.Points, p)
+			if !math.IsNaN(w.metric) {
+				t.Points = append(t.Points, p)
+			}
 		}
-		l.Traces = append(l.Traces, t)
+		if len(t.Points) > 0 {
+			l.Traces = append(l.Traces, t)
+		}
 	}
-	if len(runs) == 1 {
+	if len(l.Traces) == 1 {
 		l.Traces[0].Name = ""
 	}
 	l.byTask = map[string][]Trace{}
@@ -84,6 +91,9 @@ type fallRow struct {
 func fall(rows []logRow, key func(logRow) string) *fallRow {
 	last := map[string]float64{}
 	for _, w := range rows {
+		if math.IsNaN(w.metric) {
+			continue
+		}
 		k := key(w)
 		if v, ok := last[k]; ok && w.epoch < v {
 			return &fallRow{w, v, w.epoch}

@@ -48,7 +48,9 @@ func CPUMicros(a, b Mark) int64 { return b.cpu - a.cpu }
 
 // Edge is a Mark that has the sources read about now, by their own goroutines: the
 // joules of a window between two edges are sharp, however seldom a slow source is read
-// else. For edges of what is compared, a few a second at most.
+// else. For edges of what is compared, a few a second at most: a counter that is costly to
+// read and has power beside it (NVML) is read for at most 1 % of a core, two edges a second
+// or so, and power tells what was spent since; any other source is read at every edge.
 func (m *Meter) Edge() Mark {
 	k := m.Mark()
 	for _, p := range m.parts {
@@ -93,7 +95,7 @@ func (m *Meter) Between(a, b Mark) Reading {
 	parts := m.readings(a, b)
 	if len(parts) == 1 {
 		r := parts[0]
-		r.short, r.Part = false, ""
+		r.Part = ""
 		return r
 	}
 	return combine(parts)
@@ -206,7 +208,7 @@ func (r *Reading) fill(d tally, length int64, t Tier) {
 func combine(parts []Reading) Reading {
 	for _, p := range parts {
 		if p.contains {
-			p.Part, p.Parts, p.short = "", parts, false
+			p.Part, p.Parts = "", parts
 			return p
 		}
 	}
@@ -232,7 +234,7 @@ func combine(parts []Reading) Reading {
 	}
 	sum.Source, sum.Boundary, sum.Note = join(sources), join(boundaries), joinNotes(notes...)
 	if !known || short {
-		sum.Tier, sum.Coverage = TierNone, 0
+		sum.Tier, sum.Coverage, sum.short = TierNone, 0, short
 		return sum
 	}
 	sum.UJ = &uj

@@ -137,6 +137,9 @@ type AttachLoRA struct {
 	RSLoRA  bool    `json:"rslora,omitempty"`
 	Dropout float32 `json:"dropout,omitempty"`
 	Seed    uint64  `json:"seed"`
+	// Wide takes a rank beyond the smaller side of the weight, as an adapter from a file
+	// may have it: more than it needs, but no error.
+	Wide bool `json:"wide,omitempty"`
 }
 
 // Scale is the factor of the adapter's output.
@@ -160,7 +163,11 @@ func (r AttachLoRA) Text() string {
 func (r AttachLoRA) Apply(m *Model) (Remap, error) {
 	l, err := m.layer(r.Layer)
 	if err == nil {
-		err = m.Adaptable(l, r.Rank)
+		rank := r.Rank
+		if w := m.Params[l.Param].Shape; r.Wide && rank <= 1<<16 && len(w) == 2 {
+			rank = min(rank, w[0], w[1])
+		}
+		err = m.Adaptable(l, rank)
 	}
 	if s := r.Scale(); err == nil && s-s != 0 {
 		err = fmt.Errorf("alpha = %g, need a number", r.Alpha)

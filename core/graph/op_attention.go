@@ -19,10 +19,6 @@ import (
 // out, as an attention mask does it with padding. A query without any key left gets
 // zeros.
 //
-// One more input, the model's own, holds ids: keys whose id is Attrs.Pad are left
-// out, as an attention mask does it with padding. A query without any key left gets
-// zeros.
-//
 //	p = softmax(s)    dv = pᵀ·dy    dp = dy·vᵀ    ds = p·(dp − Σ dy·y)
 //	dq = ds·k/√D      dk = dsᵀ·q/√D
 func init() {

@@ -105,7 +105,7 @@ func TestMistakesAreOneLine(t *testing.T) {
 		{[]string{"attach", "nobody"}, 1, "no sessions"},
 		{[]string{"sessions"}, 2, "list"},
 		{[]string{"sessions", "rm", "nobody"}, 1, "no sessions"},
-		{[]string{"hw", "show", "nobody"}, 1, "generic-x86-cpu"},
+		{[]string{"hw", "show", "nobody"}, 1, "pare hw list"},
 		{[]string{"data", "show", "./missing"}, 1, "missing"},
 	} {
 		code, out, errs := call(t, c.args...)

@@ -50,12 +50,23 @@ unknown; what pare assumes says so. pare hw calibrate measures this machine.`,
 	return c
 }
 
-func (e *env) hwList() error {
-	if err := hwprofiles.Check(); err != nil { // a bad file takes nothing but itself away
-		for _, l := range strings.Split(err.Error(), "\n") {
-			fmt.Fprintln(e.err, "pare: hardware profile left out:", l)
-		}
+// leftOut are the profile files that cannot be used, each with what is wrong: a bad file
+// takes nothing but itself away.
+func leftOut() []string {
+	if err := hwprofiles.Check(); err != nil {
+		return strings.Split(err.Error(), "\n")
 	}
+	return []string{}
+}
+
+func (e *env) warnProfiles() {
+	for _, l := range leftOut() {
+		fmt.Fprintln(e.err, "pare: hardware profile left out:", l)
+	}
+}
+
+func (e *env) hwList() error {
+	e.warnProfiles()
 	l := hwprofiles.List()
 	if e.json {
 		enc := json.NewEncoder(e.out)

@@ -55,6 +55,9 @@ at the other sizes is printed.`,
 }
 
 func (e *env) calibrate(name string, dry bool) error {
+	if err := hwprofiles.CheckOwnName(name); err != nil {
+		return usagef("calibrate: %v", err)
+	}
 	p := hwprofiles.Local()
 	if hwprofiles.UserDir() == "" && !dry {
 		return errNoConfig
@@ -85,6 +88,9 @@ func (e *env) calibrate(name string, dry bool) error {
 func (e *env) calibrateCard(name, precision string, window time.Duration, dry bool) error {
 	if window <= 0 {
 		return usagef("calibrate: --window %v: need more than 0", window)
+	}
+	if err := hwprofiles.CheckOwnName(name); err != nil {
+		return usagef("calibrate: %v", err)
 	}
 	if hwprofiles.UserDir() == "" && !dry {
 		return errNoConfig
@@ -156,7 +162,16 @@ func (e *env) keepProfile(own hwprofiles.Profile, dry bool, say func(string, ...
 	if err != nil {
 		return fmt.Errorf("calibrate: %w", err)
 	}
-	say("written: %s; it is this %s's profile from now on (remove the file to go back)", path, map[string]string{"cpu": "machine", "gpu": "card"}[own.Kind])
+	used, what := hwprofiles.Local(), "machine"
+	if own.Kind == "gpu" {
+		used, _ = hwprofiles.MatchGPU(own.Title)
+		what = "card"
+	}
+	if used.File == read.File {
+		say("written: %s; it is this %s's profile from now on (remove the file to go back)", path, what)
+	} else { // another of the person's own comes first by its name, or the system names no CPU
+		say("written: %s; but this %s's profile stays %s: to use the new one, remove %s", path, what, used.Name, used.File)
+	}
 	return e.hwShow(read)
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -44,6 +45,71 @@ func TestCalibrate(t *testing.T) {
 	}
 	if p.BusyCoreW == nil || p.BusyCoreW.Source == "" {
 		t.Error("the watts of the profile before are lost")
+	}
+}
+
+// TestCalibrateSaysWhichIsUsed: a profile that another comes before is not called the
+// machine's.
+func TestCalibrateSaysWhichIsUsed(t *testing.T) {
+	if hwprofiles.CPUModel() == "" {
+		t.Skip("the system gives no name of its CPU")
+	}
+	t.Setenv("XDG_CONFIG_HOME", t.TempDir())
+	var said bytes.Buffer
+	e := &env{out: &bytes.Buffer{}, err: &said}
+	own := hwprofiles.Profile{Title: "a box", Kind: "cpu", Match: []string{"^" + regexp.QuoteMeta(hwprofiles.CPUModel()) + "$"}, Boundary: "CPU package"}
+	for _, c := range []struct{ name, want string }{
+		{"b", "b.toml; it is this machine's profile from now on"},
+		{"c", "c.toml; but this machine's profile stays b: to use the new one, remove " + filepath.Join(hwprofiles.UserDir(), "b.toml")},
+		{"a", "a.toml; it is this machine's profile from now on"},
+	} {
+		said.Reset()
+		own.Name = c.name
+		if err := e.keepProfile(own, false, e.say()); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(said.String(), c.want) {
+			t.Errorf("%q, want %q", said.String(), c.want)
+		}
+	}
+}
+
+// TestCalibrateNames: a name that no profile may have is refused before anything is
+// measured, and nothing is written, least of all outside of the folder.
+func TestCalibrateNames(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("XDG_CONFIG_HOME", dir)
+	for name, want := range map[string]string{
+		"../x": "use lower-case letters", "a b/c": "use lower-case letters", "": "use lower-case letters", "..": "use lower-case letters",
+		"h100-sxm": `name "h100-sxm" is that of the built-in profile of NVIDIA H100`,
+	} {
+		for _, more := range [][]string{nil, {"--dry-run"}} {
+			code, out, err := call(t, append([]string{"hw", "calibrate", "--name", name}, more...)...)
+			if code != 2 || out != "" || !strings.Contains(err, want) || strings.Count(err, "\n") != 1 {
+				t.Errorf("%q: %d %q %q", name, code, out, err)
+			}
+		}
+	}
+	if l, _ := os.ReadDir(dir); len(l) != 0 {
+		t.Errorf("%v was written", l)
+	}
+}
+
+// TestBadProfileIsSaid: who looks at the machine or estimates for it is told that a profile
+// of theirs is not used.
+func TestBadProfileIsSaid(t *testing.T) {
+	t.Setenv("XDG_CONFIG_HOME", t.TempDir())
+	if err := os.MkdirAll(hwprofiles.UserDir(), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(hwprofiles.UserDir(), "my-box.toml"), []byte("kind = 'x'"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"doctor"}, {"doctor", "--json"}, {"hw", "list"}, {"hw", "estimate", "lenet-300-100"}} {
+		code, out, err := call(t, args...)
+		if s := out + err; code != 0 || !strings.Contains(strings.ReplaceAll(s, "_", " "), "left out") || !strings.Contains(s, "my-box.toml: kind ") {
+			t.Errorf("%v: %d %s", args, code, s)
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"text/tabwriter"
@@ -46,10 +47,14 @@ others unless --hw names some. Zeros gain nothing where no kernel skips them.`,
 	return c
 }
 
+// estimateFlags names the keys of a recipe as the flags here do.
+var estimateFlags = strings.NewReplacer("prune.target", "--zeros", "prune.pattern", "--pattern", "train.batch", "--batch")
+
 func (e *env) estimate(model string, on []string, r *core.Recipe) error {
 	if err := r.Check(); err != nil {
-		return usage{err}
+		return usage{errors.New(estimateFlags.Replace(err.Error()))}
 	}
+	e.warnProfiles()
 	m, pre, err := e.openPreset(model)
 	if err != nil {
 		return err
@@ -96,12 +101,13 @@ func (e *env) estimates(m *graph.Model, on []string, ls []*event.Ledger, r *core
 	fmt.Fprintf(w, "hardware\tms per step\tchange\tJ per step\tms per %[1]s\tchange\tJ per %[1]s\tall ±\n", plain.Inference(ls[0]))
 	var notes strings.Builder
 	for i, l := range ls {
+		clock := event.ClockOf(l.HWKind).Unit // CPU or GPU
 		cell := map[string]plain.Row{}
 		for _, x := range plain.Rows(l) {
 			x.Dense, _, _ = strings.Cut(x.Dense, " ±")
 			x.Now, _, _ = strings.Cut(x.Now, " ±")
 			x.Change, _, _ = strings.Cut(x.Change, " (")
-			cell[strings.Replace(strings.TrimPrefix(x.Name, "CPU "), plain.Inference(l), "inference", 1)] = x
+			cell[strings.Replace(strings.TrimPrefix(x.Name, clock+" "), plain.Inference(l), "inference", 1)] = x
 		}
 		both := func(k string) string {
 			if x := cell[k]; x.Dense != x.Now {
@@ -113,9 +119,7 @@ func (e *env) estimates(m *graph.Model, on []string, ls []*event.Ledger, r *core
 		if on[i] == "" {
 			name += ", this machine"
 		}
-		if l.HWKind == "cpu" {
-			name += " (CPU ms)"
-		}
+		name += " (" + clock + " ms)"
 		band := "–"
 		if b := l.Now.StepBand; b > 0 {
 			band = fmt.Sprintf("%.0f %%", b)

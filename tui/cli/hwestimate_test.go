@@ -2,6 +2,8 @@ package cli
 
 import (
 	"encoding/json"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -28,6 +30,17 @@ func TestHWEstimate(t *testing.T) {
 	} {
 		if !strings.Contains(row[name], want) {
 			t.Errorf("no %q in the row of %s: %q\n%s", want, name, row[name], out)
+		}
+	}
+	var head []string
+	for _, l := range strings.Split(out, "\n") {
+		if strings.HasPrefix(l, "hardware ") {
+			head = regexp.MustCompile(` {2,}`).Split(l, -1)
+		}
+	}
+	for name, l := range row { // no cell is left empty
+		if slices.Contains([]string{hwprofiles.Local().Name, "h100-sxm", "jetson-orin-nano-8", "raspberry-pi-5"}, name) && len(regexp.MustCompile(` {2,}`).Split(l, -1)) != len(head) {
+			t.Errorf("%q under %q", l, head)
 		}
 	}
 	for _, want := range []string{"90 % zeros (block4x1), batch ", "tier E", "no gain on h100-sxm: no kernel there skips 4×1 blocks", "bound by launches", "launch costs is unknown"} {

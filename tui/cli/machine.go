@@ -37,7 +37,8 @@ func (e *env) doctor() *cobra.Command {
 			}
 			if e.json {
 				return json.NewEncoder(e.out).Encode(map[string]any{
-					"pare": Version, "go": runtime.Version(), "os": runtime.GOOS, "arch": runtime.GOARCH,
+					"profiles_left_out": leftOut(),
+					"pare":              Version, "go": runtime.Version(), "os": runtime.GOOS, "arch": runtime.GOARCH,
 					"machine": hwprofiles.CPUModel(), "cpus": runtime.NumCPU(), "device": dev.Name(), "isa": dev.ISA(), "tile": dev.Tile(), "panel": dev.Panel(),
 					"profile": hw.Name, "energy_source": m.Source(), "energy_tier": m.Tier(), "sources": m.Sources(), "cuda": cuda.Report(), "prices": core.PricesFile(), "sessions": dir,
 				})
@@ -47,6 +48,9 @@ func (e *env) doctor() *cobra.Command {
 			fmt.Fprintf(w, "kernels\t%s, %s: tiles of %d samples, panels of %d outputs\n", dev.Name(), isaText(dev.ISA()), dev.Tile(), dev.Panel())
 			cudaRows(w, cuda.Report())
 			fmt.Fprintf(w, "profile\t%s  %s\n", hw.Name, hw.Why)
+			for _, l := range leftOut() {
+				fmt.Fprintf(w, "  left out\t%s\n", l)
+			}
 			fmt.Fprintf(w, "energy\t%s, tier %s: %s\n", m.Source(), dash(string(m.Tier())), m.Tier().Meaning())
 			for _, s := range m.Sources() {
 				mark := "–"

@@ -168,8 +168,9 @@ func (e *env) expect(m *graph.Model, pre zoo.Preset, file string) (*event.Ledger
 
 func (e *env) predict() *cobra.Command {
 	var input string
+	var texts []string
 	c := &cobra.Command{
-		Use: "predict MODEL --input FILE", Short: "run a model on inputs from a file", Args: takes(1, 1),
+		Use: "predict MODEL --input FILE", Short: "run a model on inputs from a file, or on texts", Args: takes(1, 1),
 		Long: `predict runs a model (.onnx, .safetensors written by pare, a folder of Hugging Face, or
 a zoo model with fresh weights) on the inputs of FILE: .safetensors or .npy with one tensor, or JSON
 {"NAME": {"shape": [...], "data": [...]}}; a single unnamed input may be called
@@ -181,15 +182,31 @@ model saw them in training, (x × scale − mean) / std, with scale, mean and st
 logits, one a class in the order of the labels (pare data show NAME); the largest
 is the model's answer, softmax makes shares of them. Model files hold no class names.
 
+A folder of Hugging Face also takes texts: --text TEXT (again for more), or --input
+FILE.txt with one a line. They are cut by the folder's own tokenizer, and the answers are
+in words: {"task": "...", "answers": [{"text", "ids", ...}]} with "classes" of a classifier,
+"next" (the likeliest tokens behind the text) of a causal language model, "masks" (what
+may stand in the place of each mask) of a masked one, "tokens" of a classifier of tokens,
+"embedding" (mean over the tokens, of length 1) of an encoder without a head. As JSON it
+takes "input_ids" of any length, and beside them "token_type_ids" and "attention_mask".
+
 An .onnx file that the engine cannot hold (several inputs, an operator that has no
 gradient here) is run node by node; JSON then names all its inputs, and one line says
 why it cannot be trained.`,
 		RunE: func(_ *cobra.Command, args []string) error {
-			if input == "" {
-				return usagef("predict needs --input FILE (.safetensors, .npy or .json)")
+			if (input == "") == (texts == nil) {
+				return usagef("predict needs --input FILE (.safetensors, .npy, .json, or .txt of texts) or --text TEXT")
 			}
-			if _, err := os.Stat(input); err != nil {
-				return fmt.Errorf("input: %w", err)
+			if input != "" {
+				if _, err := os.Stat(input); err != nil {
+					return fmt.Errorf("input: %w", err)
+				}
+			}
+			if core.IsFolder(args[0]) {
+				return e.predictFolder(args[0], input, texts)
+			}
+			if texts != nil || strings.EqualFold(filepath.Ext(input), ".txt") {
+				return usagef("texts are for folders of Hugging Face with a tokenizer; %s takes numbers (.safetensors, .npy, .json)", args[0])
 			}
 			m, err := e.openModel(args[0])
 			if err != nil && strings.EqualFold(filepath.Ext(args[0]), ".onnx") {
@@ -218,6 +235,7 @@ why it cannot be trained.`,
 			return json.NewEncoder(e.out).Encode(out)
 		},
 	}
-	c.Flags().StringVar(&input, "input", "", "file with the inputs")
+	c.Flags().StringVar(&input, "input", "", "`FILE` with the inputs")
+	c.Flags().StringArrayVar(&texts, "text", nil, "`TEXT` for a folder of Hugging Face, again for more")
 	return c
 }

@@ -56,6 +56,9 @@ func (f *form) setMethod(r *core.Recipe) {
 	if p.Schedule != "earlybird" {
 		p.Distance = 0
 	}
+	if p.Schedule != "cubic" && p.Schedule != "linear" {
+		p.Ramp = 0
+	}
 	if p.Score != "movement-soft" {
 		p.Penalty = 0
 	}

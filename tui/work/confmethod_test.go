@@ -38,6 +38,7 @@ func TestMethodChoices(t *testing.T) {
 	for i := range patterns {
 		for j := range schedules {
 			r := core.DefaultRecipe()
+			r.Prune.Ramp = 0.3
 			f := formOf(r)
 			f.get("pattern").at, f.get("schedule").at = i, j
 			f.fit()

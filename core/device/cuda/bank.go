@@ -14,14 +14,17 @@ import (
 // order: that of Shape, but for convolutions [N][KH][KW][Cg].
 type weight struct {
 	device.Weight
-	count int      // elements
-	v     cu.Ptr   // float32, what the optimiser moves
-	half  cu.Ptr   // bf16 copy of v, of a device of that precision; else 0
-	base  cu.Ptr   // of an adapted weight: float32
-	grad  cu.Ptr   // float32; 0 when the weight does not train
-	state []cu.Ptr // float32 [slots]
-	mask  cu.Ptr   // a byte for each element, 0 where it is masked; 0: all kept
-	packs [2]*pack // of a 2:4 weight, by side; nil: no plan uses it
+	count int       // elements
+	v     cu.Ptr    // float32, what the optimiser moves; 0 of a bare weight that products alone read
+	half  cu.Ptr    // bf16 copy of v, of a device of that precision; else 0
+	base  cu.Ptr    // of an adapted weight: float32
+	grad  cu.Ptr    // float32; 0 when the weight does not train
+	state []cu.Ptr  // float32 [slots]
+	mask  cu.Ptr    // a byte for each element, 0 where it is masked; 0: all kept
+	kept  []float32 // of a bare weight: its values, see frozen.go; else nil
+	packs [2]*pack  // of a 2:4 weight, by side; nil: no plan uses it
+
+	wanted bool // scratch of bank.exact
 }
 
 // operand is the weight as products read it.
@@ -77,12 +80,9 @@ func (d Device) NewBank(ws []device.Weight, slots int) (device.Bank, error) {
 
 // room is what a weight takes of the card's memory: a list of pieces, each zeroed.
 func (b *bank) room(w *weight) []pieceOf {
-	// Products of wide values (exec.widen) read zeros behind the last row.
-	n := int64(w.count)
-	if w.Matrix && !w.Conv {
-		n = int64(w.K()) * int64((w.N()+rowAlign-1)/rowAlign*rowAlign)
-	} else if len(w.Shape) == 1 {
-		n = (n + rowAlign - 1) / rowAlign * rowAlign
+	n := w.padded()
+	if b.bare(w) {
+		w.kept = make([]float32, w.count)
 	}
 	var list []pieceOf
 	add := func(of part, p *cu.Ptr, bytes int64, need bool) {
@@ -90,7 +90,7 @@ func (b *bank) room(w *weight) []pieceOf {
 			list = append(list, pieceOf{of, p, bytes})
 		}
 	}
-	add(ofWeights, &w.v, 4*n, true)
+	add(ofWeights, &w.v, 4*n, w.kept == nil)
 	add(ofWeights, &w.half, 2*n, b.dev.precision == BF16)
 	add(ofWeights, &w.base, 4*n, w.Adapted)
 	add(ofGradients, &w.grad, 4*n, w.Train || w.Adapted)
@@ -102,6 +102,18 @@ func (b *bank) room(w *weight) []pieceOf {
 		}
 	}
 	return list
+}
+
+// padded is the elements a weight has in memory: products of wide values (exec.widen) read
+// zeros behind the last row.
+func (w *weight) padded() int64 {
+	switch {
+	case w.Matrix && !w.Conv:
+		return int64(w.K()) * int64((w.N()+rowAlign-1)/rowAlign*rowAlign)
+	case len(w.Shape) == 1:
+		return (int64(w.count) + rowAlign - 1) / rowAlign * rowAlign
+	}
+	return int64(w.count)
 }
 
 // allot gives a weight its memory, zeroed, and uploads its mask.
@@ -140,13 +152,15 @@ func (w *weight) place(i int) int {
 // Weights describes the weights.
 func (b *bank) Weights() []device.Weight { return b.desc }
 
-// Resident is the bytes of weights: float32, their bf16 copies and bases, and the kept
+// Resident is the bytes of weights on the card: float32, their bf16 copies and bases, and the kept
 // values that 2:4 products of open plans read.
 func (b *bank) Resident() int64 {
 	n := int64(0)
 	for i := range b.ws {
 		w := &b.ws[i]
-		n += 4 * int64(w.count)
+		if w.v != 0 {
+			n += 4 * int64(w.count)
+		}
 		if w.half != 0 {
 			n += 2 * int64(w.count)
 		}
@@ -193,6 +207,9 @@ func (b *bank) Set(i int, x []float32) error {
 	}
 	w.stale()
 	y := w.order(x)
+	if w.kept != nil {
+		return b.setBare(w, y)
+	}
 	if err := b.dev.driver.Upload(w.v, bytesOf(y)); err != nil {
 		return lost(err)
 	}
@@ -228,6 +245,10 @@ func (b *bank) Get(i int, x []float32) error {
 	w, err := b.at(i, x)
 	if err != nil {
 		return err
+	}
+	if w.kept != nil {
+		copy(x, w.kept)
+		return nil
 	}
 	from := w.v
 	if w.base != 0 {

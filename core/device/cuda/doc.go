@@ -19,7 +19,8 @@
 // operands to TF32 (10 bits of mantissa). BF16 keeps activations and their gradients
 // in bfloat16, and of each matrix a bfloat16 copy that the products read; gradients of
 // weights, the weights that the optimiser moves (the copy follows), its state, vectors,
-// statistics and all sums are float32. Ids are always float32. In the kernels' source
+// statistics and all sums are float32; a frozen matrix lies on the card as bfloat16 alone
+// (frozen.go). Ids are always float32. In the kernels' source
 // the type of an activation is val, in the Go code its bytes are value.elem.
 //
 // # Memory

@@ -99,6 +99,9 @@ func (d Device) Compile(p *device.Plan, bk device.Bank, _ int) (device.Exec, err
 	if err := ref.Verify(p, b.desc, b.slots, d); err != nil {
 		return nil, fmt.Errorf("compile for device cuda: %w", err)
 	}
+	if err := b.exact(p); err != nil {
+		return nil, fmt.Errorf("compile for device cuda: %w", lost(err))
+	}
 	e := newExec(d, p, b)
 	d.plans++
 	if err := e.allot(); err != nil {

@@ -90,6 +90,10 @@ func (b *builder) places(n int) error {
 	return nil
 }
 
+// The bias of BERT's head for masked tokens, and the one that a head with a weight of its
+// own has.
+const bertBias, bertDecoderBias = "cls.predictions.bias", "cls.predictions.decoder.bias"
+
 // vocabulary is the head of a masked language model: a score for each id, from the
 // embedding's table once more or from a weight of its own, and a bias.
 func (b *builder) vocabulary(name, bias, table string, in int) {
@@ -99,6 +103,10 @@ func (b *builder) vocabulary(name, bias, table string, in int) {
 	w := b.M.Param(table)
 	if b.c.Tied != nil && !*b.c.Tied {
 		w = b.param(name+".weight", graph.Weight, tensor.Shape{b.c.Vocab, b.M.Values[in].C}, false)
+		if own := name + ".bias"; own != bias && b.d.tensors[own] != nil { // then the bias is not shared either
+			b.extra = append(b.extra, bias)
+			bias = own
+		}
 	}
 	b.extra = append(b.extra, name+".") // some files hold the shared ones twice
 	b.node(name, "linear", graph.Attrs{}, []int{w, b.param(bias, graph.Bias, tensor.Shape{b.c.Vocab}, false)}, in)
@@ -142,7 +150,7 @@ func bert(b *builder) error {
 		eps = 1e-12 // the default of BERT's configuration
 	}
 	x := b.embed(at+"embeddings.", c.Hidden, c.MaxPositions, c.Types, eps)
-	for i := range c.HiddenLayers {
+	for i := range b.layers(c.HiddenLayers) {
 		l := fmt.Sprintf("%sencoder.layer.%d.", at, i)
 		part := func(s string) int { return b.linear(l+"attention.self."+s, x, c.Hidden, true, false) }
 		a := b.attend(l+"attention.self", c.AttnHeads, part("query"), part("key"), part("value"))
@@ -162,7 +170,7 @@ func bert(b *builder) error {
 		const t = "cls.predictions.transform."
 		y := b.act(t+"act", c.HiddenAct, b.linear(t+"dense", x, c.Hidden, true, false))
 		y = b.layerNorm(t+"LayerNorm", y, eps)
-		b.vocabulary("cls.predictions.decoder", "cls.predictions.bias", at+"embeddings.word_embeddings.weight", y)
+		b.vocabulary("cls.predictions.decoder", bertBias, at+"embeddings.word_embeddings.weight", y)
 		b.extra = append(b.extra, "cls.seq_relationship.")
 	}
 	b.extra = append(b.extra, at+"pooler.")
@@ -187,7 +195,7 @@ func distilbert(b *builder) error {
 	}
 	const eps = 1e-12
 	x := b.embed(at+"embeddings.", c.Dim, c.MaxPositions, 0, eps)
-	for i := range c.DimLayers {
+	for i := range b.layers(c.DimLayers) {
 		l := fmt.Sprintf("%stransformer.layer.%d.", at, i)
 		part := func(s string) int { return b.linear(l+"attention."+s, x, c.Dim, true, false) }
 		a := b.attend(l+"attention", c.DimHeads, part("q_lin"), part("k_lin"), part("v_lin"))

@@ -10,6 +10,7 @@ type Config struct {
 	ModelType string            `json:"model_type"`
 	Archs     []string          `json:"architectures"`
 	Labels    map[string]string `json:"id2label"`
+	Problem   string            `json:"problem_type"`
 	Pad       *int              `json:"pad_token_id"`
 	EOS       json.RawMessage   `json:"eos_token_id"` // a number, or a list of them
 	Tied      *bool             `json:"tie_word_embeddings"`
@@ -91,4 +92,15 @@ type Rope struct {
 	Low      float64 `json:"low_freq_factor"`
 	High     float64 `json:"high_freq_factor"`
 	Original int     `json:"original_max_position_embeddings"`
+	Partial  float64 `json:"partial_rotary_factor"`
+
+	// Of yarn and longrope.
+	Longer    *float64  `json:"attention_factor"`
+	Fast      float64   `json:"beta_fast"`
+	Slow      float64   `json:"beta_slow"`
+	MScale    float64   `json:"mscale"`
+	MScaleAll float64   `json:"mscale_all_dim"`
+	Truncate  *bool     `json:"truncate"`
+	Short     []float64 `json:"short_factor"`
+	Long      []float64 `json:"long_factor"`
 }

@@ -155,6 +155,9 @@ func describe(m *graph.Model) (map[string]any, error) {
 	if a := s.node("embedding"); a.Padded {
 		c["pad_token_id"] = a.Pad
 	}
+	if own := has("cls.predictions.decoder.weight") || has("vocab_projector.weight"); own {
+		c["tie_word_embeddings"] = false
+	}
 	c["dtype"] = "float32"
 	return c, s.err
 }
@@ -174,7 +177,7 @@ func ending(m *graph.Model) string {
 		return "ForSequenceClassification"
 	case m.Param("classifier.weight") >= 0:
 		return "ForTokenClassification"
-	case m.Param("cls.predictions.bias") >= 0 || m.Param("vocab_projector.bias") >= 0:
+	case m.Param("cls.predictions.transform.dense.weight") >= 0 || m.Param("vocab_projector.bias") >= 0:
 		return "ForMaskedLM"
 	}
 	return "Model"

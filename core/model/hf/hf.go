@@ -170,7 +170,7 @@ func (d *Dir) Fresh() []string { return d.fresh }
 
 // Places is the length of the longest sequences that the model takes, but at most most.
 func (d *Dir) Places(most int) int {
-	for _, n := range []int{d.Config.Places, d.Config.MaxPositions} {
+	for _, n := range []int{d.Config.Places, d.Config.reach()} {
 		if n > 0 {
 			most = min(most, n)
 		}
@@ -285,6 +285,14 @@ func (b *builder) node(name, op string, a graph.Attrs, params []int, in ...int) 
 	return v
 }
 
+// scoring sets the factor of the scores of the attention that gives v; 0 leaves 1/√D.
+func (b *builder) scoring(scores float32, v int) int {
+	if b.Err == nil {
+		b.M.Nodes[len(b.M.Nodes)-1].Attrs.Scale = scores
+	}
+	return v
+}
+
 // padding are the attributes of an embedding whose row for padding learns nothing, as
 // PyTorch's padding_idx has it.
 func (b *builder) padding() graph.Attrs {
@@ -355,6 +363,21 @@ func (b *builder) rest() error {
 	}
 	return nil
 }
+
+// layers counts n layers up, until one cannot be built: a damaged config.json may ask
+// for millions.
+func (b *builder) layers(n int) func(yield func(int) bool) {
+	return func(yield func(int) bool) {
+		for i := 0; i < n && b.Err == nil && yield(i); i++ {
+			if i == maxLayers {
+				b.Err = fmt.Errorf("config.json: %d layers, at most %d are read", n, maxLayers)
+			}
+		}
+	}
+}
+
+// maxLayers is more than any model has.
+const maxLayers = 1 << 12
 
 // positive tests sizes of config.json.
 func positive(sizes map[string]int) error {

@@ -70,9 +70,13 @@ func TestErrors(t *testing.T) {
 	}{
 		{"type", `model_type "mamba" is not known: known are bert, distilbert, gpt2`, set("model_type", "mamba"), nil, 8},
 		{"size", "hidden_size = -3", set("hidden_size", -3), nil, 8},
+		{"layers", `tensor "model.layers.2.input_layernorm.weight" is missing`, set("num_hidden_layers", 1<<24), nil, 8}, // at once
 		{"shape", `is 104×48, config.json makes it 104×96`, set("hidden_size", 96), nil, 8},
 		{"activation", `activation "relu2" is not known`, set("hidden_act", "relu2"), nil, 8},
-		{"rope", `rotary positions of type "yarn" are not supported`, set("rope_scaling", map[string]any{"type": "yarn"}), nil, 8},
+		{"rope", `rotary positions of type "su" are not supported`, set("rope_scaling", map[string]any{"type": "su", "factor": 2}), nil, 8},
+		{"rope factor", `need a factor of at least 1`, set("rope_scaling", map[string]any{"type": "linear"}), nil, 8},
+		{"rope list", `type longrope: 2 values in short_factor, need 6`, set("rope_scaling", map[string]any{"type": "longrope", "factor": 2, "short_factor": []int{1, 2}}), nil, 8},
+		{"rope part", `partial_rotary_factor = 0.5 is not supported`, set("rope_parameters", map[string]any{"partial_rotary_factor": 0.5}), nil, 8},
 		{"window", "beyond the sliding window of 4", set("sliding_window", 4), nil, 8},
 		{"long", "made for up to 64", nil, nil, 65},
 		{"heads", "k_proj.weight\" is 24×48, config.json makes it 36×48", set("num_key_value_heads", 3), nil, 8},

@@ -2,6 +2,7 @@ package hf
 
 import (
 	"fmt"
+	"math"
 
 	"pare/core/graph"
 	"pare/core/tensor"
@@ -25,8 +26,8 @@ func llama(b *builder) error {
 	switch {
 	case window > 0 && seq > window:
 		return fmt.Errorf("sequences of %d tokens: beyond the sliding window of %d, which is not supported", seq, window)
-	case c.MaxPositions > 0 && seq > c.MaxPositions:
-		return fmt.Errorf("sequences of %d tokens: the model was made for up to %d", seq, c.MaxPositions)
+	case c.MaxPositions > 0 && seq > c.reach():
+		return fmt.Errorf("sequences of %d tokens: the model was made for up to %d", seq, c.reach())
 	}
 	kv, dim := c.KVHeads, c.HeadDim
 	if kv == 0 {
@@ -35,9 +36,13 @@ func llama(b *builder) error {
 	if dim == 0 {
 		dim = c.Hidden / c.AttnHeads
 	}
-	turn, err := c.rope(dim, seq)
+	turn, longer, err := c.rope(dim, seq)
 	if err != nil {
 		return err
+	}
+	scores := float32(0) // of attention: 1/√dim
+	if longer != 1 {
+		scores = float32(longer * longer / math.Sqrt(float64(dim)))
 	}
 	rope := func(name string, in, heads int) int {
 		turn.Heads = heads
@@ -52,13 +57,13 @@ func llama(b *builder) error {
 	}
 	const table = "model.embed_tokens.weight"
 	x := b.node("model.embed_tokens", "embedding", b.padding(), []int{b.param(table, graph.Table, tensor.Shape{c.Vocab, c.Hidden}, false)}, 0)
-	for i := range c.HiddenLayers {
+	for i := range b.layers(c.HiddenLayers) {
 		l := fmt.Sprintf("model.layers.%d.", i)
 		n := norm(l+"input_layernorm", x)
 		q := rope(l+"self_attn.q_rope", b.linear(l+"self_attn.q_proj", n, c.AttnHeads*dim, qkvBias, false), c.AttnHeads)
 		k := rope(l+"self_attn.k_rope", b.linear(l+"self_attn.k_proj", n, kv*dim, qkvBias, false), kv)
 		v := b.linear(l+"self_attn.v_proj", n, kv*dim, qkvBias, false)
-		a := b.linear(l+"self_attn.o_proj", b.Attention(l+"self_attn", c.AttnHeads, kv, true, q, k, v), c.Hidden, c.AttnBias, false)
+		a := b.linear(l+"self_attn.o_proj", b.scoring(scores, b.Attention(l+"self_attn", c.AttnHeads, kv, true, q, k, v)), c.Hidden, c.AttnBias, false)
 		x = b.Op(l+"self_attn.add", "add", x, a)
 		n = norm(l+"post_attention_layernorm", x)
 		g := b.act(l+"mlp.act_fn", c.HiddenAct, b.linear(l+"mlp.gate_proj", n, c.Intermediate, c.MLPBias, false))

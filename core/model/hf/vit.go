@@ -44,7 +44,7 @@ func vit(b *builder) error {
 	x = b.node(e+"cls_token", "tokens", graph.Attrs{}, []int{b.param(e+"cls_token", graph.Shift, tensor.Shape{c.Hidden}, false)}, x)
 	places := c.Image.H/c.Patch.H*(c.Image.W/c.Patch.W) + 1
 	x = b.node(e+"position_embeddings", "positions", graph.Attrs{}, []int{b.param(e+"position_embeddings", graph.Table, tensor.Shape{places, c.Hidden}, false)}, x)
-	for i := range c.HiddenLayers {
+	for i := range b.layers(c.HiddenLayers) {
 		l := fmt.Sprintf("vit.encoder.layer.%d.", i)
 		n := b.layerNorm(l+"layernorm_before", x, eps)
 		part := func(s string) int { return b.linear(l+"attention.attention."+s, n, c.Hidden, bias, false) }

@@ -75,6 +75,9 @@ func write(m *graph.Model, from *Dir, classes []string) ([]File, error) {
 			x, shape = transpose(x, shape[0], shape[1]), tensor.Shape{shape[1], shape[0]}
 		}
 		ts = append(ts, safetensors.FromFloat32(p.Name, lead(p.Name, shape), x))
+		if p.Name == bertDecoderBias { // the one that older versions of transformers take
+			ts = append(ts, safetensors.FromFloat32(bertBias, shape, x))
+		}
 	}
 	files := []File{
 		{ConfigFile, func(w io.Writer) error { _, err := w.Write(text); return err }},

@@ -32,6 +32,9 @@ func TestExportedFiles(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if len(files) == 0 {
+			t.Fatalf("no .onnx in %s", dir)
+		}
 		for _, path := range files {
 			t.Run(strings.TrimSuffix(filepath.Base(path), ".onnx"), func(t *testing.T) {
 				js, err := os.ReadFile(path + ".json")

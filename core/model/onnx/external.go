@@ -11,6 +11,20 @@ import (
 	"strings"
 )
 
+// DecodeIn is Decode of a file in folder dir, with the values that initializers have in
+// other files there.
+func DecodeIn(b []byte, dir string) (*Model, error) {
+	m, err := Decode(b)
+	if err != nil {
+		return nil, err
+	}
+	im := &importer{g: m.Graph, size: int64(len(b))}
+	if err := im.external(dir); err != nil {
+		return nil, fmt.Errorf("onnx: %w", oneLine{err})
+	}
+	return m, nil
+}
+
 // external fetches the values that initializers have in other files of the model's
 // folder. A path that leads out of it is refused; each file is opened once, and no more
 // is read than it holds.

@@ -60,8 +60,12 @@ func foldArithmetic(im *importer, n *Node, in []*array) (*array, error) {
 	if one != (len(in) == 1) && n.Op != "Min" && n.Op != "Max" {
 		return nil, nil
 	}
-	if n.Op == "Mod" && in[0].typ.isFloat() {
-		return nil, nil
+	if n.Op == "Mod" {
+		a := attrs{n: n}
+		fmod := a.int("fmod", 0) // the sign of the dividend, not of the divisor
+		if a.err != nil || in[0].typ.isFloat() || fmod != 0 {
+			return nil, a.err
+		}
 	}
 	out := in[0]
 	if len(in) == 1 {

@@ -311,7 +311,7 @@ func foldConcat(im *importer, n *Node, in []*array) (*array, error) {
 	dims, typ := slices.Clone(in[0].dims), in[0].typ
 	dims[axis] = 0
 	for _, x := range in {
-		if x == nil || len(x.dims) != len(dims) || x.typ.isFloat() != typ.isFloat() || im.count(x) < 0 {
+		if x == nil || len(x.dims) != len(dims) || x.typ.isFloat() != typ.isFloat() || (x.typ == Bool) != (typ == Bool) || im.count(x) < 0 {
 			return nil, errors.New("joins constants that do not fit together: the file is damaged, export it again")
 		}
 		for i, d := range x.dims {
@@ -333,7 +333,9 @@ func foldConcat(im *importer, n *Node, in []*array) (*array, error) {
 	if typ.isFloat() {
 		out.f = make([]float64, 0, size)
 	} else {
-		out.i, out.typ = make([]int64, 0, size), Int64
+		if out.i = make([]int64, 0, size); typ != Bool {
+			out.typ = Int64
+		}
 	}
 	for o := range outer {
 		for _, x := range in {

@@ -58,6 +58,9 @@ func OpenWith(path string, o ImportOptions) (*graph.Model, error) {
 // and its node.
 func Import(b []byte) (*graph.Model, error) { return ImportWith(b, ImportOptions{}) }
 
+// ImportIn is Import of a file in folder dir, where values that are not in it may lie.
+func ImportIn(b []byte, dir string) (*graph.Model, error) { return importFile(b, dir, ImportOptions{}) }
+
 // ImportWith is Import with options.
 func ImportWith(b []byte, o ImportOptions) (*graph.Model, error) { return importFile(b, "", o) }
 
@@ -400,7 +403,7 @@ func (d Dim) String() string {
 // size is a fixed axis, 0 for one left open, −1 for one out of bounds.
 func (d Dim) size() int64 {
 	switch {
-	case d.Param != "" || d.Value == 0:
+	case d.Param != "" || d.Value == 0 || d.Value == -1: // −1: Paddle's way to leave it open
 		return 0
 	case d.Value < 0 || d.Value >= math.MaxInt32:
 		return -1

@@ -315,6 +315,17 @@ func (im *importer) joins(n *Node, op, name string, y *view) error {
 		return fmt.Errorf("joins tensors of %d and %d axes, which is not supported", len(x.dims), len(y.dims))
 	}
 	a, b := im.m.Values[x.id], im.m.Values[y.id]
+	if a.Seq > 0 != (b.Seq > 0) && a.Len() == b.Len() && known("tokens") { // the pixels of an image are the other's tokens
+		if a.Seq > 0 {
+			y, err = im.pixelsAsTokens(n, y)
+		} else {
+			x, err = im.pixelsAsTokens(n, x)
+		}
+		if err != nil {
+			return err
+		}
+		a, b = im.m.Values[x.id], im.m.Values[y.id]
+	}
 	dims := x.dims
 	switch {
 	case a == b && sameBut(x.dims, y.dims, -1):

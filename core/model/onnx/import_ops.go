@@ -22,7 +22,7 @@ func init() {
 		"Swish": swish, "Clip": clip, "HardSigmoid": constantAct("hardsigmoid", 0.2, 0.5), "LeakyRelu": constantAct("leakyrelu", 0.01, 0),
 		"Elu": constantAct("elu", 1, 0), "MaxPool": pool("maxpool"), "AveragePool": pool("avgpool"), "GlobalAveragePool": globalPool,
 		"GlobalMaxPool": globalPool, "ReduceMean": reduceMean, "ReduceMax": reduceMean, "Pad": padding,
-		"Flatten": flatten, "Reshape": reshape, "Squeeze": squeeze, "Unsqueeze": unsqueeze, "Transpose": reorder, "Expand": expand,
+		"Flatten": flatten, "Reshape": reshape, "Squeeze": squeeze, "Unsqueeze": unsqueeze, "Transpose": reorder, "Expand": expand, "Tile": tile,
 		"Slice": slice, "Split": split, "Gather": gather, "Concat": concat, "Shape": shapeNode, "Size": shapeNode,
 		"Add": add, "Sub": subtract, "Mul": mul, "Div": div, "Neg": neg, "Pow": pow, "Sqrt": sqrt, "Reciprocal": reciprocal,
 		"Where": where, "Equal": equal, "IsNaN": isNaN, "Softmax": softmax, "Identity": drop, "Dropout": drop, "Cast": cast, "CastLike": cast,

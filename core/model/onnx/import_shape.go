@@ -360,3 +360,29 @@ func expand(im *importer, _ int, n *Node) error {
 	}
 	return im.alias(n, v.with(dims))
 }
+
+// tile makes copies along axes of one element, as Expand does.
+func tile(im *importer, _ int, n *Node) error {
+	v, err := im.view(n.Inputs[0])
+	if err != nil {
+		return err
+	}
+	times, err := im.list(n.input(1))
+	if err != nil {
+		return err
+	}
+	if len(times) != len(v.dims) {
+		return fmt.Errorf("repeats %d axes of %d: the file is damaged, export it again", len(times), len(v.dims))
+	}
+	dims := slices.Clone(v.dims)
+	for i, d := range times {
+		switch {
+		case d == 1:
+		case d < 1 || d >= batchMark || len(v.dims[i]) > 0:
+			return fmt.Errorf("repeats axis %d of %v %d times, which is not supported: only axes of one element", i, im.show(shapeOfDims(v.dims)), d)
+		default:
+			dims[i] = []atom{{'x', d, 1}}
+		}
+	}
+	return im.alias(n, v.with(dims))
+}

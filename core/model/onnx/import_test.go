@@ -115,6 +115,19 @@ func TestGemmWithoutBiasLeavesTheAddAlone(t *testing.T) {
 	}
 }
 
+// A batch of −1, as Paddle writes it, is an open one.
+func TestBatchOfMinusOne(t *testing.T) {
+	f := onnxGraph(17, dims(4), []Tensor{weights("w", 3, 4)}, op("Gemm", "y", "x", "w").with(attrInt("transB", 1)))
+	f.Graph.Inputs[0].Type.Shape[0] = Dim{Value: -1}
+	b, err := Encode(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m, err := Import(b); err != nil || m.Input().C != 4 {
+		t.Errorf("%v", err)
+	}
+}
+
 // One initializer read twice is one parameter; read plain and transposed it is
 // two.
 func TestImportShares(t *testing.T) {

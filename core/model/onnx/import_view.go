@@ -333,8 +333,10 @@ func (im *importer) pixelsAsTokens(n *Node, v *view) (*view, error) {
 	}
 	id, ok := im.tokens[v.id]
 	if !ok {
+		own := *n // a name of its own leaves n's to n, also after a round trip
+		own.Name = cmp.Or(n.Name, n.Outputs[0]) + ".tokens"
 		var err error
-		if id, err = im.add(n, "tokens", graph.Attrs{}, nil, v.id); err != nil {
+		if id, err = im.add(&own, "tokens", graph.Attrs{}, nil, v.id); err != nil {
 			return nil, err
 		}
 		im.tokens[v.id] = id

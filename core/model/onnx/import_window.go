@@ -184,6 +184,22 @@ func overhang(w *device.Window, v graph.Value, op string) error {
 
 // globalPool is the mean or the maximum of all pixels.
 func globalPool(im *importer, _ int, n *Node) error {
+	v, err := im.view(n.Inputs[0])
+	if err != nil {
+		return err
+	}
+	if s := im.m.Values[v.id]; s.Seq > 0 && n.Op == "GlobalAveragePool" && len(v.dims) > 2 && isAxis(v.dims[1], 'c', s.C) && isAxis(slices.Concat(v.dims[2:]...), 't', s.Seq) {
+		if err := im.settled(v); err != nil {
+			return err
+		}
+		id, err := im.add(n, "meantokens", graph.Attrs{}, nil, v.id) // tokens laid out as pixels
+		if err != nil {
+			return err
+		}
+		dims := make([][]atom, len(v.dims))
+		copy(dims, v.dims[:2])
+		return im.put(n, id, dims)
+	}
 	x, err := im.image(n.Inputs[0])
 	if err != nil {
 		return err

@@ -123,7 +123,7 @@ func (c *Config) put(f *safetensors.File, m *graph.Model) (rs []graph.Rewrite, e
 		if len(p.a.Shape) != 2 || p.a.Shape[0] != rank {
 			return nil, fmt.Errorf("module %.80q: lora_A is %v, the configuration gives it rank %d", module, p.a.Shape, rank)
 		}
-		attach := graph.AttachLoRA{Layer: layer, Rank: rank, Alpha: of(c.alphaPatterns, module, c.Alpha), RSLoRA: c.RSLoRA, Dropout: float32(c.Dropout)}
+		attach := graph.AttachLoRA{Layer: layer, Rank: rank, Alpha: of(c.alphaPatterns, module, c.Alpha), RSLoRA: c.RSLoRA, Dropout: float32(c.Dropout), Wide: true}
 		if err := apply(attach); err != nil {
 			return nil, err
 		}
@@ -133,7 +133,7 @@ func (c *Config) put(f *safetensors.File, m *graph.Model) (rs []graph.Rewrite, e
 			}
 		}
 	}
-	trained, err := c.others(m, rest)
+	trained, err := c.others(m, pairs, rest)
 	if err != nil {
 		return nil, err
 	}
@@ -151,21 +151,28 @@ func (c *Config) put(f *safetensors.File, m *graph.Model) (rs []graph.Rewrite, e
 	return rs, m.Verify()
 }
 
-// others takes in what is neither A nor B: modules trained in full, and biases.
-func (c *Config) others(m *graph.Model, rest map[string]*safetensors.Tensor) (modules []string, err error) {
+// others takes in what is neither A nor B: modules trained in full, biases, and the
+// weights under adapters, which PEFT writes of heads and embeddings.
+func (c *Config) others(m *graph.Model, pairs map[string]*pair, rest map[string]*safetensors.Tensor) (modules []string, err error) {
+	for name := range rest {
+		if strings.Contains(name, ".lora_embedding_") {
+			return nil, fmt.Errorf("tensor %.80q is an adapter of an embedding, which is not supported: only those of linear layers are", root+name)
+		}
+	}
 	for _, name := range slices.Sorted(maps.Keys(rest)) {
 		plain := strings.Replace(name, ".base_layer.", ".", 1)
 		module := plain[:max(strings.LastIndex(plain, "."), 0)]
 		saved := slices.ContainsFunc(c.Save, func(s string) bool { return module == s || strings.HasSuffix(module, "."+s) })
 		bias := c.Bias != "none" && strings.HasSuffix(plain, ".bias")
+		under := plain != name && strings.HasSuffix(name, ".weight") && pairs[module] != nil
 		i := m.Param(plain)
 		switch {
-		case !saved && !bias:
+		case !saved && !bias && !under:
 			return nil, fmt.Errorf("tensor %.80q belongs to no adapter that is supported here", root+name)
 		case i < 0:
 			return nil, fmt.Errorf("tensor %.80q is of a module that the model does not have", root+name)
-		case saved && c.FanInFanOut && m.Params[i].Role == graph.Weight && conv1D(module):
-			return nil, fmt.Errorf("modules_to_save names %.80q, a Conv1D: only linear layers, norms and embeddings are supported", module)
+		case (saved || under) && c.FanInFanOut && m.Params[i].Role == graph.Weight && conv1D(module):
+			return nil, fmt.Errorf("holds the weight of %.80q, a Conv1D: only linear layers, norms and embeddings are supported", module)
 		}
 		if err := fill(&m.Params[i], rest[name]); err != nil {
 			return nil, err

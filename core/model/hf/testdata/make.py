@@ -1,4 +1,4 @@
-"""Makes the small cases beside it that ../oracle_test.go reads: python make.py FOLDER.
+"""Makes the small cases beside it that ../oracle_test.go reads: python make.py FOLDER [CASE…].
 
 Needs torch and transformers 5. Each folder holds what save_pretrained writes and what
 transformers computes: logits, loss, norms of the gradients by the file's names, and the
@@ -13,9 +13,12 @@ import transformers as tf
 from safetensors.torch import load_file
 
 out = sys.argv[1]
+only = sys.argv[2:]  # names of cases, all by default
 
 
 def case(name, model, labels, causal=False, **inputs):
+    if only and name not in only:
+        return
     torch.manual_seed(1)
     with torch.no_grad():  # random biases and norms, too; padding's row stays zero
         for k, p in model.named_parameters():
@@ -35,7 +38,7 @@ def case(name, model, labels, causal=False, **inputs):
     o = model(**inputs, labels=labels)
     o.loss.backward()
     ref = {"logits": o.logits.detach().flatten().tolist(), "loss": o.loss.item(),
-           "grad_norms": {names[k]: p.grad.norm().item() for k, p in model.named_parameters()}}
+           "grad_norms": {names[k]: p.grad.norm().item() for k, p in model.named_parameters() if p.grad is not None}}
     for k, v in inputs.items():
         ref[k] = v.flatten().tolist() if k == "pixel_values" else v.tolist()
     if not causal:
@@ -86,3 +89,25 @@ case("hf-llama-scaled", tf.LlamaForCausalLM(tf.LlamaConfig(**llama, tie_word_emb
     "original_max_position_embeddings": 16})), words, causal=True, input_ids=words)
 case("hf-mistral-linear", tf.MistralForCausalLM(tf.MistralConfig(**llama, sliding_window=None, rope_parameters={
     "rope_type": "linear", "rope_theta": 1000.0, "factor": 2.0})), words, causal=True, input_ids=words)
+
+# Smaller ones, each with a way of its own to scale attention's scores or to turn.
+few = torch.randint(0, 20, (1, 14))
+size = dict(vocab_size=20, bos_token_id=None, eos_token_id=None)
+case("hf-gpt2-scores", tf.GPT2LMHeadModel(tf.GPT2Config(
+    n_embd=12, n_head=2, n_layer=2, n_positions=14, resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0,
+    scale_attn_by_inverse_layer_idx=True, scale_attn_weights=False, **size)), few, causal=True, input_ids=few)
+turns = {
+    "hf-llama-yarn": {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 8, "beta_fast": 2.0},
+    "hf-llama-longrope": {"rope_type": "longrope", "factor": 4.0, "original_max_position_embeddings": 8,
+                          "short_factor": [1.0, 1.1, 1.2], "long_factor": [1.5, 2.5, 3.5]},
+    "hf-llama-dynamic": {"rope_type": "dynamic", "factor": 2.0},
+}
+for name, rope in turns.items():
+    case(name, tf.LlamaForCausalLM(tf.LlamaConfig(
+        hidden_size=12, intermediate_size=20, num_hidden_layers=1, num_attention_heads=2, num_key_value_heads=1,
+        max_position_embeddings=10 if name == "hf-llama-dynamic" else 32, tie_word_embeddings=True,
+        rope_parameters=rope | {"rope_theta": 100.0}, **size)), few, causal=True, input_ids=few)
+words = torch.randint(1, 20, (2, 6))
+case("hf-bert-mlm-untied", tf.BertForMaskedLM(tf.BertConfig(
+    hidden_size=12, num_hidden_layers=1, num_attention_heads=2, intermediate_size=20, vocab_size=20,
+    max_position_embeddings=8, tie_word_embeddings=False, **off)), words, input_ids=words)
