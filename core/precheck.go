@@ -18,6 +18,50 @@ import (
 // anything: unknown names, missing files. It makes a mistake an answer at the
 // prompt instead of a failed session.
 func Precheck(r *Recipe) error {
+	if err := PrecheckEach(r); err != nil {
+		return err
+	}
+	return needsText(r)
+}
+
+// needsText refuses data that no language model can learn from, as far as the names tell.
+func needsText(r *Recipe) error {
+	if !scoresNext(r.Model) {
+		return nil
+	}
+	what := r.Data.Path
+	if n := r.Data.Name; n != "" {
+		for _, i := range data.Builtin() {
+			if i.Name == n && i.Vocab > 0 {
+				return nil
+			}
+		}
+		what = n
+	} else if i, err := os.Stat(what); err != nil || i.IsDir() || data.RunningText(what, r.Data.Label) {
+		return nil // what a folder holds is seen when it is read
+	}
+	return fmt.Errorf("%s is a language model: it learns which token follows from running text, and %s has samples with labels: give text (kjv, a .txt file, a folder of them), or a model for samples: mlp or lenet-300-100 for numbers, bert-mini for texts with labels", or(r.Model.Name, r.Model.Path), what)
+}
+
+// scoresNext reports whether a model says which token follows.
+func scoresNext(m ModelSpec) bool {
+	if m.Name != "" {
+		return zoo.LanguageModel(m.Name)
+	}
+	if !IsFolder(m.Path) {
+		return false
+	}
+	d, err := hf.Open(m.Path)
+	if err != nil { // said by PrecheckEach
+		return false
+	}
+	task, err := d.Task()
+	return err == nil && task == hf.CausalLM
+}
+
+// PrecheckEach is Precheck of the model and of the data by themselves: whether they fit each
+// other is left open.
+func PrecheckEach(r *Recipe) error {
 	if err := r.Check(); err != nil {
 		return err
 	}

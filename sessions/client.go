@@ -40,7 +40,28 @@ const answerLimit = 5 * time.Second
 // Send hands one command to the run. It returns once the run has taken it; it
 // takes effect at the next step. Errors: ErrNotRunning, *Refused, or of the
 // connection.
+//
+// A driver that has just left may hold its seat for a moment more, until the run has seen
+// its connection end: Send waits for that.
 func (s *Session) Send(ctx context.Context, c core.Command) error {
+	for begin := time.Now(); ; {
+		err := s.send(ctx, c)
+		var r *Refused
+		if !errors.As(err, &r) || !r.Seat || time.Since(begin) > seatPatience || ctx.Err() != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(seatPatience / 20):
+		}
+	}
+}
+
+// seatPatience is how long a command waits for a seat that may be about to be free: a run
+// on a busy machine may see the end of a connection late.
+const seatPatience = 500 * time.Millisecond
+
+func (s *Session) send(ctx context.Context, c core.Command) error {
 	k, err := s.dial(ctx)
 	if err != nil {
 		return err

@@ -6,6 +6,7 @@
 //
 //	recipe.toml      what was asked for, as really used
 //	events.jsonl     the log, one event a line, append-only, a hash chain
+//	events.index     of a long log, so that it opens at once; made anew where it does not fit
 //	checkpoints/     NAME.safetensors: weights, masks, optimiser state, graph
 //	exports/         files for the user
 //	run.json         the process: pid, boot, start, socket

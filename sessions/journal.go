@@ -53,6 +53,9 @@ type journal struct {
 	syncErr error // of the sync beside the writer
 	lastErr error // of the last append, nil after a good one
 
+	x  *indexer
+	ix indexWriter // only used by one goroutine at a time: the opening, syncs, close
+
 	stop chan struct{}
 	done chan struct{}
 }
@@ -62,12 +65,15 @@ type journal struct {
 func openJournal(s *Session, fold func(event.Event)) (*journal, error) {
 	path := filepath.Join(s.Dir, logFile)
 	_, statErr := os.Stat(path)
-	j := &journal{stop: make(chan struct{}), done: make(chan struct{})}
+	j := &journal{stop: make(chan struct{}), done: make(chan struct{}), x: newIndexer(span{})}
+	j.ix.path = filepath.Join(s.Dir, indexFile)
 	if err := j.replay(s, path, fold); err != nil {
+		j.ix.close()
 		return nil, err
 	}
 	f, err := openLog(path)
 	if err != nil {
+		j.ix.close()
 		return nil, fmt.Errorf("session %s: %w", s.ID, full(err))
 	}
 	if errors.Is(statErr, os.ErrNotExist) {
@@ -88,8 +94,10 @@ func (j *journal) replay(s *Session, path string, fold func(event.Event)) error 
 		return err
 	}
 	defer t.Close() //nolint:errcheck // only read from
+	t.x = j.x
 	for {
 		es, err := t.Next(4096)
+		j.ix.write(j.x.take())
 		for _, e := range es {
 			fold(e)
 		}
@@ -177,7 +185,8 @@ func (j *journal) append(b event.Body) (e event.Event, err error) {
 		return event.Event{}, err
 	}
 	j.size += int64(n)
-	j.seq, j.prev, j.dirty = e.Seq, link(line), true
+	j.x.push(event.Event{Seq: e.Seq}, line)
+	j.seq, j.prev, j.dirty = e.Seq, j.x.now.link, true
 	if durable(b) {
 		err = j.sync()
 	}
@@ -220,9 +229,10 @@ func (j *journal) syncs() {
 		case <-t.C:
 		}
 		j.mu.Lock()
-		f, dirty := j.f, j.dirty
+		f, dirty, blocks := j.f, j.dirty, j.x.take()
 		j.dirty = false
 		j.mu.Unlock()
+		j.ix.write(blocks)
 		if !dirty {
 			continue
 		}
@@ -251,6 +261,8 @@ func (j *journal) close() error {
 	<-j.done
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	j.ix.write(j.x.take())
+	j.ix.close()
 	err := j.mend()
 	if err == nil {
 		err = j.sync()

@@ -3,6 +3,7 @@ package sessions
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"pare/core"
 )
@@ -60,5 +61,27 @@ func TestSeatOutlivesTheProcess(t *testing.T) {
 	v.mu.Unlock()
 	if _, err := p.Live(t.Context()); err != nil {
 		t.Errorf("after a broken connection: %v", err)
+	}
+}
+
+// TestSendWaitsForWhoLeaves: a command that comes while a driver is just leaving is taken,
+// not refused for a seat that is as good as free; one that comes while a driver stays is.
+func TestSendWaitsForWhoLeaves(t *testing.T) {
+	s, _, _, commands := serving(t)
+	ctx := t.Context()
+	d, err := s.Drive(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := refused(t, s.Send(ctx, core.Command{Cmd: core.CmdPause})); !r.Seat {
+		t.Errorf("while another one drives: %+v", r)
+	}
+	left := time.AfterFunc(seatPatience/4, func() { d.Close() })
+	defer left.Stop()
+	if err := s.Send(ctx, core.Command{Cmd: core.CmdPause}); err != nil {
+		t.Errorf("while the driver leaves: %v", err)
+	}
+	if c := <-commands; c.Cmd != core.CmdPause {
+		t.Errorf("came %+v", c)
 	}
 }

@@ -26,7 +26,16 @@ func (s *Session) Recipe() (*core.Recipe, error) {
 // never nil.
 func (s *Session) State() (*event.State, error) {
 	st := new(event.State)
-	err := s.each(func(e event.Event) { st.Apply(e) })
+	t, err := s.Present()
+	if err != nil {
+		return st, err
+	}
+	defer t.Close() //nolint:errcheck // only read from
+	err = t.each(func(e event.Event) { st.Apply(e) })
+	if stale := t.settle(); stale != nil || t.past.past != nil && err != nil { // the lines decide
+		st = new(event.State)
+		err = s.each(func(e event.Event) { st.Apply(e) })
+	}
 	return st, err
 }
 
@@ -37,6 +46,10 @@ func (s *Session) each(f func(event.Event)) error {
 		return err
 	}
 	defer t.Close() //nolint:errcheck // only read from
+	return t.each(f)
+}
+
+func (t *Tail) each(f func(event.Event)) error {
 	for {
 		es, err := t.Next(1024)
 		for _, e := range es {

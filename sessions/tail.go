@@ -26,6 +26,9 @@ type Tail struct {
 	buf  []byte // whole lines read but not yet given out
 	room []byte // buf's memory
 	err  error  // damage: the end
+
+	past *present // how it reads the past of a long log at once; nil: line by line
+	x    *indexer // is shown every line; may be nil
 }
 
 // Tail opens the session's log for reading. The log need not exist yet.
@@ -61,7 +64,10 @@ func (t *Tail) Next(max int) ([]event.Event, error) {
 			return nil, err
 		}
 	}
-	var out []event.Event
+	out, err := t.indexed(max)
+	if err != nil {
+		return out, err
+	}
 	for max <= 0 || len(out) < max {
 		i := bytes.IndexByte(t.buf, '\n')
 		if i < 0 {
@@ -70,6 +76,7 @@ func (t *Tail) Next(max int) ([]event.Event, error) {
 				return out, err
 			}
 			if !more {
+				t.leave()
 				break
 			}
 			continue
@@ -91,9 +98,13 @@ func (t *Tail) Next(max int) ([]event.Event, error) {
 			}
 			out = make([]event.Event, 0, n)
 		}
+		if t.x != nil {
+			t.x.push(e, t.buf[:i])
+		}
 		t.buf = t.buf[i+1:]
 		out = append(out, e)
 	}
+	t.keep()
 	return out, nil
 }
 
@@ -148,7 +159,11 @@ func (t *Tail) Close() error {
 	if t.f == nil {
 		return nil
 	}
-	return t.f.Close()
+	err := t.f.Close()
+	if t.past != nil {
+		t.past.wg.Wait()
+	}
+	return err
 }
 
 // eventAfter reports whether a whole line after the one that starts at off

@@ -188,7 +188,7 @@ func Open(nameOrPath string, o Options) (*Data, error) {
 	switch ext := strings.ToLower(filepath.Ext(name)); {
 	case ext == ".npy" || ext == ".npz":
 		return openNumpy(name, o)
-	case isText(name) && o.LabelColumn == "":
+	case RunningText(name, o.LabelColumn):
 		return openText(name, false, o)
 	}
 	return openTable(name, o)

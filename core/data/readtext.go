@@ -28,6 +28,10 @@ func isText(name string) bool {
 	return slices.ContainsFunc(textNames, func(end string) bool { return strings.HasSuffix(name, end) })
 }
 
+// RunningText reports whether Open reads the file of that name as running text, for a
+// language model, given the recipe's label column; other files hold samples with labels.
+func RunningText(path, label string) bool { return isText(path) && label == "" }
+
 // readTextFile reads a file of text, plain or gzipped.
 func readTextFile(path string) (document, error) {
 	f, err := os.Open(path)

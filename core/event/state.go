@@ -147,6 +147,8 @@ func (s *State) Apply(e Event) {
 		c := &s.Curves[clip(b.Stage)]
 		c.Loss = add(c.Loss, Point{b.Step, b.Loss, b.Loss, b.Loss})
 		c.Zeros = add(c.Zeros, Point{b.Step, b.Zeros, b.Zeros, b.Zeros})
+	case *Metrics:
+		s.metrics(b)
 	case *Eval:
 		s.Evals = append(s.Evals, *b)
 		if b.Split == "val" {

@@ -70,7 +70,7 @@ func (e *env) goOn(s *sessions.Session) error {
 		if err != nil {
 			return err
 		}
-		e.code, err = work.Attach(work.Options{Root: dir, Version: Version, Slow: e.slow}, s)
+		e.code, err = work.Attach(work.Options{Root: dir, Version: Version, Slow: e.slow, Theme: e.theme}, s)
 		return err
 	}
 	return e.follow(s, true)

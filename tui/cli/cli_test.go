@@ -57,6 +57,10 @@ func TestMistakesAreOneLine(t *testing.T) {
 		{[]string{"run", "--nonsense"}, 2, "unknown flag"},
 		{[]string{"run", "--target", "1.2"}, 2, "prune.target"},
 		{[]string{"run", "--target", "high"}, 2, "--target"},
+		{[]string{"attach", "--theme", "pink"}, 2, "--theme \"pink\": choose auto, dark, light or mono"},
+		{[]string{"run", "--model", "gpt-nano", "--data", write("rows.csv", "a,b,label\n1,2,x\n3,4,y\n")}, 1, "gpt-nano is a language model: it learns which token follows from running text"},
+		{[]string{"run", "--model", "gpt-nano", "--data", "iris"}, 1, "iris has samples with labels: give text (kjv, a .txt file"},
+		{[]string{"gpt-nano", "--data", write("rows.tsv", "a\tlabel\n1\tx\n3\ty\n")}, 1, "or a model for samples: mlp or lenet-300-100 for numbers, bert-mini for texts with labels"},
 		{[]string{"run", "--pattern", "diagonal"}, 2, "element, block4x1, block8x1, block16x1, 2:4, 2:4-both, neuron"},
 		{[]string{"run", "--model", "./missing.onnx"}, 1, "missing.onnx"},
 		{[]string{"run", "--data", "./missing.csv"}, 1, "missing.csv"},
@@ -89,8 +93,10 @@ func TestMistakesAreOneLine(t *testing.T) {
 		{[]string{"bench", "kernels", "--window", "5"}, 2, "like 60ms"},
 		{[]string{"predict", "lenet-300-100", "--input", "nofile"}, 1, "nofile does not exist"},
 		{[]string{"replay", "--speed", "0"}, 2, "give 0.0625 to 4096"},
-		{[]string{"serve", "x", "--y"}, 2, "not in this version"},
-		{[]string{"serve"}, 2, "not in this version"},
+		{[]string{"serve"}, 2, "pare serve needs --keys FILE"},
+		{[]string{"serve", "--keys", "k", "--most", "0"}, 2, "--most 0: give 1 to 1000"},
+		{[]string{"serve", "--keys", "k"}, 1, "no sessions"},
+		{[]string{"serve", "--y"}, 2, "unknown flag --y"},
 		{[]string{"perseus"}, 2, "not in this version"},
 		{[]string{"inspect"}, 2, "pare inspect needs MODEL"},
 		{[]string{"inspect", write("no.onnx", "hello")}, 1, "no.onnx"},
@@ -118,7 +124,7 @@ func TestMistakesAreOneLine(t *testing.T) {
 }
 
 func TestEveryVerbHasHelp(t *testing.T) {
-	for _, v := range []string{"", "demo", "run", "attach", "sessions", "sessions list", "sessions show", "sessions resume", "sessions rm", "report", "bench", "bench sparsity", "bench control", "inspect", "predict", "doctor", "hw", "hw list", "hw show", "energy", "energy last-points", "energy emissions", "energy log", "energy gpai", "energy metrics", "data", "data list", "data show"} {
+	for _, v := range []string{"", "demo", "run", "attach", "serve", "sessions", "sessions list", "sessions show", "sessions resume", "sessions rm", "report", "bench", "bench sparsity", "bench control", "inspect", "predict", "doctor", "hw", "hw list", "hw show", "energy", "energy last-points", "energy emissions", "energy log", "energy gpai", "energy metrics", "data", "data list", "data show"} {
 		code, out, errs := call(t, append(strings.Fields(v), "--help")...)
 		if code != 0 || errs != "" || !strings.Contains(out, "usage: pare") {
 			t.Errorf("pare %s --help: exit %d, %q %q", v, code, out, errs)

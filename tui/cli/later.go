@@ -7,7 +7,6 @@ import "github.com/spf13/cobra"
 func (e *env) later() []*cobra.Command {
 	var l []*cobra.Command
 	for name, instead := range map[string]string{
-		"serve":   "`pare predict` runs a model on a file",
 		"perseus": "`pare demo` shows what there is",
 	} {
 		l = append(l, &cobra.Command{

@@ -38,7 +38,9 @@ func started(t *testing.T, r *core.Recipe) *sessions.Session {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		s.Send(context.Background(), core.Command{Cmd: core.CmdStop}) //nolint:errcheck // it may have been stopped
+		if err := s.Send(context.Background(), core.Command{Cmd: core.CmdStop}); err != nil {
+			t.Log(err) // it may have been stopped
+		}
 		waitFor(t, "the end of the run", func() bool { _, alive := s.Alive(); return !alive })
 	})
 	return s

@@ -7,37 +7,52 @@ import (
 	"os/exec"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/charmbracelet/x/vt"
 	"github.com/creack/pty"
+	"golang.org/x/sys/unix"
 )
 
-// screen is the program in a terminal of 80×24: keys in, screen out.
+// screen is the program in a terminal: keys in, screen out.
 type screen struct {
-	t    *testing.T
-	tty  *os.File
-	cmd  *exec.Cmd
-	done chan struct{}
+	t     *testing.T
+	tty   *os.File
+	cmd   *exec.Cmd
+	done  chan struct{} // closed when all output has been read
+	ended chan struct{} // closed when the process has ended
+
+	bytes atomic.Int64 // that came through the terminal
 
 	mu   sync.Mutex
 	term *vt.Emulator
 }
 
-// onScreen starts the program with a screen.
+// onScreen starts the program with a screen of 80×24.
 func onScreen(t *testing.T, args ...string) *screen {
+	t.Helper()
+	return onScreenOf(t, 80, 24, args...)
+}
+
+// onScreenOf starts the program with a screen of w×h.
+func onScreenOf(t *testing.T, w, h int, args ...string) *screen {
 	t.Helper()
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &screen{t: t, term: vt.NewEmulator(80, 24), done: make(chan struct{})}
+	s := &screen{t: t, term: vt.NewEmulator(w, h), done: make(chan struct{}), ended: make(chan struct{})}
 	s.cmd = exec.Command(exe, args...)
 	s.cmd.Env = append(os.Environ(), "PARE_TEST_MAIN=1", "TERM=xterm-256color", "LANG=C.UTF-8", "XDG_CONFIG_HOME="+t.TempDir())
-	if s.tty, err = pty.StartWithSize(s.cmd, &pty.Winsize{Rows: 24, Cols: 80}); err != nil {
+	if s.tty, err = terminal(s.cmd, uint16(w), uint16(h)); err != nil {
 		t.Skip("no pseudo terminals here:", err)
 	}
+	go func() {
+		defer close(s.ended)
+		s.cmd.Wait() //nolint:errcheck // its state is looked at
+	}()
 	go func() { // what the terminal answers
 		b := make([]byte, 256)
 		for {
@@ -45,9 +60,7 @@ func onScreen(t *testing.T, args ...string) *screen {
 			if err != nil {
 				return
 			}
-			if _, err := s.tty.Write(b[:n]); err != nil {
-				return
-			}
+			s.tty.Write(b[:n]) //nolint:errcheck // nobody asks any more; the emulator waits until it is read
 		}
 	}()
 	go func() {
@@ -55,6 +68,7 @@ func onScreen(t *testing.T, args ...string) *screen {
 		b := make([]byte, 4096)
 		for {
 			n, err := s.tty.Read(b)
+			s.bytes.Add(int64(n))
 			s.mu.Lock()
 			s.term.Write(b[:n]) //nolint:errcheck // an emulator in memory
 			s.mu.Unlock()
@@ -66,21 +80,60 @@ func onScreen(t *testing.T, args ...string) *screen {
 	t.Cleanup(func() {
 		s.cmd.Process.Kill() //nolint:errcheck // it may have left
 		s.tty.Close()        //nolint:errcheck // done with it
-		<-s.done
+		s.within(10*time.Second, s.ended, "its process does not end")
+		s.within(10*time.Second, s.done, "its output does not end")
 	})
 	return s
 }
 
+// terminal starts cmd in a terminal of w×h. Closing it hangs up at once: it is in the
+// poller, where a read that waits does not hold the file open.
+func terminal(cmd *exec.Cmd, w, h uint16) (*os.File, error) {
+	f, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: h, Cols: w})
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close() //nolint:errcheck // its copy stays open
+	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	if err == nil {
+		err = unix.SetNonblock(fd, true)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return os.NewFile(uintptr(fd), f.Name()), nil
+}
+
+// within fails with the screen when c is not closed in time.
+func (s *screen) within(d time.Duration, c <-chan struct{}, what string) {
+	s.t.Helper()
+	select {
+	case <-c:
+	case <-time.After(d):
+		s.t.Errorf("%s:\n%s", what, s.text())
+	}
+}
+
+// text is what stands on the screen. The emulator waits where its answers are not read.
 func (s *screen) text() string {
-	s.mu.Lock()
+	s.t.Helper()
+	for end := time.Now().Add(5 * time.Second); !s.mu.TryLock(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			s.t.Fatal("the emulator is stuck: the program does not read what the terminal answers")
+		}
+	}
 	defer s.mu.Unlock()
 	return s.term.String()
 }
 
+// seesWithin is how long sees waits: a run on a machine that is busy with other tests
+// takes its time.
+const seesWithin = 40 * time.Second
+
 // sees waits until all words stand on the screen.
 func (s *screen) sees(words ...string) {
 	s.t.Helper()
-	for end := time.Now().Add(60 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(seesWithin); ; time.Sleep(20 * time.Millisecond) {
 		text, missing := s.text(), ""
 		for _, w := range words {
 			if !strings.Contains(text, w) {
@@ -111,11 +164,5 @@ func (s *screen) types(keys ...string) {
 func (s *screen) leaves() {
 	s.t.Helper()
 	s.types("q")
-	end := make(chan error, 1)
-	go func() { end <- s.cmd.Wait() }()
-	select {
-	case <-end:
-	case <-time.After(20 * time.Second):
-		s.t.Fatalf("it does not leave:\n%s", s.text())
-	}
+	s.within(20*time.Second, s.ended, "it does not leave")
 }

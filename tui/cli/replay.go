@@ -40,7 +40,7 @@ pauses, + and - change the speed, [ ] or 1 to 5 go to where a stage begins.`,
 				if err != nil {
 					return err
 				}
-				return work.Replay(work.Options{Root: dir, Version: Version, Slow: e.slow}, r)
+				return work.Replay(work.Options{Root: dir, Version: Version, Slow: e.slow, Theme: e.theme}, r)
 			}
 			defer r.Close() //nolint:errcheck // only read from
 			ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

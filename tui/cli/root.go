@@ -19,6 +19,7 @@ import (
 
 	"pare/core"
 	"pare/sessions"
+	"pare/tui/theme"
 )
 
 // Version of the program.
@@ -36,6 +37,7 @@ type env struct {
 	seed        uint64
 	sessions    string
 	slow        bool
+	theme       string
 	tour        bool
 	ask         *prompter // who is asked in lines, nil for nobody
 }
@@ -91,6 +93,9 @@ every figure how it is known.`,
 	root.SetVersionTemplate("pare {{.Version}}\n")
 	root.SetFlagErrorFunc(flagError)
 	root.PersistentPreRunE = func(*cobra.Command, []string) error {
+		if _, err := theme.ParseMode(e.theme); err != nil {
+			return usagef("--%w", err)
+		}
 		if e.threads < 0 || e.threads > 4096 {
 			return usagef("--threads %d: give 0 (all) to 4096", e.threads)
 		}
@@ -103,9 +108,10 @@ every figure how it is known.`,
 	f.IntVar(&e.threads, "threads", 0, "worker threads, 0 = all")
 	f.Uint64Var(&e.seed, "seed", 1, "seed of weights and data order")
 	f.BoolVar(&e.slow, "slow", false, "a screen for a thin line: once a second, no colours")
+	f.StringVar(&e.theme, "theme", "auto", "colours of the screen: auto, dark, light or mono")
 	f.StringVar(&e.sessions, "sessions", "", "folder of the sessions")
 	e.workbench(root)
-	root.AddCommand(e.demo(), e.run(), e.attach(), e.replay(), e.sessionsCmd(), e.compare(), e.branch(), e.report(), e.bench(), e.inspect(), e.scan(), e.predict(), e.doctor(), e.hw(), e.dataCmd(), e.energyCmd())
+	root.AddCommand(e.demo(), e.run(), e.attach(), e.replay(), e.serve(), e.sessionsCmd(), e.compare(), e.branch(), e.report(), e.bench(), e.inspect(), e.scan(), e.predict(), e.doctor(), e.hw(), e.dataCmd(), e.energyCmd())
 	root.AddCommand(e.later()...)
 	return root
 }

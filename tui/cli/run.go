@@ -305,7 +305,7 @@ func (e *env) workbench(root *cobra.Command) {
 			return err
 		}
 		// With model or data named the picker is skipped.
-		e.code, err = work.Open(work.Options{Root: dir, Recipe: r, Picked: len(args) == 1 || f.data != "", Epochs: c.Flags().Changed("epochs"), Version: Version, Slow: e.slow})
+		e.code, err = work.Open(work.Options{Root: dir, Recipe: r, Picked: len(args) == 1 || f.data != "", Epochs: c.Flags().Changed("epochs"), Version: Version, Slow: e.slow, Theme: e.theme})
 		return err
 	}
 }
@@ -352,7 +352,7 @@ func (e *env) start(r *core.Recipe, screen bool) error {
 		if err := s.Start(); err != nil {
 			return forget(s, err)
 		}
-		e.code, err = work.Attach(work.Options{Root: dir, Version: Version, Slow: e.slow, Tour: e.tour}, s)
+		e.code, err = work.Attach(work.Options{Root: dir, Version: Version, Slow: e.slow, Theme: e.theme, Tour: e.tour}, s)
 		return err
 	}
 	if err = s.Start(); err == nil {

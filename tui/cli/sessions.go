@@ -62,7 +62,7 @@ Leaving it, Ctrl-C included, never stops the run.`,
 			if err != nil {
 				return err
 			}
-			e.code, err = work.Attach(work.Options{Root: dir, Version: Version, Slow: e.slow, ReadOnly: readonly}, s)
+			e.code, err = work.Attach(work.Options{Root: dir, Version: Version, Slow: e.slow, Theme: e.theme, ReadOnly: readonly}, s)
 			return err
 		},
 	}
@@ -97,7 +97,7 @@ func (e *env) sessionsCmd() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				e.code, err = work.Open(work.Options{Root: dir, Version: Version, Slow: e.slow, Shelf: true})
+				e.code, err = work.Open(work.Options{Root: dir, Version: Version, Slow: e.slow, Theme: e.theme, Shelf: true})
 				return err
 			}
 			return usagef("say which: pare sessions list, show, resume, export or rm")

@@ -1,6 +1,8 @@
 package work
 
 import (
+	"time"
+
 	"pare/core"
 	"pare/core/event"
 	"pare/tui/chart"
@@ -60,6 +62,9 @@ func (d *desk) canEnter() string {
 	}
 	switch s, _ := d.run.status(); s {
 	case statusWaiting:
+		if d.run.told == d.run.waits && d.now.Sub(d.run.toldAt) < patience { // the log has not said so yet
+			return "the run has been told; it is about to go on"
+		}
 	case statusPaused:
 		return "the run is paused: space goes on"
 	default:
@@ -86,8 +91,12 @@ func (d *desk) enter() []effect {
 		return nil
 	}
 	d.look.stage = 0
+	d.run.told, d.run.toldAt = d.run.waits, d.now
 	return []effect{d.send(core.Command{Cmd: core.CmdNext})}
 }
+
+// patience is how long a run that was told to go on is waited for.
+const patience = 10 * time.Second
 
 func (d *desk) canResume() string {
 	switch s, _ := d.run.status(); {

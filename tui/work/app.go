@@ -8,6 +8,7 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
+	"pare/core/energy"
 	"pare/tui/theme"
 )
 
@@ -24,24 +25,28 @@ const fps = 10
 
 // runScreen shows the desk until the person leaves.
 func runScreen(d *desk, o ...tea.ProgramOption) error {
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel() // ends the effects under way
-	a := &app{d: d, ctx: ctx}
-	rate := fps
-	if d.o.Slow {
-		rate = 1
-	}
-	_, err := tea.NewProgram(a, append([]tea.ProgramOption{tea.WithFPS(rate)}, o...)...).Run()
-	if err != nil {
+	p, end := newProgram(context.Background(), d, o...)
+	defer end()
+	if _, err := p.Run(); err != nil {
 		return fmt.Errorf("the screen ended: %w; the run is not touched by it", err)
 	}
 	return nil
 }
 
+// newProgram makes the desk's program. end ends the effects under way.
+func newProgram(ctx context.Context, d *desk, o ...tea.ProgramOption) (p *tea.Program, end func()) {
+	ctx, end = context.WithCancel(ctx)
+	rate := fps
+	if d.o.Slow {
+		rate = 1
+	}
+	return tea.NewProgram(&app{d: d, ctx: ctx}, append([]tea.ProgramOption{tea.WithFPS(rate)}, o...)...), end
+}
+
 // meter has the program write through a counter.
 func meter(d *desk) tea.ProgramOption {
 	m := &metered{File: os.Stdout}
-	d.cost.since, d.cost.bytes = time.Now(), m.n.Load
+	d.cost.since, d.cost.bytes, d.cost.cpu = time.Now(), m.n.Load, energy.ProcessCPU
 	return tea.WithOutput(m)
 }
 

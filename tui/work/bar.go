@@ -186,6 +186,9 @@ func (d *desk) inputLine(w int) string {
 		q = "command"
 	case overFilter:
 		q = "show sessions with"
+		if d.page == pageRun {
+			q = "show layers and metrics with"
+		}
 	case overChange:
 		q = "change (key=value …, or nothing)"
 	case overHW:
@@ -198,6 +201,9 @@ func (d *desk) inputLine(w int) string {
 	}
 	typed, cursor := th.Clean(d.input.text), th.Paint(theme.Selected, " ")
 	s := " " + th.Paint(theme.Title, q+":") + " " + typed + cursor
+	if d.over == overFilter && d.page == pageRun {
+		s += d.siftSays()
+	}
 	if d.over == overHW {
 		if i := d.markedHW(); i >= 0 { // where the list itself has no room
 			s += " " + th.Paint(theme.Dim, th.G.Arrow+" "+th.Clean(d.conf.get("hardware").words[i]))

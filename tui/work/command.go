@@ -30,6 +30,9 @@ func (d *desk) onSent(m sentMsg) {
 		return
 	}
 	d.goOn = false
+	if d.run != nil {
+		d.run.told = 0
+	}
 	if m.c.Cmd == core.CmdRollback && d.over == overNone && d.canRoll() == "" {
 		d.openRoll() // it may have gone a moment ago
 	}

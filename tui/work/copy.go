@@ -53,6 +53,10 @@ func (d *desk) copied() string {
 func (d *desk) copyOut() []effect {
 	text := d.copied()
 	say := "copied"
+	if d.o.remote {
+		d.say(theme.Good, say+": "+text)
+		return []effect{now(copyMsg{text})}
+	}
 	if path, err := keepCopy(d.o.CopyTo, text); err == nil {
 		say += "; also in " + d.home(path)
 	}

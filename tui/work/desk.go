@@ -94,6 +94,7 @@ type desk struct {
 
 	mouse  bool
 	cost   account
+	frugal frugal
 	kept0  layout // as it was loaded
 	cmd    int    // marked in overPalette
 	words  bool   // the glossary instead of the stage, in overTeach
@@ -120,8 +121,9 @@ type look struct {
 	perplexity bool
 	ema        float64
 	tab        int
-	layer      int // first one shown, where not all fit
-	at         int // the layer in detail
+	layer      int    // first one shown, where not all fit
+	at         int    // the layer in detail
+	sift       string // words that the layers and metrics shown hold
 }
 
 // input is a line of text being typed.

@@ -8,7 +8,7 @@
 // A desk is the workbench without a terminal: Render gives the screen as text,
 // press takes a key by name, handle takes the answer of a piece of work. What
 // takes time (reading the log, sending a command, predicting a ledger) is an
-// effect, a function that runs elsewhere and returns a message. Only app.go and
+// effect, a function that runs elsewhere and returns a message. Only app.go, remote.go and
 // keys.go know Bubble Tea: they turn terminal messages into these calls and
 // effects into commands. So nearly all tests need no terminal.
 //
@@ -22,10 +22,10 @@
 //
 // # Cost
 //
-// The screen samples the log four times a second and draws only when
+// The screen samples the log twice a second, less often where that is dear beside the run, and draws only when
 // something it shows has changed, so that it costs the run less than a
 // hundredth of its CPU time.
 //
 // It may import core and its parts, sessions, hwprofiles, tui/chart, tui/theme and
-// tui/plain; nothing but tui/cli imports it.
+// tui/plain; nothing but tui/cli and tui/serve imports it.
 package work

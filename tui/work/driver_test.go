@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -306,6 +307,40 @@ func TestPickerRefusesWhatDoesNotFit(t *testing.T) {
 	}
 }
 
+// TestPickerRefusesRowsForLanguageModels: before anything runs, with the reason.
+func TestPickerRefusesRowsForLanguageModels(t *testing.T) {
+	csv := filepath.Join(t.TempDir(), "rows.csv")
+	if err := os.WriteFile(csv, []byte("a,b,label\n1,2,x\n3,4,y\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	d := testDesk(t, 120, 30, theme.Mono, false)
+	d.o.Recipe = withModel(core.DefaultRecipe(), core.ModelSpec{Name: "gpt-nano"})
+	work(d, d.begin())
+	for !strings.Contains(bare(d.Render()), "> gpt-nano") {
+		key(d, "down")
+	}
+	key(d, "enter", "/")
+	d.paste(csv)
+	key(d, "enter")
+	if got := bare(d.Render()); d.over != overPath || !strings.Contains(got, "gpt-nano is a language model") {
+		t.Errorf("rows for a language model, page %d:\n%s", d.page, got)
+	}
+	d = testDesk(t, 120, 30, theme.Mono, false) // a model in a folder is chosen before its data are
+	work(d, d.begin())
+	key(d, "/")
+	d.paste("../../core/model/hf/testdata/hf-llama")
+	key(d, "enter")
+	if got := bare(d.Render()); d.pick.on != listData || d.over != overNone {
+		t.Fatalf("a folder with a language model is not taken:\n%s", got)
+	}
+	key(d, "/")
+	d.paste(csv)
+	key(d, "enter")
+	if got := bare(d.Render()); !strings.Contains(got, "is a language model: it learns which token follows") {
+		t.Errorf("rows for a language model in a folder:\n%s", got)
+	}
+}
+
 func TestSetupRecipe(t *testing.T) {
 	d := testDesk(t, 120, 30, theme.Mono, false)
 	work(d, d.begin())
@@ -465,15 +500,15 @@ func TestPanicRestoresTheTerminal(t *testing.T) {
 	}
 }
 
-// TestOnlyTwoFilesKnowTheTerminal keeps Bubble Tea in app.go and keys.go.
-func TestOnlyTwoFilesKnowTheTerminal(t *testing.T) {
+// TestOnlyThreeFilesKnowTheTerminal keeps Bubble Tea in app.go, remote.go and keys.go.
+func TestOnlyThreeFilesKnowTheTerminal(t *testing.T) {
 	files, err := filepath.Glob("*.go")
 	if err != nil || len(files) < 10 {
 		t.Fatal(files, err)
 	}
 	for _, f := range files {
 		b := readFile(t, f)
-		if strings.Contains(b, `"charm.land/bubbletea`) && f != "app.go" && f != "keys.go" && !strings.HasSuffix(f, "_test.go") {
+		if strings.Contains(b, `"charm.land/bubbletea`) && f != "app.go" && f != "remote.go" && f != "keys.go" && !strings.HasSuffix(f, "_test.go") {
 			t.Errorf("%s imports Bubble Tea", f)
 		}
 	}

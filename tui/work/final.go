@@ -71,14 +71,14 @@ func (d *desk) verdictPane(w, h int) string {
 		}
 		t.add(tok, v.Text)
 		t.add(theme.Dim, fmt.Sprintf("look %d at the test set; each further look makes it less of a test", v.Looks))
+		say := "UNDECIDED: the paired 95 % interval holds the floor. More test samples would tell."
 		switch v.Verdict {
 		case "PASS":
-			t.add(theme.Dim, "PASS: the lower end of the paired 95 % interval lies above the floor.")
+			say = "PASS: the lower end of the paired 95 % interval lies above the floor."
 		case "FAIL":
-			t.add(theme.Dim, "FAIL: the upper end of the paired 95 % interval lies below the floor. A lower target, other blocks or more epochs may help.")
-		default:
-			t.add(theme.Dim, "UNDECIDED: the paired 95 % interval holds the floor. More test samples would tell.")
+			say = "FAIL: the upper end of the paired 95 % interval lies below the floor. A lower target, other blocks or more epochs may help."
 		}
+		t.fill(theme.Dim, say, h-2-t.n)
 		if a := st.Attribution; a != nil {
 			t.work(a, d.clockOf(), h-2)
 		}

@@ -3,6 +3,7 @@ package work
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"pare/tui/chart"
@@ -21,12 +22,17 @@ func (d *desk) canLayer() string {
 
 func (d *desk) openLayer() []effect {
 	d.over = overLayer
-	d.look.at = min(max(d.look.at, d.look.layer), len(d.run.st.Dense.Layers)-1)
+	at := d.siftedAt()
+	d.look.at = min(max(d.look.at, at[min(d.look.layer, len(at)-1)]), at[len(at)-1])
 	return d.readWeights()
 }
 
 func (d *desk) moveLayer(by int) []effect {
-	d.look.at = min(max(d.look.at+by, 0), max(len(d.run.st.Dense.Layers)-1, 0))
+	at := d.siftedAt()
+	i, _ := slices.BinarySearch(at, d.look.at)
+	if i += by; len(at) > 0 {
+		d.look.at = at[min(max(i, 0), len(at)-1)]
+	}
 	return d.readWeights()
 }
 
@@ -57,12 +63,14 @@ func (d *desk) stripBox(w, h int) string {
 		nameW = max(nameW, theme.Width(th.Clean(l.Name)))
 	}
 	nameW = min(nameW, max(in/3, 6))
+	at := d.siftedAt()
+	here, _ := slices.BinarySearch(at, d.look.at)
 	room := max(h-2, 1)
-	from := min(max(d.look.at-room/2, 0), max(len(ls)-room, 0))
+	from := min(max(here-room/2, 0), max(len(at)-room, 0))
 	cols := in - nameW - 12
 	rows := d.layerRows()
 	var b strings.Builder
-	for i := from; i < min(from+room, len(ls)); i++ {
+	for _, i := range at[from:min(from+room, len(at))] {
 		mark, name := "  ", th.Fit(th.Clean(ls[i].Name), nameW)
 		if i == d.look.at {
 			mark, name = th.Paint(theme.Accent, ">")+" ", th.Paint(theme.Selected, name)

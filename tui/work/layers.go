@@ -57,7 +57,7 @@ func (d *desk) layersPane(w, h int) string {
 		return d.verdictsPane(v, w, h)
 	}
 	th, in := d.th, w-2
-	rows := d.layerRows()
+	rows, right := d.siftLayers(d.layerRows())
 	if len(rows) == 0 {
 		return th.Box("layers", "", th.Paint(theme.Dim, d.tense(" the model is not loaded yet", " the model was not loaded")), w, h)
 	}
@@ -79,7 +79,7 @@ func (d *desk) layersPane(w, h int) string {
 		barW = 0
 	}
 	room := h - 2
-	notes := d.layerNotes(rows, in-2)
+	notes := d.layerNotes(rows)
 	show := len(rows)
 	if show > room {
 		show = max(room-1, 0)
@@ -101,7 +101,7 @@ func (d *desk) layersPane(w, h int) string {
 		b.WriteString(th.Paint(theme.Dim, fmt.Sprintf(" %d of %d layers", show, len(rows))) + "\n")
 	} else if len(notes) > 0 && room-show >= 2 {
 		b.WriteString("\n")
-		for _, n := range notes[:min(len(notes), room-show-1)] {
+		for _, n := range first(th, notes, room-show-1, in-2) {
 			b.WriteString(" " + th.Paint(theme.Dim, th.Tr(n)) + "\n")
 		}
 	}
@@ -115,25 +115,25 @@ func (d *desk) layersPane(w, h int) string {
 		x += barW
 	}
 	heads = append(heads, theme.Head{At: x + pctW + 3, Text: "runs as"})
-	return th.BoxWith(theme.BoxOptions{Title: "layers " + d.th.G.None + " i opens one", Heads: heads, Body: strings.TrimSuffix(b.String(), "\n")}, w, h)
+	return th.BoxWith(theme.BoxOptions{Title: d.layersTitle(right), Heads: heads, Body: strings.TrimSuffix(b.String(), "\n")}, w, h)
 }
 
 // layerNotes say what the last points of the baseline cost, and why layers with
 // zeros still run dense.
-func (d *desk) layerNotes(rows []layerRow, w int) []string {
+func (d *desk) layerNotes(rows []layerRow) []string {
 	var out []string
 	if lp := d.run.st.LastPoints; lp != nil {
 		text := d.th.Clean(lp.Text)
 		if lp.Advice != "" {
 			text = d.th.Clean(lp.Advice) + d.ours(" (x n ends the baseline here)")
 		}
-		out = append(out, wrap(text, max(w, 1))...)
+		out = append(out, text)
 	}
 	seen := map[string]bool{}
 	for _, r := range rows {
 		if r.zeros > 0 && r.runs == "dense" && r.why != "" && !seen[r.why] {
 			seen[r.why] = true
-			out = append(out, wrap(r.name+" runs dense: "+r.why, max(w, 1))...)
+			out = append(out, r.name+" runs dense: "+r.why)
 		}
 	}
 	return out
@@ -142,8 +142,9 @@ func (d *desk) layerNotes(rows []layerRow, w int) []string {
 // verdictsPane is the table of what each layer gained.
 func (d *desk) verdictsPane(v *event.LayerVerdicts, w, h int) string {
 	th, in := d.th, w-2
+	layers, left := d.siftVerdicts(v.Layers)
 	nameW, runsW := 0, 5
-	for _, l := range v.Layers {
+	for _, l := range layers {
 		nameW = max(nameW, theme.Width(th.Clean(l.Name)))
 		runsW = max(runsW, theme.Width(th.Clean(l.RunsAs)))
 	}
@@ -154,14 +155,14 @@ func (d *desk) verdictsPane(v *event.LayerVerdicts, w, h int) string {
 		textW += msW + 2
 	}
 	room := h - 2
-	show := len(v.Layers)
+	show := len(layers)
 	if show > room {
 		show = max(room-1, 0)
 	}
-	from := d.firstLayer(len(v.Layers), show)
+	from := d.firstLayer(len(layers), show)
 	var b strings.Builder
 	var cut []string // what does not fit its line is said below
-	for _, l := range v.Layers[from : from+show] {
+	for _, l := range layers[from : from+show] {
 		b.WriteString(" " + th.Fit(th.Clean(l.Name), nameW) + th.FitRight(fmt.Sprintf("%.0f %%", 100*l.Zeros), 7) + "  " + th.Fit(th.Clean(l.RunsAs), runsW) + "  ")
 		if in-1-nameW-7-2-runsW-2-msW-2 >= 8 {
 			b.WriteString(th.Fit(fmt.Sprintf("%.3f → %.3f", l.DenseMS, l.NowMS), msW) + "  ")
@@ -175,22 +176,27 @@ func (d *desk) verdictsPane(v *event.LayerVerdicts, w, h int) string {
 		}
 		b.WriteString(th.Paint(tok, th.Fit(brisk(th, l.Text, textW), max(textW, 1))) + "\n")
 	}
-	if show < len(v.Layers) {
-		b.WriteString(th.Paint(theme.Dim, fmt.Sprintf(" %d of %d layers", show, len(v.Layers))) + "\n")
+	if show < len(layers) {
+		b.WriteString(th.Paint(theme.Dim, fmt.Sprintf(" %d of %d layers", show, len(layers))) + "\n")
 	} else if n := room - show; n >= 2 {
-		notes := wrap(d.clockOf().Of("ms per training step, dense → now, by layer"), max(in-2, 1))
+		notes := []string{d.clockOf().Of("ms per training step, dense → now, by layer")}
 		for _, c := range cut {
-			notes = append(notes, wrap(th.Clean(c), max(in-2, 1))...)
+			notes = append(notes, th.Clean(c))
 		}
 		if lp := d.run.st.LastPoints; lp != nil {
-			notes = append(notes, wrap(th.Clean(lp.Text), max(in-2, 1))...)
+			notes = append(notes, th.Clean(lp.Text))
 		}
 		b.WriteString("\n")
-		for _, s := range notes[:min(len(notes), n-1)] {
+		for _, s := range first(th, notes, n-1, in-2) {
 			b.WriteString(" " + th.Paint(theme.Dim, th.Tr(s)) + "\n")
 		}
 	}
-	return th.Box("layers "+d.th.G.None+" i opens one", "verdicts", strings.TrimSuffix(b.String(), "\n"), w, h)
+	return th.Box(d.layersTitle(left), "verdicts", strings.TrimSuffix(b.String(), "\n"), w, h)
+}
+
+// layersTitle names the pane; left says how many a filter leaves.
+func (d *desk) layersTitle(left string) string {
+	return "layers " + d.th.G.None + " " + or(left, "i opens one")
 }
 
 // firstLayer is the first of n layers shown when show of them fit.
@@ -204,7 +210,7 @@ func (d *desk) canScroll() string {
 	if !ok {
 		return "the layers are not in sight: press tab"
 	}
-	if len(d.run.st.Dense.Layers) <= h-2 {
+	if len(d.siftedAt()) <= h-2 {
 		return "all layers are in sight"
 	}
 	return ""

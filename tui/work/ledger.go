@@ -132,7 +132,8 @@ func (d *desk) ledgerPane(w, h int) string {
 		first = []string{p}
 	}
 	if l == nil {
-		return d.table("ledger", "", "dense", "now", d.liveRows(), first, w, h)
+		rows, left := d.siftMetrics(d.liveRows())
+		return d.table("ledger", left, "dense", "now", rows, first, w, h)
 	}
 	rows, notes := brief(plain.Rows(l))
 	notes = append(first, notes...)
@@ -143,7 +144,8 @@ func (d *desk) ledgerPane(w, h int) string {
 	if len(rows)+3 < h-2 {
 		rows = append(rows, d.spentRows()...)
 	}
-	return d.table("ledger, test set", "", "dense", "now", fitRows(rows, h-2), notes, w, h)
+	rows, left := d.siftMetrics(rows)
+	return d.table("ledger, test set", left, "dense", "now", fitRows(rows, h-2), notes, w, h)
 }
 
 // fitRows leaves out the rows that say least until the others fit: better than to lose
@@ -229,6 +231,9 @@ func (d *desk) table(title, right, dense, now string, rows []plain.Row, notes []
 			shown = []int{0, 1}
 		}
 	}
+	cells = slices.DeleteFunc(cells, func(c [4]string) bool { // an interval of a column that is not shown
+		return strings.HasPrefix(c[0], "  ") && !slices.ContainsFunc(shown[1:], func(k int) bool { return c[k] != "" })
+	})
 	// Spare room goes between the columns.
 	need := margin
 	for _, k := range shown {
@@ -267,14 +272,8 @@ func (d *desk) table(title, right, dense, now string, rows []plain.Row, notes []
 			b.WriteString(s)
 		}
 	}
-	room := h - 2 - len(cells)
-	for _, n := range notes {
-		for _, line := range wrap(n, max(in-2, 1)) {
-			if room--; room < 0 {
-				break
-			}
-			b.WriteString("\n " + th.Paint(theme.Dim, th.Tr(line)))
-		}
+	for _, line := range first(th, notes, h-2-len(cells), in-2) {
+		b.WriteString("\n " + th.Paint(theme.Dim, th.Tr(line)))
 	}
 	return th.BoxWith(theme.BoxOptions{Title: title, Right: right, Heads: heads, Body: b.String()}, w, h)
 }

@@ -95,9 +95,21 @@ func (d *desk) helpPane(w, h int) string {
 		lines = append(lines, part...)
 		lines = append(lines, "")
 	}
+	cores := 0.0
+	if d.run != nil && !d.replaying() {
+		cores = d.run.cores()
+	}
+	right := d.cost.text(d.now, cores)
+	if theme.Width(th.Tr(right)) > w-14 { // lines of its own, before the keys
+		var own []string
+		for _, l := range wrap(right, max(w-4, 1)) {
+			own = append(own, " "+th.Paint(theme.Dim, th.Tr(l)))
+		}
+		lines, right = append(append(own, ""), lines...), ""
+	}
 	d.scroll = min(d.scroll, max(len(lines)-(h-2), 0))
 	lines = lines[d.scroll:]
-	return th.Box("keys", d.cost.text(d.now), strings.Join(lines, "\n"), w, h)
+	return th.Box("keys", right, strings.Join(lines, "\n"), w, h)
 }
 
 // relevant are the situations the help speaks of: those of the page.
@@ -166,6 +178,10 @@ func (d *desk) backspace() {
 func (d *desk) refilter() {
 	switch d.over {
 	case overFilter:
+		if d.page == pageRun {
+			d.look.sift, d.look.layer = d.input.text, 0
+			break
+		}
 		d.shelf.filter = d.input.text
 	case overPalette:
 		d.cmd = 0

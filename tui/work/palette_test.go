@@ -5,6 +5,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"pare/core/event"
 )
@@ -62,6 +63,10 @@ func TestHelpSaysWhyNot(t *testing.T) {
 	d.cost.frames, d.cost.drawn = 10, 4e6
 	d.touch()
 	sees(t, d, "this screen: 400 µs a frame")
+	d.cost.bytes, d.cost.cpu = func() int64 { return 4096 }, func() (time.Duration, bool) { return time.Second, true }
+	d.cost.since = d.now.Add(-4 * time.Second)
+	d.resize(60, 20)
+	sees(t, d, "this screen: 400 µs a frame, 1.0 KiB/s sent, CPU", "ms/s, ", "of the run's")
 }
 
 // TestCopyIsWhatIsRead: the text goes to the terminal and into a file, with units

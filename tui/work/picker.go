@@ -251,11 +251,11 @@ func (d *desk) takePath(s string) []effect {
 		return nil
 	}
 	s = homed(s)
-	r := withModel(d.o.Recipe, core.ModelSpec{Path: s})
+	r, check := withModel(d.o.Recipe, core.ModelSpec{Path: s}), core.PrecheckEach // its data come next
 	if d.pick.on == listData {
-		r = withData(d.o.Recipe, "", s)
+		r, check = withData(d.o.Recipe, "", s), core.Precheck
 	}
-	if err := core.Precheck(r); err != nil {
+	if err := check(r); err != nil {
 		d.input.err = err.Error()
 		return nil
 	}

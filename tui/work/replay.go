@@ -81,7 +81,7 @@ func (d *desk) period() time.Duration {
 	case d.replaying():
 		return replayPeriod
 	}
-	return period
+	return period * d.frugal.times(d.now, d.cost.cpu, d.run.cores())
 }
 
 // tickReplay draws the replay's own clock.

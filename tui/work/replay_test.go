@@ -138,7 +138,7 @@ func TestReplayTouchesNothing(t *testing.T) {
 		if d.page == pageShelf { // the list of sessions may be looked at
 			key(d, "esc")
 		}
-		if d.formOpen() || d.over != overNone && d.over != overHelp && d.over != overTeach && d.over != overPalette {
+		if d.formOpen() || d.over != overNone && d.over != overHelp && d.over != overTeach && d.over != overPalette && d.over != overFilter {
 			t.Fatalf("%s opens something", n)
 		}
 		d.over = overNone

@@ -37,14 +37,12 @@ func (d *desk) leaveShelf() { d.page, d.over, d.input = d.shelf.back, overNone, 
 
 // found are the sessions that the filter leaves: all its words occur.
 func (s *shelf) found() []sessions.Summary {
-	words := strings.Fields(strings.ToLower(s.filter))
-	if len(words) == 0 {
+	if strings.TrimSpace(s.filter) == "" {
 		return s.list
 	}
 	var out []sessions.Summary
 	for _, x := range s.list {
-		text := strings.ToLower(strings.Join([]string{x.ID, x.Status, x.Model, x.Data, x.Stage.String(), x.Verdict}, " "))
-		if !slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(text, w) }) {
+		if holds(s.filter, strings.Join([]string{x.ID, x.Status, x.Model, x.Data, x.Stage.String(), x.Verdict}, " ")) {
 			out = append(out, x)
 		}
 	}

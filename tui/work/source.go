@@ -39,7 +39,7 @@ type session struct {
 }
 
 func openSession(s *sessions.Session) (*session, error) {
-	t, err := s.Tail()
+	t, err := s.Present()
 	if err != nil {
 		return nil, err
 	}

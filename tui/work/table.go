@@ -136,7 +136,7 @@ func init() { // the help, opened by the table, shows the table
 		{[]string{"esc", "left", "h"}, "esc", inPick, words("back"), (*desk).canBack, plainly(func(d *desk) { d.pick.back() }), 4, "back to the models"},
 
 		// All sessions.
-		{[]string{"S"}, "S", inShown | inPick, words("sessions"), always, (*desk).openShelf, 14, "all sessions: compare, branch, replay, export, delete"},
+		{[]string{"S"}, "S", inShown | inPick, words("sessions"), (*desk).canSessions, (*desk).openShelf, 14, "all sessions: compare, branch, replay, export, delete"},
 		{[]string{"enter"}, "enter", inShelf, openText, (*desk).canWhole, (*desk).openChosen, 1, "open the session; one that runs is attached"},
 		{[]string{"space"}, "space", inShelf, words("mark"), (*desk).canShelf, plainly(func(d *desk) { d.shelf.mark() }), 2, "mark it, or take the mark off"},
 		{[]string{"c"}, "c", inShelf, words("compare"), (*desk).canCompare, (*desk).openCompare, 3, "compare the marked ones: ledgers, recipes, curves"},
@@ -232,6 +232,7 @@ func init() { // the help, opened by the table, shows the table
 		{[]string{"up", "k"}, "", inLook, words("layers up"), (*desk).canScroll, plainly(func(d *desk) { d.look.layer = max(d.look.layer-1, 0) }), 0, ""},
 		{[]string{"down", "j"}, "↑ ↓", inLook, words("layers"), (*desk).canScroll, plainly(func(d *desk) { d.look.layer++ }), 13, "other layers, where not all fit"},
 
+		{[]string{"/"}, "/", inLook, words("filter"), (*desk).canSift, plainly((*desk).openSift), 20, "show only layers and metrics that hold all words typed; esc shows all"},
 		{[]string{"i"}, "i", inLook, words("a layer"), (*desk).canLayer, (*desk).openLayer, 12, "zeros of all layers over the steps, and one layer: weights, mask, kernel, ms, J"},
 		{[]string{"up", "k", "left"}, "", inLayer, words("layer before"), always, func(d *desk) []effect { return d.moveLayer(-1) }, 0, ""},
 		{[]string{"down", "j", "right"}, "↑ ↓", inLayer, words("layer"), always, func(d *desk) []effect { return d.moveLayer(1) }, 2, "another layer"},
@@ -346,6 +347,7 @@ func (d *desk) place() where {
 // press takes a key: its name, and the text it types.
 func (d *desk) press(name, text string) []effect {
 	d.touch()
+	d.frugal.wake()
 	at := d.place()
 	if at&inText != 0 && text != "" {
 		d.typed(text)
@@ -395,7 +397,10 @@ func (d *desk) digit(name string, at where) []effect {
 func (d *desk) leave() { d.quit = true }
 
 func (d *desk) closeOver() {
-	if d.over == overFilter {
+	switch {
+	case d.over == overFilter && d.page == pageRun:
+		d.look.sift = ""
+	case d.over == overFilter:
 		d.shelf.filter = ""
 	}
 	d.over, d.input, d.scroll = overNone, input{}, 0

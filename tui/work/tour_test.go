@@ -64,3 +64,29 @@ func TestTour(t *testing.T) {
 		t.Error("esc does not end the tour")
 	}
 }
+
+// TestEnterTwiceIsOnce: enter pressed again before the log says that the run goes on does
+// not answer the question after it too.
+func TestEnterTwiceIsOnce(t *testing.T) {
+	s := newStory().start("B").baselineDone("B").configured("B").sparsified("B").wait(event.Validate, "look")
+	d, f := watching(t, 80, 24, s)
+	key(d, "enter", "enter", "enter")
+	sees(t, d, "the run has been told; it is about to go on")
+	f.push(s, func(s *story) { s.add(&event.StageChange{Stage: event.Validate, State: "done", Evidence: "PASS"}) })
+	sample(d)
+	key(d, "enter") // what is over does not wait again, before the next stage begins
+	if got := f.commands(); got != "next" {
+		t.Errorf("sent %q, want one next", got)
+	}
+	f.push(s, func(s *story) { s.wait(event.Deploy, "write") })
+	sample(d)
+	key(d, "enter", "enter")
+	if got := f.commands(); got != "next, next" {
+		t.Errorf("sent %q, want two", got)
+	}
+	d.now = d.now.Add(patience) // it was lost on the way
+	key(d, "enter")
+	if got := f.commands(); got != "next, next, next" {
+		t.Errorf("sent %q, want three", got)
+	}
+}

@@ -42,7 +42,10 @@ type watch struct {
 	now    inForce
 	metric event.Metric       // the newest; after a roll-back, where the run went on
 	kept   map[string]inForce // by checkpoint
-	moved  bool               // something was computed since the run began to wait: it does not any more
+	waits  int64              // number of the event that said so last
+	told   int64              // waits, when the run was told to go on: it is not told twice
+	toldAt time.Time
+	moved  bool // something was computed since the run began to wait: it does not any more
 	pace   pace
 
 	caught  bool // the log has been read up to its end once
@@ -239,6 +242,9 @@ func (d *desk) tick() {
 func (d *desk) fold(e event.Event) []effect {
 	r := d.run
 	r.st.Apply(e)
+	if b, ok := e.Body.(*event.Metrics); ok { // of the past, many at once
+		e.Body = &b.Last
+	}
 	r.pace.fold(e)
 	switch b := e.Body.(type) {
 	case *event.Metric:
@@ -254,7 +260,11 @@ func (d *desk) fold(e event.Event) []effect {
 	case *event.Plan, *event.Eval, *event.EpochCost, *event.Export, *event.Verdict, *event.LayerVerdicts:
 		r.moved = true
 	case *event.Paused, *event.Continued, *event.StageChange:
-		r.moved = false
+		c, ok := b.(*event.StageChange)
+		r.moved = ok && c.State == "done" // the next stage is about to begin: nothing waits meanwhile
+		if ok && c.State == "waiting" {
+			r.waits = e.Seq
+		}
 		if d.toast.soon {
 			d.toast = toast{}
 		}

@@ -48,7 +48,18 @@ func (o *Options) follows(s *sessions.Session) (source, error) {
 // bound says why nothing may be changed, "" if it may.
 func (d *desk) bound() string {
 	if d.o.ReadOnly {
+		if d.o.remote {
+			return "this screen only watches"
+		}
 		return "this screen only watches (--readonly)"
+	}
+	return ""
+}
+
+// canSessions says why the list of sessions is closed.
+func (d *desk) canSessions() string {
+	if d.o.remote {
+		return "this screen watches one session"
 	}
 	return ""
 }

@@ -112,6 +112,19 @@ func wrap(s string, w int) []string {
 	return out
 }
 
+// first wraps the first of several paragraphs that fit n lines; the one that does not fit
+// ends in an ellipsis, those after it are left out.
+func first(th *theme.Theme, paras []string, n, w int) []string {
+	var out []string
+	for _, p := range paras {
+		if n <= len(out) {
+			break
+		}
+		out = append(out, few(th, wrap(p, max(w, 1)), n-len(out), max(w, 1))...)
+	}
+	return out
+}
+
 // few keeps at most n lines of wrapped text; what is left out is told by an
 // ellipsis after the last word that has room for it.
 func few(th *theme.Theme, lines []string, n, w int) []string {

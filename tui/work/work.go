@@ -29,6 +29,8 @@ type Options struct {
 	Layout   string // file that keeps how charts are shown; "" is in the user's configuration
 	CopyTo   string // file of the last copy; "" is in the user's cache
 	Theme    string // auto, dark, light, mono; "" is auto
+
+	remote bool // of somebody on another machine: nothing here is for them but the run
 }
 
 // Open shows the picker and the set-up, creates a session, starts its run and
@@ -54,7 +56,7 @@ func show(o Options, src source) (int, error) {
 		}
 	}
 	mode, ascii := theme.FromEnv(mode, os.Getenv("TERM") == "linux", os.Getenv)
-	if o.Slow {
+	if o.Slow && (o.Theme == "" || o.Theme == "auto") {
 		mode = theme.Mono
 	}
 	d := newDesk(o, mode, ascii)

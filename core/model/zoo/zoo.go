@@ -84,6 +84,12 @@ func List() []Info {
 	return l
 }
 
+// LanguageModel reports whether the named model scores the token that follows each.
+func LanguageModel(name string) bool {
+	e, err := find(name)
+	return err == nil && e.text == languageModel
+}
+
 // New builds the named model for samples of shape in and initialises it from
 // seed. The result is a function of its arguments alone, on every machine and
 // with every version of Go. Errors name the model, or the layer that does not

@@ -1,0 +1,48 @@
+//go:build unix
+
+package cli
+
+import (
+	"fmt"
+	"regexp"
+	"testing"
+	"time"
+)
+
+// TestScreenAccount: what the screen says of its own cost is what the terminal and the
+// system count, and a running run at 120×40 stays under 8 KiB/s.
+func TestScreenAccount(t *testing.T) {
+	run := started(t, longRun())
+	waitFor(t, "the first epochs", func() bool { st, err := run.State(); return err == nil && len(st.Epochs) > 3 })
+	begin := time.Now()
+	s := onScreenOf(t, 120, 40, "attach", run.Dir)
+	s.sees("validation accuracy", "● running")
+	first, at := s.bytes.Load(), time.Now()
+	time.Sleep(4 * time.Second)
+	rate := float64(s.bytes.Load()-first) / 1024 / time.Since(at).Seconds()
+	if rate > 8 {
+		t.Errorf("%.1f KiB/s through the terminal at 120×40, at most 8 are wanted", rate)
+	}
+	before := s.bytes.Load()
+	s.types("?")
+	s.sees("this screen:", "KiB/s sent", "of the run's")
+	took := time.Since(begin).Seconds()
+	m := regexp.MustCompile(`([0-9.]+) KiB/s sent, CPU ([0-9.]+) ms/s, ([0-9.]+) % of the run's`).FindStringSubmatch(s.text())
+	if m == nil {
+		t.Fatalf("no account:\n%s", s.text())
+	}
+	var kib, ms, share float64
+	if _, err := fmt.Sscan(m[1]+" "+m[2]+" "+m[3], &kib, &ms, &share); err != nil {
+		t.Fatal(err)
+	}
+	if want := float64(before) / 1024 / took; kib < 0.7*want || kib > 1.5*want+0.1 {
+		t.Errorf("the screen says %.2f KiB/s, the terminal counts %.2f", kib, want)
+	}
+	s.types("?")
+	s.leaves()
+	cpu := 1000 * (s.cmd.ProcessState.UserTime() + s.cmd.ProcessState.SystemTime()).Seconds()
+	if said := ms * took; said > 1.2*cpu+20 || said < 0.4*cpu-20 {
+		t.Errorf("the screen says %.0f ms of CPU time, the system %.0f at its end", said, cpu)
+	}
+	t.Logf("%.2f KiB/s; the screen says: %s", rate, m[0])
+}
