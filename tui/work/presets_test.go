@@ -86,7 +86,7 @@ func TestCautions(t *testing.T) {
 		{"oneshot", "block4x1", 0.7, "cpu", true, ""},
 		{"cubic", "block4x1", 0.9, "cpu", true, ""},
 		{"cubic", "2:4", 0.5, "cpu", true, "this hardware has none"},
-		{"cubic", "2:4", 0.5, "gpu", false, "1.53 times"},
+		{"cubic", "2:4", 0.5, "gpu", false, "1.5 times"},
 		{"cubic", "element", 0.9, "gpu", true, "no kernel there skips them"},
 		{"cubic", "element", 0.9, "cpu", true, ""},
 	} {
