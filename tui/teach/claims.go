@@ -31,8 +31,8 @@ var claims = []Claim{
 	},
 	{
 		event.Configure, "2:4 sparsity runs up to 2.8 times as fast on an A100", "NVIDIA",
-		"the hardware's peak is 2 times; an H200 with PyTorch and cuSPARSELt reached 1.53 times, and 0.65 of the joules, on 8192×8192×8192, and was slower below about 4096; by pare on an H100 1.5 times and 0.64 of the joules there, and a GPT of width 4096 in inference 24 % less of both (core/device/cuda/PERFORMANCE.md)",
-		"measured with PyTorch and cuSPARSELt on one H200",
+		"the hardware's peak is 2 times; on one H100 products of 8192×8192×8192 were 1.5 times as fast with 0.64 of the joules, a GPT of width 4096 took 24 % less of both in inference, its training gained nothing",
+		"measured by pare with cuSPARSELt: core/device/cuda/PERFORMANCE.md",
 	},
 	{
 		event.Configure, "beyond about 70 % zeros accuracy falls off", "common wisdom",
