@@ -154,6 +154,17 @@ func TestPredictTextsErrors(t *testing.T) {
 			t.Errorf("%s, %.10q: %v, want %q", c.dir, c.text, err, c.want)
 		}
 	}
+	weights := filepath.Join(gpt, "model.safetensors")
+	b, err := os.ReadFile(weights)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(weights, append(b[:len(b)-4], 0, 0, 0xc0, 0x7f), 0o600); err != nil { // the last value is NaN
+		t.Fatal(err)
+	}
+	if _, _, err := core.PredictTexts(gpt, []string{"a"}, ref.New(), 1); err == nil || !strings.Contains(err.Error(), "the model gives NaN") {
+		t.Errorf("a weight that is NaN: %v", err)
+	}
 	for text, want := range map[string]string{
 		`{"input_ids":{"shape":[1,2],"data":[5,6]},"attention_mask":{"shape":[1,2],"data":[1,2]}}`: "need 0 and 1",
 		`{"input_ids":{"shape":[1,2],"data":[5,0]},"attention_mask":{"shape":[1,2],"data":[0,1]}}`: "is not masked while others are",

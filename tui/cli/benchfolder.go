@@ -7,6 +7,7 @@ import (
 	"os"
 	"runtime"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -88,8 +89,12 @@ func benchTexts(file string, most int) (l []string, err error) {
 	defer f.Close()
 	s := bufio.NewScanner(f)
 	s.Buffer(nil, 1<<20)
-	for len(l) < most && s.Scan() {
-		if t := strings.TrimSpace(s.Text()); t != "" {
+	for n := 1; len(l) < most && s.Scan(); n++ {
+		t := strings.TrimSpace(strings.TrimPrefix(s.Text(), "\ufeff")) // a byte order mark is no text
+		if !utf8.ValidString(t) {
+			return nil, fmt.Errorf("texts %s: line %d is no UTF-8: save the file as UTF-8", file, n)
+		}
+		if t != "" {
 			l = append(l, t)
 		}
 	}

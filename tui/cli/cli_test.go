@@ -101,6 +101,7 @@ func TestMistakesAreOneLine(t *testing.T) {
 		{[]string{"inspect"}, 2, "pare inspect needs MODEL"},
 		{[]string{"inspect", write("no.onnx", "hello")}, 1, "no.onnx"},
 		{[]string{"predict", "lenet-300-100"}, 2, "--input"},
+		{[]string{"predict", "lenet-300-100", "--input", "x.txt", "--text", "a"}, 2, "not both"},
 		{[]string{"predict", "lenet-300-100", "--input", write("in.json", `{"input":{"shape":[1,3],"data":[1,2,3]}}`)}, 1, "does not fit"},
 		{[]string{"attach", "nobody"}, 1, "no sessions"},
 		{[]string{"sessions"}, 2, "list"},

@@ -194,7 +194,10 @@ An .onnx file that the engine cannot hold (several inputs, an operator that has 
 gradient here) is run node by node; JSON then names all its inputs, and one line says
 why it cannot be trained.`,
 		RunE: func(_ *cobra.Command, args []string) error {
-			if (input == "") == (texts == nil) {
+			if input != "" && texts != nil {
+				return usagef("predict takes --input FILE or --text TEXT, not both")
+			}
+			if input == "" && texts == nil {
 				return usagef("predict needs --input FILE (.safetensors, .npy, .json, or .txt of texts) or --text TEXT")
 			}
 			if input != "" {
