@@ -216,3 +216,27 @@ func TestSampleKeepsPadding(t *testing.T) {
 		}
 	}
 }
+
+// TestModelThatIsNaN: weights that are no numbers end a run at the first step, with the reason:
+// there is no checkpoint to go back to.
+func TestModelThatIsNaN(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS("model/hf/testdata/hf-gpt2")); err != nil {
+		t.Fatal(err)
+	}
+	weights := filepath.Join(dir, "model.safetensors")
+	b, err := os.ReadFile(weights)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(weights, append(b[:len(b)-4], 0, 0, 0xc0, 0x7f), 0o666); err != nil { // the last value is NaN
+		t.Fatal(err)
+	}
+	r := verse(t)
+	r.Model.Name, r.Model.Path = "", dir
+	r.Train.Epochs, r.Prune.Epochs = 1, 1
+	code, err := Run(context.Background(), Config{Recipe: r, Store: &MemStore{}, Session: "nan"})
+	if code != ExitError || err == nil || !strings.Contains(err.Error(), "the model's own weights") || strings.Contains(err.Error(), "checkpoint") {
+		t.Errorf("exit %d, %v", code, err)
+	}
+}

@@ -198,6 +198,9 @@ func (r *run) evaluate(stage event.Stage, epoch int, split string) (train.Score,
 // at the screen can then change the recipe; a run without one ends.
 func (r *run) diverged(ctx context.Context, loss float64) error {
 	step := r.loop.Step
+	if r.wrote == "" { // checkpoint writes no weights that are not finite
+		return &wrongRecipe{&fixable{fmt.Errorf("the loss is %v at the first step, with the model's own weights", loss), "they hold NaN or infinite values, which no training mends: get the model again"}}
+	}
 	if err := r.emit(&event.Diverged{Stage: r.loop.Stage, Step: step, Loss: fmt.Sprint(loss), Back: r.wrote}); err != nil {
 		return err
 	}

@@ -79,7 +79,20 @@ func predictOn(m *graph.Model, dev device.Device, in Tensor, path string, thread
 	if err := net.Run(in.Data, out.Data); err != nil {
 		return nil, err
 	}
+	if err := allFinite(out.Data); err != nil {
+		return nil, fmt.Errorf("input %s: %w", path, err)
+	}
 	return &Outputs{map[string]Tensor{o.Name: out}}, nil
+}
+
+// allFinite is an error where a model answers with what is no number.
+func allFinite(y []float32) error {
+	for _, v := range y {
+		if v-v != 0 {
+			return fmt.Errorf("the model gives %g: its weights are not finite or too large: get it again or train it anew", v)
+		}
+	}
+	return nil
 }
 
 // fits reports whether a file's shape is one or more samples of v.

@@ -161,10 +161,8 @@ func (a *Answer) say(d *hf.Dir, tok *tokenizer.Tokenizer, task hf.Task, e tokeni
 	row := func(t int) []float32 { return y[t*out.C : (t+1)*out.C] }
 	token := func(id int) string { return tok.Decode([]int32{int32(id)}, false) }
 	n := e.Len()
-	for _, v := range y {
-		if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
-			return fmt.Errorf("the model gives %g: its weights are not finite or too large, get the folder again or train it anew", v)
-		}
+	if err := allFinite(y); err != nil {
+		return err
 	}
 	switch task {
 	case hf.SequenceClassifier:

@@ -144,6 +144,9 @@ func (a *Array) gather() {
 
 func (a *Array) broken(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		if len(a.Shape) < 2 {
+			return fmt.Errorf("%s: is cut short: it ends in value %d: fetch it again", a.Name, a.at+1)
+		}
 		return fmt.Errorf("%s: is cut short: it ends in sample %d of %s: fetch it again", a.Name, a.at+1, Sizes(a.Shape))
 	}
 	return fmt.Errorf("%s: cannot be read: %w", a.Name, err)

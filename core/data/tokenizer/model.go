@@ -79,7 +79,7 @@ func newModel(raw json.RawMessage) (model, *vocabulary, error) {
 		return newUnigram(&s)
 	}
 	if s.Type != "BPE" && s.Type != "WordPiece" {
-		return nil, nil, fmt.Errorf("model %q is not supported", s.Type)
+		return nil, nil, fmt.Errorf("model %q is not supported: use BPE, WordPiece or Unigram", s.Type)
 	}
 	var ids map[string]int32
 	if err := unmarshal("model.vocab", s.Vocab, &ids); err != nil {
