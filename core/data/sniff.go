@@ -153,6 +153,8 @@ func csvError(name string, err error) error {
 		return fmt.Errorf("%s: cannot be read: %w", name, err)
 	}
 	switch {
+	case errors.Is(p.Err, csv.ErrQuote) && p.StartLine < p.Line:
+		return fmt.Errorf("%s:%d: %w: a cell opens with one in this row and was read on to line %d: close it", name, p.StartLine, errQuote, p.Line)
 	case errors.Is(p.Err, csv.ErrQuote), errors.Is(p.Err, csv.ErrBareQuote):
 		return fmt.Errorf("%s:%d:%d: %w: write \"\" for one inside a quoted cell", name, p.Line, p.Column, errQuote)
 	}

@@ -171,6 +171,7 @@ func TestTableErrors(t *testing.T) {
 		{"ragged", head + "1,2\n", "", "t.csv:3: has 2 cells, the first row has 3: every row needs the same columns"},
 		{"quotes", head + "1,\"2\"3,x\n", "", `t.csv:3:5: a quotation mark is out of place: write "" for one inside a quoted cell`},
 		{"open quote", head + "1,2,\"x\n", "", `t.csv:3:8: a quotation mark is out of place: write "" for one inside a quoted cell`},
+		{"open quote, more rows", head + "1,\"2,x\n1,2,x\n1,2,x\n", "", `t.csv:3: a quotation mark is out of place: a cell opens with one in this row and was read on to line 5: close it`},
 		{"mixed first row", "len,2,kind\n" + rows, "", `t.csv:1:1: column 1 is "len", not a number: write text as numbers, remove the column, or name it as the label column (the first row was taken as data because it holds numbers: if it is a header, give every column a name)`},
 		{"one class", "a,kind\n1,x\n2,x\n3,x\n", "", `t.csv: every row has the label "x" (kind): there is nothing to tell apart with one class`},
 		{"numeric target", "a,price\n1,10.5\n2,11.5\n3,12.5\n4,13.5\n", "", "t.csv: price has 4 different values in 4 rows, so it is no label (a class needs at least 3 rows): name the label column"},
