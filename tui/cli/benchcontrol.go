@@ -12,6 +12,7 @@ import (
 
 	"pare/core"
 	"pare/core/energy"
+	"pare/core/event"
 	"pare/core/train"
 	"pare/tui/plain"
 )
@@ -46,10 +47,11 @@ its stage 3 took. The recipe's floor and formats are left out.`,
 			if cmd.Flags().Changed("seed") {
 				r.Seed = e.seed
 			}
-			clock := "CPU"
+			kind := "cpu"
 			if strings.HasPrefix(r.Hardware.Device, "cuda") {
-				clock = "GPU"
+				kind = "gpu"
 			}
+			clock := event.ClockOf(kind).Unit
 			var rows []core.ControlRow
 			check := core.ControlCheck{Recipe: r, Seeds: seeds, Fresh: fresh, Report: func(row core.ControlRow) {
 				rows = append(rows, row)

@@ -13,12 +13,6 @@ import (
 	"pare/core/device/cuda/internal/cu"
 )
 
-// toBF16 rounds to nearest, ties to even.
-func toBF16(x float32) uint16 {
-	u := math.Float32bits(x)
-	return uint16((u + 0x7fff + u>>16&1) >> 16)
-}
-
 // openCard opens the first card; the test is skipped where there is none.
 func openCard(t testing.TB) cu.Driver {
 	d, err := cu.Open(0)
@@ -107,7 +101,7 @@ func (a *attn) set(t testing.TB, v int, x []float32) []float32 {
 	if a.e.elem[v] == cu.BF16 {
 		h := make([]uint16, len(x))
 		for i := range x {
-			h[i] = toBF16(x[i])
+			h[i] = bf16Of(x[i])
 			x[i] = math.Float32frombits(uint32(h[i]) << 16)
 		}
 		data = bytesOf(h)

@@ -26,7 +26,7 @@ func (c *constants) draw(label string, from, to int) int {
 	return rapid.IntRange(from, to).Draw(c.t, label)
 }
 
-// number adds an initializer.
+// ints adds an initializer of whole numbers, floats one of float32.
 func (c *constants) ints(shape []int, v ...int64) string {
 	name := fmt.Sprint("c", len(c.g.Initializers))
 	dims := make([]int64, len(shape))
