@@ -38,7 +38,8 @@ const (
 // Options of a plan.
 type Options struct {
 	Mode   Mode
-	Batch  int // most samples of one run
+	Batch  int // most samples of one run, or of one step in Micros runs
+	Micros int // runs that a step of Batch samples is made in (device.Micro); 0: one
 	Optim  device.Optim
 	Seed   uint64
 	InGrad bool // Step.InGrad receives the gradient of the input
@@ -68,6 +69,9 @@ func Build(m *graph.Model, dev device.Device, o Options) (*device.Plan, error) {
 		return nil, err
 	}
 	p := &device.Plan{Batch: o.Batch, Seq: seq, Output: -1, InGrad: -1, Seed: o.Seed, Optim: o.Optim, T: dev.Tile(), P: dev.Panel()}
+	if o.Micros > 1 {
+		p.Batch, p.Micros = (o.Batch+o.Micros-1)/o.Micros, min(o.Micros, o.Batch)
+	}
 	for _, n := range m.Nodes {
 		p.Nodes = append(p.Nodes, n.Name)
 	}
