@@ -1,7 +1,9 @@
 package core
 
 import (
+	"context"
 	"math"
+	"strings"
 	"testing"
 )
 
@@ -77,5 +79,54 @@ func TestAccumulate(t *testing.T) {
 				t.Errorf("early in the baseline the loss is %v, %v in one go", x, y)
 			}
 		})
+	}
+}
+
+// TestRecompute: values that are made again are what they were: a run ends in the bits of
+// one that keeps them, with masks, cuts and adapters, in parts and killed in between. What
+// is made again is counted.
+func TestRecompute(t *testing.T) {
+	recipes := map[string]*Recipe{}
+	for name, set := range map[string]func(r *Recipe){
+		"packed": func(r *Recipe) { r.Prune.Schedule, r.Prune.Pattern, r.Train.Accumulate = "cubic", "block4x1", 2 },
+		"cut+lora": func(r *Recipe) {
+			r.Prune.Schedule, r.Prune.Pattern, r.Prune.Distribution, r.Prune.Target = "oneshot", "head", "layer", 0.2
+			r.LowRank = []LowRankSpec{{Method: "lora", Rank: 2}}
+		},
+	} {
+		r := verse(t)
+		r.Train.Epochs, r.Prune.Epochs = 1, 1
+		set(r)
+		recipes[name] = r
+	}
+	for name, r := range recipes {
+		t.Run(name, func(t *testing.T) {
+			var kept, again MemStore
+			runAll(t, clone(t, r), nil, &kept)
+			r.Train.Recompute = true
+			runAll(t, clone(t, r), nil, &again)
+			want := kept.State.Done.Weights
+			if got := again.State.Done.Weights; got != want {
+				t.Errorf("weights %s, want %s", got, want)
+			}
+			if got := killed(t, r, seqOf(&again, "verdict")/2).State.Done.Weights; got != want {
+				t.Errorf("killed: weights %s, want %s", got, want)
+			}
+			a, b := again.State.Epochs[0], kept.State.Epochs[0]
+			if share := float64(a.MACs)/float64(b.MACs) - 1; !(share > 0.1 && share < 1./3) {
+				t.Errorf("the baseline takes %.1f %% more multiply-adds", 100*share)
+			}
+		})
+	}
+}
+
+// TestRecomputeNeedsBlocks: a model without blocks has nothing to make again.
+func TestRecomputeNeedsBlocks(t *testing.T) {
+	r := small()
+	r.Train.Recompute = true
+	var st MemStore
+	st.Dir = t.TempDir()
+	if _, err := Run(context.Background(), Config{Recipe: r, Store: &st, Session: "test"}); err == nil || !strings.Contains(err.Error(), "train.recompute") {
+		t.Error(err)
 	}
 }

@@ -81,6 +81,10 @@ type TrainSpec struct {
 	// weights move once, by the mean over the whole batch, and values of one part take the
 	// memory that those of all would. 0 and 1: in one go.
 	Accumulate int `toml:"accumulate,omitempty"`
+	// Recompute keeps of each block of the model, a layer of a transformer or a residual
+	// block, but the value that leads in, and makes the others again for their gradients:
+	// the same bits in less memory, for the multiply-adds of the forward part once more.
+	Recompute bool `toml:"recompute,omitempty"`
 }
 
 // PruneSpec is what stage 3 does.

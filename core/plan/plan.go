@@ -43,6 +43,9 @@ type Options struct {
 	Optim  device.Optim
 	Seed   uint64
 	InGrad bool // Step.InGrad receives the gradient of the input
+	// Recompute makes values again for their gradients in place of keeping them, see
+	// recompute.go. Of plans that train.
+	Recompute bool
 	// Distil, with Alpha > 0, mixes Step.Teacher into the loss: device.CrossEntropy. Of
 	// modes Train and Grads.
 	Distil Distil
@@ -107,7 +110,7 @@ func Build(m *graph.Model, dev device.Device, o Options) (*device.Plan, error) {
 		b.Emit(device.Call{Kernel: device.Load, Out: []int{d}, S: [2]float32{1}})
 	}
 	if training {
-		if err := backward(b, m); err != nil {
+		if err := backward(b, m, o.Recompute); err != nil {
 			return nil, err
 		}
 	}
@@ -138,18 +141,26 @@ func Build(m *graph.Model, dev device.Device, o Options) (*device.Plan, error) {
 			}
 		}
 	}
-	calls := append(b.Early, fuse(hoist(b.Calls), b.Late, p, training)...)
-	p.Regions = regions(p.Vals, calls, b.Late)
+	late := pieces(b.Late)
+	for i, calls := range pieces(b.Calls) {
+		calls = fuse(hoist(calls), b.Calls, b.Late, p, training)
+		if i == 0 {
+			calls = append(b.Early, calls...)
+		}
+		p.Regions = append(p.Regions, regions(p.Vals, calls, late[i])...)
+	}
 	arena(p)
 	return p, nil
 }
 
 // backward visits the nodes in reverse and checks that every gradient that must
 // flow does: a missing one is an error here, never a silent zero.
-func backward(b *graph.Builder, m *graph.Model) error {
+func backward(b *graph.Builder, m *graph.Model, recompute bool) error {
+	at := newTurning(b, m, recompute)
 	uses := make([]int, len(m.Params))
 	for i := len(m.Nodes) - 1; i >= 0; i-- {
 		n := &m.Nodes[i]
+		at.node(i)
 		if !b.Needs(n.Out) {
 			continue
 		}
@@ -169,6 +180,7 @@ func backward(b *graph.Builder, m *graph.Model) error {
 		b.At(i)
 		op.Grad(b, n)
 	}
+	at.end()
 	got := make([]bool, len(m.Params))
 	for _, c := range b.Late {
 		for _, w := range c.W {

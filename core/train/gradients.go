@@ -18,7 +18,7 @@ func (t *Trainer) Gradients(set *data.Set, batches [][]int32) (sum, abs [][]floa
 	for _, b := range batches {
 		most = max(most, len(b))
 	}
-	p, err := plan.Build(t.Model, t.dev, plan.Options{Mode: plan.Grads, Batch: most, Micros: t.micros(most), Optim: t.o.Optim, Seed: t.o.Seed})
+	p, err := plan.Build(t.Model, t.dev, plan.Options{Mode: plan.Grads, Batch: most, Micros: t.micros(most), Recompute: t.o.Recompute, Optim: t.o.Optim, Seed: t.o.Seed})
 	if err != nil {
 		return nil, nil, err
 	}

@@ -280,12 +280,12 @@ func TestTooLargeNamesTheWay(t *testing.T) {
 	if !errors.Is(err, device.ErrMemory) || card.Calls("Launch") > 0 {
 		t.Fatal(err)
 	}
-	found := regexp.MustCompile(`; or keep the batch of 2048 and run it in parts of (\d+): train.accumulate = (\d+)$`).FindStringSubmatch(err.Error())
+	found := regexp.MustCompile(`; or keep the batch of 2048: train.accumulate = (\d+), in parts of (\d+)$`).FindStringSubmatch(err.Error())
 	if found == nil {
 		t.Fatal(err)
 	}
-	parts, _ := strconv.Atoi(found[2]) //nolint:errcheck // digits
-	if err := open(parts); err != nil || strconv.Itoa(2048/parts) != found[1] {
+	parts, _ := strconv.Atoi(found[1]) //nolint:errcheck // digits
+	if err := open(parts); err != nil || strconv.Itoa(2048/parts) != found[2] {
 		t.Errorf("in %d parts: %v", parts, err)
 	}
 	if err := open(parts / 2); err == nil || !strings.Contains(err.Error(), found[0]) {

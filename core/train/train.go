@@ -20,12 +20,14 @@ import (
 
 // Options of a trainer.
 type Options struct {
-	Batch   int // samples of a step
-	Micros  int // runs that a full step is made in, one after the other (device.Micro); 0: one
-	Optim   device.Optim
-	Seed    uint64      // of dropout
-	Threads int         // 0 = GOMAXPROCS
-	Prices  plan.Prices // what formats cost; none: the default ones
+	Batch  int // samples of a step
+	Micros int // runs that a full step is made in, one after the other (device.Micro); 0: one
+	// Recompute: values are made again for their gradients, not kept (plan.Options).
+	Recompute bool
+	Optim     device.Optim
+	Seed      uint64      // of dropout
+	Threads   int         // 0 = GOMAXPROCS
+	Prices    plan.Prices // what formats cost; none: the default ones
 	// Dense runs every layer on dense kernels whatever its mask: the control
 	// side of a comparison.
 	Dense bool
@@ -138,33 +140,6 @@ func (t *Trainer) build(state [][][]float32) error {
 	return nil
 }
 
-// compile prepares the plans of evaluations, of one inference and of a training step.
-func (t *Trainer) compile() error {
-	m := t.Model
-	pe, err := plan.Build(m, t.dev, plan.Options{Mode: plan.Eval, Batch: t.evalBatch()})
-	if err != nil {
-		return err
-	}
-	if t.eval, err = t.dev.Compile(pe, t.bank, t.o.Threads); err != nil {
-		return fmt.Errorf("evaluations: %w", err)
-	}
-	if t.OnePlan, err = plan.Build(m, t.dev, plan.Options{Mode: plan.Infer, Batch: 1}); err != nil {
-		return err
-	}
-	if t.infer, err = t.dev.Compile(t.OnePlan, t.bank, 1); err != nil {
-		return fmt.Errorf("single inferences: %w", err)
-	}
-	if t.Plan, err = plan.Build(m, t.dev, plan.Options{Mode: plan.Train, Batch: t.o.Batch, Micros: t.o.Micros, Optim: t.o.Optim, Seed: t.o.Seed, Distil: t.o.Distil}); err != nil {
-		return err
-	}
-	t.cost = map[int]device.Cost{}
-	// The last, so that the batch that it is said to have room for is what is left.
-	if t.step, err = t.dev.Compile(t.Plan, t.bank, t.o.Threads); err != nil {
-		return fmt.Errorf("training: %w", err)
-	}
-	return nil
-}
-
 // Close frees the device's side. The model keeps what the last Pull brought.
 func (t *Trainer) Close() {
 	t.release()
@@ -181,16 +156,6 @@ func (t *Trainer) release() {
 		t.bank.Close() //nolint:errcheck // nothing left to do with it
 		t.bank = nil
 	}
-}
-
-// closePlans frees the plans, and keeps the weights.
-func (t *Trainer) closePlans() {
-	for _, e := range []device.Exec{t.step, t.eval, t.infer} {
-		if e != nil {
-			e.Close() //nolint:errcheck // nothing left to do with it
-		}
-	}
-	t.step, t.eval, t.infer = nil, nil, nil
 }
 
 // Step trains on the given rows of set. index is 1 for the first step of the

@@ -28,7 +28,8 @@ type job struct {
 	ties    bool   // samples of few different values
 	open    bool   // gradients at masked places, too
 	distil  plan.Distil
-	micros  int // runs of a step
+	micros  int  // runs of a step
+	again   bool // values are made again
 }
 
 // result is a named list of values that a job left behind. Results of one group
@@ -48,7 +49,7 @@ func (r result) slack() float64 { return float64(max(r.runs, 1)) }
 // after the last one gradients, weights and optimiser state.
 func (j job) record(t testing.TB, dev device.Device) []result {
 	t.Helper()
-	o := plan.Options{Mode: j.mode, Batch: j.batch, Optim: j.optim, Seed: j.seed, InGrad: ids(j.m) == 0, Distil: j.distil, Micros: j.micros}
+	o := plan.Options{Mode: j.mode, Batch: j.batch, Optim: j.optim, Seed: j.seed, InGrad: ids(j.m) == 0, Distil: j.distil, Micros: j.micros, Recompute: j.again}
 	ws := plan.Weights(j.m, j.formats)
 	for i := range ws {
 		ws[i].Open = j.open && ws[i].Mask != nil

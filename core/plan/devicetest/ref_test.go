@@ -14,5 +14,6 @@ func TestRef(t *testing.T) {
 	t.Run("bits", func(t *testing.T) { testBits(t, dev) })
 	t.Run("masks", func(t *testing.T) { testMasks(t, dev) })
 	t.Run("micro", func(t *testing.T) { testMicro(t, dev) })
+	t.Run("recompute", func(t *testing.T) { testRecompute(t, dev) })
 	t.Run("errors", func(t *testing.T) { testErrors(t, dev) })
 }
