@@ -15,6 +15,7 @@ import (
 
 	"pare/core/device"
 	"pare/core/graph"
+	"pare/core/tensor"
 )
 
 // Mode says what a plan is for.
@@ -113,6 +114,9 @@ func Build(m *graph.Model, dev device.Device, o Options) (*device.Plan, error) {
 		if err := backward(b, m, o.Recompute); err != nil {
 			return nil, err
 		}
+	}
+	if !dev.Supports(device.Transpose, tensor.Dense) {
+		straighten(b)
 	}
 	share(b, o.Mode == Train)
 	if o.Mode != Train {

@@ -8,8 +8,7 @@ import (
 )
 
 var linearKernels = map[device.Kernel]build{
-	device.Linear: linear, device.LinearDX: linearDX, device.LinearDW: linearDW,
-	device.Transpose: func(*builder, *device.Call) error { return nil }, // products take dy as it lies
+	device.Linear: linear, device.LinearDX: linearDX, device.LinearDW: linearDW, // of dy as it lies: there is no Transpose
 }
 
 // linear: y[rows][N] = act(x[rows][K]·wᵀ + b).
