@@ -2,6 +2,7 @@ package train
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"regexp"
@@ -293,5 +294,48 @@ func TestTooLargeNamesTheWay(t *testing.T) {
 	}
 	if l := card.Leaks(); len(l) > 0 {
 		t.Errorf("left on the card: %v", l)
+	}
+}
+
+// TestRecomputeIsAWayOut: on cards of more and more memory the error names values made
+// again and parts together, parts alone, and each of them; what it names fits.
+func TestRecomputeIsAWayOut(t *testing.T) {
+	seen := map[string]bool{}
+	for memory := int64(900 << 10); memory < 64<<20; memory += max(16<<10, (memory-2<<20)/3) {
+		dev, card := cudatest.New(memory, cuda.F32)
+		open := func(o Options) error {
+			m, _ := zooNet(t, "gpt-nano", zoo.Input{C: 1, H: 1, W: 1, Tokens: 64, Vocab: 63}, 63, 1)
+			o.Batch = 64
+			tr, err := New(m, dev, o, nil)
+			if err == nil {
+				tr.Close()
+			}
+			return err
+		}
+		err := open(Options{})
+		if err == nil {
+			break
+		}
+		_, ways, _ := strings.Cut(err.Error(), "; or keep the batch of 64: ")
+		for _, way := range strings.Split(ways, "; or ") {
+			var o Options
+			o.Recompute = strings.Contains(way, "train.recompute = true")
+			if found := regexp.MustCompile(`train.accumulate = (\d+), in parts of \d+$`).FindStringSubmatch(way); found != nil {
+				o.Micros, _ = strconv.Atoi(found[1]) //nolint:errcheck // digits
+			}
+			if way == "" { // nothing fits
+				continue
+			}
+			seen[fmt.Sprint(o.Recompute, o.Micros > 0)] = true
+			if err := open(o); err != nil {
+				t.Errorf("%d bytes, %s: %v", memory, way, err)
+			}
+		}
+		if l := card.Leaks(); len(l) > 0 {
+			t.Fatalf("left on the card: %v", l)
+		}
+	}
+	if len(seen) != 3 {
+		t.Errorf("ways that were named: %v", seen)
 	}
 }

@@ -264,7 +264,7 @@ func (e *exec) tooLarge(free int64, cause error) error {
 	case cause != nil:
 		way = "use a smaller batch, or end what else is on the card"
 	case fits == 0:
-		way = "not even one sample fits: use a smaller model or shorter samples, or end what else is on the card"
+		way = "not even one sample fits in that: use a smaller model or shorter samples, or end what else is on the card"
 	}
 	what := "a batch"
 	if e.p.Micros > 1 {
