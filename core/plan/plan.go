@@ -153,7 +153,7 @@ func Build(m *graph.Model, dev device.Device, o Options) (*device.Plan, error) {
 		}
 		p.Regions = append(p.Regions, regions(p.Vals, calls, late[i])...)
 	}
-	arena(p)
+	arena(p, training && o.Recompute)
 	return p, nil
 }
 

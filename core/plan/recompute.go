@@ -72,7 +72,9 @@ func (t *turning) leave() {
 	note(b.Late[t.late:])
 	kept := slices.Clone(b.Calls[t.from[1]:])
 	for i := t.from[1] - 1; i >= t.from[0]; i-- {
-		if c := b.Calls[i]; slices.ContainsFunc(c.Out, func(v int) bool { return read[v] }) {
+		c := b.Calls[i]
+		needed := func(v int) bool { return read[v] }
+		if slices.ContainsFunc(c.Out, needed) || elementwise(c.Kernel) && slices.ContainsFunc(c.In, needed) {
 			note(b.Calls[i : i+1])
 			kept = append(kept, c)
 		}
@@ -83,6 +85,10 @@ func (t *turning) leave() {
 	b.Calls = append(b.Calls, device.Call{})
 	b.Late = append(b.Late, device.Call{})
 }
+
+// elementwise calls are made again for what they read alone, too: a device may make that,
+// or its gradient, along with them, and to the same bits only if it does so again.
+func elementwise(k device.Kernel) bool { return k == device.ActFn || k == device.Mul }
 
 // end is called behind the last gradient.
 func (t *turning) end() {

@@ -9,6 +9,7 @@ import (
 	"pare/core/device"
 	"pare/core/device/cuda/internal/cu"
 	"pare/core/device/cuda/internal/cufake"
+	"pare/core/graph"
 	"pare/core/model/zoo"
 	"pare/core/plan"
 )
@@ -134,4 +135,92 @@ func TestMicrosAreCounted(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestRecomputeLaunchesTheSame: what values are made by is the same both times, so that the
+// bits are: a plan with recompute launches no kernel and no product onto what is there that
+// the plain one does not, and of none fewer.
+func TestRecomputeLaunchesTheSame(t *testing.T) {
+	for name, m := range map[string]*graph.Model{"gelu": zooModel(t, "gpt-nano"), "gated": gatedNet(t, false), "gated, frozen": gatedNet(t, true)} {
+		var of [2]map[string]int
+		for i, again := range []bool{false, true} {
+			count := map[string]int{}
+			var betas []float32
+			card := cufake.New(1 << 28)
+			card.OnLaunch = func(name string, _, _ [3]int, _ int, _ []unsafe.Pointer) error {
+				count[name]++
+				return nil
+			}
+			dev := With(card, adding{cufake.NewBlas(card), &betas}, BF16)
+			bank, err := dev.NewBank(plan.Weights(m, nil), 2)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p, err := plan.Build(m, dev, plan.Options{Mode: plan.Train, Batch: 8, Recompute: again, Optim: device.Optim{Kind: device.AdamW}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			e, err := dev.Compile(p, bank, 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s := &device.Step{X: make([]float32, 8*16), Labels: make([]int32, 8*16), N: 8, LR: 0.1, Index: 1}
+			if _, err := e.Run(s); err != nil {
+				t.Fatal(err)
+			}
+			for _, beta := range betas {
+				count["product, beta "+string('0'+rune(beta))]++
+			}
+			of[i] = count
+		}
+		for k, n := range of[1] {
+			if strings.HasPrefix(k, "updates") || strings.HasPrefix(k, "update") { // small ones share a launch within a stretch
+				continue
+			}
+			if of[0][k] == 0 || n < of[0][k] || n > 2*of[0][k] {
+				t.Errorf("%s: %d of %s with values made again, %d without", name, n, k, of[0][k])
+			}
+		}
+		for k := range of[0] {
+			if of[1][k] == 0 {
+				t.Errorf("%s: no %s with values made again", name, k)
+			}
+		}
+	}
+}
+
+func zooModel(t *testing.T, name string) *graph.Model {
+	t.Helper()
+	m, _, err := zoo.New(name, 1, zoo.Input{C: 1, H: 1, W: 1, Tokens: 16, Vocab: 63}, 63)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// gatedNet is a small net of Llama's layers, with all but the gates frozen or none.
+func gatedNet(t *testing.T, frozen bool) *graph.Model {
+	t.Helper()
+	b := &graph.Net{M: graph.NewSequence("gated", 1, 16)}
+	x := b.Embedding("table", 0, 63, 32)
+	for _, at := range []string{"a", "b", "c"} {
+		y := b.RMSNorm(at+".n1", x, 1e-5)
+		y = b.Attention(at+".attn", 2, 2, true, b.Rope(at+".rq", b.Linear(at+".q", y, 32), 2, 1e4), b.Rope(at+".rk", b.Linear(at+".k", y, 32), 2, 1e4), b.Linear(at+".v", y, 32))
+		x = b.Op(at+".add1", "add", x, b.Linear(at+".o", y, 32))
+		y = b.RMSNorm(at+".n2", x, 1e-5)
+		g := b.Op(at+".mul", "mul", b.Op(at+".silu", "silu", b.Linear(at+".gate", y, 64)), b.Linear(at+".up", y, 64))
+		x = b.Op(at+".add2", "add", x, b.Linear(at+".down", g, 32))
+	}
+	b.Linear("out", b.RMSNorm("norm", x, 1e-5), 63)
+	if b.Err != nil {
+		t.Fatal(b.Err)
+	}
+	for i := range b.M.Params {
+		p := &b.M.Params[i]
+		p.Frozen = frozen && !strings.Contains(p.Name, ".gate.") && p.Name != "table.weight"
+	}
+	if err := zoo.Init(b.M, 1); err != nil {
+		t.Fatal(err)
+	}
+	return b.M
 }
