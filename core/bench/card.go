@@ -196,6 +196,7 @@ func CardPlans(o CardOptions) error {
 	if err != nil {
 		return err
 	}
+	s.Device = planner{s.Device}
 	rows, err := s.planned()
 	for _, r := range rows {
 		o.Report(r)

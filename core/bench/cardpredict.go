@@ -93,3 +93,10 @@ func partCosts(p *device.Plan, ws []device.Weight, batch int, precision string, 
 	}
 	return l
 }
+
+// planner plans as for a card on any device: without transposed gradients.
+type planner struct{ device.Device }
+
+func (p planner) Supports(k device.Kernel, f tensor.Format) bool {
+	return k != device.Transpose && p.Device.Supports(k, f)
+}

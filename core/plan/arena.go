@@ -21,7 +21,7 @@ const align = 16
 func arena(p *device.Plan, again bool) {
 	more := 0
 	if again {
-		more = 4
+		more = 2 // between an activation and the product with it a layer may stand
 	}
 	p.Slab = place(p, false, more)
 	if p.Seq > 0 {
