@@ -55,14 +55,15 @@ type ControlRow struct {
 
 // ControlSide is one of the models.
 type ControlSide struct {
-	Acc     float64 `json:"acc"`
-	Lo      float64 `json:"lo"`
-	Hi      float64 `json:"hi"`
-	Busy    float64 `json:"busy_s"` // CPU seconds, on a card seconds of it
-	Epochs  int     `json:"epochs"` // that these are of
-	MACs    int64   `json:"macs"`   // multiply-adds that these computed
-	Params  int64   `json:"params"`
-	InferMS float64 `json:"infer_ms"` // of one sample
+	Acc     float64   `json:"acc"`
+	Lo      float64   `json:"lo"`
+	Hi      float64   `json:"hi"`
+	Busy    float64   `json:"busy_s"`  // CPU seconds, on a card seconds of it
+	Epochs  int       `json:"epochs"`  // that these are of
+	EpochS  []float64 `json:"epoch_s"` // Busy of each of them: the first after a cut opens a new plan
+	MACs    int64     `json:"macs"`    // multiply-adds that these computed
+	Params  int64     `json:"params"`
+	InferMS float64   `json:"infer_ms"` // of one sample
 	// Energy is that of these training steps; its Coverage tells what was not measured.
 	Energy event.Joules `json:"energy"`
 
@@ -213,7 +214,8 @@ func sideOf(st *MemStore, all bool) ControlSide {
 	for _, e := range st.State.Epochs {
 		if all || e.Stage == event.Sparsify {
 			epochs = append(epochs, e)
-			s.Busy += float64(st.State.BusyUS(&e)) / 1e6
+			x := float64(st.State.BusyUS(&e)) / 1e6
+			s.Busy, s.EpochS = s.Busy+x, append(s.EpochS, x)
 			s.MACs += e.MACs - e.Skipped
 			bill = bill.Plus(event.StageCost{WallUS: e.WallUS, Energy: e.Energy.Part(float64(max(e.Over, 1)))})
 		}
