@@ -78,9 +78,10 @@ func forProcessor(file string) string {
 	return strings.ReplaceAll(s, "__shared__", "static")
 }
 
-// build compiles a program; the name of the kernel to run is its second argument.
-func (m *emulator) build(file string, defines []string) (string, error) {
-	key := file + " " + strings.Join(defines, " ")
+// build compiles a program that runs one kernel.
+func (m *emulator) build(kernel string, defines []string) (string, error) {
+	file := fileOf()[kernel]
+	key := kernel + " " + strings.Join(defines, " ")
 	if p := m.built[key]; p != "" {
 		return p, nil
 	}
@@ -89,25 +90,26 @@ func (m *emulator) build(file string, defines []string) (string, error) {
 		return "", err
 	}
 	text := forProcessor(file)
-	calls := &strings.Builder{}
+	var args []string
 	for _, k := range params.FindAllStringSubmatch(text, -1) {
-		var args []string
+		if k[1] != kernel {
+			continue
+		}
 		for i, p := range strings.Split(k[2], ",") {
 			p = strings.TrimSpace(p)
 			args = append(args, fmt.Sprintf("*(%s *)slots[%d]", strings.TrimSpace(p[:strings.LastIndexAny(p, " *")+1]), i))
 		}
-		fmt.Fprintf(calls, "\tif (!strcmp(name, %q)) return %s(%s);\n", k[1], k[1], strings.Join(args, ", "))
 	}
-	text = string(header) + text + "\nvoid kernel(const char *name) {\n" + calls.String() + "\tfail(\"no such kernel\");\n}\n"
+	text = string(header) + text + fmt.Sprintf("\nvoid kernel() { %s(%s); }\n", kernel, strings.Join(args, ", "))
 	from, to := filepath.Join(m.dir, fmt.Sprint(len(m.built), ".cc")), filepath.Join(m.dir, fmt.Sprint(len(m.built)))
 	if err := os.WriteFile(from, []byte(text), 0o600); err != nil {
 		return "", err
 	}
-	args := []string{"-std=c++17", "-O1", "-w", "-U_FORTIFY_SOURCE", "-fno-strict-aliasing", "-ffp-contract=off", "-o", to, from}
+	options := []string{"-std=c++17", "-O1", "-w", "-U_FORTIFY_SOURCE", "-fno-strict-aliasing", "-ffp-contract=off", "-o", to, from}
 	for _, d := range defines {
-		args = append(args, "-D"+d)
+		options = append(options, "-D"+d)
 	}
-	if out, err := osexec.Command(m.compiler, args...).CombinedOutput(); err != nil {
+	if out, err := osexec.Command(m.compiler, options...).CombinedOutput(); err != nil {
 		return "", fmt.Errorf("%s: %w\n%s", key, err, out)
 	}
 	m.built[key] = to
@@ -116,8 +118,7 @@ func (m *emulator) build(file string, defines []string) (string, error) {
 
 // run does a launch with the card's memory.
 func (m *emulator) run(card *cufake.Card, name string, grid, block [3]int, shared int, args []unsafe.Pointer) error {
-	file := fileOf()[name]
-	program, err := m.build(file, card.Defines(name))
+	program, err := m.build(name, card.Defines(name))
 	if err != nil {
 		return err
 	}
@@ -138,7 +139,7 @@ func (m *emulator) run(card *cufake.Card, name string, grid, block [3]int, share
 	}
 	slots := make([]byte, 32*128)
 	var types []string
-	for _, k := range params.FindAllStringSubmatch(source(file), -1) {
+	for _, k := range params.FindAllStringSubmatch(source(fileOf()[name]), -1) {
 		if k[1] == name {
 			types = strings.Split(k[2], ",")
 		}
@@ -161,7 +162,7 @@ func (m *emulator) run(card *cufake.Card, name string, grid, block [3]int, share
 	if err := os.WriteFile(at, b.Bytes(), 0o600); err != nil {
 		return err
 	}
-	if out, err := osexec.Command(program, at, name).CombinedOutput(); err != nil {
+	if out, err := osexec.Command(program, at).CombinedOutput(); err != nil {
 		return fmt.Errorf("kernel %s on %v blocks: %w: %s", name, grid, err, out)
 	}
 	after, err := os.ReadFile(at)

@@ -3,6 +3,7 @@ package cuda
 import (
 	"fmt"
 	"math/bits"
+	"os"
 
 	"pare/core/device"
 	"pare/core/device/cuda/internal/cu"
@@ -108,6 +109,9 @@ func convDepth(elem cu.Type) int { return 64 / elem.Bytes() }
 // tilingFor takes the tiling whose largest share of a multiprocessor is done first.
 func tilingFor(rows, cols, sms int) convTiling {
 	best, least := convTiling{}, 0.0
+	if s := os.Getenv("CONV_TILING"); s != "" {
+		return convTilings[s[0]-'0']
+	}
 	for _, t := range convTilings {
 		cost := float64(ceil(t.tiles(rows, cols), sms)*t.rows()*t.cols()) / t.speed
 		if best.wy == 0 || cost < least {
@@ -155,7 +159,10 @@ func aligned(p cu.Ptr, n int, elem cu.Type) int {
 
 // convMMA appends a kernel of conv_mma.cu.
 func (b *builder) convMMA(name string, t convTiling, elem cu.Type, left, right, blocks int, leftAcross, rightAcross bool, args ...any) error {
-	defines := []string{name}
+	defines := []string{name, map[string]string{"mma_conv": "FORWARD", "mma_conv_dx": "DX", "mma_conv_dw": "DW"}[name]}
+	if os.Getenv("CONV_NEAR") != "" {
+		defines = append(defines, "NEAR")
+	}
 	for _, d := range []struct {
 		name string
 		v    int

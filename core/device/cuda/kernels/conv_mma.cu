@@ -24,6 +24,8 @@
 // Every element of a result is summed by one thread in the order of its terms, so bits do
 // not depend on the tile, and are the same each time. A pixel is found by division by
 // numbers that are known before (Div); what is fixed for a row of the tile lies in a table.
+//
+// One of the three kernels is compiled at a time: FORWARD, DX or DW is defined.
 
 #include "tensorcores.cuh"
 
@@ -58,11 +60,14 @@ struct Pixel {
 	int at;
 	short y, x;
 };
-const short FAR = -32768;
+enum { FAR = -32768 };
 
 // put brings V values into shared memory, zeros if at is below 0.
 template <int V> __device__ __forceinline__ void put(u32 to, const val *from, int at) {
 	const int bytes = V * SIZE;
+#ifdef NEAR
+	if constexpr (bytes == 16) { copy_near(to, from + (at < 0 ? 0 : at), at >= 0); return; }
+#endif
 	if constexpr (bytes >= 4) copy<bytes>(to, from + (at < 0 ? 0 : at), at >= 0);
 	else put_half(to, at < 0 ? 0 : ((const u16 *)from)[at]);
 }
@@ -189,6 +194,7 @@ template <bool LACROSS, bool RACROSS> __device__ __forceinline__ Pixel *table() 
 	return (Pixel *)((char *)shared + STAGES * (tile_bytes(LACROSS, ROWS) + tile_bytes(RACROSS, COLS)));
 }
 
+#ifdef FORWARD
 // y = w ⋆ x + bias (may be 0). Grid: tiles of pixels × tiles of outputs, the latter first.
 extern "C" __global__ void __launch_bounds__(THREADS) mma_conv(const val *x, const val *w, const float *bias, val *y, Shape s) {
 	Pixel *pixel = table<false, false>();
@@ -223,6 +229,8 @@ extern "C" __global__ void __launch_bounds__(THREADS) mma_conv(const val *x, con
 		});
 }
 
+#endif
+#ifdef DX
 // dx: what each output that saw the pixel sends back through its weight. Grid: phases ×
 // tiles of the largest one's pixels × tiles of channels, the latter first. The first phase
 // has the most taps.
@@ -265,6 +273,8 @@ extern "C" __global__ void __launch_bounds__(THREADS) mma_conv_dx(const val *dy,
 		});
 }
 
+#endif
+#ifdef DW
 // dw over a part of y's pixels: to [parts][N][KH][KW][C], or of a single part
 // to = beta·to + dw. Grid: parts × tiles of (ky, kx, channel) × tiles of outputs, the
 // latter first. A part has `chunks` chunks of pixels, the last one maybe less.
@@ -297,3 +307,4 @@ extern "C" __global__ void __launch_bounds__(THREADS) mma_conv_dw(const val *x, 
 			if (n + 1 < s.N) d[K] = beta != 0.f ? beta * d[K] + b : b;
 		});
 }
+#endif

@@ -203,11 +203,10 @@ bool in_memory(const void *p, int bytes) {
 	return false;
 }
 
-void kernel(const char *name); // calls it with the slots
-static const char *name;
+void kernel(); // calls it with the slots
 
 static void begin() {
-	kernel(name);
+	kernel();
 	current->ended = true;
 	_longjmp(scheduler, 1);
 }
@@ -253,7 +252,6 @@ static void run_block() {
 
 int main(int, char **argv) {
 	FILE *f = fopen(argv[1], "r+b");
-	name = argv[2];
 	uint64_t n;
 	auto get = [&](void *to, size_t bytes) { if (fread(to, 1, bytes, f) != bytes) fail("the file is short"); };
 	get(&n, 8);
