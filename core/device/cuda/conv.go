@@ -41,10 +41,14 @@ func conv(b *builder, c *device.Call) error {
 		bias = b.weight(c.W[1]).v
 	}
 	if b.tensor(c.Win, x, y, w) {
-		if err := b.convForward(c.Win, x, y, wp, bias); err != nil {
+		act := c.Act
+		if act == device.ReLU {
+			act = device.NoAct
+		}
+		if err := b.convForward(c.Win, x, y, wp, bias, act != c.Act); err != nil {
 			return err
 		}
-		return b.inPlace(c.Act, y)
+		return b.inPlace(act, y)
 	}
 	if err := b.kernel([]string{"conv"}, convGrid(y.rows*y.H*y.W, y.C/c.Win.Groups, c.Win.Groups), [3]int{256, 1, 1}, 0,
 		x.ptr, wp, bias, y.ptr, y.rows, y.C, c.Win.Groups, windowOf(c.Win, x, y)); err != nil {

@@ -19,15 +19,16 @@ type convCase struct {
 	n, c, h, w, out int
 	win             device.Window
 	bias, accum     bool
-	skew            bool // x and dy begin at an odd place
+	skew            bool // values begin at odd places
+	relu            bool
 
 	e       *exec
 	f, d, g []launch // forward, dx, dw
 }
 
 func (k *convCase) String() string {
-	return fmt.Sprintf("%d×%dx%dx%d to %d by %dx%d stride %dx%d pad %d,%d,%d,%d bias=%v accum=%v skew=%v",
-		k.n, k.h, k.w, k.c, k.out, k.win.KH, k.win.KW, k.win.SH, k.win.SW, k.win.PT, k.win.PL, k.win.PB, k.win.PR, k.bias, k.accum, k.skew)
+	return fmt.Sprintf("%d×%dx%dx%d to %d by %dx%d stride %dx%d pad %d,%d,%d,%d bias=%v accum=%v skew=%v relu=%v",
+		k.n, k.h, k.w, k.c, k.out, k.win.KH, k.win.KW, k.win.SH, k.win.SW, k.win.PT, k.win.PL, k.win.PB, k.win.PR, k.bias, k.accum, k.skew, k.relu)
 }
 
 // newConv takes the memory and makes the launches.
@@ -43,10 +44,10 @@ func newConv(t testing.TB, dev Device, k *convCase) {
 		t.Fatal(err)
 	}
 	p := &device.Plan{Batch: k.n, T: T, P: 1, Output: -1, InGrad: -1, Nodes: []string{"conv"}}
+	if k.skew {
+		p.Slab++
+	}
 	val := func(c, h, w int) int {
-		if k.skew {
-			p.Slab++
-		}
 		p.Vals = append(p.Vals, device.Val{C: c, H: h, W: w, Off: p.Slab})
 		p.Slab += c * h * w * T
 		return len(p.Vals) - 1
@@ -57,8 +58,12 @@ func newConv(t testing.TB, dev Device, k *convCase) {
 		w = append(w, 1)
 	}
 	p.Input = x
+	act := device.NoAct
+	if k.relu {
+		act = device.ReLU
+	}
 	p.Regions = []device.Region{{Scope: device.Task, Calls: []device.Call{
-		{Kernel: device.Conv, In: []int{x}, Out: []int{y}, W: w, Win: &k.win},
+		{Kernel: device.Conv, In: []int{x}, Out: []int{y}, W: w, Win: &k.win, Act: act},
 		{Kernel: device.ConvDX, In: []int{dy}, Out: []int{dx}, W: w[:1], Win: &k.win},
 		{Kernel: device.ConvDW, In: []int{x, dy}, W: w[:1], Win: &k.win, Accum: k.accum},
 	}}}
@@ -168,7 +173,7 @@ func (e *exact) add(a, b float32) {
 
 // want computes all three in float64 from operands rounded as the products round them.
 func (k *convCase) want(x, dy, w, bias, before []float32) (y, dx, dw []exact) {
-	if k.e.dev.precision == TF32 && k.win.Groups == 1 {
+	if k.e.dev.precision == TF32 && !k.e.dev.plain && k.win.Groups == 1 {
 		for _, l := range []*[]float32{&x, &dy, &w} {
 			*l = slices.Clone(*l)
 			for i, v := range *l {
@@ -223,6 +228,9 @@ func (k *convCase) want(x, dy, w, bias, before []float32) (y, dx, dw []exact) {
 	for i := range y {
 		if k.bias {
 			y[i].add(bias[i%k.out], 1)
+		}
+		if k.relu {
+			y[i].sum = max(y[i].sum, 0)
 		}
 	}
 	for i := range dw {
@@ -291,7 +299,7 @@ func win(kh, kw, sh, sw, pt, pl, pb, pr int) device.Window {
 
 func even(k, s, p int) device.Window { return win(k, k, s, s, p, p, p, p) }
 
-// convCases are small ones of every kind: copies of 1 to 8 values, each tiling, ragged
+// convCases are small ones of every kind: channels that copies fit and others, ragged
 // sizes, strides with and without remainders, taps that no pixel sees, pixels that no tap
 // sees.
 func convCases() []*convCase {
@@ -299,14 +307,14 @@ func convCases() []*convCase {
 		{n: 2, c: 16, h: 9, w: 7, out: 16, win: even(3, 1, 1), bias: true},
 		{n: 3, c: 3, h: 8, w: 8, out: 6, win: even(5, 1, 2), bias: true, accum: true},
 		{n: 2, c: 1, h: 13, w: 11, out: 9, win: even(5, 1, 0)},
-		{n: 2, c: 8, h: 10, w: 9, out: 40, win: even(3, 2, 1), bias: true},
+		{n: 2, c: 8, h: 10, w: 9, out: 40, win: even(3, 2, 1), bias: true, relu: true},
 		{n: 2, c: 64, h: 6, w: 6, out: 72, win: even(1, 2, 0)},
 		{n: 1, c: 36, h: 7, w: 7, out: 130, win: even(3, 1, 1), accum: true},
 		{n: 2, c: 6, h: 11, w: 12, out: 10, win: win(3, 2, 3, 2, 2, 1, 0, 2)},
 		{n: 2, c: 10, h: 9, w: 10, out: 18, win: win(1, 5, 1, 2, 0, 3, 0, 1), bias: true},
 		{n: 2, c: 8, h: 16, w: 16, out: 32, win: even(2, 3, 0)}, // pixels that no tap sees
 		{n: 2, c: 24, h: 2, w: 3, out: 20, win: even(7, 2, 3)},  // taps that see padding alone
-		{n: 2, c: 16, h: 8, w: 8, out: 24, win: even(3, 1, 1), skew: true},
+		{n: 2, c: 16, h: 8, w: 8, out: 24, win: even(3, 1, 1), skew: true, relu: true},
 		{n: 40, c: 4, h: 9, w: 9, out: 8, win: even(3, 1, 1), accum: true}, // parts of dw
 	}
 }

@@ -3,7 +3,6 @@ package cuda
 import (
 	"fmt"
 	"math/bits"
-	"os"
 
 	"pare/core/device"
 	"pare/core/device/cuda/internal/cu"
@@ -28,14 +27,17 @@ func divideBy(d int) divisor {
 
 // convShape is struct Shape.
 type convShape struct {
-	rows, C, H, W, N, OH, OW, KH, KW, SH, SW, PT, PL int32
-	c, n, kw, pixels, ow                             divisor
+	rows, C, H, W, N, OH, OW, KH, KW, SH, SW, PT, PL, inputs, outputs, pairs, relu int32
+	c, n, kw, pixels, ow                                                           divisor
 }
 
-func shapeOf(g *device.Window, x, y value) convShape {
+// shapeOf is for operands of c and n channels. result is what a kernel writes, for pairs.
+func shapeOf(g *device.Window, x, y, result value, c, n int) convShape {
+	pairs := result.C%2 == 0 && int(result.ptr)%(2*result.elem.Bytes()) == 0
 	return convShape{
-		int32(x.rows), int32(x.C), int32(x.H), int32(x.W), int32(y.C), int32(y.H), int32(y.W), int32(g.KH), int32(g.KW), int32(g.SH), int32(g.SW), int32(g.PT), int32(g.PL),
-		divideBy(x.C), divideBy(y.C), divideBy(g.KW), divideBy(y.H * y.W), divideBy(y.W),
+		int32(x.rows), int32(c), int32(x.H), int32(x.W), int32(n), int32(y.H), int32(y.W), int32(g.KH), int32(g.KW), int32(g.SH), int32(g.SW), int32(g.PT), int32(g.PL),
+		int32(x.C), int32(y.C), int32(is(pairs)), 0,
+		divideBy(c), divideBy(n), divideBy(g.KW), divideBy(y.H * y.W), divideBy(y.W),
 	}
 }
 
@@ -70,48 +72,49 @@ func phasesOf(g *device.Window, x value) []phase {
 	return l
 }
 
-// convTiling is what conv_mma.cu is compiled for: WY×WX warps, NT pieces of 8 columns for
-// each. speed is about what share of a full tile's arithmetic it reaches.
+// convTiling is what conv_mma.cu is compiled for: WY×WX warps, MT×NT pieces for each,
+// BLOCKS of them on a multiprocessor at once. speed is about what share of a full tile's
+// arithmetic it reaches.
 type convTiling struct {
-	wy, wx, nt int
-	speed      float64
+	wy, wx, mt, nt, blocks int
+	speed                  float64
 }
 
-var convTilings = []convTiling{{2, 4, 4, 1}, {2, 2, 4, 0.9}, {4, 1, 4, 0.6}, {4, 1, 2, 0.4}}
+var convTilings = []convTiling{
+	{2, 4, 4, 4, 2, 1}, {2, 2, 4, 4, 3, 0.9}, {2, 2, 2, 4, 4, 0.7}, {4, 1, 2, 4, 4, 0.55}, {4, 1, 2, 2, 4, 0.35}, {2, 1, 2, 2, 8, 0.3},
+}
 
+// A chunk is 64 bytes of terms, four of them are in shared memory: DEEP and STAGES.
 const (
-	convLine   = 80 // LINE
+	convDeep   = 64
 	convStages = 4
 )
 
-func (t convTiling) rows() int { return 64 * t.wy }
+func (t convTiling) rows() int { return 16 * t.mt * t.wy }
 func (t convTiling) cols() int { return 8 * t.nt * t.wx }
 
 // tiles of a product's result.
 func (t convTiling) tiles(rows, cols int) int { return ceil(rows, t.rows()) * ceil(cols, t.cols()) }
 
-// bytes of shared memory: the tiles, along or across, and tables for the rows.
-func (t convTiling) bytes(leftAcross, rightAcross bool, elem cu.Type) int {
+// bytes of shared memory: the tiles, along or across.
+func (t convTiling) bytes(leftAcross, rightAcross bool) int {
 	tile := func(across bool, n int) int {
 		if across {
-			return 64 * (n + 8)
+			return convDeep * (n + 8)
 		}
-		return convLine * n
+		return (convDeep + 16) * n
 	}
-	return convStages*(tile(leftAcross, t.rows())+tile(rightAcross, t.cols())) + 12*t.rows()
+	return convStages * (tile(leftAcross, t.rows()) + tile(rightAcross, t.cols()))
 }
 
 func ceil(a, b int) int { return (a + b - 1) / b }
 
 // convDepth is DEPTH.
-func convDepth(elem cu.Type) int { return 64 / elem.Bytes() }
+func convDepth(elem cu.Type) int { return convDeep / elem.Bytes() }
 
 // tilingFor takes the tiling whose largest share of a multiprocessor is done first.
 func tilingFor(rows, cols, sms int) convTiling {
 	best, least := convTiling{}, 0.0
-	if s := os.Getenv("CONV_TILING"); s != "" {
-		return convTilings[s[0]-'0']
-	}
 	for _, t := range convTilings {
 		cost := float64(ceil(t.tiles(rows, cols), sms)*t.rows()*t.cols()) / t.speed
 		if best.wy == 0 || cost < least {
@@ -147,36 +150,83 @@ func (b *builder) tensor(g *device.Window, x, y value, w *weight) bool {
 		max(x.count(), y.count(), w.count) < most && max(x.H, x.W, y.H, y.W, g.KH, g.KW, g.PT, g.PL) < side
 }
 
-// aligned is how many values that follow each other a copy may take where lines have n of
-// them and begin at p.
-func aligned(p cu.Ptr, n int, elem cu.Type) int {
-	v := 16 / elem.Bytes()
-	for v > 1 && (n%v != 0 || int(p)%(v*elem.Bytes()) != 0) {
-		v /= 2
+// convOperand is an operand of these kernels: its lines have `wide` channels, which copies
+// take `take` at a time. Bytes at `from` in scratch, 0 for one that is read where it lies.
+type convOperand struct {
+	at         cu.Ptr
+	lines, C   int
+	wide, take int
+	bytes      int64
+}
+
+// operandOf is for lines of C channels at p: copies are of 16 bytes, or 8 where that is a
+// line, and begin at multiples of that. Channels that do not allow it are filled up.
+func operandOf(p cu.Ptr, lines, c int, elem cu.Type) convOperand {
+	bytes := 16
+	if c*elem.Bytes() <= 8 {
+		bytes = 8
 	}
-	return v
+	take := bytes / elem.Bytes()
+	o := convOperand{at: p, lines: lines, C: c, wide: ceil(c, take) * take, take: take}
+	if o.wide != c || int(p)%bytes != 0 {
+		o.bytes = int64(lines) * int64(o.wide*elem.Bytes())
+	}
+	return o
+}
+
+// convOperands fills operands up in scratch, behind what the call needs of it first, bytes.
+func (b *builder) convOperands(first int64, l ...*convOperand) (cu.Ptr, error) {
+	sum := first
+	for _, o := range l {
+		sum = (sum+255)&^255 + o.bytes
+	}
+	if sum == 0 {
+		return 0, nil
+	}
+	room, err := b.scratch(sum)
+	if err != nil {
+		return 0, err
+	}
+	at := first
+	for _, o := range l {
+		at = (at + 255) &^ 255
+		if o.bytes > 0 {
+			to := room + cu.Ptr(at)
+			if err := b.each("widen_channels", int(o.bytes/8), o.at, to, o.lines, o.C, o.wide); err != nil {
+				return 0, err
+			}
+			o.at = to
+		}
+		at += o.bytes
+	}
+	return room, nil
 }
 
 // convMMA appends a kernel of conv_mma.cu.
-func (b *builder) convMMA(name string, t convTiling, elem cu.Type, left, right, blocks int, leftAcross, rightAcross bool, args ...any) error {
-	defines := []string{name, map[string]string{"mma_conv": "FORWARD", "mma_conv_dx": "DX", "mma_conv_dw": "DW"}[name]}
-	if os.Getenv("CONV_NEAR") != "" {
-		defines = append(defines, "NEAR")
-	}
+func (b *builder) convMMA(name, define string, t convTiling, left, right convOperand, blocks int, leftAcross, rightAcross bool, args ...any) error {
+	defines := []string{name, define}
 	for _, d := range []struct {
 		name string
 		v    int
-	}{{"WY", t.wy}, {"WX", t.wx}, {"NT", t.nt}, {"VL", left}, {"VR", right}} {
+	}{
+		{"WY", t.wy}, {"WX", t.wx}, {"MT", t.mt}, {"NT", t.nt}, {"BLOCKS", t.blocks}, {"DEEP", convDeep}, {"STAGES", convStages},
+		{"VL", left.take}, {"VR", right.take},
+	} {
 		defines = append(defines, fmt.Sprintf("%s=%d", d.name, d.v))
 	}
-	return b.kernel(defines, [3]int{blocks, 1, 1}, [3]int{32 * t.wy * t.wx, 1, 1}, t.bytes(leftAcross, rightAcross, elem), args...)
+	return b.kernel(defines, [3]int{blocks, 1, 1}, [3]int{32 * t.wy * t.wx, 1, 1}, t.bytes(leftAcross, rightAcross), args...)
 }
 
-func (b *builder) convForward(g *device.Window, x, y value, w, bias cu.Ptr) error {
-	k := g.KH * g.KW * x.C
-	t := tilingFor(y.rows*y.H*y.W, y.C, b.x.dev.info.SMs)
-	return b.convMMA("mma_conv", t, x.elem, aligned(x.ptr, x.C, x.elem), aligned(w, k, x.elem), t.tiles(y.rows*y.H*y.W, y.C), false, false,
-		x.ptr, w, bias, y.ptr, shapeOf(g, x, y))
+func (b *builder) convForward(g *device.Window, x, y value, w, bias cu.Ptr, relu bool) error {
+	pixels, taps := y.rows*y.H*y.W, g.KH*g.KW
+	left, right := operandOf(x.ptr, x.rows*x.H*x.W, x.C, x.elem), operandOf(w, y.C*taps, x.C, x.elem)
+	if _, err := b.convOperands(0, &left, &right); err != nil {
+		return err
+	}
+	t := tilingFor(pixels, y.C, b.x.dev.info.SMs)
+	s := shapeOf(g, x, y, y, left.wide, y.C)
+	s.relu = int32(is(relu))
+	return b.convMMA("mma_conv", "FORWARD", t, left, right, t.tiles(pixels, y.C), false, false, left.at, right.at, bias, y.ptr, s)
 }
 
 func (b *builder) convBack(g *device.Window, dx, dy value, w cu.Ptr) error {
@@ -185,36 +235,45 @@ func (b *builder) convBack(g *device.Window, dx, dy value, w cu.Ptr) error {
 	if err != nil {
 		return err
 	}
+	left, right := operandOf(dy.ptr, dy.rows*dy.H*dy.W, dy.C, dy.elem), operandOf(w, dy.C*g.KH*g.KW, dx.C, dy.elem)
+	if _, err := b.convOperands(0, &left, &right); err != nil {
+		return err
+	}
 	most := 0
 	for _, p := range phases {
 		most = max(most, dx.rows*int(p.height*p.width))
 	}
 	t := tilingFor(most*len(phases), dx.C, b.x.dev.info.SMs)
 	blocks := t.tiles(most, dx.C)
-	return b.convMMA("mma_conv_dx", t, dx.elem, aligned(dy.ptr, dy.C, dx.elem), aligned(w, dx.C, dx.elem), len(phases)*blocks, false, true,
-		dy.ptr, w, dx.ptr, list, blocks, shapeOf(g, dx, dy))
+	return b.convMMA("mma_conv_dx", "DX", t, left, right, len(phases)*blocks, false, true,
+		left.at, right.at, dx.ptr, list, blocks, shapeOf(g, dx, dy, dx, right.wide, left.wide))
 }
 
 func (b *builder) convWeight(g *device.Window, x, dy value, w *weight, beta float32) error {
-	k, sms, depth := g.KH*g.KW*x.C, b.x.dev.info.SMs, convDepth(x.elem)
-	t := tilingFor(k, dy.C, sms)
+	depth, pixels := convDepth(x.elem), dy.rows*dy.H*dy.W
+	left, right := operandOf(x.ptr, x.rows*x.H*x.W, x.C, x.elem), operandOf(dy.ptr, pixels, dy.C, x.elem)
+	k := g.KH * g.KW * left.wide
+	t := tilingFor(k, dy.C, 1) // parts fill the card
 	blocks := t.tiles(k, dy.C)
-	pixels := dy.rows * dy.H * dy.W
 	// Parts are those of the largest batch, whose scratch was counted.
-	parts := partsFor(t, blocks, ceil(pixels/b.n*b.x.p.Batch, depth), w.count, depth, sms)
-	each := ceil(ceil(pixels, depth), parts)
-	parts = ceil(ceil(pixels, depth), each)
+	parts := partsFor(t, blocks, ceil(pixels/b.n*b.x.p.Batch, depth), w.count, depth, b.x.dev.info.SMs)
+	chunks := ceil(pixels, depth)
+	each := ceil(chunks, parts)
+	parts = ceil(chunks, each)
+	first := int64(0)
+	if parts > 1 {
+		first = 4 * int64(parts) * int64(w.count)
+	}
+	room, err := b.convOperands(first, &left, &right)
+	if err != nil {
+		return err
+	}
 	to, factor := w.grad, beta
 	if parts > 1 {
-		var err error
-		if to, err = b.scratch(4 * int64(parts) * int64(w.count)); err != nil {
-			return err
-		}
-		factor = 0
+		to, factor = room, 0
 	}
-	err := b.convMMA("mma_conv_dw", t, x.elem, aligned(x.ptr, x.C, x.elem), aligned(dy.ptr, dy.C, x.elem), parts*blocks, true, true,
-		x.ptr, dy.ptr, to, blocks, each, factor, shapeOf(g, x, dy))
-	if err != nil || parts == 1 {
+	s := shapeOf(g, x, dy, x, left.wide, right.wide)
+	if err := b.convMMA("mma_conv_dw", "DW", t, left, right, parts*blocks, true, true, left.at, right.at, to, blocks, each, factor, s); err != nil || parts == 1 {
 		return err
 	}
 	return b.convMerge(w, to, parts, beta)

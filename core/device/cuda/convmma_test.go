@@ -100,19 +100,28 @@ func TestPhases(t *testing.T) {
 	}
 }
 
-// TestCopiesAreAligned: as many values as the address and the length of a line allow.
-func TestCopiesAreAligned(t *testing.T) {
+// TestOperands: copies are as long as channels and address allow, and channels are filled up
+// where that is under 8 bytes.
+func TestOperands(t *testing.T) {
 	for _, c := range []struct {
-		at   cu.Ptr
-		n    int
-		elem cu.Type
-		want int
+		at         cu.Ptr
+		n          int
+		elem       cu.Type
+		take, wide int
+		copied     bool
 	}{
-		{256, 64, cu.BF16, 8}, {256, 64, cu.F32, 4}, {256, 12, cu.BF16, 4}, {256, 12, cu.F32, 4}, {256, 6, cu.BF16, 2}, {256, 6, cu.F32, 2},
-		{256, 3, cu.BF16, 1}, {256, 3, cu.F32, 1}, {258, 64, cu.BF16, 1}, {260, 64, cu.BF16, 2}, {264, 64, cu.BF16, 4}, {264, 64, cu.F32, 2},
+		{256, 64, cu.BF16, 8, 64, false}, {256, 64, cu.F32, 4, 64, false}, {256, 12, cu.BF16, 8, 16, true}, {256, 12, cu.F32, 4, 12, false},
+		{256, 6, cu.BF16, 8, 8, true}, {256, 6, cu.F32, 4, 8, true}, {256, 3, cu.BF16, 4, 4, true}, {256, 3, cu.F32, 4, 4, true},
+		{256, 4, cu.BF16, 4, 4, false}, {264, 4, cu.BF16, 4, 4, false}, {256, 2, cu.F32, 2, 2, false}, {256, 1, cu.F32, 2, 2, true}, {256, 1, cu.BF16, 4, 4, true},
+		{258, 64, cu.BF16, 8, 64, true}, {264, 64, cu.BF16, 8, 64, true}, {260, 4, cu.BF16, 4, 4, true}, {260, 64, cu.F32, 4, 64, true},
 	} {
-		if got := aligned(c.at, c.n, c.elem); got != c.want {
-			t.Errorf("%d values at %d: %d at once, not %d", c.n, c.at, got, c.want)
+		o := operandOf(c.at, 5, c.n, c.elem)
+		bytes := int64(0)
+		if c.copied {
+			bytes = int64(5 * c.wide * c.elem.Bytes())
+		}
+		if o.take != c.take || o.wide != c.wide || o.bytes != bytes {
+			t.Errorf("%d channels of %d bytes at %d: %+v", c.n, c.elem.Bytes(), c.at, o)
 		}
 	}
 }

@@ -43,3 +43,21 @@ extern "C" __global__ void slice_dx(i64 count, const val *dy, val *dx, int C, in
 		store8(dx + p * X + c, n, wide, v);
 	});
 }
+
+// y [·][wide] = x [rows][C] filled up with zeros, its rows behind x's last one as well; 8
+// bytes of y a thread. wide is a multiple of these, y is aligned.
+extern "C" __global__ void widen_channels(i64 count, const val *x, val *y, int rows, int C, int wide) {
+	const int n = 8 / sizeof(val);
+	FOR_EACH(i, count) {
+		u32 pieces = wide / n, row = (u32)i / pieces, c = ((u32)i - row * pieces) * n;
+		union {
+			u64 all;
+			val one[n];
+		} piece;
+		piece.all = 0;
+#pragma unroll
+		for (int j = 0; j < n; j++)
+			if (row < rows && c + j < C) piece.one[j] = x[(i64)row * C + c + j];
+		*(u64 *)(y + i * n) = piece.all;
+	}
+}

@@ -16,10 +16,6 @@ template <int BYTES> __device__ __forceinline__ void copy(u32 to, const void *fr
 	if (BYTES == 16) asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(from), "r"(n) : "memory");
 	else asm volatile("cp.async.ca.shared.global [%0], [%1], %2, %3;" ::"r"(to), "l"(from), "n"(BYTES), "r"(n) : "memory");
 }
-// copy_near keeps what it brings in the first cache as well.
-__device__ __forceinline__ void copy_near(u32 to, const void *from, bool there) {
-	asm volatile("cp.async.ca.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(from), "r"(there ? 16 : 0) : "memory");
-}
 // arrived waits for all copies of this thread.
 __device__ __forceinline__ void arrived() { asm volatile("cp.async.wait_all;" ::: "memory"); }
 // bundle closes a bundle of copies, those since the last; but waits for all but the last N.
@@ -55,13 +51,12 @@ __device__ __forceinline__ u32 tf32(u32 x) {
 	return r;
 }
 
-// A word of shared memory, and the lower half of one.
+// A word of shared memory.
 __device__ __forceinline__ u32 word(u32 at) {
 	u32 x;
 	asm volatile("ld.shared.u32 %0, [%1];" : "=r"(x) : "r"(at));
 	return x;
 }
-__device__ __forceinline__ void put_half(u32 at, u16 x) { asm volatile("st.shared.u16 [%0], %1;" ::"r"(at), "h"(x) : "memory"); }
 
 __device__ __forceinline__ float exp_2(float x) {
 	float y;

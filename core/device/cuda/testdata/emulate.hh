@@ -20,7 +20,7 @@
 #define __device__
 #define __global__
 #define __forceinline__ inline
-#define __launch_bounds__(x)
+#define __launch_bounds__(...)
 
 struct uint4 { unsigned x, y, z, w; };
 struct float2 { float x, y; };
@@ -181,7 +181,6 @@ inline void mma_tf32(float (&c)[4], const unsigned (&a)[4], unsigned b0, unsigne
 }
 inline unsigned tf32(unsigned x) { return (x + 0x1000) & ~0x1fffu; }
 inline unsigned word(unsigned at) { return *(unsigned *)shared_bytes_at(at, 4); }
-inline void put_half(unsigned at, unsigned short x) { *(unsigned short *)shared_bytes_at(at, 2) = x; }
 inline float exp_2(float x) { return exp2f(x); }
 inline unsigned short bf16_bits(float x) {
 	unsigned u = __float_as_uint(x);
