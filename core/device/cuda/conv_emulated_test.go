@@ -27,23 +27,33 @@ func TestConvEmulated(t *testing.T) {
 		t.Skip("the kernels' source is run with g++, which is not here")
 	}
 	m := &emulator{compiler: compiler, dir: t.TempDir(), built: map[string]string{}}
+	compare := func(t *testing.T, k *convCase, precision Precision) {
+		card := cufake.New(1 << 26)
+		card.OnLaunch = func(name string, grid, block [3]int, shared int, args []unsafe.Pointer) error {
+			return m.run(card, name, grid, block, shared, args)
+		}
+		k.compare(t, With(card, nil, precision), 1)
+		for _, name := range []string{"mma_conv", "mma_conv_dx", "mma_conv_dw"} {
+			if card.Calls(name) != 1 {
+				t.Errorf("%s ran %d times", name, card.Calls(name))
+			}
+		}
+	}
+	all := convTilings
+	defer func() { convTilings = all }()
+	for i, one := range all {
+		convTilings = []convTiling{one}
+		precision := []Precision{BF16, TF32}[i%2]
+		k := &convCase{n: 3, c: 20, h: 7, w: 9, out: 70, win: even(3, 2, 1), bias: true, accum: true}
+		t.Run(fmt.Sprintf("%v/%d×%d", precision, one.rows(), one.cols()), func(t *testing.T) { compare(t, k, precision) })
+	}
+	convTilings = all
 	for _, precision := range []Precision{BF16, TF32} {
 		for i, k := range convCases() {
 			if precision == TF32 && i%2 > 0 && !k.accum { // mapping of values is bf16's
 				continue
 			}
-			t.Run(fmt.Sprintf("%v/%v", precision, k), func(t *testing.T) {
-				card := cufake.New(1 << 26)
-				card.OnLaunch = func(name string, grid, block [3]int, shared int, args []unsafe.Pointer) error {
-					return m.run(card, name, grid, block, shared, args)
-				}
-				k.compare(t, With(card, nil, precision), 1)
-				for _, name := range []string{"mma_conv", "mma_conv_dx", "mma_conv_dw"} {
-					if card.Calls(name) != 1 {
-						t.Errorf("%s ran %d times", name, card.Calls(name))
-					}
-				}
-			})
+			t.Run(fmt.Sprintf("%v/%v", precision, k), func(t *testing.T) { compare(t, k, precision) })
 		}
 	}
 }

@@ -3,6 +3,7 @@ package cuda
 import (
 	"fmt"
 	"math/bits"
+	"os"
 
 	"pare/core/device"
 	"pare/core/device/cuda/internal/cu"
@@ -85,10 +86,12 @@ var convTilings = []convTiling{
 }
 
 // A chunk is 64 bytes of terms, four of them are in shared memory: DEEP and STAGES.
-const (
-	convDeep   = 64
-	convStages = 4
-)
+var convDeep, convStages = func() (int, int) {
+	if os.Getenv("CONV_DEEP") == "128" {
+		return 128, 3
+	}
+	return 64, 4
+}()
 
 func (t convTiling) rows() int { return 16 * t.mt * t.wy }
 func (t convTiling) cols() int { return 8 * t.nt * t.wx }
@@ -115,6 +118,9 @@ func convDepth(elem cu.Type) int { return convDeep / elem.Bytes() }
 // tilingFor takes the tiling whose largest share of a multiprocessor is done first.
 func tilingFor(rows, cols, sms int) convTiling {
 	best, least := convTiling{}, 0.0
+	if s := os.Getenv("CONV_TILING"); s != "" {
+		return convTilings[s[0]-'0']
+	}
 	for _, t := range convTilings {
 		cost := float64(ceil(t.tiles(rows, cols), sms)*t.rows()*t.cols()) / t.speed
 		if best.wy == 0 || cost < least {

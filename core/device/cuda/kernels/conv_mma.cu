@@ -70,6 +70,13 @@ struct Source {
 	bool there;
 };
 
+// bring_in copies a piece. Narrow tiles take the same values of x again and again, tap by
+// tap, so they keep them in the first cache; wide ones would only wait for it.
+template <int BYTES> __device__ __forceinline__ void bring_in(u32 to, const val *from, bool there) {
+	if constexpr (BYTES == 16 && COLS <= 64) copy_near(to, from, there);
+	else copy<BYTES>(to, from, there);
+}
+
 // along fills an along tile of N rows: at(n, r, k) says where values k, k + 1, … of row r
 // are, the thread's copy n.
 template <int N, int V> constexpr int along_copies() { return (N * (DEPTH / V) + THREADS - 1) / THREADS; }
@@ -79,7 +86,7 @@ template <int N, int V, class At> __device__ __forceinline__ void along(u32 to, 
 	for (int n = 0; n < along_copies<N, V>(); n++) {
 		int r = along_row<V>(n), k = threadIdx.x % (DEPTH / V) * V;
 		Source s = at(n, r, k);
-		if (N * (DEPTH / V) % THREADS == 0 || r < N) copy<V * SIZE>(to + r * LINE + k * SIZE, from + s.at, s.there);
+		if (N * (DEPTH / V) % THREADS == 0 || r < N) bring_in<V * SIZE>(to + r * LINE + k * SIZE, from + s.at, s.there);
 	}
 }
 
@@ -90,7 +97,7 @@ template <int N, int V, class At> __device__ __forceinline__ void across(u32 to,
 	for (int n = 0; n < (all + THREADS - 1) / THREADS; n++) {
 		int i = n * THREADS + threadIdx.x, k = i / pieces, r = i % pieces * V;
 		Source s = at(k, r);
-		if (all % THREADS == 0 || i < all) copy<V * SIZE>(to + (k * (N + 8) + r) * SIZE, from + s.at, s.there);
+		if (all % THREADS == 0 || i < all) bring_in<V * SIZE>(to + (k * (N + 8) + r) * SIZE, from + s.at, s.there);
 	}
 }
 

@@ -16,6 +16,10 @@ template <int BYTES> __device__ __forceinline__ void copy(u32 to, const void *fr
 	if (BYTES == 16) asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(from), "r"(n) : "memory");
 	else asm volatile("cp.async.ca.shared.global [%0], [%1], %2, %3;" ::"r"(to), "l"(from), "n"(BYTES), "r"(n) : "memory");
 }
+// copy_near is a copy of 16 bytes that stay in the first cache as well.
+__device__ __forceinline__ void copy_near(u32 to, const void *from, bool there) {
+	asm volatile("cp.async.ca.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(from), "r"(there ? 16 : 0) : "memory");
+}
 // arrived waits for all copies of this thread.
 __device__ __forceinline__ void arrived() { asm volatile("cp.async.wait_all;" ::: "memory"); }
 // bundle closes a bundle of copies, those since the last; but waits for all but the last N.

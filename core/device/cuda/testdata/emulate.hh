@@ -134,6 +134,7 @@ template <int BYTES> void copy(unsigned to, const void *from, bool there) {
 	if (chance() % 2) make(c);
 	else current->copies.push_back(c);
 }
+inline void copy_near(unsigned to, const void *from, bool there) { copy<16>(to, from, there); }
 inline void settle(int before) {
 	for (; !current->copies.empty() && current->copies.front().bundle < before; current->copies.pop_front()) make(current->copies.front());
 }
