@@ -25,6 +25,9 @@ func TestGPUConv(t *testing.T) {
 			}
 			dev.plain = plain
 			for _, k := range cases {
+				if plain && k.skew {
+					continue // values of a plan never lie so, and activations rely on it
+				}
 				c := *k
 				t.Run(fmt.Sprintf("%v/plain=%v/%v", precision, plain, k), func(t *testing.T) { c.compare(t, dev, 2) })
 			}

@@ -3,7 +3,6 @@ package cuda
 import (
 	"fmt"
 	"math/bits"
-	"os"
 
 	"pare/core/device"
 	"pare/core/device/cuda/internal/cu"
@@ -74,24 +73,22 @@ func phasesOf(g *device.Window, x value) []phase {
 }
 
 // convTiling is what conv_mma.cu is compiled for: WY×WX warps, MT×NT pieces for each,
-// BLOCKS of them on a multiprocessor at once. speed is about what share of a full tile's
-// arithmetic it reaches.
+// BLOCKS of them on a multiprocessor at once. speed is about what share of the first one's
+// arithmetic it reached on an H100 (BenchmarkGPUConv).
 type convTiling struct {
 	wy, wx, mt, nt, blocks int
 	speed                  float64
 }
 
 var convTilings = []convTiling{
-	{2, 4, 4, 4, 2, 1}, {2, 2, 4, 4, 3, 0.9}, {2, 2, 2, 4, 4, 0.7}, {4, 1, 2, 4, 4, 0.55}, {4, 1, 2, 2, 4, 0.35}, {2, 1, 2, 2, 8, 0.3},
+	{2, 4, 4, 4, 2, 1}, {2, 2, 4, 4, 3, 0.9}, {2, 2, 2, 4, 4, 0.77}, {4, 1, 2, 4, 4, 0.55}, {4, 1, 2, 2, 4, 0.38}, {2, 1, 2, 2, 8, 0.32},
 }
 
 // A chunk is 64 bytes of terms, four of them are in shared memory: DEEP and STAGES.
-var convDeep, convStages = func() (int, int) {
-	if os.Getenv("CONV_DEEP") == "128" {
-		return 128, 3
-	}
-	return 64, 4
-}()
+const (
+	convDeep   = 64
+	convStages = 4
+)
 
 func (t convTiling) rows() int { return 16 * t.mt * t.wy }
 func (t convTiling) cols() int { return 8 * t.nt * t.wx }
@@ -115,37 +112,46 @@ func ceil(a, b int) int { return (a + b - 1) / b }
 // convDepth is DEPTH.
 func convDepth(elem cu.Type) int { return convDeep / elem.Bytes() }
 
-// tilingFor takes the tiling whose largest share of a multiprocessor is done first.
+// work is what the fullest multiprocessor has to do for so many tiles, in elements of a
+// result at full speed. Few blocks at a time leave it waiting.
+func (t convTiling) work(tiles, sms int) float64 {
+	const wait = 0.5 // of a block's time, that others fill
+	each := ceil(tiles, sms)
+	alone := (1 + wait/float64(min(each, t.blocks))) / (1 + wait/float64(t.blocks))
+	return float64(each*t.rows()*t.cols()) / t.speed * alone
+}
+
+// tilingFor takes the tiling that is done first.
 func tilingFor(rows, cols, sms int) convTiling {
 	best, least := convTiling{}, 0.0
-	if s := os.Getenv("CONV_TILING"); s != "" {
-		return convTilings[s[0]-'0']
-	}
 	for _, t := range convTilings {
-		cost := float64(ceil(t.tiles(rows, cols), sms)*t.rows()*t.cols()) / t.speed
-		if best.wy == 0 || cost < least {
+		if cost := t.work(t.tiles(rows, cols), sms); best.wy == 0 || cost < least {
 			best, least = t, cost
 		}
 	}
 	return best
 }
 
-// partsFor is into how many parts the pixels of a gradient of weights are cut: what the fullest multiprocessor has to do, and the parts written and read
-// again, are weighed by a card's usual speeds.
-func partsFor(t convTiling, tiles, chunks, count, depth, sms int) int {
-	const flops, bytes = 2.5e12, 2e12 // of a multiprocessor, of the memory, a second
-	chunk := 2 * float64(t.rows()*t.cols()*depth) / (flops * t.speed)
-	parts, least := 0, 0.0
-	for n := 1; n <= 1 || (n <= ceil(chunks, 8) && n*tiles <= 8*sms); n++ {
-		cost := float64(ceil(n*tiles, sms)*ceil(chunks, n)) * chunk
-		if n > 1 {
-			cost += 8 * float64(n*count) / bytes
-		}
-		if parts == 0 || cost < least {
-			parts, least = n, cost
+// partsFor takes a tiling for a gradient of weights, and into how many parts its pixels are
+// cut: more fill the card, but are written and read again.
+func partsFor(rows, cols, pixels, count int, elem cu.Type, sms int) (best convTiling, parts int) {
+	const bytes, flops = 2e12, 0.9e12 // of an H100's memory; of a multiprocessor in TF32, a second
+	depth, least := convDepth(elem), 0.0
+	chunks := ceil(pixels, depth)
+	second := flops / 2 * float64(depth) / 16 // elements of a result, for one term
+	for _, t := range convTilings {
+		tiles := t.tiles(rows, cols)
+		for n := 1; n == 1 || n <= ceil(chunks, 8) && n*tiles <= 8*sms; n++ {
+			cost := t.work(n*tiles, sms) * float64(ceil(chunks, n)*depth) / second
+			if n > 1 {
+				cost += 8 * float64(n*count) / bytes
+			}
+			if parts == 0 || cost < least {
+				best, parts, least = t, n, cost
+			}
 		}
 	}
-	return parts
+	return best, parts
 }
 
 // tensor reports whether the tensor cores take a convolution of x to y: places in memory
@@ -259,10 +265,9 @@ func (b *builder) convWeight(g *device.Window, x, dy value, w *weight, beta floa
 	depth, pixels := convDepth(x.elem), dy.rows*dy.H*dy.W
 	left, right := operandOf(x.ptr, x.rows*x.H*x.W, x.C, x.elem), operandOf(dy.ptr, pixels, dy.C, x.elem)
 	k := g.KH * g.KW * left.wide
-	t := tilingFor(k, dy.C, 1) // parts fill the card
-	blocks := t.tiles(k, dy.C)
 	// Parts are those of the largest batch, whose scratch was counted.
-	parts := partsFor(t, blocks, ceil(pixels/b.n*b.x.p.Batch, depth), w.count, depth, b.x.dev.info.SMs)
+	t, parts := partsFor(k, dy.C, pixels/b.n*b.x.p.Batch, w.count, x.elem, b.x.dev.info.SMs)
+	blocks := t.tiles(k, dy.C)
 	chunks := ceil(pixels, depth)
 	each := ceil(chunks, parts)
 	parts = ceil(chunks, each)
@@ -290,7 +295,7 @@ func (b *builder) convWeight(g *device.Window, x, dy value, w *weight, beta floa
 func (b *builder) convMerge(w *weight, part cu.Ptr, parts int, beta float32) error {
 	const threads = 256
 	slices := 1
-	for slices < 8 && slices*8 <= parts {
+	for slices < 32 && slices*8 <= parts {
 		slices *= 2
 	}
 	return b.kernel([]string{"conv_merge"}, [3]int{ceil(w.count, threads/slices), 1, 1}, [3]int{threads, 1, 1}, 0, w.count, part, w.grad, parts, slices, beta)

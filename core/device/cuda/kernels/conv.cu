@@ -119,7 +119,7 @@ extern "C" __global__ void __launch_bounds__(256) conv_merge(int count, const fl
 	i64 i = (i64)blockIdx.x * width + threadIdx.x % width;
 	double s = 0.;
 	if (i < count) {
-#pragma unroll 4
+#pragma unroll 8
 		for (int t = slice; t < parts; t += slices) s += part[(i64)t * count + i];
 	}
 	sums[threadIdx.x] = s;
