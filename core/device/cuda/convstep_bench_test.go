@@ -1,9 +1,12 @@
 package cuda_test
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -127,15 +130,20 @@ func timeStep(b *testing.B, dev cuda.Device, m *graph.Model, batch, features int
 	run(2)
 	e.Probe(true)
 	run(steps)
-	conv, i, times := time.Duration(0), 0, e.Times()
+	by, i, times := map[device.Kernel]time.Duration{}, 0, e.Times()
 	for _, region := range q.Regions {
 		for _, c := range region.Calls {
-			if c.Kernel == device.Conv || c.Kernel == device.ConvDX || c.Kernel == device.ConvDW {
-				conv += times[i]
-			}
+			by[c.Kernel] += times[i]
 			i++
 		}
 	}
+	conv := by[device.Conv] + by[device.ConvDX] + by[device.ConvDW]
+	most := slices.SortedFunc(maps.Keys(by), func(k, l device.Kernel) int { return cmp.Compare(by[l], by[k]) })
+	list := ""
+	for _, k := range most[:min(10, len(most))] {
+		list += fmt.Sprintf(" %v %.3f", k, 1000*by[k].Seconds()/steps)
+	}
+	b.Log("ms by kernel:" + list)
 	b.ReportMetric(0, "ns/op")
 	b.ReportMetric(1000*wall.Seconds()/float64(b.N*steps), "ms/step")
 	b.ReportMetric(1000*conv.Seconds()/steps, "conv-ms")

@@ -1,4 +1,4 @@
-// A card in C++ for the test of kernels/conv_mma.cu: it runs a kernel's own source, with
+// A card in C++ for the tests of conv_mma.cu and batchnorm.cu: it runs a kernel's own source, with
 // what that says in PTX put in other words here. The threads of a block are contexts that
 // run in a random order, one at a time, each until it waits for others: at a barrier, or
 // where a warp acts as one. Copies that run beside are made at once or as late as they may
@@ -271,7 +271,9 @@ int main(int, char **argv) {
 	get(slots, sizeof slots);
 	threads.resize(blockDim.x);
 	for (Thread &t : threads) t.stack.resize(64 << 10);
-	for (blockIdx.x = 0; blockIdx.x < gridDim.x; blockIdx.x++) run_block();
+	for (blockIdx.z = 0; blockIdx.z < gridDim.z; blockIdx.z++)
+		for (blockIdx.y = 0; blockIdx.y < gridDim.y; blockIdx.y++)
+			for (blockIdx.x = 0; blockIdx.x < gridDim.x; blockIdx.x++) run_block();
 	for (size_t i = 0; i < n; i++) { // in the order of their addresses
 		uint64_t end = pieces[i].at + pieces[i].bytes, till = (end + 4095) & ~4095ull;
 		if (i + 1 < n && pieces[i + 1].at < till) till = pieces[i + 1].at;
