@@ -117,7 +117,8 @@ extern "C" __global__ void norm_apply(i64 count, const val* x, val* y, const flo
 		load8(x + p * C + c, n, wide, v);
 		load8(mean + c, n, wide, m), load8(rstd + c, n, wide, r), load8(gamma + c, n, wide, g), load8(beta + c, n, wide, b);
 #pragma unroll
-		for (int j = 0; j < 8; j++) v[j] = (v[j] - m[j]) * r[j] * g[j] + b[j];
+		for (int j = 0; j < 8; j++)
+			if (j < n) v[j] = (v[j] - m[j]) * r[j] * g[j] + b[j];
 		store8(y + p * C + c, n, wide, v);
 	});
 }
@@ -129,7 +130,8 @@ extern "C" __global__ void norm_infer(i64 count, const val* x, val* y, const flo
 		load8(x + p * C + c, n, wide, v);
 		load8(mean + c, n, wide, m), load8(variance + c, n, wide, r), load8(gamma + c, n, wide, g), load8(beta + c, n, wide, b);
 #pragma unroll
-		for (int j = 0; j < 8; j++) v[j] = (v[j] - m[j]) / sqrtf(r[j] + eps) * g[j] + b[j];
+		for (int j = 0; j < 8; j++)
+			if (j < n) v[j] = (v[j] - m[j]) / sqrtf(r[j] + eps) * g[j] + b[j];
 		store8(y + p * C + c, n, wide, v);
 	});
 }
@@ -168,6 +170,7 @@ extern "C" __global__ void norm_dx(i64 count, const val* x, const val* dy, val* 
 		load8(mean + c, n, wide, u), load8(rstd + c, n, wide, r), load8(dbeta + c, n, wide, b), load8(dgamma + c, n, wide, s), load8(gamma + c, n, wide, g);
 #pragma unroll
 		for (int j = 0; j < 8; j++) {
+			if (j >= n) break; // of a single channel the others would cost as much
 			float hat = (v[j] - u[j]) * r[j];
 			d[j] = g[j] * r[j] * (d[j] - b[j] / m - hat * s[j] / m);
 		}
