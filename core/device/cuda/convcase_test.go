@@ -67,13 +67,13 @@ func newConv(t testing.TB, dev Device, k *convCase) {
 		{Kernel: device.ConvDX, In: []int{dy}, Out: []int{dx}, W: w[:1], Win: &k.win},
 		{Kernel: device.ConvDW, In: []int{x, dy}, W: w[:1], Win: &k.win, Accum: k.accum},
 	}}}
-	k.e = &exec{dev: dev, p: p, b: b.(*bank), runs: map[int]*run{}, tables: map[string]cu.Ptr{}}
+	k.e = &exec{dev: dev, p: p, b: b.(*bank), runs: map[mode]*run{}, tables: map[string]cu.Ptr{}}
 	if err := k.e.allot(); err != nil {
 		t.Fatal(err)
 	}
 	for i, to := range []*[]launch{&k.f, &k.d, &k.g} {
 		c := &p.Regions[0].Calls[i]
-		b := newBuilder(k.e, k.n)
+		b := newBuilder(k.e, mode{n: k.n})
 		b.call = i
 		if err := builderOf(c.Kernel)(b, c); err != nil {
 			t.Fatal(err)

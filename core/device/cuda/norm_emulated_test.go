@@ -73,7 +73,7 @@ func compareNorm(t *testing.T, dev Device, n, c, pixels int) {
 		{Kernel: device.NormDMerge, In: []int{dstats}, W: []int{0, 1}},
 		{Kernel: device.NormDX, In: []int{x, dy}, Out: []int{dx}, W: []int{0}},
 	}}}
-	k := &convCase{n: n, e: &exec{dev: dev, p: p, b: bk.(*bank), runs: map[int]*run{}, tables: map[string]cu.Ptr{}}}
+	k := &convCase{n: n, e: &exec{dev: dev, p: p, b: bk.(*bank), runs: map[mode]*run{}, tables: map[string]cu.Ptr{}}}
 	e := k.e
 	if err := e.allot(); err != nil {
 		t.Fatal(err)
@@ -84,7 +84,7 @@ func compareNorm(t *testing.T, dev Device, n, c, pixels int) {
 	xs, dys := k.put(t, r, e.at[x], count, dev.elem()), k.put(t, r, e.at[dy], count, dev.elem())
 	gamma, beta := k.put(t, r, e.b.ws[0].v, c, cu.F32), k.put(t, r, e.b.ws[1].v, c, cu.F32)
 	mean, variance := k.put(t, r, e.b.ws[2].v, c, cu.F32), k.put(t, r, e.b.ws[3].v, c, cu.F32)
-	b := newBuilder(e, n)
+	b := newBuilder(e, mode{n: n})
 	if err := firstError(b.all(), e.launch(b.out)); err != nil {
 		t.Fatal(err)
 	}
