@@ -842,6 +842,11 @@ func transposeBlocksAVX2(p *rowArgs)
 //go:noescape
 func gatherRowsAVX2(p *gatherArgs)
 
+// packRowsAVX2 is packRows in assembly.
+//
+//go:noescape
+func packRowsAVX2(p *packArgs)
+
 // sgdPlainAVX2 is sgdPlain in assembly.
 //
 //go:noescape
@@ -1903,6 +1908,16 @@ func gatherRows(p *gatherArgs) {
 		return
 	}
 	gatherRowsGo(p)
+}
+
+// packRows copies n rows of lines·64 bytes, line l of row i to dst + i·dstStride + l·lineStride.
+// One call should stay below maxRows n·lines.
+func packRows(p *packArgs) {
+	if useAVX2 {
+		packRowsAVX2(p)
+		return
+	}
+	packRowsGo(p)
 }
 
 // sgdPlain updates n weights: w −= lr·(g + wd·w).

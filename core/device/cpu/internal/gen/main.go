@@ -126,6 +126,7 @@ func kernels() []kernel {
 		kernel{name: "rowDots", args: "sumArgs", doc: "computes dst[i] (+)= Σ_t Σ_b a[i][b]·b[i][b], where t < tiles moves\n// a and b by their strides. One call should stay below maxRows n·tiles.", avx2: rowDots},
 		kernel{name: "transposeBlocks", args: "rowArgs", doc: "transposes n blocks of 16×16 floats, 1 KiB each: dst[i][c][r] = a[i][r][c].\n// dst must not overlap a. One call should stay below maxRows/16 blocks.", avx2: transposeBlocks},
 		kernel{name: "gatherRows", args: "gatherArgs", doc: "makes a tile from 16 samples: the 16 floats at dst + i·stride become\n// rows[0][i], ..., rows[15][i] for i < n. n must be a multiple of 4.\n// One call should stay below maxRows/4 features.", avx2: gatherRows},
+		kernel{name: "packRows", args: "packArgs", doc: "copies n rows of lines·64 bytes, line l of row i to dst + i·dstStride + l·lineStride.\n// One call should stay below maxRows n·lines.", avx2: packRows},
 		kernel{name: "sgdPlain", args: "sgdArgs", doc: "updates n weights: w −= lr·(g + wd·w).\n// One call should stay below maxFloats weights.", avx2: sgd("sgdPlain")},
 		kernel{name: "sgdMomentum", args: "sgdArgs", doc: "updates n weights: v = mom·v + g + wd·w; w −= lr·v.\n// One call should stay below maxFloats weights.", avx2: sgd("sgdMomentum")},
 		kernel{name: "sgdNesterov", args: "sgdArgs", doc: "updates n weights: g += wd·w; v = mom·v + g; w −= lr·(g + mom·v).\n// One call should stay below maxFloats weights.", avx2: sgd("sgdNesterov")},
