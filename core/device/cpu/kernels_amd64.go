@@ -397,6 +397,11 @@ func depthSums2AVX512(p *depthSumArgs)
 //go:noescape
 func depthSums3AVX512(p *depthSumArgs)
 
+// maskBitsAVX512 is maskBits in assembly.
+//
+//go:noescape
+func maskBitsAVX512(p *rowArgs)
+
 // mulF1AVX2 is mulF in assembly.
 //
 //go:noescape
@@ -1831,6 +1836,10 @@ func andRows(p *rowArgs) {
 // maskBits computes dst = a where the bit of b is set, else 0, over n rows; b has 16 bits
 // a row. dst may be a. One call should stay below maxRows rows.
 func maskBits(p *rowArgs) {
+	if useAVX512 {
+		maskBitsAVX512(p)
+		return
+	}
 	if useAVX2 {
 		maskBitsAVX2(p)
 		return

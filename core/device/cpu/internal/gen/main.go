@@ -118,7 +118,7 @@ func kernels() []kernel {
 		kernel{name: "addRows", args: "rowArgs", doc: "computes dst = a + b over n rows. dst may be a or b.\n// One call should stay below maxRows rows.", avx2: addRows},
 		kernel{name: "addReLU", args: "rowArgs", doc: "computes dst = max(a + b, 0) over n rows; NaN stays NaN. dst may be a or b.\n// One call should stay below maxRows rows.", avx2: addReLU},
 		kernel{name: "andRows", args: "rowArgs", doc: "keeps the bits of a that are set in b, over n rows: a mask\n// of all-ones and all-zero words. dst may be a or b.\n// One call should stay below maxRows rows.", avx2: andRows},
-		kernel{name: "maskBits", args: "rowArgs", doc: "computes dst = a where the bit of b is set, else 0, over n rows; b has 16 bits\n// a row. dst may be a. One call should stay below maxRows rows.", avx2: maskBits},
+		kernel{name: "maskBits", args: "rowArgs", doc: "computes dst = a where the bit of b is set, else 0, over n rows; b has 16 bits\n// a row. dst may be a. One call should stay below maxRows rows.", avx2: maskBits, avx512: maskBits512},
 		kernel{name: "largerRows", args: "rowArgs", doc: "computes dst = max(a, b) over n rows; a NaN in either wins. dst may be a\n// or b. One call should stay below maxRows rows.", avx2: largerRows},
 		kernel{name: "maxGrad", args: "maxArgs", doc: "takes the share of one place in the gradient of a maximum: where x = top, or\n// one of them is NaN, rest moves to dx and is zero from then on.\n// One call should stay below maxRows rows.", avx2: maxGrad},
 		kernel{name: "affineRows", args: "affineArgs", doc: "computes dst[i][16] = a[i][16]·scale[i] + shift[i] over n rows.\n// dst may be a. One call should stay below maxRows rows.", avx2: affineRows},
