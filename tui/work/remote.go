@@ -47,6 +47,11 @@ func Watch(ctx context.Context, o Options, s *sessions.Session, t Terminal) erro
 		return err
 	}
 	defer src.Close() //nolint:errcheck // only read from
+	return watchFrom(ctx, o, src, t)
+}
+
+// watchFrom shows what src tells.
+func watchFrom(ctx context.Context, o Options, src source, t Terminal) error {
 	getenv := func(key string) string {
 		for _, kv := range t.Env {
 			if v, ok := strings.CutPrefix(kv, key+"="); ok {
@@ -87,11 +92,18 @@ func Watch(ctx context.Context, o Options, s *sessions.Session, t Terminal) erro
 			}
 		}
 	}()
-	if _, err = p.Run(); err != nil && (ctx.Err() != nil || errors.Is(err, tea.ErrProgramKilled)) {
-		err = nil // they hung up
+	_, err := p.Run()
+	switch {
+	case errors.Is(err, tea.ErrProgramPanic): // its text and stack are on stderr
+		return ErrPanic
+	case err != nil && (ctx.Err() != nil || errors.Is(err, tea.ErrProgramKilled)):
+		return nil // they hung up
 	}
 	return err
 }
+
+// ErrPanic says that a screen ended by a fault of its own.
+var ErrPanic = errors.New("the screen failed")
 
 // counted counts what is written.
 type counted struct {
