@@ -3,7 +3,8 @@ package work
 import (
 	"fmt"
 	"os"
-	"sync/atomic"
+	"runtime"
+	"runtime/debug"
 	"time"
 )
 
@@ -14,6 +15,17 @@ type account struct {
 	since  time.Time
 	bytes  func() int64                 // sent to the terminal; nil when that is not counted
 	cpu    func() (time.Duration, bool) // of this process; nil likewise
+	lean   func()                       // called once the log has been read; may be nil
+}
+
+// lean has the garbage collector run less often in a process whose heap is a few megabytes:
+// at every four of them it is a good part of what a screen costs that looks often. A long
+// session has a heap of its own, and stays as it is.
+func lean() {
+	var m runtime.MemStats
+	if runtime.ReadMemStats(&m); m.HeapAlloc < 16<<20 {
+		debug.SetGCPercent(400)
+	}
 }
 
 // text is one line of the costs, "" before there are any. cores is how many the run keeps
@@ -89,15 +101,11 @@ func (f *frugal) times(now time.Time, cpu func() (time.Duration, bool), cores fl
 // wake ends it: somebody is there.
 func (f *frugal) wake() { *f = frugal{} }
 
-// metered counts what is written to the terminal. It is the terminal's file in all
-// else, so that size and colours are found as ever.
-type metered struct {
+// screenFile is the terminal's file in all but what is written to it, so that size and
+// colours are found as ever.
+type screenFile struct {
 	*os.File
-	n atomic.Int64
+	frames *frames
 }
 
-func (m *metered) Write(b []byte) (int, error) {
-	n, err := m.File.Write(b)
-	m.n.Add(int64(n))
-	return n, err
-}
+func (s *screenFile) Write(b []byte) (int, error) { return s.frames.Write(b) }

@@ -64,17 +64,12 @@ func watchFrom(ctx context.Context, o Options, src source, t Terminal) error {
 	d := newDesk(o, mode, ascii)
 	d.follow(src)
 	out := &counted{Writer: t.Out}
+	d.frames = &frames{to: out}
 	d.cost.since, d.cost.bytes = time.Now(), out.n.Load
 	size := Size{t.W, t.H}.bounded()
 	p, end := newProgram(ctx, d,
-		tea.WithContext(ctx), tea.WithInput(t.In), tea.WithOutput(out), tea.WithEnvironment(t.Env), tea.WithColorProfile(colorprofile.Env(t.Env)),
-		tea.WithWindowSize(size.W, size.H), tea.WithoutSignalHandler(),
-		tea.WithFilter(func(_ tea.Model, m tea.Msg) tea.Msg {
-			if _, ok := m.(tea.SuspendMsg); ok { // there is no job to stop
-				return nil
-			}
-			return m
-		}))
+		tea.WithContext(ctx), tea.WithInput(t.In), tea.WithOutput(d.frames), tea.WithEnvironment(t.Env), tea.WithColorProfile(colorprofile.Env(t.Env)),
+		tea.WithWindowSize(size.W, size.H), tea.WithoutSignalHandler())
 	defer end()
 	over := make(chan struct{})
 	defer close(over)

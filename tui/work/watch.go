@@ -15,9 +15,13 @@ import (
 
 // How the log is sampled.
 const (
-	period  = 500 * time.Millisecond // a reader sees no more; keys are answered at once
-	budget  = 2000                   // events read at once
-	recheck = time.Second            // between looks at the run's process
+	// A reader sees no more than two looks a second; keys are answered at once.
+	DefaultHz = 2
+	MostHz    = fps
+
+	period  = time.Second / DefaultHz
+	budget  = 2000        // events read at once
+	recheck = time.Second // between looks at the run's process
 )
 
 // How a run stands, in the words of the header.
@@ -204,6 +208,9 @@ func (d *desk) onLog(m logMsg) []effect {
 	}
 	if !r.caught {
 		r.caught = true
+		if d.cost.lean != nil {
+			d.cost.lean()
+		}
 		d.touch()
 		d.toast = toast{} // of the past
 	}
@@ -227,6 +234,9 @@ func (d *desk) onLog(m logMsg) []effect {
 // have been shown for long enough.
 func (d *desk) tick() {
 	r := d.run
+	if d.late && d.now.Sub(d.touched) >= period {
+		d.touch()
+	}
 	if s, _ := r.status(); s == statusRunning && (r.pace.known() || d.silent() > 0) {
 		if sec := d.clock().Unix(); sec != r.second {
 			r.second, d.dirty = sec, true
@@ -253,6 +263,8 @@ func (d *desk) fold(e event.Event) []effect {
 		}
 		r.moved, r.metric = true, *b
 		return nil
+	case *event.Eval, *event.EpochCost, *event.Mask, *event.Plan, *event.Checkpoint:
+		d.touchLater() // a short epoch brings them many times a second
 	default:
 		d.touch()
 	}
