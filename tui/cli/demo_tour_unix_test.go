@@ -16,7 +16,7 @@ import (
 // not hang on who is quicker.
 func TestDemoOfTheTour(t *testing.T) {
 	root := t.TempDir()
-	s := onScreen(t, "demo", "--tour", "--epochs", "40", "--prune-epochs", "40", "--floor", "90", "--formats", "packed", "--sessions", root)
+	s := onScreen(t, "demo", "--tour", "--epochs", "24", "--prune-epochs", "24", "--floor", "90", "--formats", "packed", "--sessions", root)
 	s.sees("tour: welcome", "stop 1 of 7", "enter go on")
 	l, err := sessions.List(root)
 	if err != nil || len(l) != 1 {

@@ -59,11 +59,12 @@ type watch struct {
 	problem string
 	heat    []heatCol  // of the layers, over the steps of sparsify
 	weights layerStats // of the layer looked at last
-	watches string     // who drives, when somebody else does
-	asked   string     // who asks this screen for the driver's seat
-	asking  bool       // this screen asks for it
-	damage  string     // the log cannot be read on
-	second  int64      // shown last, of what ticks without events
+	losses  [event.Deploy + 1]grown
+	watches string // who drives, when somebody else does
+	asked   string // who asks this screen for the driver's seat
+	asking  bool   // this screen asks for it
+	damage  string // the log cannot be read on
+	second  int64  // shown last, of what ticks without events
 
 	replay *sessions.Replay // what src plays, nil for a run
 	gen    int              // seeks of the replay whose events are folded
@@ -261,6 +262,9 @@ func (d *desk) fold(e event.Event) []effect {
 		if !r.moved || r.metric.Stage != b.Stage || r.metric.Steps != b.Steps {
 			d.touch()
 		}
+		if d.look.view == viewLoss {
+			d.touchLater() // a point more
+		}
 		r.moved, r.metric = true, *b
 		return nil
 	case *event.Eval, *event.EpochCost, *event.Mask, *event.Plan, *event.Checkpoint:
@@ -319,6 +323,7 @@ func (d *desk) fold(e event.Event) []effect {
 		delete(r.kept, b.Name)
 		d.keepBack()
 	case *event.Resumed:
+		r.losses = [event.Deploy + 1]grown{} // points went, others come in their place
 		r.now = r.kept[b.Checkpoint]
 		r.weights = layerStats{} // a name may be written again
 		switch {
