@@ -31,7 +31,7 @@ type ControlCheck struct {
 }
 
 // ControlRow is the outcome for a seed. Accuracies are shares of the test set with their
-// 95 % interval, CPU times are seconds of training steps.
+// 95 % interval, times are seconds of training steps: CPU time, on a card its time (event.Clock).
 type ControlRow struct {
 	Seed  uint64      `json:"seed"`
 	Dense ControlSide `json:"dense"` // the control
@@ -55,22 +55,23 @@ type ControlRow struct {
 
 // ControlSide is one of the models.
 type ControlSide struct {
-	Acc     float64 `json:"acc"`
-	Lo      float64 `json:"lo"`
-	Hi      float64 `json:"hi"`
-	CPUS    float64 `json:"cpu_s"`
-	Epochs  int     `json:"epochs"` // that these are of
-	MACs    int64   `json:"macs"`   // multiply-adds that these computed
-	Params  int64   `json:"params"`
-	InferMS float64 `json:"infer_ms"` // of one sample
+	Acc     float64   `json:"acc"`
+	Lo      float64   `json:"lo"`
+	Hi      float64   `json:"hi"`
+	Busy    float64   `json:"busy_s"`  // CPU seconds, on a card seconds of it
+	Epochs  int       `json:"epochs"`  // that these are of
+	EpochS  []float64 `json:"epoch_s"` // Busy of each of them: the first after a cut opens a new plan
+	MACs    int64     `json:"macs"`    // multiply-adds that these computed
+	Params  int64     `json:"params"`
+	InferMS float64   `json:"infer_ms"` // of one sample
 	// Energy is that of these training steps; its Coverage tells what was not measured.
 	Energy event.Joules `json:"energy"`
 
-	late float64 // CPU seconds of a step in the last quarter of the epochs
+	late float64 // Busy of a step in the last quarter of the epochs
 }
 
 // Saved is the share of the control's CPU seconds that the recipe did without.
-func (r ControlRow) Saved() float64 { return saved(r.Pared.CPUS, r.Dense.CPUS) }
+func (r ControlRow) Saved() float64 { return saved(r.Pared.Busy, r.Dense.Busy) }
 
 // Run does all seeds.
 func (c ControlCheck) Run(ctx context.Context) error {
@@ -158,7 +159,7 @@ func (c ControlCheck) seed(ctx context.Context, seed uint64) (ControlRow, error)
 		spent := 0.0
 		for _, e := range a.State.Epochs {
 			if e.Stage == event.Baseline && !bird {
-				spent += float64(e.CPUUS) / 1e6
+				spent += float64(a.State.BusyUS(&e)) / 1e6
 			}
 		}
 		f, err := fresh(ctx, &b, spent, pared, dir)
@@ -213,7 +214,8 @@ func sideOf(st *MemStore, all bool) ControlSide {
 	for _, e := range st.State.Epochs {
 		if all || e.Stage == event.Sparsify {
 			epochs = append(epochs, e)
-			s.CPUS += float64(e.CPUUS) / 1e6
+			x := float64(st.State.BusyUS(&e)) / 1e6
+			s.Busy, s.EpochS = s.Busy+x, append(s.EpochS, x)
 			s.MACs += e.MACs - e.Skipped
 			bill = bill.Plus(event.StageCost{WallUS: e.WallUS, Energy: e.Energy.Part(float64(max(e.Over, 1)))})
 		}
@@ -221,14 +223,14 @@ func sideOf(st *MemStore, all bool) ControlSide {
 	s.Epochs, s.Energy = len(epochs), bill.Energy
 	last, steps := 0.0, 0.0
 	for _, e := range epochs[len(epochs)-(len(epochs)+3)/4:] {
-		last, steps = last+float64(e.CPUUS)/1e6, steps+float64(e.Steps)
+		last, steps = last+float64(st.State.BusyUS(&e))/1e6, steps+float64(e.Steps)
 	}
 	s.late = last / max(steps, 1)
 	return s
 }
 
-// fresh trains the shape of a pared model from fresh weights for the CPU seconds that its
-// run took and those spent before it.
+// fresh trains the shape of a pared model from fresh weights for as long as its
+// run took and what was spent before it.
 func fresh(ctx context.Context, st *MemStore, spent float64, r *Recipe, dir string) (ControlSide, error) {
 	ck, err := st.Load("sparse")
 	if err != nil {
@@ -254,7 +256,7 @@ func fresh(ctx context.Context, st *MemStore, spent float64, r *Recipe, dir stri
 	}
 	last := 0.0
 	for _, e := range st.State.Epochs {
-		last = float64(e.CPUUS) / 1e6
+		last = float64(st.State.BusyUS(&e)) / 1e6
 		spent += last
 	}
 	n, err := RecipeOf(ck)
