@@ -16,6 +16,30 @@ type account struct {
 	bytes  func() int64                 // sent to the terminal; nil when that is not counted
 	cpu    func() (time.Duration, bool) // of this process; nil likewise
 	lean   func()                       // called once the log has been read; may be nil
+	alone  func(bool)                   // one processor is enough for this process, or not any more; may be nil
+	single bool                         // what alone was told last
+}
+
+// oneProcessor keeps a process that only watches to one of its processors: a second one is
+// woken for every look, finds nothing to do, and costs the run a sixth more.
+func oneProcessor() func(bool) {
+	all := runtime.GOMAXPROCS(0)
+	return func(one bool) {
+		if one {
+			runtime.GOMAXPROCS(1)
+			return
+		}
+		runtime.GOMAXPROCS(all)
+	}
+}
+
+// spare has the process use one processor while the run is at work. What a person waits for
+// while it is not, such as a prediction, may use all.
+func (a *account) spare(running bool) {
+	if a.alone != nil && a.single != running {
+		a.single = running
+		a.alone(running)
+	}
 }
 
 // lean has the garbage collector run less often in a process whose heap is a few megabytes:
@@ -69,6 +93,7 @@ type frugal struct {
 	since time.Time
 	cpu   time.Duration // of this process, then
 	slow  time.Duration // a sample is so many periods; 0 is 1
+	began bool          // the first while is over, in which the screen was drawn for the first time
 }
 
 // Judged over so long, and between these shares of the run's CPU time.
@@ -89,6 +114,8 @@ func (f *frugal) times(now time.Time, cpu func() (time.Duration, bool), cores fl
 	share := (used - f.cpu).Seconds() / took.Seconds() / cores
 	switch {
 	case !ok || f.since.IsZero() || cores <= 0:
+	case !f.began:
+		f.began = true
 	case share > dear:
 		f.slow = min(2*max(f.slow, 1), mostSlow)
 	case share < cheap:

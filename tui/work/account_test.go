@@ -33,13 +33,30 @@ func TestFrugal(t *testing.T) {
 	}
 	d, _ := watching(t, 120, 40, newStory().start("B").baselineDone("B").configured("B").sparsify(3, "B"))
 	d.cost.cpu = cpu
-	d.frugal = frugal{since: d.now, slow: 4}
+	d.frugal = frugal{since: d.now, slow: 4, began: true}
 	if got := d.period(); got != 4*period {
 		t.Errorf("the log is sampled every %v", got)
 	}
 	key(d, "l")
 	if got := d.period(); got != period {
 		t.Errorf("after a key the log is sampled every %v", got)
+	}
+}
+
+// TestSpare: while the run is at work the screen keeps to one processor, and to all when it
+// waits: what is then predicted is waited for.
+func TestSpare(t *testing.T) {
+	s := newStory().start("B").baselineDone("B").configured("B").sparsify(3, "B")
+	d, f := watching(t, 80, 24, s)
+	var told []bool
+	d.cost.alone = func(one bool) { told = append(told, one) }
+	sample(d)
+	sample(d)
+	f.push(s, func(s *story) { s.add(&event.Paused{Stage: event.Sparsify, Step: 300, Why: "person"}) })
+	sample(d)
+	sample(d)
+	if len(told) != 2 || !told[0] || told[1] {
+		t.Errorf("told %v, want one processor, then all", told)
 	}
 }
 

@@ -67,6 +67,7 @@ func meter(d *desk) tea.ProgramOption {
 	n := &counted{Writer: os.Stdout}
 	d.frames = &frames{to: n}
 	d.cost.since, d.cost.bytes, d.cost.cpu, d.cost.lean = time.Now(), n.n.Load, energy.ProcessCPU, lean
+	d.cost.alone = oneProcessor()
 	return tea.WithOutput(&screenFile{os.Stdout, d.frames})
 }
 

@@ -238,7 +238,9 @@ func (d *desk) tick() {
 	if d.late && d.now.Sub(d.touched) >= period {
 		d.touch()
 	}
-	if s, _ := r.status(); s == statusRunning && (r.pace.known() || d.silent() > 0) {
+	s, _ := r.status()
+	d.cost.spare(s == statusRunning && !d.replaying())
+	if s == statusRunning && (r.pace.known() || d.silent() > 0) {
 		if sec := d.clock().Unix(); sec != r.second {
 			r.second, d.dirty = sec, true
 		}
