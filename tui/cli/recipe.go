@@ -47,6 +47,8 @@ var recipeKeys = map[string]struct{ text, sample string }{
 
 	"train.epochs":       {"of the dense baseline, 0 = evaluate only", ""},
 	"train.batch":        {"samples a step; this and the rest of [train] is the model's published set-up by default", "64"},
+	"train.accumulate":   {"parts that a batch runs in, one after the other: the weights move once, by the mean over all of it, and a part's values are all that memory holds; batch norm sees each part alone; 0 or 1: in one go", "4"},
+	"train.recompute":    {"values inside a model's blocks (layers of a transformer, residual blocks) are made again for their gradients, not kept: equal bits, less memory, the forward part once more", "false"},
 	"train.optimizer":    {"sgd, momentum, nesterov, adam or adamw", `"momentum"`},
 	"train.lr":           {"learning rate", "0.02"},
 	"train.momentum":     {"from 0, below 1", "0.9"},
@@ -63,7 +65,7 @@ var recipeKeys = map[string]struct{ text, sample string }{
 	"prune.every":        {"cubic, linear, constant: steps between two changes of the masks, 0 = a twentieth of the ramp", ""},
 	"prune.ramp":         {"cubic, linear: share of the stage over which the target is reached, 0 = three quarters; shorter saves more training and leaves more steps to recover", "0.3"},
 	"prune.levels":       {"iterative: number of levels", ""},
-	"prune.round_to":     {"neuron, width: keep a multiple of so many channels, 0 = any number; kernels here take 16 at a time", "16"},
+	"prune.round_to":     {"neuron, width: keep a multiple of so many channels; 0 = any number on a processor, whose kernels take 16 at a time, 8 on a card", "16"},
 	"prune.rewind_step":  {"iterative: −1 none, else go back to the weights of this step of the baseline", ""},
 	"prune.lr":           {"learning rate of the stage; half the baseline's by default, its own after a rewind or an early bird", "0.01"},
 	"prune.lr_schedule":  {"constant, cosine or step", ""},
