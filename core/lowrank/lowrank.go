@@ -137,19 +137,19 @@ func Select(m *graph.Model, words []string, ok func(graph.Layer) error) ([]graph
 			for _, x := range m.Layers() {
 				names = append(names, x.Name)
 			}
-			return nil, fmt.Errorf("no layer is named %q: %s has %s", words[i], m.Name, shorten(names))
+			return nil, fmt.Errorf("no layer is named %q: %s has %s", words[i], m.Name, shorten(names, 12))
 		}
 	}
 	if len(l) == 0 {
-		return nil, fmt.Errorf("%s has no layer for it: %s", m.Name, shorten(why))
+		return nil, fmt.Errorf("%s has no layer for it: %s", m.Name, shorten(why, 3))
 	}
 	return l, nil
 }
 
 // shorten lists names, the first dozen.
-func shorten(names []string) string {
-	if len(names) > 12 {
-		return strings.Join(names[:12], ", ") + fmt.Sprintf(" and %d more", len(names)-12)
+func shorten(names []string, most int) string {
+	if len(names) > most {
+		return strings.Join(names[:most], ", ") + fmt.Sprintf(" and %d more", len(names)-most)
 	}
 	return strings.Join(names, ", ")
 }
