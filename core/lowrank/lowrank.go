@@ -146,7 +146,7 @@ func Select(m *graph.Model, words []string, ok func(graph.Layer) error) ([]graph
 	return l, nil
 }
 
-// shorten lists names, the first dozen.
+// shorten lists so many names or reasons at most.
 func shorten(names []string, most int) string {
 	if len(names) > most {
 		return strings.Join(names[:most], ", ") + fmt.Sprintf(" and %d more", len(names)-most)
