@@ -73,3 +73,28 @@ func TestStepsOfACardAreTimedByTheClock(t *testing.T) {
 		t.Errorf("%+v, want %q", bird, want)
 	}
 }
+
+// TestControlOfACardIsTimedByTheClock: the sides of a control are compared by the time on the
+// card; the process sleeps through most of it.
+func TestControlOfACardIsTimedByTheClock(t *testing.T) {
+	dev, card := cudatest.New(1<<28, cuda.F32)
+	card.OnLaunch = func(string, [3]int, [3]int, int, []unsafe.Pointer) error {
+		time.Sleep(200 * time.Microsecond)
+		return nil
+	}
+	computeOn(t, dev)
+	r := small()
+	r.Train.Epochs, r.Prune.Epochs, r.Prune.Pattern, r.Prune.Schedule = 1, 2, "neuron", "oneshot"
+	r.Energy.IdleSeconds = new(float64)
+	err := ControlCheck{Recipe: r, Seeds: 1, Fresh: true, Report: func(x ControlRow) {
+		for name, s := range map[string]*ControlSide{"control": &x.Dense, "pared": &x.Pared, "fresh": x.Fresh} {
+			// A step has more than ten launches.
+			if want := float64(s.Epochs) * 10 * 200e-6; s.Busy < want {
+				t.Errorf("%s: %.4f s in %d epochs, a step alone sleeps for %.4f", name, s.Busy, s.Epochs, want)
+			}
+		}
+	}}.Run(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+}

@@ -32,7 +32,7 @@ type ControlCheck struct {
 }
 
 // ControlRow is the outcome for a seed. Accuracies are shares of the test set with their
-// 95 % interval, CPU times are seconds of training steps.
+// 95 % interval, times are seconds of training steps: CPU time, on a card its time (event.Clock).
 type ControlRow struct {
 	Seed uint64 `json:"seed"`
 	// Before is the trained dense model that both sides go on from, and its training; nil
@@ -59,22 +59,23 @@ type ControlRow struct {
 
 // ControlSide is one of the models.
 type ControlSide struct {
-	Acc     float64 `json:"acc"`
-	Lo      float64 `json:"lo"`
-	Hi      float64 `json:"hi"`
-	CPUS    float64 `json:"cpu_s"`
-	Epochs  int     `json:"epochs"` // that these are of
-	MACs    int64   `json:"macs"`   // multiply-adds that these computed
-	Params  int64   `json:"params"`
-	InferMS float64 `json:"infer_ms"` // of one sample
+	Acc     float64   `json:"acc"`
+	Lo      float64   `json:"lo"`
+	Hi      float64   `json:"hi"`
+	Busy    float64   `json:"busy_s"`  // CPU seconds, on a card seconds of it
+	Epochs  int       `json:"epochs"`  // that these are of
+	EpochS  []float64 `json:"epoch_s"` // Busy of each of them: the first after a cut opens a new plan
+	MACs    int64     `json:"macs"`    // multiply-adds that these computed
+	Params  int64     `json:"params"`
+	InferMS float64   `json:"infer_ms"` // of one sample
 	// Energy is that of these training steps; its Coverage tells what was not measured.
 	Energy event.Joules `json:"energy"`
 
-	late float64 // CPU seconds of a step in the last quarter of the epochs
+	late float64 // Busy of a step in the last quarter of the epochs
 }
 
 // Saved is the share of the control's CPU seconds that the recipe did without.
-func (r ControlRow) Saved() float64 { return saved(r.Pared.CPUS, r.Dense.CPUS) }
+func (r ControlRow) Saved() float64 { return saved(r.Pared.Busy, r.Dense.Busy) }
 
 // Kept is the share of the accuracy before stage 3 that the pared model has; 0: unknown.
 func (r ControlRow) Kept() float64 {
@@ -169,7 +170,7 @@ func (c ControlCheck) seed(ctx context.Context, seed uint64) (ControlRow, error)
 	if c.Fresh {
 		spent := 0.0
 		if !bird {
-			spent = row.Before.CPUS
+			spent = row.Before.Busy
 		}
 		f, err := fresh(ctx, &b, spent, pared, dir)
 		if err != nil {
@@ -182,46 +183,45 @@ func (c ControlCheck) seed(ctx context.Context, seed uint64) (ControlRow, error)
 
 // sideOf reads the outcome of a run: of stage 3's training steps, or of all.
 func sideOf(st *MemStore, all bool) ControlSide {
-	l := st.State.Ledger
-	s := ControlSide{Acc: l.Now.Acc, Lo: l.Now.Lo, Hi: l.Now.Hi, Params: l.Now.Params, InferMS: l.Now.InferUS / 1e3}
-	var epochs []event.EpochCost
-	var bill event.StageCost
-	for _, e := range st.State.Epochs {
-		if all || e.Stage == event.Sparsify {
-			epochs = append(epochs, e)
-			s.CPUS += float64(e.CPUUS) / 1e6
-			s.MACs += e.MACs - e.Skipped
-			bill = bill.Plus(event.StageCost{WallUS: e.WallUS, Energy: e.Energy.Part(float64(max(e.Over, 1)))})
-		}
-	}
-	s.Epochs, s.Energy = len(epochs), bill.Energy
+	s, epochs := stepsOf(st, func(e event.Stage) bool { return all || e == event.Sparsify })
+	s.read(st.State.Ledger.Now)
 	last, steps := 0.0, 0.0
 	for _, e := range epochs[len(epochs)-(len(epochs)+3)/4:] {
-		last, steps = last+float64(e.CPUUS)/1e6, steps+float64(e.Steps)
+		last, steps = last+float64(st.State.BusyUS(&e))/1e6, steps+float64(e.Steps)
 	}
 	s.late = last / max(steps, 1)
 	return s
 }
 
-// beforeOf reads the dense model at the end of stage 1 and what its training took; the
-// outcome is that of the test set.
+// beforeOf reads the dense model at the end of stage 1 and what its training took.
 func beforeOf(st *MemStore, d event.Side) *ControlSide {
-	s := &ControlSide{Acc: d.Acc, Lo: d.Lo, Hi: d.Hi, Params: d.Params, InferMS: d.InferUS / 1e3}
+	s, _ := stepsOf(st, func(e event.Stage) bool { return e == event.Baseline })
+	s.read(d)
+	return &s
+}
+
+func (s *ControlSide) read(x event.Side) {
+	s.Acc, s.Lo, s.Hi, s.Params, s.InferMS = x.Acc, x.Lo, x.Hi, x.Params, x.InferUS/1e3
+}
+
+// stepsOf adds up the training steps of the stages that in takes.
+func stepsOf(st *MemStore, in func(event.Stage) bool) (s ControlSide, epochs []event.EpochCost) {
 	var bill event.StageCost
 	for _, e := range st.State.Epochs {
-		if e.Stage == event.Baseline {
-			s.Epochs++
-			s.CPUS += float64(e.CPUUS) / 1e6
+		if in(e.Stage) {
+			epochs = append(epochs, e)
+			x := float64(st.State.BusyUS(&e)) / 1e6
+			s.Busy, s.EpochS = s.Busy+x, append(s.EpochS, x)
 			s.MACs += e.MACs - e.Skipped
 			bill = bill.Plus(event.StageCost{WallUS: e.WallUS, Energy: e.Energy.Part(float64(max(e.Over, 1)))})
 		}
 	}
-	s.Energy = bill.Energy
-	return s
+	s.Epochs, s.Energy = len(epochs), bill.Energy
+	return s, epochs
 }
 
-// fresh trains the shape of a pared model from fresh weights for the CPU seconds that its
-// run took and those spent before it.
+// fresh trains the shape of a pared model from fresh weights for as long as its
+// run took and what was spent before it.
 func fresh(ctx context.Context, st *MemStore, spent float64, r *Recipe, dir string) (ControlSide, error) {
 	ck, err := st.Load("sparse")
 	if err != nil {
@@ -247,7 +247,7 @@ func fresh(ctx context.Context, st *MemStore, spent float64, r *Recipe, dir stri
 	}
 	last := 0.0
 	for _, e := range st.State.Epochs {
-		last = float64(e.CPUUS) / 1e6
+		last = float64(st.State.BusyUS(&e)) / 1e6
 		spent += last
 	}
 	n, err := RecipeOf(ck)

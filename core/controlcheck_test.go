@@ -23,10 +23,10 @@ func TestControlCheck(t *testing.T) {
 	if x.Dense.Epochs != 3 || x.Pared.Epochs != 3 {
 		t.Errorf("%d and %d epochs, want 3 of each", x.Dense.Epochs, x.Pared.Epochs)
 	}
-	if b := x.Before; b == nil || b.Epochs != 4 || b.CPUS <= 0 || b.Params != x.Dense.Params || b.Acc <= 0 || b.Lo >= b.Acc || b.Hi <= b.Acc || x.Kept() != x.Pared.Acc/b.Acc {
+	if b := x.Before; b == nil || b.Epochs != 4 || b.Busy <= 0 || b.Params != x.Dense.Params || b.Acc <= 0 || b.Lo >= b.Acc || b.Hi <= b.Acc || x.Kept() != x.Pared.Acc/b.Acc {
 		t.Errorf("before both %+v, kept %g, want the dense model after 4 epochs", b, x.Kept())
 	}
-	if x.Pared.Params >= x.Dense.Params*3/4 || x.Pared.MACs >= x.Dense.MACs || x.Pared.CPUS <= 0 || x.Dense.CPUS <= 0 {
+	if x.Pared.Params >= x.Dense.Params*3/4 || x.Pared.MACs >= x.Dense.MACs || x.Pared.Busy <= 0 || x.Dense.Busy <= 0 {
 		t.Errorf("control %+v, pared %+v", x.Dense, x.Pared)
 	}
 	if f := x.Fresh; f == nil || f.Params != x.Pared.Params || f.Epochs < 3 {

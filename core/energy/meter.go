@@ -69,6 +69,8 @@ type Options struct {
 	nvml   func() (nvml.API, error)
 	smi    func() (*smi, error)
 	manual bool // no goroutine: readings are taken when asked for
+	// threadCPU is the CPU time of the calling thread, ns: what reading takes is counted by it.
+	threadCPU func() int64
 }
 
 // Status is one row of what was found, for doctor and for the log.

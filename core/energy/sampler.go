@@ -5,6 +5,7 @@ import (
 	"maps"
 	"math"
 	"math/bits"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -57,13 +58,16 @@ type sampler struct {
 	base     int64 // period asked for, ns
 	longest  int64 // never slower than this, ns
 	boundary string
-	n        int     // inputs
-	lag      int64   // the largest of the inputs, ns
-	old      int64   // the same of those that do not reckon with it themselves
-	shapes   bool    // there are shaped counters among the inputs
-	most     float64 // the inputs are never above it together, W
-	band     float64 // the widest of the inputs, ± %
-	manual   bool    // tests: no goroutine
+	n        int          // inputs
+	lag      int64        // the largest of the inputs, ns
+	old      int64        // the same of those that do not reckon with it themselves
+	shapes   bool         // there are shaped counters among the inputs
+	most     float64      // the inputs are never above it together, W
+	band     float64      // the widest of the inputs, ± %
+	manual   bool         // tests: no goroutine
+	clock    func() int64 // tests: CPU time of this thread, ns
+	spent    atomic.Int64 // what readings took by it, ns
+	rounds   atomic.Int64 // these readings
 
 	latest atomic.Pointer[snapshot]
 	before *snapshot    // the one before latest
@@ -86,7 +90,7 @@ type sampler struct {
 // them once itself: finding other sources may have taken a while.
 func startSampler(o Options, boundary string, inputs []*input) *sampler {
 	s := &sampler{
-		now: o.now, base: int64(o.Period), n: len(inputs), manual: o.manual, boundary: boundary, inputs: inputs,
+		now: o.now, base: int64(o.Period), n: len(inputs), manual: o.manual, clock: o.threadCPU, boundary: boundary, inputs: inputs,
 		kick: make(chan struct{}, 1), stop: make(chan struct{}), stopped: make(chan struct{}),
 	}
 	s.longest = int64(o.Period) * slowest
@@ -145,9 +149,23 @@ func (s *sampler) run() {
 		case <-s.kick:
 		case <-t.C:
 		}
-		s.read(s.sharp.Swap(false))
+		s.timed(s.sharp.Swap(false))
 		t.Reset(time.Duration(s.period.Load()))
 	}
+}
+
+// timed reads, and where tests ask for it counts what that takes of its thread.
+func (s *sampler) timed(sharp bool) {
+	if s.clock == nil {
+		s.read(sharp)
+		return
+	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	from := s.clock()
+	s.read(sharp)
+	s.spent.Add(s.clock() - from)
+	s.rounds.Add(1)
 }
 
 // sample is a reading like any other.

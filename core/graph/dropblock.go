@@ -129,7 +129,7 @@ func (d DropBlock) Apply(m *Model) (Remap, error) {
 		return nil, fmt.Errorf("drop %s: it adds no block that could be dropped", d.Block)
 	}
 	b := blocks[i]
-	old := m.Clone()
+	old := m.Shallow()
 	sum := m.Nodes[b.add].Out
 	for k := range m.Nodes {
 		n := &m.Nodes[k]

@@ -68,7 +68,7 @@ func (r Factorise) Apply(m *Model) (Remap, error) {
 	if r.Rank < 1 || r.Rank > min(out, in) || len(r.Down) != r.Rank*in || len(r.Up) != out*r.Rank {
 		return nil, fmt.Errorf("factorise %s: rank %d with factors of %d and %d values for a weight of %v", r.Layer, r.Rank, len(r.Down), len(r.Up), w.Shape)
 	}
-	old := m.Clone()
+	old := m.Shallow()
 	name := layerName(w.Name)
 	down := m.AddParam(name+".down.weight", Weight, tensor.Shape{r.Rank, in}, slices.Clone(r.Down))
 	up := m.AddParam(name+".up.weight", Weight, tensor.Shape{out, r.Rank}, slices.Clone(r.Up))

@@ -149,6 +149,17 @@ func (m *Model) Param(name string) int {
 
 // Clone copies the model deeply, data and masks included.
 func (m *Model) Clone() *Model {
+	c := m.Shallow()
+	for i := range c.Params {
+		p := &c.Params[i]
+		p.Mask, p.Data = p.Mask.Clone(), append([]float32(nil), p.Data...)
+	}
+	return c
+}
+
+// Shallow copies the model but shares data and masks: for those who replace them and
+// write into none. A large model's weights take longer to copy than most rewrites.
+func (m *Model) Shallow() *Model {
 	c := &Model{Name: m.Name, Output: m.Output, InputName: m.InputName, OutputName: m.OutputName, BatchAxis: m.BatchAxis, SeqAxis: m.SeqAxis, Values: append([]Value(nil), m.Values...)}
 	for _, n := range m.Nodes {
 		n.In, n.Params = append([]int(nil), n.In...), append([]int(nil), n.Params...)
@@ -159,8 +170,7 @@ func (m *Model) Clone() *Model {
 		c.Nodes = append(c.Nodes, n)
 	}
 	for _, p := range m.Params {
-		p.Shape, p.Mask = p.Shape.Clone(), p.Mask.Clone()
-		p.Data = append([]float32(nil), p.Data...)
+		p.Shape = p.Shape.Clone()
 		c.Params = append(c.Params, p)
 	}
 	return c

@@ -178,7 +178,7 @@ func (r AttachLoRA) Apply(m *Model) (Remap, error) {
 	if err != nil {
 		return nil, fmt.Errorf("adapter: %w", err)
 	}
-	old := m.Clone()
+	old := m.Shallow()
 	w := &m.Params[l.Param]
 	w.Frozen = true
 	out, in := w.Shape[0], w.Shape[1]
@@ -260,7 +260,8 @@ func (r MergeLoRA) Apply(m *Model) (Remap, error) {
 	if len(w.Data) != w.Shape.Len() || len(la.Data) != la.Shape.Len() || len(lb.Data) != lb.Shape.Len() {
 		return nil, fmt.Errorf("merge %s: its weights are not here: fetch them from the device first", r.Layer)
 	}
-	old := m.Clone()
+	old := m.Shallow()
+	w.Data = slices.Clone(w.Data) // the old one is still old's
 	kk, rank := w.Shape[1], la.Shape[0]
 	row := make([]float64, kk)
 	for n := range w.Shape[0] {

@@ -75,7 +75,7 @@ func (c CutAxis) Apply(m *Model) (Remap, error) {
 		}
 	}
 	r := g.entries(c.Keep)
-	old := m.Clone()
+	old := m.Shallow()
 	for _, cut := range r {
 		p := &m.Params[cut.Param]
 		if p.Data != nil {

@@ -89,7 +89,7 @@ func Drop(m *graph.Model, s Spec, share float64, base Base) ([]graph.DropBlock, 
 	}
 	k := count(share, of)
 	var drops []graph.DropBlock
-	after := m.Clone()
+	after := m.Shallow() // dropping writes into no weight
 	for _, b := range blocks {
 		if gone >= k {
 			break

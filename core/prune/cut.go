@@ -104,7 +104,7 @@ func Cut(m *graph.Model, s Spec, share float64, base Base) ([]graph.CutAxis, Rep
 		cuts = append(cuts, graph.CutAxis{Group: x.g.Name, Keep: kept})
 		groups = append(groups, GroupReport{x.g.Name, x.g.Size, keep[i]})
 	}
-	after := m.Clone()
+	after := m.Shallow() // a cut makes new weights
 	for _, x := range cuts {
 		if _, err := x.Apply(after); err != nil {
 			return nil, Report{}, fmt.Errorf("prune: %w", err)

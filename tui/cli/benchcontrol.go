@@ -21,7 +21,7 @@ import (
 func (e *env) benchControl() *cobra.Command {
 	seeds, fresh := 3, false
 	c := &cobra.Command{
-		Use: "control RECIPE.toml", Short: "a recipe beside dense training of as many steps: CPU seconds and accuracy", Args: takes(1, 1),
+		Use: "control RECIPE.toml", Short: "a recipe beside dense training of as many steps: seconds, joules and accuracy", Args: takes(1, 1),
 		Long: `control trains the dense model of a recipe, then goes on from it twice with as many
 steps: as the recipe says, and with all weights, nothing removed. It prints the CPU
 seconds of these training steps (on a card the time on it), their joules by tier and the
@@ -60,7 +60,7 @@ its stage 3 took. The recipe's floor and formats are left out.`,
 					json.NewEncoder(e.out).Encode(row) //nolint:errcheck // the next write fails too
 					return
 				}
-				fmt.Fprintf(e.err, "seed %d: control %.2f %% in %.1f %s s, pared %.2f %% in %.1f %[4]s s\n", row.Seed, 100*row.Dense.Acc, row.Dense.CPUS, clock, 100*row.Pared.Acc, row.Pared.CPUS)
+				fmt.Fprintf(e.err, "seed %d: control %.2f %% in %.1f %s s, pared %.2f %% in %.1f %[4]s s\n", row.Seed, 100*row.Dense.Acc, row.Dense.Busy, clock, 100*row.Pared.Acc, row.Pared.Busy)
 			}}
 			if err := check.Run(context.Background()); err != nil {
 				return err
@@ -86,7 +86,7 @@ its stage 3 took. The recipe's floor and formats are left out.`,
 func (e *env) controlTable(rows []core.ControlRow, clock string) error {
 	pct := func(x float64) string { return strings.Replace(fmt.Sprintf("%+.1f %%", 100*x), "-", "−", 1) }
 	side := func(s core.ControlSide) string {
-		return fmt.Sprintf("%.2f (%.2f–%.2f)\t| %.1f in %d", 100*s.Acc, 100*s.Lo, 100*s.Hi, s.CPUS, s.Epochs)
+		return fmt.Sprintf("%.2f (%.2f–%.2f)\t| %.1f in %d", 100*s.Acc, 100*s.Lo, 100*s.Hi, s.Busy, s.Epochs)
 	}
 	w := tabwriter.NewWriter(e.out, 0, 0, 1, ' ', 0)
 	fmt.Fprintf(w, "| seed\t| model\t| test accuracy, %% (95 %%)\t| %s s, in epochs\t| %[1]s s\t| J\t| difference\t| a step\t| params\t| ms an inference\t|\n", clock)
