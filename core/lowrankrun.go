@@ -229,7 +229,7 @@ func (r *run) chooseRanks(step int64, s *LowRankSpec) error {
 	if err != nil {
 		return err
 	}
-	setup := lowrank.Setup{Batch: o.Batch, Seq: r.model.Input().Seq, Optim: o.Optim, Threads: o.Threads}
+	setup := lowrank.Setup{Batch: o.Part(), Seq: r.model.Input().Seq, Optim: o.Optim, Threads: o.Threads}
 	e := &event.Factors{Stage: r.loop.Stage, Step: step, Batch: setup.Batch}
 	ranks := map[string]int{}
 	for _, l := range layers {

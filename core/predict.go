@@ -69,7 +69,7 @@ type prediction struct {
 }
 
 func (p *prediction) step() plan.Options {
-	return plan.Options{Mode: plan.Train, Batch: p.batch, Optim: p.optim}
+	return plan.Options{Mode: plan.Train, Batch: p.batch, Micros: p.rec.Train.Accumulate, Recompute: p.rec.Train.Recompute, Optim: p.optim}
 }
 
 func (p *prediction) infer() plan.Options { return plan.Options{Mode: plan.Infer, Batch: 1} }

@@ -77,6 +77,14 @@ type TrainSpec struct {
 	WeightDecay float64 `toml:"weight_decay"`
 	Schedule    string  `toml:"schedule"` // constant | cosine | step
 	Warmup      int     `toml:"warmup"`   // steps
+	// Accumulate is the number of parts that a batch runs in, one after the other: the
+	// weights move once, by the mean over the whole batch, and values of one part take the
+	// memory that those of all would. 0 and 1: in one go.
+	Accumulate int `toml:"accumulate,omitempty"`
+	// Recompute keeps of each block of the model, a layer of a transformer or a residual
+	// block, but the value that leads in, and makes the others again for their gradients:
+	// the same bits in less memory, for the multiply-adds of the forward part once more.
+	Recompute bool `toml:"recompute,omitempty"`
 }
 
 // PruneSpec is what stage 3 does.
@@ -265,6 +273,8 @@ func (r *Recipe) Check() error {
 		return fmt.Errorf("train.epochs = %d: give 0 (evaluate only) to 100000", t.Epochs)
 	case t.Batch < 0 || t.Batch > 65536:
 		return fmt.Errorf("train.batch = %d: give 1 to 65536", t.Batch)
+	case t.Accumulate < 0 || t.Accumulate > 65536 || t.Batch > 0 && t.Accumulate > t.Batch:
+		return fmt.Errorf("train.accumulate = %d: give the number of parts that a batch of train.batch = %d samples runs in, 1 to that", t.Accumulate, t.Batch)
 	case t.LR < 0 || t.LR > 100 || p.LR < 0 || p.LR > 100:
 		return fmt.Errorf("train.lr = %g, prune.lr = %g: give a rate between 0 and 100", t.LR, p.LR)
 	case t.Momentum < 0 || t.Momentum >= 1:

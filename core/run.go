@@ -375,7 +375,7 @@ func (r *run) restore(c *Checkpoint) error {
 func (r *run) trainerOptions() (train.Options, error) {
 	ts := r.r.Train
 	opt, err := train.Optim(ts.Optimizer, ts.Momentum, ts.WeightDecay)
-	return train.Options{Batch: min(ts.Batch, r.set.Train.N()), Optim: opt, Seed: r.r.Seed, Threads: r.threads(), Prices: r.r.Plan.Prices}, err
+	return train.Options{Batch: min(ts.Batch, r.set.Train.N()), Micros: ts.Accumulate, Recompute: ts.Recompute, Optim: opt, Seed: r.r.Seed, Threads: r.threads(), Prices: r.r.Plan.Prices}, err
 }
 
 func (r *run) threads() int {

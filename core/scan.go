@@ -207,10 +207,17 @@ func (j *ScanJob) samples() *data.Set {
 // key names all that a row hangs on.
 func (j *ScanJob) key(spec prune.Spec) string {
 	spec.Evidence, spec.Sensitivity = nil, nil
-	b, _ := json.Marshal(map[string]any{
+	all := map[string]any{
 		"weights": j.Model.WeightHash(), "graph": j.Model.StructHash(), "rule": spec, "levels": j.Recipe.scanLevels(), "samples": j.samples().N(),
 		"data": j.Data.Hash, "hardware": j.HW.Name, "batch": j.Recipe.Train.Batch, "optimizer": j.Recipe.Train.Optimizer,
-	})
+	}
+	if k := j.Recipe.Train.Accumulate; k > 1 {
+		all["accumulate"] = k
+	}
+	if j.Recipe.Train.Recompute {
+		all["recompute"] = true
+	}
+	b, _ := json.Marshal(all)
 	h := sha256.Sum256(b)
 	return hex.EncodeToString(h[:8])
 }
@@ -327,6 +334,8 @@ type pricer struct {
 	dev     device.Device
 	optim   device.Optim
 	batch   int
+	micros  int  // parts of a step
+	again   bool // values are made again
 }
 
 func (j *ScanJob) pricer() (*pricer, error) {
@@ -335,7 +344,7 @@ func (j *ScanJob) pricer() (*pricer, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &pricer{hw: j.HW, one: j.HW, dev: j.Dev, optim: optim, batch: max(t.Batch, 1)}
+	p := &pricer{hw: j.HW, one: j.HW, dev: j.Dev, optim: optim, batch: max(t.Batch, 1), micros: t.Accumulate, again: t.Recompute}
 	if p.hw.Kind == "cpu" {
 		p.hw.Visible, p.one.Visible = max(p.hw.CPUs(), 1), 1
 	}
@@ -348,7 +357,7 @@ func (p *pricer) layer(m *graph.Model, param int) (step, infer work, err error) 
 	if param >= 0 {
 		gone[param] = true
 	}
-	if step, err = count(m, p.dev, plan.Options{Mode: plan.Train, Batch: p.batch, Optim: p.optim}, gone); err != nil {
+	if step, err = count(m, p.dev, plan.Options{Mode: plan.Train, Batch: p.batch, Micros: p.micros, Recompute: p.again, Optim: p.optim}, gone); err != nil {
 		return nil, nil, err
 	}
 	infer, err = count(m, p.dev, plan.Options{Mode: plan.Infer, Batch: 1}, gone)

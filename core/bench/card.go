@@ -20,6 +20,8 @@ type CardOptions struct {
 	Treatments    []Treatment
 	Infer         bool // inferences of whole batches in place of training steps
 	Batch, Tokens int  // 0: the model's
+	Accumulate    int  // parts that a batch runs in, of ours; 0 and 1: in one go
+	Recompute     bool // values of blocks are made again, of ours
 	Rounds        int
 	Window        time.Duration // of a turn
 	Python        string        // interpreter with torch
@@ -51,6 +53,7 @@ type CardRow struct {
 	Tier         string      `json:"tier"`               // of the joules, "" when not measured
 	Source       string      `json:"source"`             // the same
 	MemoryMiB    float64     `json:"memory_mib"`         // that it holds on the card
+	ValuesMiB    float64     `json:"values_mib"`         // of ours, by the Plan: values and their gradients
 	OfOurs       *float64    `json:"of_ours"`            // joules of a step, of those of our full; null: one is not measured
 	OfTheirs     *float64    `json:"of_theirs"`          // the same of PyTorch's first full
 	Plan         *Work       `json:"plan,omitempty"`     // of ours
@@ -89,6 +92,12 @@ func (o CardOptions) setup() (*setup, error) {
 	}
 	if s.Batch < 1 || s.Tokens < 1 || s.Rounds < 1 || s.Window <= 0 {
 		return nil, fmt.Errorf("batch %d, %d tokens, %d rounds, window %v: need at least 1 each", s.Batch, s.Tokens, s.Rounds, s.Window)
+	}
+	if s.Accumulate < 0 || s.Accumulate > s.Batch || s.Infer && (s.Accumulate > 1 || s.Recompute) {
+		return nil, fmt.Errorf("%d parts of a batch of %d: give 1 to that, of training steps", s.Accumulate, s.Batch)
+	}
+	if s.Accumulate > 1 && s.Python != "" {
+		return nil, errors.New("PyTorch is measured with batches in one go: leave --python or --accumulate out")
 	}
 	if o.Infer && o.Python != "" {
 		return nil, errors.New("inference is measured without PyTorch: leave --python out")
@@ -187,6 +196,7 @@ func CardPlans(o CardOptions) error {
 	if err != nil {
 		return err
 	}
+	s.Device = planner{s.Device}
 	rows, err := s.planned()
 	for _, r := range rows {
 		o.Report(r)
@@ -226,6 +236,11 @@ func (s *setup) planned() ([]CardRow, error) {
 		w := workOf(p, ws, s.Batch, s.Precision, s.hw)
 		r := s.row("pare", i)
 		r.Plan = &w
+		bytes := int64(4)
+		if s.Precision == "bf16" {
+			bytes = 2
+		}
+		r.ValuesMiB = float64(bytes*p.Values()) / (1 << 20)
 		rows = append(rows, r)
 	}
 	for i := range rows {

@@ -18,7 +18,7 @@ var cardRule = device.Optim{Kind: device.AdamW, Beta1: 0.9, Beta2: 0.95, Eps: 1e
 
 // cardPlan is the plan of a training step or an inference, with the weights it runs on.
 func (s *setup) cardPlan(m *treated) (*device.Plan, []device.Weight, error) {
-	o := plan.Options{Mode: plan.Train, Batch: s.Batch, Optim: cardRule}
+	o := plan.Options{Mode: plan.Train, Batch: s.Batch, Micros: s.Accumulate, Recompute: s.Recompute, Optim: cardRule}
 	if s.Infer {
 		o = plan.Options{Mode: plan.Infer, Batch: s.Batch}
 	}
@@ -110,7 +110,7 @@ func (e *cardEngine) open(s *setup, m *treated, dev device.Device) error {
 
 func (e *cardEngine) run() error {
 	e.step.Index++
-	r, err := e.ex.Run(&e.step)
+	r, err := device.RunParts(e.ex, e.plan, &e.step)
 	if err == nil && r.Loss != r.Loss {
 		err = fmt.Errorf("step %d: the loss is not a number", e.step.Index)
 	}

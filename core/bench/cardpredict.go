@@ -33,8 +33,18 @@ func workOf(p *device.Plan, ws []device.Weight, batch int, precision string, hw 
 // cardCosts are the Plan's costs on a card. device.CostOf counts four bytes for every
 // value; in bf16 activations and the weights that products read have two, sums, gradients
 // and the optimiser's state have four, and an update writes the weight's copy of two as
-// well. Transposes are left out: a card's products take dy as it lies.
-func cardCosts(p *device.Plan, ws []device.Weight, batch int, precision string) []hwprofiles.Cost {
+// well. Transposes are left out: a card's products take dy as it lies. Of a batch in parts
+// the calls of each are listed.
+func cardCosts(p *device.Plan, ws []device.Weight, batch int, precision string) (l []hwprofiles.Cost) {
+	parts := p.Parts(batch)
+	for i, n := range parts {
+		l = append(l, partCosts(p, ws, n, precision, device.Micro{Onto: i > 0, Hold: i < len(parts)-1})...)
+	}
+	return l
+}
+
+// partCosts are the costs of one run.
+func partCosts(p *device.Plan, ws []device.Weight, batch int, precision string, m device.Micro) []hwprofiles.Cost {
 	none := make([]device.Weight, len(ws)) // to tell what of a cost is the weights'
 	for i := range none {
 		none[i] = ws[i]
@@ -61,7 +71,7 @@ func cardCosts(p *device.Plan, ws []device.Weight, batch int, precision string) 
 			case device.LinearDW, device.ConvDW:
 				c.In = c.In[:2]
 			}
-			all, vals := device.CostOf(p, ws, &c, batch), device.CostOf(p, none, &c, batch)
+			all, vals := device.CostIn(p, ws, &c, batch, m), device.CostIn(p, none, &c, batch, m)
 			h := hwprofiles.Cost{MACs: all.MACs, Skipped: all.Skipped, Read: all.Read, Written: all.Written, Elem: precision}
 			if c.Pairs {
 				h.Pattern = hwprofiles.TwoFour
@@ -74,7 +84,7 @@ func cardCosts(p *device.Plan, ws []device.Weight, batch int, precision string) 
 					h.Read -= (all.Read - vals.Read) / 2
 					h.Written -= (all.Written - vals.Written) / 2 // of 2:4 weights, packed
 				}
-				if c.Update || c.Kernel == device.Update {
+				if (c.Update || c.Kernel == device.Update) && !m.Hold {
 					h.Written += 2 * int64(ws[c.W[0]].Stored())
 				}
 			}
@@ -82,4 +92,11 @@ func cardCosts(p *device.Plan, ws []device.Weight, batch int, precision string) 
 		}
 	}
 	return l
+}
+
+// planner plans as for a card on any device: without transposed gradients.
+type planner struct{ device.Device }
+
+func (p planner) Supports(k device.Kernel, f tensor.Format) bool {
+	return k != device.Transpose && p.Device.Supports(k, f)
 }

@@ -22,8 +22,14 @@ func (c Cost) Add(o Cost) Cost {
 }
 
 // CostOf counts call c of plan p on weights ws for a batch of b samples.
-func CostOf(p *Plan, ws []Weight, c *Call, b int) Cost {
+func CostOf(p *Plan, ws []Weight, c *Call, b int) Cost { return CostIn(p, ws, c, b, Micro{}) }
+
+// CostIn is CostOf in a run that is part m of a step.
+func CostIn(p *Plan, ws []Weight, c *Call, b int, m Micro) Cost {
 	var r Cost
+	if m.Hold && (c.Kernel.FromGradient() || c.Kernel == Update) { // the last part's work
+		return r
+	}
 	rowsOf := func(v int) int64 { return int64(b) * int64(p.Per(v)) }
 	rows := int64(p.Rows(b))
 	if len(c.In) > 0 {
@@ -61,7 +67,7 @@ func CostOf(p *Plan, ws []Weight, c *Call, b int) Cost {
 			switch c.Kernel {
 			case LinearDW, ConvDW, BiasD, EmbedD, PositionsD, PartD, SegmentD, FirstD:
 				r.Written += weight(w)
-				if c.Accum {
+				if c.Accum || m.Onto {
 					r.Read += weight(w)
 				}
 			case Adapt, AdaptA, AdaptB: // the first is written; of Adapt its base is read
@@ -78,7 +84,7 @@ func CostOf(p *Plan, ws []Weight, c *Call, b int) Cost {
 			}
 		}
 	}
-	if c.Update || c.Kernel == Update {
+	if c.Update && !m.Hold || c.Kernel == Update {
 		n := weight(c.W[0])
 		s := int64(p.Optim.Slots())
 		r.Read += n * (2 + s)

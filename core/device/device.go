@@ -79,6 +79,8 @@ type Step struct {
 	OutGrad []float32 // for Load with S[0] = 1: row-major [n][C·H·W]
 	InGrad  []float32 // if not nil: the gradient of the input, row-major [n][F]
 	Teacher []float32 // for Load with S[0] = 2: a teacher's logits for the batch, row-major [n][C] or [n][Seq][C]
+
+	Micro Micro // which part of the optimiser's step this is
 }
 
 // Count is the number of samples.
@@ -110,9 +112,17 @@ type Exec interface {
 
 // Check tests the bounds a Step must keep; devices call it first.
 func (p *Plan) Check(s *Step, features int) error {
+	if err := s.Micro.check(p); err != nil {
+		return err
+	}
+	return p.check(s, features, p.Batch)
+}
+
+// check tests a step of up to most samples.
+func (p *Plan) check(s *Step, features, most int) error {
 	n := s.Count()
-	if n < 1 || n > p.Batch {
-		return fmt.Errorf("batch of %d samples: this plan takes 1 to %d", n, p.Batch)
+	if n < 1 || n > most {
+		return fmt.Errorf("batch of %d samples: this plan takes 1 to %d", n, most)
 	}
 	rows := 0
 	if features > 0 {
@@ -133,12 +143,28 @@ func (p *Plan) Check(s *Step, features int) error {
 }
 
 // Labelled checks the labels of a step against the number of classes and counts
-// those that the loss takes in.
+// those that the loss is averaged over: of the step's own, or of all samples of the
+// optimiser's step that it is a part of.
 func (p *Plan) Labelled(s *Step, classes int) (int, error) {
 	if s.Labels == nil {
 		return 0, errors.New("this plan has a loss: it needs labels")
 	}
-	count, per := 0, p.Per(p.Output)
+	if s.Micro.Rows > 0 {
+		return s.Micro.Rows, p.checkLabels(s, classes, new(int))
+	}
+	count := 0
+	if err := p.checkLabels(s, classes, &count); err != nil {
+		return 0, err
+	}
+	if count == 0 {
+		return 0, errors.New("no token of this batch has a label")
+	}
+	return count, nil
+}
+
+// checkLabels tests the labels of a step and counts those that are classes.
+func (p *Plan) checkLabels(s *Step, classes int, count *int) error {
+	per := p.Per(p.Output)
 	tokens := p.Seq > 0 && !(p.Output >= 0 && p.Output < len(p.Vals) && p.Vals[p.Output].Sample)
 	for i := range s.Count() {
 		sample := i
@@ -148,16 +174,13 @@ func (p *Plan) Labelled(s *Step, classes int) (int, error) {
 		for row := sample * per; row < (sample+1)*per; row++ {
 			switch l := s.Labels[row]; {
 			case l >= 0 && int(l) < classes:
-				count++
+				*count++
 			case !tokens || l != NoLabel:
-				return 0, fmt.Errorf("row %d has label %d, but the model has %d classes (0 to %d)", row, l, classes, classes-1)
+				return fmt.Errorf("row %d has label %d, but the model has %d classes (0 to %d)", row, l, classes, classes-1)
 			}
 		}
 	}
-	if count == 0 {
-		return 0, errors.New("no token of this batch has a label")
-	}
-	return count, nil
+	return nil
 }
 
 // CheckTeacher tests the scalars and outputs of a CrossEntropy with a teacher.

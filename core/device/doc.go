@@ -47,6 +47,15 @@
 // one kind of tile, and only Token and Tokens (with their gradients) lead from one
 // to the other.
 //
+// # Parts of a step
+//
+// A plan with Micros above 1 runs the samples of an optimiser's step in parts, one after
+// the other (Step.Micro, RunParts): the first writes gradients, the others add to them, and
+// the last one's calls with Update, and those that make a gradient from another one, do
+// their work. So gradients lie in the bank from part to part, and values take the memory
+// of one part. The loss and the masks of dropout are those of the whole batch; batch norm's
+// statistics, and its running ones, are each part's.
+//
 // # Names
 //
 // The same everywhere, in Go, assembly and docs: B batch, T tile, P panel, N

@@ -131,6 +131,7 @@ type Plan struct {
 	Vals    []Val
 	Regions []Region
 	Batch   int   // most samples of one run
+	Micros  int   `json:",omitempty"` // runs of an optimiser's step of the largest batch, see Micro; below 2: it is one
 	Seq     int   `json:",omitempty"` // tokens of a sample, each a row; 0: a sample is one row
 	Slab    int   // floats per tile
 	Samples int   `json:",omitempty"` // floats per tile of samples, of a plan with Seq > 0
@@ -153,6 +154,15 @@ func (p *Plan) Per(v int) int {
 		return 1
 	}
 	return max(p.Seq, 1)
+}
+
+// Values is the number of elements that the values of the largest batch take.
+func (p *Plan) Values() int64 {
+	n := int64(p.Slab) * int64(p.Tiles(p.Batch))
+	if p.Seq > 0 {
+		n += int64(p.Samples) * int64(p.OfSamples().Tiles(p.Batch))
+	}
+	return n
 }
 
 // OfSamples is the part of a plan with sequences that works on samples: the same

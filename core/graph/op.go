@@ -80,6 +80,7 @@ type Builder struct {
 	readers []int // nodes that read each graph value
 	need    []bool
 	tokens  bool        // some value is a sequence
+	again   bool        // nodes are lowered once more, see Again
 	stat    map[int]int // node → statistic
 	saved   map[int]int // node → the plan value it keeps for its gradient
 }
@@ -159,6 +160,9 @@ func (b *Builder) EmitLate(c device.Call) {
 
 // EmitEarly adds a call that runs before all values: it makes a weight.
 func (b *Builder) EmitEarly(c device.Call) {
+	if b.again {
+		return
+	}
 	c.Node = b.node
 	b.Early = append(b.Early, c)
 }

@@ -34,6 +34,10 @@ func init() {
 				b.Emit(device.Call{Kernel: device.NormInfer, In: []int{x}, Out: []int{y}, W: b.weights(n.Params...), S: [2]float32{n.Attrs.Eps}})
 				return
 			}
+			if b.again {
+				b.Emit(device.Call{Kernel: device.NormApply, In: []int{x}, Out: []int{y}, W: b.weights(n.Params[:2]...), Stat: b.stat[b.node]})
+				return
+			}
 			c := b.M.Values[n.In[0]].C
 			b.stat[b.node] = len(b.Stats)
 			b.Stats = append(b.Stats, c)

@@ -14,15 +14,23 @@ const align = 16
 // so the order of the calls is the order of time inside its slab, and regions
 // that read across tiles come after a barrier. Values of samples lie in slabs of
 // their own.
-func arena(p *device.Plan) {
-	p.Slab = place(p, false)
+//
+// With again, values are kept for a few calls more than they are read: a device may do the
+// work of calls that follow each other at once, and must do so both times that they are made
+// or the bits would differ; it cannot where the last of them writes over what the first reads.
+func arena(p *device.Plan, again bool) {
+	more := 0
+	if again {
+		more = 2 // between an activation and the product with it a layer may stand
+	}
+	p.Slab = place(p, false, more)
 	if p.Seq > 0 {
-		p.Samples = place(p, true)
+		p.Samples = place(p, true, more)
 	}
 }
 
 // place gives the values of one kind of slab their offsets and returns its size.
-func place(p *device.Plan, sample bool) (slab int) {
+func place(p *device.Plan, sample bool, more int) (slab int) {
 	first, last := make([]int, len(p.Vals)), make([]int, len(p.Vals))
 	for i := range first {
 		first[i], last[i] = -1, -1
@@ -38,6 +46,7 @@ func place(p *device.Plan, sample bool) (slab int) {
 		for _, c := range r.Calls {
 			for _, v := range c.In {
 				touch(v, t)
+				last[v] = t + more
 			}
 			for _, v := range c.Out {
 				touch(v, t)

@@ -7,8 +7,25 @@ import (
 )
 
 // Costs counts every call of the plan for a batch of b samples, in the order of
-// regions and calls.
+// regions and calls: in all the runs that so many samples take.
 func Costs(p *device.Plan, ws []device.Weight, b int) []device.Cost {
+	var all []device.Cost
+	parts := p.Parts(b)
+	for i, n := range parts {
+		cs := costs(p, ws, n, device.Micro{Onto: i > 0, Hold: i < len(parts)-1})
+		if all == nil {
+			all = cs
+			continue
+		}
+		for k, c := range cs {
+			all[k] = all[k].Add(c)
+		}
+	}
+	return all
+}
+
+// costs counts every call of one run.
+func costs(p *device.Plan, ws []device.Weight, b int, m device.Micro) []device.Cost {
 	var cs []device.Cost
 	for _, r := range p.Regions {
 		for i := range r.Calls {
@@ -17,7 +34,7 @@ func Costs(p *device.Plan, ws []device.Weight, b int) []device.Cost {
 				cs = append(cs, device.Cost{}) // devices leave it out
 				continue
 			}
-			cs = append(cs, device.CostOf(p, ws, c, b))
+			cs = append(cs, device.CostIn(p, ws, c, b, m))
 		}
 	}
 	return cs

@@ -9,10 +9,10 @@ import (
 // fuse puts an activation behind the product that makes its input, when nobody
 // else reads that input. It runs after autodiff, so a fused kernel can never
 // lose a gradient. While training only activations whose derivative comes from
-// the output qualify.
-func fuse(calls, late []device.Call, p *device.Plan, training bool) []device.Call {
+// the output qualify. all and late are the calls of the whole plan.
+func fuse(calls, all, late []device.Call, p *device.Plan, training bool) []device.Call {
 	reads := map[int]int{}
-	for _, l := range [][]device.Call{calls, late} {
+	for _, l := range [][]device.Call{all, late} {
 		for _, c := range l {
 			for _, v := range c.In {
 				reads[v]++

@@ -15,6 +15,7 @@ import (
 
 	"pare/core/device"
 	"pare/core/graph"
+	"pare/core/tensor"
 )
 
 // Mode says what a plan is for.
@@ -38,10 +39,14 @@ const (
 // Options of a plan.
 type Options struct {
 	Mode   Mode
-	Batch  int // most samples of one run
+	Batch  int // most samples of one run, or of one step in Micros runs
+	Micros int // runs that a step of Batch samples is made in (device.Micro); 0: one
 	Optim  device.Optim
 	Seed   uint64
 	InGrad bool // Step.InGrad receives the gradient of the input
+	// Recompute makes values again for their gradients in place of keeping them, see
+	// recompute.go. Of plans that train.
+	Recompute bool
 	// Distil, with Alpha > 0, mixes Step.Teacher into the loss: device.CrossEntropy. Of
 	// modes Train and Grads.
 	Distil Distil
@@ -68,6 +73,9 @@ func Build(m *graph.Model, dev device.Device, o Options) (*device.Plan, error) {
 		return nil, err
 	}
 	p := &device.Plan{Batch: o.Batch, Seq: seq, Output: -1, InGrad: -1, Seed: o.Seed, Optim: o.Optim, T: dev.Tile(), P: dev.Panel()}
+	if o.Micros > 1 {
+		p.Batch, p.Micros = (o.Batch+o.Micros-1)/o.Micros, min(o.Micros, o.Batch)
+	}
 	for _, n := range m.Nodes {
 		p.Nodes = append(p.Nodes, n.Name)
 	}
@@ -103,9 +111,12 @@ func Build(m *graph.Model, dev device.Device, o Options) (*device.Plan, error) {
 		b.Emit(device.Call{Kernel: device.Load, Out: []int{d}, S: [2]float32{1}})
 	}
 	if training {
-		if err := backward(b, m); err != nil {
+		if err := backward(b, m, o.Recompute); err != nil {
 			return nil, err
 		}
+	}
+	if !dev.Supports(device.Transpose, tensor.Dense) {
+		straighten(b)
 	}
 	share(b, o.Mode == Train)
 	if o.Mode != Train {
@@ -134,18 +145,26 @@ func Build(m *graph.Model, dev device.Device, o Options) (*device.Plan, error) {
 			}
 		}
 	}
-	calls := append(b.Early, fuse(hoist(b.Calls), b.Late, p, training)...)
-	p.Regions = regions(p.Vals, calls, b.Late)
-	arena(p)
+	late := pieces(b.Late)
+	for i, calls := range pieces(b.Calls) {
+		calls = fuse(hoist(calls), b.Calls, b.Late, p, training)
+		if i == 0 {
+			calls = append(b.Early, calls...)
+		}
+		p.Regions = append(p.Regions, regions(p.Vals, calls, late[i])...)
+	}
+	arena(p, training && o.Recompute)
 	return p, nil
 }
 
 // backward visits the nodes in reverse and checks that every gradient that must
 // flow does: a missing one is an error here, never a silent zero.
-func backward(b *graph.Builder, m *graph.Model) error {
+func backward(b *graph.Builder, m *graph.Model, recompute bool) error {
+	at := newTurning(b, m, recompute)
 	uses := make([]int, len(m.Params))
 	for i := len(m.Nodes) - 1; i >= 0; i-- {
 		n := &m.Nodes[i]
+		at.node(i)
 		if !b.Needs(n.Out) {
 			continue
 		}
@@ -165,6 +184,7 @@ func backward(b *graph.Builder, m *graph.Model) error {
 		b.At(i)
 		op.Grad(b, n)
 	}
+	at.end()
 	got := make([]bool, len(m.Params))
 	for _, c := range b.Late {
 		for _, w := range c.W {

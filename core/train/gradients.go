@@ -18,7 +18,7 @@ func (t *Trainer) Gradients(set *data.Set, batches [][]int32) (sum, abs [][]floa
 	for _, b := range batches {
 		most = max(most, len(b))
 	}
-	p, err := plan.Build(t.Model, t.dev, plan.Options{Mode: plan.Grads, Batch: most, Optim: t.o.Optim, Seed: t.o.Seed})
+	p, err := plan.Build(t.Model, t.dev, plan.Options{Mode: plan.Grads, Batch: most, Micros: t.micros(most), Recompute: t.o.Recompute, Optim: t.o.Optim, Seed: t.o.Seed})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -34,7 +34,7 @@ func (t *Trainer) Gradients(set *data.Set, batches [][]int32) (sum, abs [][]floa
 		if err := b.Read(set, rows); err != nil {
 			return nil, nil, err
 		}
-		r, err := ex.Run(&device.Step{X: b.X, Labels: b.Labels, Rows: b.Rows, Index: int64(k) + 1})
+		r, err := device.RunParts(ex, p, &device.Step{X: b.X, Labels: b.Labels, Rows: b.Rows, Index: int64(k) + 1})
 		if err != nil {
 			return nil, nil, err
 		}

@@ -31,7 +31,7 @@ func newTeacher(m *graph.Model, student *graph.Model, dev device.Device, o Optio
 		t.weights[i].Train = false
 	}
 	var err error
-	if t.plan, err = plan.Build(m, dev, plan.Options{Mode: plan.Infer, Batch: o.Batch}); err != nil {
+	if t.plan, err = plan.Build(m, dev, plan.Options{Mode: plan.Infer, Batch: o.Batch, Micros: o.Micros}); err != nil {
 		return nil, err
 	}
 	if t.ex, err = device.Alone(dev, t.plan, t.weights, 0, o.Threads, func(i int) []float32 { return m.Params[i].Data }); err != nil {
@@ -44,8 +44,7 @@ func newTeacher(m *graph.Model, student *graph.Model, dev device.Device, o Optio
 // logits are the teacher's of a batch, until the next one.
 func (t *teacher) logits(b *data.Batch) ([]float32, error) {
 	out := t.out[:len(b.Rows)*t.per]
-	_, err := t.ex.Run(&device.Step{X: b.X, Rows: b.Rows, Out: out})
-	if err != nil {
+	if _, err := device.RunParts(t.ex, t.plan, &device.Step{X: b.X, Rows: b.Rows, Out: out}); err != nil {
 		return nil, fmt.Errorf("teacher: %w", err)
 	}
 	return out, nil

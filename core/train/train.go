@@ -20,11 +20,14 @@ import (
 
 // Options of a trainer.
 type Options struct {
-	Batch   int
-	Optim   device.Optim
-	Seed    uint64      // of dropout
-	Threads int         // 0 = GOMAXPROCS
-	Prices  plan.Prices // what formats cost; none: the default ones
+	Batch  int // samples of a step
+	Micros int // runs that a full step is made in, one after the other (device.Micro); 0: one
+	// Recompute: values are made again for their gradients, not kept (plan.Options).
+	Recompute bool
+	Optim     device.Optim
+	Seed      uint64      // of dropout
+	Threads   int         // 0 = GOMAXPROCS
+	Prices    plan.Prices // what formats cost; none: the default ones
 	// Dense runs every layer on dense kernels whatever its mask: the control
 	// side of a comparison.
 	Dense bool
@@ -52,7 +55,7 @@ type Trainer struct {
 	infer device.Exec // batch 1, one thread
 	open  []int       // parameters whose weights are open, see Open
 	teach *teacher
-	cost  *[2]device.Cost // of a training step, for none and for one sample; nil: not counted yet
+	cost  map[int]device.Cost // of training steps, by their samples; emptied when masks change
 	batch data.Batch
 }
 
@@ -110,11 +113,7 @@ func (t *Trainer) build(state [][][]float32) error {
 	for _, i := range t.open {
 		t.Weights[i].Open = t.Weights[i].Train
 	}
-	p, err := plan.Build(m, t.dev, plan.Options{Mode: plan.Train, Batch: t.o.Batch, Optim: t.o.Optim, Seed: t.o.Seed, Distil: t.o.Distil})
-	if err != nil {
-		return err
-	}
-	t.Plan, t.cost = p, nil
+	var err error
 	slots := t.o.Optim.Slots()
 	if t.bank, err = t.dev.NewBank(t.Weights, slots); err != nil {
 		return err
@@ -134,24 +133,8 @@ func (t *Trainer) build(state [][][]float32) error {
 			}
 		}
 	}
-	pe, err := plan.Build(m, t.dev, plan.Options{Mode: plan.Eval, Batch: evalBatch(m)})
-	if err != nil {
-		return err
-	}
-	if t.eval, err = t.dev.Compile(pe, t.bank, t.o.Threads); err != nil {
-		return fmt.Errorf("evaluations: %w", err)
-	}
-	pi, err := plan.Build(m, t.dev, plan.Options{Mode: plan.Infer, Batch: 1})
-	if err != nil {
-		return err
-	}
-	t.OnePlan = pi
-	if t.infer, err = t.dev.Compile(pi, t.bank, 1); err != nil {
-		return fmt.Errorf("single inferences: %w", err)
-	}
-	// The last, so that the batch that it is said to have room for is what is left.
-	if t.step, err = t.dev.Compile(p, t.bank, t.o.Threads); err != nil {
-		return fmt.Errorf("training: %w", err)
+	if err := t.compile(); err != nil {
+		return t.wayOut(err)
 	}
 	plan.Settle(t.Choices, plan.Measured("training", t.step), plan.Measured("evaluation", t.eval), plan.Measured("one sample", t.infer))
 	return nil
@@ -168,12 +151,7 @@ func (t *Trainer) Close() {
 
 // release frees all but the teacher, which a rewrite does not touch.
 func (t *Trainer) release() {
-	for _, e := range []device.Exec{t.step, t.eval, t.infer} {
-		if e != nil {
-			e.Close() //nolint:errcheck // nothing left to do with it
-		}
-	}
-	t.step, t.eval, t.infer = nil, nil, nil
+	t.closePlans()
 	if t.bank != nil {
 		t.bank.Close() //nolint:errcheck // nothing left to do with it
 		t.bank = nil
@@ -194,32 +172,30 @@ func (t *Trainer) Step(set *data.Set, rows []int32, lr float64, index int64) (de
 			return device.Result{}, err
 		}
 	}
-	return t.step.Run(s)
+	return device.RunParts(t.step, t.Plan, s)
 }
 
 // StepCost is the arithmetic of a training step, a teacher's part included, on n samples by the plan in force:
-// multiply-adds, and of these the skipped ones (plan.Costs). It counts once after each
-// change of the masks; multiply-adds grow with the samples, but for those of an
-// adapter with its weight. Bytes do not, and are not in it.
+// multiply-adds, and of these the skipped ones (plan.Costs), counted once after each
+// change of the masks. Bytes are not in it.
 func (t *Trainer) StepCost(n int) device.Cost {
-	if t.cost == nil {
-		t.cost = &[2]device.Cost{}
-		one, two := plan.Total(plan.Costs(t.Plan, t.Weights, 1)), plan.Total(plan.Costs(t.Plan, t.Weights, 2))
+	c, ok := t.cost[n]
+	if !ok {
+		all := plan.Total(plan.Costs(t.Plan, t.Weights, n))
 		if h := t.teach; h != nil {
-			one, two = one.Add(plan.Total(plan.Costs(h.plan, h.weights, 1))), two.Add(plan.Total(plan.Costs(h.plan, h.weights, 2)))
+			all = all.Add(plan.Total(plan.Costs(h.plan, h.weights, n)))
 		}
-		t.cost[1] = device.Cost{MACs: two.MACs - one.MACs, Skipped: two.Skipped - one.Skipped}
-		t.cost[0] = device.Cost{MACs: one.MACs - t.cost[1].MACs, Skipped: one.Skipped - t.cost[1].Skipped}
+		c = device.Cost{MACs: all.MACs, Skipped: all.Skipped}
+		t.cost[n] = c
 	}
-	a, b := t.cost[0], t.cost[1]
-	return device.Cost{MACs: a.MACs + b.MACs*int64(n), Skipped: a.Skipped + b.Skipped*int64(n)}
+	return c
 }
 
 // Eval runs the model over a whole split. If pred is not nil it receives the
 // predicted class of every label: of every sample, or of every token.
 func (t *Trainer) Eval(set *data.Set, pred []int32) (Score, error) {
 	var s Score
-	batch := evalBatch(t.Model)
+	batch := t.evalBatch()
 	per := 1 // labels of a sample
 	if t.Model.Values[t.Model.Output].Seq > 0 {
 		per = t.Model.Input().Seq

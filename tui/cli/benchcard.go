@@ -36,6 +36,9 @@ that each holds. A step is forward, cross-entropy, backward and AdamW.
                  four outputs, too, so that the gradient of the inputs is 2:4 as well. Each product
                  is timed dense and by cuSPARSELt, with packing the weight where it moves, and runs
                  as is faster by 2 %. PyTorch has no part in it
+--accumulate and --recompute are what a recipe's train.accumulate and train.recompute are: a
+batch in parts, values of blocks made again. MiB, with --plan, is what values and their gradients
+take, beside weights, their gradients and moments.
 With --infer it measures inferences of whole batches instead, of ours alone.
 
 Joules are given against those of full, ours and PyTorch's (its first of --peers), measured in
@@ -102,6 +105,8 @@ PyTorch's base is float32 under autocast; frozen, that of llama2-7b-l8 is bf16.`
 	c.Flags().BoolVar(&o.Infer, "infer", false, "measure inferences instead of training steps")
 	c.Flags().IntVar(&o.Batch, "batch", 0, "sequences of a step, 0: the model's")
 	c.Flags().IntVar(&o.Tokens, "tokens", 0, "tokens of a sequence, 0: the model's")
+	c.Flags().IntVar(&o.Accumulate, "accumulate", 0, "parts that a batch of ours runs in")
+	c.Flags().BoolVar(&o.Recompute, "recompute", false, "values of our blocks are made again, not kept")
 	c.Flags().IntVar(&o.Rounds, "rounds", 5, "turns of every contender")
 	c.Flags().DurationVar(&o.Window, "window", 3*time.Second, "length of a turn")
 	c.Flags().StringVar(&o.Python, "python", "", "Python with torch: measures it beside us")
@@ -161,15 +166,15 @@ func (e *env) cardTable(rows []bench.CardRow) {
 func (e *env) cardPlans(rows []bench.CardRow) {
 	w := tabwriter.NewWriter(e.out, 0, 0, 1, ' ', 0)
 	f := rows[0]
-	fmt.Fprintf(w, "%s, %s, %s, %d × %d tokens; estimates from counted work, nothing has run\n\n", f.Model, f.Work, f.Precision, f.Batch, f.Tokens)
-	fmt.Fprintf(w, "| \t| params\t| trained\t| heads\t| hidden\t| TMAC/step\t| GB/step\t| ms/step\t| to full\t|\n|%s\n", strings.Repeat(" ---\t|", 9))
+	fmt.Fprintf(w, "%s, %s, %s, %d × %d tokens; a step by counted work, nothing has run\n\n", f.Model, f.Work, f.Precision, f.Batch, f.Tokens)
+	fmt.Fprintf(w, "| \t| params\t| trained\t| heads\t| hidden\t| TMAC\t| GB\t| MiB\t| ms\t| to full\t|\n|%s\n", strings.Repeat(" ---\t|", 10))
 	for _, r := range rows {
 		ms := "–"
 		if r.Plan.Seconds != nil {
 			ms = fmt.Sprintf("%.1f", 1e3**r.Plan.Seconds)
 		}
-		fmt.Fprintf(w, "| %s\t| %s\t| %s\t| %d\t| %d\t| %.2f\t| %.1f\t| %s\t| %s\t|\n", r.Treatment, plain.Count(r.Params), plain.Count(r.Trained), r.Heads, r.Hidden,
-			float64(r.Plan.MACs)/1e12, float64(r.Plan.Bytes)/1e9, ms, change(r.OfPlanned))
+		fmt.Fprintf(w, "| %s\t| %s\t| %s\t| %d\t| %d\t| %.2f\t| %.1f\t| %s\t| %s\t| %s\t|\n", r.Treatment, plain.Count(r.Params), plain.Count(r.Trained), r.Heads, r.Hidden,
+			float64(r.Plan.MACs)/1e12, float64(r.Plan.Bytes)/1e9, plain.Count(int64(r.ValuesMiB)), ms, change(r.OfPlanned))
 	}
 	w.Flush() //nolint:errcheck // nothing follows
 	if n := rows[0].Plan.Note; n != "" {

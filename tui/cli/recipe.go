@@ -47,6 +47,8 @@ var recipeKeys = map[string]struct{ text, sample string }{
 
 	"train.epochs":       {"of the dense baseline, 0 = evaluate only", ""},
 	"train.batch":        {"samples a step; this and the rest of [train] is the model's published set-up by default", "64"},
+	"train.accumulate":   {"parts that a batch runs in, one after the other: the weights move once, by the mean over all of it, and a part's values are all that memory holds; batch norm sees each part alone; 0 or 1: in one go", "4"},
+	"train.recompute":    {"values inside a model's blocks (layers of a transformer, residual blocks) are made again for their gradients, not kept: equal bits, less memory, the forward part once more", "false"},
 	"train.optimizer":    {"sgd, momentum, nesterov, adam or adamw", `"momentum"`},
 	"train.lr":           {"learning rate", "0.02"},
 	"train.momentum":     {"from 0, below 1", "0.9"},

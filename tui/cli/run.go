@@ -32,6 +32,8 @@ type recipeFlags struct {
 	onBudget, grid, wall                   string
 	optimizer, score, pattern, distr, plan string
 	formats                                []string
+	accumulate                             int
+	recompute                              bool
 }
 
 func (f *recipeFlags) add(c *cobra.Command) {
@@ -43,6 +45,8 @@ func (f *recipeFlags) add(c *cobra.Command) {
 	s.IntVar(&f.epochs, "epochs", 0, "epochs of the baseline, 0 = evaluate only")
 	s.IntVar(&f.pruneEpochs, "prune-epochs", 0, "epochs while sparsifying")
 	s.IntVar(&f.batch, "batch", 0, "samples a step")
+	s.IntVar(&f.accumulate, "accumulate", 0, "`parts` that a batch runs in, so that a large model fits; the weights move once")
+	s.BoolVar(&f.recompute, "recompute", false, "make values inside blocks again in place of keeping them: less memory, the forward part once more")
 	s.Float64Var(&f.lr, "lr", 0, "learning rate")
 	s.StringVar(&f.optimizer, "optimizer", "", "sgd, momentum, nesterov, adam or adamw")
 	s.Float64Var(&f.target, "target", 0, "share of zeros among the prunable weights, 0.9 = 90 %")
@@ -83,6 +87,7 @@ func (f *recipeFlags) apply(c *cobra.Command, e *env, r *core.Recipe) error {
 		"label": func() { r.Data.Label = f.label }, "epochs": func() { r.Train.Epochs = f.epochs },
 		"prune-epochs": func() { r.Prune.Epochs = f.pruneEpochs }, "batch": func() { r.Train.Batch = f.batch },
 		"tokenizer": func() { r.Data.Tokenizer, r.Data.Vocab = f.tokenizer, "" }, "tokens": func() { r.Data.Tokens = f.tokens },
+		"accumulate": func() { r.Train.Accumulate = f.accumulate }, "recompute": func() { r.Train.Recompute = f.recompute },
 		"lr": func() { r.Train.LR = f.lr }, "optimizer": func() { r.Train.Optimizer = f.optimizer },
 		"target": func() { r.Prune.Target = f.target }, "score": func() { r.Prune.Score = f.score },
 		"pattern": func() { r.Prune.Pattern = f.pattern }, "distribution": func() { r.Prune.Distribution = f.distr },
@@ -119,6 +124,8 @@ func (f *recipeFlags) check(c *cobra.Command) (err error) {
 	switch {
 	case given("batch") && f.batch < 1:
 		return usagef("--batch %d: give at least 1 sample a step", f.batch)
+	case given("accumulate") && f.accumulate < 1:
+		return usagef("--accumulate %d: give at least 1 part of a batch", f.accumulate)
 	case given("tokens") && (f.tokens < 2 || f.tokens > 1<<20):
 		return usagef("--tokens %d: give 2 to %d tokens a sample", f.tokens, 1<<20)
 	case given("lr") && !(f.lr > 0 && f.lr <= 100):

@@ -133,6 +133,7 @@ func (d *desk) onPreset(m presetMsg) {
 		pattern,
 		schedule,
 		{key: "floor", label: "accepted loss, pt", kind: number, num: r.Floor.Points, hi: 100, step: 0.5},
+		{key: "parts", label: "parts of a batch", kind: number, num: float64(max(t.Accumulate, 1)), lo: 1, hi: 65536, whole: true},
 	}}
 	if m.text {
 		d.setup.fields = append(d.setup.fields, textFields(r)...)
@@ -210,6 +211,9 @@ func (d *desk) setupRecipe() *core.Recipe {
 	f := &d.setup
 	t := &r.Train
 	t.Epochs, t.Batch = int(f.get("epochs").num), int(f.get("batch").num)
+	if t.Accumulate = int(f.get("parts").num); t.Accumulate < 2 {
+		t.Accumulate = 0
+	}
 	t.Optimizer, t.LR = f.get("optimizer").chosen(), f.get("lr").num
 	switch t.Optimizer {
 	case "momentum", "nesterov":

@@ -122,6 +122,9 @@ func adapt(e *exec, c *call, l *local, part int) {
 
 // adaptB: db = s·dw·aᵀ, one panel of outputs.
 func adaptB(e *exec, c *call, l *local, part int) {
+	if e.s.Micro.Hold {
+		return
+	}
 	b, w, a := &e.b.ws[c.W[0]], &e.b.ws[c.W[1]], &e.b.ws[c.W[2]]
 	rank, g := b.k, l.adapt[:w.k*P]
 	if w.lay == panels {
@@ -145,6 +148,9 @@ func adaptB(e *exec, c *call, l *local, part int) {
 
 // adaptA: da = s·bᵀ·dw, one range of inputs.
 func adaptA(e *exec, c *call, l *local, part int) {
+	if e.s.Micro.Hold {
+		return
+	}
 	a, w, b := &e.b.ws[c.W[0]], &e.b.ws[c.W[1]], &e.b.ws[c.W[2]]
 	rank := b.k
 	k0, k1 := part*adapterTask, min((part+1)*adapterTask, w.k)

@@ -153,7 +153,7 @@ func blockDW(e *exec, c *call, w *weight, cut *kRange, from, to int) {
 		}
 		for t := 0; t < e.tiles; t += dwTiles {
 			dwKernel(r, &blockDWArgs{
-				off: ptr(w.blk.off[j0:]), dw: ptr(w.g[j0*r:]), n: j1 - j0, acc: min(t, 1),
+				off: ptr(w.blk.off[j0:]), dw: ptr(w.g[j0*r:]), n: j1 - j0, acc: e.acc(c, t),
 				x: at(x, t*e.stride()), dy: at(dy, t*e.stride()+row*r*rowBytes),
 				tiles: min(dwTiles, e.tiles-t), tiles2: 1, xStride: e.stride(), dyStride: e.stride(),
 			})
@@ -176,7 +176,7 @@ func singleLinearDW(e *exec, c *call, w *weight, cut *kRange, from, to int) {
 			}
 			if j := int(cut.from[row]); int(cut.to[stop-1]) > j {
 				singleDW(min(singleTiles, e.tiles-t), &singleDWArgs{
-					ptr: ptr(cut.from[row:]), off: ptr(w.blk.off[j:]), dw: ptr(w.g[j:]), rows: stop - row, acc: min(t, 1),
+					ptr: ptr(cut.from[row:]), off: ptr(w.blk.off[j:]), dw: ptr(w.g[j:]), rows: stop - row, acc: e.acc(c, t),
 					x: e.at(c.In[0], t), dy: at(e.at(c.In[1], t), row*rowBytes), xStride: e.stride(), dyStride: e.stride(),
 				})
 			}

@@ -164,7 +164,9 @@ func convDW(e *exec, c *call, l *local, part int) {
 	r0, r1 := piece*runs/pieces*maxMR, min((piece+1)*runs/pieces*maxMR, g.KW*g.c)
 	first := (p*w.k + ky*g.KW*g.c + r0) * P
 	sum := w.g[first : first+(r1-r0)*P]
-	clearAll(sum)
+	if !e.adds(c) {
+		clearAll(sum)
+	}
 	if g.n <= narrow {
 		narrowDW(e, c, l, sum, ky, r0, r1)
 		e.settle(c, w, first, first+len(sum))
@@ -208,7 +210,7 @@ func narrowDW(e *exec, c *call, l *local, dst []float32, ky, r0, r1 int) {
 		}
 	}
 	for i := range r1 - r0 {
-		copy(dst[i*P:], sums[i*narrow:][:g.n])
+		e.put(c, dst[i*P:], sums[i*narrow:][:g.n])
 	}
 }
 

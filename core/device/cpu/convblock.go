@@ -85,7 +85,7 @@ func blockConvDW(e *exec, c *call, w *weight, part int) {
 	// A few rows of pixels at a time for all block rows, so that they are fetched
 	// from the outer caches once.
 	strip := max(1, stripBytes/((g.c*g.SW*g.w/g.ow+g.n)*g.ow*rowBytes))
-	acc := 0
+	acc := e.acc(c, 0)
 	for t := range e.tiles {
 		for oy := oy0; oy < oy1 && ox0 < ox1; oy += strip {
 			for row := from; row < to; row++ {

@@ -160,7 +160,7 @@ func depthConvDW(e *exec, c *call, w *weight, l *local, part int) {
 	}
 	for i := range n {
 		for tap := range taps {
-			w.g[(n0+i)*taps+tap] = sums[tap*n+i]
+			e.put(c, w.g[(n0+i)*taps+tap:], sums[tap*n+i:][:1])
 		}
 	}
 	e.settle(c, w, n0*taps, n1*taps)

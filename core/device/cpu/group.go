@@ -89,7 +89,9 @@ func groupConvDW(e *exec, c *call, l *local, part int) {
 	cg, ng := g.inputs(), g.outputs()
 	n0, n1 := part*g.n/c.parts, (part+1)*g.n/c.parts
 	size := cg * g.KH * g.KW
-	clearAll(w.g[n0*size : n1*size])
+	if !e.adds(c) {
+		clearAll(w.g[n0*size : n1*size])
+	}
 	for t := range e.tiles {
 		x, dy := e.at(c.In[0], t), e.at(c.In[1], t)
 		for n := n0; n < n1; n++ {

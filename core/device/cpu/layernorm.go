@@ -110,7 +110,10 @@ func partD(e *exec, c *call, _ *local, part int) {
 			sum[i] += float64(v)
 		}
 	}
-	for i := range w.g[n0:n1] {
+	for i, g := range w.g[n0:n1] {
+		if e.adds(c) {
+			sum[i] += float64(g)
+		}
 		w.g[n0+i] = float32(sum[i])
 	}
 	e.settle(c, w, n0, n1)

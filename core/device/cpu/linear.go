@@ -203,10 +203,7 @@ func linearDW(e *exec, c *call, _ *local, part int) {
 	x, dyT := e.at(c.In[0], 0), e.at(c.In[2], 0)
 	for p := ni * all / c.cut.ns; p < (ni+1)*all/c.cut.ns; p++ {
 		for t := 0; t < e.tiles; t += dwTiles {
-			a := mulArgs{inner: T, outer: min(dwTiles, e.tiles-t), aOuter: e.stride(), bOuter: e.stride(), acc: min(t, 1)}
-			if c.Accum {
-				a.acc = 1
-			}
+			a := mulArgs{inner: T, outer: min(dwTiles, e.tiles-t), aOuter: e.stride(), bOuter: e.stride(), acc: e.acc(c, t)}
 			a.b = at(dyT, t*e.stride()+p*panelBytes)
 			for k := k0; k < k1; {
 				mr := run(k1 - k)
@@ -235,7 +232,7 @@ func biasD(e *exec, c *call, _ *local, part int) {
 			for p := 0; p < pixels; p += s.tiles {
 				s.a = at(e.at(c.In[0], t), (p*v.C+n)*rowBytes)
 				s.tiles = min(pixels-p, max(1, min(sumPixels, maxRows/rows)))
-				s.acc = min(t+p, 1)
+				s.acc = e.acc(c, t+p)
 				rowSums(&s)
 			}
 		}

@@ -250,7 +250,7 @@ func normDMerge(e *exec, c *call) {
 	}
 	for i, d := range [][]float32{st.dgamma, st.dbeta} {
 		if w := &e.b.ws[c.W[i]]; w.Train {
-			copy(w.g, d)
+			e.put(c, w.g, d)
 			w.Mask.Apply(w.g)
 		}
 	}

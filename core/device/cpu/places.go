@@ -46,7 +46,7 @@ func segmentD(e *exec, c *call, _ *local, part int) {
 	w := &e.b.ws[c.W[0]]
 	k0, k1 := part*w.k/c.parts, (part+1)*w.k/c.parts
 	panels := (w.n + P - 1) / P
-	if !c.Accum {
+	if !e.adds(c) {
 		for p := range panels {
 			clear(w.g[(p*w.k+k0)*P : (p*w.k+k1)*P])
 		}
@@ -168,6 +168,9 @@ func firstD(e *exec, c *call, _ *local, _ int) {
 		sum := 0.0
 		for t := 0; t < e.tiles; t += e.per {
 			sum += float64(e.floats(c.In[0], t)[k*T])
+		}
+		if e.adds(c) {
+			sum += float64(w.g[k])
 		}
 		w.g[k] = float32(sum)
 	}

@@ -74,13 +74,17 @@ func reorder(y, x []float32, n, m int) {
 func dropout(e *exec, c *call, _ *local, t0, t1 int) {
 	stream := device.DropoutStream(e.p.Seed, c.Key, e.s.Index)
 	limit, scale := device.DropoutLimit(c.S[0]), float32(1/(1-float64(c.S[0])))
+	first := e.s.Micro.First
+	if e.per > 0 {
+		first *= e.p.Seq
+	}
 	for t := t0; t < t1; t++ {
 		x, y := e.floats(c.In[0], t), e.floats(c.Out[0], t)
 		for i := 0; i < len(x); i += T {
 			a, b := (*row)(x[i:]), (*row)(y[i:])
 			for lane := range a {
 				b[lane] = 0
-				if device.DropoutAt(stream, e.place(t, lane), i/T) >= limit {
+				if device.DropoutAt(stream, first+e.place(t, lane), i/T) >= limit {
 					b[lane] = a[lane] * scale
 				}
 			}

@@ -29,7 +29,7 @@ func embedD(e *exec, c *call, _ *local, part int) {
 	w := &e.b.ws[c.W[0]]
 	k0, k1 := part*w.k/c.parts, (part+1)*w.k/c.parts
 	panels := (w.n + P - 1) / P
-	if !c.Accum {
+	if !e.adds(c) {
 		for p := range panels {
 			clear(w.g[(p*w.k+k0)*P : (p*w.k+k1)*P])
 		}
@@ -64,7 +64,7 @@ func positions(e *exec, c *call, _ *local, t0, t1 int) {
 func positionsD(e *exec, c *call, _ *local, part int) {
 	w := &e.b.ws[c.W[0]]
 	g := w.g[part*P*w.k : (part+1)*P*w.k]
-	if !c.Accum {
+	if !e.adds(c) {
 		clearAll(g)
 	}
 	for t := part; part < e.per && t < e.tiles; t += e.per {

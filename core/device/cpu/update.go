@@ -11,7 +11,7 @@ func (e *exec) settle(c *call, w *weight, from, to int) {
 	if w.keep != nil && !w.Open {
 		maskRows(w.g[from:to], w.keep, from)
 	}
-	if c.Update {
+	if c.Update && !e.s.Micro.Hold {
 		e.step(w, from, to)
 	}
 }
@@ -62,6 +62,9 @@ func settleAll(e *exec, c *call, _ *local, part int) {
 
 // update is the optimiser's step for a weight whose gradient is ready.
 func update(e *exec, c *call, _ *local, part int) {
+	if e.s.Micro.Hold {
+		return
+	}
 	w := &e.b.ws[c.W[0]]
 	n := len(w.v)
 	e.step(w, part*n/c.parts, (part+1)*n/c.parts)

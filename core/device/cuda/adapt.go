@@ -22,6 +22,9 @@ func adapt(b *builder, c *device.Call) error {
 
 // adaptA: da = s·bᵀ·dw.
 func adaptA(b *builder, c *device.Call) error {
+	if b.hold { // made from the gradient of all parts
+		return nil
+	}
 	a, w, bb := b.weight(c.W[0]), b.weight(c.W[1]), b.weight(c.W[2])
 	p := cu.Product{M: a.N(), N: a.K(), K: w.N(), TransA: true}
 	if err := b.product(p, bb.v, w.grad, a.grad, 0, 0, c.S[0], 0); err != nil {
@@ -32,6 +35,9 @@ func adaptA(b *builder, c *device.Call) error {
 
 // adaptB: db = s·dw·aᵀ.
 func adaptB(b *builder, c *device.Call) error {
+	if b.hold { // made from the gradient of all parts
+		return nil
+	}
 	bb, w, a := b.weight(c.W[0]), b.weight(c.W[1]), b.weight(c.W[2])
 	p := cu.Product{M: bb.N(), N: bb.K(), K: w.K(), TransB: true}
 	if err := b.product(p, w.grad, a.v, bb.grad, 0, 0, c.S[0], 0); err != nil {

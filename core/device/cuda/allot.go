@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"sort"
+	"strings"
 	"time"
 
 	"pare/core/device"
@@ -124,10 +125,12 @@ func (e *exec) measure() ([]piece, error) {
 	}
 	e.settleValues()
 	var n need
-	b := newBuilder(e, e.p.Batch)
-	b.count = &n
-	if err := b.all(); err != nil {
-		return nil, err
+	for _, m := range e.largest() {
+		b := newBuilder(e, m)
+		b.count = &n
+		if err := b.all(); err != nil {
+			return nil, err
+		}
 	}
 	clear(e.tables)
 	n.packs, n.learn = e.packBytes(), e.lessons().sum()
@@ -139,6 +142,15 @@ func (e *exec) measure() ([]piece, error) {
 	}
 	e.takes = n
 	return append(values, buffers...), nil
+}
+
+// largest are the modes of the largest batch.
+func (e *exec) largest() []mode {
+	m := []mode{{n: e.p.Batch}}
+	if e.p.Micros > 1 {
+		m = append(m, mode{e.p.Batch, false, true}, mode{e.p.Batch, true, true}, mode{e.p.Batch, true, false})
+	}
+	return m
 }
 
 // valuePieces are the arenas of tokens and of samples, the values beside them and the
@@ -252,10 +264,15 @@ func (e *exec) tooLarge(free int64, cause error) error {
 	case cause != nil:
 		way = "use a smaller batch, or end what else is on the card"
 	case fits == 0:
-		way = "not even one sample fits: use a smaller model or shorter samples, or end what else is on the card"
+		way = "not even one sample fits in that: use a smaller model or shorter samples, or end what else is on the card"
 	}
-	err := fmt.Errorf("%w: a batch of %d samples takes %v; of %s on %s %s are free, %s of them for the driver: %s",
-		device.ErrMemory, e.p.Batch, e.takes, size(e.dev.info.Memory), e.dev.info.Name, size(free), size(e.dev.reserve()), way)
+	what := "a batch"
+	if e.p.Micros > 1 {
+		what = "a part of a batch,"
+		way = strings.Replace(way, "use a batch of", "use parts of", 1)
+	}
+	err := fmt.Errorf("%w: %s of %d samples takes %v; of %s on %s %s are free, %s of them for the driver: %s",
+		device.ErrMemory, what, e.p.Batch, e.takes, size(e.dev.info.Memory), e.dev.info.Name, size(free), size(e.dev.reserve()), way)
 	if cause != nil {
 		err = fmt.Errorf("%w (%w)", err, cause)
 	}

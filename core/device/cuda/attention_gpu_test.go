@@ -73,7 +73,7 @@ func newAttn(t testing.TB, dev Device, a *attn) {
 		f.In, d.In = append(f.In, ids), append(d.In, ids)
 	}
 	p.Regions = []device.Region{{Scope: device.Task, Calls: []device.Call{f, d}}}
-	a.e = &exec{dev: dev, p: p, b: &bank{dev: dev}, runs: map[int]*run{}}
+	a.e = &exec{dev: dev, p: p, b: &bank{dev: dev}, runs: map[mode]*run{}}
 	if err := a.e.allot(); err != nil {
 		t.Fatal(err)
 	}
@@ -81,7 +81,7 @@ func newAttn(t testing.TB, dev Device, a *attn) {
 		make build
 		to   *[]launch
 	}{{attention, &a.f}, {attentionDX, &a.d}} {
-		b := &builder{x: a.e, n: a.n, call: i}
+		b := &builder{x: a.e, mode: mode{n: a.n}, call: i}
 		if err := x.make(b, &p.Regions[0].Calls[i]); err != nil {
 			t.Fatal(err)
 		}

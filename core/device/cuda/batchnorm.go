@@ -64,7 +64,7 @@ func normDMerge(b *builder, c *device.Call) error {
 	}
 	channels := part.C / 2
 	return b.kernel([]string{"norm_dmerge"}, [3]int{(channels + 127) / 128, 1, 1}, [3]int{128, 1, 1}, 0,
-		part.ptr, s.dbeta, s.dgamma, grad(beta), mask(beta), grad(gamma), mask(gamma), part.rows, channels)
+		part.ptr, s.dbeta, s.dgamma, grad(beta), mask(beta), grad(gamma), mask(gamma), part.rows, channels, is(b.adds(c)))
 }
 
 // normDX: dx from the merged sums.

@@ -42,10 +42,10 @@ func (v value) size() int { return v.C * v.H * v.W }
 // count is the number of elements of all rows.
 func (v value) count() int { return v.rows * v.size() }
 
-// builder makes the launches of one number of samples.
+// builder makes the launches of one mode.
 type builder struct {
-	x      *exec
-	n      int // samples
+	x *exec
+	mode
 	call   int // at hand
 	region *device.Region
 	place  int                   // of the call at hand in its region
@@ -60,8 +60,8 @@ type builder struct {
 	count  *need           // not nil: nothing is made, what it takes is counted
 }
 
-func newBuilder(e *exec, n int) *builder {
-	return &builder{x: e, n: n, done: map[*device.Call]bool{}, pixels: map[int]int{}, packed: map[packed]bool{}}
+func newBuilder(e *exec, m mode) *builder {
+	return &builder{x: e, mode: m, done: map[*device.Call]bool{}, pixels: map[int]int{}, packed: map[packed]bool{}}
 }
 
 // all turns every call of the plan into launches.

@@ -63,7 +63,7 @@ func convDW(b *builder, c *device.Call) error {
 	pixels := dy.rows * dy.H * dy.W
 	if plain(c.Win) {
 		p := cu.Product{M: dy.C, N: x.C, K: pixels, TransA: true, A: dy.elem, B: x.elem, D: cu.F32}
-		if err := b.product(p, dy.ptr, x.ptr, w.grad, 0, 0, 1, beta(c)); err != nil {
+		if err := b.product(p, dy.ptr, x.ptr, w.grad, 0, 0, 1, b.beta(c)); err != nil {
 			return err
 		}
 		return b.gradient(c)
@@ -80,7 +80,7 @@ func convDW(b *builder, c *device.Call) error {
 	if err := b.kernel([]string{"conv_dw"}, grid, [3]int{256, 1, 1}, 0, x.ptr, dy.ptr, part, dy.rows, dy.C, groups, parts, windowOf(c.Win, x, dy)); err != nil {
 		return err
 	}
-	if err := b.each("conv_merge", w.count, part, w.grad, parts, beta(c)); err != nil {
+	if err := b.each("conv_merge", w.count, part, w.grad, parts, b.beta(c)); err != nil {
 		return err
 	}
 	return b.gradient(c)

@@ -18,6 +18,7 @@ type scalars struct {
 	lr           float32
 	labelled     int32
 	bias1, bias2 float32
+	first        int64
 }
 
 // result is what LossMerge leaves: struct Result of kernels/loss.cu.
@@ -61,7 +62,7 @@ type exec struct {
 	tables   map[string]cu.Ptr // see builder.table
 	products map[product]bool  // of the run that is recorded, see prepare
 	used     int               // counts runs
-	runs     map[int]*run      // by the number of samples
+	runs     map[mode]*run
 	probing  bool
 	times    []time.Duration
 	closed   bool
@@ -76,7 +77,17 @@ type span struct {
 // inputs are the offsets of what goes in, bytes.
 type inputs struct{ labels, x, outGrad, teacher, end int }
 
-// run is what n samples take.
+// mode is what a run's launches depend on: the number of samples and, of a part of an
+// optimiser's step, whether its gradients add up and weights move.
+type mode struct {
+	n          int
+	onto, hold bool
+}
+
+// modeOf is the mode of a step.
+func modeOf(s *device.Step) mode { return mode{s.Count(), s.Micro.Onto, s.Micro.Hold} }
+
+// run is what one mode takes.
 type run struct {
 	launches []launch
 	out      []handout
@@ -113,7 +124,7 @@ func (d Device) Compile(p *device.Plan, bk device.Bank, _ int) (device.Exec, err
 }
 
 func newExec(d Device, p *device.Plan, b *bank) *exec {
-	return &exec{dev: d, p: p, b: b, tables: map[string]cu.Ptr{}, runs: map[int]*run{}, moved: movedBy(p), pairs: map[packed]pairing{}}
+	return &exec{dev: d, p: p, b: b, tables: map[string]cu.Ptr{}, runs: map[mode]*run{}, moved: movedBy(p), pairs: map[packed]pairing{}}
 }
 
 // Run runs every call. Whatever can be wrong with a step is found before the first
@@ -144,7 +155,7 @@ func lost(err error) error {
 }
 
 func (e *exec) do(s *device.Step) (device.Result, error) {
-	r, err := e.runOf(s.Count())
+	r, err := e.runOf(modeOf(s))
 	if err != nil {
 		return device.Result{}, err
 	}
@@ -274,20 +285,28 @@ func (e *exec) timed(r *run) error {
 	return nil
 }
 
-// mostRuns is how many numbers of samples keep their launches: an epoch has one, and
-// another of its last batch.
+// mostRuns is how many modes keep their launches: an epoch has one, and another of its
+// last batch. In parts a batch has up to six: parts of two sizes that are the first, the
+// last, or neither.
 const mostRuns = 8
 
-// runOf is the run of n samples. The one that was used least recently makes room for a new
+func (e *exec) mostRuns() int {
+	if e.p.Micros > 1 {
+		return 2 * mostRuns
+	}
+	return mostRuns
+}
+
+// runOf is the run of a mode. The one that was used least recently makes room for a new
 // one.
-func (e *exec) runOf(n int) (*run, error) {
+func (e *exec) runOf(m mode) (*run, error) {
 	e.used++
-	r := e.runs[n]
+	r := e.runs[m]
 	if r == nil {
-		if len(e.runs) == mostRuns {
-			oldest := -1
+		if len(e.runs) == e.mostRuns() {
+			var oldest mode
 			for k, o := range e.runs {
-				if oldest < 0 || o.used < e.runs[oldest].used {
+				if of := e.runs[oldest]; of == nil || o.used < of.used {
 					oldest = k
 				}
 			}
@@ -296,19 +315,19 @@ func (e *exec) runOf(n int) (*run, error) {
 			}
 		}
 		var err error
-		if r, err = e.record(n); err != nil {
+		if r, err = e.record(m); err != nil {
 			return nil, err
 		}
-		e.runs[n] = r
+		e.runs[m] = r
 	}
 	r.used = e.used
 	return r, nil
 }
 
-// drop gives back what the run of n samples has.
-func (e *exec) drop(n int) error {
-	r := e.runs[n]
-	delete(e.runs, n)
+// drop gives back what the run of a mode has.
+func (e *exec) drop(m mode) error {
+	r := e.runs[m]
+	delete(e.runs, m)
 	err := e.letGo(r.products)
 	if r.graph != 0 {
 		err = firstError(err, e.dev.driver.ReleaseGraph(r.graph))
@@ -316,15 +335,15 @@ func (e *exec) drop(n int) error {
 	return err
 }
 
-// record turns the plan's calls into launches for n samples.
-func (e *exec) record(n int) (r *run, err error) {
+// record turns the plan's calls into launches for a mode.
+func (e *exec) record(m mode) (r *run, err error) {
 	e.products = map[product]bool{}
 	defer func() {
 		if err != nil {
 			e.letGo(e.products) //nolint:errcheck // the other error says it
 		}
 	}()
-	b := newBuilder(e, n)
+	b := newBuilder(e, m)
 	if err := b.all(); err != nil {
 		return nil, err
 	}
@@ -369,8 +388,8 @@ func (e *exec) Close() error {
 
 func (e *exec) release() error {
 	err := e.dev.driver.Sync()
-	for n := range e.runs {
-		err = firstError(err, e.drop(n))
+	for m := range e.runs {
+		err = firstError(err, e.drop(m))
 	}
 	for _, p := range e.memory {
 		err = firstError(err, e.dev.driver.Release(p))

@@ -14,9 +14,6 @@ import (
 // it writes must not lie where the first call's inputs are.
 func (b *builder) behind(c *device.Call, k device.Kernel, i, v int) *device.Call {
 	next := b.place + 1
-	for next < len(b.region.Calls) && b.region.Calls[next].Kernel == device.Transpose { // nothing to do here
-		next++
-	}
 	if next == len(b.region.Calls) {
 		return nil
 	}

@@ -42,6 +42,21 @@ func (b *builder) gates() map[*device.Call]*gated {
 			}
 		}
 	}
+	// Where values are made again (plan.Options.Recompute) the first ones have no gradients:
+	// they are made as those that do.
+	for _, c := range acts {
+		for _, x := range found {
+			if of := reads[c.Out[0]]; found[c] == nil && x.act.Node == c.Node && len(of) == 1 && of[0].Kernel == device.Mul {
+				u := of[0].In[0] + of[0].In[1] - c.Out[0] // the other one
+				m := of[0].Out[0]
+				if apart := func(v int) bool { return !b.share(m, v) || b.val(m).ptr == b.val(v).ptr }; apart(c.In[0]) && apart(u) {
+					q := &gated{act: c, mul: of[0], g: c.In[0], u: u, m: m}
+					found[q.act], found[q.mul] = q, q
+				}
+				break
+			}
+		}
+	}
 	return found
 }
 

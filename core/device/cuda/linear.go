@@ -8,8 +8,7 @@ import (
 )
 
 var linearKernels = map[device.Kernel]build{
-	device.Linear: linear, device.LinearDX: linearDX, device.LinearDW: linearDW,
-	device.Transpose: func(*builder, *device.Call) error { return nil }, // products take dy as it lies
+	device.Linear: linear, device.LinearDX: linearDX, device.LinearDW: linearDW, // of dy as it lies: there is no Transpose
 }
 
 // linear: y[rows][N] = act(x[rows][K]·wᵀ + b).
@@ -80,7 +79,7 @@ func linearDW(b *builder, c *device.Call) error {
 	if bias != nil {
 		p.Epilogue, db = cu.BGrad, b.weight(bias.W[0]).grad
 	}
-	if err := b.product(p, dy.ptr, x.ptr, w.grad, db, 0, 1, beta(c)); err != nil {
+	if err := b.product(p, dy.ptr, x.ptr, w.grad, db, 0, 1, b.beta(c)); err != nil {
 		return err
 	}
 	if err := b.gradient(c); err != nil || bias == nil {
@@ -91,7 +90,7 @@ func linearDW(b *builder, c *device.Call) error {
 
 // biasOf is the call that a LinearDW does along with its own work: BiasD of the same dy.
 func (b *builder) biasOf(dw *device.Call) *device.Call {
-	if dw.Kernel != device.LinearDW || dw.Accum {
+	if dw.Kernel != device.LinearDW || b.adds(dw) {
 		return nil
 	}
 	for _, r := range b.x.p.Regions {

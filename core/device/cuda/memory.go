@@ -139,5 +139,6 @@ func (e *exec) scalars(s *device.Step, labelled int) scalars {
 	return scalars{
 		index: s.Index, lr: s.LR, labelled: int32(labelled),
 		bias1: float32(1 - math.Pow(float64(o.Beta1), t)), bias2: float32(1 - math.Pow(float64(o.Beta2), t)),
+		first: int64(s.Micro.First),
 	}
 }

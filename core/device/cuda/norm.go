@@ -56,7 +56,7 @@ func layerNormDX(b *builder, c *device.Call) error {
 // partD: the gradient of a vector is the sum of its parts.
 func partD(b *builder, c *device.Call) error {
 	part, w := b.val(c.In[0]), b.weight(c.W[0])
-	if err := b.sumParts(part.ptr+4*cu.Ptr(c.S[0]), w.grad, part.rows, w.count, part.C, c.Accum); err != nil {
+	if err := b.sumParts(part.ptr+4*cu.Ptr(c.S[0]), w.grad, part.rows, w.count, part.C, b.adds(c)); err != nil {
 		return err
 	}
 	return b.gradient(c)

@@ -59,7 +59,7 @@ func (e *exec) learn(lib cu.Sparse, q cu.Prepared, i int, p cu.Product, n cu.Pac
 	if err := firstError(driver.Fill(m.pack, 0, n.Bytes), driver.Fill(m.differ, 0, 4)); err != nil {
 		return "", err
 	}
-	b := newBuilder(e, 0)
+	b := newBuilder(e, mode{})
 	for pass := range 2 {
 		if err := b.each("pack_codes", values, m.w, w.mask, int64(w.count), pass); err != nil {
 			return "", err

@@ -123,7 +123,7 @@ func (x *packTrial) packs() (library, table []byte) {
 	x.check(x.lib.Compress(x.q, x.w.half, x.l.pack, x.l.temp))
 	x.check(d.Download(library, x.l.pack))
 	x.check(d.Fill(x.l.other, 0xaa, x.n.Bytes))
-	b := newBuilder(x.e, 0)
+	b := newBuilder(x.e, mode{})
 	x.check(b.gather(x.n, x.l.other, x.l.table, x.w.half))
 	x.check(x.e.launch(b.out))
 	x.check(d.Download(table, x.l.other))
@@ -208,7 +208,7 @@ func TestGPUPack(t *testing.T) {
 					t.Error("other bytes than the library's: ", firstDifference(a, b))
 				}
 				learn := func() launch { return launch{do: func() error { x.learn(); return nil }} }
-				g := newBuilder(x.e, 0)
+				g := newBuilder(x.e, mode{})
 				x.check(g.gather(x.n, x.l.other, x.l.table, x.w.half))
 				compress := launch{do: func() error { return x.lib.Compress(x.q, x.w.half, x.l.pack, x.l.temp) }}
 				ms, err := x.e.fastest([][]launch{{compress}, g.out, {learn()}}, 2e10)

@@ -155,7 +155,7 @@ func (b *builder) race(lib cu.Sparse, i int, p cu.Product, x operands, moves boo
 	}
 	ways := make([][]launch, n)
 	for i := range ways {
-		t := newBuilder(e, b.n)
+		t := newBuilder(e, b.mode)
 		switch {
 		case i == 0:
 			err = t.productOnto(p, y.a, y.w, y.from, y.d, y.bias, y.aux, y.alpha, y.beta)

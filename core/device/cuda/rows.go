@@ -88,7 +88,7 @@ func scale(b *builder, c *device.Call) error {
 func dropout(b *builder, c *device.Call) error {
 	x, y := b.val(c.In[0]), b.val(c.Out[0])
 	keep := float32(1 / (1 - float64(c.S[0])))
-	return b.each("dropout", y.count(), x.ptr, y.ptr, b.step(), b.x.p.Seed, c.Key, int64(y.size()), int64(device.DropoutLimit(c.S[0])), keep)
+	return b.each("dropout", y.count(), x.ptr, y.ptr, b.step(), b.x.p.Seed, c.Key, int64(y.size()), int64(device.DropoutLimit(c.S[0])), keep, b.x.p.Per(c.Out[0]))
 }
 
 // softmax over the channels of each row.
@@ -107,16 +107,15 @@ func biasD(b *builder, c *device.Call) error {
 	if dy.H*dy.W == 1 {
 		ld = dy.ld
 	}
-	if err := b.sumRows(dy.ptr, rows, dy.C, ld, w.grad, c.Accum); err != nil {
+	if err := b.sumRows(dy.ptr, rows, dy.C, ld, w.grad, b.adds(c)); err != nil {
 		return err
 	}
 	return b.gradient(c)
 }
 
-// beta is 1 for a gradient that is added to one that is there, else 0.
-func beta(c *device.Call) float32 {
-	if c.Accum {
-		return 1
-	}
-	return 0
-}
+// adds reports whether the gradient that a call makes is added to what is there: to that
+// of another layer, or of the part of the step before.
+func (b *builder) adds(c *device.Call) bool { return c.Accum || b.onto }
+
+// beta is the same as the factor of what is there, 1 or 0.
+func (b *builder) beta(c *device.Call) float32 { return float32(is(b.adds(c))) }

@@ -43,7 +43,7 @@ func positionsD(b *builder, c *device.Call) error {
 	threads := w.N() * up(dy.C, 8)
 	blocks := min(up(threads, 128), 64*b.x.dev.info.SMs)
 	if err := b.kernel([]string{"positions_d"}, [3]int{blocks, 1, 1}, [3]int{128, 1, 1}, 0,
-		int64(threads), dy.ptr, w.grad, b.n, b.x.p.Seq, dy.C, int(beta(c))); err != nil {
+		int64(threads), dy.ptr, w.grad, b.n, b.x.p.Seq, dy.C, int(b.beta(c))); err != nil {
 		return err
 	}
 	return b.gradient(c)
@@ -85,12 +85,12 @@ func segmentD(b *builder, c *device.Call) error {
 		ids := b.val(c.In[1])
 		return b.sumByID(c, ids.ptr+4, ids.C, dy, -1)
 	}
-	if !c.Accum {
+	if !b.adds(c) {
 		if err := b.each("zero", w.count, w.grad); err != nil {
 			return err
 		}
 	}
-	if err := b.sumRows(dy.ptr, dy.rows, dy.C, dy.C, w.grad, c.Accum); err != nil {
+	if err := b.sumRows(dy.ptr, dy.rows, dy.C, dy.C, w.grad, b.adds(c)); err != nil {
 		return err
 	}
 	return b.gradient(c)
@@ -101,7 +101,7 @@ func segmentD(b *builder, c *device.Call) error {
 func (b *builder) sumByID(c *device.Call, ids cu.Ptr, stride int, dy value, pad int) error {
 	const tile, chunk = 1024, 32
 	w, n := b.weight(c.W[0]), dy.rows
-	if !c.Accum {
+	if !b.adds(c) {
 		if err := b.each("zero", w.count, w.grad); err != nil {
 			return err
 		}
@@ -136,10 +136,10 @@ func (b *builder) sumByID(c *device.Call, ids cu.Ptr, stride int, dy value, pad 
 	}
 	k, p := keys[(passes+1)%2], places[(passes+1)%2]
 	grid, block := [3]int{up(chunks, 8), up(dy.C, 256), 1}, [3]int{256, 1, 1}
-	if err := b.kernel([]string{"embed_chunks"}, grid, block, 0, k, p, dy.ptr, w.grad, part, n, dy.C, pad, int(beta(c))); err != nil {
+	if err := b.kernel([]string{"embed_chunks"}, grid, block, 0, k, p, dy.ptr, w.grad, part, n, dy.C, pad, int(b.beta(c))); err != nil {
 		return err
 	}
-	if err := b.kernel([]string{"embed_merge"}, grid, block, 0, k, w.grad, part, n, dy.C, pad, int(beta(c))); err != nil {
+	if err := b.kernel([]string{"embed_merge"}, grid, block, 0, k, w.grad, part, n, dy.C, pad, int(b.beta(c))); err != nil {
 		return err
 	}
 	return b.gradient(c)
@@ -177,7 +177,7 @@ func tokensDX(b *builder, c *device.Call) error {
 // firstD: dw = Σ dy over the first tokens of all sequences.
 func firstD(b *builder, c *device.Call) error {
 	dy, w := b.val(c.In[0]), b.weight(c.W[0])
-	if err := b.sumRows(dy.ptr, b.n, dy.C, dy.C*b.x.p.Seq, w.grad, c.Accum); err != nil {
+	if err := b.sumRows(dy.ptr, b.n, dy.C, dy.C*b.x.p.Seq, w.grad, b.adds(c)); err != nil {
 		return err
 	}
 	return b.gradient(c)

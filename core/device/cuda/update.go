@@ -14,7 +14,7 @@ var updateKernels = map[device.Kernel]build{device.Update: func(b *builder, c *d
 // and the optimiser's step where the call asks for it.
 func (b *builder) gradient(c *device.Call) error {
 	switch w := b.weight(c.W[0]); {
-	case c.Update:
+	case c.Update: // its last part leaves the masked places alone
 		return b.update(c.W[0])
 	case w.mask != 0 && !w.Open:
 		return b.each("mask_gradient", w.count, w.grad, w.mask)
@@ -47,8 +47,11 @@ type (
 )
 
 // update appends the optimiser's step for weight i, now or, of a small one, before
-// whatever looks at it next.
+// whatever looks at it next; a part of a step that is not the last has none.
 func (b *builder) update(i int) error {
+	if b.hold {
+		return nil
+	}
 	w := b.weight(i)
 	if w.count <= smallWeight {
 		blocks := 0

@@ -66,7 +66,7 @@ func (e *exec) widen() []int {
 	for _, r := range e.p.Regions {
 		for _, c := range r.Calls {
 			switch c.Kernel {
-			case device.Linear, device.LinearDW, device.CrossEntropy, device.BiasD, device.Transpose:
+			case device.Linear, device.LinearDW, device.CrossEntropy, device.BiasD:
 				if c.Act == device.NoAct {
 					continue
 				}

@@ -160,7 +160,7 @@ func dropout(e *exec, c *device.Call, i int) {
 	limit, scale := device.DropoutLimit(c.S[0]), 1/(1-float64(c.S[0]))
 	for j, v := range x.x {
 		y.x[j] = 0
-		if device.DropoutAt(stream, i, j) >= limit {
+		if device.DropoutAt(stream, e.s.Micro.First*e.per+i, j) >= limit {
 			y.x[j] = float32(float64(v) * scale)
 		}
 	}

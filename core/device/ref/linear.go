@@ -75,13 +75,13 @@ func (e *exec) bias(c *device.Call, y act) []float64 {
 
 // grad stores the gradient of w and takes the optimiser's step if asked to.
 func (e *exec) grad(c *device.Call, w *weight, sum []float64) {
-	if c.Accum {
+	if c.Accum || e.s.Micro.Onto && !c.Kernel.FromGradient() {
 		for j, g := range w.g {
 			sum[j] += float64(g)
 		}
 	}
 	w.setGrad(sum)
-	if c.Update {
+	if c.Update && !e.s.Micro.Hold {
 		e.step(w)
 	}
 }

@@ -111,10 +111,10 @@ func normDMerge(e *exec, c *device.Call) {
 	round(st.dbeta, db)
 	round(st.dgamma, dg)
 	if beta.Train {
-		beta.setGrad(db)
+		e.grad(c, beta, db)
 	}
 	if gamma.Train {
-		gamma.setGrad(dg)
+		e.grad(c, gamma, dg)
 	}
 }
 

@@ -7,7 +7,11 @@ import (
 )
 
 // update is the optimiser's step for a weight whose gradient is ready.
-func update(e *exec, c *device.Call) { e.step(e.weight(c.W[0])) }
+func update(e *exec, c *device.Call) {
+	if !e.s.Micro.Hold {
+		e.step(e.weight(c.W[0]))
+	}
+}
 
 // step moves w by its gradient with the formulas of torch.optim.SGD, Adam and
 // AdamW. Masked places stay zero, in the state too. Weights that are not to

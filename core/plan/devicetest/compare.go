@@ -60,7 +60,7 @@ func differ(got, want []result, limit float64) string {
 			scale = max(scale, groupShare*groups[w.group])
 		}
 		for k := range w.x {
-			if d := math.Abs(float64(g.x[k]) - float64(w.x[k])); !(d <= limit*scale) {
+			if d := math.Abs(float64(g.x[k]) - float64(w.x[k])); !(d <= w.slack()*limit*scale) {
 				return fmt.Sprintf("%s: element %d of %d is %g, want %g (off by %.1e of %.3g)", w.name, k, len(w.x), g.x[k], w.x[k], d/scale, scale)
 			}
 		}
@@ -120,7 +120,11 @@ func against(t *testing.T, dev, ref device.Device, j job, prepare func(seed uint
 		if seed == 0 {
 			sameOnAllThreads(t, dev, j, got)
 		}
-		d := differ(got, j.record(t, ref), limitOf(dev))
+		want := j.whole().record(t, ref)
+		for i := range want {
+			want[i].runs = j.micros
+		}
+		d := differ(got, want, limitOf(dev))
 		switch {
 		case d != "" && (int(seed) == again || smooth(j)):
 			t.Error(d)

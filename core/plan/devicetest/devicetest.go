@@ -35,6 +35,8 @@ func RunWithin(t *testing.T, limit float64, dev device.Device, twins ...device.D
 	t.Run("pairs", func(t *testing.T) { testPairs(t, dev) })
 	t.Run("open", func(t *testing.T) { testOpen(t, dev) })
 	t.Run("distil", func(t *testing.T) { testDistil(t, dev) })
+	t.Run("micro", func(t *testing.T) { testMicro(t, dev) })
+	t.Run("recompute", func(t *testing.T) { testRecompute(t, dev) })
 	t.Run("errors", func(t *testing.T) { testErrors(t, dev) })
 }
 

@@ -28,6 +28,8 @@ type job struct {
 	ties    bool   // samples of few different values
 	open    bool   // gradients at masked places, too
 	distil  plan.Distil
+	micros  int  // runs of a step
+	again   bool // values are made again
 }
 
 // result is a named list of values that a job left behind. Results of one group
@@ -36,14 +38,18 @@ type result struct {
 	name, group string
 	x           []float32
 	least       float64 // a scale that rounding is measured by, at least
+	runs        int     // of a step: each rounds sums over the batch once more
 }
+
+// slack is how much more than others the result may be off by.
+func (r result) slack() float64 { return float64(max(r.runs, 1)) }
 
 // record runs j on dev and lists everything that can be seen from outside: of
 // each step the outputs, losses, predictions and the gradient of the input, and
 // after the last one gradients, weights and optimiser state.
 func (j job) record(t testing.TB, dev device.Device) []result {
 	t.Helper()
-	o := plan.Options{Mode: j.mode, Batch: j.batch, Optim: j.optim, Seed: j.seed, InGrad: ids(j.m) == 0, Distil: j.distil}
+	o := plan.Options{Mode: j.mode, Batch: j.batch, Optim: j.optim, Seed: j.seed, InGrad: ids(j.m) == 0, Distil: j.distil, Micros: j.micros, Recompute: j.again}
 	ws := plan.Weights(j.m, j.formats)
 	for i := range ws {
 		ws[i].Open = j.open && ws[i].Mask != nil
@@ -70,7 +76,7 @@ func (j job) record(t testing.TB, dev device.Device) []result {
 	add := func(name, group string, x []float32) { out = append(out, result{name: name, group: group, x: x}) }
 	for i, n := range j.ns {
 		s := j.step(i, n)
-		res, err := ex.Run(s)
+		res, err := device.RunParts(ex, p, s)
 		if err != nil {
 			t.Fatalf("step %d: %v", i+1, err)
 		}

@@ -82,15 +82,16 @@ extern "C" __global__ void __launch_bounds__(256) norm_dstats(const val* x, cons
 	if (c < C && y == 0) part[(i64)blockIdx.y * 2 * C + c] = d, part[(i64)blockIdx.y * 2 * C + C + c] = dx;
 }
 
-// dbeta = Σ dy, dgamma = Σ dy·x̂, and as gradients of the weights that train.
-extern "C" __global__ void norm_dmerge(const float* part, float* dbeta, float* dgamma, float* beta_grad, const u8* beta_mask, float* gamma_grad, const u8* gamma_mask, int parts, int C) {
+// dbeta = Σ dy, dgamma = Σ dy·x̂, and as gradients of the weights that train, added to
+// what is there if add is set.
+extern "C" __global__ void norm_dmerge(const float* part, float* dbeta, float* dgamma, float* beta_grad, const u8* beta_mask, float* gamma_grad, const u8* gamma_mask, int parts, int C, int add) {
 	int c = blockIdx.x * blockDim.x + threadIdx.x;
 	if (c >= C) return;
 	double d = 0, dx = 0;
 	for (int t = 0; t < parts; t++) d += part[(i64)t * 2 * C + c], dx += part[(i64)t * 2 * C + C + c];
 	dbeta[c] = d, dgamma[c] = dx;
-	if (beta_grad) beta_grad[c] = beta_mask && !beta_mask[c] ? 0.f : (float)d;
-	if (gamma_grad) gamma_grad[c] = gamma_mask && !gamma_mask[c] ? 0.f : (float)dx;
+	if (beta_grad) beta_grad[c] = beta_mask && !beta_mask[c] ? 0.f : (float)(add ? beta_grad[c] + d : d);
+	if (gamma_grad) gamma_grad[c] = gamma_mask && !gamma_mask[c] ? 0.f : (float)(add ? gamma_grad[c] + dx : dx);
 }
 
 // dx = gamma·rstd·(dy − dbeta/m − x̂·dgamma/m), m = rows·pixels.

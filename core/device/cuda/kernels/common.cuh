@@ -49,8 +49,9 @@ __device__ __forceinline__ float exponential(float x) { return expf(x); }
 struct Step {
 	i64 index;       // 1 for the first training step
 	float lr;        //
-	int labelled;    // rows in the loss
+	int labelled;    // rows in the loss of all parts
 	float bias1, bias2; // 1 − β₁ᵗ, 1 − β₂ᵗ of Adam
+	i64 first;       // samples of the step in earlier parts
 };
 
 // Sums over a warp and a block. Every thread gets the sum; the order of additions is

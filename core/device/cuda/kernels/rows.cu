@@ -91,21 +91,24 @@ extern "C" __global__ void copy(i64 count, const val *x, val *y) {
 }
 
 // Dropout: y = x·keep/(1−p), scale = 1/(1−p), with the bits of core/device/rng.go: those
-// below limit are dropped. size is the number of elements of a row.
+// below limit are dropped. size is the number of elements of a row, per
+// the rows of a sample.
 __device__ __forceinline__ u64 mix64(u64 z) {
 	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ull;
 	z = (z ^ z >> 27) * 0x94d049bb133111ebull;
 	return z ^ z >> 31;
 }
 
-extern "C" __global__ void dropout(i64 count, const val *x, val *y, const Step *step, u64 seed, u64 key, i64 size, i64 limit, float scale) {
+extern "C" __global__ void dropout(i64 count, const val *x, val *y, const Step *step, u64 seed, u64 key, i64 size, i64 limit, float scale, int per) {
 	const u64 gamma = 0x9e3779b97f4a7c15ull;
 	u64 stream = mix64((mix64((mix64(seed + gamma) ^ key) + gamma) ^ (u64)step->index) + gamma);
+	u64 first = (u64)step->first * per;
 	walk(count, [&](i64 i, auto w) {
 		float v[decltype(w)::n];
 		read(x + i, v);
 		u64 row = count >> 32 ? i / size : (u32)i / (u32)size;
 		u32 e = (u32)(i - row * size);
+		row += first;
 		EACH {
 			u32 bits = (u32)(mix64(stream + gamma * (row << 32 | e)) >> 32);
 			v[j] = bits >= (u32)limit ? v[j] * scale : 0.f;

@@ -1,0 +1,25 @@
+package train
+
+// Part is the most samples of one run of a step.
+func (o Options) Part() int {
+	k := max(1, min(o.Micros, o.Batch))
+	return (o.Batch + k - 1) / k
+}
+
+// micros is the number of runs that a step of n samples is made in, so that none is
+// larger than those of training: 0 for one.
+func (t *Trainer) micros(n int) int {
+	if part := t.o.Part(); t.o.Micros > 1 && n > part {
+		return (n + part - 1) / part
+	}
+	return 0
+}
+
+// evalBatch is how many samples are evaluated at a time: no more than what runs in one go
+// of a step in parts, so that where that fits so do evaluations.
+func (t *Trainer) evalBatch() int {
+	if t.o.Micros > 1 {
+		return min(evalBatch(t.Model), t.o.Part())
+	}
+	return evalBatch(t.Model)
+}
