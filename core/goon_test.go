@@ -28,7 +28,8 @@ func TestGoOnIsAWholeRun(t *testing.T) {
 			r.Train.Epochs = 3
 			r.Prune = PruneSpec{Score: "magnitude", Pattern: "element", Distribution: "global", Schedule: "iterative", Target: 0.6, Levels: 2, Epochs: 2, LRSchedule: "cosine", RewindStep: 0}
 			set(r)
-			var whole, part MemStore
+			var whole MemStore
+			part := MemStore{Dir: t.TempDir()}
 			runAll(t, r, nil, &whole)
 			if err := GoOn(context.Background(), from, &part, r); err != nil {
 				t.Fatal(err)
