@@ -125,13 +125,13 @@ func (r *run) nearGuessing(s train.Score) *event.Warning {
 // single epoch nobody knows.
 func (r *run) stillRising(s train.Score) *event.Warning {
 	h := r.loop.History
-	fix := "train the baseline longer, or read the pared accuracy against a dense model trained as long"
+	fix := "train the baseline longer, or compare with a dense model trained as long"
 	lo, _ := s.Interval()
 	switch n := len(h); {
 	case n == 1:
 		return &event.Warning{Text: "the baseline is one epoch long: whether the dense model would have risen on is unknown, and what stage 3 gains by training on is not the method's", Fix: fix}
 	case n > 1 && h[n-2].Acc < lo:
-		return &event.Warning{Text: fmt.Sprintf("the dense model was still rising when the baseline ended: the last epoch brought %s points, more than its interval; what stage 3 gains by training on is not the method's", signed(100*(s.Acc()-h[n-2].Acc), 1)), Fix: fix}
+		return &event.Warning{Text: fmt.Sprintf("the dense model was still rising when the baseline ended: the last epoch brought %s points; what stage 3 gains by training on is not the method's", signed(100*(s.Acc()-h[n-2].Acc), 1)), Fix: fix}
 	}
 	return nil
 }

@@ -15,6 +15,7 @@ import (
 	"pare/core/event"
 	"pare/core/graph"
 	"pare/core/tensor"
+	"pare/sessions/tied"
 )
 
 // The test binary is also the program a session starts: with the verb it is
@@ -33,6 +34,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv(envRunner) != "core" {
 		runner = fakeRun
 	}
+	tied.Hold()
 	if len(os.Args) == 3 && os.Args[1] == Verb {
 		os.Exit(Main(os.Args[2], "test"))
 	}
@@ -42,6 +44,9 @@ func TestMain(m *testing.M) {
 	dir, err := os.MkdirTemp("/tmp", "ps") // short: sockets live in it
 	if err != nil {
 		dir = os.TempDir()
+	}
+	if err := tied.Begin(); err != nil {
+		panic(err)
 	}
 	sockets := dir + "/s"
 	socketDir = func() string { return sockets }
@@ -305,6 +310,13 @@ func newSession(t testing.TB, mode string, steps int) *Session {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { // what a failed test leaves
+		if pid, alive := s.Alive(); alive && pid > 1 && pid != os.Getpid() {
+			if p, err := os.FindProcess(pid); err == nil && p.Kill() == nil {
+				await(t, "the end of a killed run", func() bool { _, alive := s.Alive(); return !alive })
+			}
+		}
+	})
 	return s
 }
 

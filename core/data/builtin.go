@@ -60,7 +60,7 @@ func init() {
 	builtins = []builtin{
 		{
 			Info: Info{
-				Name: "fashion-mnist", Description: "clothes, 28×28 grey images: a balanced part of Fashion-MNIST, embedded",
+				Name: "fashion-mnist", Description: "clothes, 28×28 grey images: a balanced part, embedded",
 				Classes: 10, Shape: []int{1, 28, 28}, Train: 8000, Val: 1500, Test: 5000, License: "MIT",
 			},
 			open: openFashion,
@@ -75,14 +75,14 @@ func init() {
 		},
 		{
 			Info: Info{
-				Name: "iris", Description: "flowers of three species, four measurements each (Fisher 1936): a table, embedded",
+				Name: "iris", Description: "a table: three species of flowers (Fisher 1936)",
 				Classes: 3, Shape: []int{4}, Train: 105, Val: 15, Test: 30, License: irisLicense,
 			},
 			open: openIris,
 		},
 		{
 			Info: Info{
-				Name: "kjv", Description: "text for language models: the New Testament in the King James Version, 949 kB, embedded",
+				Name: "kjv", Description: "text: the New Testament, King James Version, embedded",
 				Shape: []int{defaultTokens}, Vocab: 63, Train: 5193, Val: 741, Test: 1482, License: kjvLicense,
 			},
 			open: openKJV,

@@ -14,15 +14,20 @@ import (
 	"github.com/creack/pty"
 
 	"pare/sessions"
+	"pare/sessions/tied"
 )
 
 // The test binary stands in for the program: runs start it again.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == sessions.Verb || os.Getenv("PARE_TEST_MAIN") != "" {
+		tied.Hold()
 		os.Exit(Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 	}
 	dir, err := os.MkdirTemp("", "pare-cli-")
 	if err != nil {
+		panic(err)
+	}
+	if err := tied.Begin(); err != nil {
 		panic(err)
 	}
 	os.Setenv("XDG_CACHE_HOME", dir) // prices are the machine's, but not the user's

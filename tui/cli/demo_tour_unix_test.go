@@ -3,11 +3,9 @@
 package cli
 
 import (
-	"context"
 	"testing"
 	"time"
 
-	"pare/core"
 	"pare/sessions"
 )
 
@@ -16,21 +14,13 @@ import (
 // is long enough that it cannot be over before the screen has looked: which stops show does
 // not hang on who is quicker.
 func TestDemoOfTheTour(t *testing.T) {
-	root := t.TempDir()
+	root := endingRoot(t)
 	s := onScreen(t, "demo", "--tour", "--epochs", "24", "--prune-epochs", "24", "--floor", "90", "--formats", "packed", "--sessions", root)
 	s.sees("tour: welcome", "stop 1 of 7", "enter go on")
 	l, err := sessions.List(root)
 	if err != nil || len(l) != 1 {
 		t.Fatal(l, err)
 	}
-	run, err := sessions.Open(l[0].Dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		run.Send(context.Background(), core.Command{Cmd: core.CmdStop}) //nolint:errcheck // it has ended
-		waitFor(t, "the end of the run", func() bool { _, alive := run.Alive(); return !alive })
-	})
 	for _, stop := range []struct {
 		sees []string // at the stop
 		then string   // in the footer once it is closed, which enter does; "" where the run just goes on

@@ -3,10 +3,8 @@
 package cli
 
 import (
-	"context"
 	"testing"
 
-	"pare/core"
 	"pare/sessions"
 )
 
@@ -21,7 +19,7 @@ const (
 // list of sessions with another target, and both are compared, in a terminal of
 // 80×24 with real keys.
 func TestDemoOfSessions(t *testing.T) {
-	root := t.TempDir()
+	root := endingRoot(t)
 	code, _, errs := call(t, "run", "--data", "iris", "--model", "mlp", "--epochs", "6", "--prune-epochs", "6", "--floor", "60", "--target", "0.5", "--formats", "packed", "--plain", "--sessions", root)
 	if code != 0 && code != 3 {
 		t.Fatal(code, errs)
@@ -62,17 +60,6 @@ func TestDemoOfSessions(t *testing.T) {
 	if err != nil || len(l) != 2 {
 		t.Fatal(l, err)
 	}
-	t.Cleanup(func() {
-		for _, x := range l {
-			b, err := sessions.Open(x.Dir)
-			if err != nil {
-				t.Error(err)
-				continue
-			}
-			b.Send(context.Background(), core.Command{Cmd: core.CmdStop}) //nolint:errcheck // the old one has ended
-			waitFor(t, "the end of the run", func() bool { _, alive := b.Alive(); return !alive })
-		}
-	})
 	s.types("S")
 	s.sees("sessions in", old, l[0].ID)
 	s.types(" ", up, "c")

@@ -14,7 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"pare/core"
 	"pare/sessions"
 )
 
@@ -23,7 +22,7 @@ import (
 // screen is left and attached again, its terminal is hung up on, it is killed, and the
 // run goes on; a checkpoint is gone back to; a second screen is given the seat.
 func TestDemoOfTheWay(t *testing.T) {
-	root := t.TempDir()
+	root := endingRoot(t)
 	s := onScreen(t, "--sessions", root)
 	s.sees("choose the model to pare", "enter take model")
 	s.types("j", "j", "j", enter) // mlp
@@ -40,10 +39,6 @@ func TestDemoOfTheWay(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		run.Send(context.Background(), core.Command{Cmd: core.CmdStop}) //nolint:errcheck // it has ended
-		waitFor(t, "the end of the run", func() bool { _, alive := run.Alive(); return !alive })
-	})
 	s.leaves()
 	lives := func(after string) {
 		t.Helper()

@@ -31,7 +31,7 @@ func TestKill9(t *testing.T) {
 	if testing.Short() {
 		kills = 2
 	}
-	root := t.TempDir()
+	root := endingRoot(t)
 	recipe := func() *core.Recipe {
 		r := core.DefaultRecipe()
 		r.Auto = true

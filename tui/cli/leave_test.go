@@ -5,6 +5,8 @@ package cli
 import (
 	"bytes"
 	"context"
+	"errors"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -30,21 +32,54 @@ func longRun() *core.Recipe {
 // started begins a run and stops it when the test ends.
 func started(t *testing.T, r *core.Recipe) *sessions.Session {
 	t.Helper()
-	s, err := sessions.Create(t.TempDir(), r)
+	root := endingRoot(t)
+	s, err := sessions.Create(root, r)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if err := s.Send(context.Background(), core.Command{Cmd: core.CmdStop}); err != nil {
-			t.Log(err) // it may have been stopped
-		}
-		waitFor(t, "the end of the run", func() bool { _, alive := s.Alive(); return !alive })
-	})
 	return s
 }
+
+// endingRoot is a folder for sessions whose runs end with the test, also where it fails
+// before it knows them: they are stopped, and what does not stop is killed.
+func endingRoot(t testing.TB) string {
+	root := t.TempDir()
+	t.Cleanup(func() {
+		l, err := sessions.List(root)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			t.Error(err)
+		}
+		for _, m := range l {
+			s := &sessions.Session{ID: m.ID, Dir: m.Dir}
+			if _, alive := s.Alive(); !alive {
+				continue
+			}
+			if err := s.Send(context.Background(), stop); err != nil {
+				t.Log(err) // it may have been stopped
+			}
+			for end := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+				pid, alive := s.Alive()
+				if !alive {
+					break
+				}
+				if time.Now().After(end) {
+					t.Errorf("run %s (pid %d) does not stop: it is killed", s.ID, pid)
+					if pid > 1 { // it leads a group of its own
+						syscall.Kill(-pid, syscall.SIGKILL) //nolint:errcheck // the last resort
+					}
+					break
+				}
+			}
+		}
+	})
+	return root
+}
+
+// stop ends a run at its next step.
+var stop = core.Command{Cmd: core.CmdStop}
 
 func waitFor(t *testing.T, what string, ok func() bool) {
 	t.Helper()
@@ -111,7 +146,7 @@ func TestLeavingAttachLeavesTheRun(t *testing.T) {
 
 // TestInterruptStopsAForegroundRun: Ctrl-C on `pare run` leaves a checkpoint.
 func TestInterruptStopsAForegroundRun(t *testing.T) {
-	root := t.TempDir()
+	root := endingRoot(t)
 	code, _, errs := program(t, "session", syscall.SIGINT, "run", "--plain", "--model", "mlp", "--data", "iris", "--epochs", "100000", "--sessions", root)
 	if code != core.ExitInterrupted || !strings.Contains(errs, "sessions resume") {
 		t.Errorf("exit %d, %q; want 130 and the way back", code, errs)

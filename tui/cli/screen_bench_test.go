@@ -26,7 +26,7 @@ func BenchmarkScreen(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	root := b.TempDir()
+	root := endingRoot(b)
 	var with, without, screen, run, bytes, seconds float64
 	for range b.N {
 		for _, shown := range []bool{false, true} {

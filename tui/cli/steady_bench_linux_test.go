@@ -13,7 +13,6 @@ import (
 
 	"github.com/creack/pty"
 
-	"pare/core"
 	"pare/core/event"
 	"pare/sessions"
 	"pare/tui/work"
@@ -52,7 +51,7 @@ func (t *tally) watch(b *testing.B, hz int) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	root := b.TempDir()
+	root := endingRoot(b)
 	r := DemoRecipe()
 	r.Train.Epochs, r.Prune.Epochs, r.Floor.Points = 2, 4000, 100 // both curves, and no end
 	s, err := sessions.Create(root, r)
@@ -138,9 +137,6 @@ func cpuOf(b *testing.B, pid int) float64 {
 	}
 	return sum
 }
-
-// stop ends a run at its next step.
-var stop = core.Command{Cmd: core.CmdStop}
 
 // counter counts what passes.
 type counter struct{ n, k atomic.Int64 }

@@ -173,9 +173,12 @@ func (s *story) baselineDone(tier string) *story {
 		&event.StageCost{Stage: event.Baseline, CPUUS: 2_000_000, WallUS: 1_000_000, Energy: s.joules(31_000_000, tier)},
 		&event.StageChange{Stage: event.Baseline, State: "done", Evidence: "88.5 % on validation (95 %: 86.8–90.0)"},
 		&event.StageChange{Stage: event.Configure, State: "started"},
-		&event.Ledger{Predicted: true, Hardware: "generic-x86-cpu", Batch: 128, Dense: side(0.885, 0, 266610, 1066440, 1820, 21000, tier), Now: side(0, 0.9, 27030, 122000, 260, 3000, tier)},
+		&event.Ledger{Predicted: true, Hardware: "generic-x86-cpu", Batch: 128, Dense: foretold(side(0.885, 0, 266610, 1066440, 1820, 21000, tier)), Now: foretold(side(0, 0.9, 27030, 122000, 260, 3000, tier))},
 	)
 }
+
+// foretold is a side whose times nobody took.
+func foretold(s event.Side) event.Side { s.StepBand, s.InferBand = 70, 70; return s }
 
 func side(acc, zeros float64, params, bytes int64, cpu float64, e int64, tier string) event.Side {
 	s := event.Side{Acc: acc, Zeros: zeros, Params: params, FileBytes: bytes, StepCPUUS: cpu, StepBand: 2, InferUS: cpu / 20, InferBand: 3}

@@ -3,6 +3,7 @@ package work
 import (
 	"fmt"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"pare/core/event"
@@ -35,6 +36,26 @@ func (t *text) fill(tok theme.Token, s string, n int) *text {
 		t.add(tok, strings.Join(few(t.th, wrap(t.th.Clean(s), t.w), n, t.w), " "))
 	}
 	return t
+}
+
+// asides are what a verdict can be told without, in the order they go: all of it stands in
+// stage 4 and in the ledger.
+var asides = []*regexp.Regexp{
+	regexp.MustCompile(`, [0-9.]+ points under dense`),
+	regexp.MustCompile(`[0-9]+ alternations, `),
+	regexp.MustCompile(`, [0-9]+ test [a-z]+`),
+	regexp.MustCompile(`: (busy power taken|estimated by this machine's load curve)[^·]*`),
+}
+
+// shorter is a verdict without as many of its asides as n lines have no room for.
+func (t *text) shorter(s string, n int) string {
+	for _, a := range asides {
+		if t.lines(s) <= n {
+			break
+		}
+		s = a.ReplaceAllString(s, "")
+	}
+	return s
 }
 
 // lines is how many lines paragraphs take.
@@ -198,7 +219,7 @@ func (d *desk) finalPane(w, h int) string {
 		if v.Verdict == "PASS" {
 			tok = theme.Good
 		}
-		t.fill(tok, v.Text, max(h-2-len(run), 1)) // whole in stage 4
+		t.fill(tok, t.shorter(v.Text, max(h-2-len(run), 1)), max(h-2-len(run), 1)) // whole in stage 4
 	}
 	tight := t.n+len(run)+6 > h-2 // no room to explain
 	if !tight {

@@ -20,20 +20,30 @@ func (d *desk) lesson() []teach.Section {
 		}
 		return []teach.Section{s}
 	}
-	o := teach.Of{State: &d.run.st, Recipe: d.run.recipe, Stage: d.stage()}
-	o.Floor, _ = d.run.floor()
+	o := d.told()
 	if x, ok := d.readAt(o.Stage); ok {
 		step := int64(x)
 		o.Step = &step
 	}
 	if d.formOpen() {
 		f := &d.conf.fields[d.conf.at]
-		o.Field, o.Recipe, o.Predicted = f.key, d.confRecipe(), d.predict.ledger
+		o.Field = f.key
 		if f.kind == choice {
 			o.Choice = f.chosen()
 		}
 	}
 	return teach.Explain(o)
+}
+
+// told is what the stage is explained by: while the form is open, what stands in it and
+// what it promises, as the panes show it.
+func (d *desk) told() teach.Of {
+	o := teach.Of{State: &d.run.st, Recipe: d.run.recipe, Stage: d.stage()}
+	o.Floor, _ = d.run.floor()
+	if d.formOpen() {
+		o.Recipe, o.Predicted = d.confRecipe(), d.predict.ledger
+	}
+	return o
 }
 
 // lessonPane lays the sections out; the reading is bounded to a good length of

@@ -308,7 +308,7 @@ func (d *desk) hint() string {
 	return "choose the model to pare; / takes your own: .onnx, pare's .safetensors, a folder of Hugging Face"
 }
 
-// pickPane shows the lists: beside each other where there is room.
+// pickPane shows the lists, and what is wrong with a choice.
 func (d *desk) pickPane(w, h int) string {
 	th, p := d.th, &d.pick
 	lines := wrap(th.Clean(p.err), max(w-2, 1))
@@ -327,16 +327,19 @@ func (d *desk) pickLists(w, h int) string {
 	if h < 9 || w < 40 {
 		return d.listBox(p.on, w, h)
 	}
-	top, below := max(len(p.models), len(p.data))+2, 0
-	if w < wideW {
-		top = len(p.models) + len(p.data) + 4
+	top, below := len(p.models)+len(p.data)+4, 0
+	// Beside each other they are half as wide: only where that cuts no words, or where one
+	// above the other has no room.
+	beside := w >= wideW && (w >= 160 || h < top+min(len(p.sessions), 3)+2)
+	if beside {
+		top = max(len(p.models), len(p.data)) + 2
 	}
 	if n := len(p.sessions); n > 0 {
 		below = max(h-top, min(n+2, h/3), 3)
 	}
 	top = h - below
 	var out string
-	if w >= wideW {
+	if beside {
 		half := w / 2
 		out = theme.Beside(d.listBox(listModels, half, top), d.listBox(listData, w-half, top))
 	} else {

@@ -166,7 +166,7 @@ func (d *desk) tourPane(w, h int) string {
 	for _, p := range s.say(d) {
 		add(theme.Text, p)
 	}
-	for _, sec := range teach.Explain(teach.Of{State: &d.run.st, Recipe: d.run.recipe, Stage: d.stage()}) {
+	for _, sec := range teach.Explain(d.told()) {
 		add(theme.Title, sec.Title)
 		for _, p := range sec.Paras {
 			add(theme.Dim, p)

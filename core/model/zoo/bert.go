@@ -12,7 +12,7 @@ import (
 var bertMini = entry{
 	info: Info{
 		Name:  "bert-mini",
-		About: "BERT with 4 layers of width 256 and a classifier, for texts with labels",
+		About: "BERT, 4 layers of width 256, for texts",
 		Input: Input{C: 1, H: 1, W: 1, Tokens: 128, Vocab: 30_522}, Classes: 2, Params: 11_072_770,
 		Paper: "Devlin et al. 2019, BERT; sizes of Turc et al. 2019, Well-Read Students Learn Better",
 	},

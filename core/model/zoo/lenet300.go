@@ -8,7 +8,7 @@ import "pare/core/graph"
 var lenet300 = entry{
 	info: Info{
 		Name:  "lenet-300-100",
-		About: "two hidden layers; the pruning literature's fruit fly",
+		About: "two hidden layers; pruning's fruit fly",
 		Input: Input{C: 1, H: 28, W: 28}, Classes: 10, Params: 266_610,
 		Paper: "LeCun et al. 1998, Gradient-Based Learning Applied to Document Recognition; with ReLU as in Frankle & Carbin 2019, arXiv:1803.03635",
 	},

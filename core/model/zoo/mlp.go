@@ -7,7 +7,7 @@ import "pare/core/graph"
 var mlp = entry{
 	info: Info{
 		Name:  "mlp",
-		About: "two hidden layers of 64 and 32 units, for tables",
+		About: "two hidden layers, 64 and 32, for tables",
 		Input: Input{C: 4, H: 1, W: 1}, Classes: 3, Params: 4*64 + 64 + 64*32 + 32 + 32*3 + 3,
 		Paper: "Rumelhart et al. 1986, Learning Representations by Back-Propagating Errors; with ReLU",
 	},

@@ -12,7 +12,7 @@ import (
 var vitTiny = entry{
 	info: Info{
 		Name:  "vit-tiny",
-		About: "vision transformer with 12 layers of width 192",
+		About: "vision transformer, 12 layers, width 192",
 		Input: Input{C: 3, H: 224, W: 224}, Classes: 1000, Params: 5_717_416,
 		Paper: "Dosovitskiy et al. 2021, An Image is Worth 16×16 Words; sizes of Touvron et al. 2021, DeiT",
 	},
