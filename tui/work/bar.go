@@ -228,6 +228,10 @@ func (d *desk) progress(w int) string {
 	m := d.run.metric
 	if m.Stage == st.Stage && m.Steps > 0 && m.Step < m.Steps {
 		label := fmt.Sprintf(" epoch %d of %d  ", m.Epoch, m.Epochs)
+		if d.w >= 80 && m.Stage == d.run.pace.stage {
+			label += d.run.pace.text()
+		}
+		label = th.Tr(label)
 		if n := w - theme.Width(label) - 1; n >= 16 {
 			return label + chart.Progress(th, float64(m.Step)/float64(m.Steps), d.eta(), n) + " "
 		}

@@ -1,6 +1,7 @@
 package work
 
 import (
+	"fmt"
 	"math"
 	"time"
 
@@ -56,4 +57,40 @@ func (p *pace) left(now time.Time) time.Duration {
 		return -1
 	}
 	return time.Duration(max(s, 0) * float64(time.Second))
+}
+
+// rate is the steps a second of what counts, and how far its thirds lie apart: half of
+// their range, as a share of the whole; −1 while there are no three.
+func (p *pace) rate() (perSecond, spread float64) {
+	n := len(p.seen)
+	over := func(a, b beat) float64 { return float64(b.step-a.step) / b.at.Sub(a.at).Seconds() }
+	if n < 2 || !p.seen[n-1].at.After(p.seen[0].at) {
+		return 0, -1
+	}
+	perSecond = over(p.seen[0], p.seen[n-1])
+	if n < 4 {
+		return perSecond, -1
+	}
+	least, most := math.Inf(1), 0.0
+	for k := range 3 {
+		a, b := p.seen[k*(n-1)/3], p.seen[(k+1)*(n-1)/3]
+		if !b.at.After(a.at) {
+			return perSecond, -1
+		}
+		r := over(a, b)
+		least, most = min(least, r), max(most, r)
+	}
+	return perSecond, (most - least) / 2 / perSecond
+}
+
+// text is the rate in words: as far as it varies, so does the time that is left.
+func (p *pace) text() string {
+	r, spread := p.rate()
+	switch {
+	case r <= 0 || math.IsInf(r, 0):
+		return ""
+	case spread < 0:
+		return fmt.Sprintf("%.3g steps/s  ", r)
+	}
+	return fmt.Sprintf("%.3g steps/s ±%.0f %%  ", r, math.Ceil(100*spread))
 }
