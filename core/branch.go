@@ -137,7 +137,7 @@ func settled(l *loop, key string) string {
 			return ""
 		}
 		return "the baseline was trained with it: branch from s1-000000, where it is kept, or start a new run"
-	case "prune", "lowrank":
+	case "prune", "lowrank", "distill":
 		if l.Stage < event.Sparsify {
 			return ""
 		}

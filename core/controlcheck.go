@@ -19,7 +19,8 @@ import (
 // these training steps, masks and cuts included, and the accuracy on the test set.
 //
 // An early bird has no stage 3 of its own: its control is the planned dense training, and
-// the steps of both stages count.
+// the steps of both stages count. A recipe that distils has a control without a teacher:
+// the teacher is part of the method, and its time counts.
 type ControlCheck struct {
 	Recipe *Recipe
 	Seeds  int
@@ -33,9 +34,12 @@ type ControlCheck struct {
 // ControlRow is the outcome for a seed. Accuracies are shares of the test set with their
 // 95 % interval, times are seconds of training steps: CPU time, on a card its time (event.Clock).
 type ControlRow struct {
-	Seed  uint64      `json:"seed"`
-	Dense ControlSide `json:"dense"` // the control
-	Pared ControlSide `json:"pared"`
+	Seed uint64 `json:"seed"`
+	// Before is the trained dense model that both sides go on from, and its training; nil
+	// for an early bird.
+	Before *ControlSide `json:"before,omitempty"`
+	Dense  ControlSide  `json:"dense"` // the control
+	Pared  ControlSide  `json:"pared"`
 	// Step is a training step of the pared model over one of the dense model, at the end,
 	// in alternation (CPU time); Infer the same of one inference.
 	Step  float64 `json:"step"`
@@ -73,11 +77,16 @@ type ControlSide struct {
 // Saved is the share of the control's CPU seconds that the recipe did without.
 func (r ControlRow) Saved() float64 { return saved(r.Pared.Busy, r.Dense.Busy) }
 
+// Kept is the share of the accuracy before stage 3 that the pared model has; 0: unknown.
+func (r ControlRow) Kept() float64 {
+	if r.Before == nil || r.Before.Acc == 0 {
+		return 0
+	}
+	return r.Pared.Acc / r.Before.Acc
+}
+
 // Run does all seeds.
 func (c ControlCheck) Run(ctx context.Context) error {
-	if c.Recipe.Distill.Alpha > 0 {
-		return errors.New("distill.alpha: the control would need a teacher, too: set it to 0")
-	}
 	if c.Recipe.Prune.Target == 0 && len(c.Recipe.LowRank) == 0 {
 		return errors.New("prune.target = 0 and no lowrank: the recipe is its own control")
 	}
@@ -111,7 +120,7 @@ func (c ControlCheck) seed(ctx context.Context, seed uint64) (ControlRow, error)
 		return row, err
 	}
 	bird := pared.Prune.Schedule == earlyBird
-	dense.LowRank = nil
+	dense.LowRank, dense.Distill = nil, DistillSpec{}
 	dense.Prune = PruneSpec{Score: "magnitude", Pattern: "element", Distribution: "global", Schedule: "oneshot", Epochs: pared.Prune.Epochs, LR: pared.Prune.LR, LRSchedule: pared.Prune.LRSchedule, RewindStep: -1}
 	switch {
 	case bird:
@@ -127,7 +136,7 @@ func (c ControlCheck) seed(ctx context.Context, seed uint64) (ControlRow, error)
 	if bird {
 		_, err = Run(ctx, Config{Recipe: pared, Store: &b, Session: "pared"})
 	} else {
-		err = goOn(ctx, &a, &b, pared)
+		err = GoOn(ctx, &a, &b, pared)
 	}
 	if err != nil {
 		return row, err
@@ -137,6 +146,9 @@ func (c ControlCheck) seed(ctx context.Context, seed uint64) (ControlRow, error)
 		return row, fmt.Errorf("a run ended before validate: %s%s", a.State.Why, b.State.Why)
 	}
 	row.Dense, row.Pared = sideOf(&a, bird), sideOf(&b, bird)
+	if !bird {
+		row.Before = beforeOf(&a, lb.Dense)
+	}
 	row.Step, row.Infer = 1-saved(row.Pared.late, row.Dense.late), 1-saved(lb.Now.InferUS, lb.Dense.InferUS)
 	row.Zeros = lb.Now.Zeros
 	for _, e := range b.Events {
@@ -157,10 +169,8 @@ func (c ControlCheck) seed(ctx context.Context, seed uint64) (ControlRow, error)
 	}
 	if c.Fresh {
 		spent := 0.0
-		for _, e := range a.State.Epochs {
-			if e.Stage == event.Baseline && !bird {
-				spent += float64(a.State.BusyUS(&e)) / 1e6
-			}
+		if !bird {
+			spent = row.Before.Busy
 		}
 		f, err := fresh(ctx, &b, spent, pared, dir)
 		if err != nil {
@@ -171,48 +181,34 @@ func (c ControlCheck) seed(ctx context.Context, seed uint64) (ControlRow, error)
 	return row, nil
 }
 
-// goOn runs stage 3 of a recipe from the dense model of another run.
-func goOn(ctx context.Context, from, to *MemStore, r *Recipe) error {
-	c, err := from.Load("s2-000000")
-	if err != nil {
-		return err
-	}
-	n, err := RecipeOf(c)
-	if err != nil {
-		return err
-	}
-	n.Prune, n.LowRank = r.Prune, r.LowRank
-	made, err := Branch(c, n, 0)
-	if err != nil {
-		return err
-	}
-	if _, _, err := to.Save("branch", c); err != nil {
-		return err
-	}
-	for _, name := range []string{"baseline", "rewind"} {
-		if x, err := from.Load(name); err == nil {
-			if _, _, err := to.Save(name, x); err != nil {
-				return err
-			}
-		}
-	}
-	for _, b := range made.Said {
-		if _, err := to.Emit(b); err != nil {
-			return err
-		}
-	}
-	_, err = Run(ctx, Config{Recipe: n, Store: to, Session: "pared", Resume: &Resume{Checkpoint: "branch", Why: "stop"}})
-	return err
-}
-
 // sideOf reads the outcome of a run: of stage 3's training steps, or of all.
 func sideOf(st *MemStore, all bool) ControlSide {
-	l := st.State.Ledger
-	s := ControlSide{Acc: l.Now.Acc, Lo: l.Now.Lo, Hi: l.Now.Hi, Params: l.Now.Params, InferMS: l.Now.InferUS / 1e3}
-	var epochs []event.EpochCost
+	s, epochs := stepsOf(st, func(e event.Stage) bool { return all || e == event.Sparsify })
+	s.read(st.State.Ledger.Now)
+	last, steps := 0.0, 0.0
+	for _, e := range epochs[len(epochs)-(len(epochs)+3)/4:] {
+		last, steps = last+float64(st.State.BusyUS(&e))/1e6, steps+float64(e.Steps)
+	}
+	s.late = last / max(steps, 1)
+	return s
+}
+
+// beforeOf reads the dense model at the end of stage 1 and what its training took.
+func beforeOf(st *MemStore, d event.Side) *ControlSide {
+	s, _ := stepsOf(st, func(e event.Stage) bool { return e == event.Baseline })
+	s.read(d)
+	return &s
+}
+
+func (s *ControlSide) read(x event.Side) {
+	s.Acc, s.Lo, s.Hi, s.Params, s.InferMS = x.Acc, x.Lo, x.Hi, x.Params, x.InferUS/1e3
+}
+
+// stepsOf adds up the training steps of the stages that in takes.
+func stepsOf(st *MemStore, in func(event.Stage) bool) (s ControlSide, epochs []event.EpochCost) {
 	var bill event.StageCost
 	for _, e := range st.State.Epochs {
-		if all || e.Stage == event.Sparsify {
+		if in(e.Stage) {
 			epochs = append(epochs, e)
 			x := float64(st.State.BusyUS(&e)) / 1e6
 			s.Busy, s.EpochS = s.Busy+x, append(s.EpochS, x)
@@ -221,12 +217,7 @@ func sideOf(st *MemStore, all bool) ControlSide {
 		}
 	}
 	s.Epochs, s.Energy = len(epochs), bill.Energy
-	last, steps := 0.0, 0.0
-	for _, e := range epochs[len(epochs)-(len(epochs)+3)/4:] {
-		last, steps = last+float64(st.State.BusyUS(&e))/1e6, steps+float64(e.Steps)
-	}
-	s.late = last / max(steps, 1)
-	return s
+	return s, epochs
 }
 
 // fresh trains the shape of a pared model from fresh weights for as long as its
@@ -263,7 +254,7 @@ func fresh(ctx context.Context, st *MemStore, spent float64, r *Recipe, dir stri
 	if err != nil {
 		return ControlSide{}, err
 	}
-	n.Model, n.LowRank = ModelSpec{Path: path}, nil
+	n.Model, n.LowRank, n.Distill = ModelSpec{Path: path}, nil, DistillSpec{}
 	n.Train.Epochs = max(1, int(math.Round(spent/last)))
 	n.Prune = PruneSpec{Score: "magnitude", Pattern: "element", Distribution: "global", Schedule: "oneshot", RewindStep: -1}
 	var to MemStore

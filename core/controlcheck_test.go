@@ -23,6 +23,9 @@ func TestControlCheck(t *testing.T) {
 	if x.Dense.Epochs != 3 || x.Pared.Epochs != 3 {
 		t.Errorf("%d and %d epochs, want 3 of each", x.Dense.Epochs, x.Pared.Epochs)
 	}
+	if b := x.Before; b == nil || b.Epochs != 4 || b.Busy <= 0 || b.Params != x.Dense.Params || b.Acc <= 0 || b.Lo >= b.Acc || b.Hi <= b.Acc || x.Kept() != x.Pared.Acc/b.Acc {
+		t.Errorf("before both %+v, kept %g, want the dense model after 4 epochs", b, x.Kept())
+	}
 	if x.Pared.Params >= x.Dense.Params*3/4 || x.Pared.MACs >= x.Dense.MACs || x.Pared.Busy <= 0 || x.Dense.Busy <= 0 {
 		t.Errorf("control %+v, pared %+v", x.Dense, x.Pared)
 	}
@@ -39,6 +42,9 @@ func TestControlCheckOfBird(t *testing.T) {
 	r := small()
 	r.Train.Epochs, r.Prune = 12, PruneSpec{Score: "magnitude", Pattern: "element", Distribution: "global", Schedule: earlyBird, Target: 0.5, RewindStep: -1, Distance: 1}
 	err := ControlCheck{Recipe: r, Seeds: 1, Report: func(x ControlRow) {
+		if x.Before != nil || x.Kept() != 0 {
+			t.Errorf("before both %+v: there is no such model", x.Before)
+		}
 		if x.Dense.Epochs != 12 || x.Pared.Epochs != 12 || x.Early != 6 || x.Planned != 12 {
 			t.Errorf("%d and %d epochs, ended at %d of %d, want 12 of each and 6", x.Dense.Epochs, x.Pared.Epochs, x.Early, x.Planned)
 		}
@@ -48,10 +54,26 @@ func TestControlCheckOfBird(t *testing.T) {
 	}
 }
 
+// TestControlCheckOfTeacher: the control and what both go on from have no teacher.
+func TestControlCheckOfTeacher(t *testing.T) {
+	var rows []ControlRow
+	for _, alpha := range []float64{0, 0.9} {
+		r := small()
+		r.Train.Epochs, r.Prune.Epochs, r.Distill.Alpha = 4, 3, alpha
+		c := ControlCheck{Recipe: r, Seeds: 1, Report: func(x ControlRow) { rows = append(rows, x) }}
+		if err := c.Run(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	x, y := rows[0], rows[1]
+	if x.Dense.Acc != y.Dense.Acc || x.Before.Acc != y.Before.Acc {
+		t.Errorf("control %g and %g, before both %g and %g: the teacher changed them", x.Dense.Acc, y.Dense.Acc, x.Before.Acc, y.Before.Acc)
+	}
+}
+
 func TestControlCheckRefuses(t *testing.T) {
 	for want, set := range map[string]func(c *ControlCheck){
 		"its own control": func(c *ControlCheck) { c.Recipe.Prune.Target = 0 },
-		"teacher":         func(c *ControlCheck) { c.Recipe.Distill.Alpha = 0.5 },
 		"has a mask":      func(c *ControlCheck) { c.Fresh = true },
 	} {
 		r := small()

@@ -141,8 +141,16 @@ func (p *prediction) fromProfile() (*event.Ledger, error) {
 			notes = append(notes, "by the profile's rates: no baseline has run there")
 		}
 	}
-	l.Note = once(append(notes, p.panelNote()))
+	l.Note = once(append(notes, p.cutNote(), p.panelNote()))
 	return l, nil
+}
+
+// cutNote says that what a cut leaves needs no kernel for zeros.
+func (p *prediction) cutNote() string {
+	if s := p.rec.Prune; s.Target <= 0 || !prune.Structured(s.Pattern) {
+		return ""
+	}
+	return "what is cut out leaves a smaller model, which runs dense"
 }
 
 // panelNote warns of cuts to numbers that kernels fill up again.
@@ -215,7 +223,7 @@ func hwPattern(pattern string) string {
 	switch {
 	case strings.HasPrefix(pattern, "block"):
 		return hwprofiles.Block4x1
-	case pattern == "layer", pattern == "width": // what is left is dense
+	case prune.Structured(pattern): // what is left is dense, whatever was cut out
 		return hwprofiles.Neuron
 	case pattern == "2:4-both":
 		return hwprofiles.TwoFour

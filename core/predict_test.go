@@ -7,6 +7,7 @@ import (
 	"pare/core/device/cpu"
 	"pare/core/event"
 	"pare/core/model/zoo"
+	"pare/core/prune"
 	"pare/hwprofiles"
 )
 
@@ -77,6 +78,7 @@ func TestPredictSays(t *testing.T) {
 		"a kernel, but launches": {"mlp", "h100-sxm", "neuron", 0.9, 0, false, []string{"no gain on h100-sxm: bound by launches (9", "zeros change nothing here"}, "no kernel"},
 		"what would gain":        {"resnet-8", "h100-sxm", "element", 0.9, 4096, false, []string{"no kernel there skips single weights", "neurons and filters would bring −", "2:4 would bring −"}, "bound by launches"},
 		"neurons and heads":      {"gpt-nano", "generic-x86-cpu", "width", 0.5, 0, true, []string{"expected on generic-x86-cpu: −", " % CPU time per step"}, "no gain"},
+		"heads alone":            {"gpt-nano", "generic-x86-cpu", "head", 0.2, 0, true, []string{"expected on generic-x86-cpu: −", " % CPU time per step"}, "no kernel"},
 		"no ARM kernel":          {"lenet-300-100", "raspberry-pi-5", "block4x1", 0.9, 0, false, []string{"neurons and filters would bring −"}, "2:4"},
 		"a small GPU":            {"resnet-8", "jetson-orin-nano-8", "neuron", 0.9, 0, true, []string{"expected on jetson-orin-nano-8: at most −", " % time per step, launches not counted"}, "CPU time"},
 	} {
@@ -90,6 +92,9 @@ func TestPredictSays(t *testing.T) {
 			if !strings.Contains(l.Text, w) {
 				t.Errorf("%s: no %q in %q", name, w, l.Text)
 			}
+		}
+		if dense := strings.Contains(l.Note, "which runs dense"); dense != prune.Structured(c.pattern) {
+			t.Errorf("%s: %q", name, l.Note)
 		}
 		if c.not != "" && strings.Contains(l.Text, c.not) {
 			t.Errorf("%s: %q in %q", name, c.not, l.Text)

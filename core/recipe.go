@@ -101,7 +101,7 @@ type PruneSpec struct {
 	RewindStep   int64    `toml:"rewind_step"`    // iterative: −1 no rewind, k ≥ 0 = weights of baseline step k
 	LR           float64  `toml:"lr"`             // 0 = half the baseline's, its own after a rewind or an early bird
 	LRSchedule   string   `toml:"lr_schedule"`
-	RoundTo      int      `toml:"round_to,omitempty"` // neuron: keep a multiple of so many channels, 0 = any number
+	RoundTo      int      `toml:"round_to,omitempty"` // neuron: keep a multiple of so many channels, 0 = any number, on a card 8 (roundTo)
 	Skip         []string `toml:"skip"`               // layers left dense
 
 	Penalty  float64 `toml:"penalty,omitempty"`  // movement-soft: λ at the target; 0 = 100
@@ -288,7 +288,7 @@ func (r *Recipe) Check() error {
 	case p.Schedule == "iterative" && p.Levels < 1:
 		return fmt.Errorf("prune.levels = %d: iterative pruning needs at least one level", p.Levels)
 	case p.RoundTo < 0:
-		return fmt.Errorf("prune.round_to = %d: give the number of channels to keep multiples of, 0 for any number", p.RoundTo)
+		return fmt.Errorf("prune.round_to = %d: give the number of channels to keep multiples of, 1 for any, 0 for any number on a processor and 8 on a card", p.RoundTo)
 	case p.RewindStep < -1:
 		return fmt.Errorf("prune.rewind_step = %d: give −1 (no rewind) or a step of the baseline", p.RewindStep)
 	case p.RewindStep >= 0 && t.Epochs == 0 && p.RewindStep > 0:

@@ -171,6 +171,7 @@ func (r *run) makeSchedule() error {
 func (r *run) rule() prune.Spec {
 	s := r.r.rule()
 	s.Sensitivity = r.curves()
+	s.RoundTo = r.roundTo(s.RoundTo)
 	return s
 }
 

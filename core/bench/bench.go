@@ -43,6 +43,7 @@ type contender struct {
 	work float64 // floating-point operations of one call, 0 when ms are reported
 	// run does the work for about a window and returns seconds per call.
 	run   func(window time.Duration) (float64, error)
+	rest  time.Duration // after a turn, before anybody else's
 	close func()
 }
 
@@ -60,6 +61,12 @@ func of(who string, work float64, f func() error) contender {
 	}}
 }
 
+// settle is the part of a window that each turn runs before it is measured: threads
+// of OpenBLAS go on spinning for 26 ms after its last product, beside whoever comes
+// next, and Linux takes some milliseconds to part two workers that slept until then.
+// The first time, compilers work then.
+const settle = 2
+
 // measure interleaves the contenders of a case and reports a row for each.
 func (o Options) measure(group, name string, threads int, cs []contender) error {
 	times := make([][]float64, len(cs))
@@ -70,17 +77,17 @@ func (o Options) measure(group, name string, threads int, cs []contender) error 
 			}
 		}
 	}()
-	for _, c := range cs { // caches, clocks, compilers
-		if _, err := c.run(o.Window / 4); err != nil {
-			return fmt.Errorf("%s, %s: %w", name, c.who, err)
-		}
-	}
 	for range o.Rounds {
 		for i, c := range cs {
+			_, err := c.run(o.Window / settle)
+			if err != nil {
+				return fmt.Errorf("%s, %s: %w", name, c.who, err)
+			}
 			s, err := c.run(o.Window)
 			if err != nil {
 				return fmt.Errorf("%s, %s: %w", name, c.who, err)
 			}
+			time.Sleep(c.rest)
 			times[i] = append(times[i], s)
 		}
 	}

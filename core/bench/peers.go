@@ -122,9 +122,8 @@ func (p *peers) open(who string, q question) (contender, error) {
 	if err != nil {
 		return contender{}, err
 	}
-	return contender{who: who, run: func(window time.Duration) (float64, error) {
+	return contender{who: who, rest: rest, run: func(window time.Duration) (float64, error) {
 		s, err := p.ask(question{Op: "run", ID: r.ID, Seconds: window.Seconds()})
-		time.Sleep(rest)
 		return s.Seconds, err
 	}, close: func() { p.ask(question{Op: "close", ID: r.ID}) }}, nil //nolint:errcheck // an unused model in its memory does no harm
 }

@@ -112,7 +112,7 @@ func Factors(w []float32, n, k, rank int) (down, up []float32, err error) {
 // layers that ok takes. A word that names none, or one that ok refuses, is an error.
 func Select(m *graph.Model, words []string, ok func(graph.Layer) error) ([]graph.Layer, error) {
 	var l []graph.Layer
-	found := make([]bool, len(words))
+	found, why := make([]bool, len(words)), []string(nil)
 	for _, x := range m.Layers() {
 		named := false
 		for i, w := range words {
@@ -124,7 +124,10 @@ func Select(m *graph.Model, words []string, ok func(graph.Layer) error) ([]graph
 		if named && err != nil {
 			return nil, err
 		}
-		if err == nil && (named || len(words) == 0) {
+		switch {
+		case err != nil:
+			why = append(why, err.Error())
+		case named || len(words) == 0:
 			l = append(l, x)
 		}
 	}
@@ -134,19 +137,19 @@ func Select(m *graph.Model, words []string, ok func(graph.Layer) error) ([]graph
 			for _, x := range m.Layers() {
 				names = append(names, x.Name)
 			}
-			return nil, fmt.Errorf("no layer is named %q: %s has %s", words[i], m.Name, shorten(names))
+			return nil, fmt.Errorf("no layer is named %q: %s has %s", words[i], m.Name, shorten(names, 12))
 		}
 	}
 	if len(l) == 0 {
-		return nil, fmt.Errorf("%s has no layer for it", m.Name)
+		return nil, fmt.Errorf("%s has no layer for it: %s", m.Name, shorten(why, 3))
 	}
 	return l, nil
 }
 
-// shorten lists names, the first dozen.
-func shorten(names []string) string {
-	if len(names) > 12 {
-		return strings.Join(names[:12], ", ") + fmt.Sprintf(" and %d more", len(names)-12)
+// shorten lists so many names or reasons at most.
+func shorten(names []string, most int) string {
+	if len(names) > most {
+		return strings.Join(names[:most], ", ") + fmt.Sprintf(" and %d more", len(names)-most)
 	}
 	return strings.Join(names, ", ")
 }

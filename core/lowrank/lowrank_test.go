@@ -203,6 +203,7 @@ func TestSelect(t *testing.T) {
 		}
 		return nil
 	}
+	none := func(l graph.Layer) error { return fmt.Errorf("%s is too narrow", l.Name) }
 	names := func(words []string, ok func(graph.Layer) error) string {
 		l, err := lowrank.Select(b.M, words, ok)
 		if err != nil {
@@ -217,6 +218,7 @@ func TestSelect(t *testing.T) {
 	for _, x := range []struct{ got, want string }{
 		{names(nil, any), "fc2 a.fc b.fc "}, {names([]string{"fc"}, any), "a.fc b.fc "}, {names([]string{"a.fc", "fc2"}, any), "fc2 a.fc "},
 		{names(nil, not), "a.fc b.fc "}, {names([]string{"fc2"}, not), "fc2 is refused"}, {names([]string{"c"}, any), `no layer is named "c": net has fc2, a.fc, b.fc`},
+		{names(nil, none), "net has no layer for it: fc2 is too narrow, a.fc is too narrow, b.fc is too narrow"},
 	} {
 		if x.got != x.want {
 			t.Errorf("%q, want %q", x.got, x.want)

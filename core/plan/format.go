@@ -82,11 +82,11 @@ func choose(m *graph.Model, dev device.Device, prices Prices, l graph.Layer) Cho
 		c.Why = fmt.Sprintf("no gain here: %.0f %% zeros, but %s has no sparse %s kernel", 100*zeros, dev.Name(), kernel)
 	case best.cost <= margin:
 		c.Format, c.Cost = best.format, best.cost
-		c.Why = fmt.Sprintf("skips %.0f %% of the multiply-adds, expected %.2f of the dense time", 100*(1-best.stored), best.cost)
+		c.Why = fmt.Sprintf("skips %.0f %% of the multiply-adds, expected %.2f × the dense time", 100*(1-best.stored), best.cost)
 	case own.from >= 1:
 		c.Why = fmt.Sprintf("no gain here: %.0f %% zeros, but %v kernels do not pay in a layer of this size", 100*zeros, own.format)
 	default:
-		c.Why = fmt.Sprintf("no gain yet: %.0f %% zeros, %v kernels pay from %.0f %% (now expected %.2f of the dense time)", 100*zeros, own.format, 100*own.from, own.cost)
+		c.Why = fmt.Sprintf("no gain yet: %.0f %% zeros, %v kernels pay from %.0f %% (now expected %.2f × the dense time)", 100*zeros, own.format, 100*own.from, own.cost)
 	}
 	return c
 }

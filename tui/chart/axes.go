@@ -126,10 +126,24 @@ type tick struct {
 // 1.5 would be a step that does not exist.
 func (p *plotter) wholeSteps() bool {
 	for i := range p.Series {
-		for _, pt := range p.Series[i].Points {
-			if p.f.Has(pt.X) && pt.X != math.Trunc(pt.X) {
+		s := &p.Series[i]
+		if m := s.Memo; m != nil && len(s.Points) > 0 && m.of.f == p.f && m.of.points == len(s.Points) { // sample came first
+			if !m.whole {
 				return false
 			}
+			continue
+		}
+		if !wholeSteps(s.Points, p.f) {
+			return false
+		}
+	}
+	return true
+}
+
+func wholeSteps(ps []Point, f Frame) bool {
+	for i := range ps {
+		if ps[i].X != math.Trunc(ps[i].X) && f.Has(ps[i].X) {
+			return false
 		}
 	}
 	return true

@@ -14,8 +14,9 @@ type Series struct {
 	Name     string
 	Points   []Point
 	Token    theme.Token
-	Overlay  bool // of another run: dashed, never smoothed
-	Interval bool // the dashed uprights span Lo..Hi of the points too
+	Overlay  bool  // of another run: dashed, never smoothed
+	Interval bool  // the dashed uprights span Lo..Hi of the points too
+	Memo     *Memo // of a series with very many points; may be nil
 }
 
 // LineKind says what a horizontal line is.

@@ -2,6 +2,7 @@ package chart
 
 import (
 	"math"
+	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
@@ -114,4 +115,36 @@ func TestGolden(t *testing.T) {
 	t.Run("colour", func(t *testing.T) {
 		golden.RequireEqual(t, pictures(theme.New(theme.Dark, true, false))["accuracy"]+"\n")
 	})
+}
+
+// TestMemo: a chart with a memo is drawn as one without, whatever changed since: the window,
+// the axis, smoothing, the size, points at the end.
+func TestMemo(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(1, 5))
+	var m Memo
+	var ps []Point
+	for i := range 300 {
+		if rnd.IntN(3) == 0 || i == 0 {
+			for range 1 + rnd.IntN(40) {
+				y := rnd.ExpFloat64()
+				if rnd.IntN(30) == 0 {
+					y = math.NaN()
+				}
+				ps = append(ps, Point{X: float64(len(ps)) + float64(rnd.IntN(2)*rnd.IntN(2))/2, Y: y})
+			}
+		}
+		c := Chart{Theme: theme.New(theme.Mono, true, false), Options: Options{Log: rnd.IntN(2) == 0, EMA: []float64{0, 0.6}[rnd.IntN(2)]}}
+		if rnd.IntN(2) == 0 {
+			c.Frame = Frame{rnd.Float64() * 50, 60 + rnd.Float64()*float64(len(ps))}
+		}
+		w, h := 20+rnd.IntN(60), 5+rnd.IntN(20)
+		c.Series = []Series{{Name: "x", Points: ps}}
+		want := c.Render(w, h)
+		c.Series[0].Memo = &m
+		for range 2 {
+			if got := c.Render(w, h); got != want {
+				t.Fatalf("frame %d with a memo:\n%s\nwithout:\n%s", i, got, want)
+			}
+		}
+	}
 }

@@ -3,6 +3,7 @@ package chart
 import (
 	"math"
 	"slices"
+	"sort"
 )
 
 // Point is a value at a step. Lo and Hi are its interval, drawn only where the
@@ -105,9 +106,39 @@ type trace struct {
 	last float64   // newest value of the line within the window
 }
 
+// Memo keeps what was made of a series last, for the next frame in which only a cursor has
+// moved. Whoever holds one must not change points in place, but may add some at the end and
+// must begin a new one where points were taken back. The points are in the order of their steps.
+type Memo struct {
+	of    memoKey
+	t     trace
+	whole bool // all steps in the frame are whole numbers
+}
+
+type memoKey struct {
+	points   int
+	last     Point
+	f        Frame
+	n        int
+	a        axisY
+	smooth   float64
+	interval bool
+}
+
 // sample puts a series into n columns of frame f. Smoothing runs over the
 // whole series, so that zooming does not change the curve.
 func sample(s *Series, f Frame, n int, a axisY, smooth float64) trace {
+	if s.Memo == nil || len(s.Points) == 0 {
+		return sampled(s, f, n, a, smooth)
+	}
+	k := memoKey{len(s.Points), s.Points[len(s.Points)-1], f, n, a, smooth, s.Interval}
+	if s.Memo.of != k { // one that is not a number is never the same
+		*s.Memo = Memo{k, sampled(s, f, n, a, smooth), wholeSteps(s.Points, f)}
+	}
+	return s.Memo.t
+}
+
+func sampled(s *Series, f Frame, n int, a axisY, smooth float64) trace {
 	t := trace{cols: make([]column, n), last: math.NaN()}
 	for i := range t.cols {
 		t.cols[i] = column{line: math.NaN(), min: math.Inf(1), max: math.Inf(-1)}
@@ -115,10 +146,18 @@ func sample(s *Series, f Frame, n int, a axisY, smooth float64) trace {
 	e := ema{w: smooth}
 	var (
 		px, py = 0.0, math.NaN() // last drawable point, NaN after a gap
-		done   bool              // the line has left the window at the right
 		from   = -1              // column of the last drawable point inside
 	)
-	for _, p := range ordered(s.Points) {
+	pts := s.Points
+	switch {
+	case s.Memo == nil:
+		pts = ordered(pts)
+	case smooth <= 0: // what lies far to the left matters to nothing that is drawn
+		i := sort.Search(len(pts), func(i int) bool { return pts[i].X >= f.X0 })
+		pts = pts[max(i-1, 0):]
+	}
+points:
+	for _, p := range pts {
 		y := a.to(p.Y)
 		inside := f.Has(p.X)
 		if !finite(y) {
@@ -140,11 +179,8 @@ func sample(s *Series, f Frame, n int, a axisY, smooth float64) trace {
 			px, py = p.X, ly
 			continue
 		case p.X > f.X1:
-			if !done {
-				t.bridge(f, px, py, p.X, ly, from+1, n)
-				done = true
-			}
-			continue // the rest matters to nothing that is drawn
+			t.bridge(f, px, py, p.X, ly, from+1, n)
+			break points // the rest matters to nothing that is drawn
 		}
 		c := f.Col(p.X, n)
 		t.bridge(f, px, py, p.X, ly, from+1, c)

@@ -25,8 +25,9 @@ func (e *env) benchControl() *cobra.Command {
 		Long: `control trains the dense model of a recipe, then goes on from it twice with as many
 steps: as the recipe says, and with all weights, nothing removed. It prints the CPU
 seconds of these training steps (on a card the time on it), their joules by tier and the
-accuracies on the test set, once per seed.
-An early bird's control is the whole dense training; all of its steps count. With
+accuracies on the test set, those of the dense model before both too, once per seed.
+An early bird's control is the whole dense training; all of its steps count. The control
+of a recipe that distils is without a teacher, whose time counts to the recipe. With
 --fresh there is a second control: the shape of the pared model with fresh weights,
 trained from the beginning for as many CPU seconds as the recipe's dense model and
 its stage 3 took. The recipe's floor and formats are left out.`,
@@ -90,9 +91,13 @@ func (e *env) controlTable(rows []core.ControlRow, clock string) error {
 	w := tabwriter.NewWriter(e.out, 0, 0, 1, ' ', 0)
 	fmt.Fprintf(w, "| seed\t| model\t| test accuracy, %% (95 %%)\t| %s s, in epochs\t| %[1]s s\t| J\t| difference\t| a step\t| params\t| ms an inference\t|\n", clock)
 	fmt.Fprintln(w, "| ---\t| ---\t| ---\t| ---\t| ---\t| ---\t| ---\t| ---\t| ---\t| ---\t|")
-	var less, points, step, fresh, joules []float64
+	var less, points, step, fresh, joules, kept []float64
 	for _, r := range rows {
 		d, p := r.Dense, r.Pared
+		if b := r.Before; b != nil {
+			kept = append(kept, 100*r.Kept())
+			fmt.Fprintf(w, "| %d\t| before both\t| %s\t| \t| %s\t| %+.2f pt\t| \t| %d\t| %.3g\t|\n", r.Seed, side(*b), plain.Joules(b.Energy), 100*(b.Acc-d.Acc), b.Params, b.InferMS)
+		}
 		less, points, step = append(less, -100*r.Saved()), append(points, 100*(p.Acc-d.Acc)), append(step, 100*(r.Step-1))
 		fmt.Fprintf(w, "| %d\t| control\t| %s\t| \t| %s\t| \t| \t| %d\t| %.3g\t|\n", r.Seed, side(d), plain.Joules(d.Energy), d.Params, d.InferMS)
 		fmt.Fprintf(w, "| %d\t| pared, %.1f %% zeros\t| %s\t| %s\t| %s\t| %+.2f pt\t| %s\t| %d\t| %.3g\t|\n", r.Seed, 100*r.Zeros, side(p), pct(-r.Saved()), plain.Joules(p.Energy), 100*(p.Acc-d.Acc), pct(r.Step-1), p.Params, p.InferMS)
@@ -117,6 +122,7 @@ func (e *env) controlTable(rows []core.ControlRow, clock string) error {
 		mean("joules of the training steps", "%", joules)
 	}
 	mean("accuracy", "points", points)
+	mean("of the accuracy before both, pared", "%", kept)
 	mean("a training step of the pared model", "%", step)
 	mean("pared over its shape with fresh weights", "points", fresh)
 	fmt.Fprintln(e.out)
@@ -126,6 +132,9 @@ func (e *env) controlTable(rows []core.ControlRow, clock string) error {
 			fmt.Fprintf(e.out, "; a step at the end by multiply-adds and bytes %s", pct(-*r.Predicted))
 		}
 		fmt.Fprintln(e.out)
+		if r.Before != nil {
+			fmt.Fprintf(e.out, "\nseed %d: the pared model has %.1f %% of the accuracy of the dense one before stage 3, and 1/%.2f of its parameters\n", r.Seed, 100*r.Kept(), float64(r.Before.Params)/float64(max(r.Pared.Params, 1)))
+		}
 		if r.Adapters != nil {
 			fmt.Fprintf(e.out, "\nseed %d: %s\n", r.Seed, r.Adapters.Text)
 		}

@@ -46,6 +46,7 @@ var sparsityMethods = []sparsityMethod{
 	{"magnitude", "iterative magnitude pruning", func(*core.PruneSpec, int) {}},
 	{"random", "the same in levels, but random masks", func(p *core.PruneSpec, _ int) { p.Score = "random" }},
 	{"oneshot", "magnitude, all at once", func(p *core.PruneSpec, all int) { p.Schedule, p.Epochs = "oneshot", all }},
+	{"oneshot-short", "the same with the epochs of one level alone", func(p *core.PruneSpec, _ int) { p.Schedule = "oneshot" }},
 	{"cubic", "magnitude, gradually", func(p *core.PruneSpec, all int) { p.Schedule, p.Epochs = "cubic", all }},
 	{"linear", "magnitude, gradually in equal cuts", func(p *core.PruneSpec, all int) { p.Schedule, p.Epochs = "linear", all }},
 	{"snip", "SNIP, all at once", func(p *core.PruneSpec, all int) { p.Score, p.Schedule, p.Epochs = "snip", "oneshot", all }},
@@ -102,11 +103,12 @@ func (e *env) benchSparsity() *cobra.Command {
 	c := &cobra.Command{
 		Use: "sparsity", Short: "accuracy of pruning methods against each other and random masks", Args: takes(0, 0),
 		Long: `sparsity trains a dense model and prunes it by each method to each target, once per
-seed, in levels of 20 % of what is left or in as many epochs. It prints the accuracies
+seed, in levels of 20 % of what is left or in as many epochs. Methods of a seed go on from one
+dense model. It prints the accuracies
 on the test set, and the CPU time of a training step, as a table. Methods:
 
 ` + about,
-		RunE: func(*cobra.Command, []string) error {
+		RunE: func(*cobra.Command, []string) (err error) {
 			for _, m := range methods {
 				if !slices.ContainsFunc(sparsityMethods, func(x sparsityMethod) bool { return x.name == m }) {
 					return usagef("--methods %s: unknown; see pare bench sparsity --help", m)
@@ -120,6 +122,7 @@ on the test set, and the CPU time of a training step, as a table. Methods:
 			var rows []sparsityRow
 			for seed := e.seed; seed < e.seed+uint64(seeds); seed++ {
 				done := map[string]bool{}
+				var dense *core.MemStore
 				for _, t := range targets {
 					for _, m := range methods {
 						p := sparsityRecipe(m, t, levelEpochs)
@@ -136,7 +139,12 @@ on the test set, and the CPU time of a training step, as a table. Methods:
 						r.Prune = p
 						r.Floor.Points = 100
 						r.Deploy.Formats = nil
-						row, err := oneRun(r)
+						if dense == nil && p.Schedule != "earlybird" {
+							if dense, err = core.Dense(context.Background(), r); err != nil {
+								return fmt.Errorf("the dense model: %w", err)
+							}
+						}
+						row, err := oneRun(r, dense)
 						if err != nil {
 							return fmt.Errorf("%s at %g: %w", m, target, err)
 						}
@@ -168,15 +176,23 @@ on the test set, and the CPU time of a training step, as a table. Methods:
 	return c
 }
 
-// oneRun runs a recipe in memory.
-func oneRun(r *core.Recipe) (sparsityRow, error) {
+// oneRun runs a recipe in memory from a dense model that is trained. An early bird trains
+// its own.
+func oneRun(r *core.Recipe, dense *core.MemStore) (sparsityRow, error) {
 	dir, err := os.MkdirTemp("", "pare-bench-")
 	if err != nil {
 		return sparsityRow{}, err
 	}
 	defer os.RemoveAll(dir) //nolint:errcheck // a temporary folder
 	st := &core.MemStore{Dir: dir}
-	if _, err := core.Run(context.Background(), core.Config{Recipe: r, Store: st, Session: "bench", Version: Version}); err != nil {
+	base := st
+	if r.Prune.Schedule == "earlybird" {
+		_, err = core.Run(context.Background(), core.Config{Recipe: r, Store: st, Session: "bench", Version: Version})
+	} else {
+		base = dense
+		err = core.GoOn(context.Background(), dense, st, r)
+	}
+	if err != nil {
 		return sparsityRow{}, err
 	}
 	l := st.State.Ledger
@@ -187,7 +203,8 @@ func oneRun(r *core.Recipe) (sparsityRow, error) {
 	if l.Dense.StepCPUUS > 0 {
 		row.Step = l.Now.StepCPUUS / l.Dense.StepCPUUS
 	}
-	for s := event.Baseline; s <= event.Deploy; s++ {
+	row.CPUS = float64(base.State.Stages[event.Baseline].Cost.CPUUS) / 1e6
+	for s := event.Configure; s <= event.Deploy; s++ {
 		row.CPUS += float64(st.State.Stages[s].Cost.CPUUS) / 1e6
 	}
 	return row, nil

@@ -57,6 +57,7 @@ func TestMistakesAreOneLine(t *testing.T) {
 		{[]string{"run", "--nonsense"}, 2, "unknown flag"},
 		{[]string{"run", "--target", "1.2"}, 2, "prune.target"},
 		{[]string{"run", "--target", "high"}, 2, "--target"},
+		{[]string{"attach", "--hz", "11"}, 2, "--hz 11: give 1 to 10"},
 		{[]string{"attach", "--theme", "pink"}, 2, "--theme \"pink\": choose auto, dark, light or mono"},
 		{[]string{"run", "--model", "gpt-nano", "--data", write("rows.csv", "a,b,label\n1,2,x\n3,4,y\n")}, 1, "gpt-nano is a language model: it learns which token follows from running text"},
 		{[]string{"run", "--model", "gpt-nano", "--data", "iris"}, 1, "iris has samples with labels: give text (kjv, a .txt file"},

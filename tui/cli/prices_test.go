@@ -49,7 +49,7 @@ func TestInspectSaysWhatToExpect(t *testing.T) {
 		t.Errorf("prices: %q", got.Prices)
 	}
 	fc1, out1 := got.Layers[0], got.Layers[len(got.Layers)-1]
-	if fc1.Format == "dense" || !(fc1.Expected > 0 && fc1.Expected < 0.85) || !strings.Contains(fc1.Why, "of the dense time") {
+	if fc1.Format == "dense" || !(fc1.Expected > 0 && fc1.Expected < 0.85) || !strings.Contains(fc1.Why, "× the dense time") {
 		t.Errorf("95 %% zeros: %+v", fc1)
 	}
 	if out1.Format != "dense" || out1.Expected != 1 || out1.Why != "no zeros" {

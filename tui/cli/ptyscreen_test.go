@@ -133,7 +133,13 @@ const seesWithin = 40 * time.Second
 // sees waits until all words stand on the screen.
 func (s *screen) sees(words ...string) {
 	s.t.Helper()
-	for end := time.Now().Add(seesWithin); ; time.Sleep(20 * time.Millisecond) {
+	s.seesIn(seesWithin, words...)
+}
+
+// seesIn is sees with another patience.
+func (s *screen) seesIn(d time.Duration, words ...string) {
+	s.t.Helper()
+	for end := time.Now().Add(d); ; time.Sleep(20 * time.Millisecond) {
 		text, missing := s.text(), ""
 		for _, w := range words {
 			if !strings.Contains(text, w) {

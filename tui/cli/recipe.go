@@ -65,7 +65,7 @@ var recipeKeys = map[string]struct{ text, sample string }{
 	"prune.every":        {"cubic, linear, constant: steps between two changes of the masks, 0 = a twentieth of the ramp", ""},
 	"prune.ramp":         {"cubic, linear: share of the stage over which the target is reached, 0 = three quarters; shorter saves more training and leaves more steps to recover", "0.3"},
 	"prune.levels":       {"iterative: number of levels", ""},
-	"prune.round_to":     {"neuron, width: keep a multiple of so many channels, 0 = any number; kernels here take 16 at a time", "16"},
+	"prune.round_to":     {"neuron, width: keep a multiple of so many channels; 0 = any number on a processor, whose kernels take 16 at a time, 8 on a card", "16"},
 	"prune.rewind_step":  {"iterative: −1 none, else go back to the weights of this step of the baseline", ""},
 	"prune.lr":           {"learning rate of the stage; half the baseline's by default, its own after a rewind or an early bird", "0.01"},
 	"prune.lr_schedule":  {"constant, cosine or step", ""},

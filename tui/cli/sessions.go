@@ -35,11 +35,15 @@ func (e *env) find(args []string) (*sessions.Session, error) {
 
 func (e *env) attach() *cobra.Command {
 	var readonly, once bool
+	hz := work.DefaultHz
 	c := &cobra.Command{
 		Use: "attach [SESSION]", Short: "the screen of a run that goes on (the latest by default)", Args: takes(0, 1),
 		Long: `attach shows a run that goes on: as a screen, or with --plain or --json as lines.
 Leaving it, Ctrl-C included, never stops the run.`,
 		RunE: func(_ *cobra.Command, args []string) error {
+			if hz < 1 || hz > work.MostHz {
+				return usagef("--hz %d: give 1 to %d", hz, work.MostHz)
+			}
 			s, err := e.find(args)
 			if err != nil {
 				return err
@@ -62,10 +66,11 @@ Leaving it, Ctrl-C included, never stops the run.`,
 			if err != nil {
 				return err
 			}
-			e.code, err = work.Attach(work.Options{Root: dir, Version: Version, Slow: e.slow, Theme: e.theme, ReadOnly: readonly}, s)
+			e.code, err = work.Attach(work.Options{Root: dir, Version: Version, Slow: e.slow, Theme: e.theme, ReadOnly: readonly, Hz: hz}, s)
 			return err
 		},
 	}
+	c.Flags().IntVar(&hz, "hz", hz, fmt.Sprintf("looks at the run a second, up to %d; fewer while they cost more than a hundredth of the run's CPU time", work.MostHz))
 	c.Flags().BoolVar(&once, "once", false, "print the screen as it is now, as text, and leave")
 	c.Flags().BoolVar(&readonly, "readonly", false, "only watch: the screen can change nothing, and leaves the driver's seat to others")
 	return c

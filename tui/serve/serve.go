@@ -49,6 +49,8 @@ type Server struct {
 	srv  *ssh.Server
 	host ssh.Signer
 	lim  limits
+	// watch is work.Watch; tests have it fail.
+	watch func(context.Context, work.Options, *sessions.Session, work.Terminal) error
 }
 
 // New prepares a server; nothing listens yet. Errors are one line with the way out.
@@ -66,7 +68,7 @@ func New(s *sessions.Session, o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := &Server{s: s, o: o, host: host, lim: limits{most: o.Most, minute: o.Minute}}
+	v := &Server{s: s, o: o, host: host, lim: limits{most: o.Most, minute: o.Minute}, watch: work.Watch}
 	v.srv, err = wish.NewServer(
 		func(srv *ssh.Server) error { srv.AddHostKey(host); return nil },
 		wish.WithPublicKeyAuth(v.known),
@@ -170,7 +172,8 @@ func (v *Server) show(s ssh.Session) {
 		}
 	}()
 	v.say("%s: watches", s.RemoteAddr())
-	err := work.Watch(ctx, work.Options{Version: v.o.Version}, v.s, work.Terminal{In: s, Out: s, W: p.Window.Width, H: p.Window.Height, Resized: sizes, Env: heeded(s.Environ(), p.Term)})
+	t := work.Terminal{In: s, Out: s, W: p.Window.Width, H: p.Window.Height, Resized: sizes, Env: heeded(s.Environ(), p.Term)}
+	err := v.one(ctx, t)
 	code := 0
 	if err != nil {
 		code = 1
@@ -178,6 +181,25 @@ func (v *Server) show(s ssh.Session) {
 	}
 	_ = s.Exit(code)
 	v.say("%s: has left", s.RemoteAddr())
+}
+
+// errFailed is what a watcher is told of a fault of ours.
+var errFailed = errors.New("this screen failed; the run is not touched by it: come again")
+
+// one is a watcher's screen. A fault in it is theirs alone: the server and the others go on.
+func (v *Server) one(ctx context.Context, t work.Terminal) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			v.say("a screen failed: %s", strings.Join(strings.Fields(fmt.Sprint(r)), " "))
+			err = errFailed
+		}
+	}()
+	err = v.watch(ctx, work.Options{Version: v.o.Version}, v.s, t)
+	if errors.Is(err, work.ErrPanic) {
+		v.say("a screen failed, see above")
+		err = errFailed
+	}
+	return err
 }
 
 // heeded is what of a watcher's environment says how to draw.

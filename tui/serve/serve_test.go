@@ -23,6 +23,7 @@ import (
 	"pare/core"
 	"pare/core/event"
 	"pare/sessions"
+	"pare/tui/work"
 )
 
 // served is a server on a session that has ended, and keys: one is let in.
@@ -347,6 +348,59 @@ func TestWatcher(t *testing.T) {
 	}
 	if l := x.log.String(); !strings.Contains(l, "watches") || !strings.Contains(l, "has left") {
 		t.Errorf("the server says %q", l)
+	}
+}
+
+// TestPanicOfAWatcher: a fault in what one watcher is shown ends that watcher's screen, with
+// a word to them and one to who serves; the server goes on, and so do the others.
+func TestPanicOfAWatcher(t *testing.T) {
+	x := start(t, nil)
+	real, faults := x.v.watch, make(chan bool, 3)
+	x.v.watch = func(ctx context.Context, o work.Options, s *sessions.Session, term work.Terminal) error {
+		if <-faults {
+			panic("a fault\nof two lines")
+		}
+		return real(ctx, o, s, term)
+	}
+	open := func() (*gossh.Session, *safe) {
+		t.Helper()
+		s, err := x.client().NewSession()
+		if err != nil {
+			t.Fatal(err)
+		}
+		out := new(safe)
+		s.Stdout = out
+		if err := s.RequestPty("xterm-256color", 24, 80, nil); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Shell(); err != nil {
+			t.Fatal(err)
+		}
+		return s, out
+	}
+	sees := func(b *safe, what string) {
+		t.Helper()
+		for end := time.Now().Add(15 * time.Second); !strings.Contains(b.String(), what); time.Sleep(20 * time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatalf("%q is not there:\n%s\n%s", what, b, x.log)
+			}
+		}
+	}
+	faults <- false
+	_, first := open()
+	sees(first, "watching only")
+	faults <- true
+	s, second := open()
+	if err := s.Wait(); err == nil {
+		t.Error("a screen that failed ends as if it had not")
+	}
+	sees(second, "pare: this screen failed")
+	sees(x.log, "a screen failed: a fault of two lines")
+	faults <- false
+	_, third := open()
+	sees(third, "watching only")
+	if n := strings.Count(x.log.String(), "has left"); n != 1 {
+		t.Errorf("%d have left, want the one that failed:\n%s", n, x.log)
 	}
 }
 

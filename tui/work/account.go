@@ -3,7 +3,8 @@ package work
 import (
 	"fmt"
 	"os"
-	"sync/atomic"
+	"runtime"
+	"runtime/debug"
 	"time"
 )
 
@@ -14,6 +15,41 @@ type account struct {
 	since  time.Time
 	bytes  func() int64                 // sent to the terminal; nil when that is not counted
 	cpu    func() (time.Duration, bool) // of this process; nil likewise
+	lean   func()                       // called once the log has been read; may be nil
+	alone  func(bool)                   // one processor is enough for this process, or not any more; may be nil
+	single bool                         // what alone was told last
+}
+
+// oneProcessor keeps a process that only watches to one of its processors: a second one is
+// woken for every look, finds nothing to do, and costs the run a sixth more.
+func oneProcessor() func(bool) {
+	all := runtime.GOMAXPROCS(0)
+	return func(one bool) {
+		if one {
+			runtime.GOMAXPROCS(1)
+			return
+		}
+		runtime.GOMAXPROCS(all)
+	}
+}
+
+// spare has the process use one processor while the run is at work. What a person waits for
+// while it is not, such as a prediction, may use all.
+func (a *account) spare(running bool) {
+	if a.alone != nil && a.single != running {
+		a.single = running
+		a.alone(running)
+	}
+}
+
+// lean has the garbage collector run less often in a process whose heap is a few megabytes:
+// at every four of them it is a good part of what a screen costs that looks often. A long
+// session has a heap of its own, and stays as it is.
+func lean() {
+	var m runtime.MemStats
+	if runtime.ReadMemStats(&m); m.HeapAlloc < 16<<20 {
+		debug.SetGCPercent(400)
+	}
 }
 
 // text is one line of the costs, "" before there are any. cores is how many the run keeps
@@ -57,6 +93,7 @@ type frugal struct {
 	since time.Time
 	cpu   time.Duration // of this process, then
 	slow  time.Duration // a sample is so many periods; 0 is 1
+	began bool          // the first while is over, in which the screen was drawn for the first time
 }
 
 // Judged over so long, and between these shares of the run's CPU time.
@@ -77,6 +114,8 @@ func (f *frugal) times(now time.Time, cpu func() (time.Duration, bool), cores fl
 	share := (used - f.cpu).Seconds() / took.Seconds() / cores
 	switch {
 	case !ok || f.since.IsZero() || cores <= 0:
+	case !f.began:
+		f.began = true
 	case share > dear:
 		f.slow = min(2*max(f.slow, 1), mostSlow)
 	case share < cheap:
@@ -89,15 +128,11 @@ func (f *frugal) times(now time.Time, cpu func() (time.Duration, bool), cores fl
 // wake ends it: somebody is there.
 func (f *frugal) wake() { *f = frugal{} }
 
-// metered counts what is written to the terminal. It is the terminal's file in all
-// else, so that size and colours are found as ever.
-type metered struct {
+// screenFile is the terminal's file in all but what is written to it, so that size and
+// colours are found as ever.
+type screenFile struct {
 	*os.File
-	n atomic.Int64
+	frames *frames
 }
 
-func (m *metered) Write(b []byte) (int, error) {
-	n, err := m.File.Write(b)
-	m.n.Add(int64(n))
-	return n, err
-}
+func (s *screenFile) Write(b []byte) (int, error) { return s.frames.Write(b) }

@@ -17,10 +17,11 @@ type app struct {
 	d    *desk
 	ctx  context.Context
 	view tea.View // of the last frame that was drawn
+	size Size     // of the terminal, where Bubble Tea is told another
 }
 
-// fps bounds how often the terminal is written to; keys are answered within a
-// thirtieth of a second.
+// fps bounds how often the terminal is written to; keys are answered within a tenth of a
+// second.
 const fps = 10
 
 // runScreen shows the desk until the person leaves.
@@ -40,14 +41,34 @@ func newProgram(ctx context.Context, d *desk, o ...tea.ProgramOption) (p *tea.Pr
 	if d.o.Slow {
 		rate = 1
 	}
-	return tea.NewProgram(&app{d: d, ctx: ctx}, append([]tea.ProgramOption{tea.WithFPS(rate)}, o...)...), end
+	a := &app{d: d, ctx: ctx}
+	return tea.NewProgram(a, append([]tea.ProgramOption{tea.WithFPS(rate), tea.WithFilter(a.filter)}, o...)...), end
 }
 
-// meter has the program write through a counter.
+// filter keeps from the program what is not for it. Bubble Tea goes through all cells of its
+// screen for each frame: where frames draws it has two, for the token.
+func (a *app) filter(_ tea.Model, m tea.Msg) tea.Msg {
+	switch m := m.(type) {
+	case tea.SuspendMsg:
+		if a.d.o.remote { // there is no job to stop
+			return nil
+		}
+	case tea.WindowSizeMsg:
+		a.size = Size{m.Width, m.Height}
+		if a.d.frames != nil {
+			return tea.WindowSizeMsg{Width: 2, Height: 1}
+		}
+	}
+	return m
+}
+
+// meter has the program write changes of frames alone, and through a counter.
 func meter(d *desk) tea.ProgramOption {
-	m := &metered{File: os.Stdout}
-	d.cost.since, d.cost.bytes, d.cost.cpu = time.Now(), m.n.Load, energy.ProcessCPU
-	return tea.WithOutput(m)
+	n := &counted{Writer: os.Stdout}
+	d.frames = &frames{to: n}
+	d.cost.since, d.cost.bytes, d.cost.cpu, d.cost.lean = time.Now(), n.n.Load, energy.ProcessCPU, lean
+	d.cost.alone = oneProcessor()
+	return tea.WithOutput(&screenFile{os.Stdout, d.frames})
 }
 
 // Init implements tea.Model.
@@ -64,8 +85,12 @@ func (a *app) Update(m tea.Msg) (tea.Model, tea.Cmd) {
 	a.d.now = time.Now()
 	var todo []effect
 	switch m := m.(type) {
-	case tea.WindowSizeMsg:
-		a.d.resize(m.Width, m.Height)
+	case tea.WindowSizeMsg: // see filter
+		a.d.resize(a.size.W, a.size.H)
+	case tea.ColorProfileMsg:
+		if a.d.frames != nil {
+			a.d.frames.paint(m.Profile)
+		}
 	case tea.BackgroundColorMsg:
 		a.d.background(m.IsDark())
 	case tea.KeyPressMsg:
@@ -95,7 +120,11 @@ func (a *app) View() tea.View {
 	if a.d.dirty && !a.d.hold {
 		a.d.dirty = false
 		begun := time.Now()
-		a.view = tea.NewView(a.d.Render())
+		frame := a.d.Render()
+		if f := a.d.frames; f != nil {
+			frame = f.show(frame, a.d.w, a.d.h)
+		}
+		a.view = tea.NewView(frame)
 		a.d.cost.frames++
 		a.d.cost.drawn += time.Since(begun)
 		a.view.AltScreen = true

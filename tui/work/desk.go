@@ -63,10 +63,13 @@ type desk struct {
 	opened time.Time
 	dirty  bool // what Render returned last is no longer true
 	rev    int  // counts changes of more than the newest metric
-	hold   bool // the log is being read up to its end: draw afterwards
-	kept   [paneNone + 1]kept
-	quit   bool
-	exit   int
+	// late: a change is not counted yet, as the last one, at touched, is too near.
+	late    bool
+	touched time.Time
+	hold    bool // the log is being read up to its end: draw afterwards
+	kept    [paneNone + 1]kept
+	quit    bool
+	exit    int
 
 	sleep func(context.Context, time.Duration) bool // tests do not wait
 
@@ -93,6 +96,7 @@ type desk struct {
 	rollLost bool             // another one was marked and is gone
 
 	mouse  bool
+	frames *frames // what draws; nil: Bubble Tea
 	cost   account
 	frugal frugal
 	kept0  layout // as it was loaded
@@ -154,8 +158,18 @@ func newDesk(o Options, mode theme.Mode, ascii bool) *desk {
 
 // touch tells that more has changed than the newest metric.
 func (d *desk) touch() {
-	d.dirty = true
+	d.dirty, d.late, d.touched = true, false, d.now
 	d.rev++
+}
+
+// touchLater tells of a new point of a curve. A screen that looks at the run more often
+// than a reader sees draws its charts no more often for that.
+func (d *desk) touchLater() {
+	if d.o.Hz <= DefaultHz || d.replaying() || d.now.Sub(d.touched) >= period {
+		d.touch()
+		return
+	}
+	d.dirty, d.late = true, true
 }
 
 // begin is the work to do when the screen opens.

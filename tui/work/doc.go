@@ -22,9 +22,10 @@
 //
 // # Cost
 //
-// The screen samples the log twice a second, less often where that is dear beside the run, and draws only when
-// something it shows has changed, so that it costs the run less than a
-// hundredth of its CPU time.
+// The screen samples the log twice a second (pare attach --hz: up to ten times), less often
+// where that is dear beside the run, and draws only when something it shows has changed:
+// charts twice a second, and on the terminal only lines that differ (frames.go). So it costs
+// the run less than a hundredth of its CPU time.
 //
 // It may import core and its parts, sessions, hwprofiles, tui/chart, tui/theme and
 // tui/plain; nothing but tui/cli and tui/serve imports it.

@@ -142,7 +142,11 @@ func (d *desk) classesPane(w, h int) string {
 		more := len(rows) - max(room-1, 0)
 		rows = append(rows[:max(room-1, 0)], plain.Row{Name: fmt.Sprintf("%d more", more)})
 	}
-	return d.table("classes", fmt.Sprintf("%d test samples", v.N), "dense", "now", rows, nil, w, h)
+	right := fmt.Sprintf("%d test samples", v.N)
+	if w < 50 { // which column is which matters more; the verdict says it too
+		right = ""
+	}
+	return d.table("classes", right, "dense", "now", rows, nil, w, h)
 }
 
 // filesPane is what deploy wrote.

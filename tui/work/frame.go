@@ -90,7 +90,7 @@ type kept struct {
 // and the bar tell what each metric brings; the others are drawn anew only after
 // a change (see changed).
 func (d *desk) draw(p pane, w, h int) string {
-	if p == paneHead || p == paneC || p == paneBar || p == paneLine || p == paneA && d.look.view == viewLoss {
+	if p == paneHead || p == paneC || p == paneBar || p == paneLine {
 		return d.paint(p, w, h)
 	}
 	k := &d.kept[p]

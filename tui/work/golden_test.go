@@ -3,11 +3,13 @@ package work
 import (
 	"flag"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"pare/core"
 	"pare/core/event"
 	"pare/tui/theme"
 )
@@ -118,8 +120,43 @@ func scenes() []struct {
 		{"failed-recipe", spar(3).add(&event.Failure{Text: "the loss became NaN at step 310 of sparsify; the weights are back at checkpoint s3-000300", Fix: "lower train.lr (it was 3) and start again", Recipe: true}), nil},
 		{"stopped", val().wait(event.Validate, "this will look at the test set").add(&event.Paused{Stage: event.Validate, Why: "stopped", By: "signal TERM"}), nil},
 		{"stopped-early", b().add(&event.Paused{Stage: event.Baseline, Why: "stopped", By: "the keys x s"}), nil},
+		{"edit", conf(), func(d *desk, _ *fake) { key(d, "9", "5") }},
+		{"hardware", conf(), func(d *desk, _ *fake) { key(d, "down", "/", "h", "1", "0", "0") }},
+		{"filter", spar(9), func(d *desk, _ *fake) { key(d, "/", "f", "c", "1") }},
+		{"filtered", spar(9), func(d *desk, _ *fake) { key(d, "/", "f", "c", "1", "enter") }},
+		{"perplexity", languageModel(), func(d *desk, _ *fake) { key(d, "p") }},
+		{"tour", b().wait(event.Baseline, "ready"), func(d *desk, _ *fake) { d.o.Tour = true; sample(d) }},
+		{"tour-recipe", conf(), func(d *desk, _ *fake) { d.o.Tour = true; sample(d) }},
+		{"watching", spar(9), func(d *desk, _ *fake) { d.o.ReadOnly = true; d.touch() }},
+		{"served", spar(9), func(d *desk, _ *fake) { d.o.ReadOnly, d.o.remote = true, true; d.touch() }},
+		{"asked", spar(9), func(d *desk, f *fake) { f.asked = "ann on box"; d.run.checked = begun; sample(d) }},
+		{"other-drives", spar(9), func(d *desk, f *fake) {
+			f.watches = "watching: another screen drives"
+			d.run.checked = begun
+			sample(d)
+		}},
+		{"full-disk", spar(9), func(d *desk, _ *fake) { d.run.problem = core.ErrFull.Error(); d.touch() }},
+		{"damaged", spar(9), func(d *desk, _ *fake) {
+			d.run.damage = "line 40 of events.jsonl is not an event, but events follow it"
+			d.touch()
+		}},
 		{"dead", spar(3), func(d *desk, f *fake) { f.alive = false; d.run.gone = 2 }},
 	}
+}
+
+// languageModel is a run whose accuracy is that of the next token.
+func languageModel() *story {
+	s := newStory().start("B")
+	s.es[0].Body.(*event.Started).Model, s.es[0].Body.(*event.Started).Data = "gpt-nano", "kjv"
+	s.es[1].Body.(*event.Model).LM = true
+	s.baseline("B")
+	for i := range s.es {
+		if e, ok := s.es[i].Body.(*event.Eval); ok {
+			e.Loss = 3.2 - 0.2*float64(e.Epoch)
+			e.Perplexity = math.Exp(e.Loss)
+		}
+	}
+	return s
 }
 
 func TestGoldenScreens(t *testing.T) {

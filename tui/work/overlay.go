@@ -180,6 +180,7 @@ func (d *desk) refilter() {
 	case overFilter:
 		if d.page == pageRun {
 			d.look.sift, d.look.layer = d.input.text, 0
+			d.turnToSifted()
 			break
 		}
 		d.shelf.filter = d.input.text

@@ -47,6 +47,11 @@ func Watch(ctx context.Context, o Options, s *sessions.Session, t Terminal) erro
 		return err
 	}
 	defer src.Close() //nolint:errcheck // only read from
+	return watchFrom(ctx, o, src, t)
+}
+
+// watchFrom shows what src tells.
+func watchFrom(ctx context.Context, o Options, src source, t Terminal) error {
 	getenv := func(key string) string {
 		for _, kv := range t.Env {
 			if v, ok := strings.CutPrefix(kv, key+"="); ok {
@@ -59,17 +64,12 @@ func Watch(ctx context.Context, o Options, s *sessions.Session, t Terminal) erro
 	d := newDesk(o, mode, ascii)
 	d.follow(src)
 	out := &counted{Writer: t.Out}
+	d.frames = &frames{to: out}
 	d.cost.since, d.cost.bytes = time.Now(), out.n.Load
 	size := Size{t.W, t.H}.bounded()
 	p, end := newProgram(ctx, d,
-		tea.WithContext(ctx), tea.WithInput(t.In), tea.WithOutput(out), tea.WithEnvironment(t.Env), tea.WithColorProfile(colorprofile.Env(t.Env)),
-		tea.WithWindowSize(size.W, size.H), tea.WithoutSignalHandler(),
-		tea.WithFilter(func(_ tea.Model, m tea.Msg) tea.Msg {
-			if _, ok := m.(tea.SuspendMsg); ok { // there is no job to stop
-				return nil
-			}
-			return m
-		}))
+		tea.WithContext(ctx), tea.WithInput(t.In), tea.WithOutput(d.frames), tea.WithEnvironment(t.Env), tea.WithColorProfile(colorprofile.Env(t.Env)),
+		tea.WithWindowSize(size.W, size.H), tea.WithoutSignalHandler())
 	defer end()
 	over := make(chan struct{})
 	defer close(over)
@@ -87,11 +87,18 @@ func Watch(ctx context.Context, o Options, s *sessions.Session, t Terminal) erro
 			}
 		}
 	}()
-	if _, err = p.Run(); err != nil && (ctx.Err() != nil || errors.Is(err, tea.ErrProgramKilled)) {
-		err = nil // they hung up
+	_, err := p.Run()
+	switch {
+	case errors.Is(err, tea.ErrProgramPanic): // its text and stack are on stderr
+		return ErrPanic
+	case err != nil && (ctx.Err() != nil || errors.Is(err, tea.ErrProgramKilled)):
+		return nil // they hung up
 	}
 	return err
 }
+
+// ErrPanic says that a screen ended by a fault of its own.
+var ErrPanic = errors.New("the screen failed")
 
 // counted counts what is written.
 type counted struct {

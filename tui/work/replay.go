@@ -81,7 +81,11 @@ func (d *desk) period() time.Duration {
 	case d.replaying():
 		return replayPeriod
 	}
-	return period * d.frugal.times(d.now, d.cost.cpu, d.run.cores())
+	p := period
+	if d.o.Hz > 0 {
+		p = time.Second / time.Duration(d.o.Hz)
+	}
+	return p * d.frugal.times(d.now, d.cost.cpu, d.run.cores())
 }
 
 // tickReplay draws the replay's own clock.

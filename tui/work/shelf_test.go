@@ -66,6 +66,26 @@ func TestGoldenShelf(t *testing.T) {
 	golden(t, "compare-ascii-tab-80x24", bare(d.Render()))
 }
 
+// TestGoldenShelfQuestions: what is typed and chosen over the list of sessions.
+func TestGoldenShelfQuestions(t *testing.T) {
+	at := func(n string, st event.Stage, e int, acc, zeros float64) sessions.Point {
+		return sessions.Point{Checkpoint: event.Checkpoint{Name: n, Stage: st, Epoch: e, Step: int64(100 * e), Acc: acc, Zeros: zeros, Good: true}}
+	}
+	for _, z := range [][2]int{{120, 40}, {80, 24}, {60, 20}} {
+		d := shelved(t, z[0], z[1])
+		key(d, "/", "s", "t", "o", "p")
+		golden(t, fmt.Sprintf("sessions-filter-%dx%d", z[0], z[1]), bare(d.Render()))
+		key(d, "esc")
+		d.onPoints(pointsMsg{id: "calm-wren", l: []sessions.Point{at("baseline", event.Baseline, 6, 0.885, 0), at("s3-000800", event.Sparsify, 8, 0.883, 0.81)}})
+		golden(t, fmt.Sprintf("sessions-branch-%dx%d", z[0], z[1]), bare(d.Render()))
+		key(d, "enter")
+		for _, c := range "prune.target=0.7" {
+			d.press(string(c), string(c))
+		}
+		golden(t, fmt.Sprintf("sessions-change-%dx%d", z[0], z[1]), bare(d.Render()))
+	}
+}
+
 // TestShelfFilter: words narrow the list while they are typed; esc widens it.
 func TestShelfFilter(t *testing.T) {
 	d := shelved(t, 80, 24)

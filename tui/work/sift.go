@@ -75,7 +75,12 @@ func (d *desk) siftSays() string {
 		return ""
 	}
 	names := func(n int, one string) string { return plural(n, one, one+"s") }
-	layers, metrics := 0, 0
+	layers, metrics := d.sifted()
+	return d.th.Paint(theme.Dim, fmt.Sprintf(" %s, %s", names(layers, "layer"), names(metrics, "metric")))
+}
+
+// sifted is how much is left of each.
+func (d *desk) sifted() (layers, metrics int) {
 	for _, r := range d.layerRows() {
 		if holds(d.look.sift, r.name+" "+r.runs) {
 			layers++
@@ -86,7 +91,28 @@ func (d *desk) siftSays() string {
 			metrics++
 		}
 	}
-	return d.th.Paint(theme.Dim, fmt.Sprintf(" %s, %s", names(layers, "layer"), names(metrics, "metric")))
+	return layers, metrics
+}
+
+// turnToSifted turns to the face of a small screen that shows what is left, where that is of
+// one pane only.
+func (d *desk) turnToSifted() {
+	layers, metrics := d.sifted()
+	want := paneD
+	if layers == 0 {
+		want = paneC
+	}
+	if d.look.sift == "" || (layers == 0) == (metrics == 0) {
+		return
+	}
+	tab := d.look.tab
+	for i := range views(d.w, d.h) {
+		d.look.tab = tab + i
+		if _, _, ok := find(d.rows(), want); ok {
+			return
+		}
+	}
+	d.look.tab = tab
 }
 
 // ledgerRows are the metrics of the ledger as it stands.

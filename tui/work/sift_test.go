@@ -48,3 +48,29 @@ func TestSift(t *testing.T) {
 	d.resize(60, 20)
 	fits(t, d, "filtered, small")
 }
+
+// TestSiftTurns: where the ledger and the layers share a face, the one is shown in which
+// something is left.
+func TestSiftTurns(t *testing.T) {
+	for _, z := range [][2]int{{80, 24}, {60, 20}, {40, 12}} {
+		d, _ := watching(t, z[0], z[1], newStory().start("B").baselineDone("B").configured("B").sparsify(9, "B"))
+		typed := func(words string) {
+			key(d, "/")
+			for _, c := range words {
+				d.press(string(c), string(c))
+			}
+			key(d, "enter")
+		}
+		typed("fc1")
+		sees(t, d, "1 of 3 with fc1")
+		key(d, "/", "esc")
+		typed("per step")
+		sees(t, d, "2 of 7 with per step")
+		key(d, "/", "esc")
+		tab := d.look.tab
+		typed("nothing of that")
+		if d.look.tab != tab {
+			t.Errorf("%v: it turns to where nothing is left", z)
+		}
+	}
+}

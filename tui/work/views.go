@@ -153,12 +153,32 @@ func (d *desk) epochAt(s event.Stage, step int64) event.EpochCost {
 	return event.EpochCost{}
 }
 
+// grown are the points of a curve that only grows, made ready for a chart as they come: the
+// loss of a long run has a million, and a key that moves the cursor waits for them.
+type grown struct {
+	points []chart.Point
+	memo   chart.Memo
+}
+
+// series is all of ps, whose beginning is what it was; see watch.fold for what shortens it.
+func (g *grown) series(name string, ps []event.Point) chart.Series {
+	n := min(len(g.points), len(ps))
+	for n > 0 && (g.points[n-1].X != float64(ps[n-1].Step) || g.points[n-1].Y != ps[n-1].Y) { // done again
+		n--
+	}
+	if n < len(g.points) {
+		g.memo = chart.Memo{}
+	}
+	g.points = append(g.points[:n], curve(ps[n:])...)
+	return chart.Series{Name: name, Token: theme.Accuracy, Points: g.points, Memo: &g.memo}
+}
+
 // lossPane is the loss of the training batches: every metric, spikes included.
 func (d *desk) lossPane(w, h int) string {
 	s := d.stage()
 	c := chart.Chart{
 		Theme:  d.th,
-		Series: []chart.Series{{Name: "training loss", Token: theme.Accuracy, Points: curve(d.run.st.Curves[s].Loss)}},
+		Series: []chart.Series{d.run.losses[s].series("training loss", d.run.st.Curves[s].Loss)},
 		Events: d.run.marks[s],
 		Options: chart.Options{
 			Frame: d.shared(s), Cursor: d.look.cursor, Log: d.look.log, EMA: d.look.ema, Empty: d.none(s, "no step yet"),

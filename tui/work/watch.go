@@ -15,9 +15,13 @@ import (
 
 // How the log is sampled.
 const (
-	period  = 500 * time.Millisecond // a reader sees no more; keys are answered at once
-	budget  = 2000                   // events read at once
-	recheck = time.Second            // between looks at the run's process
+	// A reader sees no more than two looks a second; keys are answered at once.
+	DefaultHz = 2
+	MostHz    = fps
+
+	period  = time.Second / DefaultHz
+	budget  = 2000        // events read at once
+	recheck = time.Second // between looks at the run's process
 )
 
 // How a run stands, in the words of the header.
@@ -55,11 +59,12 @@ type watch struct {
 	problem string
 	heat    []heatCol  // of the layers, over the steps of sparsify
 	weights layerStats // of the layer looked at last
-	watches string     // who drives, when somebody else does
-	asked   string     // who asks this screen for the driver's seat
-	asking  bool       // this screen asks for it
-	damage  string     // the log cannot be read on
-	second  int64      // shown last, of what ticks without events
+	losses  [event.Deploy + 1]grown
+	watches string // who drives, when somebody else does
+	asked   string // who asks this screen for the driver's seat
+	asking  bool   // this screen asks for it
+	damage  string // the log cannot be read on
+	second  int64  // shown last, of what ticks without events
 
 	replay *sessions.Replay // what src plays, nil for a run
 	gen    int              // seeks of the replay whose events are folded
@@ -204,6 +209,9 @@ func (d *desk) onLog(m logMsg) []effect {
 	}
 	if !r.caught {
 		r.caught = true
+		if d.cost.lean != nil {
+			d.cost.lean()
+		}
 		d.touch()
 		d.toast = toast{} // of the past
 	}
@@ -227,7 +235,12 @@ func (d *desk) onLog(m logMsg) []effect {
 // have been shown for long enough.
 func (d *desk) tick() {
 	r := d.run
-	if s, _ := r.status(); s == statusRunning && (r.pace.known() || d.silent() > 0) {
+	if d.late && d.now.Sub(d.touched) >= period {
+		d.touch()
+	}
+	s, _ := r.status()
+	d.cost.spare(s == statusRunning && !d.replaying())
+	if s == statusRunning && (r.pace.known() || d.silent() > 0) {
 		if sec := d.clock().Unix(); sec != r.second {
 			r.second, d.dirty = sec, true
 		}
@@ -251,8 +264,13 @@ func (d *desk) fold(e event.Event) []effect {
 		if !r.moved || r.metric.Stage != b.Stage || r.metric.Steps != b.Steps {
 			d.touch()
 		}
+		if d.look.view == viewLoss {
+			d.touchLater() // a point more
+		}
 		r.moved, r.metric = true, *b
 		return nil
+	case *event.Eval, *event.EpochCost, *event.Mask, *event.Plan, *event.Checkpoint:
+		d.touchLater() // a short epoch brings them many times a second
 	default:
 		d.touch()
 	}
@@ -307,6 +325,7 @@ func (d *desk) fold(e event.Event) []effect {
 		delete(r.kept, b.Name)
 		d.keepBack()
 	case *event.Resumed:
+		r.losses = [event.Deploy + 1]grown{} // points went, others come in their place
 		r.now = r.kept[b.Checkpoint]
 		r.weights = layerStats{} // a name may be written again
 		switch {

@@ -26,6 +26,7 @@ type Options struct {
 	Tour     bool   // stops that say what one sees
 	ReadOnly bool   // watch, change nothing
 	Slow     bool   // for a thin line: drawn once a second, without colours
+	Hz       int    // looks at the run a second, 1 to MostHz; 0 is DefaultHz
 	Layout   string // file that keeps how charts are shown; "" is in the user's configuration
 	CopyTo   string // file of the last copy; "" is in the user's cache
 	Theme    string // auto, dark, light, mono; "" is auto

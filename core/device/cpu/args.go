@@ -96,6 +96,14 @@ type gatherArgs struct {
 	stride int // between the rows written to dst
 }
 
+// packArgs: n rows of a matrix, srcStride apart, of so many lines of 64 bytes.
+type packArgs struct {
+	src, dst              unsafe.Pointer
+	n, lines              int
+	srcStride             int
+	dstStride, lineStride int // of rows, of the lines of a row
+}
+
 // sgdArgs: n weights w, gradients g (read only) and, with momentum, velocities
 // v, zero before the first step. n may be 0.
 type sgdArgs struct {

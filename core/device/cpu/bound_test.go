@@ -106,6 +106,10 @@ func BenchmarkBound(b *testing.B) {
 		}
 		gatherRows(&gatherArgs{rows: &from, dst: p(2, maxRows/4*T), n: maxRows / 4, stride: rowBytes})
 	})
+	bench("packRows", func() {
+		const lines = gemmStrip
+		packRows(&packArgs{src: p(0, maxRows*T), dst: p(2, maxRows*T), n: maxRows / lines, lines: lines, srcStride: lines * rowBytes, dstStride: rowBytes, lineStride: maxRows / lines * rowBytes})
+	})
 	bench("maxGrad", func() {
 		maxGrad(&maxArgs{dx: p(0, maxRows*T), x: p(1, maxRows*T), top: p(2, maxRows*T), rest: p(3, maxRows*T), n: maxRows})
 	})

@@ -11,12 +11,16 @@ import (
 // operands are packed into panels first. This is how OpenBLAS and BLIS do it (Van
 // Zee and van de Geijn 2015), with the kernels that the layers use.
 
-// Sizes of the blocks: a panel of B with gemmK steps fills most of the first
-// level of cache, gemmM rows of A half of the second.
+// Sizes of the blocks. C is read and written once for each block of steps, which
+// costs more than a panel that comes from the second level of cache instead of the
+// first, so blocks are long: a strip of B with gemmK steps fills a quarter of that
+// level. What is packed of A at a time, gemmA elements, stays in the third.
 const (
-	gemmK    = 384
-	gemmM    = 256
-	gemmRows = 16 // rows of a panel of A
+	gemmK     = 1024    // steps of a block
+	gemmM     = 1024    // rows of A packed at a time
+	gemmA     = 1 << 21 // elements of A packed at a time
+	gemmStrip = 4       // panels of a strip of B
+	gemmRows  = 16      // rows of a panel of A
 )
 
 // panelCuts cuts the 16 rows of a panel of A for mulC and mulD.
@@ -55,7 +59,8 @@ func Gemm[F float32 | float64](threads, m, n, k int, alpha F, a, b Matrix[F], be
 		threads = 1
 	}
 	p := workers(max(threads, 1))
-	g.run(p, beta == 0)
+	g.fresh = beta == 0
+	g.run(p)
 	idle.Lock()
 	idle.pools = append(idle.pools, p)
 	idle.Unlock()
@@ -108,7 +113,9 @@ type gemm[F float32 | float64] struct {
 	m, n, k int
 	alpha   F
 	a, b, c Matrix[F]
-	wide    int // columns of a panel of B: 64 bytes
+	wide    int  // columns of a panel of B: 64 bytes
+	fresh   bool // C holds nothing yet
+	kc      int  // steps of a block
 }
 
 // scale multiplies C by beta; 0 is left to the first product, unless there is
@@ -129,155 +136,175 @@ func (g *gemm[F]) scale(beta F) {
 	}
 }
 
-// run cuts C into a part for each worker, who packs and multiplies on its own: what
-// one has packed is in its own caches, and nobody waits for others in between. (With
-// B packed together two workers of Zen 4 were 5 to 10 % slower.)
-func (g *gemm[F]) run(p *pool, fresh bool) {
-	blocks := (g.k + gemmK - 1) / gemmK
-	kc := (g.k + blocks - 1) / blocks
-	rows, cols := grid(p.threads(), (g.m+gemmRows-1)/gemmRows, (g.n+g.wide-1)/g.wide)
-	wide := ((g.n+g.wide-1)/g.wide + cols - 1) / cols * g.wide // columns of a part
-	high := ((g.m+gemmRows-1)/gemmRows + rows - 1) / rows * gemmRows
-	mc := min(gemmM, high)
-	each := wide*kc + mc*kc + gemmRows*g.wide
-	room := scratchOf[F](rows * cols * each)
+// over is x/y rounded up.
+func over(x, y int) int { return (x + y - 1) / y }
+
+// run packs some rows and steps of A at a time, all workers together, who then take
+// strips of C: each packs its strip of B and multiplies. Strips are narrow, so that
+// one who is disturbed takes fewer, and nobody waits but at the end.
+func (g *gemm[F]) run(p *pool) {
+	g.kc = over(g.k, over(g.k, gemmK))
+	high := min(over(g.m, gemmRows)*gemmRows, gemmM)
+	deep := g.kc * min(max(gemmA/(high*g.kc), 1), over(g.k, g.kc))
+	strips, parts := g.cut(p.threads(), high/gemmRows)
+	panels := over(over(g.n, g.wide), strips) // of the widest strip
+	each := panels*g.wide*g.kc + gemmRows*g.wide
+	room := scratchOf[F](high*deep + p.threads()*each)
 	defer scratch.Put(room)
-	p.run(rows*cols, func(part, _ int) {
-		local := room.of[part*each:][:each]
-		packed, rest := local[:wide*kc], local[wide*kc:]
-		i0, j0 := part/cols*high, part%cols*wide
-		i1, j1 := min(i0+high, g.m), min(j0+wide, g.n)
-		if j0 >= j1 {
-			return
-		}
-		for k0 := 0; k0 < g.k; k0 += kc {
-			k1 := min(k0+kc, g.k)
-			g.packB(packed, j0, j1, k0, k1)
-			for i := i0; i < i1; i += mc {
-				g.block(rest, packed, i, min(i+mc, i1), j0, j1, k0, k1, fresh && k0 == 0)
-			}
-		}
-	})
-}
-
-// leastPanels is the least width of a part, in panels, if there is another way to
-// cut: A is packed once for each part in a row of them.
-const leastPanels = 8
-
-// grid cuts C, of so many panels of rows and of columns, for a number of workers:
-// into columns first.
-func grid(workers, rowPanels, colPanels int) (rows, cols int) {
-	for cols = min(workers, colPanels); cols > 1; cols-- {
-		if workers%cols == 0 && (colPanels/cols >= leastPanels || rowPanels < workers/cols) {
-			break
-		}
-	}
-	return min(workers/cols, rowPanels), cols
-}
-
-// packB packs columns j0 to j1−1 of rows k0 to k1−1 of B: each panel is [k][wide].
-func (g *gemm[F]) packB(dst []F, j0, j1, k0, k1 int) {
-	size := (k1 - k0) * g.wide
-	for k := k0; k < k1; k++ {
-		at := (k - k0) * g.wide
-		j := j0
-		if !g.b.Transposed {
-			row := g.b.Data[k*g.b.Stride:][:g.n]
-			for ; j+g.wide <= j1; j += g.wide {
-				*(*[rowBytes]byte)(unsafe.Pointer(&dst[at])) = *(*[rowBytes]byte)(unsafe.Pointer(&row[j]))
-				at += size
-			}
-		}
-		for ; j < j1; j += g.wide {
-			cols := min(g.wide, j1-j)
-			row := dst[at:][:g.wide]
-			for i := range cols {
-				if g.b.Transposed {
-					row[i] = g.b.Data[(j+i)*g.b.Stride+k]
-				} else {
-					row[i] = g.b.Data[k*g.b.Stride+j+i]
-				}
-			}
-			clear(row[cols:])
-			at += size
+	packed, locals := room.of[:high*deep], room.of[high*deep:]
+	for i0 := 0; i0 < g.m; i0 += high {
+		for k0 := 0; k0 < g.k; k0 += deep {
+			now := &chunk[F]{packed: packed, i0: i0, i1: min(i0+high, g.m), k0: k0, k1: min(k0+deep, g.k)}
+			p.run(over(now.i1-i0, gemmRows), func(panel, _ int) { g.packA(now, panel) })
+			p.run(strips*parts, func(task, worker int) {
+				g.strip(now, locals[worker*each:][:each], task/parts, strips, task%parts, parts)
+			})
 		}
 	}
 }
 
-// packA writes rows from i on of columns k0 to k1−1 of alpha·A as [k][16].
-func (g *gemm[F]) packA(dst []F, i, k0, k1 int) {
-	rows := min(gemmRows, g.m-i)
-	if x, ok := any(g.a.Data).([]float32); ok && !g.a.Transposed && rows == gemmRows {
+// chunk is a part of A that is packed: blocks of steps, of panels of rows, of
+// [steps][16].
+type chunk[F float32 | float64] struct {
+	packed         []F
+	i0, i1, k0, k1 int
+}
+
+// panel is rows i to i+15 of the steps k0 to k1−1, a block.
+func (c *chunk[F]) panel(i, k0, k1 int) []F {
+	rows := over(c.i1-c.i0, gemmRows) * gemmRows
+	return c.packed[rows*(k0-c.k0)+(i-c.i0)*(k1-k0):][:gemmRows*(k1-k0)]
+}
+
+// cut says into how many strips C is cut and each of them into how many parts. B is
+// packed once for each part, so there is more than one only where C is narrow.
+func (g *gemm[F]) cut(workers, rowPanels int) (strips, parts int) {
+	panels := over(g.n, g.wide)
+	strips = min(over(over(panels, gemmStrip), workers)*workers, panels)
+	if workers > 1 && strips < 2*workers {
+		parts = min(over(2*workers, strips), rowPanels)
+	}
+	return strips, max(parts, 1)
+}
+
+// strip multiplies a chunk of A with one strip of B, or a part of that chunk's rows.
+func (g *gemm[F]) strip(c *chunk[F], local []F, strip, strips, part, parts int) {
+	panels, rowPanels := over(g.n, g.wide), over(c.i1-c.i0, gemmRows)
+	j0, j1 := strip*panels/strips*g.wide, min((strip+1)*panels/strips*g.wide, g.n)
+	i0, i1 := c.i0+part*rowPanels/parts*gemmRows, min(c.i0+(part+1)*rowPanels/parts*gemmRows, c.i1)
+	b, edge := local[:len(local)-gemmRows*g.wide], local[len(local)-gemmRows*g.wide:]
+	for k0 := c.k0; k0 < c.k1; k0 += g.kc {
+		k1 := min(k0+g.kc, c.k1)
+		g.b.pack(b, !g.b.Transposed, j0, j1, k0, k1, g.wide)
+		for i := i0; i < i1; i += gemmRows {
+			for j := j0; j < j1; j += g.wide {
+				g.tile(c.panel(i, k0, k1), b[(j-j0)*(k1-k0):], edge, i, j, k1-k0, g.fresh && k0 == 0)
+			}
+		}
+	}
+}
+
+// tile computes 16 rows of a panel's columns of C from packed panels.
+func (g *gemm[F]) tile(a, b, edge []F, i, j, steps int, fresh bool) {
+	size := int(unsafe.Sizeof(g.alpha))
+	args := mulArgs{b: ptr(b), inner: steps, outer: 1, cStride: g.c.Stride * size, acc: 1}
+	to := g.c.Data[i*g.c.Stride+j:]
+	if fresh {
+		args.acc = 0
+	}
+	rows, cols := min(gemmRows, g.m-i), min(g.wide, g.n-j)
+	whole := rows == gemmRows && cols == g.wide
+	if !whole {
+		to, args.cStride, args.acc = edge, rowBytes, 0
+	}
+	row := 0
+	for _, mr := range panelCuts {
+		args.a = at(ptr(a), row*size)
+		args.c = at(ptr(to), row*args.cStride)
+		if size == 4 {
+			mulC(mr, &args)
+		} else {
+			mulD(mr, &args)
+		}
+		row += mr
+	}
+	if whole {
+		return
+	}
+	for r := range rows {
+		dst := g.c.Data[(i+r)*g.c.Stride+j:][:cols]
+		for q := range dst {
+			if fresh {
+				dst[q] = edge[r*g.wide+q]
+			} else {
+				dst[q] += edge[r*g.wide+q]
+			}
+		}
+	}
+}
+
+// packA packs a panel of alpha·A in a chunk.
+func (g *gemm[F]) packA(c *chunk[F], panel int) {
+	i := c.i0 + panel*gemmRows
+	for k0 := c.k0; k0 < c.k1; k0 += g.kc {
+		k1 := min(k0+g.kc, c.k1)
+		to := c.panel(i, k0, k1)
+		g.a.pack(to, g.a.Transposed, i, min(i+gemmRows, g.m), k0, k1, gemmRows)
+		if g.alpha != 1 {
+			for q := range to {
+				to[q] *= g.alpha
+			}
+		}
+	}
+}
+
+// pack writes lines i0 to i1−1 of steps k0 to k1−1 as panels of [k][wide], zero where
+// there are fewer lines than that. Lines lie beside each other (element k of line i is
+// at [k·Stride + i]) or behind each other ([i·Stride + k]).
+func (x *Matrix[F]) pack(dst []F, beside bool, i0, i1, k0, k1, wide int) {
+	steps, size := k1-k0, int(unsafe.Sizeof(F(0)))
+	i := i0
+	if whole := (i1 - i0) / wide * wide; beside && whole > 0 {
+		a := packArgs{srcStride: x.Stride * size, dstStride: wide * size, lineStride: rowBytes}
+		a.lines = whole * size / rowBytes
+		if wide*size == rowBytes {
+			a.lineStride *= steps
+		}
+		most := max(maxRows/a.lines, 1)
+		for k := 0; k < steps; k += most {
+			a.src, a.dst, a.n = ptr(x.Data[(k0+k)*x.Stride+i0:]), ptr(dst[k*wide:]), min(steps-k, most)
+			packRows(&a)
+		}
+		i += whole
+	}
+	for ; i < i1; i += wide {
+		x.packPanel(dst[(i-i0)*steps:], beside, i, min(i+wide, i1), k0, k1, wide)
+	}
+}
+
+// packPanel is pack for one panel.
+func (x *Matrix[F]) packPanel(dst []F, beside bool, i0, i1, k0, k1, wide int) {
+	lines := i1 - i0
+	if beside {
+		for k := k0; k < k1; k++ {
+			to := dst[(k-k0)*wide:][:wide]
+			clear(to[copy(to, x.Data[k*x.Stride+i0:][:lines]):])
+		}
+		return
+	}
+	if y, ok := any(x.Data).([]float32); ok && lines == T {
 		var from [T]unsafe.Pointer
 		for r := range from {
-			from[r] = ptr(x[(i+r)*g.a.Stride+k0:])
+			from[r] = ptr(y[(i0+r)*x.Stride+k0:])
 		}
 		gather(&from, 0, ptr(dst), k1-k0, rowBytes)
-	} else {
-		for k := k0; k < k1; k++ {
-			row := dst[(k-k0)*gemmRows:][:gemmRows]
-			for r := range rows {
-				at := (i+r)*g.a.Stride + k
-				if g.a.Transposed {
-					at = k*g.a.Stride + i + r
-				}
-				row[r] = g.a.Data[at]
-			}
-			clear(row[rows:])
-		}
+		return
 	}
-	if g.alpha != 1 {
-		for i := range dst[:(k1-k0)*gemmRows] {
-			dst[i] *= g.alpha
+	for k := k0; k < k1; k++ {
+		to := dst[(k-k0)*wide:][:wide]
+		for r := range lines {
+			to[r] = x.Data[(i0+r)*x.Stride+k]
 		}
-	}
-}
-
-// block computes rows i0 to i1−1 of columns j0 to j1−1 of C for steps k0 to k1−1. A
-// panel of B stays in the first level of cache while those of A pass by.
-func (g *gemm[F]) block(local, packedB []F, i0, i1, j0, j1, k0, k1 int, fresh bool) {
-	steps := k1 - k0
-	for i := i0; i < i1; i += gemmRows {
-		g.packA(local[(i-i0)*steps:], i, k0, k1)
-	}
-	edge := local[len(local)-gemmRows*g.wide:]
-	size := int(unsafe.Sizeof(g.alpha))
-	for j := j0; j < j1; j += g.wide {
-		for i := i0; i < i1; i += gemmRows {
-			a := mulArgs{b: ptr(packedB[(j-j0)*steps:]), inner: steps, outer: 1, cStride: g.c.Stride * size, acc: 1}
-			to := g.c.Data[i*g.c.Stride+j:]
-			if fresh {
-				a.acc = 0
-			}
-			rows, cols := min(gemmRows, i1-i), min(g.wide, j1-j)
-			whole := rows == gemmRows && cols == g.wide
-			if !whole {
-				to, a.cStride, a.acc = edge, rowBytes, 0
-			}
-			row := 0
-			for _, mr := range panelCuts {
-				a.a = at(ptr(local[(i-i0)*steps:]), row*size)
-				a.c = at(ptr(to), row*a.cStride)
-				if size == 4 {
-					mulC(mr, &a)
-				} else {
-					mulD(mr, &a)
-				}
-				row += mr
-			}
-			if whole {
-				continue
-			}
-			for r := range rows {
-				dst := g.c.Data[(i+r)*g.c.Stride+j:][:cols]
-				for q := range dst {
-					if fresh {
-						dst[q] = edge[r*g.wide+q]
-					} else {
-						dst[q] += edge[r*g.wide+q]
-					}
-				}
-			}
-		}
+		clear(to[lines:])
 	}
 }

@@ -47,6 +47,19 @@ func TestGemm(t *testing.T) {
 	})
 }
 
+// TestGemmBlocks: more rows, steps and columns than are packed at a time.
+func TestGemmBlocks(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	for _, s := range [][3]int{{gemmM + 1, 5, gemmA/gemmM + 3}, {17, 16*5*gemmStrip + 1, gemmK + 1}, {5 * gemmRows, 1, 2*gemmK + 1}} {
+		for _, transposed := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%v/%t", s, transposed), func(t *testing.T) {
+				testGemm[float32](t, r, s, transposed, transposed, 1, 1, 1e-5)
+				testGemm[float64](t, r, s, transposed, transposed, -2, 0, 1e-13)
+			})
+		}
+	}
+}
+
 func testGemm[F float32 | float64](t *testing.T, r *rand.Rand, s [3]int, ta, tb bool, alpha, beta, tol float64) {
 	m, n, k := s[0], s[1], s[2]
 	a, b, c := operand[F](r, m, k, ta), operand[F](r, k, n, tb), operand[F](r, m, n, false)
@@ -58,16 +71,21 @@ func testGemm[F float32 | float64](t *testing.T, r *rand.Rand, s [3]int, ta, tb 
 		}
 	}
 	was := append([]F(nil), c.Data...)
-	two := Matrix[F]{append([]F(nil), c.Data...), c.Stride, false}
-	for threads, to := range []Matrix[F]{c, two} {
-		if err := Gemm(threads+1, m, n, k, F(alpha), a, b, F(beta), to); err != nil {
+	for threads := 1; threads <= 4; threads++ {
+		to := Matrix[F]{append([]F(nil), was...), c.Stride, false}
+		if err := Gemm(threads, m, n, k, F(alpha), a, b, F(beta), to); err != nil {
 			t.Fatal(err)
+		}
+		if threads == 1 {
+			copy(c.Data, to.Data)
+		}
+		for i, v := range to.Data {
+			if math.Float64bits(float64(c.Data[i])) != math.Float64bits(float64(v)) {
+				t.Fatalf("element %d is %g with one thread, %g with %d", i, c.Data[i], v, threads)
+			}
 		}
 	}
 	for i := range c.Data {
-		if math.Float64bits(float64(c.Data[i])) != math.Float64bits(float64(two.Data[i])) {
-			t.Fatalf("element %d is %g with one thread, %g with two", i, c.Data[i], two.Data[i])
-		}
 		row, col := i/c.Stride, i%c.Stride
 		if col >= n {
 			if c.Data[i] != was[i] {

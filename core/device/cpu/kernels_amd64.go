@@ -397,6 +397,11 @@ func depthSums2AVX512(p *depthSumArgs)
 //go:noescape
 func depthSums3AVX512(p *depthSumArgs)
 
+// maskBitsAVX512 is maskBits in assembly.
+//
+//go:noescape
+func maskBitsAVX512(p *rowArgs)
+
 // mulF1AVX2 is mulF in assembly.
 //
 //go:noescape
@@ -841,6 +846,11 @@ func transposeBlocksAVX2(p *rowArgs)
 //
 //go:noescape
 func gatherRowsAVX2(p *gatherArgs)
+
+// packRowsAVX2 is packRows in assembly.
+//
+//go:noescape
+func packRowsAVX2(p *packArgs)
 
 // sgdPlainAVX2 is sgdPlain in assembly.
 //
@@ -1826,6 +1836,10 @@ func andRows(p *rowArgs) {
 // maskBits computes dst = a where the bit of b is set, else 0, over n rows; b has 16 bits
 // a row. dst may be a. One call should stay below maxRows rows.
 func maskBits(p *rowArgs) {
+	if useAVX512 {
+		maskBitsAVX512(p)
+		return
+	}
 	if useAVX2 {
 		maskBitsAVX2(p)
 		return
@@ -1903,6 +1917,16 @@ func gatherRows(p *gatherArgs) {
 		return
 	}
 	gatherRowsGo(p)
+}
+
+// packRows copies n rows of lines·64 bytes, line l of row i to dst + i·dstStride + l·lineStride.
+// One call should stay below maxRows n·lines.
+func packRows(p *packArgs) {
+	if useAVX2 {
+		packRowsAVX2(p)
+		return
+	}
+	packRowsGo(p)
 }
 
 // sgdPlain updates n weights: w −= lr·(g + wd·w).

@@ -784,6 +784,12 @@ func gatherRows(p *gatherArgs) {
 	gatherRowsGo(p)
 }
 
+// packRows copies n rows of lines·64 bytes, line l of row i to dst + i·dstStride + l·lineStride.
+// One call should stay below maxRows n·lines.
+func packRows(p *packArgs) {
+	packRowsGo(p)
+}
+
 // sgdPlain updates n weights: w −= lr·(g + wd·w).
 // One call should stay below maxFloats weights.
 func sgdPlain(p *sgdArgs) {

@@ -9261,6 +9261,40 @@ half1:
 	VZEROUPPER
 	RET
 
+// func packRowsAVX2(p *args)
+TEXT ·packRowsAVX2(SB), NOSPLIT, $0-8
+	MOVQ p+0(FP), DI
+	MOVQ packArgs_src(DI), SI
+	MOVQ packArgs_dst(DI), DX
+	MOVQ packArgs_n(DI), CX
+	MOVQ packArgs_lines(DI), R9
+	MOVQ packArgs_srcStride(DI), R8
+	MOVQ packArgs_dstStride(DI), R11
+	MOVQ packArgs_lineStride(DI), R10
+	MOVQ R8, R12
+	IMULQ $16, R12
+	PCALIGN $32
+row:
+	MOVQ SI, AX
+	MOVQ DX, BX
+	MOVQ R9, R13
+line:
+	PREFETCHT0 (AX)(R12*1)
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS Y0, (BX)
+	VMOVUPS Y1, 32(BX)
+	ADDQ $64, AX
+	ADDQ R10, BX
+	DECQ R13
+	JNZ line
+	ADDQ R8, SI
+	ADDQ R11, DX
+	DECQ CX
+	JNZ row
+	VZEROUPPER
+	RET
+
 // func sgdPlainAVX2(p *args)
 TEXT ·sgdPlainAVX2(SB), NOSPLIT, $0-8
 	MOVQ p+0(FP), DI

@@ -10396,3 +10396,47 @@ pixel1:
 done:
 	VZEROUPPER
 	RET
+
+// func maskBitsAVX512(p *args)
+TEXT ·maskBitsAVX512(SB), NOSPLIT, $0-8
+	MOVQ p+0(FP), DI
+	MOVQ rowArgs_dst(DI), DX
+	MOVQ rowArgs_a(DI), SI
+	MOVQ rowArgs_b(DI), BX
+	MOVQ rowArgs_n(DI), CX
+	SUBQ $4, CX
+	JLT tail
+	PCALIGN $32
+rows:
+	KMOVW 0(BX), K1
+	VMOVUPS.Z 0(SI), K1, Z0
+	VMOVUPS Z0, 0(DX)
+	KMOVW 2(BX), K2
+	VMOVUPS.Z 64(SI), K2, Z1
+	VMOVUPS Z1, 64(DX)
+	KMOVW 4(BX), K3
+	VMOVUPS.Z 128(SI), K3, Z2
+	VMOVUPS Z2, 128(DX)
+	KMOVW 6(BX), K4
+	VMOVUPS.Z 192(SI), K4, Z3
+	VMOVUPS Z3, 192(DX)
+	ADDQ $8, BX
+	ADDQ $256, SI
+	ADDQ $256, DX
+	SUBQ $4, CX
+	JGE rows
+tail:
+	ADDQ $4, CX
+	JZ done
+one:
+	KMOVW 0(BX), K1
+	VMOVUPS.Z 0(SI), K1, Z0
+	VMOVUPS Z0, 0(DX)
+	ADDQ $2, BX
+	ADDQ $64, SI
+	ADDQ $64, DX
+	DECQ CX
+	JNZ one
+done:
+	VZEROUPPER
+	RET

@@ -200,3 +200,23 @@ func TestGatherRows(t *testing.T) {
 		}
 	})
 }
+
+func TestPackRows(t *testing.T) {
+	eachISA(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(7, 8))
+		for _, n := range []int{1, 2, 17} {
+			for lines := 1; lines <= 4; lines++ {
+				stride := 16*lines + 5
+				src := newGuarded(t, "src", (n-1)*stride+16*lines, 1).random(r)
+				dst := newGuarded(t, "dst", n*lines*16, 2).fill(nan)
+				packRows(&packArgs{src: src.p(), dst: dst.p(), n: n, lines: lines, srcStride: 4 * stride, dstStride: rowBytes, lineStride: n * rowBytes})
+				for i, v := range dst.x {
+					line, row := i/16/n, i/16%n
+					if want := src.x[row*stride+16*line+i%16]; v != want {
+						t.Fatalf("%d rows of %d lines: row %d, line %d, element %d is %g, want %g", n, lines, row, line, i%16, v, want)
+					}
+				}
+			}
+		}
+	})
+}

@@ -142,3 +142,11 @@ func gatherRowsGo(p *gatherArgs) {
 		}
 	}
 }
+
+func packRowsGo(p *packArgs) {
+	for i := range p.n {
+		for l := range p.lines {
+			*rowAt(at(p.dst, i*p.dstStride+l*p.lineStride), 0) = *rowAt(at(p.src, i*p.srcStride), l)
+		}
+	}
+}

@@ -10,14 +10,34 @@ var batchNormKernels = map[device.Kernel]build{
 	device.NormDStats: normDStats, device.NormDMerge: normDMerge, device.NormDX: normDX,
 }
 
-// tiled is the grid of a kernel with a block for each 32 channels of each part.
-func tiled(part value) [3]int { return [3]int{(part.C/2 + 31) / 32, part.rows, 1} }
+// split is where a kernel with a block for each 32 channels of each split of each part
+// leaves its sums: splits enough to fill the card, of at least 64 pixels. Of one split a
+// part they are the parts.
+func (b *builder) split(x, part value) (to cu.Ptr, grid [3]int, splits int, err error) {
+	tiles := ceil(part.C/2, 32)
+	splits = max(min(8*b.x.dev.info.SMs/(tiles*part.rows), T*x.H*x.W/64, 65535/part.rows), 1)
+	grid = [3]int{tiles, part.rows * splits, 1}
+	if splits == 1 {
+		return part.ptr, grid, 1, nil
+	}
+	// A smaller batch has fewer parts, and more splits of each: as many as the card takes.
+	to, err = b.scratch(4 * int64(max(8*b.x.dev.info.SMs/tiles, part.rows)) * int64(part.C))
+	return to, grid, splits, err
+}
 
 // normStats: mean and centred sum of squares of each channel, by parts.
 func normStats(b *builder, c *device.Call) error {
 	x, part := b.val(c.In[0]), b.val(c.Out[0])
 	b.pixels[c.Stat] = x.H * x.W
-	return b.kernel([]string{"norm_stats"}, tiled(part), [3]int{256, 1, 1}, 0, x.ptr, part.ptr, x.rows, x.C, x.H*x.W)
+	to, grid, splits, err := b.split(x, part)
+	if err != nil {
+		return err
+	}
+	err = b.kernel([]string{"norm_stats"}, grid, [3]int{256, 1, 1}, 0, x.ptr, to, x.rows, x.C, x.H*x.W, splits)
+	if err != nil || splits == 1 {
+		return err
+	}
+	return b.kernel([]string{"norm_fold"}, [3]int{ceil(x.C, 8), part.rows, 1}, [3]int{256, 1, 1}, 0, to, part.ptr, x.rows, x.C, x.H*x.W, splits)
 }
 
 // normMerge: the batch's statistics, and the running ones moved.
@@ -44,7 +64,15 @@ func normInfer(b *builder, c *device.Call) error {
 // normDStats: Σ dy and Σ dy·x̂, by parts.
 func normDStats(b *builder, c *device.Call) error {
 	x, dy, part, s := b.val(c.In[0]), b.val(c.In[1]), b.val(c.Out[0]), b.x.stats[c.Stat]
-	return b.kernel([]string{"norm_dstats"}, tiled(part), [3]int{256, 1, 1}, 0, x.ptr, dy.ptr, part.ptr, s.mean, s.rstd, x.rows, x.C, x.H*x.W)
+	to, grid, splits, err := b.split(x, part)
+	if err != nil {
+		return err
+	}
+	err = b.kernel([]string{"norm_dstats"}, grid, [3]int{256, 1, 1}, 0, x.ptr, dy.ptr, to, s.mean, s.rstd, x.rows, x.C, x.H*x.W, splits)
+	if err != nil || splits == 1 {
+		return err
+	}
+	return b.kernel([]string{"norm_dfold"}, [3]int{ceil(part.C, 8), part.rows, 1}, [3]int{256, 1, 1}, 0, to, part.ptr, part.C, splits)
 }
 
 // normDMerge sums the parts, for dx and as gradients.

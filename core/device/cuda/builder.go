@@ -148,6 +148,8 @@ func (b *builder) kernel(name []string, grid, block [3]int, shared int, args ...
 			p = unsafe.Pointer(&a)
 		case window:
 			p = unsafe.Pointer(&a)
+		case convShape:
+			p = unsafe.Pointer(&a)
 		default:
 			return fmt.Errorf("kernel %s: argument of type %T", name[0], a)
 		}

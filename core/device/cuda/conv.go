@@ -10,8 +10,9 @@ var convKernels = map[device.Kernel]build{device.Conv: conv, device.ConvDX: conv
 // convTile is TILE of kernels/conv.cu.
 const convTile = 64
 
-func convGrid(rows, cols, deep int) [3]int {
-	return [3]int{(rows + convTile - 1) / convTile, (cols + convTile - 1) / convTile, deep}
+// convGrid has a block for each tile of a result and each unit, see Tile there.
+func convGrid(rows, cols, units int) [3]int {
+	return [3]int{ceil(rows, convTile) * ceil(cols, convTile) * units, 1, 1}
 }
 
 // plain reports whether a convolution is a matrix product as it lies: one pixel to one.
@@ -39,6 +40,16 @@ func conv(b *builder, c *device.Call) error {
 	if len(c.W) > 1 {
 		bias = b.weight(c.W[1]).v
 	}
+	if b.tensor(c.Win, x, y, w) {
+		act := c.Act
+		if act == device.ReLU {
+			act = device.NoAct
+		}
+		if err := b.convForward(c.Win, x, y, wp, bias, act != c.Act); err != nil {
+			return err
+		}
+		return b.inPlace(act, y)
+	}
 	if err := b.kernel([]string{"conv"}, convGrid(y.rows*y.H*y.W, y.C/c.Win.Groups, c.Win.Groups), [3]int{256, 1, 1}, 0,
 		x.ptr, wp, bias, y.ptr, y.rows, y.C, c.Win.Groups, windowOf(c.Win, x, y)); err != nil {
 		return err
@@ -52,6 +63,9 @@ func convDX(b *builder, c *device.Call) error {
 	wp, t := w.operand()
 	if plain(c.Win) {
 		return b.product(cu.Product{M: dy.rows * dy.H * dy.W, N: dx.C, K: dy.C, A: dy.elem, B: t, D: dx.elem}, dy.ptr, wp, dx.ptr, 0, 0, 1, 0)
+	}
+	if b.tensor(c.Win, dx, dy, w) {
+		return b.convBack(c.Win, dx, dy, wp)
 	}
 	return b.kernel([]string{"conv_dx"}, convGrid(dx.rows*dx.H*dx.W, dx.C/c.Win.Groups, c.Win.Groups), [3]int{256, 1, 1}, 0,
 		dy.ptr, wp, dx.ptr, dx.rows, dy.C, c.Win.Groups, windowOf(c.Win, dx, dy))
@@ -68,19 +82,25 @@ func convDW(b *builder, c *device.Call) error {
 		}
 		return b.gradient(c)
 	}
+	if b.tensor(c.Win, x, dy, w) {
+		if err := b.convWeight(c.Win, x, dy, w, b.beta(c)); err != nil {
+			return err
+		}
+		return b.gradient(c)
+	}
 	groups := c.Win.Groups
 	grid := convGrid(dy.C/groups, w.K(), groups)
 	// Parts enough to fill the card, of at least 256 pixels.
-	parts := max(min(2*b.x.dev.info.SMs/(grid[0]*grid[1]*grid[2]), pixels/256, 65535/groups), 1)
+	parts := max(min(2*b.x.dev.info.SMs/grid[0], pixels/256), 1)
 	part, err := b.scratch(4 * int64(parts) * int64(w.count))
 	if err != nil {
 		return err
 	}
-	grid[2] *= parts
+	grid[0] *= parts
 	if err := b.kernel([]string{"conv_dw"}, grid, [3]int{256, 1, 1}, 0, x.ptr, dy.ptr, part, dy.rows, dy.C, groups, parts, windowOf(c.Win, x, dy)); err != nil {
 		return err
 	}
-	if err := b.each("conv_merge", w.count, part, w.grad, parts, b.beta(c)); err != nil {
+	if err := b.convMerge(w, part, parts, b.beta(c)); err != nil {
 		return err
 	}
 	return b.gradient(c)

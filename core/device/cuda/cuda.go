@@ -33,6 +33,7 @@ type Device struct {
 	precision Precision
 	checked   bool // tests: memory is filled with NaN before each run
 	always    bool // tests: 2:4 wherever it fits
+	plain     bool // tests: convolutions by the plain kernels
 }
 
 // card is an open card with what was loaded for it.

@@ -36,6 +36,13 @@
 // takes effect (choices.go, device.Chooser). Whatever else is chosen by time goes the same
 // way, by choose.
 //
+// # Convolutions
+//
+// In TF32 and BF16 a convolution of one group runs on the tensor cores, all three ways, as
+// products that are not laid out (kernels/conv_mma.cu, convmma.go); 1×1 ones without stride
+// are products as they lie. In F32, and with groups, the plain kernels of conv.cu serve. dw
+// is summed by parts of the pixels, in their order.
+//
 // # 2:4
 //
 // In bf16 a bank takes linear weights of which each four inputs keep two. When a plan is

@@ -1,4 +1,18 @@
-// Batch norm: statistics over rows and pixels by parts of the rows, merged in their order.
+// Batch norm: statistics over rows and pixels by parts of the rows, and splits of a part's
+// pixels that fill the card, merged in their order.
+
+// Pixels of a block: split blockIdx.y % splits of part blockIdx.y / splits.
+struct Pixels {
+	i64 from, till;
+};
+
+__device__ __forceinline__ Pixels pixels_of(int rows, int parts, int part, i64 HW, int splits, int split) {
+	i64 from = part_from(rows, parts, part) * HW, till = part_from(rows, parts, part + 1) * HW, each = (till - from + splits - 1) / splits;
+	Pixels p = {from + split * each, from + (split + 1) * each};
+	if (p.from > till) p.from = till;
+	if (p.till > till) p.till = till;
+	return p;
+}
 
 // sums of two doubles over the 8 threads that stand below each other in a block of 32×8.
 __device__ __forceinline__ double below(double x) {
@@ -12,11 +26,12 @@ __device__ __forceinline__ double below(double x) {
 	return x;
 }
 
-// part [parts][2C]: mean and centred sum of squares of each channel over the part's
-// pixels; x [rows·HW][C]. A block for 32 channels of a part.
-extern "C" __global__ void __launch_bounds__(256) norm_stats(const val* x, float* part, int rows, int C, int HW) {
+// part [parts·splits][2C]: mean and centred sum of squares of each channel over the split's
+// pixels; x [rows·HW][C]. A block for 32 channels of a split.
+extern "C" __global__ void __launch_bounds__(256) norm_stats(const val* x, float* part, int rows, int C, int HW, int splits) {
 	int c = blockIdx.x * 32 + (threadIdx.x & 31), y = threadIdx.x >> 5;
-	i64 from = (i64)part_from(rows, gridDim.y, blockIdx.y) * HW, till = (i64)part_from(rows, gridDim.y, blockIdx.y + 1) * HW;
+	Pixels of = pixels_of(rows, gridDim.y / splits, blockIdx.y / splits, HW, splits, blockIdx.y % splits);
+	i64 from = of.from, till = of.till;
 	bool in = c < C;
 	double mean = 0, m2 = 0;
 	if (in)
@@ -31,20 +46,63 @@ extern "C" __global__ void __launch_bounds__(256) norm_stats(const val* x, float
 	if (in && y == 0) part[(i64)blockIdx.y * 2 * C + c] = mean, part[(i64)blockIdx.y * 2 * C + C + c] = m2;
 }
 
-// Chan, Golub, LeVeque 1979: the parts one after another. mean, rstd [C] of the batch;
+// Moments are those of n values: their mean, and centred sum of squares.
+struct Moments {
+	double n, mean, m2;
+	// with more of them: Chan, Golub, LeVeque 1979
+	__device__ __forceinline__ void with(const Moments &o) {
+		if (o.n == 0) return;
+		double d = o.mean - mean, all = n + o.n;
+		mean += d * o.n / all;
+		m2 += o.m2 + d * d * n * o.n / all;
+		n = all;
+	}
+};
+
+// part [parts][2C] from its splits. A block for 8 channels of a part: 32 threads below each
+// take a split in 32 in their order, then halves of them are put together.
+extern "C" __global__ void __launch_bounds__(256) norm_fold(const float *split, float *part, int rows, int C, int HW, int splits) {
+	__shared__ Moments all[32][8];
+	int x = threadIdx.x & 7, slot = threadIdx.x >> 3, c = blockIdx.x * 8 + x, t = blockIdx.y;
+	Moments sum = {0, 0, 0};
+	if (c < C)
+		for (int i = slot; i < splits; i += 32) {
+			Pixels p = pixels_of(rows, gridDim.y, t, HW, splits, i);
+			const float *from = split + ((i64)t * splits + i) * 2 * C + c;
+			sum.with({(double)(p.till - p.from), from[0], from[C]});
+		}
+	all[slot][x] = sum;
+	for (int half = 16; half > 0; half /= 2) {
+		__syncthreads();
+		if (slot < half) all[slot][x].with(all[slot + half][x]);
+	}
+	if (slot == 0 && c < C) part[(i64)t * 2 * C + c] = all[0][x].mean, part[(i64)t * 2 * C + C + c] = all[0][x].m2;
+}
+
+// The same of sums; C of them.
+extern "C" __global__ void __launch_bounds__(256) norm_dfold(const float *split, float *part, int C, int splits) {
+	__shared__ double all[32][8];
+	int x = threadIdx.x & 7, slot = threadIdx.x >> 3, c = blockIdx.x * 8 + x, t = blockIdx.y;
+	double sum = 0;
+	if (c < C)
+		for (int i = slot; i < splits; i += 32) sum += split[((i64)t * splits + i) * C + c];
+	all[slot][x] = sum;
+	for (int half = 16; half > 0; half /= 2) {
+		__syncthreads();
+		if (slot < half) all[slot][x] += all[slot + half][x];
+	}
+	if (slot == 0 && c < C) part[(i64)t * C + c] = all[0][x];
+}
+
+// The parts one after another. mean, rstd [C] of the batch;
 // r ← (1−m)·r + m·batch for the running ones, with the unbiased variance.
 extern "C" __global__ void norm_merge(const float* part, float* mean, float* rstd, float* rm, bf16* rm_half, const u8* rm_mask, float* rv, bf16* rv_half, const u8* rv_mask, int rows, int parts, int C, int HW, float eps, float mom) {
 	int c = blockIdx.x * blockDim.x + threadIdx.x;
 	if (c >= C) return;
-	double n = 0, m = 0, m2 = 0;
-	for (int t = 0; t < parts; t++) {
-		double nb = (double)(part_from(rows, parts, t + 1) - part_from(rows, parts, t)) * HW;
-		if (nb == 0) continue;
-		double d = part[(i64)t * 2 * C + c] - m;
-		m += d * nb / (n + nb);
-		m2 += part[(i64)t * 2 * C + C + c] + d * d * n * nb / (n + nb);
-		n += nb;
-	}
+	Moments all = {0, 0, 0};
+	for (int t = 0; t < parts; t++)
+		all.with({(double)(part_from(rows, parts, t + 1) - part_from(rows, parts, t)) * HW, part[(i64)t * 2 * C + c], part[(i64)t * 2 * C + C + c]});
+	double n = all.n, m = all.mean, m2 = all.m2;
 	mean[c] = m, rstd[c] = 1 / sqrt(m2 / n + eps);
 	float a = rm_mask && !rm_mask[c] ? 0.f : (float)((1 - (double)mom) * rm[c] + mom * m);
 	float b = rv_mask && !rv_mask[c] ? 0.f : (float)((1 - (double)mom) * rv[c] + mom * m2 / (n - 1));
@@ -54,24 +112,35 @@ extern "C" __global__ void norm_merge(const float* part, float* mean, float* rst
 
 // y = (x − mean)·rstd·gamma + beta.
 extern "C" __global__ void norm_apply(i64 count, const val* x, val* y, const float* mean, const float* rstd, const float* gamma, const float* beta, int C) {
-	FOR_EACH(i, count) {
-		int c = i % C;
-		y[i] = to_val((to_float(x[i]) - mean[c]) * rstd[c] * gamma[c] + beta[c]);
-	}
+	packs(count, C, C % 8 == 0, [&](i64 p, int c, int n, bool wide) {
+		float v[8], m[8], r[8], g[8], b[8];
+		load8(x + p * C + c, n, wide, v);
+		load8(mean + c, n, wide, m), load8(rstd + c, n, wide, r), load8(gamma + c, n, wide, g), load8(beta + c, n, wide, b);
+#pragma unroll
+		for (int j = 0; j < 8; j++)
+			if (j < n) v[j] = (v[j] - m[j]) * r[j] * g[j] + b[j];
+		store8(y + p * C + c, n, wide, v);
+	});
 }
 
 // The same with running statistics.
 extern "C" __global__ void norm_infer(i64 count, const val* x, val* y, const float* gamma, const float* beta, const float* mean, const float* variance, int C, float eps) {
-	FOR_EACH(i, count) {
-		int c = i % C;
-		y[i] = to_val((to_float(x[i]) - mean[c]) / sqrtf(variance[c] + eps) * gamma[c] + beta[c]);
-	}
+	packs(count, C, C % 8 == 0, [&](i64 p, int c, int n, bool wide) {
+		float v[8], m[8], r[8], g[8], b[8];
+		load8(x + p * C + c, n, wide, v);
+		load8(mean + c, n, wide, m), load8(variance + c, n, wide, r), load8(gamma + c, n, wide, g), load8(beta + c, n, wide, b);
+#pragma unroll
+		for (int j = 0; j < 8; j++)
+			if (j < n) v[j] = (v[j] - m[j]) / sqrtf(r[j] + eps) * g[j] + b[j];
+		store8(y + p * C + c, n, wide, v);
+	});
 }
 
-// part [parts][2C]: Σ dy and Σ dy·x̂.
-extern "C" __global__ void __launch_bounds__(256) norm_dstats(const val* x, const val* dy, float* part, const float* mean, const float* rstd, int rows, int C, int HW) {
+// part [parts·splits][2C]: Σ dy and Σ dy·x̂.
+extern "C" __global__ void __launch_bounds__(256) norm_dstats(const val* x, const val* dy, float* part, const float* mean, const float* rstd, int rows, int C, int HW, int splits) {
 	int c = blockIdx.x * 32 + (threadIdx.x & 31), y = threadIdx.x >> 5;
-	i64 from = (i64)part_from(rows, gridDim.y, blockIdx.y) * HW, till = (i64)part_from(rows, gridDim.y, blockIdx.y + 1) * HW;
+	Pixels of = pixels_of(rows, gridDim.y / splits, blockIdx.y / splits, HW, splits, blockIdx.y % splits);
+	i64 from = of.from, till = of.till;
 	double d = 0, dx = 0;
 	if (c < C)
 		for (i64 p = from + y; p < till; p += 8) {
@@ -96,9 +165,16 @@ extern "C" __global__ void norm_dmerge(const float* part, float* dbeta, float* d
 
 // dx = gamma·rstd·(dy − dbeta/m − x̂·dgamma/m), m = rows·pixels.
 extern "C" __global__ void norm_dx(i64 count, const val* x, const val* dy, val* dx, const float* mean, const float* rstd, const float* dbeta, const float* dgamma, const float* gamma, int C, float m) {
-	FOR_EACH(i, count) {
-		int c = i % C;
-		float hat = (to_float(x[i]) - mean[c]) * rstd[c];
-		dx[i] = to_val(gamma[c] * rstd[c] * (to_float(dy[i]) - dbeta[c] / m - hat * dgamma[c] / m));
-	}
+	packs(count, C, C % 8 == 0, [&](i64 p, int c, int n, bool wide) {
+		float v[8], d[8], u[8], r[8], b[8], s[8], g[8];
+		load8(x + p * C + c, n, wide, v), load8(dy + p * C + c, n, wide, d);
+		load8(mean + c, n, wide, u), load8(rstd + c, n, wide, r), load8(dbeta + c, n, wide, b), load8(dgamma + c, n, wide, s), load8(gamma + c, n, wide, g);
+#pragma unroll
+		for (int j = 0; j < 8; j++) {
+			if (j >= n) break; // of a single channel the others would cost as much
+			float hat = (v[j] - u[j]) * r[j];
+			d[j] = g[j] * r[j] * (d[j] - b[j] / m - hat * s[j] / m);
+		}
+		store8(dx + p * C + c, n, wide, d);
+	});
 }

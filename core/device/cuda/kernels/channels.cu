@@ -1,18 +1,6 @@
 // Channels: gates, and values that are cut or put together along them. Values are
 // [pixels][C], the pixels of all rows one after another.
 
-// packs calls f(p, c, n, wide) for channels c to c + n − 1 of pixel p, over all of
-// count/C pixels; wide (then n is 8) where the caller says that eight may be touched.
-template <class F> __device__ __forceinline__ void packs(i64 count, int C, bool wide, F f) {
-	i64 thread = (i64)blockIdx.x * blockDim.x + threadIdx.x, threads = (i64)gridDim.x * blockDim.x;
-	int each = wide ? 8 : 1;
-	u32 row = C / each;
-	for (i64 i = thread; i < count / each; i += threads) {
-		i64 p = i >> 32 ? i / row : (u32)i / row;
-		f(p, (int)(i - p * row) * each, each, wide);
-	}
-}
-
 // y[rows][HW][C] = x·s, s [rows][C]
 extern "C" __global__ void gate(i64 count, const val *x, const val *s, val *y, int C, int HW) {
 	packs(count, C, C % 8 == 0, [&](i64 p, int c, int n, bool wide) {
@@ -42,4 +30,22 @@ extern "C" __global__ void slice_dx(i64 count, const val *dy, val *dx, int C, in
 		if (c >= from && c < from + C) load8(dy + p * C + c - from, n, wide, v);
 		store8(dx + p * X + c, n, wide, v);
 	});
+}
+
+// y [·][wide] = x [rows][C] filled up with zeros, its rows behind x's last one as well; 8
+// bytes of y a thread. wide is a multiple of these, y is aligned.
+extern "C" __global__ void widen_channels(i64 count, const val *x, val *y, int rows, int C, int wide) {
+	const int n = 8 / sizeof(val);
+	FOR_EACH(i, count) {
+		u32 pieces = wide / n, row = (u32)i / pieces, c = ((u32)i - row * pieces) * n;
+		union {
+			u64 all;
+			val one[n];
+		} piece;
+		piece.all = 0;
+#pragma unroll
+		for (int j = 0; j < n; j++)
+			if (row < rows && c + j < C) piece.one[j] = x[(i64)row * C + c + j];
+		*(u64 *)(y + i * n) = piece.all;
+	}
 }

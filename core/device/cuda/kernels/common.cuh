@@ -211,3 +211,15 @@ template <class R, class D> __device__ __forceinline__ void sum_rows(int from, i
 	if (slot == 0)
 		for (int j = 0; j < n; j++) done(c + j, part[threadIdx.x * 9 + j]);
 }
+
+// packs calls f(p, c, n, wide) for channels c to c + n − 1 of pixel p, over all of
+// count/C pixels; wide (then n is 8) where the caller says that eight may be touched.
+template <class F> __device__ __forceinline__ void packs(i64 count, int C, bool wide, F f) {
+	i64 thread = (i64)blockIdx.x * blockDim.x + threadIdx.x, threads = (i64)gridDim.x * blockDim.x;
+	int each = wide ? 8 : 1;
+	u32 row = C / each;
+	for (i64 i = thread; i < count / each; i += threads) {
+		i64 p = i >> 32 ? i / row : (u32)i / row;
+		f(p, (int)(i - p * row) * each, each, wide);
+	}
+}

@@ -8,13 +8,26 @@
 
 const int TILE = 64, DEPTH = 16;
 
-// d(m, n, Σₖ a(m, k)·b(k, n)) for m < M, n < N of the block's tile, k from k0 to k1.
+// Which tile of an M×N result a block makes, and for which of the units (groups, or groups
+// and parts). Grids are lines, since only those may be long: tiles of rows lie next to each
+// other, then those of columns, then units.
+struct Tile {
+	i64 m0;
+	int n0, unit;
+};
+
+__device__ __forceinline__ Tile tile_of(i64 M, int N) {
+	u32 down = (M + TILE - 1) / TILE, across = (N + TILE - 1) / TILE, i = blockIdx.x;
+	return {(i64)(i % down) * TILE, (int)(i / down % across) * TILE, (int)(i / down / across)};
+}
+
+// d(m, n, Σₖ a(m, k)·b(k, n)) for m < M, n < N of the tile, k from k0 to k1.
 template <class A, class B, class D>
-__device__ __forceinline__ void product(i64 M, int N, i64 k0, i64 k1, A a, B b, D d) {
+__device__ __forceinline__ void product(Tile tile, i64 M, int N, i64 k0, i64 k1, A a, B b, D d) {
 	__shared__ float as[DEPTH][TILE + 4], bs[DEPTH][TILE + 4];
 	int tx = threadIdx.x & 15, ty = threadIdx.x >> 4;
-	i64 m0 = (i64)blockIdx.x * TILE;
-	int n0 = blockIdx.y * TILE;
+	i64 m0 = tile.m0;
+	int n0 = tile.n0;
 	// Long sums in two levels, so that rounding grows with the root of the terms.
 	float sum[4][4] = {}, total[4][4] = {};
 	for (i64 k = k0; k < k1; k += DEPTH) {
@@ -43,8 +56,11 @@ __device__ __forceinline__ void product(i64 M, int N, i64 k0, i64 k1, A a, B b, 
 
 // y [rows][OH][OW][N] = w ⋆ x + bias (may be 0). Grid: pixels, outputs of a group, groups.
 extern "C" __global__ void __launch_bounds__(256) conv(const val* x, const val* w, const float* bias, val* y, int rows, int N, int groups, Window g) {
-	int Cg = g.C / groups, Ng = N / groups, group = blockIdx.z, K = g.KH * g.KW * Cg;
-	product((i64)rows * g.OH * g.OW, Ng, 0, K,
+	int Cg = g.C / groups, Ng = N / groups, K = g.KH * g.KW * Cg;
+	i64 M = (i64)rows * g.OH * g.OW;
+	Tile tile = tile_of(M, Ng);
+	int group = tile.unit;
+	product(tile, M, Ng, 0, K,
 		[&](i64 m, i64 k) {
 			int ci = k % Cg, kx = k / Cg % g.KW, ky = k / Cg / g.KW;
 			int ox = m % g.OW, oy = m / g.OW % g.OH, iy = oy * g.SH - g.PT + ky, ix = ox * g.SW - g.PL + kx;
@@ -58,8 +74,11 @@ extern "C" __global__ void __launch_bounds__(256) conv(const val* x, const val* 
 // dx [rows][H][W][C]: what each output that saw the pixel sends back through its weight.
 // Grid: pixels of x, channels of a group, groups.
 extern "C" __global__ void __launch_bounds__(256) conv_dx(const val* dy, const val* w, val* dx, int rows, int N, int groups, Window g) {
-	int Cg = g.C / groups, Ng = N / groups, group = blockIdx.z, taps = g.KH * g.KW;
-	product((i64)rows * g.H * g.W, Cg, 0, taps * Ng,
+	int Cg = g.C / groups, Ng = N / groups, taps = g.KH * g.KW;
+	i64 M = (i64)rows * g.H * g.W;
+	Tile tile = tile_of(M, Cg);
+	int group = tile.unit;
+	product(tile, M, Cg, 0, taps * Ng,
 		[&](i64 m, i64 k) {
 			int n = k % Ng, kx = k / Ng % g.KW, ky = k / Ng / g.KW;
 			int ix = m % g.W, iy = m / g.W % g.H, oy = iy + g.PT - ky, ox = ix + g.PL - kx;
@@ -76,9 +95,11 @@ extern "C" __global__ void __launch_bounds__(256) conv_dx(const val* dy, const v
 // part [parts][N][KH][KW][Cg]: dw over a part of the output pixels. Grid: outputs of a
 // group, K, groups × parts.
 extern "C" __global__ void __launch_bounds__(256) conv_dw(const val* x, const val* dy, float* part, int rows, int N, int groups, int parts, Window g) {
-	int Cg = g.C / groups, Ng = N / groups, group = blockIdx.z % groups, t = blockIdx.z / groups, K = g.KH * g.KW * Cg;
+	int Cg = g.C / groups, Ng = N / groups, K = g.KH * g.KW * Cg;
+	Tile tile = tile_of(Ng, K);
+	int group = tile.unit % groups, t = tile.unit / groups;
 	i64 all = (i64)rows * g.OH * g.OW, each = (all + parts - 1) / parts, from = t * each, till = from + each < all ? from + each : all;
-	product(Ng, K, from, till,
+	product(tile, Ng, K, from, till,
 		[&](i64 n, i64 p) { return to_float(dy[p * N + group * Ng + n]); },
 		[&](i64 p, int k) {
 			int ci = k % Cg, kx = k / Cg % g.KW, ky = k / Cg / g.KW;
@@ -89,11 +110,21 @@ extern "C" __global__ void __launch_bounds__(256) conv_dw(const val* x, const va
 		[&](i64 n, int k, float s) { part[((i64)t * N + group * Ng + n) * K + k] = s; });
 }
 
-// dw = Σ parts in their order, added to what is there with beta = 1.
-extern "C" __global__ void conv_merge(i64 count, const float* part, float* dw, int parts, float beta) {
-	FOR_EACH(i, count) {
-		double s = beta != 0 ? dw[i] : 0.;
-		for (int t = 0; t < parts; t++) s += part[t * count + i];
-		dw[i] = s;
+// dw = Σ parts, added to what is there with beta = 1. A block of 256 threads has 256/slices
+// elements; slice i sums the parts i, i + slices, … in their order, then the slices are
+// summed in theirs.
+extern "C" __global__ void __launch_bounds__(256) conv_merge(int count, const float* part, float* dw, int parts, int slices, float beta) {
+	__shared__ double sums[256];
+	int width = 256 / slices, slice = threadIdx.x / width;
+	i64 i = (i64)blockIdx.x * width + threadIdx.x % width;
+	double s = 0.;
+	if (i < count) {
+#pragma unroll 8
+		for (int t = slice; t < parts; t += slices) s += part[(i64)t * count + i];
 	}
+	sums[threadIdx.x] = s;
+	__syncthreads();
+	if (slice > 0 || i >= count) return;
+	for (int j = 1; j < slices; j++) s += sums[j * width + threadIdx.x];
+	dw[i] = beta != 0 ? beta * dw[i] + s : s;
 }

@@ -62,3 +62,32 @@ func gatherRows(a *asm) {
 	}
 	a.ret()
 }
+
+// packAhead is how many rows packRows fetches beforehand. Rows of a large matrix lie
+// a page or more apart, where the processor's own fetching does not follow.
+const packAhead = 16
+
+func packRows(a *asm) {
+	a.load("packArgs", "src", "SI", "dst", "DX", "n", "CX", "lines", "R9", "srcStride", "R8", "dstStride", "R11", "lineStride", "R10")
+	a.op("MOVQ R8, R12")
+	a.op("IMULQ $%d, R12", packAhead)
+	a.loop("row")
+	a.op("MOVQ SI, AX")
+	a.op("MOVQ DX, BX")
+	a.op("MOVQ R9, R13")
+	a.label("line")
+	a.op("PREFETCHT0 (AX)(R12*1)")
+	a.op("VMOVUPS (AX), Y0")
+	a.op("VMOVUPS 32(AX), Y1")
+	a.op("VMOVUPS Y0, (BX)")
+	a.op("VMOVUPS Y1, 32(BX)")
+	a.op("ADDQ $64, AX")
+	a.op("ADDQ R10, BX")
+	a.op("DECQ R13")
+	a.op("JNZ line")
+	a.op("ADDQ R8, SI")
+	a.op("ADDQ R11, DX")
+	a.op("DECQ CX")
+	a.op("JNZ row")
+	a.ret()
+}

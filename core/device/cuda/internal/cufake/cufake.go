@@ -7,6 +7,7 @@ package cufake
 
 import (
 	"fmt"
+	"iter"
 	"slices"
 	"sync"
 	"unsafe"
@@ -41,6 +42,7 @@ type Card struct {
 	blocks    []block // by address
 	hosts     map[*byte]int
 	funcs     []string // by cu.Func - 1
+	defines   map[string][]string
 	graphs    map[cu.Graph][]func() error
 	recording *[]func() error
 	handles   uintptr
@@ -68,7 +70,7 @@ func New(memory int64) *Card {
 			Name: "fake card", UUID: "GPU-00000000-0000-0000-0000-000000000000", Major: 9, Minor: 0, SMs: 4, Memory: memory, L2: 1 << 20,
 			Shared: 227 << 10, Driver: 13000,
 		},
-		limit: memory, next: 1 << 32, hosts: map[*byte]int{}, graphs: map[cu.Graph][]func() error{}, events: map[cu.Event]float32{}, calls: map[string]int{}, faults: map[string]map[int]error{},
+		limit: memory, next: 1 << 32, hosts: map[*byte]int{}, defines: map[string][]string{}, graphs: map[cu.Graph][]func() error{}, events: map[cu.Event]float32{}, calls: map[string]int{}, faults: map[string]map[int]error{},
 	}
 }
 
@@ -129,6 +131,26 @@ func (c *Card) Bytes(p cu.Ptr) ([]byte, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.at(p, 0)
+}
+
+// Pieces are what is allocated of the card's memory, by address.
+func (c *Card) Pieces() iter.Seq2[cu.Ptr, []byte] {
+	return func(yield func(cu.Ptr, []byte) bool) {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		for _, b := range c.blocks {
+			if !yield(b.at, b.b) {
+				return
+			}
+		}
+	}
+}
+
+// Defines are those of the program that a kernel was last found in.
+func (c *Card) Defines(kernel string) []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.defines[kernel]
 }
 
 // enter counts a call and says whether it fails. The lock is held.

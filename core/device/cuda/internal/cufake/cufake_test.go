@@ -142,8 +142,20 @@ func TestGraphsRunWhatTheyRecorded(t *testing.T) {
 	if err := c.RunGraph(g); err == nil {
 		t.Error("a released graph ran")
 	}
-	if err := c.Launch(f, [3]int{1, 1, 1}, [3]int{2048, 1, 1}, 0, nil); err == nil {
-		t.Error("2048 threads in a block")
+	for _, l := range []struct {
+		grid, block [3]int
+		shared      int
+		ok          bool
+	}{
+		{[3]int{1<<31 - 1, 65535, 65535}, [3]int{16, 1, 64}, c.Info().Shared, true},
+		{[3]int{1, 65536, 1}, [3]int{1, 1, 1}, 0, false}, {[3]int{1, 1, 65536}, [3]int{1, 1, 1}, 0, false}, {[3]int{0, 1, 1}, [3]int{1, 1, 1}, 0, false},
+		{[3]int{1, 1, 1}, [3]int{2048, 1, 1}, 0, false}, {[3]int{1, 1, 1}, [3]int{32, 32, 2}, 0, false}, {[3]int{1, 1, 1}, [3]int{1, 1, 65}, 0, false},
+		{[3]int{1, 1, 1}, [3]int{1, 1, 1}, c.Info().Shared + 1, false},
+	} {
+		c.OnLaunch = nil
+		if err := c.Launch(f, l.grid, l.block, l.shared, nil); (err == nil) != l.ok {
+			t.Errorf("a launch on %v blocks of %v with %d bytes: %v", l.grid, l.block, l.shared, err)
+		}
 	}
 	if _, err := c.EndCapture(); err == nil {
 		t.Error("a graph that was not begun ended")

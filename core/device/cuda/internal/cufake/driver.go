@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"unsafe"
 
 	"pare/core/device/cuda/internal/cu"
@@ -140,14 +141,17 @@ func (c *Card) move(method string, f func() error, n int) error {
 	return c.queue(f)
 }
 
-// Compile takes any source for an image.
-func (c *Card) Compile(_, source string, _ []string) ([]byte, error) {
+// Compile takes any source for an image, with the defines in its first line.
+func (c *Card) Compile(_, source string, defines []string) ([]byte, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return []byte(source), c.enter("Compile")
+	return []byte(strings.Join(defines, " ") + "\n" + source), c.enter("Compile")
 }
 
-type module struct{ c *Card }
+type module struct {
+	c       *Card
+	defines []string
+}
 
 func (c *Card) Load(image []byte) (cu.Module, error) {
 	c.mu.Lock()
@@ -159,7 +163,8 @@ func (c *Card) Load(image []byte) (cu.Module, error) {
 		return nil, fmt.Errorf("cuda: load an empty image")
 	}
 	c.modules++
-	return module{c}, nil
+	first, _, _ := strings.Cut(string(image), "\n")
+	return module{c, strings.Fields(first)}, nil
 }
 
 // Func finds any kernel.
@@ -170,6 +175,7 @@ func (m module) Func(name string) (cu.Func, error) {
 		return 0, err
 	}
 	m.c.funcs = append(m.c.funcs, name)
+	m.c.defines[name] = m.defines
 	return cu.Func(len(m.c.funcs)), nil
 }
 
@@ -194,7 +200,7 @@ func (c *Card) Launch(f cu.Func, grid, block [3]int, shared int, args []unsafe.P
 			return cu.Fault(fmt.Sprintf("launch %s on %v blocks of %v", c.funcs[f-1], grid, block), 1)
 		}
 	}
-	if t := block[0] * block[1] * block[2]; t > 1024 || shared > c.info.Shared || grid[1] > 65535 || grid[2] > 65535 {
+	if t := block[0] * block[1] * block[2]; t > 1024 || block[2] > 64 || shared > c.info.Shared || grid[0] > 1<<31-1 || grid[1] > 65535 || grid[2] > 65535 {
 		return cu.Fault(fmt.Sprintf("launch %s on %v blocks of %v with %d bytes", c.funcs[f-1], grid, block, shared), 1)
 	}
 	c.clock += c.Takes[c.funcs[f-1]]
