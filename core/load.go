@@ -13,7 +13,6 @@ import (
 	"pare/core/event"
 	"pare/core/graph"
 	"pare/core/model/zoo"
-	"pare/core/plan"
 )
 
 // deviceNames are what hardware.device may be. auto is the processor, so that a run does not depend on what else is in the machine.
@@ -162,11 +161,8 @@ func openModel(r *Recipe, set *data.Data) (*graph.Model, zoo.Preset, []event.War
 			return nil, pre, nil, err
 		}
 	}
-	if b := max(r.Train.Batch, pre.Batch); r.Train.Batch == 0 && r.Train.Accumulate > b {
-		return nil, pre, nil, fmt.Errorf("train.accumulate = %d: a batch of %s has %d samples, it runs in that many parts at most", r.Train.Accumulate, m.Name, b)
-	}
-	if r.Train.Recompute && !plan.Recomputable(m) {
-		return nil, pre, nil, fmt.Errorf("train.recompute = true: %s has no row of blocks (layers of a transformer, residual blocks) whose values could be made again; leave it out, or run batches in parts: train.accumulate", m.Name)
+	if err := r.checkPartsOf(m, pre, set.Train.N()); err != nil {
+		return nil, pre, nil, err
 	}
 	if err := r.checkLowRankOf(m); err != nil {
 		return nil, pre, nil, err

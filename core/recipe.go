@@ -273,8 +273,10 @@ func (r *Recipe) Check() error {
 		return fmt.Errorf("train.epochs = %d: give 0 (evaluate only) to 100000", t.Epochs)
 	case t.Batch < 0 || t.Batch > 65536:
 		return fmt.Errorf("train.batch = %d: give 1 to 65536", t.Batch)
-	case t.Accumulate < 0 || t.Accumulate > 65536 || t.Batch > 0 && t.Accumulate > t.Batch:
-		return fmt.Errorf("train.accumulate = %d: give the number of parts that a batch of train.batch = %d samples runs in, 1 to that", t.Accumulate, t.Batch)
+	case t.Accumulate < 0 || t.Accumulate > 65536:
+		return fmt.Errorf("train.accumulate = %d: give the number of parts that a batch runs in, 1 to its samples", t.Accumulate)
+	case t.Batch > 0 && t.Accumulate > t.Batch:
+		return fmt.Errorf("train.accumulate = %d: a batch of train.batch = %d samples runs in that many parts at most", t.Accumulate, t.Batch)
 	case t.LR < 0 || t.LR > 100 || p.LR < 0 || p.LR > 100:
 		return fmt.Errorf("train.lr = %g, prune.lr = %g: give a rate between 0 and 100", t.LR, p.LR)
 	case t.Momentum < 0 || t.Momentum >= 1:

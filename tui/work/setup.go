@@ -9,6 +9,7 @@ import (
 	"pare/core"
 	"pare/core/data"
 	"pare/core/model/zoo"
+	"pare/core/plan"
 	"pare/sessions"
 	"pare/tui/theme"
 )
@@ -18,8 +19,14 @@ var optimizers = []string{"sgd", "momentum", "nesterov", "adam", "adamw"}
 // presetMsg is a model's published set-up, or why it does not fit the data.
 type presetMsg struct {
 	preset zoo.Preset
-	text   bool // the model takes tokens
-	err    error
+	takes
+	err error
+}
+
+// takes is what of a model asks for fields of its own.
+type takes struct {
+	text   bool // it takes tokens
+	blocks bool // values inside its blocks can be made again
 }
 
 // toSetup opens the set-up for the picked model and data.
@@ -28,8 +35,8 @@ func (d *desk) toSetup() []effect {
 	r := d.o.Recipe
 	d.setup = form{busy: true}
 	return []effect{func(context.Context) any {
-		p, text, err := checkPick(r)
-		return presetMsg{p, text, err}
+		p, t, err := checkPick(r)
+		return presetMsg{p, t, err}
 	}}
 }
 
@@ -58,10 +65,10 @@ func (d *desk) leaveSetup() []effect {
 }
 
 // checkPick finds what can be found wrong with a choice of model and data
-// before anything runs, the model's set-up, and whether it takes text.
-func checkPick(r *core.Recipe) (p zoo.Preset, text bool, err error) {
+// before anything runs, the model's set-up, and what it takes.
+func checkPick(r *core.Recipe) (p zoo.Preset, t takes, err error) {
 	if err := core.Precheck(r); err != nil {
-		return zoo.Preset{}, false, err
+		return zoo.Preset{}, t, err
 	}
 	sample := core.Sample{Shape: []int{1, 28, 28}, Classes: 10}
 	for _, i := range data.Builtin() {
@@ -70,7 +77,7 @@ func checkPick(r *core.Recipe) (p zoo.Preset, text bool, err error) {
 				sample = core.Sample{} // cut by the folder's tokenizer, to what its model takes
 			}
 			if !i.Ready {
-				return zoo.Preset{}, false, fmt.Errorf("%s is not on this machine: %s", i.Name, i.Hint)
+				return zoo.Preset{}, t, fmt.Errorf("%s is not on this machine: %s", i.Name, i.Hint)
 			}
 		}
 	}
@@ -86,16 +93,16 @@ func checkPick(r *core.Recipe) (p zoo.Preset, text bool, err error) {
 	}
 	m, p, err := core.OpenModel(r.Model, r.Seed, sample)
 	if err != nil {
-		return p, false, err
+		return p, t, err
 	}
 	n := 1
 	for _, k := range sample.Shape {
 		n *= k
 	}
 	if r.Data.Path == "" && sample.Shape != nil && m.Input().Len() != n {
-		return p, false, fmt.Errorf("model %s takes %d values a sample, %s has %d: choose other data or another model", m.Name, m.Input().Len(), r.Data.Name, n)
+		return p, t, fmt.Errorf("model %s takes %d values a sample, %s has %d: choose other data or another model", m.Name, m.Input().Len(), r.Data.Name, n)
 	}
-	return p, m.Input().Seq > 0, nil
+	return p, takes{m.Input().Seq > 0, plan.Recomputable(m)}, nil
 }
 
 // onPreset fills the form: what the recipe says, else the published set-up.
@@ -135,6 +142,13 @@ func (d *desk) onPreset(m presetMsg) {
 		{key: "floor", label: "accepted loss, pt", kind: number, num: r.Floor.Points, hi: 100, step: 0.5},
 		{key: "parts", label: "parts of a batch", kind: number, num: float64(max(t.Accumulate, 1)), lo: 1, hi: 65536, whole: true},
 	}}
+	if m.blocks {
+		now := "keep"
+		if t.Recompute {
+			now = "again"
+		}
+		d.setup.fields = append(d.setup.fields, pick("values", "values in blocks", now, []string{"keep", "again"}, []string{"kept", "made again: less memory"}))
+	}
 	if m.text {
 		d.setup.fields = append(d.setup.fields, textFields(r)...)
 	}
@@ -214,6 +228,8 @@ func (d *desk) setupRecipe() *core.Recipe {
 	if t.Accumulate = int(f.get("parts").num); t.Accumulate < 2 {
 		t.Accumulate = 0
 	}
+	x := f.get("values")
+	t.Recompute = x.key != "" && x.chosen() == "again"
 	t.Optimizer, t.LR = f.get("optimizer").chosen(), f.get("lr").num
 	switch t.Optimizer {
 	case "momentum", "nesterov":

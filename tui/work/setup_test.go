@@ -78,6 +78,35 @@ func TestSetupOfAFolder(t *testing.T) {
 	}
 }
 
+// TestSetupOffersValuesMadeAgain: where a model has a row of blocks, and nowhere else: a
+// recipe that asks for it does not keep it for another model.
+func TestSetupOffersValuesMadeAgain(t *testing.T) {
+	for name, data := range map[string]string{"resnet-8": "fashion-mnist", "mlp": "iris"} {
+		d := testDesk(t, 80, 24, 0, false)
+		d.o.Recipe = core.DefaultRecipe()
+		d.o.Recipe.Model, d.o.Recipe.Data = core.ModelSpec{Name: name}, core.DataSpec{Name: data}
+		d.o.Recipe.Train.Recompute = true
+		work(d, d.toSetup())
+		if d.page != pageSetup {
+			t.Fatalf("%s: %s", name, d.pick.err)
+		}
+		has := strings.Contains(bare(d.Render()), "values in blocks     made again: less memory")
+		if want := name == "resnet-8"; has != want || d.setupRecipe().Train.Recompute != want {
+			t.Errorf("%s: values made again %v on the screen, %v in the recipe", name, has, d.setupRecipe().Train.Recompute)
+		}
+		if !has {
+			continue
+		}
+		for d.setup.fields[d.setup.at].key != "values" {
+			key(d, "down")
+		}
+		key(d, "right")
+		if d.setupRecipe().Train.Recompute {
+			t.Error("made again, but kept was chosen")
+		}
+	}
+}
+
 // TestPresetIsPublishedOrNot: only what stands in its source so is called published.
 func TestPresetIsPublishedOrNot(t *testing.T) {
 	for _, i := range zoo.List() {
