@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"pare/core/deploy"
 	"pare/core/event"
@@ -245,23 +246,29 @@ func fresh(ctx context.Context, st *MemStore, spent float64, r *Recipe, dir stri
 	if err != nil {
 		return ControlSide{}, err
 	}
-	last := 0.0
 	for _, e := range st.State.Epochs {
-		last = float64(st.State.BusyUS(&e)) / 1e6
-		spent += last
+		spent += float64(st.State.BusyUS(&e)) / 1e6
 	}
 	n, err := RecipeOf(ck)
 	if err != nil {
 		return ControlSide{}, err
 	}
 	n.Model, n.LowRank, n.Distill = ModelSpec{Path: path}, nil, DistillSpec{}
-	n.Train.Epochs = max(1, int(math.Round(spent/last)))
 	n.Prune = PruneSpec{Score: "magnitude", Pattern: "element", Distribution: "global", Schedule: "oneshot", RewindStep: -1}
-	var to MemStore
-	if _, err := Run(ctx, Config{Recipe: n, Store: &to, Session: "fresh"}); err != nil {
-		return ControlSide{}, err
+	// How long an epoch of it takes, without a teacher, it tells itself; how many there are
+	// must be known before the first, since the rate falls along them.
+	var side ControlSide
+	for _, epochs := range []int{2, 0} {
+		if n.Train.Epochs = epochs; epochs == 0 {
+			n.Train.Epochs = max(1, int(math.Round(spent/slices.Min(side.EpochS))))
+		}
+		var to MemStore
+		if _, err := Run(ctx, Config{Recipe: n, Store: &to, Session: "fresh"}); err != nil {
+			return ControlSide{}, err
+		}
+		side = sideOf(&to, true)
 	}
-	return sideOf(&to, true), nil
+	return side, nil
 }
 
 // copyOf is a recipe that shares nothing with r.

@@ -1,8 +1,8 @@
 """A small vision transformer with fresh weights, for vit.toml.
 
-    python3 core/prune/mission/vit.py vit64
+    python3 core/prune/mission/vit.py vit64 7
 
-writes the folder vit64: 4 layers of width 64, patches of 14 × 14. Needs torch and transformers.
+writes the folder vit64: 4 layers of width 64, patches of 7 × 7. Needs torch and transformers.
 """
 
 import sys
@@ -11,10 +11,10 @@ import torch
 from transformers import ViTConfig, ViTForImageClassification
 
 
-def main(out):
+def main(out, patch):
     torch.manual_seed(1)
     c = ViTConfig(
-        hidden_size=64, num_hidden_layers=4, num_attention_heads=4, intermediate_size=256, image_size=28, patch_size=14,
+        hidden_size=64, num_hidden_layers=4, num_attention_heads=4, intermediate_size=256, image_size=28, patch_size=patch,
         num_channels=1, num_labels=10, hidden_dropout_prob=0, attention_probs_dropout_prob=0,
     )
     m = ViTForImageClassification(c)
@@ -23,6 +23,6 @@ def main(out):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
+    if len(sys.argv) != 3:
         raise SystemExit(__doc__)
-    main(sys.argv[1])
+    main(sys.argv[1], int(sys.argv[2]))
