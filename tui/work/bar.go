@@ -31,10 +31,10 @@ func (d *desk) saying() (s saying, ok bool) {
 		return s, false
 	case d.busy != "":
 		return saying{text: d.busy}, true
+	case d.toast.text != "": // for a while: what a key did comes before a question that stays
+		return saying{text: d.toast.text, tok: d.toast.tok}, true
 	case d.run != nil && d.run.asked != "" && d.page == pageRun && d.over == overNone:
 		return saying{d.th.Clean(d.run.asked) + " asks to drive:", theme.Accent, "A hands the run over, K keeps it", 0}, true
-	case d.toast.text != "":
-		return saying{text: d.toast.text, tok: d.toast.tok}, true
 	case d.run == nil, d.page != pageRun, d.over == overPoint:
 		return saying{text: d.hint(), tok: theme.Dim}, true
 	case d.replaying():
