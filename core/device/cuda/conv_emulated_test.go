@@ -19,14 +19,7 @@ import (
 // testdata/emulate.hh, with the launches that the device makes, and compares with loops in
 // float64. It needs a C++ compiler of a system with 64 bits.
 func TestConvEmulated(t *testing.T) {
-	if testing.Short() {
-		t.Skip("compiles C++")
-	}
-	compiler, err := osexec.LookPath("g++")
-	if err != nil {
-		t.Skip("the kernels' source is run with g++, which is not here")
-	}
-	m := &emulator{compiler: compiler, dir: t.TempDir(), built: map[string]string{}}
+	m := newEmulator(t)
 	compare := func(t *testing.T, k *convCase, precision Precision) {
 		card := cufake.New(1 << 26)
 		card.OnLaunch = func(name string, grid, block [3]int, shared int, args []unsafe.Pointer) error {
@@ -62,6 +55,19 @@ func TestConvEmulated(t *testing.T) {
 type emulator struct {
 	compiler, dir string
 	built         map[string]string // by file and defines
+}
+
+// newEmulator skips the test where there is no compiler, and in the short form.
+func newEmulator(t *testing.T) *emulator {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("compiles C++")
+	}
+	compiler, err := osexec.LookPath("g++")
+	if err != nil {
+		t.Skip("the kernels' source is run with g++, which is not here")
+	}
+	return &emulator{compiler: compiler, dir: t.TempDir(), built: map[string]string{}}
 }
 
 var params = regexp.MustCompile(`extern "C" __global__ void(?:\s+__launch_bounds__\([^)]*\))?\s+(\w+)\s*\(([^)]*)\)`)

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	osexec "os/exec"
 	"testing"
 	"unsafe"
 
@@ -18,14 +17,7 @@ import (
 // TestConvEmulated, and compares with loops in float64: with parts that are cut into splits
 // and without, channels that loads of eight fit and others.
 func TestBatchNormEmulated(t *testing.T) {
-	if testing.Short() {
-		t.Skip("compiles C++")
-	}
-	compiler, err := osexec.LookPath("g++")
-	if err != nil {
-		t.Skip("the kernels' source is run with g++, which is not here")
-	}
-	m := &emulator{compiler: compiler, dir: t.TempDir(), built: map[string]string{}}
+	m := newEmulator(t)
 	for _, c := range []struct {
 		precision    Precision
 		n, c, pixels int
