@@ -18,6 +18,8 @@ type app struct {
 	ctx  context.Context
 	view tea.View // of the last frame that was drawn
 	size Size     // of the terminal, where Bubble Tea is told another
+
+	asked bool // ctrl+z was pressed, and the process does not go on yet
 }
 
 // fps bounds how often the terminal is written to; keys are answered within a tenth of a
@@ -28,6 +30,7 @@ const fps = 10
 func runScreen(d *desk, o ...tea.ProgramOption) error {
 	p, end := newProgram(context.Background(), d, o...)
 	defer end()
+	defer wakes(p)()
 	if _, err := p.Run(); err != nil {
 		return fmt.Errorf("the screen ended: %w; the run is not touched by it", err)
 	}
@@ -105,6 +108,12 @@ func (a *app) Update(m tea.Msg) (tea.Model, tea.Cmd) {
 		a.d.quit = true
 	case copyMsg:
 		return a, tea.SetClipboard(m.text)
+	case wipeMsg:
+		return a, tea.ClearScreen
+	case stopMsg:
+		return a, a.stopped()
+	case wokenMsg:
+		return a, a.woken()
 	default:
 		todo = a.d.handle(m)
 	}

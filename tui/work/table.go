@@ -285,6 +285,10 @@ func init() { // the help, opened by the table, shows the table
 		{[]string{"?", "esc", "enter", "q"}, "?", inHelp, words("back"), always, plainly((*desk).closeOver), 1, ""},
 		{[]string{"?"}, "?", inShown | inPages | inRoll | inPoint, words("keys"), always, plainly(func(d *desk) { d.over, d.scroll = overHelp, 0 }), -1, "this list"},
 		{[]string{"q", "ctrl+c"}, "q", inShown | inPages | inRoll | inPoint, words("leave"), always, plainly((*desk).leave), -2, "leave the screen; the run goes on"},
+		{[]string{"ctrl+l"}, "", inShown | inPages, words("draw anew"), always, (*desk).wipe, 0, "draw the screen anew, where something else has written on it"},
+		{[]string{"ctrl+l"}, "", ^(inShown | inPages), words("draw anew"), always, (*desk).wipe, 0, ""},
+		{[]string{"ctrl+z"}, "", inShown | inPages, words("to the shell"), (*desk).canSuspend, (*desk).suspend, 0, "to the shell, where fg comes back; the run goes on"},
+		{[]string{"ctrl+z"}, "", ^(inShown | inPages), words("to the shell"), (*desk).canSuspend, (*desk).suspend, 0, ""},
 		{[]string{"ctrl+c"}, "", inText | inStop | inHelp | inDelete | inTeach | inLayer | inWrong | inTour, words("leave"), always, plainly((*desk).leave), 0, ""},
 	}
 }
