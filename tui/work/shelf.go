@@ -33,6 +33,17 @@ func (d *desk) openShelf() []effect {
 	return []effect{d.listSessions()}
 }
 
+// canReturn says why esc does not lead back to the list of sessions.
+func (d *desk) canReturn() string {
+	switch {
+	case d.look.cursor != nil:
+		return "the cursor goes first"
+	case !d.run.listed:
+		return "no session was chosen from a list: S shows all"
+	}
+	return ""
+}
+
 func (d *desk) leaveShelf() { d.page, d.over, d.input = d.shelf.back, overNone, input{} }
 
 // found are the sessions that the filter leaves: all its words occur.

@@ -50,6 +50,7 @@ type watch struct {
 	told   int64              // waits, when the run was told to go on: it is not told twice
 	toldAt time.Time
 	moved  bool // something was computed since the run began to wait: it does not any more
+	listed bool // opened from the list of sessions
 	pace   pace
 
 	caught  bool // the log has been read up to its end once
