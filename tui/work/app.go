@@ -126,7 +126,7 @@ func (a *app) Update(m tea.Msg) (tea.Model, tea.Cmd) {
 // View implements tea.Model. The frame is drawn anew only when the desk has
 // changed.
 func (a *app) View() tea.View {
-	if a.d.dirty && !a.d.hold {
+	if a.d.dirty && (!a.d.hold || a.d.reading()) {
 		a.d.dirty = false
 		begun := time.Now()
 		frame := a.d.Render()

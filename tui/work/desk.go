@@ -299,3 +299,18 @@ func (d *desk) handle(m any) []effect {
 	}
 	return nil
 }
+
+// sleep waits and reports whether it may go on.
+func sleep(ctx context.Context, d time.Duration) bool {
+	if d <= 0 {
+		return ctx.Err() == nil
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

@@ -365,7 +365,11 @@ func (d *desk) press(name, text string) []effect {
 		if b.in&at == 0 || !slices.Contains(b.keys, name) {
 			continue
 		}
-		if w := b.can(d); w != "" {
+		w := b.can(d)
+		if d.hold && at&inShown != 0 && b.rank > 0 {
+			w = stillRead
+		}
+		if w != "" {
 			if why == "" && !(b.do == nil && at&inForm != 0) { // a digit has another meaning too
 				why = w
 			}
