@@ -7,6 +7,7 @@ import (
 	"time"
 
 	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/x/ansi"
 
 	"pare/core/energy"
 	"pare/tui/theme"
@@ -30,7 +31,7 @@ const fps = 10
 func runScreen(d *desk, o ...tea.ProgramOption) error {
 	p, end := newProgram(context.Background(), d, o...)
 	defer end()
-	defer wakes(p)()
+	defer wakes(func() { p.Send(wokenMsg{}) })()
 	if _, err := p.Run(); err != nil {
 		return fmt.Errorf("the screen ended: %w; the run is not touched by it", err)
 	}
@@ -151,4 +152,24 @@ func (a *app) cmds(es []effect) []tea.Cmd {
 		out[i] = func() tea.Msg { return e(a.ctx) }
 	}
 	return out
+}
+
+// stopped is the answer to stopMsg. The wokenMsg that comes of it is not for woken.
+func (a *app) stopped() tea.Cmd {
+	a.asked = true
+	return tea.Suspend
+}
+
+// woken takes the terminal anew. (Bubble Tea's Exec would, too, but where the command ends at
+// once it may stop its clock for good.)
+func (a *app) woken() tea.Cmd {
+	if a.asked {
+		a.asked = false
+		return nil
+	}
+	modes := ansi.SetModeAltScreenSaveCursor + ansi.ResetModeTextCursorEnable + ansi.SetModeBracketedPaste
+	if a.d.mouse {
+		modes += ansi.SetModeMouseButtonEvent + ansi.SetModeMouseExtSgr
+	}
+	return tea.Sequence(func() tea.Msg { rawAgain(); return nil }, tea.Raw(modes), tea.ClearScreen)
 }

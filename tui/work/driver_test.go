@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -415,6 +416,9 @@ func options(in io.Reader, out io.Writer, w, h int) []tea.ProgramOption {
 // TestProgram runs the real program on a terminal in memory: keys as bytes in,
 // the final screen out, and no goroutine left behind.
 func TestProgram(t *testing.T) {
+	c := make(chan os.Signal, 1)
+	signal.Notify(c, os.Interrupt) // its own goroutine stays for good
+	signal.Stop(c)
 	before := runtime.NumGoroutine()
 	s := newStory().start("B").baselineDone("B").configured("B").sparsify(3, "B")
 	d := newDesk(Options{}, theme.Dark, false)

@@ -5,9 +5,9 @@ package work
 import (
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 
-	tea "charm.land/bubbletea/v2"
 	"golang.org/x/sys/unix"
 )
 
@@ -24,19 +24,20 @@ func noShell() string {
 	return ""
 }
 
-// wakes tells the program when this process goes on after it was stopped, until end.
-func wakes(p *tea.Program) (end func()) {
+// wakes calls tell when this process goes on after it was stopped, until end.
+func wakes(tell func()) (end func()) {
 	c, done := make(chan os.Signal, 1), make(chan struct{})
 	signal.Notify(c, syscall.SIGCONT)
-	go func() {
+	var wg sync.WaitGroup
+	wg.Go(func() {
 		for {
 			select {
 			case <-c:
-				p.Send(wokenMsg{})
+				tell()
 			case <-done:
 				return
 			}
 		}
-	}()
-	return func() { signal.Stop(c); close(done) }
+	})
+	return func() { signal.Stop(c); close(done); wg.Wait() }
 }

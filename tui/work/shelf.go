@@ -33,15 +33,28 @@ func (d *desk) openShelf() []effect {
 	return []effect{d.listSessions()}
 }
 
-// canReturn says why esc does not lead back to the list of sessions.
-func (d *desk) canReturn() string {
-	switch {
-	case d.look.cursor != nil:
-		return "the cursor goes first"
-	case !d.run.listed:
-		return "no session was chosen from a list: S shows all"
+// What esc does where a run is shown: the cursor goes, then the run.
+
+func escText(d *desk) string {
+	if d.look.cursor != nil {
+		return "cursor off"
+	}
+	return "sessions"
+}
+
+func (d *desk) canEsc() string {
+	if d.look.cursor == nil && !d.run.listed {
+		return "no cursor, and no list that this session was chosen from: S shows all"
 	}
 	return ""
+}
+
+func (d *desk) esc() []effect {
+	if d.look.cursor == nil {
+		return d.openShelf()
+	}
+	d.look.cursor = nil
+	return nil
 }
 
 func (d *desk) leaveShelf() { d.page, d.over, d.input = d.shelf.back, overNone, input{} }

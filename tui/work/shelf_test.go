@@ -138,6 +138,12 @@ func TestShelfOpensReplaysExports(t *testing.T) {
 		t.Fatalf("page %d", d.page)
 	}
 	sees(t, d, "PASS 88.4 %", "esc sessions")
+	key(d, "3", "left")
+	sees(t, d, "esc cursor off")
+	key(d, "esc")
+	if d.look.cursor != nil || d.page != pageRun {
+		t.Errorf("esc leaves the cursor at %v, page %d", d.look.cursor, d.page)
+	}
 	key(d, "esc")
 	if d.page != pageShelf {
 		t.Fatalf("esc leads to page %d, not back to the list", d.page)
@@ -161,11 +167,6 @@ func TestShelfOpensReplaysExports(t *testing.T) {
 	sees(t, d, "replay ×20", "brisk-heron")
 	if !d.replaying() {
 		t.Error("no replay")
-	}
-	key(d, "3", "left") // its cursor goes first
-	key(d, "esc")
-	if d.look.cursor != nil || d.page != pageRun {
-		t.Errorf("esc leaves the cursor at %v, page %d", d.look.cursor, d.page)
 	}
 	key(d, "esc")
 	sees(t, d, "sessions → compare")

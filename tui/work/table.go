@@ -212,8 +212,7 @@ func init() { // the help, opened by the table, shows the table
 		// What is looked at.
 		{[]string{"left"}, "", inLook, words("cursor left"), (*desk).canCursor, plainly(func(d *desk) { d.moveCursor(-1) }), 0, ""},
 		{[]string{"right"}, "← →", inLook, words("cursor"), (*desk).canCursor, plainly(func(d *desk) { d.moveCursor(1) }), 7, "move the cursor of both charts"},
-		{[]string{"esc"}, "esc", inLook, words("sessions"), (*desk).canReturn, (*desk).openShelf, 4, "back to the list of sessions that this one was opened from"},
-		{[]string{"esc"}, "", inLook, words("cursor off"), (*desk).canCurve, plainly(func(d *desk) { d.look.cursor = nil }), 0, "put the cursor away"},
+		{[]string{"esc"}, "esc", inLook, escText, (*desk).canEsc, (*desk).esc, 7, "put the cursor away; else back to the list of sessions"},
 		{[]string{"+"}, "+ −", inRun, words("zoom"), (*desk).canCurve, plainly(func(d *desk) { d.zoom(0.5) }), 8, "zoom in and out, about the cursor"},
 		{[]string{"-"}, "", inRun, words("zoom out"), (*desk).canCurve, plainly(func(d *desk) { d.zoom(2) }), 0, ""},
 		{[]string{"0"}, "0", inLook, words("all"), (*desk).canReset, plainly(func(d *desk) { d.look.win, d.look.cursor = chart.Window{}, nil }), 10, "show everything again"},
