@@ -94,6 +94,7 @@ func (r *Recipe) scanLevels() []float64 {
 // samples held out from training, without training after it.
 type ScanJob struct {
 	Model   *graph.Model // with its weights; stays as it is
+	Base    prune.Base   // of the net as it came
 	Dev     device.Device
 	Recipe  *Recipe // its pruning rule, [scan] and training set-up
 	Data    *data.Data
@@ -188,8 +189,9 @@ func (j *ScanJob) Run(ctx context.Context) (*event.Scan, error) {
 }
 
 func (j *ScanJob) spec() prune.Spec {
-	p := j.Recipe.Prune
-	return prune.Spec{Score: p.Score, Pattern: p.Pattern, Distribution: "layer", Skip: p.Skip, Seed: j.Recipe.Seed, RoundTo: p.RoundTo}
+	s := j.Recipe.ruleOn(j.Dev, j.Base)
+	s.Distribution = "layer"
+	return s
 }
 
 // samples are those that accuracy is taken on: held out from training, and not of the

@@ -169,9 +169,8 @@ func (r *run) makeSchedule() error {
 
 // rule is the recipe's pruning rule without its schedule.
 func (r *run) rule() prune.Spec {
-	s := r.r.rule()
+	s := r.r.ruleOn(r.dev, r.loop.Base)
 	s.Sensitivity = r.curves()
-	s.RoundTo = r.roundTo(s.RoundTo)
 	return s
 }
 
