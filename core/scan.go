@@ -129,7 +129,7 @@ func (j *ScanJob) Run(ctx context.Context) (*event.Scan, error) {
 		}
 	}
 	set := j.samples()
-	ev, err := train.NewEvaluator(j.Model, j.Dev, j.Threads)
+	ev, err := train.NewEvaluator(j.Model, j.Dev, j.evaluation())
 	if err != nil {
 		return nil, err
 	}
@@ -287,7 +287,7 @@ func (j *ScanJob) row(ctx context.Context, row *event.ScanRow, levels []float64,
 			_, left := m.NumParams()
 			x.Weights = before - left
 			if len(rs) > 0 {
-				if score, err = evaluate(m, j.Dev, j.Threads, c.set); err != nil {
+				if score, err = evaluate(m, j.Dev, j.evaluation(), c.set); err != nil {
 					return false, fmt.Errorf("scan %s: %w", row.Name, err)
 				}
 			}
@@ -321,8 +321,15 @@ func masked(m *graph.Model, c cell, rs []graph.Rewrite, param int) (train.Score,
 	return s, int64(mask.Zeros()), c.ev.Set(param, p.Data)
 }
 
-func evaluate(m *graph.Model, dev device.Device, threads int, set *data.Set) (train.Score, error) {
-	ev, err := train.NewEvaluator(m, dev, threads)
+// evaluation is how models are evaluated, in batches no larger than what training runs in
+// one go.
+func (j *ScanJob) evaluation() train.Options {
+	t := j.Recipe.Train
+	return train.Options{Batch: t.Batch, Micros: t.Accumulate, Threads: j.Threads}
+}
+
+func evaluate(m *graph.Model, dev device.Device, o train.Options, set *data.Set) (train.Score, error) {
+	ev, err := train.NewEvaluator(m, dev, o)
 	if err != nil {
 		return train.Score{}, err
 	}
