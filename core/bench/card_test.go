@@ -107,7 +107,7 @@ func TestTreatments(t *testing.T) {
 			t.Errorf("%s %s: %d weight gradients for %d matrices of adapters and %d kept layers; %d gradients below the lowest adapter", x.model, x.treatment, dw, adapters, kept, deep)
 		}
 	}
-	for _, bad := range []string{"", "lor", "half+", "half+full", "full+lora", "cut=", "cut=0", "cut=1", "cut=NaN", "cut=1.5+lora", "lora+lora", "24+lora", "2:4"} {
+	for _, bad := range []string{"", "lor", "half+", "half+full", "full+lora", "cut=", "cut=0", "cut=1", "cut=NaN", "cut=1.5+lora", "lora+lora", "24+half", "24-both+24", "2:4"} {
 		if x, err := ParseTreatment(bad); err == nil {
 			t.Errorf("treatment %q was read as %+v", bad, x)
 		}
@@ -353,6 +353,15 @@ func TestPeerNets(t *testing.T) {
 				defer on.close()
 				if sec, err := on.window(time.Millisecond); err != nil || !(sec > 0) {
 					t.Errorf("a step takes %v s (%v)", sec, err)
+				}
+				s.Infer = true
+				in, err := p.openCard(s.question(0, "eager", "cpu"), m)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer in.close()
+				if sec, err := in.window(time.Millisecond); err != nil || !(sec > 0) {
+					t.Errorf("an inference takes %v s (%v)", sec, err)
 				}
 				m.params++
 				if _, err := p.openCard(s.question(0, "eager", "cpu"), m); err == nil || !strings.Contains(err.Error(), "another one") {
