@@ -170,6 +170,8 @@ func (m *emulator) run(card *cufake.Card, name string, grid, block [3]int, share
 			size = 8
 		case strings.Contains(t, "Shape"):
 			size = unsafe.Sizeof(convShape{})
+		case strings.Contains(t, "Window"):
+			size = unsafe.Sizeof(window{})
 		}
 		copy(slots[i*128:], unsafe.Slice((*byte)(a), size))
 	}
