@@ -156,7 +156,11 @@ func (r *run) endEpoch(ctx context.Context, c course, epoch int) error {
 		if err := r.checkpoint(r.stepName(), acc); err != nil {
 			return err
 		}
+		if err := r.askAtFloor(ctx); err != nil { // with what the floor did on disk
+			return err
+		}
 	}
+	r.fell = false
 	r.metric.reset(r)
 	r.startEpoch()
 	return nil
@@ -198,7 +202,7 @@ func (r *run) diverged(ctx context.Context, loss float64) error {
 	if r.r.Auto {
 		return &wrongRecipe{&fixable{fmt.Errorf("the loss became %v at step %d of %s; the weights are back at checkpoint %s", loss, step, r.loop.Stage, r.wrote), "lower train.lr (it was " + fmt.Sprint(r.r.Train.LR) + ") and start again"}}
 	}
-	return r.pause(ctx, "diverged")
+	return r.pause(ctx, event.WhyDiverged)
 }
 
 // zeros is the share of zeros among the dense model's prunable weights; cut

@@ -115,6 +115,7 @@ type PruneSpec struct {
 type FloorSpec struct {
 	Points   float64 `toml:"points"`             // e.g. 1.0 = one percentage point under the baseline
 	Accuracy float64 `toml:"accuracy,omitempty"` // 0…1, overrides Points
+	Pause    bool    `toml:"pause,omitempty"`    // under it the run goes back and waits for a person, if there is one
 }
 
 // BudgetSpec bounds what the run may spend, with everything before it counted. 0 =
