@@ -172,9 +172,8 @@ func (r *run) makeSchedule() error {
 
 // rule is the recipe's pruning rule without its schedule.
 func (r *run) rule() prune.Spec {
-	s := r.r.rule()
+	s := r.r.ruleOn(r.dev, r.loop.Base)
 	s.Sensitivity = r.curves()
-	s.RoundTo = r.roundTo(s.RoundTo)
 	return s
 }
 
@@ -296,7 +295,7 @@ func (r *run) evidence(step int64) (*prune.Evidence, error) {
 	order := data.Order(n, r.r.Seed^0x65766964656e6365, int(step)) // "evidence"
 	var batches [][]int32
 	for at := 0; at < len(order) && len(batches) < evidenceBatches; at += batch {
-		if n-at == 1 && at > 0 && normsVectors(r.model) { // steps leave it out, too: perEpoch
+		if n-at == 1 && at > 0 && train.NormsVectors(r.model) { // steps leave it out, too: perEpoch
 			break
 		}
 		batches = append(batches, order[at:min(at+batch, n)])
