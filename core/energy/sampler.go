@@ -76,11 +76,10 @@ type sampler struct {
 	costs [8]int64 // ns that the last readings took
 	round int
 
-	kick    chan struct{}
-	sharp   atomic.Bool // the kick is of an edge: seldom read counters are read, too, unless they just were
-	stop    chan struct{}
+	alarm   alarm
+	sharp   atomic.Bool // it rings for an edge: seldom read counters are read, too, unless they just were
+	ending  atomic.Bool
 	stopped chan struct{}
-	once    sync.Once
 
 	mu     sync.Mutex // guards inputs between reading rounds and troubles()
 	inputs []*input
@@ -91,7 +90,7 @@ type sampler struct {
 func startSampler(o Options, boundary string, inputs []*input) *sampler {
 	s := &sampler{
 		now: o.now, base: int64(o.Period), n: len(inputs), manual: o.manual, clock: o.threadCPU, boundary: boundary, inputs: inputs,
-		kick: make(chan struct{}, 1), stop: make(chan struct{}), stopped: make(chan struct{}),
+		stopped: make(chan struct{}),
 	}
 	s.longest = int64(o.Period) * slowest
 	at := s.now()
@@ -118,6 +117,7 @@ func startSampler(o Options, boundary string, inputs []*input) *sampler {
 	if s.manual {
 		close(s.stopped)
 	} else {
+		s.alarm = newAlarm()
 		go s.run()
 	}
 	return s
@@ -139,18 +139,18 @@ func (s *sampler) tier() Tier {
 // run is the one goroutine.
 func (s *sampler) run() {
 	defer close(s.stopped)
-	t := time.NewTimer(time.Duration(s.period.Load()))
-	defer t.Stop()
-	for {
-		select {
-		case <-s.stop:
+	defer s.alarm.stop()
+	for set := int64(0); ; {
+		if period := s.period.Load(); period != set {
+			s.alarm.every(time.Duration(period))
+			set = period
+		}
+		s.alarm.wait()
+		if s.ending.Load() {
 			s.read(true)
 			return
-		case <-s.kick:
-		case <-t.C:
 		}
 		s.timed(s.sharp.Swap(false))
-		t.Reset(time.Duration(s.period.Load()))
 	}
 }
 
@@ -221,7 +221,8 @@ func (s *sampler) adapt(cost int64) {
 	if s.shapes {
 		least = median(s.costs) * shapeShare
 	}
-	s.period.Store(min(max(s.base, least), s.longest))
+	quarter := max(s.base/4, 1) // in steps: setting the alarm costs, too
+	s.period.Store(min(max(s.base, (least+quarter-1)/quarter*quarter), s.longest))
 }
 
 // median of what readings took.
@@ -309,10 +310,7 @@ func (s *sampler) ask() {
 		return
 	}
 	s.sharp.Store(true)
-	select {
-	case s.kick <- struct{}{}:
-	default: // one is on its way
-	}
+	s.alarm.ring()
 }
 
 // await asks for a sample and waits until done is closed; false when the sample
@@ -326,10 +324,7 @@ func (s *sampler) await(done <-chan struct{}) bool {
 	if s.manual {
 		s.sample()
 	} else {
-		select {
-		case s.kick <- struct{}{}:
-		default: // one is on its way
-		}
+		s.alarm.ring()
 	}
 	t := time.NewTimer(patience)
 	defer t.Stop()
@@ -386,7 +381,8 @@ func (s *sampler) close() error {
 		s.read(true)
 		return nil
 	}
-	s.once.Do(func() { close(s.stop) })
+	s.ending.Store(true)
+	s.alarm.ring()
 	select {
 	case <-s.stopped:
 		return nil
