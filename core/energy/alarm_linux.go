@@ -49,7 +49,7 @@ func (a *fileAlarm) every(period time.Duration) {
 		return
 	}
 	p := int64(period)
-	a.set(((now.Nano()+p/2)/p + 1) * p) // the first multiple that is no less than half a period away
+	a.set(((now.Nano()+p/4)/p + 1) * p) // the first multiple that is no less than a quarter away
 	if a.rung.Load() {
 		a.set(1) // setting has put an end to the ringing
 	}

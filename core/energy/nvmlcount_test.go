@@ -67,3 +67,8 @@ func (d countedDevice) Field(f nvml.Field, s nvml.Scope) (int64, error) {
 	defer d.c.count(fmt.Sprintf("field %d", f), d.c.clock())
 	return d.Device.Field(f, s)
 }
+
+func (d countedDevice) PowerSamples(after uint64) ([]nvml.PowerSample, error) {
+	defer d.c.count("samples of power", d.c.clock())
+	return d.Device.PowerSamples(after)
+}

@@ -15,12 +15,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// sample is nvmlSample_t: 16 bytes.
-type sample struct {
-	at    uint64 // µs since 1970
-	value [8]byte
-}
-
 // TestCallsCost asks a real card what each call costs that comes ten times a second, with
 // everything asleep in between: by the clock on the wall, of the calling thread and of the
 // process (with waking up). And how often what the calls tell is new.

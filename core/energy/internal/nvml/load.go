@@ -29,6 +29,8 @@ type library struct {
 	energy uintptr // (d handle, mj *uint64) Return
 	power  uintptr // (d handle, mw *uint32) Return
 	fields uintptr // (d handle, n int32, v *fieldValue) Return
+	// (d handle, which uint32, after uint64, kind, n *uint32, v *sample) Return
+	samples uintptr
 }
 
 // handle is nvmlDevice_t, a pointer of the library's.
@@ -66,6 +68,7 @@ func Open(path ...string) (API, error) {
 			{&l.energy, []string{"nvmlDeviceGetTotalEnergyConsumption"}},
 			{&l.power, []string{"nvmlDeviceGetPowerUsage"}},
 			{&l.fields, []string{"nvmlDeviceGetFieldValues"}},
+			{&l.samples, []string{"nvmlDeviceGetSamples"}},
 			{&l.arch, []string{"nvmlDeviceGetArchitecture"}},
 			{&l.mig, []string{"nvmlDeviceGetMigMode"}},
 			{&l.ofMIG, []string{"nvmlDeviceGetDeviceHandleFromMigDeviceHandle"}},
@@ -178,6 +181,31 @@ func (d *device) Field(f Field, s Scope) (int64, error) {
 		return 0, err
 	}
 	return v.number()
+}
+
+func (d *device) PowerSamples(after uint64) ([]PowerSample, error) {
+	if d.l.samples == 0 {
+		return nil, NoFunction
+	}
+	const totalPower = 0
+	var raw [256]sample // drivers keep 120
+	kind, n := uint32(0), uint32(len(raw))
+	r, _, _ := purego.SyscallN(d.l.samples, uintptr(d.h), totalPower, uintptr(after), uintptr(unsafe.Pointer(&kind)), uintptr(unsafe.Pointer(&n)), uintptr(unsafe.Pointer(&raw[0])))
+	if Return(int32(r)) == NotFound { // none since
+		return nil, nil
+	}
+	if err := Return(int32(r)).err(); err != nil {
+		return nil, err
+	}
+	out := make([]PowerSample, 0, n)
+	for _, s := range raw[:min(int(n), len(raw))] {
+		mw, err := number(kind, s.value)
+		if err != nil {
+			return nil, fmt.Errorf("nvml: a sample of power %w", err)
+		}
+		out = append(out, PowerSample{At: s.at, MW: mw})
+	}
+	return out, nil
 }
 
 func (d *device) Architecture() (int, error) {
