@@ -47,7 +47,7 @@ type course struct {
 }
 
 // every is how often it must be collected, with room for a sampler that is late.
-func (c *course) every() int64 { return c.keep * 3 / 4 }
+func (c *course) every() int64 { return c.keep * 7 / 8 }
 
 // collect takes what is new, unless that was done just now.
 func (c *course) collect(now func() int64) {

@@ -61,16 +61,15 @@ func TestEdgesOfASlowSource(t *testing.T) {
 func TestEdgeAfterAReading(t *testing.T) {
 	f := newFake().add(pkg0)
 	m := f.open(t, func(o *Options) { o.Period = 100 * time.Millisecond })
-	rings := newClockAlarm().(*clockAlarm)
-	s := &sampler{now: f.now, base: m.rapl.base, alarm: rings}
+	s := &sampler{now: f.now, base: m.rapl.base, kick: make(chan struct{}, 1)}
 	s.period.Store(s.base)
 	s.latest.Store(newSnapshot(point{at: f.now()}))
 	f.advance(50 * time.Microsecond)
-	if s.ask(); len(rings.rung) != 0 {
+	if s.ask(); len(s.kick) != 0 {
 		t.Error("it reads again within what a reading may take")
 	}
 	f.advance(2 * time.Millisecond)
-	if s.ask(); len(rings.rung) != 1 {
+	if s.ask(); len(s.kick) != 1 {
 		t.Error("2 ms after a reading, with the next one 98 ms away, no reading was asked for")
 	}
 }

@@ -93,7 +93,13 @@ func checkCard(t *testing.T, c card, window time.Duration, m *Meter) {
 	var at0, lastAt, lastPowerAt int64
 	g := &integrator{capW: c.cap(Options{MaxWatts: 1000})}
 	var a, b Mark
+	way, noted, read := newCourse(Options{now: now, utc: time.Now}, c.dev), &integrator{capW: g.capW}, []watt{}
+	var all []watt // what the driver noted
 	for {
+		if way != nil && now()-way.tried > int64(time.Second) {
+			way.collect(now)
+			all = append(all, way.fresh...)
+		}
 		at := now()
 		e, err := c.dev.Energy()
 		if err != nil {
@@ -109,6 +115,7 @@ func checkCard(t *testing.T, c card, window time.Duration, m *Meter) {
 			}
 			lastPower, lastPowerAt = p, at
 		}
+		read = append(read, watt{at, p})
 		moved := last != 0 && e != last
 		if moved && lastAt > 0 {
 			energySteps = append(energySteps, float64(at-lastAt)/1e6)
@@ -118,6 +125,7 @@ func checkCard(t *testing.T, c card, window time.Duration, m *Meter) {
 			if at0 == 0 {
 				at0, e0, a = at, e, m.Mark()
 				g.anchor(p, at)
+				noted.anchor(p, at)
 			}
 		}
 		last = e
@@ -146,6 +154,23 @@ func checkCard(t *testing.T, c card, window time.Duration, m *Meter) {
 	t.Logf("counter moves every %.0f ms, instantaneous power every %.0f ms (medians)", median(energySteps), median(powerSteps))
 	t.Logf("window %.3f s: counter %.3f J (%.2f W), integral of field 186 %.3f J (%.2f W): %+.2f %%; %d samples skipped",
 		secs, counter, counter/secs, integral, integral/secs, off, g.rejected)
+	if way != nil {
+		time.Sleep(200 * time.Millisecond)
+		way.collect(now)
+		all = append(all, way.fresh...)
+		for _, w := range all {
+			if w.at > at0 && w.at <= lastAt {
+				noted.feed(w.uw, w.at)
+			}
+		}
+		span := float64(noted.lastAt-at0) / 1e9
+		of := 100 * (float64(noted.uj)/1e6/span/(counter/secs) - 1)
+		t.Logf("the driver's %d samples over %.3f s: %.3f J (%.2f W): %+.2f %%; they keep %v; nearest to field 186 when shifted by %v",
+			len(all), span, float64(noted.uj)/1e6, float64(noted.uj)/1e6/span, of, time.Duration(way.keep), shift(all, read))
+		if span > 8 && math.Abs(of) > 3 {
+			t.Errorf("counter and the driver's samples differ by %+.2f %%, more than 3 %%", of)
+		}
+	}
 	r := m.Between(a, b).Find("gpu")
 	for _, p := range r.Parts {
 		if p.Boundary == c.uuid {
@@ -161,6 +186,27 @@ func checkCard(t *testing.T, c card, window time.Duration, m *Meter) {
 	} else if d := math.Abs(float64(*r.UJ)/1e6 - counter); d > 0.01*counter+float64(*r.UJ)/1e6*r.Band/100 {
 		t.Errorf("the meter says %.3f J, the counter %.3f J", float64(*r.UJ)/1e6, counter)
 	}
+}
+
+// shift is by how much later a series has to be for it to be nearest to another.
+func shift(a, b []watt) time.Duration {
+	best, found := math.Inf(1), int64(0)
+	for by := int64(-1500e6); by <= 1500e6; by += 10e6 {
+		sum, n, j := 0.0, 0, 0
+		for _, w := range a {
+			for j < len(b) && b[j].at < w.at+by {
+				j++
+			}
+			if j < len(b) && w.at+by > b[0].at {
+				d := float64(b[j].uw)/1e6 - float64(w.uw)/1e6
+				sum, n = sum+d*d, n+1
+			}
+		}
+		if n > len(a)/2 && sum/float64(n) < best {
+			best, found = sum/float64(n), by
+		}
+	}
+	return time.Duration(found)
 }
 
 // TestNVMLSamplingCost lets the meter sample the cards of a real machine for a minute and asks

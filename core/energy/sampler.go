@@ -79,10 +79,11 @@ type sampler struct {
 	costs [8]int64 // ns that the last readings took
 	round int
 
-	alarm   alarm
-	sharp   atomic.Bool // it rings for an edge: seldom read counters are read, too, unless they just were
-	ending  atomic.Bool
+	kick    chan struct{}
+	sharp   atomic.Bool // the kick is of an edge: seldom read counters are read, too, unless they just were
+	stop    chan struct{}
 	stopped chan struct{}
+	once    sync.Once
 
 	mu     sync.Mutex // guards inputs between reading rounds and troubles()
 	inputs []*input
@@ -93,7 +94,7 @@ type sampler struct {
 func startSampler(o Options, boundary string, inputs []*input) *sampler {
 	s := &sampler{
 		now: o.now, base: int64(o.Period), n: len(inputs), manual: o.manual, clock: o.threadCPU, boundary: boundary, inputs: inputs,
-		stopped: make(chan struct{}),
+		kick: make(chan struct{}, 1), stop: make(chan struct{}), stopped: make(chan struct{}),
 	}
 	s.longest = int64(o.Period) * slowest
 	at := s.now()
@@ -127,7 +128,6 @@ func startSampler(o Options, boundary string, inputs []*input) *sampler {
 	if s.manual {
 		close(s.stopped)
 	} else {
-		s.alarm = newAlarm()
 		go s.run()
 	}
 	return s
@@ -149,18 +149,26 @@ func (s *sampler) tier() Tier {
 // run is the one goroutine.
 func (s *sampler) run() {
 	defer close(s.stopped)
-	defer s.alarm.stop()
-	for set := int64(0); ; {
-		if period := s.period.Load(); period != set {
-			s.alarm.every(time.Duration(period))
-			set = period
-		}
-		s.alarm.wait()
-		if s.ending.Load() {
+	t := time.NewTimer(time.Duration(s.period.Load()))
+	defer t.Stop()
+	for {
+		select {
+		case <-s.stop:
 			s.read(true)
 			return
+		case <-s.kick:
+		case <-t.C:
 		}
 		s.timed(s.sharp.Swap(false))
+		t.Reset(time.Duration(s.period.Load()))
+	}
+}
+
+// wake asks for a reading now.
+func (s *sampler) wake() {
+	select {
+	case s.kick <- struct{}{}:
+	default: // one is on its way
 	}
 }
 
@@ -253,8 +261,7 @@ func (s *sampler) adapt(cost int64) {
 		s.period.Store(rest)
 		return
 	}
-	quarter := max(s.base/4, 1) // in steps: setting the alarm costs, too
-	s.period.Store(min(max(s.base, (least+quarter-1)/quarter*quarter), s.longest))
+	s.period.Store(min(max(s.base, least), s.longest))
 }
 
 // median of what readings took.
@@ -347,7 +354,7 @@ func (s *sampler) ask() {
 		return
 	}
 	s.sharp.Store(true)
-	s.alarm.ring()
+	s.wake()
 }
 
 // await asks for a sample and waits until done is closed; false when the sample
@@ -361,7 +368,7 @@ func (s *sampler) await(done <-chan struct{}) bool {
 	if s.manual {
 		s.sample()
 	} else {
-		s.alarm.ring()
+		s.wake()
 	}
 	t := time.NewTimer(patience)
 	defer t.Stop()
@@ -418,8 +425,7 @@ func (s *sampler) close() error {
 		s.read(true)
 		return nil
 	}
-	s.ending.Store(true)
-	s.alarm.ring()
+	s.once.Do(func() { close(s.stop) })
 	select {
 	case <-s.stopped:
 		return nil

@@ -111,7 +111,7 @@ func (m *Meter) SoFar(a Mark) (Mark, Reading) {
 	for i, p := range m.parts {
 		// A window that is long enough has its first figure now, not when it is collected.
 		if sn := b.snaps[i]; !p.manual && sn.at < a.at+p.shortest() && b.at-a.at >= p.shortest() {
-			p.alarm.ring()
+			p.wake()
 		}
 	}
 	return b, m.Between(a, b)

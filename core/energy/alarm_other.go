@@ -1,5 +1,0 @@
-//go:build !linux
-
-package energy
-
-func newAlarm() alarm { return newClockAlarm() }
