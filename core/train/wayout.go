@@ -38,19 +38,10 @@ func (t *Trainer) wayOut(err error) error {
 }
 
 // fitsIn finds the fewest parts, a power of two or single samples, in which a step fits,
-// and sets them; 0: it does not. Where batch norm runs over vectors no part may be a single
-// sample: parts of up to three are of two at least, whatever the batch, those of up to two
-// may not be.
+// and sets them; 0: it does not.
 func (t *Trainer) fitsIn(more int) int {
-	least := 1
-	if NormsVectors(t.Model) {
-		least = 3
-	}
 	for k := 2; t.o.Batch > 1; k *= 2 {
-		if t.o.Micros = min(k, t.o.Batch); t.o.Part() < least {
-			break
-		}
-		if t.o.Micros > more && t.fits() {
+		if t.o.Micros = min(k, t.o.Batch); t.o.Micros > more && t.fits() {
 			return t.o.Micros
 		}
 		if k >= t.o.Batch {
