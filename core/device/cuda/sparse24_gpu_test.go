@@ -20,14 +20,14 @@ import (
 )
 
 // tile is a variant of the kernel.
-type tile struct{ groups, mi, tn, en, stages, cluster, apath, band, depth int }
+type tile struct{ groups, mi, tn, en, stages, cluster, apath, band, depth, inline int }
 
 func (t tile) defines() []string {
 	var out []string
 	for _, d := range []struct {
 		n string
 		v int
-	}{{"GROUPS", t.groups}, {"MI", t.mi}, {"TN", t.tn}, {"EN", t.en}, {"STAGES", t.stages}, {"CLUSTER", t.cluster}, {"APATH", t.apath}, {"BAND", t.band}, {"DEPTH", t.depth}} {
+	}{{"GROUPS", t.groups}, {"MI", t.mi}, {"TN", t.tn}, {"EN", t.en}, {"STAGES", t.stages}, {"CLUSTER", t.cluster}, {"APATH", t.apath}, {"BAND", t.band}, {"DEPTH", t.depth}, {"INLINE", t.inline}} {
 		out = append(out, fmt.Sprintf("%s=%d", d.n, d.v))
 	}
 	return out
@@ -47,14 +47,15 @@ func (t tile) String() string {
 }
 
 var tiles24 = []tile{
-	{2, 1, 256, 256, 4, 2, 0, 8, 3},
-	{2, 1, 256, 256, 4, 2, 1, 8, 3},
-	{2, 1, 256, 256, 4, 2, 2, 8, 3},
-	{2, 2, 128, 128, 4, 2, 0, 8, 3},
-	{2, 2, 128, 128, 6, 2, 1, 8, 3},
-	{2, 2, 192, 96, 4, 2, 0, 8, 3},
-	{2, 1, 256, 128, 4, 1, 0, 8, 3},
-	{2, 2, 192, 96, 4, 1, 0, 8, 3},
+	{2, 1, 256, 256, 4, 2, 0, 8, 3, 0},
+	{2, 1, 256, 256, 4, 2, 1, 8, 3, 0},
+	{2, 1, 256, 256, 4, 2, 2, 8, 3, 0},
+	{2, 2, 128, 128, 4, 2, 0, 8, 3, 0},
+	{2, 2, 128, 128, 6, 2, 1, 8, 3, 0},
+	{2, 2, 192, 96, 4, 2, 0, 8, 3, 0},
+	{2, 1, 256, 128, 4, 1, 0, 8, 3, 0},
+	{3, 1, 256, 64, 4, 2, 0, 8, 2, 1},
+	{3, 1, 256, 64, 4, 2, 2, 8, 2, 1},
 }
 
 func sym(t testing.TB, lib, name string) uintptr {
@@ -228,7 +229,7 @@ func (r *run24) product(x, pack, y cu.Ptr, rows, outs, ins int) func() error {
 	a, b, c, alpha := int32(rows), int32(outs), int32(ins), float32(1)
 	args := []unsafe.Pointer{unsafe.Pointer(mx), unsafe.Pointer(my), unsafe.Pointer(&pack), unsafe.Pointer(&a), unsafe.Pointer(&b), unsafe.Pointer(&c), unsafe.Pointer(&alpha)}
 	return func() error {
-		return r.d.Launch(r.f, [3]int{grid, 1, 1}, [3]int{k.groups*128 + 128, 1, 1}, k.shared(), args)
+		return r.d.Launch(r.f, [3]int{grid, 1, 1}, [3]int{k.groups*128 + 128*(1-k.inline), 1, 1}, k.shared(), args)
 	}
 }
 

@@ -20,7 +20,10 @@ struct alignas(64) Map { u64 w[16]; };
 #define A_ROOM ((A_BYTES + 1023) / 1024 * 1024)
 #define STAGE (B_BYTES + A_ROOM)
 #define OUT_GROUP (MI * EN * 128) // bytes of a warpgroup's part of an output on its way
-#define THREADS (GROUPS * 128 + 128)
+#ifndef INLINE
+#define INLINE 0 // 1: the first thread brings, beside what it makes
+#endif
+#define THREADS (GROUPS * 128 + (INLINE ? 0 : 128))
 
 template <int SEL> __device__ __forceinline__ void sparse(float (&d)[16][4], u64 a, u64 b, u32 e, int add) {
 	asm volatile("{ .reg .pred p; setp.ne.b32 p, %67, 0; wgmma.mma_async.sp.sync.aligned.m64n128k32.f32.bf16.bf16 {%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, %16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, %32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, %48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63}, %64, %65, %66, %68, p, 1, 1, 0, 0; }"
@@ -151,38 +154,60 @@ sparse24(const __grid_constant__ Map x, const __grid_constant__ Map y, const u8 
 	}
 	cluster_sync();
 	int group = __shfl_sync(0xffffffffu, threadIdx.x / 128, 0);
-	if (group == GROUPS) { // brings
-		asm volatile("setmaxnreg.dec.sync.aligned.u32 40;");
-		if (threadIdx.x == GROUPS * 128) {
-			u32 stage = 0, phase = 0;
-			for (int i = first; i < tiles; i += stride) {
-				Tile t = tile_at(i, mc, nt);
-				int row = t.n * TN + rank * (TN / CLUSTER);
-#if APATH != 1
-				int block = (t.m * CLUSTER + rank) * (TM / 64);
-#endif
-				for (int k = 0; k < steps; k++) {
-					u32 full = bars + 16 * stage, at = base + stage * STAGE;
-					await_cluster(full + 8, phase ^ 1);
-					expect(full, B_BYTES + A_BYTES);
-					bring(at + rank * (B_BYTES / CLUSTER), &x, k * 64, row, full);
+	// What brings: tile p_tile, step p_k of it into stage p_stage.
+	int p_tile = first, p_k = 0, p_row = 0;
+	u32 p_stage = 0, p_phase = 1;
+	const u8 *p_from[APATH == 1 ? 1 : GROUPS * MI];
+	auto aim_bring = [&] {
+		Tile t = tile_at(p_tile, mc, nt);
+		p_row = t.n * TN + rank * (TN / CLUSTER);
 #if APATH != 1
 #pragma unroll
-					for (int b = 0; b < GROUPS * MI; b++)
-						bring_bytes(at + B_BYTES + b * BLOB, pack + ((i64)min(block + b, blocks - 1) * steps + k) * BLOB, BLOB, full);
+		for (int b = 0; b < GROUPS * MI; b++) p_from[b] = pack + (i64)min((int)(t.m * CLUSTER + rank) * (TM / 64) + b, blocks - 1) * steps * BLOB;
 #endif
-					if (++stage == STAGES) stage = 0, phase ^= 1;
-				}
-			}
+	};
+	auto fill = [&] {
+		u32 full = bars + 16 * p_stage, at = base + p_stage * STAGE;
+		await_cluster(full + 8, p_phase);
+		expect(full, B_BYTES + A_BYTES);
+		bring(at + rank * (B_BYTES / CLUSTER), &x, p_k * 64, p_row, full);
+#if APATH != 1
+#pragma unroll
+		for (int b = 0; b < GROUPS * MI; b++) bring_bytes(at + B_BYTES + b * BLOB, p_from[b] + (i64)p_k * BLOB, BLOB, full);
+#endif
+		if (++p_stage == STAGES) p_stage = 0, p_phase ^= 1;
+		if (++p_k == steps) {
+			p_k = 0, p_tile += stride;
+			if (p_tile < tiles) aim_bring();
+		}
+	};
+	if (!INLINE && group == GROUPS) { // brings
+		asm volatile("setmaxnreg.dec.sync.aligned.u32 40;");
+		if (threadIdx.x == GROUPS * 128) {
+			if (first < tiles) aim_bring();
+			while (p_tile < tiles) fill();
 		}
 	} else {
-		asm volatile("setmaxnreg.inc.sync.aligned.u32 %0;" ::"n"(GROUPS == 3 ? 152 : 232));
+#if INLINE
+		bool brings = threadIdx.x == 0;
+		if (brings && first < tiles) {
+			aim_bring();
+			for (int s = 0; s < STAGES - 1 && p_tile < tiles; s++) fill();
+		}
+		__syncwarp();
+#else
+		asm volatile("setmaxnreg.inc.sync.aligned.u32 232;");
+#endif
 		int thread = threadIdx.x % 128, lane = thread % 32, warp = thread / 32;
 		u32 stage = 0, phase = 0, last = 0; // last: the stage before
 		u32 own = out_at + group * OUT_GROUP;
 		float acc[MI][TN / 8][4];
 		auto release = [&](u32 s) {
 			if (thread < CLUSTER) arrive_at(bars + 16 * s + 8, thread);
+#if INLINE
+			if (brings && p_tile < tiles) fill(); // of the stage before that one: all are done with it, or soon
+			__syncwarp();
+#endif
 		};
 #if APATH == 1
 		uint4 a[DEPTH][MI][2];
