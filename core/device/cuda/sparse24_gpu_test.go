@@ -198,25 +198,25 @@ func (r *run24) upload(v []uint16) cu.Ptr {
 	return p
 }
 
-func (r *run24) packed(w cu.Ptr, outs, ins int) cu.Ptr {
+func (r *run24) packed(w cu.Ptr, outs, ins int, down bool) cu.Ptr {
 	blocks := (outs + 63) / 64 * ((ins + 63) / 64)
 	p, err := r.d.Alloc(int64(blocks) * 4608)
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	if err := r.doPack(p, w, outs, ins); err != nil {
+	if err := r.doPack(p, w, outs, ins, down); err != nil {
 		r.t.Fatal(err)
 	}
 	return p
 }
 
-func (r *run24) doPack(p, w cu.Ptr, outs, ins int) error {
-	direct, o, i := int32(1), int32(outs), int32(ins)
-	if r.k.apath == 0 {
-		direct = 0
+func (r *run24) doPack(p, w cu.Ptr, outs, ins int, down bool) error {
+	turned, o, i := int32(0), int32(outs), int32(ins)
+	if down {
+		turned = 1
 	}
 	blocks := (outs + 63) / 64 * ((ins + 63) / 64)
-	return r.d.Launch(r.pack, [3]int{blocks, 1, 1}, [3]int{128, 1, 1}, 0, []unsafe.Pointer{unsafe.Pointer(&p), unsafe.Pointer(&w), unsafe.Pointer(&o), unsafe.Pointer(&i), unsafe.Pointer(&direct)})
+	return r.d.Launch(r.pack, [3]int{blocks, 1, 1}, [3]int{128, 1, 1}, 0, []unsafe.Pointer{unsafe.Pointer(&p), unsafe.Pointer(&w), unsafe.Pointer(&o), unsafe.Pointer(&i), unsafe.Pointer(&turned)})
 }
 
 func (r *run24) product(x, pack, y cu.Ptr, rows, outs, ins int) func() error {
@@ -233,7 +233,7 @@ func (r *run24) product(x, pack, y cu.Ptr, rows, outs, ins int) func() error {
 	}
 }
 
-func (r *run24) small(rows, outs, ins int) bool {
+func (r *run24) small(rows, outs, ins int, down bool) bool {
 	rnd := rand.New(rand.NewPCG(uint64(rows), uint64(outs)))
 	x, w := make([]uint16, rows*ins), pairs24(rnd, outs, ins)
 	xf, wf := make([]int32, len(x)), make([]int32, len(w))
@@ -245,12 +245,20 @@ func (r *run24) small(rows, outs, ins int) bool {
 		wf[i] = int32(math.Float32frombits(uint32(w[i]) << 16))
 	}
 	px, pw := r.upload(x), r.upload(w)
+	if down {
+		v := make([]uint16, len(w))
+		for i := range w {
+			v[i%ins*outs+i/ins] = w[i]
+		}
+		_ = r.d.Release(pw)
+		pw = r.upload(v)
+	}
 	y := make([]uint16, rows*outs+64)
 	for i := range y {
 		y[i] = 0x7fc1
 	}
 	py := r.upload(y)
-	pp := r.packed(pw, outs, ins)
+	pp := r.packed(pw, outs, ins, down)
 	if err := r.product(px, pp, py, rows, outs, ins)(); err != nil {
 		r.t.Fatal(err)
 	}
@@ -270,12 +278,12 @@ func (r *run24) small(rows, outs, ins int) bool {
 		}
 		if g := binary.LittleEndian.Uint16(got[2*i:]); g != want && (g|want)&0x7fff != 0 {
 			if bad++; bad <= 6 {
-				fmt.Printf("S24 %v: [%d %d %d] row %d out %d is %g, want %g\n", r.k, rows, outs, ins, i/outs, i%outs, math.Float32frombits(uint32(g)<<16), math.Float32frombits(uint32(want)<<16))
+				fmt.Printf("S24 %v: [%d %d %d %t] row %d out %d is %g, want %g\n", r.k, rows, outs, ins, down, i/outs, i%outs, math.Float32frombits(uint32(g)<<16), math.Float32frombits(uint32(want)<<16))
 			}
 		}
 	}
 	if bad > 0 {
-		fmt.Printf("S24 %v: [%d %d %d] %d of %d wrong\n", r.k, rows, outs, ins, bad, len(y))
+		fmt.Printf("S24 %v: [%d %d %d %t] %d of %d wrong\n", r.k, rows, outs, ins, down, bad, len(y))
 	}
 	for _, p := range []cu.Ptr{px, pw, py, pp} {
 		_ = r.d.Release(p)
@@ -384,7 +392,8 @@ func TestGPUSparse24Child(t *testing.T) {
 	}
 	good := true
 	for _, s := range [][3]int{{256, 256, 64}, {256, 512, 512}, {300, 200, 136}, {1000, 392, 520}, {8, 8, 8}, {513, 1032, 2056}} {
-		good = r.small(s[0], s[1], s[2]) && good
+		good = r.small(s[0], s[1], s[2], false) && good
+		good = r.small(s[0], s[1], s[2], true) && good
 	}
 	// 8192³ of whole numbers against the dense product, bit by bit
 	rnd := rand.New(rand.NewPCG(7, 8))
@@ -394,7 +403,7 @@ func TestGPUSparse24Child(t *testing.T) {
 	}
 	xs = repeated24(xs, n24*n24)
 	x, w := r.upload(xs), r.upload(repeated24(pairs24(rnd, 1019, n24), n24*n24))
-	pp := r.packed(w, n24, n24)
+	pp := r.packed(w, n24, n24, false)
 	run := r.product(x, pp, y, n24, n24, n24)
 	b, q := dense()
 	want, got := make([]byte, 2*n24*n24), make([]byte, 2*n24*n24)
@@ -422,9 +431,22 @@ func TestGPUSparse24Child(t *testing.T) {
 	}
 	// noise, for time and power
 	err = firstError(d.Upload(x, bytesOf(noise24(1, n24*n24))), d.Upload(w, bytesOf(halved24(noise24(2, n24*n24)))))
-	err = firstError(err, r.doPack(pp, w, n24, n24))
+	err = firstError(err, r.doPack(pp, w, n24, n24, false))
 	if err != nil {
 		t.Fatal(err)
+	}
+	var ev [2]cu.Event
+	for i := range ev {
+		ev[i], _ = d.Event()
+	}
+	for _, down := range []bool{true, false} {
+		_ = d.Record(ev[0])
+		for range 20 {
+			_ = r.doPack(pp, w, n24, n24, down)
+		}
+		_ = d.Record(ev[1])
+		ms, err := d.Elapsed(ev[0], ev[1])
+		fmt.Printf("S24 %d packing, down %t: %.4f ms %v\n", i, down, ms/20, err)
 	}
 	word := "right"
 	if !good {

@@ -327,62 +327,65 @@ sparse24(const __grid_constant__ Map x, const __grid_constant__ Map y, const u8 
 	cluster_sync();
 }
 
-// sparse24_pack packs w[outs][ins]: each thread makes one piece of 4 kept values... see pack.
-// One block of 128 threads for 64 outputs × 64 inputs; thread t takes row t/2, inputs 32·(t%2).. of them.
-extern "C" __global__ void __launch_bounds__(128) sparse24_pack(u8 *pack, const bf16 *w, int outs, int ins, int direct) {
-	__shared__ u16 values[64][33];
-	__shared__ u16 places[64][4]; // of 16 inputs each
-	int steps = (ins + 63) / 64, block = blockIdx.x / steps, step = blockIdx.x % steps;
+// keep finds the first two of four values that are not zero, and, with fewer, others beside
+// them: the values, and their places as wgmma takes them, the first in the low two bits.
+__device__ __forceinline__ u32 keep(const u32 (&v)[4], u32 &places) {
+	bool a = v[0] & 0x7fff, b = v[1] & 0x7fff, c = v[2] & 0x7fff;
+	int first = a ? 0 : b ? 1 : 2, second = a && b ? 1 : (a || b) && c ? 2 : 3;
+	places = first | second << 2;
+	return (first == 0 ? v[0] : first == 1 ? v[1] : v[2]) | (second == 1 ? v[1] : second == 2 ? v[2] : v[3]) << 16;
+}
+
+// sparse24_pack packs w[outs][ins], or with `down` w[ins][outs]: a block of 128 threads
+// makes the part for 64 outputs × 64 inputs.
+extern "C" __global__ void __launch_bounds__(128) sparse24_pack(u8 *pack, const bf16 *w, int outs, int ins, int down) {
+	__shared__ u32 values[64][17]; // two of each four inputs
+	__shared__ u16 places[64][4];  // of 16 inputs each
+	__shared__ u16 turned[64][66];
+	int steps = (ins + 63) / 64, row0 = blockIdx.x / steps * 64, in0 = blockIdx.x % steps * 64;
 	u8 *to = pack + (i64)blockIdx.x * BLOB;
-	int t = threadIdx.x, r = t / 2, half = t % 2, row = block * 64 + r;
-	for (int g = 0; g < 8; g++) {
-		u32 v[4];
-		int at = step * 64 + half * 32 + g * 4, first = 0, second = 1, found = 0;
-		for (int c = 0; c < 4; c++) v[c] = row < outs && at + c < ins ? w[(i64)row * ins + at + c].bits : 0;
-		// the first two that are not zero; with fewer, others beside them, in order
-		for (int c = 0; c < 4; c++)
-			if (v[c] & 0x7fff) {
-				if (found == 0) first = c;
-				if (found == 1) second = c;
-				found++;
-			}
-		if (found < 2) {
-			if (found == 1 && first == 3) first = 2, second = 3;
-			else if (found == 1) second = first + 1;
+	int t = threadIdx.x;
+	if (down) {
+#pragma unroll
+		for (int i = 0; i < 8; i++) { // four outputs of one input
+			int k = (t + 128 * i) / 16, c = t % 16 * 4;
+			uint2 q = make_uint2(0, 0);
+			if (in0 + k < ins && row0 + c < outs) q = *(const uint2 *)(w + (i64)(in0 + k) * outs + row0 + c);
+			*(u32 *)&turned[k][c] = q.x;
+			*(u32 *)&turned[k][c + 2] = q.y;
 		}
-		u16 a = 0, b = 0;
-		for (int c = 0; c < 4; c++) {
-			if (c == first) a = v[c];
-			if (c == second) b = v[c];
+		__syncthreads();
+	}
+#pragma unroll
+	for (int i = 0; i < 8; i++) { // a thread takes 8 fours, of rows 8 apart
+		int r = (t + 128 * i) / 16, g = t % 16;
+		u32 v[4] = {};
+		if (down) {
+#pragma unroll
+			for (int c = 0; c < 4; c++) v[c] = turned[g * 4 + c][r];
+		} else if (row0 + r < outs && in0 + g * 4 < ins) {
+			uint2 q = *(const uint2 *)(w + (i64)(row0 + r) * ins + in0 + g * 4);
+			v[0] = q.x & 0xffff, v[1] = q.x >> 16, v[2] = q.y & 0xffff, v[3] = q.y >> 16;
 		}
-		values[r][half * 16 + 2 * g] = a;
-		values[r][half * 16 + 2 * g + 1] = b;
-		u32 bits = first | second << 2;
-		u16 was = g % 4 ? places[r][half * 2 + g / 4] : 0;
-		places[r][half * 2 + g / 4] = was | bits << (g % 4 * 4);
+		u32 bits;
+		values[r][g] = keep(v, bits);
+		bits <<= g % 4 * 4;
+		bits |= __shfl_xor_sync(0xffffffffu, bits, 1);
+		bits |= __shfl_xor_sync(0xffffffffu, bits, 2);
+		if (g % 4 == 0) places[r][g / 4] = bits;
 	}
 	__syncthreads();
-	int lane = t % 32, warp = t / 32, low = warp * 16 + lane / 4;
+	int lane = t % 32, low = t / 32 * 16 + lane / 4, q = lane % 4;
+#pragma unroll
 	for (int h = 0; h < 2; h++) {
-		if (direct) { // registers of a thread: rows low, low + 8; values 2·(lane%4), + 8
-			uint4 v;
-			int c = h * 16 + lane % 4 * 2;
-			v.x = values[low][c] | values[low][c + 1] << 16;
-			v.y = values[low + 8][c] | values[low + 8][c + 1] << 16;
-			v.z = values[low][c + 8] | values[low][c + 9] << 16;
-			v.w = values[low + 8][c + 8] | values[low + 8][c + 9] << 16;
-			*(uint4 *)(to + h * 2048 + t * 16) = v;
-		} else { // pieces of 8 values: [k/8][row]
-			int rr = t % 64, c = h * 16 + t / 64 * 8;
-			uint4 v;
-			v.x = values[rr][c] | values[rr][c + 1] << 16;
-			v.y = values[rr][c + 2] | values[rr][c + 3] << 16;
-			v.z = values[rr][c + 4] | values[rr][c + 5] << 16;
-			v.w = values[rr][c + 6] | values[rr][c + 7] << 16;
-			*(uint4 *)(to + h * 2048 + t * 16) = v;
+		uint4 v;
+		if (APATH != 0) v = make_uint4(values[low][h * 8 + q], values[low + 8][h * 8 + q], values[low][h * 8 + 4 + q], values[low + 8][h * 8 + 4 + q]);
+		else {
+			const u32 *p = &values[t % 64][h * 8 + t / 64 * 4];
+			v = make_uint4(p[0], p[1], p[2], p[3]);
 		}
+		*(uint4 *)(to + h * 2048 + t * 16) = v;
 	}
-	// threads 0, 1 of four: inputs 0–31 for selector 0; threads 2, 3: 32–63 for selector 1
-	int q = lane % 4;
+	// Threads 0 and 1 of four: inputs 0–31, for selector 0; threads 2 and 3: 32–63, for selector 1.
 	*(u32 *)(to + 4096 + t * 4) = places[low][q] | (u32)places[low + 8][q] << 16;
 }
