@@ -65,13 +65,14 @@ __device__ __forceinline__ void init(u32 bar, int count) { asm volatile("mbarrie
 __device__ __forceinline__ void await(u32 bar, u32 parity) {
 	asm volatile("{ .reg .pred p; again: mbarrier.try_wait.parity.shared::cta.b64 p, [%0], %1; @p bra done; bra again; done: }" ::"r"(bar), "r"(parity) : "memory");
 }
-__device__ __forceinline__ void await_cluster(u32 bar, u32 parity) {
-	asm volatile("{ .reg .pred p; again: mbarrier.try_wait.parity.acquire.cluster.shared::cta.b64 p, [%0], %1; @p bra done; bra again; done: }" ::"r"(bar), "r"(parity) : "memory");
-}
 __device__ __forceinline__ void expect(u32 bar, u32 bytes) { asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(bar), "r"(bytes) : "memory"); }
 // arrive at a barrier of block `rank` of the cluster
 __device__ __forceinline__ void arrive_at(u32 bar, u32 rank) {
-	asm volatile("{ .reg .b32 r; mapa.shared::cluster.u32 r, %0, %1; mbarrier.arrive.release.cluster.shared::cluster.b64 _, [r]; }" ::"r"(bar), "r"(rank) : "memory");
+#if CLUSTER > 1
+	asm volatile("{ .reg .b32 r; mapa.shared::cluster.u32 r, %0, %1; mbarrier.arrive.shared::cluster.b64 _, [r]; }" ::"r"(bar), "r"(rank) : "memory");
+#else
+	asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(bar) : "memory");
+#endif
 }
 __device__ __forceinline__ void bring(u32 to, const Map *map, int x, int y, u32 bar) {
 #if CLUSTER > 1
@@ -121,6 +122,17 @@ __device__ __forceinline__ u32 two(float a, float b) {
 	return r;
 }
 
+// Descriptors: of rows of 128 bytes, their 16-byte pieces swizzled, 8 of them 1024 bytes; of
+// pieces of 16 bytes, 8 rows of them 128 bytes, the next 8 rows 128 further, the next pieces
+// 1024. In a cluster an address has the block's rank above what they take.
+__device__ __forceinline__ u64 operand(u32 at) { return (u64)((at & 0x3ffff) >> 4) | (u64)1 << 16 | (u64)(1024 >> 4) << 32 | (u64)1 << 62; }
+__device__ __forceinline__ u64 left(u32 at) { return (u64)((at & 0x3ffff) >> 4) | (u64)(1024 >> 4) << 16 | (u64)(128 >> 4) << 32; }
+
+// held keeps a register as it is until here: products in flight read it, which the compiler
+// does not know.
+__device__ __forceinline__ void held(u32 x) { asm volatile("" ::"r"(x) : "memory"); }
+__device__ __forceinline__ void held(const uint4 &x) { held(x.x), held(x.y), held(x.z), held(x.w); }
+
 // Where tile i lies: first block of outputs of the cluster, and of rows.
 struct Tile { int m, n; };
 __device__ __forceinline__ Tile tile_at(int i, int mc, int nt) {
@@ -168,7 +180,7 @@ sparse24(const __grid_constant__ Map x, const __grid_constant__ Map y, const u8 
 	};
 	auto fill = [&] {
 		u32 full = bars + 16 * p_stage, at = base + p_stage * STAGE;
-		await_cluster(full + 8, p_phase);
+		await(full + 8, p_phase);
 		expect(full, B_BYTES + A_BYTES);
 		bring(at + rank * (B_BYTES / CLUSTER), &x, p_k * 64, p_row, full);
 #if APATH != 1
@@ -210,8 +222,8 @@ sparse24(const __grid_constant__ Map x, const __grid_constant__ Map y, const u8 
 #endif
 		};
 #if APATH == 1
-		uint4 a[DEPTH][MI][2];
-		u32 e[DEPTH][MI];
+		uint4 a[DEPTH][MI][2] = {};
+		u32 e[DEPTH][MI] = {};
 		const u8 *from[MI];
 		auto aim = [&](int i) {
 			Tile t = tile_at(i, mc, nt);
@@ -243,7 +255,7 @@ sparse24(const __grid_constant__ Map x, const __grid_constant__ Map y, const u8 
 					int k = k0 + d;
 					if (k >= steps) break;
 					await(bars + 16 * stage, phase);
-					u64 b = (u64)((base + stage * STAGE) >> 4) | (u64)1 << 16 | (u64)64 << 32 | (u64)1 << 62;
+					u64 b = operand(base + stage * STAGE);
 					begin();
 #pragma unroll
 					for (int m = 0; m < MI; m++) sparse<0>(acc[m], a[d][m][0], b, e[d][m], k > 0);
@@ -251,6 +263,8 @@ sparse24(const __grid_constant__ Map x, const __grid_constant__ Map y, const u8 
 					for (int m = 0; m < MI; m++) sparse<1>(acc[m], a[d][m][1], b + 4, e[d][m], 1);
 					commit();
 					finish<1>();
+#pragma unroll
+					for (int m = 0; m < MI; m++) held(a[(d + DEPTH - 1) % DEPTH][m][0]), held(a[(d + DEPTH - 1) % DEPTH][m][1]), held(e[(d + DEPTH - 1) % DEPTH][m]);
 					if (k > 0) release(last);
 					if (k + DEPTH - 1 < steps) fetch(a[(d + DEPTH - 1) % DEPTH], e[(d + DEPTH - 1) % DEPTH], k + DEPTH - 1);
 					last = stage;
@@ -265,37 +279,59 @@ sparse24(const __grid_constant__ Map x, const __grid_constant__ Map y, const u8 
 					if (d < steps) fetch(a[d], e[d], d);
 			}
 #else
-			for (int k = 0; k < steps; k++) {
-				u32 at = base + stage * STAGE, as = at + B_BYTES + group * MI * BLOB;
-				await(bars + 16 * stage, phase);
-				u64 b = (u64)(at >> 4) | (u64)1 << 16 | (u64)64 << 32 | (u64)1 << 62;
-				u32 e[MI];
-#pragma unroll
-				for (int m = 0; m < MI; m++) e[m] = word(as + m * BLOB + 4096 + thread * 4);
-#if APATH == 0
-				u64 a = (u64)(as >> 4) | (u64)(1024 >> 4) << 16 | (u64)(128 >> 4) << 32;
-				begin();
-#pragma unroll
-				for (int m = 0; m < MI; m++) sparse<0>(acc[m], a + m * (BLOB >> 4), b, e[m], k > 0);
-#pragma unroll
-				for (int m = 0; m < MI; m++) sparse<1>(acc[m], a + m * (BLOB >> 4) + (2048 >> 4), b + 4, e[m], 1);
-#else
-				uint4 a[MI][2];
-#pragma unroll
-				for (int m = 0; m < MI; m++) a[m][0] = shared4(as + m * BLOB + thread * 16), a[m][1] = shared4(as + m * BLOB + 2048 + thread * 16);
-				begin();
-#pragma unroll
-				for (int m = 0; m < MI; m++) sparse<0>(acc[m], a[m][0], b, e[m], k > 0);
-#pragma unroll
-				for (int m = 0; m < MI; m++) sparse<1>(acc[m], a[m][1], b + 4, e[m], 1);
+			u32 e[2][MI] = {};
+#if APATH == 2
+			uint4 a[2][MI][2] = {};
 #endif
-				commit();
-				finish<1>();
-				if (k > 0) release(last);
-				last = stage;
-				if (++stage == STAGES) stage = 0, phase ^= 1;
-			}
+			for (int k0 = 0; k0 < steps; k0 += 2)
+#pragma unroll
+				for (int d = 0; d < 2; d++) {
+					int k = k0 + d;
+					if (k >= steps) break;
+					u32 at = base + stage * STAGE, as = at + B_BYTES + group * MI * BLOB;
+					await(bars + 16 * stage, phase);
+					u64 b = operand(at);
+#pragma unroll
+					for (int m = 0; m < MI; m++) e[d][m] = word(as + m * BLOB + 4096 + thread * 4);
+#if APATH == 0
+					u64 a = left(as);
+					begin();
+#pragma unroll
+					for (int m = 0; m < MI; m++) sparse<0>(acc[m], a + m * (BLOB >> 4), b, e[d][m], k > 0);
+#pragma unroll
+					for (int m = 0; m < MI; m++) sparse<1>(acc[m], a + m * (BLOB >> 4) + (2048 >> 4), b + 4, e[d][m], 1);
+#else
+#pragma unroll
+					for (int m = 0; m < MI; m++) a[d][m][0] = shared4(as + m * BLOB + thread * 16), a[d][m][1] = shared4(as + m * BLOB + 2048 + thread * 16);
+					begin();
+#pragma unroll
+					for (int m = 0; m < MI; m++) sparse<0>(acc[m], a[d][m][0], b, e[d][m], k > 0);
+#pragma unroll
+					for (int m = 0; m < MI; m++) sparse<1>(acc[m], a[d][m][1], b + 4, e[d][m], 1);
+#endif
+					commit();
+					finish<1>();
+#pragma unroll
+					for (int m = 0; m < MI; m++) {
+						held(e[d ^ 1][m]);
+#if APATH == 2
+						held(a[d ^ 1][m][0]), held(a[d ^ 1][m][1]);
+#endif
+					}
+					if (k > 0) release(last);
+					last = stage;
+					if (++stage == STAGES) stage = 0, phase ^= 1;
+				}
 			finish<0>();
+#pragma unroll
+			for (int d = 0; d < 2; d++)
+#pragma unroll
+				for (int m = 0; m < MI; m++) {
+					held(e[d][m]);
+#if APATH == 2
+					held(a[d][m][0]), held(a[d][m][1]);
+#endif
+				}
 			release(last);
 #endif
 			int row = t.n * TN, out = (t.m * CLUSTER + (int)rank) * TM + group * MI * 64;
