@@ -15,10 +15,24 @@ struct alignas(64) Map { u64 w[16]; };
 
 #define TM (GROUPS * MI * 64)
 #define BLOB 4608 // bytes of the pack for 64 outputs × 64 inputs: values 4096, places 512
-#define B_BYTES (TN * 128)
+#ifndef CN
+#define CN 1 // blocks of a cluster along the rows, which share the weight
+#endif
+#define BLOCKS (CLUSTER * CN)
+#ifndef NOLOAD
+#define NOLOAD 0
+#endif
+#ifndef HX // hints to the second cache for x, w, y: 0 none, 1 leaves first, 2 stays longest
+#define HX 0
+#define HW 0
+#define HY 0
+#endif
+#define PART ((TN / CLUSTER + 7) / 8 * 8) // rows of x that a block brings; parts may overlap
+#define B_ROOM (TN * 128)
+#define B_BYTES (CLUSTER * PART * 128)
 #define A_BYTES (APATH == 1 ? 0 : GROUPS * MI * BLOB)
 #define A_ROOM ((A_BYTES + 1023) / 1024 * 1024)
-#define STAGE (B_BYTES + A_ROOM)
+#define STAGE (B_ROOM + A_ROOM)
 #define OUT_GROUP (MI * EN * 128) // bytes of a warpgroup's part of an output on its way
 #ifndef INLINE
 #define INLINE 0 // 1: the first thread brings, beside what it makes
@@ -33,6 +47,16 @@ template <int SEL> __device__ __forceinline__ void sparse(float (&d)[16][4], u64
 template <int SEL> __device__ __forceinline__ void sparse(float (&d)[16][4], const uint4 &a, u64 b, u32 e, int add) {
 	asm volatile("{ .reg .pred p; setp.ne.b32 p, %70, 0; wgmma.mma_async.sp.sync.aligned.m64n128k32.f32.bf16.bf16 {%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, %16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, %32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, %48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63}, {%64, %65, %66, %67}, %68, %69, %71, p, 1, 1, 0; }"
 		: "+f"(d[0][0]), "+f"(d[0][1]), "+f"(d[0][2]), "+f"(d[0][3]), "+f"(d[1][0]), "+f"(d[1][1]), "+f"(d[1][2]), "+f"(d[1][3]), "+f"(d[2][0]), "+f"(d[2][1]), "+f"(d[2][2]), "+f"(d[2][3]), "+f"(d[3][0]), "+f"(d[3][1]), "+f"(d[3][2]), "+f"(d[3][3]), "+f"(d[4][0]), "+f"(d[4][1]), "+f"(d[4][2]), "+f"(d[4][3]), "+f"(d[5][0]), "+f"(d[5][1]), "+f"(d[5][2]), "+f"(d[5][3]), "+f"(d[6][0]), "+f"(d[6][1]), "+f"(d[6][2]), "+f"(d[6][3]), "+f"(d[7][0]), "+f"(d[7][1]), "+f"(d[7][2]), "+f"(d[7][3]), "+f"(d[8][0]), "+f"(d[8][1]), "+f"(d[8][2]), "+f"(d[8][3]), "+f"(d[9][0]), "+f"(d[9][1]), "+f"(d[9][2]), "+f"(d[9][3]), "+f"(d[10][0]), "+f"(d[10][1]), "+f"(d[10][2]), "+f"(d[10][3]), "+f"(d[11][0]), "+f"(d[11][1]), "+f"(d[11][2]), "+f"(d[11][3]), "+f"(d[12][0]), "+f"(d[12][1]), "+f"(d[12][2]), "+f"(d[12][3]), "+f"(d[13][0]), "+f"(d[13][1]), "+f"(d[13][2]), "+f"(d[13][3]), "+f"(d[14][0]), "+f"(d[14][1]), "+f"(d[14][2]), "+f"(d[14][3]), "+f"(d[15][0]), "+f"(d[15][1]), "+f"(d[15][2]), "+f"(d[15][3])
+		: "r"(a.x), "r"(a.y), "r"(a.z), "r"(a.w), "l"(b), "r"(e), "r"(add), "n"(SEL));
+}
+template <int SEL> __device__ __forceinline__ void sparse(float (&d)[23][4], u64 a, u64 b, u32 e, int add) {
+	asm volatile("{ .reg .pred p; setp.ne.b32 p, %95, 0; wgmma.mma_async.sp.sync.aligned.m64n184k32.f32.bf16.bf16 {%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, %16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, %32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, %48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63, %64, %65, %66, %67, %68, %69, %70, %71, %72, %73, %74, %75, %76, %77, %78, %79, %80, %81, %82, %83, %84, %85, %86, %87, %88, %89, %90, %91}, %92, %93, %94, %96, p, 1, 1, 0, 0; }"
+		: "+f"(d[0][0]), "+f"(d[0][1]), "+f"(d[0][2]), "+f"(d[0][3]), "+f"(d[1][0]), "+f"(d[1][1]), "+f"(d[1][2]), "+f"(d[1][3]), "+f"(d[2][0]), "+f"(d[2][1]), "+f"(d[2][2]), "+f"(d[2][3]), "+f"(d[3][0]), "+f"(d[3][1]), "+f"(d[3][2]), "+f"(d[3][3]), "+f"(d[4][0]), "+f"(d[4][1]), "+f"(d[4][2]), "+f"(d[4][3]), "+f"(d[5][0]), "+f"(d[5][1]), "+f"(d[5][2]), "+f"(d[5][3]), "+f"(d[6][0]), "+f"(d[6][1]), "+f"(d[6][2]), "+f"(d[6][3]), "+f"(d[7][0]), "+f"(d[7][1]), "+f"(d[7][2]), "+f"(d[7][3]), "+f"(d[8][0]), "+f"(d[8][1]), "+f"(d[8][2]), "+f"(d[8][3]), "+f"(d[9][0]), "+f"(d[9][1]), "+f"(d[9][2]), "+f"(d[9][3]), "+f"(d[10][0]), "+f"(d[10][1]), "+f"(d[10][2]), "+f"(d[10][3]), "+f"(d[11][0]), "+f"(d[11][1]), "+f"(d[11][2]), "+f"(d[11][3]), "+f"(d[12][0]), "+f"(d[12][1]), "+f"(d[12][2]), "+f"(d[12][3]), "+f"(d[13][0]), "+f"(d[13][1]), "+f"(d[13][2]), "+f"(d[13][3]), "+f"(d[14][0]), "+f"(d[14][1]), "+f"(d[14][2]), "+f"(d[14][3]), "+f"(d[15][0]), "+f"(d[15][1]), "+f"(d[15][2]), "+f"(d[15][3]), "+f"(d[16][0]), "+f"(d[16][1]), "+f"(d[16][2]), "+f"(d[16][3]), "+f"(d[17][0]), "+f"(d[17][1]), "+f"(d[17][2]), "+f"(d[17][3]), "+f"(d[18][0]), "+f"(d[18][1]), "+f"(d[18][2]), "+f"(d[18][3]), "+f"(d[19][0]), "+f"(d[19][1]), "+f"(d[19][2]), "+f"(d[19][3]), "+f"(d[20][0]), "+f"(d[20][1]), "+f"(d[20][2]), "+f"(d[20][3]), "+f"(d[21][0]), "+f"(d[21][1]), "+f"(d[21][2]), "+f"(d[21][3]), "+f"(d[22][0]), "+f"(d[22][1]), "+f"(d[22][2]), "+f"(d[22][3])
+		: "l"(a), "l"(b), "r"(e), "r"(add), "n"(SEL));
+}
+template <int SEL> __device__ __forceinline__ void sparse(float (&d)[23][4], const uint4 &a, u64 b, u32 e, int add) {
+	asm volatile("{ .reg .pred p; setp.ne.b32 p, %98, 0; wgmma.mma_async.sp.sync.aligned.m64n184k32.f32.bf16.bf16 {%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, %16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, %32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, %48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63, %64, %65, %66, %67, %68, %69, %70, %71, %72, %73, %74, %75, %76, %77, %78, %79, %80, %81, %82, %83, %84, %85, %86, %87, %88, %89, %90, %91}, {%92, %93, %94, %95}, %96, %97, %99, p, 1, 1, 0; }"
+		: "+f"(d[0][0]), "+f"(d[0][1]), "+f"(d[0][2]), "+f"(d[0][3]), "+f"(d[1][0]), "+f"(d[1][1]), "+f"(d[1][2]), "+f"(d[1][3]), "+f"(d[2][0]), "+f"(d[2][1]), "+f"(d[2][2]), "+f"(d[2][3]), "+f"(d[3][0]), "+f"(d[3][1]), "+f"(d[3][2]), "+f"(d[3][3]), "+f"(d[4][0]), "+f"(d[4][1]), "+f"(d[4][2]), "+f"(d[4][3]), "+f"(d[5][0]), "+f"(d[5][1]), "+f"(d[5][2]), "+f"(d[5][3]), "+f"(d[6][0]), "+f"(d[6][1]), "+f"(d[6][2]), "+f"(d[6][3]), "+f"(d[7][0]), "+f"(d[7][1]), "+f"(d[7][2]), "+f"(d[7][3]), "+f"(d[8][0]), "+f"(d[8][1]), "+f"(d[8][2]), "+f"(d[8][3]), "+f"(d[9][0]), "+f"(d[9][1]), "+f"(d[9][2]), "+f"(d[9][3]), "+f"(d[10][0]), "+f"(d[10][1]), "+f"(d[10][2]), "+f"(d[10][3]), "+f"(d[11][0]), "+f"(d[11][1]), "+f"(d[11][2]), "+f"(d[11][3]), "+f"(d[12][0]), "+f"(d[12][1]), "+f"(d[12][2]), "+f"(d[12][3]), "+f"(d[13][0]), "+f"(d[13][1]), "+f"(d[13][2]), "+f"(d[13][3]), "+f"(d[14][0]), "+f"(d[14][1]), "+f"(d[14][2]), "+f"(d[14][3]), "+f"(d[15][0]), "+f"(d[15][1]), "+f"(d[15][2]), "+f"(d[15][3]), "+f"(d[16][0]), "+f"(d[16][1]), "+f"(d[16][2]), "+f"(d[16][3]), "+f"(d[17][0]), "+f"(d[17][1]), "+f"(d[17][2]), "+f"(d[17][3]), "+f"(d[18][0]), "+f"(d[18][1]), "+f"(d[18][2]), "+f"(d[18][3]), "+f"(d[19][0]), "+f"(d[19][1]), "+f"(d[19][2]), "+f"(d[19][3]), "+f"(d[20][0]), "+f"(d[20][1]), "+f"(d[20][2]), "+f"(d[20][3]), "+f"(d[21][0]), "+f"(d[21][1]), "+f"(d[21][2]), "+f"(d[21][3]), "+f"(d[22][0]), "+f"(d[22][1]), "+f"(d[22][2]), "+f"(d[22][3])
 		: "r"(a.x), "r"(a.y), "r"(a.z), "r"(a.w), "l"(b), "r"(e), "r"(add), "n"(SEL));
 }
 template <int SEL> __device__ __forceinline__ void sparse(float (&d)[24][4], u64 a, u64 b, u32 e, int add) {
@@ -56,7 +80,6 @@ template <int SEL> __device__ __forceinline__ void sparse(float (&d)[32][4], con
 		: "r"(a.x), "r"(a.y), "r"(a.z), "r"(a.w), "l"(b), "r"(e), "r"(add), "n"(SEL));
 }
 
-
 __device__ __forceinline__ void begin() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
 __device__ __forceinline__ void commit() { asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory"); }
 template <int N> __device__ __forceinline__ void finish() { asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(N) : "memory"); }
@@ -68,29 +91,34 @@ __device__ __forceinline__ void await(u32 bar, u32 parity) {
 __device__ __forceinline__ void expect(u32 bar, u32 bytes) { asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(bar), "r"(bytes) : "memory"); }
 // arrive at a barrier of block `rank` of the cluster
 __device__ __forceinline__ void arrive_at(u32 bar, u32 rank) {
-#if CLUSTER > 1
+#if BLOCKS > 1
 	asm volatile("{ .reg .b32 r; mapa.shared::cluster.u32 r, %0, %1; mbarrier.arrive.shared::cluster.b64 _, [r]; }" ::"r"(bar), "r"(rank) : "memory");
 #else
 	asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(bar) : "memory");
 #endif
 }
-__device__ __forceinline__ void bring(u32 to, const Map *map, int x, int y, u32 bar) {
+#define HINT(h) (h == 1 ? 0x12F0000000000000ull : h == 2 ? 0x14F0000000000000ull : 0x1000000000000000ull)
+__device__ __forceinline__ void bring(u32 to, const Map *map, int x, int y, u32 bar, u32 mask) {
 #if CLUSTER > 1
-	asm volatile("cp.async.bulk.tensor.2d.shared::cluster.global.tile.mbarrier::complete_tx::bytes.multicast::cluster [%0], [%1, {%2, %3}], [%4], %5;"
-		::"r"(to), "l"(map), "r"(x), "r"(y), "r"(bar), "h"((u16)((1 << CLUSTER) - 1)) : "memory");
+	asm volatile("cp.async.bulk.tensor.2d.shared::cluster.global.tile.mbarrier::complete_tx::bytes.multicast::cluster.L2::cache_hint [%0], [%1, {%2, %3}], [%4], %5, %6;"
+		::"r"(to), "l"(map), "r"(x), "r"(y), "r"(bar), "h"((u16)mask), "l"(HINT(HX)) : "memory");
 #else
-	asm volatile("cp.async.bulk.tensor.2d.shared::cluster.global.tile.mbarrier::complete_tx::bytes [%0], [%1, {%2, %3}], [%4];"
-		::"r"(to), "l"(map), "r"(x), "r"(y), "r"(bar) : "memory");
+	asm volatile("cp.async.bulk.tensor.2d.shared::cluster.global.tile.mbarrier::complete_tx::bytes.L2::cache_hint [%0], [%1, {%2, %3}], [%4], %5;"
+		::"r"(to), "l"(map), "r"(x), "r"(y), "r"(bar), "l"(HINT(HX)) : "memory");
 #endif
 }
-__device__ __forceinline__ void bring_bytes(u32 to, const void *from, u32 bytes, u32 bar) {
-	asm volatile("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::"r"(to), "l"(from), "r"(bytes), "r"(bar) : "memory");
+__device__ __forceinline__ void bring_bytes(u32 to, const void *from, u32 bytes, u32 bar, u32 mask) {
+#if CN > 1
+	asm volatile("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes.multicast::cluster.L2::cache_hint [%0], [%1], %2, [%3], %4, %5;" ::"r"(to), "l"(from), "r"(bytes), "r"(bar), "h"((u16)mask), "l"(HINT(HW)) : "memory");
+#else
+	asm volatile("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint [%0], [%1], %2, [%3], %4;" ::"r"(to), "l"(from), "r"(bytes), "r"(bar), "l"(HINT(HW)) : "memory");
+#endif
 }
 __device__ __forceinline__ void send(const Map *map, int x, int y, u32 from) {
-	asm volatile("cp.async.bulk.tensor.2d.global.shared::cta.bulk_group [%0, {%1, %2}], [%3];" ::"l"(map), "r"(x), "r"(y), "r"(from) : "memory");
+	asm volatile("cp.async.bulk.tensor.2d.global.shared::cta.bulk_group.L2::cache_hint [%0, {%1, %2}], [%3], %4;" ::"l"(map), "r"(x), "r"(y), "r"(from), "l"(HINT(HY)) : "memory");
 }
 __device__ __forceinline__ void cluster_sync() {
-#if CLUSTER > 1
+#if BLOCKS > 1
 	asm volatile("barrier.cluster.arrive.release.aligned; barrier.cluster.wait.acquire.aligned;" ::: "memory");
 #else
 	__syncthreads();
@@ -144,8 +172,8 @@ __device__ __forceinline__ Tile tile_at(int i, int mc, int nt) {
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS, 1)
-#if CLUSTER > 1
-__cluster_dims__(CLUSTER, 1, 1)
+#if BLOCKS > 1
+__cluster_dims__(BLOCKS, 1, 1)
 #endif
 sparse24(const __grid_constant__ Map x, const __grid_constant__ Map y, const u8 *pack, int rows, int outs, int ins, float alpha) {
 	extern __shared__ uint4 shared[];
@@ -153,13 +181,13 @@ sparse24(const __grid_constant__ Map x, const __grid_constant__ Map y, const u8 
 	u32 out_at = base + STAGES * STAGE, bars = out_at + GROUPS * OUT_GROUP;
 	// full of stage s at bars + 16·s, empty at 8 further
 	int steps = (ins + 63) / 64, blocks = (outs + 63) / 64;
-	int mt = (outs + TM - 1) / TM, mc = (mt + CLUSTER - 1) / CLUSTER, nt = (rows + TN - 1) / TN, tiles = mc * nt;
-	u32 rank = CLUSTER > 1 ? cluster_rank() : 0;
-	int first = blockIdx.x / CLUSTER, stride = gridDim.x / CLUSTER;
+	int mt = (outs + TM - 1) / TM, mc = (mt + CLUSTER - 1) / CLUSTER, nt = ((rows + TN - 1) / TN + CN - 1) / CN, tiles = mc * nt; // of the cluster
+	u32 rank_all = BLOCKS > 1 ? cluster_rank() : 0, rank = rank_all % CLUSTER, rank_n = rank_all / CLUSTER;
+	int first = blockIdx.x / BLOCKS, stride = gridDim.x / BLOCKS;
 	if (threadIdx.x == 0) {
 		for (int s = 0; s < STAGES; s++) {
 			init(bars + 16 * s, 1);
-			init(bars + 16 * s + 8, GROUPS * CLUSTER);
+			init(bars + 16 * s + 8, GROUPS * (CLUSTER + CN - 1));
 		}
 		asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
 		asm volatile("fence.proxy.async;" ::: "memory");
@@ -169,24 +197,27 @@ sparse24(const __grid_constant__ Map x, const __grid_constant__ Map y, const u8 
 	// What brings: tile p_tile, step p_k of it into stage p_stage.
 	int p_tile = first, p_k = 0, p_row = 0;
 	u32 p_stage = 0, p_phase = 1;
-	const u8 *p_from[APATH == 1 ? 1 : GROUPS * MI];
+	const u8 *p_from[APATH == 1 ? 1 : GROUPS * MI / CN];
 	auto aim_bring = [&] {
 		Tile t = tile_at(p_tile, mc, nt);
-		p_row = t.n * TN + rank * (TN / CLUSTER);
+		p_row = (t.n * CN + rank_n) * TN + rank * ((TN - PART) / (CLUSTER > 1 ? CLUSTER - 1 : 1));
 #if APATH != 1
 #pragma unroll
-		for (int b = 0; b < GROUPS * MI; b++) p_from[b] = pack + (i64)min((int)(t.m * CLUSTER + rank) * (TM / 64) + b, blocks - 1) * steps * BLOB;
+		for (int b = 0; b < GROUPS * MI / CN; b++) p_from[b] = pack + (i64)min((int)((t.m * CLUSTER + rank) * (TM / 64) + rank_n * (GROUPS * MI / CN)) + b, blocks - 1) * steps * BLOB;
 #endif
 	};
 	auto fill = [&] {
 		u32 full = bars + 16 * p_stage, at = base + p_stage * STAGE;
 		await(full + 8, p_phase);
-		expect(full, B_BYTES + A_BYTES);
-		bring(at + rank * (B_BYTES / CLUSTER), &x, p_k * 64, p_row, full);
+		if (NOLOAD && (p_k >= STAGES || p_tile != first)) asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(full) : "memory");
+		else {
+			expect(full, B_BYTES + A_BYTES);
+			bring(at + rank * ((TN - PART) / (CLUSTER > 1 ? CLUSTER - 1 : 1)) * 128, &x, p_k * 64, p_row, full, ((1 << CLUSTER) - 1) << rank_n * CLUSTER);
 #if APATH != 1
 #pragma unroll
-		for (int b = 0; b < GROUPS * MI; b++) bring_bytes(at + B_BYTES + b * BLOB, p_from[b] + (i64)p_k * BLOB, BLOB, full);
+			for (int b = 0; b < GROUPS * MI / CN; b++) bring_bytes(at + B_ROOM + (rank_n * (GROUPS * MI / CN) + b) * BLOB, p_from[b] + (i64)p_k * BLOB, BLOB, full, CN == 1 ? 0 : (1 | 1 << CLUSTER) << rank);
 #endif
+		}
 		if (++p_stage == STAGES) p_stage = 0, p_phase ^= 1;
 		if (++p_k == steps) {
 			p_k = 0, p_tile += stride;
@@ -215,7 +246,8 @@ sparse24(const __grid_constant__ Map x, const __grid_constant__ Map y, const u8 
 		u32 own = out_at + group * OUT_GROUP;
 		float acc[MI][TN / 8][4];
 		auto release = [&](u32 s) {
-			if (thread < CLUSTER) arrive_at(bars + 16 * s + 8, thread);
+			if (thread < CLUSTER) arrive_at(bars + 16 * s + 8, rank_n * CLUSTER + thread);
+			else if (CN > 1 && thread == CLUSTER) arrive_at(bars + 16 * s + 8, (rank_n ^ 1) * CLUSTER + rank); // CN is 2
 #if INLINE
 			if (brings && p_tile < tiles) fill(); // of the stage before that one: all are done with it, or soon
 			__syncwarp();
@@ -288,7 +320,7 @@ sparse24(const __grid_constant__ Map x, const __grid_constant__ Map y, const u8 
 				for (int d = 0; d < 2; d++) {
 					int k = k0 + d;
 					if (k >= steps) break;
-					u32 at = base + stage * STAGE, as = at + B_BYTES + group * MI * BLOB;
+					u32 at = base + stage * STAGE, as = at + B_ROOM + group * MI * BLOB;
 					await(bars + 16 * stage, phase);
 					u64 b = operand(at);
 #pragma unroll
@@ -334,16 +366,17 @@ sparse24(const __grid_constant__ Map x, const __grid_constant__ Map y, const u8 
 				}
 			release(last);
 #endif
-			int row = t.n * TN, out = (t.m * CLUSTER + (int)rank) * TM + group * MI * 64;
+			int row = (t.n * CN + rank_n) * TN, out = (t.m * CLUSTER + (int)rank) * TM + group * MI * 64;
 #pragma unroll
-			for (int c = 0; c < TN / EN; c++) {
+			for (int c = 0; c < (TN + EN - 1) / EN; c++) {
+				const int at = c * EN + EN > TN ? TN - EN : c * EN; // parts may overlap
 				if (thread == 0) asm volatile("cp.async.bulk.wait_group.read 0;" ::: "memory");
 				asm volatile("bar.sync %0, 128;" ::"r"(group + 1) : "memory");
 #pragma unroll
 				for (int m = 0; m < MI; m++)
 #pragma unroll
 					for (int j = 0; j < EN / 8; j += 2) {
-						const float *p = acc[m][c * (EN / 8) + j], *q = acc[m][c * (EN / 8) + j + 1];
+						const float *p = acc[m][at / 8 + j], *q = acc[m][at / 8 + j + 1];
 						u32 r0 = two(alpha * p[0], alpha * p[1]), r1 = two(alpha * p[2], alpha * p[3]), r2 = two(alpha * q[0], alpha * q[1]), r3 = two(alpha * q[2], alpha * q[3]);
 						u32 to = own + m * (EN * 128) + (8 * (j + lane / 16) + lane % 8) * 128 + (((2 * warp + lane / 8 % 2) ^ (lane % 8)) * 16);
 						asm volatile("stmatrix.sync.aligned.m8n8.x4.trans.shared.b16 [%0], {%1, %2, %3, %4};" ::"r"(to), "r"(r0), "r"(r1), "r"(r2), "r"(r3) : "memory");
@@ -353,7 +386,7 @@ sparse24(const __grid_constant__ Map x, const __grid_constant__ Map y, const u8 
 				if (thread == 0) {
 #pragma unroll
 					for (int m = 0; m < MI; m++)
-						if (out + m * 64 < outs && row + c * EN < rows) send(&y, out + m * 64, row + c * EN, own + m * (EN * 128));
+						if (out + m * 64 < outs && row + at < rows) send(&y, out + m * 64, row + at, own + m * (EN * 128));
 					asm volatile("cp.async.bulk.commit_group;" ::: "memory");
 				}
 			}
