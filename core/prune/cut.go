@@ -15,7 +15,10 @@ import (
 // name behind "channels of ". Keep it with the run.
 type Base map[string]int
 
-const channelsOf = "channels of "
+const (
+	channelsOf = "channels of "
+	narrowest  = channelsOf + "the narrowest group" // no layer is called so
+)
 
 // NewBase takes the base from a model that is still whole.
 func NewBase(m *graph.Model) Base {
@@ -28,12 +31,20 @@ func NewBase(m *graph.Model) Base {
 		return b
 	}
 	for _, g := range groups {
-		if g.Refused == "" {
-			b[channelsOf+g.Name] = g.Size
+		if g.Refused != "" {
+			continue
+		}
+		b[channelsOf+g.Name] = g.Size
+		if n := b[narrowest]; !g.Heads && (n == 0 || g.Size < n) {
+			b[narrowest] = g.Size
 		}
 	}
 	return b
 }
+
+// Narrowest is how many channels the smallest group had that could be cut, groups of heads
+// apart; 0 without any.
+func (b Base) Narrowest() int { return b[narrowest] }
 
 // check refuses the base of another model.
 func (b Base) check(ls []layer) error {
