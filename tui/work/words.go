@@ -162,10 +162,16 @@ func unit(word string) bool {
 	return false
 }
 
+// longName is more than any layer's name has, in characters.
+const longName = 256
+
 // layerName is a layer's name in exactly w cells. Where it is too long its parts but the
 // last become letters, and then its beginning goes: numbers and ends tell layers apart.
 func layerName(th *theme.Theme, name string, w int) string {
 	name = th.Clean(name)
+	if r := []rune(name); len(r) > longName { // nobody's: what follows would take its time
+		name = string(r[len(r)-longName:])
+	}
 	parts := strings.Split(name, ".")
 	for i, p := range parts[:len(parts)-1] {
 		if theme.Width(th.Tr(name)) <= w {
