@@ -7,14 +7,34 @@ import (
 )
 
 // spin is how long a worker looks for work, and the caller for the end of it,
-// before going to sleep. Between two regions of a plan pass a few
-// microseconds; waking a sleeping thread takes tens.
-const spin = 30 * time.Microsecond
+// before going to sleep. Between two regions of a plan pass a few microseconds;
+// waking a thread takes tens, in a virtual machine up to 150.
+const spin = 100 * time.Microsecond
 
-// apart is how often a worker that finds itself on the caller's processor moves
-// away: some kernels leave both there for seconds while another is idle. On a busy
-// machine there may be a reason, so it must be rare.
-const apart = 20 * time.Millisecond
+// A worker that finds itself on the caller's processor for longer than together
+// moves away: some kernels leave both there for seconds while another is idle. After
+// a stop of the world both may be there for a moment, and the caller elsewhere in the
+// next. On a busy machine there may be a reason, so it must be rarer than apart.
+const (
+	together = 2 * time.Millisecond
+	apart    = 20 * time.Millisecond
+)
+
+// company is since when a worker runs on the caller's processor, zero if it does not,
+// and when it last moved away.
+type company struct{ since, moved time.Time }
+
+// leave says whether a worker that still runs there now should move away.
+func (c *company) leave(now time.Time) bool {
+	if c.since.IsZero() {
+		c.since = now
+	}
+	if now.Sub(c.since) < together || now.Sub(c.moved) < apart {
+		return false
+	}
+	*c = company{moved: now}
+	return true
+}
 
 // pool is a set of persistent workers that share the tasks of one run at a
 // time. Which worker gets which task is open, so results must depend on the
@@ -111,7 +131,8 @@ func (p *pool) close() {
 
 // serve is the life of a worker.
 func (p *pool) serve(w *worker, number int) {
-	last, moved := uint64(0), time.Time{}
+	var caller company
+	last := uint64(0)
 	run := func() uint64 { return p.state.Load() >> (2 * taskBits) }
 	for {
 		if !until(func() bool { return run() != last }) {
@@ -124,11 +145,10 @@ func (p *pool) serve(w *worker, number int) {
 		if p.quit.Load() {
 			return
 		}
-		if here := processor(); here >= 0 && here == int(p.cpu.Load()) {
-			if now := time.Now(); now.Sub(moved) > apart {
-				moved = now
-				leave(here)
-			}
+		if here := processor(); here < 0 || here != int(p.cpu.Load()) {
+			caller.since = time.Time{}
+		} else if caller.leave(time.Now()) {
+			leave(here)
 		}
 		p.work(number)
 	}

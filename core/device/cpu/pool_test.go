@@ -78,6 +78,30 @@ func TestPoolClose(t *testing.T) {
 	}
 }
 
+// TestCompany: a worker leaves the caller's processor when it has been there for a
+// while without a break, and not again soon.
+func TestCompany(t *testing.T) {
+	var c company
+	at := time.Now()
+	step := func(d time.Duration, want bool) {
+		t.Helper()
+		at = at.Add(d)
+		if c.leave(at) != want {
+			t.Errorf("leaves: %v", !want)
+		}
+	}
+	step(0, false)
+	step(together/2, false)
+	step(together, true)
+	step(0, false)
+	step(2*together, false) // there again, but it moved a moment ago
+	step(apart, true)
+	step(apart, false)
+	c.since = time.Time{} // a run on another processor
+	step(apart, false)
+	step(together, true)
+}
+
 func BenchmarkPool(b *testing.B) {
 	p := newPool(2)
 	defer p.close()
