@@ -14,7 +14,7 @@ func actKernel(e *exec, c *call, _ *local, t0, t1 int) {
 }
 
 // maxActRows bounds one call: an exponential takes some 20 cycles for 8 floats.
-const maxActRows = maxRows / 2
+const maxActRows = maxRows / 4
 
 // actRows computes y = f(x), element by element; y may be x, and the length is
 // a multiple of 16.

@@ -69,7 +69,7 @@ func BenchmarkBound(b *testing.B) {
 		index[1] = maxBlocks
 		bench(fmt.Sprintf("blockFwd%d", r), func() { k.fwd(tiles, args(1)) })
 		bench(fmt.Sprintf("blockDX%d", r), func() { k.dx(tiles, args(3)) })
-		for _, n := range []int{maxSteps / dwTiles, maxBlocks} {
+		for _, n := range slices.Compact([]int{maxSteps / dwTiles, min(maxBlocks, maxFloats/2/r)}) {
 			bench(fmt.Sprintf("blockDW%d/%d", r, n), func() {
 				dwKernel(r, &blockDWArgs{off: ptr(off), dw: p(2, n*r), n: n, x: p(1, wide), dy: p(0, dwTiles*r*T), tiles: maxSteps / n, tiles2: 1, dyStride: r * rowBytes})
 			})
@@ -111,7 +111,7 @@ func BenchmarkBound(b *testing.B) {
 		packRows(&packArgs{src: p(0, maxRows*T), dst: p(2, maxRows*T), n: maxRows / lines, lines: lines, srcStride: lines * rowBytes, dstStride: rowBytes, lineStride: maxRows / lines * rowBytes})
 	})
 	bench("maxGrad", func() {
-		maxGrad(&maxArgs{dx: p(0, maxRows*T), x: p(1, maxRows*T), top: p(2, maxRows*T), rest: p(3, maxRows*T), n: maxRows})
+		maxGrad(&maxArgs{dx: p(0, maxRows*T), x: p(1, maxRows*T), top: p(2, maxRows*T), rest: p(3, maxRows*T), n: maxRows / 2})
 	})
 	bench("affineRows", func() {
 		affineRows(&affineArgs{dst: p(0, maxRows*T), a: p(1, maxRows*T), scale: p(2, maxRows), shift: p(3, maxRows), n: maxRows})

@@ -40,8 +40,8 @@ func maxPoolDX(e *exec, c *call, l *local, t0, t1 int) {
 			copyAll(rest, g.pixel(dy, i))
 			for k := range v.n {
 				a, d := g.pixel(x, v.at(k)), g.pixel(dx, v.at(k))
-				for i := 0; i < g.c; i += maxRows {
-					maxGrad(&maxArgs{dx: ptr(d[i*T:]), x: ptr(a[i*T:]), top: ptr(top[i*T:]), rest: ptr(rest[i*T:]), n: min(g.c-i, maxRows)})
+				for i := 0; i < g.c; i += maxRows / 2 { // five streams
+					maxGrad(&maxArgs{dx: ptr(d[i*T:]), x: ptr(a[i*T:]), top: ptr(top[i*T:]), rest: ptr(rest[i*T:]), n: min(g.c-i, maxRows/2)})
 				}
 			}
 		}
