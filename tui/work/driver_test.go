@@ -182,6 +182,32 @@ func TestStatusOfAnEndedRun(t *testing.T) {
 	}
 }
 
+// A run that its budget ended says so: not done, and not the warning of before.
+func TestBudgetSpentIsShown(t *testing.T) {
+	d, f := watching(t, 80, 24, newStory().start("B").baseline("B").add(&event.Budget{Unit: "J", Limit: 15, Spent: 14.1, Finish: 33, Tier: "E", Band: 70}))
+	happens := func(b event.Body) {
+		e := newStory().add(b).es[0]
+		e.Seq = f.log[len(f.log)-1].Seq + 1
+		f.log = append(f.log, e)
+		d.now = d.now.Add(2 * time.Second)
+		sample(d)
+	}
+	happens(&event.Warning{Text: "80 % of the budget is spent; when it is spent: stop"})
+	if got := bare(d.Render()); !strings.Contains(got, "80 % of the budget is spent") {
+		t.Errorf("no warning on\n%s", got)
+	}
+	happens(&event.Done{Exit: core.ExitBudget, Text: "the next epoch would exceed the budget of 15.0 J: 14.1 J E ±70 % spent"})
+	got := bare(d.Render())
+	for _, want := range []string{"‖ budget spent", "done: the next epoch would exceed the budget of 15.0 J", "│ budget  "} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %q on\n%s", want, got)
+		}
+	}
+	if strings.Contains(got, "✓ done") || strings.Contains(got, "80 % of the budget") {
+		t.Errorf("the warning, or done, on\n%s", got)
+	}
+}
+
 func TestFullDiskIsShown(t *testing.T) {
 	d, f := watching(t, 80, 24, newStory().start("B").baseline("B"))
 	f.problem = "no space left on the disk"

@@ -345,7 +345,7 @@ func (d *desk) fold(e event.Event) []effect {
 	case *event.Model:
 		return []effect{d.readRecipe()}
 	case *event.Done:
-		if d.toast.soon {
+		if d.toast.soon || b.Exit == core.ExitBudget { // the bar says that it is spent, not that it will be
 			d.toast = toast{}
 		}
 		if e.At.After(d.opened) {
