@@ -4,6 +4,7 @@ import (
 	"pare/core/device"
 	"pare/core/energy"
 	"pare/core/event"
+	"pare/core/prune"
 	"pare/hwprofiles"
 )
 
@@ -32,22 +33,15 @@ const (
 	cardSmall    = 64 // channels: with smaller groups a step is bound by launches, whatever their sizes
 )
 
-// roundTo is what cuts keep multiples of: what the recipe says, else what this run's
-// device reads well.
-func (r *run) roundTo(said int) int {
-	if _, ok := cardOf(r.dev); !ok || said != 0 || r.model == nil {
-		return said
+// ruleOn is the recipe's pruning rule as a run on dev takes it, of a net that came with
+// base: cuts keep multiples of what the recipe says, else of what the device reads well.
+// The base and not the net as it is decides, so that a net that shrinks stays round.
+func (r *Recipe) ruleOn(dev device.Device, base prune.Base) prune.Spec {
+	s := r.rule()
+	if _, ok := cardOf(dev); ok && s.RoundTo == 0 && s.Structured() && base.Narrowest() >= cardSmall {
+		s.RoundTo = cardMultiple
 	}
-	groups, err := r.model.Groups()
-	if err != nil {
-		return 0 // the cut will say so
-	}
-	for _, g := range groups {
-		if g.Refused == "" && !g.Heads && g.Size < cardSmall {
-			return 0
-		}
-	}
-	return cardMultiple
+	return s
 }
 
 // busyUS is the time that work took between two marks, µs: CPU time of this process, all

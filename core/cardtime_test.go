@@ -86,7 +86,7 @@ func TestControlOfACardIsTimedByTheClock(t *testing.T) {
 	r := small()
 	r.Train.Epochs, r.Prune.Epochs, r.Prune.Pattern, r.Prune.Schedule = 1, 2, "neuron", "oneshot"
 	r.Energy.IdleSeconds = new(float64)
-	err := ControlCheck{Recipe: r, Seeds: 1, Fresh: true, Report: func(x ControlRow) {
+	err := ControlCheck{Recipes: []*Recipe{r}, Seeds: 1, Fresh: true, Report: func(x ControlRow) {
 		for name, s := range map[string]*ControlSide{"control": &x.Dense, "pared": &x.Pared, "fresh": x.Fresh} {
 			// A step has more than ten launches.
 			if want := float64(s.Epochs) * 10 * 200e-6; s.Busy < want {

@@ -48,7 +48,7 @@ func (r *run) obey(ctx context.Context, stage event.Stage) error {
 func (r *run) act(ctx context.Context, c Command, by string) error {
 	switch c.Cmd {
 	case CmdPause:
-		return r.pause(ctx, "person")
+		return r.pause(ctx, event.WhyPerson)
 	case CmdGo, CmdNext:
 		return nil // nothing to end
 	case CmdStop:
@@ -191,7 +191,7 @@ func (r *run) stop(by string) error {
 			return err
 		}
 	}
-	if err := r.emit(&event.Paused{Stage: r.loop.Stage, Step: r.loop.Step, Why: "stopped", By: by}); err != nil {
+	if err := r.emit(&event.Paused{Stage: r.loop.Stage, Step: r.loop.Step, Why: event.WhyStopped, By: by}); err != nil {
 		return err
 	}
 	return errStop

@@ -103,8 +103,10 @@ func (r *run) side(m *graph.Model, s train.Score, resident int64) event.Side {
 // alternate measures a and b in turn after one window each to warm up. A window
 // repeats the work until it has lasted long enough.
 func (r *run) alternate(a, b func(int) error) (out [2][]cost, err error) {
-	// A counter's window is uncertain by what it ticks in at both ends.
-	window := max(window, 2*r.meter.Shortest(), min(r.meter.Window(sharp), patience))
+	window := window
+	if !r.cfg.Brief { // a counter's window is uncertain by what it ticks in at both ends
+		window = max(window, 2*r.meter.Shortest(), min(r.meter.Window(sharp), patience))
+	}
 	told := r.progress("dense and pared in turn", alternations+1)
 	for i := -1; i < alternations; i++ {
 		if err := told.at(i + 1); err != nil {

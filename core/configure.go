@@ -84,7 +84,7 @@ func (r *run) reconfigure(toml string) error {
 	if err := n.checkLowRankOf(r.model); err != nil {
 		return r.refuse("recipe not taken: %v", err)
 	}
-	if err := n.checkMethodOf(r.model); err != nil {
+	if err := n.checkMethodOf(r.model, r.dev, r.loop.Base); err != nil {
 		return r.refuse("recipe not taken: %v", err)
 	}
 	old, rates := *r.r, r.rates

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"slices"
 
 	"pare/core/deploy"
+	"pare/core/energy"
 	"pare/core/event"
 	"pare/core/model/zoo"
 )
@@ -22,9 +24,11 @@ import (
 // An early bird has no stage 3 of its own: its control is the planned dense training, and
 // the steps of both stages count. A recipe that distils has a control without a teacher:
 // the teacher is part of the method, and its time counts.
+//
+// Recipes with the same dense training and the same epochs behind it share a control.
 type ControlCheck struct {
-	Recipe *Recipe
-	Seeds  int
+	Recipes []*Recipe
+	Seeds   int
 	// Fresh adds a second control: a dense model of the pared one's shape, with fresh
 	// weights, trained from the beginning for the CPU seconds of both stages. Only for
 	// what cuts: a mask has the shape of the dense model.
@@ -35,7 +39,8 @@ type ControlCheck struct {
 // ControlRow is the outcome for a seed. Accuracies are shares of the test set with their
 // 95 % interval, times are seconds of training steps: CPU time, on a card its time (event.Clock).
 type ControlRow struct {
-	Seed uint64 `json:"seed"`
+	Recipe string `json:"recipe,omitempty"` // its name
+	Seed   uint64 `json:"seed"`
 	// Before is the trained dense model that both sides go on from, and its training; nil
 	// for an early bird.
 	Before *ControlSide `json:"before,omitempty"`
@@ -86,30 +91,55 @@ func (r ControlRow) Kept() float64 {
 	return r.Pared.Acc / r.Before.Acc
 }
 
-// Run does all seeds.
+// Run does all seeds of all recipes.
 func (c ControlCheck) Run(ctx context.Context) error {
-	if c.Recipe.Prune.Target == 0 && len(c.Recipe.LowRank) == 0 {
-		return errors.New("prune.target = 0 and no lowrank: the recipe is its own control")
-	}
-	for i := range c.Seeds {
-		row, err := c.seed(ctx, c.Recipe.Seed+uint64(i))
-		if err != nil {
-			return fmt.Errorf("seed %d: %w", c.Recipe.Seed+uint64(i), err)
+	for _, r := range c.Recipes {
+		if r.Prune.Target == 0 && len(r.LowRank) == 0 {
+			return errors.New("prune.target = 0 and no lowrank: the recipe is its own control")
 		}
-		c.Report(row)
+	}
+	for i := range uint64(c.Seeds) {
+		made := controls{}
+		for _, r := range c.Recipes {
+			row, err := c.seed(ctx, r, r.Seed+i, made)
+			if err != nil {
+				return fmt.Errorf("%s, seed %d: %w", cmp.Or(r.Name, "the recipe"), r.Seed+i, err)
+			}
+			c.Report(row)
+		}
 	}
 	return nil
 }
 
-// seed does one of them.
-func (c ControlCheck) seed(ctx context.Context, seed uint64) (ControlRow, error) {
-	row := ControlRow{Seed: seed}
+// controls are runs of dense recipes, by the recipe's text.
+type controls map[string]*MemStore
+
+// run is the outcome of a dense recipe.
+func (m controls) run(ctx context.Context, r *Recipe) (*MemStore, error) {
+	text, err := r.Marshal()
+	if err != nil {
+		return nil, err
+	}
+	st := m[string(text)]
+	if st == nil {
+		st = new(MemStore)
+		if _, err := Run(ctx, Config{Recipe: r, Store: st, Session: "control", Brief: true}); err != nil {
+			return nil, err
+		}
+		m[string(text)] = st
+	}
+	return st, nil
+}
+
+// seed does one of them for a recipe.
+func (c ControlCheck) seed(ctx context.Context, r *Recipe, seed uint64, made controls) (ControlRow, error) {
+	row := ControlRow{Recipe: r.Name, Seed: seed}
 	dir, err := os.MkdirTemp("", "pare-control-")
 	if err != nil {
 		return row, err
 	}
 	defer os.RemoveAll(dir) //nolint:errcheck // a temporary folder
-	pared, err := copyOf(c.Recipe)
+	pared, err := copyOf(r)
 	if err != nil {
 		return row, err
 	}
@@ -121,7 +151,7 @@ func (c ControlCheck) seed(ctx context.Context, seed uint64) (ControlRow, error)
 		return row, err
 	}
 	bird := pared.Prune.Schedule == earlyBird
-	dense.LowRank, dense.Distill = nil, DistillSpec{}
+	dense.Name, dense.LowRank, dense.Distill = "", nil, DistillSpec{}
 	dense.Prune = PruneSpec{Score: "magnitude", Pattern: "element", Distribution: "global", Schedule: "oneshot", Epochs: pared.Prune.Epochs, LR: pared.Prune.LR, LRSchedule: pared.Prune.LRSchedule, RewindStep: -1}
 	switch {
 	case bird:
@@ -129,15 +159,15 @@ func (c ControlCheck) seed(ctx context.Context, seed uint64) (ControlRow, error)
 	case pared.Prune.Schedule == "iterative":
 		dense.Prune.Epochs *= pared.Prune.Levels
 	}
-	var a MemStore
-	if _, err := Run(ctx, Config{Recipe: dense, Store: &a, Session: "control"}); err != nil {
+	a, err := made.run(ctx, dense)
+	if err != nil {
 		return row, err
 	}
 	b := MemStore{Dir: dir}
 	if bird {
-		_, err = Run(ctx, Config{Recipe: pared, Store: &b, Session: "pared"})
+		_, err = Run(ctx, Config{Recipe: pared, Store: &b, Session: "pared", Brief: true})
 	} else {
-		err = GoOn(ctx, &a, &b, pared)
+		err = goOn(ctx, a, &b, Config{Recipe: pared, Brief: true})
 	}
 	if err != nil {
 		return row, err
@@ -146,9 +176,9 @@ func (c ControlCheck) seed(ctx context.Context, seed uint64) (ControlRow, error)
 	if la == nil || lb == nil {
 		return row, fmt.Errorf("a run ended before validate: %s%s", a.State.Why, b.State.Why)
 	}
-	row.Dense, row.Pared = sideOf(&a, bird), sideOf(&b, bird)
+	row.Dense, row.Pared = sideOf(a, bird), sideOf(&b, bird)
 	if !bird {
-		row.Before = beforeOf(&a, lb.Dense)
+		row.Before = beforeOf(a, lb.Dense)
 	}
 	row.Step, row.Infer = 1-saved(row.Pared.late, row.Dense.late), 1-saved(lb.Now.InferUS, lb.Dense.InferUS)
 	row.Zeros = lb.Now.Zeros
@@ -208,16 +238,27 @@ func (s *ControlSide) read(x event.Side) {
 // stepsOf adds up the training steps of the stages that in takes.
 func stepsOf(st *MemStore, in func(event.Stage) bool) (s ControlSide, epochs []event.EpochCost) {
 	var bill event.StageCost
+	band := 0.0 // squared, in µJ
 	for _, e := range st.State.Epochs {
 		if in(e.Stage) {
 			epochs = append(epochs, e)
 			x := float64(st.State.BusyUS(&e)) / 1e6
 			s.Busy, s.EpochS = s.Busy+x, append(s.EpochS, x)
 			s.MACs += e.MACs - e.Skipped
-			bill = bill.Plus(event.StageCost{WallUS: e.WallUS, Energy: e.Energy.Part(float64(max(e.Over, 1)))})
+			j := e.Energy.Part(float64(max(e.Over, 1)))
+			if j.UJ != nil {
+				x := float64(*j.UJ) * j.Band
+				band += x * x
+			}
+			bill = bill.Plus(event.StageCost{WallUS: e.WallUS, Energy: j})
 		}
 	}
 	s.Epochs, s.Energy = len(epochs), bill.Energy
+	// What a counter ticks in at the edges of one epoch is not what it does at the next's;
+	// a profile or a constant power errs alike in all.
+	if u := s.Energy.UJ; u != nil && *u > 0 && energy.Tier(s.Energy.Tier) <= energy.TierB {
+		s.Energy.Band = math.Sqrt(band) / float64(*u)
+	}
 	return s, epochs
 }
 
@@ -263,7 +304,7 @@ func fresh(ctx context.Context, st *MemStore, spent float64, r *Recipe, dir stri
 			n.Train.Epochs = max(1, int(math.Round(spent/slices.Min(side.EpochS))))
 		}
 		var to MemStore
-		if _, err := Run(ctx, Config{Recipe: n, Store: &to, Session: "fresh"}); err != nil {
+		if _, err := Run(ctx, Config{Recipe: n, Store: &to, Session: "fresh", Brief: true}); err != nil {
 			return ControlSide{}, err
 		}
 		side = sideOf(&to, true)

@@ -2,6 +2,7 @@ package core
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -13,7 +14,7 @@ func TestControlCheck(t *testing.T) {
 	r.Train.Epochs, r.Prune.Epochs, r.Prune.Pattern = 4, 3, "neuron"
 	r.Prune.Schedule = "oneshot"
 	var rows []ControlRow
-	c := ControlCheck{Recipe: r, Seeds: 1, Fresh: true, Report: func(x ControlRow) { rows = append(rows, x) }}
+	c := ControlCheck{Recipes: []*Recipe{r}, Seeds: 1, Fresh: true, Report: func(x ControlRow) { rows = append(rows, x) }}
 	for range 2 {
 		if err := c.Run(context.Background()); err != nil {
 			t.Fatal(err)
@@ -37,11 +38,37 @@ func TestControlCheck(t *testing.T) {
 	}
 }
 
+// TestControlsAreShared: recipes of one dense training have one control, of the seconds it
+// took once; each has the outcome it has alone. Another rate has a control of its own.
+func TestControlsAreShared(t *testing.T) {
+	half := small()
+	half.Train.Epochs, half.Prune.Epochs, half.Prune.Pattern, half.Prune.Schedule = 4, 3, "neuron", "oneshot"
+	less, other := *half, *half
+	less.Name, less.Prune.Target = "less", 0.3
+	other.Prune.LR = 0.02
+	var rows []ControlRow
+	report := func(x ControlRow) { rows = append(rows, x) }
+	for _, rs := range [][]*Recipe{{half, &less, &other}, {&less}} {
+		if err := (ControlCheck{Recipes: rs, Seeds: 1, Report: report}).Run(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if a, b := rows[0].Dense, rows[1].Dense; !slices.Equal(a.EpochS, b.EpochS) || rows[1].Recipe != "less" {
+		t.Errorf("controls %+v and %+v of %q: want one", a, b, rows[1].Recipe)
+	}
+	if a, b := rows[1], rows[3]; a.Pared.Acc != b.Pared.Acc || a.Pared.Params != b.Pared.Params || a.Pared.Params <= rows[0].Pared.Params {
+		t.Errorf("beside others %+v, alone %+v", a.Pared, b.Pared)
+	}
+	if slices.Equal(rows[0].Dense.EpochS, rows[2].Dense.EpochS) {
+		t.Error("another rate has the same control")
+	}
+}
+
 // TestControlCheckOfBird: its control is the whole dense training, and both stages count.
 func TestControlCheckOfBird(t *testing.T) {
 	r := small()
 	r.Train.Epochs, r.Prune = 12, PruneSpec{Score: "magnitude", Pattern: "element", Distribution: "global", Schedule: earlyBird, Target: 0.5, RewindStep: -1, Distance: 1}
-	err := ControlCheck{Recipe: r, Seeds: 1, Report: func(x ControlRow) {
+	err := ControlCheck{Recipes: []*Recipe{r}, Seeds: 1, Report: func(x ControlRow) {
 		if x.Before != nil || x.Kept() != 0 {
 			t.Errorf("before both %+v: there is no such model", x.Before)
 		}
@@ -60,7 +87,7 @@ func TestControlCheckOfTeacher(t *testing.T) {
 	for _, alpha := range []float64{0, 0.9} {
 		r := small()
 		r.Train.Epochs, r.Prune.Epochs, r.Distill.Alpha = 4, 3, alpha
-		c := ControlCheck{Recipe: r, Seeds: 1, Report: func(x ControlRow) { rows = append(rows, x) }}
+		c := ControlCheck{Recipes: []*Recipe{r}, Seeds: 1, Report: func(x ControlRow) { rows = append(rows, x) }}
 		if err := c.Run(context.Background()); err != nil {
 			t.Fatal(err)
 		}
@@ -73,12 +100,12 @@ func TestControlCheckOfTeacher(t *testing.T) {
 
 func TestControlCheckRefuses(t *testing.T) {
 	for want, set := range map[string]func(c *ControlCheck){
-		"its own control": func(c *ControlCheck) { c.Recipe.Prune.Target = 0 },
+		"its own control": func(c *ControlCheck) { c.Recipes[0].Prune.Target = 0 },
 		"has a mask":      func(c *ControlCheck) { c.Fresh = true },
 	} {
 		r := small()
 		r.Train.Epochs, r.Prune.Epochs = 1, 1
-		c := ControlCheck{Recipe: r, Seeds: 1, Report: func(ControlRow) {}}
+		c := ControlCheck{Recipes: []*Recipe{r}, Seeds: 1, Report: func(ControlRow) {}}
 		set(&c)
 		if err := c.Run(context.Background()); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %q", err, want)

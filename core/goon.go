@@ -37,6 +37,12 @@ func Dense(ctx context.Context, r *Recipe) (*MemStore, error) {
 // with the outcome of a run that had trained that model itself: several recipes can so
 // share one dense training. An early bird cannot, its dense training is part of the method.
 func GoOn(ctx context.Context, from, to *MemStore, r *Recipe) error {
+	return goOn(ctx, from, to, Config{Recipe: r})
+}
+
+// goOn is GoOn, set up otherwise as c is.
+func goOn(ctx context.Context, from, to *MemStore, set Config) error {
+	r := set.Recipe
 	c, err := from.Load(trained)
 	if err != nil {
 		return err
@@ -65,6 +71,7 @@ func GoOn(ctx context.Context, from, to *MemStore, r *Recipe) error {
 			return err
 		}
 	}
-	_, err = Run(ctx, Config{Recipe: n, Store: to, Session: "pared", Resume: &Resume{Checkpoint: "branch", Why: "stop"}})
+	set.Recipe, set.Store, set.Session, set.Resume = n, to, "pared", &Resume{Checkpoint: "branch", Why: "stop"}
+	_, err = Run(ctx, set)
 	return err
 }

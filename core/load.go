@@ -13,6 +13,7 @@ import (
 	"pare/core/event"
 	"pare/core/graph"
 	"pare/core/model/zoo"
+	"pare/core/prune"
 )
 
 // deviceNames are what hardware.device may be. auto is the processor, so that a run does not depend on what else is in the machine.
@@ -124,8 +125,8 @@ func openSpec(spec ModelSpec, seed uint64, s Sample) (*graph.Model, zoo.Preset, 
 // LoadModel reads a model file, see deploy.Open.
 func LoadModel(path string) (*graph.Model, error) { return deploy.Open(path) }
 
-// openModel loads the recipe's model and checks it against the data.
-func openModel(r *Recipe, set *data.Data) (*graph.Model, zoo.Preset, []event.Warning, error) {
+// openModel loads the recipe's model and checks it against the data, for a run on dev.
+func openModel(r *Recipe, set *data.Data, dev device.Device) (*graph.Model, zoo.Preset, []event.Warning, error) {
 	like := SampleOf(set)
 	m, pre, warn, err := openSpec(r.Model, r.Seed, like)
 	if err != nil {
@@ -167,7 +168,7 @@ func openModel(r *Recipe, set *data.Data) (*graph.Model, zoo.Preset, []event.War
 	if err := r.checkLowRankOf(m); err != nil {
 		return nil, pre, nil, err
 	}
-	return m, pre, warn, r.checkMethodOf(m)
+	return m, pre, warn, r.checkMethodOf(m, dev, prune.NewBase(m))
 }
 
 // labelsOf says what has a label: each token, or the sample as a whole.

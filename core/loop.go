@@ -9,7 +9,6 @@ import (
 
 	"pare/core/data"
 	"pare/core/event"
-	"pare/core/graph"
 	"pare/core/train"
 )
 
@@ -28,21 +27,10 @@ type course struct {
 // single sample is left out where batch norm could make nothing of it.
 func (r *run) perEpoch() int64 {
 	n, b := int64(r.set.Train.N()), int64(min(r.r.Train.Batch, r.set.Train.N()))
-	if n%b == 1 && b > 1 && normsVectors(r.model) {
+	if n%b == 1 && b > 1 && train.NormsVectors(r.model) {
 		return n / b
 	}
 	return (n + b - 1) / b
-}
-
-// normsVectors reports whether some batch norm sees one value of each channel and
-// sample: it then needs two samples at least.
-func normsVectors(m *graph.Model) bool {
-	for _, n := range m.Nodes {
-		if v := m.Values[n.In[0]]; n.Op == "batchnorm" && v.H*v.W == 1 {
-			return true
-		}
-	}
-	return false
 }
 
 // train runs a course from the loop's step to its end. It is the only place
@@ -168,7 +156,11 @@ func (r *run) endEpoch(ctx context.Context, c course, epoch int) error {
 		if err := r.checkpoint(r.stepName(), acc); err != nil {
 			return err
 		}
+		if err := r.askAtFloor(ctx); err != nil { // with what the floor did on disk
+			return err
+		}
 	}
+	r.fell = false
 	r.metric.reset(r)
 	r.startEpoch()
 	return nil
@@ -210,7 +202,7 @@ func (r *run) diverged(ctx context.Context, loss float64) error {
 	if r.r.Auto {
 		return &wrongRecipe{&fixable{fmt.Errorf("the loss became %v at step %d of %s; the weights are back at checkpoint %s", loss, step, r.loop.Stage, r.wrote), "lower train.lr (it was " + fmt.Sprint(r.r.Train.LR) + ") and start again"}}
 	}
-	return r.pause(ctx, "diverged")
+	return r.pause(ctx, event.WhyDiverged)
 }
 
 // zeros is the share of zeros among the dense model's prunable weights; cut

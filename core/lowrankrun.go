@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"pare/core/device"
 	"pare/core/event"
 	"pare/core/graph"
 	"pare/core/lowrank"
@@ -219,6 +220,27 @@ func (r *run) factorise(step int64, s *LowRankSpec) error {
 	return err
 }
 
+// made tells how often a training step makes a layer's output, and a value between factors
+// in its place, by the trainer's plan (lowrank.Setup).
+func (r *run) made() func(graph.Layer) (output, between int) {
+	times := make([]int, len(r.model.Nodes))
+	for _, g := range r.t.Plan.Regions {
+		for _, c := range g.Calls {
+			if c.Kernel == device.Linear {
+				times[c.Node]++
+			}
+		}
+	}
+	s := r.model.Stretches()
+	return func(l graph.Layer) (output, between int) {
+		between = 1
+		if n := len(s); r.r.Train.Recompute && n > 0 && l.Node >= s[0].From && l.Node < s[n-1].From {
+			between = 2
+		}
+		return times[l.Node], between
+	}
+}
+
 // chooseRanks times the layers of a step and their factors.
 func (r *run) chooseRanks(step int64, s *LowRankSpec) error {
 	layers, err := lowrank.Select(r.model, s.Layers, r.r.takes(r.model, *s))
@@ -230,6 +252,7 @@ func (r *run) chooseRanks(step int64, s *LowRankSpec) error {
 		return err
 	}
 	setup := lowrank.Setup{Batch: o.Part(), Seq: r.model.Input().Seq, Optim: o.Optim, Threads: o.Threads}
+	times := r.made()
 	e := &event.Factors{Stage: r.loop.Stage, Step: step, Batch: setup.Batch}
 	ranks := map[string]int{}
 	for _, l := range layers {
@@ -242,6 +265,7 @@ func (r *run) chooseRanks(step int64, s *LowRankSpec) error {
 		if rank == 0 {
 			rank = lowrank.RankOf(sigma, s.Energy)
 		}
+		setup.Made, setup.Between = times(l)
 		v, err := lowrank.Probe(r.dev, setup, l.Name, w.Shape[0], w.Shape[1], rank, lowrank.Energy(sigma, rank))
 		if err != nil {
 			return err

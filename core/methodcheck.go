@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"pare/core/device"
 	"pare/core/graph"
 	"pare/core/model/zoo"
 	"pare/core/prune"
@@ -56,8 +57,8 @@ func (r *Recipe) checkMethod() error {
 }
 
 // checkMethodOf refuses what does not go with the model, before any training.
-func (r *Recipe) checkMethodOf(m *graph.Model) error {
-	p, spec := r.Prune, r.rule()
+func (r *Recipe) checkMethodOf(m *graph.Model, dev device.Device, base prune.Base) error {
+	p, spec := r.Prune, r.ruleOn(dev, base)
 	if p.Target == 0 {
 		return nil
 	}

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"pare/core/device/cpu"
 	"pare/core/event"
 	"pare/core/graph"
 	"pare/core/model/zoo"
@@ -291,7 +292,7 @@ func TestZerosThatStay(t *testing.T) {
 		want   string
 	}{{"magnitude", 0.5, "comes with 60"}, {"movement", 0.8, "may give weights back"}, {"magnitude", 0.8, ""}, {"magnitude", 0, ""}} {
 		r.Prune.Score, r.Prune.Target, r.Prune.Pattern = c.score, c.target, "element"
-		if err := r.checkMethodOf(m); c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+		if err := r.checkMethodOf(m, cpu.Device{}, prune.NewBase(m)); c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
 			t.Errorf("%s to %g: %v, want %q", c.score, c.target, err, c.want)
 		}
 	}

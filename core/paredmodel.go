@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"pare/core/device"
 	"pare/core/graph"
 	"pare/core/lowrank"
 	"pare/core/prune"
@@ -108,14 +109,15 @@ func guessRanks(m *graph.Model, rec *Recipe, s LowRankSpec) (ranks map[string]in
 
 // cutDown takes the recipe's share of zeros from a model: the weights that its rule
 // takes now where they are here, else the same share of every layer, which only works
-// for masks. ok reports whether zeros were taken or none are due. m is changed.
-func cutDown(m *graph.Model, rec *Recipe) (ok bool, note string, err error) {
+// for masks. ok reports whether zeros were taken or none are due. m is changed; base is of
+// the net as it came.
+func cutDown(m *graph.Model, dev device.Device, rec *Recipe, base prune.Base) (ok bool, note string, err error) {
 	p := rec.Prune
 	if p.Target <= 0 {
 		return true, "", nil
 	}
 	if filled(m) {
-		s := prune.Spec{Score: p.Score, Pattern: p.Pattern, Distribution: p.Distribution, Skip: p.Skip, Seed: rec.Seed, RoundTo: p.RoundTo}
+		s := rec.ruleOn(dev, base)
 		if s.Needs() || s.Learns() {
 			s.Score = "magnitude" // gradients are taken, and movement is learnt, in the run
 		}

@@ -19,7 +19,7 @@ func (r *Recipe) checkPartsOf(m *graph.Model, pre zoo.Preset, samples int) error
 	if t.Accumulate > t.Batch {
 		return fmt.Errorf("train.accumulate = %d: a batch of %s has %d samples, it runs in that many parts at most", t.Accumulate, m.Name, t.Batch)
 	}
-	if batch := min(t.Batch, samples); t.Accumulate > 1 && normsVectors(m) {
+	if batch := min(t.Batch, samples); t.Accumulate > 1 && train.NormsVectors(m) {
 		part := train.Options{Batch: batch, Micros: t.Accumulate}.Part()
 		if single(batch, part) || single(samples%batch, part) {
 			// Parts of up to three are of two at least, whatever the batch.

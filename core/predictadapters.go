@@ -6,6 +6,7 @@ import (
 	"pare/core/event"
 	"pare/core/graph"
 	"pare/core/plan"
+	"pare/core/prune"
 	"pare/hwprofiles"
 )
 
@@ -14,7 +15,7 @@ import (
 // inside the weight and needs them.
 func (p *prediction) adaptersByProfile(l *event.Ledger, end *graph.Model, hw hwprofiles.Profile) error {
 	m := shapeOf(end)
-	if _, _, err := cutDown(m, p.rec); err != nil {
+	if _, _, err := cutDown(m, p.dev, p.rec, prune.NewBase(p.m)); err != nil {
 		return err
 	}
 	a, err := adapted(m, p.rec)

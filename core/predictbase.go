@@ -27,7 +27,7 @@ func (p *prediction) fromBaseline() (*event.Ledger, error) {
 	} else {
 		end = shapeOf(fact)
 	}
-	zeros, note, err := cutDown(end, rec)
+	zeros, note, err := cutDown(end, p.dev, rec, prune.NewBase(p.m))
 	if err != nil { // the rule cannot reach the target: said here, and refused in the run
 		l, e := p.fromProfile()
 		if e == nil { // the model stays as it is

@@ -220,8 +220,7 @@ func (r *run) asPredicted(rec *Recipe) (*graph.Model, error) {
 		return nil, err
 	}
 	m = m.Clone()
-	s := prune.Spec{Score: rec.Prune.Score, Pattern: rec.Prune.Pattern, Distribution: rec.Prune.Distribution, Skip: rec.Prune.Skip, Seed: rec.Seed, RoundTo: r.roundTo(rec.Prune.RoundTo)}
-	rs, _, err := prune.Step(m, s, rec.Prune.Target, prune.NewBase(m))
+	rs, _, err := prune.Step(m, rec.ruleOn(r.dev, r.loop.Base), rec.Prune.Target, prune.NewBase(m))
 	if err != nil {
 		return nil, err
 	}

@@ -101,7 +101,7 @@ type PruneSpec struct {
 	RewindStep   int64    `toml:"rewind_step"`    // iterative: −1 no rewind, k ≥ 0 = weights of baseline step k
 	LR           float64  `toml:"lr"`             // 0 = half the baseline's, its own after a rewind or an early bird
 	LRSchedule   string   `toml:"lr_schedule"`
-	RoundTo      int      `toml:"round_to,omitempty"` // neuron: keep a multiple of so many channels, 0 = any number, on a card 8 (roundTo)
+	RoundTo      int      `toml:"round_to,omitempty"` // neuron: keep a multiple of so many channels, 0 = any number, on a card 8 (ruleOn)
 	Skip         []string `toml:"skip"`               // layers left dense
 
 	Penalty  float64 `toml:"penalty,omitempty"`  // movement-soft: λ at the target; 0 = 100
@@ -115,6 +115,7 @@ type PruneSpec struct {
 type FloorSpec struct {
 	Points   float64 `toml:"points"`             // e.g. 1.0 = one percentage point under the baseline
 	Accuracy float64 `toml:"accuracy,omitempty"` // 0…1, overrides Points
+	Pause    bool    `toml:"pause,omitempty"`    // under it the run goes back and waits for a person, if there is one
 }
 
 // BudgetSpec bounds what the run may spend, with everything before it counted. 0 =

@@ -96,6 +96,7 @@ type run struct {
 	redo        []Decision // a crash came between them and the next checkpoint
 	pending     []Decision // the recipe's, still to come
 	paused      bool
+	fell        bool             // through the floor, and nobody was asked yet
 	anew        bool             // training was set up anew while paused
 	begun       bool             // the person has said that training may begin
 	wrote       string           // last checkpoint's name
@@ -117,7 +118,7 @@ type run struct {
 // the exit code. It emits everything it does; the returned error is for the
 // caller's last line and is already in the log when the log could be written.
 func Run(ctx context.Context, cfg Config) (int, error) {
-	r := &run{cfg: cfg, r: cfg.Recipe, lastAcc: -1}
+	r := &run{cfg: cfg, r: cfg.Recipe, lastAcc: -1, fell: cfg.Resume.atFloor()}
 	err := r.all(ctx)
 	if r.t != nil {
 		r.t.Close()
@@ -220,7 +221,7 @@ func (r *run) load() (warn []event.Warning, err error) {
 	if r.set, err = openData(r.r); err != nil {
 		return nil, err
 	}
-	if r.model, r.pre, warn, err = openModel(r.r, r.set); err != nil {
+	if r.model, r.pre, warn, err = openModel(r.r, r.set, r.dev); err != nil {
 		return nil, err
 	}
 	warn = append(warn, others...)

@@ -94,6 +94,7 @@ func (r *Recipe) scanLevels() []float64 {
 // samples held out from training, without training after it.
 type ScanJob struct {
 	Model   *graph.Model // with its weights; stays as it is
+	Base    prune.Base   // of the net as it came
 	Dev     device.Device
 	Recipe  *Recipe // its pruning rule, [scan] and training set-up
 	Data    *data.Data
@@ -128,7 +129,7 @@ func (j *ScanJob) Run(ctx context.Context) (*event.Scan, error) {
 		}
 	}
 	set := j.samples()
-	ev, err := train.NewEvaluator(j.Model, j.Dev, j.Threads)
+	ev, err := train.NewEvaluator(j.Model, j.Dev, j.evaluation())
 	if err != nil {
 		return nil, err
 	}
@@ -188,8 +189,9 @@ func (j *ScanJob) Run(ctx context.Context) (*event.Scan, error) {
 }
 
 func (j *ScanJob) spec() prune.Spec {
-	p := j.Recipe.Prune
-	return prune.Spec{Score: p.Score, Pattern: p.Pattern, Distribution: "layer", Skip: p.Skip, Seed: j.Recipe.Seed, RoundTo: p.RoundTo}
+	s := j.Recipe.ruleOn(j.Dev, j.Base)
+	s.Distribution = "layer"
+	return s
 }
 
 // samples are those that accuracy is taken on: held out from training, and not of the
@@ -285,7 +287,7 @@ func (j *ScanJob) row(ctx context.Context, row *event.ScanRow, levels []float64,
 			_, left := m.NumParams()
 			x.Weights = before - left
 			if len(rs) > 0 {
-				if score, err = evaluate(m, j.Dev, j.Threads, c.set); err != nil {
+				if score, err = evaluate(m, j.Dev, j.evaluation(), c.set); err != nil {
 					return false, fmt.Errorf("scan %s: %w", row.Name, err)
 				}
 			}
@@ -319,8 +321,15 @@ func masked(m *graph.Model, c cell, rs []graph.Rewrite, param int) (train.Score,
 	return s, int64(mask.Zeros()), c.ev.Set(param, p.Data)
 }
 
-func evaluate(m *graph.Model, dev device.Device, threads int, set *data.Set) (train.Score, error) {
-	ev, err := train.NewEvaluator(m, dev, threads)
+// evaluation is how models are evaluated, in batches no larger than what training runs in
+// one go.
+func (j *ScanJob) evaluation() train.Options {
+	t := j.Recipe.Train
+	return train.Options{Batch: t.Batch, Micros: t.Accumulate, Threads: j.Threads}
+}
+
+func evaluate(m *graph.Model, dev device.Device, o train.Options, set *data.Set) (train.Score, error) {
+	ev, err := train.NewEvaluator(m, dev, o)
 	if err != nil {
 		return train.Score{}, err
 	}

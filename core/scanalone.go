@@ -22,19 +22,20 @@ type ScanSource struct {
 func Scan(ctx context.Context, s ScanSource) (*event.Scan, error) {
 	r := &run{cfg: Config{Recipe: s.Recipe}, r: s.Recipe}
 	var err error
-	if r.dev, err = OpenDevice(r.r.Hardware.Device); err != nil {
+	if r.dev, err = openDevice(r.r.Hardware.Device); err != nil {
 		return nil, err
 	}
 	if r.set, err = openData(r.r); err != nil {
 		return nil, err
 	}
-	m, pre, warn, err := openModel(r.r, r.set)
+	m, pre, warn, err := openModel(r.r, r.set, r.dev)
 	if err != nil {
 		return nil, err
 	}
 	if r.model, r.pre = m, pre; s.Checkpoint != nil {
 		r.model = s.Checkpoint.Model
 	}
+	r.loop.Base = prune.NewBase(r.model)
 	r.fillRecipe()
 	if r.hw, err = Profile(r.r.Hardware.Profile); err != nil {
 		return nil, err

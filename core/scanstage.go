@@ -16,7 +16,7 @@ func (r *run) scanJob() *ScanJob {
 		known = r.scanned
 	}
 	return &ScanJob{
-		Model: r.model, Dev: r.dev, Recipe: r.r, Data: r.set, HW: r.hw, Meter: r.meter, Threads: r.threads(), Known: known,
+		Model: r.model, Base: r.loop.Base, Dev: r.dev, Recipe: r.r, Data: r.set, HW: r.hw, Meter: r.meter, Threads: r.threads(), Known: known,
 		Evidence: func() (*prune.Evidence, error) { return r.evidence(0) }, Say: r.emit, Stop: r.stopScan,
 	}
 }

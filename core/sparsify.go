@@ -48,6 +48,9 @@ func (r *run) sparsify(ctx context.Context) error {
 		}
 	}
 	rate := train.Rate{Kind: p.LRSchedule, Base: lr}
+	if err := r.askAtFloor(ctx); err != nil { // it died before the person could answer
+		return err
+	}
 	err := r.train(ctx, course{
 		stage: event.Sparsify,
 		steps: func() int64 { return r.sched.Steps() },
@@ -169,9 +172,8 @@ func (r *run) makeSchedule() error {
 
 // rule is the recipe's pruning rule without its schedule.
 func (r *run) rule() prune.Spec {
-	s := r.r.rule()
+	s := r.r.ruleOn(r.dev, r.loop.Base)
 	s.Sensitivity = r.curves()
-	s.RoundTo = r.roundTo(s.RoundTo)
 	return s
 }
 
@@ -293,7 +295,7 @@ func (r *run) evidence(step int64) (*prune.Evidence, error) {
 	order := data.Order(n, r.r.Seed^0x65766964656e6365, int(step)) // "evidence"
 	var batches [][]int32
 	for at := 0; at < len(order) && len(batches) < evidenceBatches; at += batch {
-		if n-at == 1 && at > 0 && normsVectors(r.model) { // steps leave it out, too: perEpoch
+		if n-at == 1 && at > 0 && train.NormsVectors(r.model) { // steps leave it out, too: perEpoch
 			break
 		}
 		batches = append(batches, order[at:min(at+batch, n)])
@@ -303,35 +305,4 @@ func (r *run) evidence(step int64) (*prune.Evidence, error) {
 		return nil, fmt.Errorf("gradients for score %s: %w", r.r.Prune.Score, err)
 	}
 	return &prune.Evidence{Sum: sum, Abs: abs}, nil
-}
-
-// holdFloor goes back to the last good checkpoint when validation accuracy is
-// under the floor, and takes no more away from then on. Schedules that need
-// training before they can be judged (one shot, a level) are judged at the end
-// of it.
-func (r *run) holdFloor(epoch int, s train.Score) error {
-	p := r.r.Prune
-	judged := true
-	switch p.Schedule {
-	case "oneshot", "earlybird":
-		judged = r.loop.Step >= r.sched.Steps()
-	case "iterative":
-		judged = epoch%max(p.Epochs, 1) == 0
-	}
-	if !judged || s.Acc() >= r.loop.Floor || r.loop.Frozen {
-		return nil
-	}
-	if r.loop.Good == "" {
-		return r.refuse("validation accuracy %.1f %% is under the floor of %.1f %% and no checkpoint of this stage is above it: the baseline stands", 100*s.Acc(), 100*r.loop.Floor)
-	}
-	back, looks, pass := r.loop.Good, r.loop.Looks, r.loop.Pass
-	if err := r.emit(&event.Floor{Step: r.loop.Step, Acc: s.Acc(), Floor: r.loop.Floor, Back: back, Zeros: r.zeros()}); err != nil {
-		return err
-	}
-	if err := r.goBack(back, "floor"); err != nil {
-		return err
-	}
-	r.loop.Frozen, r.loop.Looks, r.loop.Pass = true, looks, pass+1
-	r.lastAcc = -1
-	return nil
 }

@@ -97,4 +97,7 @@ type Config struct {
 	Session  string // name, for the Started event
 	Version  string // of the program
 	Resume   *Resume
+	// Brief measures in short turns, whatever a slow counter of joules would need: where
+	// the epochs' seconds and joules are what is compared.
+	Brief bool
 }

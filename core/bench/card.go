@@ -28,6 +28,7 @@ type CardOptions struct {
 	Modes         []string      // of PyTorch: eager, compile
 	Hardware      string        // profile that predicts; "": the card's own
 	Report        func(CardRow)
+	Note          func(string)                                 // of who takes no part, and why; may be nil
 	Calls         func(t Treatment, kernel string, ms float64) // time of one step by kernel, of ours; may be nil
 }
 
@@ -99,9 +100,6 @@ func (o CardOptions) setup() (*setup, error) {
 	if s.Accumulate > 1 && s.Python != "" {
 		return nil, errors.New("PyTorch is measured with batches in one go: leave --python or --accumulate out")
 	}
-	if o.Infer && o.Python != "" {
-		return nil, errors.New("inference is measured without PyTorch: leave --python out")
-	}
 	for _, m := range o.Modes {
 		if m != "eager" && m != "compile" {
 			return nil, fmt.Errorf("PyTorch %q: eager or compile", m)
@@ -159,7 +157,7 @@ func Card(o CardOptions) error {
 			return err
 		}
 		defer p.close()
-		cs = append(cs, s.theirs(p)...)
+		cs = append(cs, s.theirs(p, s.pairsOf(p))...)
 	}
 	defer func() {
 		for _, c := range cs {
@@ -264,10 +262,30 @@ func (s *setup) ours(card device.Card, rows []CardRow) (cs []*cardContender) {
 	return cs
 }
 
-// theirs are PyTorch's.
-func (s *setup) theirs(p *peers) (cs []*cardContender) {
+// pairsOf reports whether PyTorch takes part in what is 2:4, and tells why not.
+func (s *setup) pairsOf(p *peers) bool {
+	why := ""
+	switch _, err := p.ask(question{Op: "pairs"}); {
+	case !slices.ContainsFunc(s.Treatments, func(t Treatment) bool { return t.TwoFour }):
+	case !s.Infer:
+		why = "its semi-structured tensors are measured in inference alone"
+	case s.Precision != "bf16":
+		why = "its semi-structured tensors are measured in bf16 alone"
+	case err != nil:
+		why = err.Error()
+	default:
+		return true
+	}
+	if why != "" && s.Note != nil {
+		s.Note("2:4 without PyTorch: " + why)
+	}
+	return false
+}
+
+// theirs are PyTorch's, with pairs in 2:4 treatments too.
+func (s *setup) theirs(p *peers, pairs bool) (cs []*cardContender) {
 	for i := range s.models {
-		if s.Treatments[i].TwoFour { // PyTorch's has no kernel in training that we would know of
+		if s.Treatments[i].TwoFour && !pairs {
 			continue
 		}
 		for _, mode := range s.Modes {

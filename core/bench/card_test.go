@@ -107,7 +107,7 @@ func TestTreatments(t *testing.T) {
 			t.Errorf("%s %s: %d weight gradients for %d matrices of adapters and %d kept layers; %d gradients below the lowest adapter", x.model, x.treatment, dw, adapters, kept, deep)
 		}
 	}
-	for _, bad := range []string{"", "lor", "half+", "half+full", "full+lora", "cut=", "cut=0", "cut=1", "cut=NaN", "cut=1.5+lora", "lora+lora", "24+lora", "2:4"} {
+	for _, bad := range []string{"", "lor", "half+", "half+full", "full+lora", "cut=", "cut=0", "cut=1", "cut=NaN", "cut=1.5+lora", "lora+lora", "24+half", "24-both+24", "2:4"} {
 		if x, err := ParseTreatment(bad); err == nil {
 			t.Errorf("treatment %q was read as %+v", bad, x)
 		}
@@ -178,7 +178,7 @@ func TestCardTwoFour(t *testing.T) {
 		s := &setup{CardOptions: CardOptions{Device: dev, Precision: "bf16", Model: "llama", Infer: infer, Batch: 2, Tokens: 16, Rounds: 1, Window: time.Microsecond}, model: c}
 		var rows []CardRow
 		s.Report = func(r CardRow) { rows = append(rows, r) }
-		for _, x := range []string{"full", "24", "24-both"} {
+		for _, x := range []string{"full", "24", "24-both", "24+lora"} {
 			m, err := c.treat(treatment(t, x), 16)
 			if err != nil {
 				t.Fatal(err)
@@ -213,14 +213,14 @@ func TestCardTwoFour(t *testing.T) {
 		for _, c := range cs {
 			c.shut()
 		}
-		both, forward := 14, 14
-		if !infer {
-			both += 14
+		both, forward, adapted := 14, 14, 14
+		if !infer { // below the lowest adapters, on queries and values, nothing needs a gradient
+			both, adapted = both+14, adapted+11
 		}
-		for i, want := range []*TwoFourRow{nil, {Used: forward}, {Used: both}} {
+		for i, want := range []*TwoFourRow{nil, {Used: forward, Products: both}, {Used: both, Products: both}, {Used: forward, Products: adapted}} {
 			got := rows[i].TwoFour
-			if (got == nil) != (want == nil) || got != nil && (got.Used != want.Used || got.Products != both || !(got.NowMS < got.DenseMS)) {
-				t.Errorf("inference %t, %s: %+v, want %+v of %d", infer, rows[i].Treatment, got, want, both)
+			if (got == nil) != (want == nil) || got != nil && (got.Used != want.Used || got.Products != want.Products || !(got.NowMS < got.DenseMS)) {
+				t.Errorf("inference %t, %s: %+v, want %+v", infer, rows[i].Treatment, got, want)
 			}
 		}
 	}
@@ -353,6 +353,15 @@ func TestPeerNets(t *testing.T) {
 				defer on.close()
 				if sec, err := on.window(time.Millisecond); err != nil || !(sec > 0) {
 					t.Errorf("a step takes %v s (%v)", sec, err)
+				}
+				s.Infer = true
+				in, err := p.openCard(s.question(0, "eager", "cpu"), m)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer in.close()
+				if sec, err := in.window(time.Millisecond); err != nil || !(sec > 0) {
+					t.Errorf("an inference takes %v s (%v)", sec, err)
 				}
 				m.params++
 				if _, err := p.openCard(s.question(0, "eager", "cpu"), m); err == nil || !strings.Contains(err.Error(), "another one") {

@@ -123,13 +123,10 @@ type Treatment struct {
 	TwoFour, Both bool
 }
 
-// ParseTreatment reads full, lora, half, half+lora, cut=SHARE, cut=SHARE+lora, 24 and 24-both.
+// ParseTreatment reads full, lora, half, cut=SHARE, 24, 24-both, and each of the last four
+// with +lora behind it.
 func ParseTreatment(s string) (Treatment, error) {
 	t := Treatment{Name: s}
-	if s == "24" || s == "24-both" {
-		t.TwoFour, t.Both = true, s == "24-both"
-		return t, nil
-	}
 	what, rest, two := strings.Cut(s, "+")
 	if what == "lora" && !two {
 		return Treatment{Name: s, LoRA: true}, nil
@@ -140,6 +137,8 @@ func ParseTreatment(s string) (Treatment, error) {
 	switch {
 	case two && !t.LoRA:
 		err = strconv.ErrSyntax
+	case what == "24" || what == "24-both":
+		t.TwoFour, t.Both = true, what == "24-both"
 	case what == "half":
 		t.Cut = 0.5
 	case cut:
@@ -150,7 +149,7 @@ func ParseTreatment(s string) (Treatment, error) {
 		err = strconv.ErrSyntax
 	}
 	if err != nil {
-		return t, fmt.Errorf("treatment %q: full, lora, half, half+lora, 24, 24-both, or cut=SHARE with a share between 0 and 1, alone or with +lora", s)
+		return t, fmt.Errorf("treatment %q: full, lora, or half, 24, 24-both or cut=SHARE with a share between 0 and 1, alone or with +lora", s)
 	}
 	return t, nil
 }

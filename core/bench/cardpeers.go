@@ -21,6 +21,7 @@ func (s *setup) question(treatment int, mode, where string) question {
 		Op: "open", What: "card", Net: s.model.net, Mode: mode, Precision: s.Precision, Batch: s.Batch, Tokens: s.Tokens, Where: where,
 		Sizes: s.model.sizes(s.Tokens, m.heads, m.hidden),
 	}
+	q.Infer, q.TwoFour = s.Infer, s.Treatments[treatment].TwoFour
 	if s.Treatments[treatment].LoRA {
 		q.LoRA = &lora{Rank: cardRank, Alpha: cardAlpha, Adapted: s.model.adapted, Kept: s.model.kept, Half: s.model.half && s.Precision == "bf16"}
 	}

@@ -48,7 +48,7 @@ func partCosts(p *device.Plan, ws []device.Weight, batch int, precision string, 
 	none := make([]device.Weight, len(ws)) // to tell what of a cost is the weights'
 	for i := range none {
 		none[i] = ws[i]
-		none[i].Shape = tensor.Shape{0}
+		none[i].Shape = tensor.Shape{0, 0} // factors have two axes
 	}
 	parts := func(vals []int) (bytes int64) {
 		for _, v := range vals {

@@ -145,6 +145,19 @@ def llama(layers, width, heads, dim, hidden, vocabulary):
     return Net()
 
 
+def semi_structured(model):
+    """All layers but the head or classifier 2:4, as torch.sparse has them, by cuSPARSELt where it is found."""
+    import torch
+    import torch.nn as nn
+    from torch.sparse import to_sparse_semi_structured
+
+    keep = torch.tensor([1, 1, 0, 0], dtype=torch.bool, device=next(model.parameters()).device)
+    for name, layer in model.named_modules():
+        if isinstance(layer, nn.Linear) and name not in ("head", "classifier") and "lora_" not in name:
+            w = layer.weight.detach()
+            layer.weight = nn.Parameter(to_sparse_semi_structured(w * keep.repeat(w.shape[1] // 4)), requires_grad=False)
+
+
 def adapt(model, lora):
     """Freezes all but new adapters, and the layers to be kept, as PEFT 0.21 does.
 

@@ -64,6 +64,9 @@ type question struct {
 	Tokens int    `json:"tokens,omitempty"` // of a sample
 	Where  string `json:"where,omitempty"`  // cuda | cpu
 	LoRA   *lora  `json:"lora,omitempty"`
+	Infer  bool   `json:"infer,omitempty"` // forward alone
+	// TwoFour: all layers but the last as semi-structured tensors.
+	TwoFour bool `json:"two_four,omitempty"`
 
 	// Of a curve: files with raw values, and which steps to take.
 	Params      []namedShape `json:"params,omitempty"` // in the order of the file Weights

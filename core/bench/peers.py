@@ -87,7 +87,10 @@ def precise(precision):
 
 
 def card(spec):
-    """A training step on a card: forward, cross-entropy, backward, fused AdamW of what trains."""
+    """A training step on a card: forward, cross-entropy, backward, fused AdamW of what trains.
+
+    Or an inference, all of the model in the precision asked for.
+    """
     import torch
 
     where = spec["where"]
@@ -102,10 +105,20 @@ def card(spec):
     x = torch.randint(0, vocabulary, (spec["batch"], spec["tokens"]), device=where)
     y = torch.randint(0, classes or vocabulary, (spec["batch"] * (1 if classes else spec["tokens"]),), device=where)
     trained = [p for p in model.parameters() if p.requires_grad]
-    opt = torch.optim.AdamW(trained, lr=1e-4, betas=(0.9, 0.95), weight_decay=0.1, fused=True)
+    about = {"params": sum(p.numel() for p in model.parameters()), "trained": sum(p.numel() for p in trained)}
+    infers = spec.get("infer")
+    if infers and spec["precision"] == "bf16":
+        model.to(torch.bfloat16)
+    if spec.get("two_four"):
+        semi_structured(model)
     forward = torch.compile(model) if spec["mode"] == "compile" else model
+    if not infers:
+        opt = torch.optim.AdamW(trained, lr=1e-4, betas=(0.9, 0.95), weight_decay=0.1, fused=True)
 
     def step():
+        if infers:
+            with torch.inference_mode():
+                return forward(x).flatten()[0].item()
         opt.zero_grad()
         with low():
             loss = torch.nn.functional.cross_entropy(forward(x), y)
@@ -113,7 +126,7 @@ def card(spec):
         opt.step()
         return loss.item()
 
-    step.about = {"params": sum(p.numel() for p in model.parameters()), "trained": sum(p.numel() for p in trained)}
+    step.about = about
     if where == "cuda":
         # Between its turns it gives back what it does not hold: others run on the card, too.
         step.before, step.after = step, torch.cuda.empty_cache
@@ -232,6 +245,14 @@ def answer(q):
             f()
         opened.append(f)
         return {"id": len(opened) - 1, "memory_mib": getattr(f, "memory", lambda: 0)() / 2**20, **getattr(f, "about", {})}
+    if q["op"] == "pairs":  # whether 2:4 products run here, else the error says why not
+        import torch
+
+        with torch.inference_mode(), torch.device("cuda"):
+            layer = torch.nn.Sequential(torch.nn.Linear(128, 128).to(torch.bfloat16), torch.nn.Identity())
+            semi_structured(layer)
+            layer(torch.randn(128, 128, dtype=torch.bfloat16)).sum().item()
+        return {}
     if q["op"] == "close":
         opened[q["id"]] = None
         forget()

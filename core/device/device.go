@@ -45,6 +45,12 @@ type Card interface {
 	Memory() int64
 }
 
+// SlowConver is a device some of whose convolutions run much slower than the others; it says
+// why for one of x to y, "" for the others.
+type SlowConver interface {
+	SlowConv(g *Window, x, y Val) string
+}
+
 // Bank holds weights in the device's layout. Everything that goes in or comes
 // out is row-major over the weight's logical shape. Set and SetState write
 // zeros at masked places, whatever they are given, and Grad reads zeros there,

@@ -54,9 +54,12 @@
 //     value that falls is a reset, never a wrap. It moves about every 100 ms;
 //     windows below 200 ms are nil, and Band holds what the edges may be off;
 //     where reading it is costly (4 ms of CPU time on an H100) it is read every ten to
-//     twenty seconds and at edges (Meter.Edge; there for at most 1 % of a core), and
-//     instantaneous power says ten times a second when the joules in between were
-//     spent: the joules stay the counter's;
+//     twenty seconds and at edges (Meter.Edge; there for at most 1 % of a core, all cards
+//     together), and instantaneous power says ten times a second when the joules in
+//     between were spent: the joules stay the counter's. Where the driver notes power
+//     by itself and remembers it (an H100's: 50 times a second, 2.4 s), that is
+//     collected every two seconds or so instead of woken up for ten times a second:
+//     the ledger has its point every 100 ms all the same, later;
 //   - "nvml instantaneous power" (field 186), integrated by trapezoids at 100 ms;
 //   - "nvml average power" (field 185, or nvmlDeviceGetPowerUsage on Ampere and
 //     newer except GA100): 1 s averages, never mixed up with the other;
@@ -158,8 +161,9 @@
 // # Windows
 //
 // One goroutine for each part reads its inputs, by default every 100 ms, counters
-// less often when a reading takes long (at most a thousandth of its time is spent reading). Mark
-// remembers the newest sample; the first sample after it fixes the energy at the
+// less often when a reading takes long (at most a thousandth of its time is spent reading) or
+// when a driver notes the course of power meanwhile, of which a reading makes a point every
+// 100 ms. Mark remembers the newest sample; the first point after it fixes the energy at the
 // mark by linear interpolation, once and for all. So windows of any length and
 // age add up exactly: Between(a, c) = Between(a, b) + Between(b, c), and no
 // history is kept. Band of a counter reading is how much the power's unknown

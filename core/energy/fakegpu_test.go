@@ -25,6 +25,7 @@ type fakeCard struct {
 	average func(t int64) (int64, error)  // mW
 	usage   func(t int64) (int64, error)  // mW, nvmlDeviceGetPowerUsage
 	fields  map[[2]int]func(t int64) (int64, error)
+	samples func(t int64, after uint64) ([]nvml.PowerSample, error)
 	handle  error // opening it fails
 
 	api *fakeNVML
@@ -181,6 +182,14 @@ func (d fakeDevice) Field(f nvml.Field, s nvml.Scope) (int64, error) {
 		return d.c.average(t)
 	}
 	return 0, nvml.NotSupported
+}
+
+func (d fakeDevice) PowerSamples(after uint64) ([]nvml.PowerSample, error) {
+	t := d.at()
+	if d.c.samples == nil {
+		return nil, nvml.NotSupported
+	}
+	return d.c.samples(t, after)
 }
 
 func (d fakeDevice) Architecture() (int, error) { return d.c.arch, nil }

@@ -10,6 +10,7 @@ type input struct {
 	band  float64                // ± % of all its joules: of a model
 	read  func() (uint64, error) // µJ of a counter, µW of power
 	watts func() (uint64, error) // µW: of a shaped counter, in between
+	way   *course                // of that power, where the driver notes it; else nil
 	value uint64                 // the value to start from; scratch of a round
 	found int64                  // ns: when that was read
 	err   error                  // scratch of a round
@@ -18,6 +19,7 @@ type input struct {
 	power uint64                 // scratch of a round: what it said
 	lost  error                  // the last reading's error, for troubles
 	good  int64                  // ns: when it last gave a figure
+	mute  int                    // rounds since
 }
 
 // take reads what is due, without telling the gauge yet: the inputs of a part are read one
@@ -28,7 +30,13 @@ func (in *input) take(now func() int64, sharp bool) {
 		in.value, in.err = in.read()
 		return
 	}
+	if in.way != nil {
+		in.way.fresh, in.way.spent = nil, 0
+	}
 	if in.lit = g.shapes(); in.lit {
+		if in.way != nil {
+			in.way.collect(now)
+		}
 		v, err := in.watts()
 		in.power, in.lit = v, err == nil
 	}
@@ -41,8 +49,19 @@ func (in *input) take(now func() int64, sharp bool) {
 
 // give tells the gauge what was read, as of at; before is when the sample before was taken.
 func (in *input) give(at, before int64) {
+	in.mute++
+	in.hand(at, before)
+	if in.good == at {
+		in.mute = 0
+	}
+}
+
+func (in *input) hand(at, before int64) {
 	g, ok := in.gauge.(*shaped)
 	if ok {
+		if in.lit && in.way != nil {
+			in.follow(g, at)
+		}
 		if in.lit && g.power(in.power, at) {
 			in.good = at
 		}

@@ -55,7 +55,8 @@ func (p *part) lostInputs(now int64) []Lost {
 		default: // values that are no figure
 			l.Why, l.For = "gives impossible values", time.Duration(read-in.good)
 		}
-		if l.For >= after {
+		once := in.lost != nil && in.mute < 2 && silent < hangAfter // a reading that fails may be a hiccup
+		if l.For >= after && !once {
 			out = append(out, l)
 		}
 	}

@@ -71,6 +71,11 @@ func (w *way) counter(o Options, c card, read func() (uint64, error), first uint
 		w.input.gauge = &shaped{counter: *g, lag: int64(nvmlUpdate), watts: integrator{capW: c.cap(o)}}
 		w.input.watts = watts
 		w.notes = append(w.notes, sourceInstant+" between its readings, which cost time")
+		if s == nvml.GPU { // the driver keeps none of modules
+			if w.input.way = newCourse(o, c.dev); w.input.way != nil {
+				w.notes = append(w.notes, w.input.way.note())
+			}
+		}
 	}
 	w.next = func() *way {
 		n := &way{notes: []string{fmt.Sprintf("the energy counter stands still at %d mJ", first)}}
@@ -256,6 +261,9 @@ func (b broken) UUID() (string, error)                       { return "", b.err 
 func (b broken) Energy() (uint64, error)                     { return 0, b.err }
 func (b broken) Power() (uint32, error)                      { return 0, b.err }
 func (b broken) Field(nvml.Field, nvml.Scope) (int64, error) { return 0, b.err }
-func (b broken) Architecture() (int, error)                  { return 0, b.err }
-func (b broken) MIG() (bool, error)                          { return false, b.err }
-func (b broken) Parent() (nvml.Device, error)                { return nil, b.err }
+func (b broken) PowerSamples(uint64) ([]nvml.PowerSample, error) {
+	return nil, b.err
+}
+func (b broken) Architecture() (int, error)   { return 0, b.err }
+func (b broken) MIG() (bool, error)           { return false, b.err }
+func (b broken) Parent() (nvml.Device, error) { return nil, b.err }

@@ -7,6 +7,7 @@ import (
 	"math/bits"
 	"runtime"
 	"slices"
+	"sort"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -31,13 +32,14 @@ type point struct {
 	each []tally // in the order of the inputs; nil when there is one
 }
 
-// snapshot is a point and, once they are known, the two after it. Marks hold
-// snapshots; because the later points are stored by value, an old mark keeps no
-// chain of samples alive. The second one is needed by marks made while a reading
-// was under way: the first may then lie before the mark, the second cannot.
+// snapshot is a point and, once they are known, the two readings after it: each the points
+// that it told of, the last one its own. Marks hold snapshots; because the later points are
+// stored by value, an old mark keeps no chain of samples alive. The second one is needed by
+// marks made while a reading was under way: the first may then lie before the mark, the
+// second cannot.
 type snapshot struct {
 	point
-	next [2]point         // next[i] is valid when done[i] is closed
+	next [2][]point       // next[i] is valid when done[i] is closed
 	done [2]chan struct{} // closed when next[i] is there
 }
 
@@ -68,6 +70,7 @@ type sampler struct {
 	clock    func() int64 // tests: CPU time of this thread, ns
 	spent    atomic.Int64 // what readings took by it, ns
 	rounds   atomic.Int64 // these readings
+	points   atomic.Int64 // told
 
 	latest atomic.Pointer[snapshot]
 	before *snapshot    // the one before latest
@@ -95,15 +98,22 @@ func startSampler(o Options, boundary string, inputs []*input) *sampler {
 	}
 	s.longest = int64(o.Period) * slowest
 	at := s.now()
+	among := int64(0)
 	for _, in := range inputs {
+		if _, ok := in.gauge.(*shaped); ok {
+			among++
+		}
+	}
+	for _, in := range inputs {
+		if g, ok := in.gauge.(*shaped); ok {
+			g.among, s.shapes = among, true
+		}
 		in.anchor(in.value, in.found)
 		in.good = in.found
 		at = min(at, in.found)
 		s.longest = min(s.longest, int64(in.every()))
 		s.lag, s.band = max(s.lag, in.lag), max(s.band, in.band)
-		if _, ok := in.gauge.(*shaped); ok {
-			s.shapes = true
-		} else {
+		if _, ok := in.gauge.(*shaped); !ok {
 			s.old = max(s.old, in.lag)
 		}
 		s.most += in.most()
@@ -154,6 +164,14 @@ func (s *sampler) run() {
 	}
 }
 
+// wake asks for a reading now.
+func (s *sampler) wake() {
+	select {
+	case s.kick <- struct{}{}:
+	default: // one is on its way
+	}
+}
+
 // timed reads, and where tests ask for it counts what that takes of its thread.
 func (s *sampler) timed(sharp bool) {
 	if s.clock == nil {
@@ -184,42 +202,64 @@ func (s *sampler) read(sharp bool) {
 	if p.at <= prev.at {
 		return // two readings within one tick of the clock
 	}
+	s.mu.Lock()
+	told := s.passed(prev.at, p.at)
+	for _, in := range s.inputs {
+		in.give(p.at, prev.at)
+	}
+	p = s.sum(p.at)
+	told = append(told, p)
+	s.adapt(t1 - t0)
+	s.mu.Unlock()
+	s.points.Add(int64(len(told)))
+	// The new snapshot first: a mark made between the two steps holds the old one
+	// and is served by its next point.
+	s.latest.Store(newSnapshot(p))
+	prev.next[0] = told
+	close(prev.done[0])
+	if s.before != nil {
+		s.before.next[1] = told
+		close(s.before.done[1])
+	}
+	s.before = prev
+}
+
+// sum is what all inputs have told up to now.
+func (s *sampler) sum(at int64) point {
+	p := point{at: at}
 	if s.n > 1 {
 		p.each = make([]tally, s.n)
 	}
-	s.mu.Lock()
 	for i, in := range s.inputs {
-		in.give(p.at, prev.at)
 		t := in.total()
 		p.add(t)
 		if p.each != nil {
 			p.each[i] = t
 		}
 	}
-	s.mu.Unlock()
-	s.adapt(t1 - t0)
-	// The new snapshot first: a mark made between the two steps holds the old one
-	// and is served by its next point.
-	s.latest.Store(newSnapshot(p))
-	prev.next[0] = p
-	close(prev.done[0])
-	if s.before != nil {
-		s.before.next[1] = p
-		close(s.before.done[1])
-	}
-	s.before = prev
+	return p
 }
 
-// adapt stretches the period when reading is slow, so that it takes at most one
+// adapt takes in what a reading cost, ns, without what collecting did, which has its own time.
+// It stretches the period when reading is slow, so that it takes at most one
 // part in readShare of the sampler's time, within the limit that wraps set. The
 // least of the last readings counts: a single one may have been held up by the
 // work that is being measured.
 func (s *sampler) adapt(cost int64) {
+	for _, in := range s.inputs {
+		if in.way != nil {
+			cost -= in.way.spent
+		}
+	}
 	s.costs[s.round%len(s.costs)] = cost
 	s.round++
 	least := slices.Min(s.costs[:]) * readShare
 	if s.shapes {
 		least = median(s.costs) * shapeShare
+	}
+	if rest := s.rest(); rest > 0 {
+		s.period.Store(rest)
+		return
 	}
 	s.period.Store(min(max(s.base, least), s.longest))
 }
@@ -246,13 +286,18 @@ func (s *sampler) edge(sn *snapshot, at int64) edge {
 	if !s.await(sn.done[0]) {
 		return e
 	}
-	n := sn.next[0]
-	if at > n.at {
-		e.point = n
+	told := sn.next[0]
+	if last := told[len(told)-1]; at > last.at {
+		e.point = last
 		if !s.await(sn.done[1]) {
 			return e
 		}
-		n = sn.next[1]
+		told = sn.next[1]
+	}
+	k := sort.Search(len(told)-1, func(k int) bool { return told[k].at >= at })
+	n := told[k]
+	if k > 0 {
+		e.point = told[k-1]
 	}
 	e.sampled = true
 	from, span, part := e.point, n.at-e.at, at-e.at
@@ -309,10 +354,7 @@ func (s *sampler) ask() {
 		return
 	}
 	s.sharp.Store(true)
-	select {
-	case s.kick <- struct{}{}:
-	default: // one is on its way
-	}
+	s.wake()
 }
 
 // await asks for a sample and waits until done is closed; false when the sample
@@ -326,10 +368,7 @@ func (s *sampler) await(done <-chan struct{}) bool {
 	if s.manual {
 		s.sample()
 	} else {
-		select {
-		case s.kick <- struct{}{}:
-		default: // one is on its way
-		}
+		s.wake()
 	}
 	t := time.NewTimer(patience)
 	defer t.Stop()

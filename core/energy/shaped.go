@@ -7,8 +7,8 @@ import (
 )
 
 const (
-	// counterShare is the largest share of a core that reading a costly counter may take,
-	// one part in counterShare; power is read in between. With what is left of it (shapeShare)
+	// counterShare is the largest share of a core that reading a machine's costly counters may
+	// take, one part in counterShare; power is read in between. With what is left of it (shapeShare)
 	// both stay below one part in readShare.
 	counterShare, shapeShare = 5000, 2000
 	// edgeShare is the same of the readings that edges ask for in between, those of short
@@ -38,6 +38,7 @@ type shaped struct {
 	watts integrator
 	lag   int64 // ns by which what is read may be old
 
+	among  int64    // counters of this machine that are read like it, it included
 	costs  [8]int64 // ns that its last readings took
 	round  int
 	readAt int64 // ns: last try
@@ -50,12 +51,17 @@ type shaped struct {
 	told    tally     // what total says: never falls
 	base    tally     // the same when the counter last moved
 	powerAt int64     // ns: last valid power
-	second  int64     // µW, the one before
+	bright  bool      // the last power was valid
+	point   pointed   // the power when it was last told
 }
+
+// pointed is power (µW) at a point and what was covered until then.
+type pointed struct{ last, second, at, covered int64 }
 
 func (g *shaped) anchor(v uint64, at int64) {
 	g.counter.anchor(v, at)
 	g.scale, g.readAt, g.powerAt, g.slack = 1, at, at, max(g.slack, int64(updateSlack))
+	g.among = max(g.among, 1)
 	g.unseen = int64(powerEvery) // samples in between hold none of the counter's joules
 }
 
@@ -68,8 +74,8 @@ func (g *shaped) wants(now int64, sharp, lit bool) bool {
 	since := now - g.readAt
 	switch {
 	case sharp:
-		return !lit || since >= min(g.spacing(), median(g.costs)*edgeShare)
-	case g.blind || now-g.powerAt > int64(lossAfter):
+		return !lit || since >= min(g.spacing(), median(g.costs)*edgeShare*g.among)
+	case g.blind || now-g.powerAt > int64(lossAfter) && !(lit && g.bright):
 		return since >= min(int64(lossAfter), g.spacing())
 	}
 	return since >= g.spacing()
@@ -77,7 +83,7 @@ func (g *shaped) wants(now int64, sharp, lit bool) bool {
 
 // spacing is how far apart readings of the counter are, ns.
 func (g *shaped) spacing() int64 {
-	return min(median(g.costs)*counterShare, int64(20*time.Second))
+	return min(median(g.costs)*counterShare*g.among, int64(20*time.Second)*min(g.among, 3))
 }
 
 // cost takes in how long a reading of the counter took, ns.
@@ -91,23 +97,37 @@ func (g *shaped) cost(ns int64) {
 	g.round++
 }
 
-// power takes in a sample of µW at time at.
-func (g *shaped) power(v uint64, at int64) (accepted bool) {
-	was, last, before := g.watts.tally, g.watts.last, g.watts.lastAt
+// follow takes in a sample of µW at time at, which nobody is told before the next power.
+func (g *shaped) follow(v uint64, at int64) (accepted bool) {
+	if at < g.watts.lastAt {
+		return false
+	}
+	was := g.watts.tally
 	g.watts.feed(v, at)
 	if g.watts.rejected > was.rejected {
 		g.rejected++
 		return false
 	}
-	g.powerAt, g.second = at, last
+	if at-g.movedAt <= reach*max(g.spacing(), int64(lossAfter)) {
+		g.ahead.uj += int64(g.scale * float64(g.watts.uj-was.uj))
+		g.ahead.covered += g.watts.covered - was.covered
+	}
+	return true
+}
+
+// power takes in a sample of µW at time at, and tells what it comes to.
+func (g *shaped) power(v uint64, at int64) (accepted bool) {
+	if g.bright = g.follow(v, at); !g.bright {
+		return false
+	}
+	was := g.point
+	g.powerAt, g.point = at, pointed{g.watts.last, was.last, at, g.watts.covered}
 	if at-g.movedAt > reach*max(g.spacing(), int64(lossAfter)) {
 		return true
 	}
-	g.ahead.uj += int64(g.scale * float64(g.watts.uj-was.uj))
-	g.ahead.covered += g.watts.covered - was.covered
-	if g.watts.covered > was.covered {
-		// The jump came anywhere between the two samples, and is seen late.
-		jump := float64(g.watts.last-last) * (float64(at-before)/2 + float64(g.lag)) / 1e9
+	if g.watts.covered > was.covered && was.at > 0 {
+		// The jump came anywhere between the two points, and is seen late.
+		jump := float64(g.watts.last-was.last) * (float64(at-was.at)/2 + float64(g.lag)) / 1e9
 		g.ahead.rough += jump * jump
 	}
 	g.tell()
@@ -135,7 +155,7 @@ func (g *shaped) feed(v uint64, at int64) {
 	if g.powerAt == at { // a step of the counter in a short stretch is no power: that is known
 		span += g.lag
 	}
-	g.old = float64(g.lag) * max(float64(g.uj-was)/float64(span), float64(max(g.watts.last, g.second))/1e9)
+	g.old = float64(g.lag) * max(float64(g.uj-was)/float64(span), float64(max(g.point.last, g.point.second))/1e9)
 	g.ahead = tally{}
 	g.reads += 2
 	g.tell()

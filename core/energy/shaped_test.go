@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
+
+	"pare/core/energy/internal/nvml"
 )
 
 // costly is a card as the H100 is: reading the counter takes 4.3 ms, power 40 µs. It draws
@@ -21,6 +23,9 @@ type costly struct {
 	frozen    int64   // ns from which the counter stands still; 0: it does not
 	counters  int
 	powers    int
+	collected int
+	deaf      error // of the driver's samples
+	utc       time.Duration
 }
 
 func newCostly(f *fake) *costly {
@@ -41,6 +46,40 @@ func newCostly(f *fake) *costly {
 	return c
 }
 
+// noted has the driver note power fifty times a second and keep it for 2.38 s, as an H100's
+// does; to collect it takes 0.66 ms.
+func (c *costly) noted() *costly {
+	c.samples = func(t int64, after uint64) (out []nvml.PowerSample, err error) {
+		c.collected++
+		c.f.advance(660 * time.Microsecond)
+		if c.deaf != nil {
+			return nil, c.deaf
+		}
+		const every = 20e6
+		for at := max(0, (t-2380e6)/every*every); at <= t; at += every {
+			s := nvml.PowerSample{At: uint64(wallStart.Add(time.Duration(at)).UnixMicro()), MW: int64(c.gain * c.watts(at) * 1000)}
+			if s.At > after {
+				out = append(out, s)
+			}
+		}
+		return out, nil
+	}
+	return c
+}
+
+// live lets time pass with readings as often as the sampler itself would take them.
+func (c *costly) live(m *Meter, d time.Duration) {
+	for end := c.f.now() + int64(d); ; {
+		next := m.parts[0].latest.Load().at + m.parts[0].period.Load()
+		if next > end {
+			c.f.advance(time.Duration(end - c.f.now()))
+			return
+		}
+		c.f.advance(time.Duration(max(0, next-c.f.now())))
+		m.parts[0].sample()
+	}
+}
+
 func (c *costly) watts(t int64) float64 {
 	if t/int64(c.turn)%2 == 0 {
 		return c.high
@@ -56,7 +95,10 @@ func (c *costly) truth(t int64) float64 {
 }
 
 func (c *costly) open(t testing.TB) *Meter {
-	m := c.f.open(t, newFakeNVML(c.f, c.fakeCard).with())
+	c.f.advance(time.Minute) // the driver was there before
+	m := c.f.open(t, newFakeNVML(c.f, c.fakeCard).with(), func(o *Options) {
+		o.utc = func() time.Time { return wallStart.Add(time.Duration(c.f.now()) + c.utc) }
+	})
 	for range 8 { // a run opens the meter, then works for a while
 		c.f.pass(m, 10*time.Second, 100*time.Millisecond)
 	}
@@ -217,9 +259,17 @@ func TestCostlyCounterWithoutPower(t *testing.T) {
 // Whatever the card draws and however wrong its sensor is within ±5 %: what was told never
 // falls, and every window holds the truth within its band.
 func TestShapedWindows(t *testing.T) {
+	t.Run("power read", func(t *testing.T) { checkShapedWindows(t, false) })
+	t.Run("power noted by the driver", func(t *testing.T) { checkShapedWindows(t, true) })
+}
+
+func checkShapedWindows(t *testing.T, noted bool) {
 	rapid.Check(t, func(rt *rapid.T) {
 		f := newFake()
 		c := newCostly(f)
+		if noted {
+			c.noted()
+		}
 		c.high, c.low = rapid.Float64Range(100, 700).Draw(rt, "high"), rapid.Float64Range(60, 100).Draw(rt, "low")
 		c.turn = time.Duration(rapid.IntRange(1000, 9000).Draw(rt, "turn")) * time.Millisecond
 		c.gain = rapid.Float64Range(0.96, 1.04).Draw(rt, "gain")
@@ -232,7 +282,11 @@ func TestShapedWindows(t *testing.T) {
 		var marks []at
 		for range rapid.IntRange(2, 40).Draw(rt, "marks") {
 			for d := rapid.IntRange(10, 60).Draw(rt, "samples"); d > 0; d-- {
-				f.pass(m, 100*time.Millisecond, 100*time.Millisecond)
+				if noted {
+					c.live(m, time.Duration(rapid.IntRange(20, 180).Draw(rt, "ms"))*time.Millisecond)
+				} else {
+					f.pass(m, 100*time.Millisecond, 100*time.Millisecond)
+				}
 				now := m.parts[0].inputs[0].total().uj
 				if now < told {
 					rt.Fatalf("%d µJ told after %d", now, told)

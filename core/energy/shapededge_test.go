@@ -202,9 +202,17 @@ func TestMarksBetweenEdgesWithoutPower(t *testing.T) {
 
 // Whatever fails when, and however wrong power is: later edges are never below earlier ones.
 func TestShapedEdgesNeverFall(t *testing.T) {
+	t.Run("power read", func(t *testing.T) { checkNeverFall(t, false) })
+	t.Run("power noted by the driver", func(t *testing.T) { checkNeverFall(t, true) })
+}
+
+func checkNeverFall(t *testing.T, noted bool) {
 	rapid.Check(t, func(rt *rapid.T) {
 		f := newFake()
 		c := newCostly(f)
+		if noted {
+			c.noted()
+		}
 		c.turn = time.Duration(rapid.IntRange(500, 9000).Draw(rt, "turn")) * time.Millisecond
 		m := c.open(t)
 		var marks []Mark
@@ -217,8 +225,15 @@ func TestShapedEdgesNeverFall(t *testing.T) {
 			if rapid.IntRange(0, 3).Draw(rt, "power") == 0 {
 				c.dark = errors.New("not supported")
 			}
+			if c.deaf = nil; rapid.IntRange(0, 3).Draw(rt, "samples fail") == 0 {
+				c.deaf = errors.New("not supported")
+			}
 			for n := rapid.IntRange(1, 60).Draw(rt, "samples"); n > 0; n-- {
-				f.pass(m, 100*time.Millisecond, 100*time.Millisecond)
+				if noted {
+					c.live(m, 100*time.Millisecond)
+				} else {
+					f.pass(m, 100*time.Millisecond, 100*time.Millisecond)
+				}
 				f.advance(time.Duration(rapid.IntRange(1, 99).Draw(rt, "ms")) * time.Millisecond)
 				if rapid.IntRange(0, 9).Draw(rt, "edge") == 0 {
 					marks = append(marks, c.edge(m))
@@ -227,7 +242,7 @@ func TestShapedEdgesNeverFall(t *testing.T) {
 				}
 			}
 		}
-		c.err, c.dark = nil, nil
+		c.err, c.dark, c.deaf = nil, nil, nil
 		f.pass(m, 20*time.Second, 100*time.Millisecond)
 		c.edge(m)
 		last := edge{}

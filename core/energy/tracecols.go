@@ -77,6 +77,7 @@ func unitOf(name string) (float64, error) {
 // columns are the indices found in a header; −1 for none.
 type columns struct {
 	metric, energy, epoch, tier, task int
+	step                              int   // beside the epochs
 	runs                              []int // tell one run from another
 	rate                              int   // does too, where the others do not suffice
 	unit                              float64
@@ -113,6 +114,7 @@ func findColumns(head []string, o TraceOptions) (columns, error) {
 	if c.epoch < 0 {
 		c.epoch = firstWith(head, stepWords, c.metric)
 	}
+	c.step = stepColumn(head, c.epoch)
 	if o.Energy != "" {
 		if c.energy, err = named("energy", o.Energy); err != nil {
 			return c, err

@@ -94,10 +94,12 @@ func ReadTraces(r io.Reader, file string, o TraceOptions) (*TraceLog, error) {
 	default:
 		l.Cost, l.Unit = head[cols.epoch], "steps"
 	}
-	rows, left, err := readRows(c, file, head, cols)
+	rows, err := readRows(c, file, head, cols)
 	if err != nil {
 		return nil, err
 	}
+	rows, joined := joinRows(rows)
+	rows, left := whole(rows, cols, joined > 0)
 	blank, spent := 0, false
 	for _, w := range rows {
 		l.Tier = l.Tier.Worse(w.tier)
@@ -115,6 +117,7 @@ func ReadTraces(r io.Reader, file string, o TraceOptions) (*TraceLog, error) {
 	if err := l.group(rows, cols, head, o); err != nil {
 		return nil, err
 	}
+	l.noteJoined(joined)
 	l.count(blank, left)
 	return l, nil
 }
@@ -139,34 +142,34 @@ func (l *TraceLog) count(blank, left int) {
 	note(left, "%s left out: what was spent is more than the joules here", l.Cost)
 }
 
-// logRow is one line with a cost.
+// logRow is one line.
 type logRow struct {
-	line                 int
-	key, rate, task      string
-	epoch, metric, joule float64 // NaN: not known
-	tier                 Tier
+	line                       int
+	key, rate, task            string
+	step, epoch, metric, joule float64 // NaN: not known
+	tier                       Tier
 }
 
-func readRows(c *csv.Reader, file string, head []string, cols columns) (rows []logRow, left int, err error) {
+func readRows(c *csv.Reader, file string, head []string, cols columns) (rows []logRow, err error) {
 	for n := 0; ; n++ {
 		rec, err := c.Read()
 		if errors.Is(err, io.EOF) {
-			return rows, left, nil
+			return rows, nil
 		}
 		if err != nil {
-			return nil, 0, csvError(file, err)
+			return nil, csvError(file, err)
 		}
 		line, _ := c.FieldPos(0)
 		if n >= maxTraceRows {
-			return nil, 0, fmt.Errorf("%s: more than %d rows: keep one row an epoch", file, maxTraceRows)
+			return nil, fmt.Errorf("%s: more than %d rows: keep one row an epoch", file, maxTraceRows)
 		}
 		if len(rec) == 1 && strings.TrimSpace(rec[0]) == "" {
 			continue
 		}
 		if len(rec) != len(head) {
-			return nil, 0, fmt.Errorf("%s:%d: %d fields, but the header has %d", file, line, len(rec), len(head))
+			return nil, fmt.Errorf("%s:%d: %d fields, but the header has %d", file, line, len(rec), len(head))
 		}
-		w := logRow{line: line, epoch: math.NaN(), joule: math.NaN()}
+		w := logRow{line: line}
 		get := func(i int) float64 {
 			if i < 0 || err != nil {
 				return math.NaN()
@@ -177,16 +180,17 @@ func readRows(c *csv.Reader, file string, head []string, cols columns) (rows []l
 			}
 			return v
 		}
-		w.metric, w.epoch, w.joule = get(cols.metric), get(cols.epoch), get(cols.energy)*cols.unit
+		w.metric, w.epoch, w.joule, w.step = get(cols.metric), get(cols.epoch), get(cols.energy)*cols.unit, math.NaN()
 		if err != nil {
-			return nil, 0, err
+			return nil, err
+		}
+		if cols.step >= 0 {
+			if v, err := number(rec[cols.step], c.Comma); err == nil { // it joins rows, no more
+				w.step = v
+			}
 		}
 		if w.joule < 0 || w.epoch < 0 {
-			return nil, 0, fmt.Errorf("%s:%d: a negative cost", file, line)
-		}
-		if cols.energy >= 0 && math.IsNaN(w.joule) || cols.energy < 0 && (math.IsNaN(w.metric) || math.IsNaN(w.epoch)) {
-			left++
-			continue
+			return nil, fmt.Errorf("%s:%d: a negative cost", file, line)
 		}
 		var key []string
 		for _, i := range cols.runs {

@@ -103,10 +103,17 @@ func (m *Meter) Between(a, b Mark) Reading {
 
 // SoFar is the energy from mark a to the newest sample of each source: unlike Between it
 // waits for no reading, so that one who works can ask often. It lacks what was spent since
-// then; WallUS ends there. It also returns the Mark of now.
+// then, two seconds at most where a driver notes the course of power, else a period; WallUS
+// ends there. It also returns the Mark of now.
 func (m *Meter) SoFar(a Mark) (Mark, Reading) {
 	b := m.Mark()
 	b.soft = true
+	for i, p := range m.parts {
+		// A window that is long enough has its first figure now, not when it is collected.
+		if sn := b.snaps[i]; !p.manual && sn.at < a.at+p.shortest() && b.at-a.at >= p.shortest() {
+			p.wake()
+		}
+	}
 	return b, m.Between(a, b)
 }
 

@@ -345,7 +345,7 @@ type Diverged struct {
 type Paused struct {
 	Stage Stage  `json:"stage"`
 	Step  int64  `json:"step"`
-	Why   string `json:"why"` // person | disk full | diverged | …
+	Why   string `json:"why"` // WhyPerson, WhyFloor, …, or words; PausedFor says it
 	// By is where a stop came from: "signal TERM", "a key of the workbench".
 	By string `json:"by,omitempty"`
 }

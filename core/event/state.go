@@ -72,7 +72,9 @@ type State struct {
 	Decisions   []Decision
 	Fresh       []Decision // since the last checkpoint: a resume must do them again
 	// Frozen: the floor was hit, and no checkpoint says so yet.
-	Frozen   bool
+	Frozen bool
+	// AtFloor: the floor sent the run back, and it neither went on nor was answered yet.
+	AtFloor  bool
 	Floors   []Floor
 	Rewrites []Rewrite
 	Warnings []Warning
@@ -150,6 +152,7 @@ func (s *State) Apply(e Event) {
 	case *Metrics:
 		s.metrics(b)
 	case *Eval:
+		s.AtFloor = false
 		s.Evals = append(s.Evals, *b)
 		if b.Split == "val" {
 			c := &s.Curves[clip(b.Stage)]
@@ -193,7 +196,7 @@ func (s *State) Apply(e Event) {
 			}
 		}
 	case *Decision:
-		s.Decisions = append(s.Decisions, *b)
+		s.Decisions, s.AtFloor = append(s.Decisions, *b), false
 		same := func(d Decision) bool { d.By = b.By; return d == *b }
 		if !slices.ContainsFunc(s.Fresh, same) { // a resumed run does again what is here already
 			s.Fresh = append(s.Fresh, *b)
@@ -252,7 +255,7 @@ func (s *State) Apply(e Event) {
 		s.By = b.By
 	case *Continued:
 		s.setStatus(StatusRunning, "")
-		s.Diverged = nil
+		s.Diverged, s.AtFloor = nil, false
 	case *Resumed:
 		s.resumed(b)
 	case *Done:
@@ -312,7 +315,9 @@ func (s *State) resumed(b *Resumed) {
 	if b.Why != "crash" && b.Why != "stop" { // what was decided and not done yet is done after these
 		s.Fresh = nil
 	}
-	s.Frozen = b.Why == "floor" || s.Frozen && (b.Why == "crash" || b.Why == "stop")
+	died := b.Why == "crash" || b.Why == "stop"
+	s.Frozen = b.Why == WhyFloor || s.Frozen && died
+	s.AtFloor = b.Why == WhyFloor || s.AtFloor && died
 	evals := s.Evals[:0:0]
 	for _, e := range s.Evals {
 		if e.Stage < b.Stage || e.Stage == b.Stage && e.Step <= b.Step {

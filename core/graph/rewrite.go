@@ -178,6 +178,16 @@ func axisRuns(shape tensor.Shape, axis int) (outer, n, inner int) {
 
 func cutAxis(shape tensor.Shape, x []float32, axis int, keep []int) []float32 {
 	outer, n, inner := axisRuns(shape, axis)
+	if inner == 1 {
+		out := make([]float32, outer*len(keep))
+		for o := range outer {
+			from, to := x[o*n:(o+1)*n], out[o*len(keep):(o+1)*len(keep)]
+			for i, k := range keep {
+				to[i] = from[k]
+			}
+		}
+		return out
+	}
 	out := make([]float32, 0, outer*len(keep)*inner)
 	for o := 0; o < outer; o++ {
 		for _, k := range keep {

@@ -16,6 +16,10 @@ type Setup struct {
 	Batch, Seq int // samples of a step; tokens of a sample, 0 for none
 	Optim      device.Optim
 	Threads    int
+	// Made is how often a step makes the layer's output: twice where values are made again
+	// for gradients that read it. Between is the same of the value between its factors,
+	// which their own gradients read. 0: once.
+	Made, Between int
 }
 
 // Verdict is what two factors in place of a layer come to.
@@ -87,7 +91,8 @@ type turn struct {
 	ex    device.Exec
 	plan  *device.Plan
 	step  device.Step
-	nodes int // of the layer
+	nodes int   // of the layer
+	made  []int // how often a step makes each of them
 	least time.Duration
 }
 
@@ -116,7 +121,10 @@ func open(dev device.Device, s Setup, out, in, rank int) (*turn, error) {
 			return nil, err
 		}
 	}
-	t := &turn{nodes: len(sizes)}
+	t := &turn{nodes: len(sizes), made: []int{max(s.Made, 1)}}
+	if rank > 0 {
+		t.made = []int{max(s.Between, 1), max(s.Made, 1)}
+	}
 	r := rand.New(rand.NewPCG(1, 2))
 	noise := func(n int, scale float32) []float32 {
 		x := make([]float32, n)
@@ -164,7 +172,11 @@ func (t *turn) take() error {
 	times, i, sum := t.ex.Times(), 0, time.Duration(0)
 	for _, r := range t.plan.Regions {
 		for _, c := range r.Calls {
-			if c.Node < t.nodes {
+			switch {
+			case c.Node >= t.nodes:
+			case c.Kernel == device.Linear:
+				sum += times[i] * time.Duration(t.made[c.Node])
+			default:
 				sum += times[i]
 			}
 			i++

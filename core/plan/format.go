@@ -29,8 +29,16 @@ const margin = 0.85
 // it takes effect.
 func Choose(m *graph.Model, dev device.Device, prices Prices) []Choice {
 	var cs []Choice
+	slow, _ := dev.(device.SlowConver)
 	for _, l := range m.Layers() {
-		cs = append(cs, choose(m, dev, prices, l))
+		c := choose(m, dev, prices, l)
+		if n := m.Nodes[l.Node]; slow != nil && n.Op == "conv2d" {
+			x, y := m.Values[n.In[0]], m.Values[n.Out]
+			if why := slow.SlowConv(n.Attrs.Win, device.Val{C: x.C, H: x.H, W: x.W}, device.Val{C: y.C, H: y.H, W: y.W}); why != "" {
+				c.Why += "; a slow kernel: " + why
+			}
+		}
+		cs = append(cs, c)
 	}
 	return cs
 }

@@ -3,9 +3,11 @@ package prune
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"sort"
 	"strings"
+	"sync"
 
 	"pare/core/graph"
 )
@@ -15,7 +17,10 @@ import (
 // name behind "channels of ". Keep it with the run.
 type Base map[string]int
 
-const channelsOf = "channels of "
+const (
+	channelsOf = "channels of "
+	narrowest  = channelsOf + "the narrowest group" // no layer is called so
+)
 
 // NewBase takes the base from a model that is still whole.
 func NewBase(m *graph.Model) Base {
@@ -28,12 +33,20 @@ func NewBase(m *graph.Model) Base {
 		return b
 	}
 	for _, g := range groups {
-		if g.Refused == "" {
-			b[channelsOf+g.Name] = g.Size
+		if g.Refused != "" {
+			continue
+		}
+		b[channelsOf+g.Name] = g.Size
+		if n := b[narrowest]; !g.Heads && (n == 0 || g.Size < n) {
+			b[narrowest] = g.Size
 		}
 	}
 	return b
 }
+
+// Narrowest is how many channels the smallest group had that could be cut, groups of heads
+// apart; 0 without any.
+func (b Base) Narrowest() int { return b[narrowest] }
 
 // check refuses the base of another model.
 func (b Base) check(ls []layer) error {
@@ -104,7 +117,10 @@ func Cut(m *graph.Model, s Spec, share float64, base Base) ([]graph.CutAxis, Rep
 		cuts = append(cuts, graph.CutAxis{Group: x.g.Name, Keep: kept})
 		groups = append(groups, GroupReport{x.g.Name, x.g.Size, keep[i]})
 	}
-	after := m.Shallow() // a cut makes new weights
+	after := m.Shallow()
+	for i := range after.Params { // shapes and masks are what is counted
+		after.Params[i].Data = nil
+	}
 	for _, x := range cuts {
 		if _, err := x.Apply(after); err != nil {
 			return nil, Report{}, fmt.Errorf("prune: %w", err)
@@ -152,7 +168,11 @@ func newCutter(m *graph.Model, s *Spec, base Base) (*cutter, error) {
 			c.of += base[ls[i].name]
 		}
 		byParam[ls[i].param] = i
-		if err := errors.Join(ls[i].checkWeights(), ls[i].bring(s)); err != nil {
+	}
+	wrong := make([]error, len(ls))
+	beside(len(ls), func(i int) { wrong[i] = errors.Join(ls[i].checkWeights(), ls[i].bring(s)) })
+	for _, err := range wrong {
+		if err != nil {
 			return nil, err
 		}
 	}
@@ -177,14 +197,26 @@ func newCutter(m *graph.Model, s *Spec, base Base) (*cutter, error) {
 			continue
 		}
 		gi := len(c.chans)
-		c.chans = append(c.chans, c.channels(g, byParam))
+		c.chans = append(c.chans, channels{g: g})
 		for _, x := range g.Slices {
 			if i, ok := byParam[x.Param]; ok {
 				c.axes = append(c.axes, axis{i, x.Axis, gi, x.Block})
 			}
 		}
 	}
+	beside(len(c.chans), func(i int) { c.chans[i] = c.channels(c.chans[i].g, byParam) })
 	return c, nil
+}
+
+// beside calls f(0) … f(n − 1), each as soon as a processor is free for it.
+func beside(n int, f func(i int)) {
+	var wait sync.WaitGroup
+	turn := make(chan struct{}, runtime.GOMAXPROCS(0))
+	for i := range n {
+		turn <- struct{}{}
+		wait.Go(func() { f(i); <-turn })
+	}
+	wait.Wait()
 }
 
 // channels scores a group; byParam finds the layer of a weight.

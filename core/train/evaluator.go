@@ -13,13 +13,14 @@ import (
 // weights can be changed between evaluations. Not safe for concurrent use.
 type Evaluator struct{ t *Trainer }
 
-// NewEvaluator puts m on dev; threads 0 = GOMAXPROCS. m stays as it is.
-func NewEvaluator(m *graph.Model, dev device.Device, threads int) (*Evaluator, error) {
-	if threads <= 0 {
-		threads = runtime.GOMAXPROCS(0)
+// NewEvaluator puts m on dev, for batches that are no larger than what a trainer of these
+// options runs in one go; of these only Batch, Micros and Threads count. m stays as it is.
+func NewEvaluator(m *graph.Model, dev device.Device, o Options) (*Evaluator, error) {
+	if o.Threads <= 0 {
+		o.Threads = runtime.GOMAXPROCS(0)
 	}
-	t := &Trainer{Model: m, dev: dev, Weights: plan.Weights(m, nil)}
-	if err := t.evaluates(threads); err != nil {
+	t := &Trainer{Model: m, dev: dev, o: o, Weights: plan.Weights(m, nil)}
+	if err := t.evaluates(); err != nil {
 		t.Close()
 		return nil, err
 	}
@@ -27,7 +28,7 @@ func NewEvaluator(m *graph.Model, dev device.Device, threads int) (*Evaluator, e
 }
 
 // evaluates puts the model on the device.
-func (t *Trainer) evaluates(threads int) (err error) {
+func (t *Trainer) evaluates() (err error) {
 	m, dev := t.Model, t.dev
 	if t.bank, err = dev.NewBank(t.Weights, 0); err != nil {
 		return err
@@ -37,11 +38,11 @@ func (t *Trainer) evaluates(threads int) (err error) {
 			return err
 		}
 	}
-	p, err := plan.Build(m, dev, plan.Options{Mode: plan.Eval, Batch: evalBatch(m)})
+	p, err := plan.Build(m, dev, plan.Options{Mode: plan.Eval, Batch: t.evalBatch()})
 	if err != nil {
 		return err
 	}
-	t.eval, err = dev.Compile(p, t.bank, threads)
+	t.eval, err = dev.Compile(p, t.bank, t.o.Threads)
 	return err
 }
 

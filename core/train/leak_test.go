@@ -36,7 +36,7 @@ func TestNothingIsLeftOnTheCard(t *testing.T) {
 			return tr.Close, tr.Rewrite(nil, false)
 		}},
 		{"evaluator", 0, func(dev device.Device, m, _ *graph.Model, set *data.Set) (func(), error) {
-			e, err := NewEvaluator(m, dev, 1)
+			e, err := NewEvaluator(m, dev, Options{Threads: 1})
 			if err != nil {
 				return nil, err
 			}

@@ -1,5 +1,7 @@
 package train
 
+import "pare/core/graph"
+
 // Part is the most samples of one run of a step.
 func (o Options) Part() int {
 	k := max(1, min(o.Micros, o.Batch))
@@ -22,4 +24,15 @@ func (t *Trainer) evalBatch() int {
 		return min(evalBatch(t.Model), t.o.Part())
 	}
 	return evalBatch(t.Model)
+}
+
+// NormsVectors reports whether some batch norm sees one value of each channel and
+// sample: it then needs two samples at least.
+func NormsVectors(m *graph.Model) bool {
+	for _, n := range m.Nodes {
+		if v := m.Values[n.In[0]]; n.Op == "batchnorm" && v.H*v.W == 1 {
+			return true
+		}
+	}
+	return false
 }

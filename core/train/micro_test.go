@@ -339,3 +339,62 @@ func TestRecomputeIsAWayOut(t *testing.T) {
 		t.Errorf("ways that were named: %v", seen)
 	}
 }
+
+// TestEvaluatorInParts: an evaluation alone takes no more samples at a time than training
+// does in one go, so that a card that holds the one holds the other; its score is the same.
+func TestEvaluatorInParts(t *testing.T) {
+	m, set := zooNet(t, "lenet-5", zoo.Input{C: 1, H: 28, W: 28}, 10, 64)
+	score := func(dev device.Device, o Options) (Score, error) {
+		e, err := NewEvaluator(m, dev, o)
+		if err != nil {
+			return Score{}, err
+		}
+		defer e.Close()
+		return e.Eval(set)
+	}
+	whole, err := score(cpu.New(), Options{Batch: 64})
+	if err != nil {
+		t.Fatal(err)
+	}
+	parts, err := score(cpu.New(), Options{Batch: 64, Micros: 8})
+	if err != nil || parts.Correct != whole.Correct || parts.N != whole.N || math.Abs(parts.Loss-whole.Loss) > 1e-6*whole.Loss {
+		t.Errorf("in parts %+v, %v, else %+v", parts, err, whole)
+	}
+	small, _ := cudatest.New(4<<20, cuda.F32)
+	if _, err := score(small, Options{Batch: 64}); !errors.Is(err, device.ErrMemory) {
+		t.Fatalf("%v: the card is to be too small for %d samples", err, EvalBatch)
+	}
+	if _, err := score(small, Options{Batch: 64, Micros: 8}); err != nil {
+		t.Errorf("in parts: %v", err)
+	}
+}
+
+// TestPartsThatAreNamed: no part of fewer samples than a tile is named, since values take
+// the room of one at least: batch norm over vectors, which can make nothing of a single
+// sample, never gets such parts proposed.
+func TestPartsThatAreNamed(t *testing.T) {
+	named, least := 0, 128
+	for memory := int64(2 << 20); memory < 64<<20; memory += 256 << 10 {
+		b := graph.Net{M: graph.New("norms", 4, 1, 1)}
+		b.Linear("out", b.Op("relu", "relu", b.Norm("norm", b.Linear("fc", 0, 8192))), 2)
+		if b.Err != nil {
+			t.Fatal(b.Err)
+		}
+		if err := zoo.Init(b.M, 1); err != nil {
+			t.Fatal(err)
+		}
+		dev, _ := cudatest.New(memory, cuda.F32)
+		tr, err := New(b.M, dev, Options{Batch: 128}, nil)
+		if err == nil {
+			tr.Close()
+			break
+		}
+		for _, part := range regexp.MustCompile(`in parts of (\d+)`).FindAllStringSubmatch(err.Error(), -1) {
+			n, _ := strconv.Atoi(part[1]) //nolint:errcheck // digits
+			named, least = named+1, min(least, n)
+		}
+	}
+	if named == 0 || least != cuda.T {
+		t.Errorf("%d ways in parts, the smallest of %d samples, a tile has %d", named, least, cuda.T)
+	}
+}

@@ -10,6 +10,7 @@ package train
 import (
 	"fmt"
 	"runtime"
+	"slices"
 	"time"
 
 	"pare/core/data"
@@ -320,7 +321,10 @@ func (t *Trainer) Rewrite(rs []graph.Rewrite, fresh bool) error {
 			return err
 		}
 	}
-	old := t.Model.Clone()
+	old := t.Model.Shallow()
+	if slices.ContainsFunc(rs, func(r graph.Rewrite) bool { _, cut := r.(graph.CutAxis); return !cut }) {
+		old = t.Model.Clone() // others than cuts write into weights
+	}
 	for _, r := range rs {
 		shapes := t.Model.Params
 		before := make([]graph.Param, len(shapes))

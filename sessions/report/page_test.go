@@ -132,7 +132,7 @@ func TestUnfinished(t *testing.T) {
 		{"sparsifying", &start("E", 40).configured().sparsified(7).st, []string{"epoch 7 of 20, step 1,638 of 4,680", "the verdict: the test set has not been looked at", "too few zeros", "its SHA-256"}, []string{"zeros: nothing has been pared yet"}},
 		{"validated", &start("B", 0).configured().sparsified(20).validated().st, []string{"PASS", "What is missing", "exported files"}, []string{"NOT FINISHED"}},
 		{"failed", &failed.st, []string{"NOT FINISHED", "It failed.", "the disk is full", "What to do: free some space, then resume"}, nil},
-		{"diverged", &diverged.st, []string{"It is paused: diverged.", "the loss became NaN; back to checkpoint step"}, nil},
+		{"diverged", &diverged.st, []string{"It is paused: the loss became NaN: back at step.", "the loss became NaN; back to checkpoint step"}, nil},
 		{"resumed", &resumed.st, []string{"resumed from a checkpoint once. What the lost steps cost stays billed."}, nil},
 	} {
 		r := recipe

@@ -146,7 +146,7 @@ func farthest(st *event.State) string {
 	case event.StatusFailed:
 		s += " It failed." // the failures stand below
 	case event.StatusPaused:
-		s += " It is paused: " + or(st.Why, "the log does not say why") + "."
+		s += " It is paused: " + or(st.PausedFor(), "the log does not say why") + "."
 	case event.StatusWaiting:
 		s += " It waits for a person: " + or(st.Why, "the next stage") + "."
 	case event.StatusDone:

@@ -31,15 +31,16 @@ that each holds. A step is forward, cross-entropy, backward and AdamW.
                  bert-base the classifier trains, too); PyTorch's as PEFT computes them
   half           half of the heads and half of the hidden channels of every layer cut off
   cut=SHARE      another share; hidden channels are rounded to 64
-  half+lora, cut=SHARE+lora
+  half+lora, cut=SHARE+lora, 24+lora
   24, 24-both    two of each four inputs of every layer but the last are zero; both: two of each
                  four outputs, too, so that the gradient of the inputs is 2:4 as well. Each product
                  is timed dense and by cuSPARSELt, with packing the weight where it moves, and runs
-                 as is faster by 2 %. PyTorch has no part in it
+                 as is faster by 2 %. PyTorch has a part in it with --infer, by
+                 torch.sparse.to_sparse_semi_structured, where its installation can
 --accumulate and --recompute are what a recipe's train.accumulate and train.recompute are: a
 batch in parts, values of blocks made again. MiB, with --plan, is what values and their gradients
 take, beside weights, their gradients and moments.
-With --infer it measures inferences of whole batches instead, of ours alone.
+With --infer it measures inferences of whole batches instead, PyTorch's with all weights in bf16.
 
 Joules are given against those of full, ours and PyTorch's (its first of --peers), measured in
 the same run; beside them what the Plan's multiply-adds and bytes predict for the saving on the
@@ -74,6 +75,7 @@ PyTorch's base is float32 under autocast; frozen, that of llama2-7b-l8 is bf16.`
 					json.NewEncoder(e.out).Encode(r) //nolint:errcheck // the next write fails too
 				}
 			}
+			o.Note = func(s string) { fmt.Fprintln(e.err, s) }
 			times := map[string][]string{}
 			if calls {
 				o.Calls = func(t bench.Treatment, k string, ms float64) {

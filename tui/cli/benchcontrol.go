@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -21,7 +22,7 @@ import (
 func (e *env) benchControl() *cobra.Command {
 	seeds, fresh := 3, false
 	c := &cobra.Command{
-		Use: "control RECIPE.toml", Short: "a recipe beside dense training of as many steps: seconds, joules and accuracy", Args: takes(1, 1),
+		Use: "control RECIPE.toml...", Short: "recipes beside dense training of as many steps: seconds, joules and accuracy", Args: takes(1, math.MaxInt),
 		Long: `control trains the dense model of a recipe, then goes on from it twice with as many
 steps: as the recipe says, and with all weights, nothing removed. It prints the CPU
 seconds of these training steps (on a card the time on it), their joules by tier and the
@@ -30,50 +31,59 @@ An early bird's control is the whole dense training; all of its steps count. The
 of a recipe that distils is without a teacher, whose time counts to the recipe. With
 --fresh there is a second control: the shape of the pared model with fresh weights,
 trained from the beginning for as many CPU seconds as the recipe's dense model and
-its stage 3 took. The recipe's floor and formats are left out.`,
+its stage 3 took. The recipe's floor and formats are left out. Recipes of the same
+dense training and as many epochs behind it share one control.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if seeds < 1 {
 				return usagef("--seeds %d: need at least 1", seeds)
 			}
-			r, err := core.ReadRecipe(args[0])
-			if err != nil {
-				return err
+			check := core.ControlCheck{Seeds: seeds, Fresh: fresh}
+			rows, clocks := map[string][]core.ControlRow{}, map[string]string{} // by recipe
+			for _, file := range args {
+				r, err := core.ReadRecipe(file)
+				if err != nil {
+					return err
+				}
+				if e.threads > 0 {
+					r.Hardware.Threads = e.threads
+				}
+				if cmd.Flags().Changed("device") {
+					r.Hardware.Device = e.device
+				}
+				if cmd.Flags().Changed("seed") {
+					r.Seed = e.seed
+				}
+				if _, twice := clocks[r.Name]; r.Name == "" || twice {
+					r.Name = strings.TrimSpace(r.Name + " " + file)
+				}
+				kind := "cpu"
+				if strings.HasPrefix(r.Hardware.Device, "cuda") {
+					kind = "gpu"
+				}
+				clocks[r.Name] = event.ClockOf(kind).Unit
+				check.Recipes = append(check.Recipes, r)
 			}
-			if e.threads > 0 {
-				r.Hardware.Threads = e.threads
-			}
-			if cmd.Flags().Changed("device") {
-				r.Hardware.Device = e.device
-			}
-			if cmd.Flags().Changed("seed") {
-				r.Seed = e.seed
-			}
-			kind := "cpu"
-			if strings.HasPrefix(r.Hardware.Device, "cuda") {
-				kind = "gpu"
-			}
-			clock := event.ClockOf(kind).Unit
-			var rows []core.ControlRow
-			check := core.ControlCheck{Recipe: r, Seeds: seeds, Fresh: fresh, Report: func(row core.ControlRow) {
-				rows = append(rows, row)
+			check.Report = func(row core.ControlRow) {
+				rows[row.Recipe] = append(rows[row.Recipe], row)
 				if e.json {
 					json.NewEncoder(e.out).Encode(row) //nolint:errcheck // the next write fails too
 					return
 				}
-				fmt.Fprintf(e.err, "seed %d: control %.2f %% in %.1f %s s, pared %.2f %% in %.1f %[4]s s\n", row.Seed, 100*row.Dense.Acc, row.Dense.Busy, clock, 100*row.Pared.Acc, row.Pared.Busy)
-			}}
-			if err := check.Run(context.Background()); err != nil {
+				fmt.Fprintf(e.err, "seed %d: control %.2f %% in %.1f %s s, pared %.2f %% in %.1f %[4]s s\n", row.Seed, 100*row.Dense.Acc, row.Dense.Busy, clocks[row.Recipe], 100*row.Pared.Acc, row.Pared.Busy)
+			}
+			if err := check.Run(context.Background()); err != nil || e.json {
 				return err
 			}
-			if e.json {
-				return nil
+			for i, r := range check.Recipes {
+				if i > 0 {
+					fmt.Fprintln(e.out)
+				}
+				fmt.Fprintf(e.out, "%s, %s, pare %s\n\n", r.Name, time.Now().Format("2006-01-02"), Version)
+				if err := e.controlTable(rows[r.Name], clocks[r.Name]); err != nil {
+					return err
+				}
 			}
-			name := r.Name
-			if name == "" {
-				name = args[0]
-			}
-			fmt.Fprintf(e.out, "%s, %s, pare %s\n\n", name, time.Now().Format("2006-01-02"), Version)
-			return e.controlTable(rows, clock)
+			return nil
 		},
 	}
 	c.Flags().IntVar(&seeds, "seeds", seeds, "number of seeds, from --seed or the recipe's own on")

@@ -9,6 +9,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"pare/core/energy"
 	"pare/sessions"
@@ -26,6 +27,11 @@ func (g *gridFlags) add(c *cobra.Command) {
 	f := c.Flags()
 	f.StringVar(&g.place, "grid", "", "`place`: a country or Google Cloud region, FRA or gcp/europe-west9, or g of CO2e per kWh, 56 (the recipe's by default)")
 	f.Float64Var(&g.grams, "intensity", 0, "carbon intensity of the grid, `grams` of CO2e per kWh, instead of the table's")
+	g.addBill(f)
+}
+
+// addBill adds what turns joules into money, and a machine's into a facility's.
+func (g *gridFlags) addBill(f *pflag.FlagSet) {
 	f.StringVar(&g.price, "price", "", "`price` of a kWh with its currency, like 0.21EUR")
 	f.Float64Var(&g.pue, "pue", 1, "facility energy over IT energy")
 }

@@ -163,6 +163,14 @@ func (e *env) expect(m *graph.Model, pre zoo.Preset, file string) (*event.Ledger
 	if err != nil {
 		return nil, err
 	}
+	if d := r.Hardware.Device; e.device == "auto" && d != "" { // cuts, kernels and formats are those of the run's device
+		there, err := core.OpenDevice(d)
+		if err != nil {
+			fmt.Fprintf(e.err, "predicted as for the processor, not %s: %v\n", d, err)
+		} else {
+			dev = there
+		}
+	}
 	return core.Predict(m, dev, hw, r)
 }
 

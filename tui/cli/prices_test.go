@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"pare/core"
 	"pare/core/deploy"
 	"pare/core/model/zoo"
 	"pare/core/tensor"
@@ -86,5 +87,39 @@ func TestRunKeepsItsPrices(t *testing.T) {
 	}
 	if !regexp.MustCompile(`(?s)\[plan\]\nsource = 'measured 2.*\[plan\.linear\]\n.*4×1' = \[.*\[plan\.conv_small\]`).Match(b) {
 		t.Errorf("%s", b)
+	}
+}
+
+// TestRecipeIsPredictedForItsDevice: what a recipe should bring is predicted for the device
+// that it runs on; where that is not here, it is said.
+func TestRecipeIsPredictedForItsDevice(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "r.toml")
+	predict := func(device string, flags ...string) (out, errs string) {
+		t.Helper()
+		text := "version = 1\n[prune]\npattern = \"neuron\"\ntarget = 0.5\n[hardware]\ndevice = \"" + device + "\"\n"
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		code, out, errs := call(t, append([]string{"inspect", "lenet-300-100", "--recipe", file}, flags...)...)
+		if code != 0 {
+			t.Fatalf("exit code %d: %s", code, errs)
+		}
+		return out, errs
+	}
+	const filled = "channels at a time" // of the processor's kernels, not of ref
+	if out, _ := predict("cpu"); !strings.Contains(out, filled) {
+		t.Errorf("for the processor: %s", out)
+	}
+	if out, errs := predict("ref"); strings.Contains(out, filled) || errs != "" {
+		t.Errorf("for ref: %s%s", out, errs)
+	}
+	if out, _ := predict("ref", "--device", "cpu"); !strings.Contains(out, filled) {
+		t.Errorf("for the processor, as asked: %s", out)
+	}
+	if _, err := core.OpenDevice("cuda"); err == nil {
+		return // a card is here
+	}
+	if out, errs := predict("cuda"); !strings.Contains(out, filled) || !strings.Contains(errs, "not cuda") {
+		t.Errorf("without a card: %s%s", out, errs)
 	}
 }

@@ -131,6 +131,9 @@ func (p *prompter) ask(ctx context.Context, st *event.State) error {
 		p.say("\ntour, stop %d of 5", int(st.Stage))
 		p.explain(st)
 	}
+	if st.Status == event.StatusPaused {
+		return p.held(ctx, st)
+	}
 	switch st.Stage {
 	case event.Configure:
 		return p.configure(ctx, st)
@@ -170,6 +173,41 @@ func (p *prompter) wait(ctx context.Context, st *event.State, next string) error
 	}
 }
 
+// held asks about a pause that nobody asked for: the floor's, or a loss that was not finite.
+func (p *prompter) held(ctx context.Context, st *event.State) error {
+	answers := []string{"go on from there", "roll back to a checkpoint", "explain", "leave, the run waits", "stop the run"}
+	if st.Why == event.WhyFloor {
+		answers[0] = "go on without more zeros"
+		answers = append(answers, "another target")
+	}
+	for {
+		i, err := p.choose(ctx, "\npaused: "+st.PausedFor(), answers)
+		switch {
+		case err != nil:
+			return err
+		case i == 0:
+			return p.send(ctx, core.Command{Cmd: core.CmdGo})
+		case i == 1:
+			return p.rollBack(ctx, st)
+		case i == 2:
+			p.explain(st)
+		case i == 3:
+			return errLeft
+		case i == 4:
+			return p.send(ctx, core.Command{Cmd: core.CmdStop, Text: "an answer to pare --plain"})
+		case i == 5:
+			x, err := p.number(ctx, "target zeros in percent:")
+			if errors.Is(err, errLeft) || errors.Is(err, errEnd) {
+				return err
+			}
+			if err == nil {
+				return p.send(ctx, core.Command{Cmd: core.CmdTarget, Value: x / 100})
+			}
+			p.say("not taken: %v", err)
+		}
+	}
+}
+
 // mostBacks is how many checkpoints are offered, the newest.
 const mostBacks = 9
 
@@ -203,6 +241,9 @@ func (p *prompter) explain(st *event.State) {
 	}
 }
 
+// underFloor is what the run does once it has gone back to a checkpoint above the floor.
+var underFloor = map[bool]string{false: "go back and train on", true: "go back and pause"}
+
 // configure asks for the recipe field by field, until it is taken.
 func (p *prompter) configure(ctx context.Context, st *event.State) error {
 	if p.r == nil {
@@ -222,7 +263,7 @@ func (p *prompter) configure(ctx context.Context, st *event.State) error {
 			fmt.Sprintf("target zeros: %.4g %%", 100*q.Target),
 			"what is removed: " + q.Pattern, "what goes first: " + q.Score, "how it goes: " + q.Schedule,
 			fmt.Sprintf("epochs: %d", q.Epochs), fmt.Sprintf("accepted loss: %g points", p.r.Floor.Points),
-			"explain", "leave, the run waits", "stop the run",
+			"explain", "leave, the run waits", "stop the run", "under that accuracy: " + underFloor[p.r.Floor.Pause],
 		})
 		if err != nil {
 			return err
@@ -260,6 +301,8 @@ func (p *prompter) configure(ctx context.Context, st *event.State) error {
 			return errLeft
 		case 9:
 			return p.send(ctx, core.Command{Cmd: core.CmdStop, Text: "an answer to pare --plain"})
+		case 10:
+			p.r.Floor.Pause = !p.r.Floor.Pause
 		}
 		if errors.Is(err, errLeft) || errors.Is(err, errEnd) {
 			return err

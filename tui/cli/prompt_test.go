@@ -85,3 +85,27 @@ func TestTourInLines(t *testing.T) {
 		t.Errorf("--json asks somebody: %d %s", code, errs)
 	}
 }
+
+// TestFloorAskedInLines: a fall under the floor is a question where the recipe asks for
+// one; an answer that is refused is asked for again.
+func TestFloorAskedInLines(t *testing.T) {
+	root := t.TempDir()
+	code, out, errs := answered(t, root, strings.Join([]string{
+		"",       // train
+		"11", "", // under the floor: pause; sparsify
+		"6", "5", // another target, which is too low
+		"",     // go on
+		"", "", // the test set, the files
+	}, "\n")+"\n", "mlp", "--data", "iris", "--plain", "--epochs", "40", "--prune-epochs", "20", "--target", "0.98", "--floor", "1")
+	if code != core.ExitTarget {
+		t.Fatalf("%d %s\n%s", code, errs, out)
+	}
+	for _, want := range []string{"under that accuracy: go back and train on", "under that accuracy: go back and pause", "paused at step", "paused: accuracy", "is under the floor of", "1 go on without more zeros", "going on"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("no %q in\n%s", want, out)
+		}
+	}
+	if n := strings.Count(out, "1 go on without more zeros"); n != 2 {
+		t.Errorf("asked %d times, want again after the answer that was refused\n%s", n, out)
+	}
+}

@@ -96,6 +96,7 @@ var recipeKeys = map[string]struct{ text, sample string }{
 
 	"floor.points":   {"accepted loss of accuracy in percentage points under the baseline", ""},
 	"floor.accuracy": {"lowest accuracy accepted, 0.88 = 88 %, instead of points", "0.88"},
+	"floor.pause":    {"under the floor the run goes back to the last checkpoint above it and pauses there, so that a person can set another target or roll back; without a person (`pare run`) it goes on", "true"},
 
 	"budget.joules":  {"what the run may spend, in J; none by default. Of several limits the first that is spent acts", "5000"},
 	"budget.kwh":     {"the same in kWh", "0.2"},

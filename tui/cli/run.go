@@ -29,7 +29,8 @@ type recipeFlags struct {
 	epochs, pruneEpochs, batch, tokens     int
 	lr, target, floor                      float64
 	budget                                 []string
-	onBudget, grid, wall                   string
+	onBudget, wall                         string
+	power                                  gridFlags
 	optimizer, score, pattern, distr, plan string
 	formats                                []string
 	accumulate                             int
@@ -55,9 +56,10 @@ func (f *recipeFlags) add(c *cobra.Command) {
 	s.StringVar(&f.distr, "distribution", "", "layer, global, erk or sensitivity")
 	s.StringVar(&f.plan, "schedule", "", "oneshot, cubic or iterative")
 	s.Float64Var(&f.floor, "floor", 0, "accepted loss of accuracy in percentage points")
-	s.StringArrayVar(&f.budget, "budget", nil, "what the run may `spend`: 5kJ (a bare number is J), 0.2kWh, 30m, 20g (CO2e, with --grid), 1.5EUR; several times for several limits")
+	s.StringArrayVar(&f.budget, "budget", nil, "what the run may `spend`: 5kJ (a bare number is J), 0.2kWh, 30m, 20g (CO2e, with --grid), 1.5EUR (with --price); several times for several limits")
 	s.StringVar(&f.onBudget, "on-budget", "", "when it is spent: stop, warn, or target (take the zeros reached and validate)")
-	s.StringVar(&f.grid, "grid", "", "`place` the electricity comes from: FRA, gcp/europe-west9 (pare energy carbon lists them), or g of CO2e per kWh: 56")
+	s.StringVar(&f.power.place, "grid", "", "`place` the electricity comes from: FRA, gcp/europe-west9 (pare energy carbon lists them), or g of CO2e per kWh: 56")
+	f.power.addBill(s)
 	s.StringVar(&f.wall, "wall", "", "CSV `FILE` that a wall meter writes: the run's joules are those of the wall (PARE_WALL otherwise)")
 	s.StringSliceVar(&f.formats, "formats", nil, "packed, safetensors, onnx, hf (a folder that transformers loads), peft (adapters by themselves)")
 }
@@ -102,9 +104,11 @@ func (f *recipeFlags) apply(c *cobra.Command, e *env, r *core.Recipe) error {
 			set()
 		}
 	}
-	if given("grid") {
-		r.Grid = r.Grid.At(f.grid)
+	grid, _, err := f.power.over(c, r.Grid)
+	if err != nil {
+		return usage{err}
 	}
+	r.Grid = grid
 	if given("budget") {
 		for _, s := range f.budget {
 			if err := setBudget(r, s); err != nil {
@@ -146,7 +150,7 @@ func setBudget(r *core.Recipe, s string) error {
 		return usagef("--budget %v", err)
 	}
 	if currency != "" && currency != r.Grid.Currency {
-		return usagef("--budget %s needs the price of a kWh in %s: set grid.price_per_kwh and grid.currency in a recipe (pare run --example)", s, currency)
+		return usagef("--budget %s needs the price of a kWh in %s: --price 0.21%s, say", s, currency, currency)
 	}
 	if b.GCO2e > 0 && !r.Grid.Known() {
 		return usagef("--budget %s needs to know where the electricity comes from: --grid FRA, say", s)

@@ -18,7 +18,7 @@ type Options struct {
 	// Stop makes the end of the context stop the run at a checkpoint: for who
 	// started it. Without it the end only leaves, the run goes on.
 	Stop bool
-	// Ask, if not nil, is called when the run waits for a person, and when it has taken a recipe; with
+	// Ask, if not nil, is called when the run waits for a person, be it paused, and when it has taken a recipe; with
 	// ErrAskAgain it is called again. Another error ends Follow: the run goes on.
 	Ask func(ctx context.Context, st *event.State) error
 }
@@ -59,10 +59,16 @@ func Follow(ctx context.Context, s *sessions.Session, out io.Writer, o Options) 
 				}
 			}
 			switch b := e.Body.(type) {
+			case *event.Paused:
+				waits = held(st.Status, b.Why)
+			case *event.Continued:
+				waits = false
 			case *event.StageChange:
 				waits = b.State == "waiting"
 			case *event.Decision: // a recipe that was taken leaves the run where it is
-				waits = b.Cmd == core.CmdConfigure && st.Status == event.StatusWaiting
+				waits = b.Cmd == core.CmdConfigure && st.Status == event.StatusWaiting || b.Cmd == core.CmdTarget && st.Status == event.StatusPaused
+			case *event.Warning: // a command that cannot be carried out leaves a pause, too
+				waits = waits || held(st.Status, st.Why)
 			case *event.Done:
 				return b.Exit, nil
 			case *event.Failure:
@@ -116,6 +122,11 @@ func Follow(ctx context.Context, s *sessions.Session, out io.Writer, o Options) 
 		case <-time.After(100 * time.Millisecond):
 		}
 	}
+}
+
+// held reports a pause that nobody asked for and that only a person ends.
+func held(s event.Status, why string) bool {
+	return s == event.StatusPaused && (why == event.WhyFloor || why == event.WhyDiverged)
 }
 
 // stop tells the run to stop. One that has just ended by itself is no error:

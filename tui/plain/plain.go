@@ -127,7 +127,7 @@ func line(e event.Event, st *event.State) string {
 		if b.By != "" {
 			return fmt.Sprintf("  %s at step %d by %s", b.Why, b.Step, b.By)
 		}
-		return fmt.Sprintf("  paused at step %d: %s", b.Step, b.Why)
+		return fmt.Sprintf("  paused at step %d: %s", b.Step, st.PausedFor())
 	case *event.Continued:
 		return "  going on"
 	case *event.Resumed:

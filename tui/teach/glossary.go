@@ -15,7 +15,7 @@ var glossary = []Term{
 	{"dense", "with all its weights"},
 	{"epoch", "one pass over all training samples"},
 	{"ERK", "a way to spread zeros over layers by their sizes: small layers keep more"},
-	{"floor", "the lowest accuracy that is accepted; under it the run goes back and removes no more"},
+	{"floor", "the lowest accuracy that is accepted; under it the run goes back and removes no more, and pauses there if the recipe asks (floor.pause)"},
 	{"GPU s", "seconds on the clock while a card computes; the processor sleeps meanwhile"},
 	{"J", "joule, the unit of energy: a watt for a second; 3.6 million are a kWh"},
 	{"kernel", "the routine that multiplies a layer; only one that skips zeros makes them save time"},

@@ -204,6 +204,7 @@ func field(o Of) []string {
 		"hardware":    "hardware: the machine for which time and joules are predicted. The run itself stays on this one.",
 		"epochs":      "epochs: how long is trained while weights go. Longer loses less accuracy and costs more joules.",
 		"floor":       "accepted loss: how many points under the dense model are still good. Under it the run goes back to the last checkpoint above it and removes no more.",
+		"atfloor":     "under it: what happens once accuracy has fallen under the floor and the run has gone back. Either it trains on with the zeros it has, or it pauses there, and you set another target, roll back further or go on.",
 		"packed":      "packed: a file that holds only the weights that are left, for pare's own kernels.",
 		"safetensors": "safetensors: all weights with their zeros, which any framework reads.",
 		"onnx":        "ONNX: the model as a graph for other runtimes. They mostly do not skip zeros.",

@@ -74,11 +74,13 @@ func (d *desk) saying() (s saying, ok bool) {
 		}
 		return saying{"waiting for you:", theme.Accent, why, 0}, true
 	case statusPaused:
-		if why == "person" {
+		switch {
+		case why != event.WhyPerson:
+			why = d.run.st.PausedFor() + d.ours(d.waysOn())
+		case d.canAct():
 			why = "space goes on"
-			if !d.canAct() {
-				why = "by the person who drives"
-			}
+		default:
+			why = "by the person who drives"
 		}
 		return saying{"paused:", theme.Warn, why, 0}, true
 	case statusDead:
@@ -96,6 +98,17 @@ func (d *desk) saying() (s saying, ok bool) {
 		return saying{text: "loading model and data …", tok: theme.Dim}, true
 	}
 	return s, false
+}
+
+// waysOn are the keys by which a pause that nobody asked for ends.
+func (d *desk) waysOn() string {
+	switch d.run.st.Why {
+	case event.WhyFloor:
+		return "; space goes on without more zeros, e sets another target, r rolls back"
+	case event.WhyDiverged:
+		return "; space goes on from there, r rolls back"
+	}
+	return ""
 }
 
 // cutChoice is the chosen field of the configure form where its words do not fit there.

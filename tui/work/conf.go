@@ -67,6 +67,7 @@ func (d *desk) openConf() []effect {
 		hwField(r.Hardware.Profile),
 		{key: "epochs", label: "epochs", kind: number, num: float64(p.Epochs), hi: 10000, step: 1, whole: true, zero: "0 (no fine-tuning)"},
 		{key: "floor", label: "accepted loss, pt", kind: number, num: r.Floor.Points, hi: 100, step: 0.5},
+		atFloorField(r),
 		pick("packed", "write packed", has("packed"), yes, yes),
 		pick("safetensors", "write safetensors", has("safetensors"), yes, yes),
 		pick("onnx", "write ONNX", has("onnx"), yes, yes),
@@ -93,6 +94,15 @@ func (d *desk) openConf() []effect {
 		}
 		return e
 	}}
+}
+
+// atFloorField is what a fall of accuracy under the floor does beside going back.
+func atFloorField(r *core.Recipe) field {
+	now := "on"
+	if r.Floor.Pause {
+		now = "ask"
+	}
+	return pick("atfloor", "under it", now, []string{"on", "ask"}, []string{"go back, train on", "go back and pause"})
 }
 
 // engineMsg is what predictions are made with.
@@ -175,6 +185,7 @@ func (d *desk) confRecipe() *core.Recipe {
 	if f.get("floor").touched {
 		r.Floor.Accuracy = 0
 	}
+	r.Floor.Pause = f.get("atfloor").chosen() == "ask"
 	f.setLowRank(&r)
 	asked := []string{"packed", "safetensors", "onnx"}
 	if f.get(formatHF).key != "" {

@@ -283,7 +283,7 @@ func (d *desk) fold(e event.Event) []effect {
 		if ok && c.State == "waiting" {
 			r.waits = e.Seq
 		}
-		if d.toast.soon {
+		if p, ok := b.(*event.Paused); d.toast.soon || ok && (p.Why == event.WhyFloor || p.Why == event.WhyDiverged) { // the bar says it, with the ways out
 			d.toast = toast{}
 		}
 	case *event.Decision:

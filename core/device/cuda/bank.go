@@ -14,15 +14,15 @@ import (
 // order: that of Shape, but for convolutions [N][KH][KW][Cg].
 type weight struct {
 	device.Weight
-	count int       // elements
-	v     cu.Ptr    // float32, what the optimiser moves; 0 of a bare weight that products alone read
-	half  cu.Ptr    // bf16 copy of v, of a device of that precision; else 0
-	base  cu.Ptr    // of an adapted weight: float32
-	grad  cu.Ptr    // float32; 0 when the weight does not train
-	state []cu.Ptr  // float32 [slots]
-	mask  cu.Ptr    // a byte for each element, 0 where it is masked; 0: all kept
-	kept  []float32 // of a bare weight: its values, see frozen.go; else nil
-	packs [2]*pack  // of a 2:4 weight, by side; nil: no plan uses it
+	count int         // elements
+	v     cu.Ptr      // float32, what the optimiser moves; 0 of a bare weight that products alone read
+	half  cu.Ptr      // bf16 copy of v, of a device of that precision; else 0
+	base  cu.Ptr      // of an adapted weight: float32
+	grad  cu.Ptr      // float32; 0 when the weight does not train
+	state []cu.Ptr    // float32 [slots]
+	mask  cu.Ptr      // a byte for each element, 0 where it is masked; 0: all kept
+	kept  []float32   // of a bare weight: its values, see frozen.go; else nil
+	packs [2][2]*pack // of a 2:4 weight, by side and kind; nil: no plan uses it
 
 	wanted bool // scratch of bank.exact
 }
@@ -167,10 +167,8 @@ func (b *bank) Resident() int64 {
 		if w.base != 0 {
 			n += 4 * int64(w.count)
 		}
-		for _, k := range w.packs {
-			if k != nil {
-				n += k.bytes
-			}
+		for k := range w.packed() {
+			n += k.bytes
 		}
 	}
 	return n

@@ -26,7 +26,7 @@ type choices struct {
 // product is a product of a plan, dense or with a 2:4 weight.
 type product struct {
 	cu.Product
-	pairs bool
+	lib cu.Sparse // of a 2:4 one, nil: dense
 }
 
 // held is a product that plans use.
@@ -172,11 +172,8 @@ func (e *exec) letGo(products map[product]bool) error {
 		if h.users--; h.users > 0 {
 			continue
 		}
-		if p.pairs {
-			s, e := e.dev.sparse() // open since it prepared the product
-			if err = firstError(err, e); e == nil {
-				err = firstError(err, s.Release(h.Prepared))
-			}
+		if p.lib != nil {
+			err = firstError(err, p.lib.Release(h.Prepared))
 		} else {
 			err = firstError(err, e.dev.blas.Release(h.Prepared))
 		}

@@ -45,7 +45,9 @@ func conv(b *builder, c *device.Call) error {
 		if act == device.ReLU {
 			act = device.NoAct
 		}
-		if err := b.convForward(c.Win, x, y, wp, bias, act != c.Act); err != nil {
+		if err := b.samples(x, y, 0, func(x, y value, _ float32) error {
+			return b.convForward(c.Win, x, y, wp, bias, act != c.Act)
+		}); err != nil {
 			return err
 		}
 		return b.inPlace(act, y)
@@ -65,7 +67,7 @@ func convDX(b *builder, c *device.Call) error {
 		return b.product(cu.Product{M: dy.rows * dy.H * dy.W, N: dx.C, K: dy.C, A: dy.elem, B: t, D: dx.elem}, dy.ptr, wp, dx.ptr, 0, 0, 1, 0)
 	}
 	if b.tensor(c.Win, dx, dy, w) {
-		return b.convBack(c.Win, dx, dy, wp)
+		return b.samples(dx, dy, 0, func(dx, dy value, _ float32) error { return b.convBack(c.Win, dx, dy, wp) })
 	}
 	return b.kernel([]string{"conv_dx"}, convGrid(dx.rows*dx.H*dx.W, dx.C/c.Win.Groups, c.Win.Groups), [3]int{256, 1, 1}, 0,
 		dy.ptr, wp, dx.ptr, dx.rows, dy.C, c.Win.Groups, windowOf(c.Win, dx, dy))
@@ -83,7 +85,9 @@ func convDW(b *builder, c *device.Call) error {
 		return b.gradient(c)
 	}
 	if b.tensor(c.Win, x, dy, w) {
-		if err := b.convWeight(c.Win, x, dy, w, b.beta(c)); err != nil {
+		if err := b.samples(x, dy, b.beta(c), func(x, dy value, beta float32) error {
+			return b.convWeight(c.Win, x, dy, w, beta)
+		}); err != nil {
 			return err
 		}
 		return b.gradient(c)

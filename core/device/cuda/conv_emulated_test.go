@@ -51,6 +51,28 @@ func TestConvEmulated(t *testing.T) {
 	}
 }
 
+// TestConvInPieces: where the places of a batch are too many for the kernels to count, they
+// run for some samples at a time, to the same outputs.
+func TestConvInPieces(t *testing.T) {
+	m := newEmulator(t)
+	all := convPlaces
+	defer func() { convPlaces = all }()
+	for _, accum := range []bool{false, true} {
+		k := &convCase{n: 5, c: 8, h: 12, w: 10, out: 16, win: even(3, 1, 1), bias: true, accum: accum}
+		convPlaces = 2*16*12*10 + 1 // two samples of the output
+		card := cufake.New(1 << 26)
+		card.OnLaunch = func(name string, grid, block [3]int, shared int, args []unsafe.Pointer) error {
+			return m.run(card, name, grid, block, shared, args)
+		}
+		k.compare(t, With(card, nil, BF16), 1)
+		for _, name := range []string{"mma_conv", "mma_conv_dx", "mma_conv_dw"} {
+			if card.Calls(name) != 3 {
+				t.Errorf("%s ran %d times for 5 samples, 2 at a time", name, card.Calls(name))
+			}
+		}
+	}
+}
+
 // emulator compiles kernels for the processor, each set of defines once.
 type emulator struct {
 	compiler, dir string
@@ -170,6 +192,8 @@ func (m *emulator) run(card *cufake.Card, name string, grid, block [3]int, share
 			size = 8
 		case strings.Contains(t, "Shape"):
 			size = unsafe.Sizeof(convShape{})
+		case strings.Contains(t, "Window"):
+			size = unsafe.Sizeof(window{})
 		}
 		copy(slots[i*128:], unsafe.Slice((*byte)(a), size))
 	}

@@ -2,6 +2,7 @@ package cuda_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"pare/core/device"
@@ -9,6 +10,7 @@ import (
 	"pare/core/device/cuda/cudatest"
 	"pare/core/graph"
 	"pare/core/plan"
+	"pare/core/tensor"
 )
 
 // TestConvolutionsOfAnySizeLaunch: a card takes 65535 blocks in the second and the third
@@ -49,6 +51,34 @@ func TestConvolutionsOfAnySizeLaunch(t *testing.T) {
 					t.Error("no gradient of a convolution was launched")
 				}
 			})
+		}
+	}
+}
+
+// TestSlowConvIsSaid: a layer that the tensor cores do not take says so beside its format; in
+// float32, where none does, and for products as they lie there is nothing to say.
+func TestSlowConvIsSaid(t *testing.T) {
+	b := &graph.Net{M: graph.New("lines", 8, 1, 20000)}
+	x := b.Conv("grouped", b.Conv("plain", b.Conv("long", 0, 8, 1, 1, 0, 1, false), 8, 1, 1, 0, 1, false), 8, 1, 1, 0, 8, false)
+	b.M.Nodes[0].Attrs.Win = &device.Window{KH: 1, KW: 3, SH: 1, SW: 1, PL: 1, PR: 1, Groups: 1}
+	b.M.Params[0].Shape = tensor.Shape{8, 8, 1, 3}
+	b.Linear("out", b.Op("mean", "globalavgpool", x), 2)
+	if b.Err != nil {
+		t.Fatal(b.Err)
+	}
+	if err := b.M.Verify(); err != nil {
+		t.Fatal(err)
+	}
+	for _, precision := range []cuda.Precision{cuda.F32, cuda.TF32, cuda.BF16} {
+		dev, _ := cudatest.New(1<<20, precision)
+		for i, c := range plan.Choose(b.M, dev, plan.DefaultPrices()) {
+			want := []string{"20000 pixels in a line", "", "in groups", ""}[i]
+			if precision == cuda.F32 {
+				want = ""
+			}
+			if said := strings.Contains(c.Why, "slow kernel"); said != (want != "") || !strings.Contains(c.Why, want) {
+				t.Errorf("%v, %s: %q, want %q", precision, c.Name, c.Why, want)
+			}
 		}
 	}
 }

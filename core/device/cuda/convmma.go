@@ -154,12 +154,51 @@ func partsFor(rows, cols, pixels, count int, elem cu.Type, sms int) (best convTi
 	return best, parts
 }
 
-// tensor reports whether the tensor cores take a convolution of x to y: places in memory
-// are counted in 31 bits, in a row of pixels in 15.
+// What the kernels count in 31 bits, places in memory, and in 15, those in a line of pixels.
+var convPlaces = 1<<31 - 1<<16 // a variable for tests
+
+const convSide = 1 << 14
+
+// tensor reports whether the tensor cores take a convolution of x to y.
 func (b *builder) tensor(g *device.Window, x, y value, w *weight) bool {
-	const most, side = 1<<31 - 1<<16, 1 << 14
-	return b.x.dev.precision != F32 && !b.x.dev.plain && b.x.dev.info.Major >= 8 && g.Groups == 1 &&
-		max(x.count(), y.count(), w.count) < most && max(x.H, x.W, y.H, y.W, g.KH, g.KW, g.PT, g.PL) < side
+	return b.x.dev.precision != F32 && b.x.dev.SlowConv(g, x.Val, y.Val) == "" && w.count < convPlaces
+}
+
+// SlowConv says why a convolution of x to y runs on the processors of a card that is asked
+// for less than float32, not on its tensor cores: several times as long. "": it does not.
+func (d Device) SlowConv(g *device.Window, x, y device.Val) string {
+	side := max(x.H, x.W, y.H, y.W, g.KH, g.KW, g.PT, g.PL)
+	switch {
+	case d.precision == F32 || plain(g):
+		return "" // as all others in float32; a product
+	case d.plain || d.info.Major < 8:
+		return "this card has no tensor cores that pare's convolutions run on"
+	case g.Groups > 1:
+		return "in groups, which pare's convolutions on tensor cores do not know"
+	case side >= convSide:
+		return fmt.Sprintf("%d pixels in a line, pare's convolutions on tensor cores take less than %d", side, convSide)
+	case max(x.C*x.H*x.W, y.C*y.H*y.W) >= convPlaces:
+		return "a sample is too large for pare's convolutions on tensor cores"
+	}
+	return ""
+}
+
+// samples calls f with all samples of x and y, or piece by piece where the kernels cannot
+// count the places of all; beta for the first is the caller's, then 1.
+func (b *builder) samples(x, y value, beta float32, f func(x, y value, beta float32) error) error {
+	most := (convPlaces - 1) / max(x.size(), y.size())
+	for from := 0; from < x.rows; from += most {
+		x, y, n := x, y, min(most, x.rows-from)
+		for _, v := range []*value{&x, &y} {
+			v.ptr += cu.Ptr(from * v.size() * v.elem.Bytes())
+			v.rows = n
+		}
+		if err := f(x, y, beta); err != nil {
+			return err
+		}
+		beta = 1
+	}
+	return nil
 }
 
 // convOperand is an operand of these kernels: its lines have `wide` channels, which copies

@@ -32,7 +32,8 @@ type Device struct {
 	choices   *choices
 	precision Precision
 	checked   bool // tests: memory is filled with NaN before each run
-	always    bool // tests: 2:4 wherever it fits
+	always    bool // tests: 2:4 wherever it fits, by our kernel or cuSPARSELt
+	byKind    kind // which of them
 	plain     bool // tests: convolutions by the plain kernels
 }
 
@@ -42,6 +43,7 @@ type card struct {
 	driver   cu.Driver
 	blas     cu.Blas
 	sparse   func() (cu.Sparse, error) // opened when it is first asked for
+	own      func() *own24             // products of ours with 2:4 weights, nil: this card has none
 	info     cu.Info
 	programs map[string]*program // by file and defines
 	plans    int                 // that are open
@@ -60,10 +62,12 @@ func With(d cu.Driver, b cu.Blas, p Precision) Device {
 }
 
 func newCard(d cu.Driver, b cu.Blas) *card {
-	return &card{
+	c := &card{
 		driver: d, blas: b, sparse: sync.OnceValues(func() (cu.Sparse, error) { return cu.NewSparse(d) }), info: d.Info(),
 		programs: map[string]*program{}, machine: &machine{known: map[string]string{}},
 	}
+	c.own = sync.OnceValue(func() *own24 { return newOwn24(c) })
+	return c
 }
 
 // WithPairs returns the device with a library of 2:4 products that is open.
@@ -72,10 +76,12 @@ func (d Device) WithPairs(s cu.Sparse) Device {
 	return d
 }
 
-// Paired returns the same device for tests: it takes 2:4 wherever the library does,
-// whatever the clock says.
-func (d Device) Paired() Device {
-	d.always = true
+// Paired returns the same device for tests: it takes 2:4 wherever cuSPARSELt does, or with
+// own our kernel, whatever the clock says.
+func (d Device) Paired(own bool) Device {
+	if d.always = true; own {
+		d.byKind = ours
+	}
 	return d
 }
 
@@ -119,7 +125,7 @@ func (Device) Tile() int { return T }
 func (Device) Panel() int { return 1 }
 
 // Supports is true for every kernel on dense weights, and in bf16 for the products of
-// linear layers on 2:4 weights where cuSPARSELt is found.
+// linear layers on 2:4 weights on Hopper, and where cuSPARSELt is found.
 func (d Device) Supports(k device.Kernel, f tensor.Format) bool {
 	switch f {
 	case tensor.Dense:
@@ -128,8 +134,8 @@ func (d Device) Supports(k device.Kernel, f tensor.Format) bool {
 		switch k {
 		case device.Linear, device.LinearDX, device.LinearDW, device.Update, device.Adapt, device.AdaptA, device.AdaptB:
 			if d.precision == BF16 {
-				_, err := d.sparse()
-				return err == nil
+				libs, _ := d.libraries()
+				return len(libs) > 0
 			}
 		}
 	}

@@ -46,9 +46,9 @@
 // # 2:4
 //
 // In bf16 a bank takes linear weights of which each four inputs keep two. When a plan is
-// compiled each of their products is timed dense and by cuSPARSELt, with packing the kept
-// values where the plan moves the weight, and that choice is the run's like any other
-// (pairgate.go). Packs are the bank's, counted and taken by the plans that read them
+// compiled each of their products is timed dense, by cuSPARSELt and on Hopper by a kernel of
+// ours (own24.go, kernels/sparse24.cu), with packing the kept values where the plan moves the
+// weight, and that choice is the run's like any other (pairgate.go). Packs are the bank's, counted and taken by the plans that read them
 // (pairs.go). cuSPARSELt packs slowly, so a weight that moves is packed by a table, which is
 // learned from cuSPARSELt and held against its bytes when the plan is compiled
 // (packtable.go); where they differ cuSPARSELt packs, and the plan says so. The gradient of the weight is dense, and masked.

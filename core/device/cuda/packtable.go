@@ -19,6 +19,7 @@ const mostCoded = 1 << 28
 const (
 	byTable   = "by table"
 	byLibrary = "by the library"
+	byKernel  = "by a kernel"
 )
 
 // tableBytes is the table of a pack: 4 bytes for each 2.
@@ -171,7 +172,7 @@ func (e *exec) takeTable(key packed, g pairing, k *pack, l lesson) (err error) {
 
 // dropTable gives back a share in a table.
 func (e *exec) dropTable(key packed) error {
-	k := e.b.ws[key.w].packs[key.side]
+	k := *e.b.ws[key.w].slot(key.side, e.pairs[key])
 	if k.tabled--; k.tabled > 0 {
 		return nil
 	}

@@ -36,8 +36,8 @@ func (b *builder) pairing(i int, s side, p cu.Product, x operands) (pairing, err
 	if err := pairsOf(p).Fits2of4(); err != nil {
 		return pairing{why: err.Error()}, nil
 	}
-	lib, err := d.sparse()
-	if err != nil {
+	libs, err := d.libraries()
+	if len(libs) == 0 {
 		return pairing{}, err
 	}
 	moves := b.x.moves(i)
@@ -48,11 +48,16 @@ func (b *builder) pairing(i int, s side, p cu.Product, x operands) (pairing, err
 	if moves {
 		what += " packed each run"
 	}
+	for _, lib := range libs {
+		if _, ok := lib.(*own24); ok {
+			what += " or " + lib.Version()
+		}
+	}
 	if d.always {
 		what += " always"
 	}
-	return choose(d, what, func(choice string) (pairing, error) { return taken(lib, pairsOf(p), choice) }, func() (pairing, string, bool, error) {
-		g, lasting, err := b.race(lib, i, p, x, moves)
+	return choose(d, what, func(choice string) (pairing, error) { return taken(libs, pairsOf(p), choice) }, func() (pairing, string, bool, error) {
+		g, lasting, err := b.race(libs, i, p, x, moves)
 		if d.always && g.algo != "" {
 			g.used = true
 		}
@@ -78,8 +83,23 @@ func (g pairing) choice() string {
 // packedBy is between a choice's times and how the weight is packed.
 const packedBy = ", packed "
 
+// libraries are what can run 2:4 products here, cuSPARSELt and kernels of ours; if none can, why
+// cuSPARSELt does not.
+func (d Device) libraries() (all []cu.Sparse, err error) {
+	if !d.always || d.byKind == theirs {
+		var lib cu.Sparse
+		if lib, err = d.sparse(); err == nil {
+			all = append(all, lib)
+		}
+	}
+	if o := d.own(); o != nil && (!d.always || d.byKind == ours) {
+		all = append(all, o)
+	}
+	return all, err
+}
+
 // taken is the pairing of a choice.
-func taken(lib cu.Sparse, p cu.Product, choice string) (g pairing, err error) {
+func taken(libs []cu.Sparse, p cu.Product, choice string) (g pairing, err error) {
 	if why, ok := strings.CutPrefix(choice, "dense: "); ok {
 		return pairing{why: why}, nil
 	}
@@ -91,8 +111,15 @@ func taken(lib cu.Sparse, p cu.Product, choice string) (g pairing, err error) {
 	if n, _ := fmt.Sscanf(choice, "2:4 %s %s %f %f", &version, &g.algo, &g.ms, &g.dense); n != 4 {
 		return pairing{}, fmt.Errorf("%w: %q is no choice between dense and 2:4", cu.ErrUnsupported, choice)
 	}
-	if version != lib.Version() {
-		return pairing{}, fmt.Errorf("%w: it was made with cuSPARSELt %s, this is %s", cu.ErrUnsupported, version, lib.Version())
+	var lib cu.Sparse
+	var here []string
+	for _, l := range libs {
+		if here = append(here, l.Version()); l.Version() == version {
+			lib = l
+		}
+	}
+	if lib == nil {
+		return pairing{}, fmt.Errorf("%w: it was made with 2:4 products of version %s, here are %s", cu.ErrUnsupported, version, strings.Join(here, " and "))
 	}
 	q, packing, err := lib.Prepare2of4With(p, g.algo)
 	if err != nil {
@@ -102,10 +129,19 @@ func taken(lib cu.Sparse, p cu.Product, choice string) (g pairing, err error) {
 	return g, lib.Release(q)
 }
 
-// race times a product both ways on noise, and 2:4 of weight i that moves with both ways to
-// pack it. lasting: it holds for other runs as well.
-func (b *builder) race(lib cu.Sparse, i int, p cu.Product, x operands, moves bool) (g pairing, lasting bool, err error) {
-	e, d := b.x, b.x.dev
+// racer is one of the ways to run a product 2:4, with what it is timed on.
+type racer struct {
+	pairing
+	q          cu.Prepared
+	pack, temp cu.Ptr
+	learned    cu.Ptr // the table, 0: the library packs
+	packs      bool   // in each run
+}
+
+// race times a product dense and in all ways 2:4 on noise, with packing where weight i moves.
+// lasting: it holds for other runs as well.
+func (b *builder) race(libs []cu.Sparse, i int, p cu.Product, x operands, moves bool) (g pairing, lasting bool, err error) {
+	e := b.x
 	dense := func(why error) (pairing, bool, error) {
 		switch {
 		case errors.Is(why, cu.ErrOutOfMemory):
@@ -115,84 +151,125 @@ func (b *builder) race(lib cu.Sparse, i int, p cu.Product, x operands, moves boo
 		}
 		return pairing{}, false, why
 	}
-	q, packing, err := lib.Prepare2of4(pairsOf(p))
-	if err != nil {
-		return dense(err)
-	}
-	defer func() { err = firstError(err, lib.Release(q)) }()
 	of := e.products // of the run that is recorded, if one is
 	e.products = map[product]bool{}
 	defer func() { err = firstError(err, e.letGo(e.products)); e.products = of }()
-	m := &work{dev: d}
+	m := &work{dev: b.x.dev}
 	defer func() { err = firstError(err, m.free()) }()
-	y, pack, temp, err := m.stage(p, &x, packing)
+	y, err := m.stage(p, &x)
 	if err != nil {
 		return dense(err)
 	}
-	g = pairing{lib: lib, algo: q.Algo(), product: pairsOf(p), packing: packing}
-	l := lesson{w: y.w, pack: pack, temp: temp}
-	if moves {
-		var r lessonRoom
-		r.add(g.product, packing)
-		err := m.lessonFor(r, &l)
-		if err == nil {
-			l.table, err = m.bare(tableBytes(packing))
+	var all []racer
+	var why error
+	lasting = true
+	for _, lib := range libs {
+		q, packing, err := lib.Prepare2of4(pairsOf(p))
+		if refused(err) {
+			why = err
+			continue
 		}
 		if err != nil {
 			return dense(err)
 		}
-		why, err := e.learn(lib, q, i, g.product, packing, l)
+		defer func() { err = firstError(err, lib.Release(q)) }()
+		made, ok := q.(interface{ Makeshift() bool })
+		lasting = lasting && (!ok || !made.Makeshift())
+		ways, err := b.racers(m, i, racer{pairing: pairing{lib: lib, algo: q.Algo(), product: pairsOf(p), packing: packing}, q: q}, y, moves)
 		if err != nil {
 			return dense(err)
 		}
-		if g.table, g.packed = why == "", byTable; !g.table {
-			g.packed = byLibrary + ": " + why
-		}
+		all = append(all, ways...)
 	}
-	n := 2 // dense, 2:4 packed by the library where it moves, and by table
-	if g.table {
-		n++
+	if len(all) == 0 {
+		return dense(why)
 	}
-	ways := make([][]launch, n)
-	for i := range ways {
-		t := newBuilder(e, b.mode)
-		switch {
-		case i == 0:
-			err = t.productOnto(p, y.a, y.w, y.from, y.d, y.bias, y.aux, y.alpha, y.beta)
-		case i == 1 && moves:
-			t.do(func() error { return lib.Compress(q, y.w, pack, temp) })
-		case i == 2:
-			err = t.gather(packing, pack, l.table, y.w)
-		}
-		if err == nil && i > 0 {
-			err = t.productOf24(lib, q, p, y, pack)
-		}
-		if err != nil {
+	ways := make([][]launch, 1+len(all))
+	t := newBuilder(e, b.mode)
+	if err := t.productOnto(p, y.a, y.w, y.from, y.d, y.bias, y.aux, y.alpha, y.beta); err != nil {
+		return pairing{}, false, err
+	}
+	ways[0] = t.out
+	for n, r := range all {
+		if ways[1+n], err = b.way(r, p, y); err != nil {
 			return pairing{}, false, err
 		}
-		ways[i] = t.out
-	}
-	if err := lib.Compress(q, y.w, pack, temp); err != nil {
-		return dense(err)
 	}
 	ms, err := e.fastest(ways, p.Flops())
 	if err != nil {
 		return dense(err)
 	}
-	g.ms, g.dense = ms[1], ms[0]
-	if g.table {
-		if g.ms = ms[2]; ms[1] < ms[2] && !d.always {
-			g.ms, g.table, g.packed = ms[1], false, byLibrary
+	best := 0
+	for n := range all {
+		if ms[1+n] <= ms[1+best] {
+			best = n
 		}
 	}
+	if b.x.dev.always { // the last way to pack
+		best = len(all) - 1
+	}
+	g = all[best].pairing
+	g.ms, g.dense = ms[1+best], ms[0]
 	g.used = g.ms < gain*g.dense
-	made, ok := q.(interface{ Makeshift() bool })
-	return g, !ok || !made.Makeshift(), nil
+	return g, lasting, nil
 }
 
-// stage takes memory for all that a product reads and writes, with noise, and for packing
-// its weight.
-func (m *work) stage(p cu.Product, x *operands, packing cu.Packing) (y operands, pack, temp cu.Ptr, err error) {
+// racers are the ways to pack weight i for a product by one library, with memory for them: where
+// it moves, by the library and by a table of cuSPARSELt's pack. The pack holds the weight.
+func (b *builder) racers(m *work, i int, r racer, y operands, moves bool) ([]racer, error) {
+	var err error
+	if r.pack, err = m.take(r.packing.Bytes, noiseOf(cu.BF16)); err != nil {
+		return nil, err
+	}
+	if r.temp, err = m.bare(max(r.packing.Temp, 1)); err != nil {
+		return nil, err
+	}
+	all := []racer{r}
+	if _, own := r.lib.(*own24); moves && own {
+		all[0].packs, all[0].packed = true, byKernel
+	} else if moves {
+		l := lesson{w: y.w, pack: r.pack, temp: r.temp}
+		var room lessonRoom
+		room.add(r.product, r.packing)
+		if err := m.lessonFor(room, &l); err != nil {
+			return nil, err
+		}
+		if l.table, err = m.bare(tableBytes(r.packing)); err != nil {
+			return nil, err
+		}
+		why, err := b.x.learn(r.lib, r.q, i, r.product, r.packing, l)
+		if err != nil {
+			return nil, err
+		}
+		all[0].packs, all[0].packed = true, byLibrary
+		if why != "" {
+			all[0].packed += ": " + why
+		} else {
+			t := r
+			t.packs, t.table, t.packed, t.learned = true, true, byTable, l.table
+			all = append(all, t)
+		}
+	}
+	return all, r.lib.Compress(r.q, y.w, r.pack, r.temp)
+}
+
+// way are the launches of a product 2:4, with packing where that is in each run.
+func (b *builder) way(r racer, p cu.Product, y operands) ([]launch, error) {
+	t := newBuilder(b.x, b.mode)
+	switch {
+	case r.learned != 0:
+		if err := t.gather(r.packing, r.pack, r.learned, y.w); err != nil {
+			return nil, err
+		}
+	case r.packs:
+		t.do(func() error { return r.lib.Compress(r.q, y.w, r.pack, r.temp) })
+	}
+	err := t.productOf24(r.lib, r.q, p, y, r.pack)
+	return t.out, err
+}
+
+// stage takes memory for all that a product reads and writes, with noise.
+func (m *work) stage(p cu.Product, x *operands) (y operands, err error) {
 	y = operands{alpha: x.alpha, beta: x.beta}
 	rows := func(n, width, ld int) int64 { return 2 * int64(n) * int64(max(width, ld)) }
 	width, n := p.K, p.N // of a row of w as it lies, and their number
@@ -208,19 +285,18 @@ func (m *work) stage(p cu.Product, x *operands, packing cu.Packing) (y operands,
 	}{
 		{&y.a, true, rows(p.M, p.K, p.LDA), noise}, {&y.w, true, 2 * int64(n) * int64(width), pairNoise(width)},
 		{&y.d, true, out, noise}, {&y.from, x.from != x.d, out, noise}, {&y.aux, x.aux != 0, out, noise}, {&y.bias, x.bias != 0, 2 * int64(p.N), noise},
-		{&pack, true, packing.Bytes, noise}, {&temp, true, max(packing.Temp, 1), noise},
 	} {
 		if !t.need {
 			continue
 		}
 		if *t.to, err = m.take(t.bytes, t.noise); err != nil {
-			return y, 0, 0, err
+			return y, err
 		}
 	}
 	if y.from == 0 {
 		y.from = y.d
 	}
-	return y, pack, temp, nil
+	return y, nil
 }
 
 // pairNoise is four rows of noise that are 2:4 along both axes.

@@ -2,6 +2,7 @@ package cuda
 
 import (
 	"fmt"
+	"iter"
 	"strings"
 
 	"pare/core/device"
@@ -9,8 +10,8 @@ import (
 	"pare/core/tensor"
 )
 
-// Products of 2:4 weights leave out two of each four inputs where cuSPARSELt does that
-// faster than the dense product (pairgate.go): forward, and back to the inputs where the
+// Products of 2:4 weights leave out two of each four inputs where cuSPARSELt or a kernel of ours
+// (own24.go) does that faster than the dense product (pairgate.go): forward, and back to the inputs where the
 // mask is 2:4 along the outputs as well. They read a copy of the kept values, a pack for
 // each side. A plan that moves a weight packs it in each run, before the first product that
 // reads the pack; other plans do when the weight has moved since.
@@ -51,16 +52,44 @@ type packed struct {
 // packing is a pack that a run reads and does not make.
 type packing struct {
 	*pack
+	lib     cu.Sparse
 	q       cu.Prepared
 	w, temp cu.Ptr
 }
 
+// kind says how a pack lies: as cuSPARSELt has it, or as kernels/sparse24.cu.
+type kind int
+
+const (
+	theirs kind = iota
+	ours
+)
+
+// slot is where the pack lies that a product reads.
+func (w *weight) slot(s side, g pairing) **pack {
+	if _, ok := g.lib.(*own24); ok {
+		return &w.packs[s][ours]
+	}
+	return &w.packs[s][theirs]
+}
+
+// packed are the packs of a weight.
+func (w *weight) packed() iter.Seq[*pack] {
+	return func(yield func(*pack) bool) {
+		for _, both := range w.packs {
+			for _, k := range both {
+				if k != nil && !yield(k) {
+					return
+				}
+			}
+		}
+	}
+}
+
 // stale notes that the weight has moved.
 func (w *weight) stale() {
-	for _, k := range w.packs {
-		if k != nil {
-			k.fresh = false
-		}
+	for k := range w.packed() {
+		k.fresh = false
 	}
 }
 
@@ -112,17 +141,17 @@ func (b *builder) weighted(c *device.Call, s side, p cu.Product, a, w, from, d, 
 	if err != nil || b.count != nil {
 		return err
 	}
-	q, err := e.hold(product{pairsOf(p), true}, func() (cu.Prepared, error) {
+	q, err := e.hold(product{pairsOf(p), g.lib}, func() (cu.Prepared, error) {
 		q, _, err := g.lib.Prepare2of4With(pairsOf(p), g.algo)
 		return q, err
 	})
 	if err != nil {
 		return err
 	}
-	k := wt.packs[s]
+	k := *wt.slot(s, g)
 	switch {
 	case !e.moves(i):
-		b.packs = append(b.packs, packing{k, q, w, temp})
+		b.packs = append(b.packs, packing{k, g.lib, q, w, temp})
 	case !b.packed[key]:
 		b.packed[key] = true
 		if g.table && k.table != 0 {
@@ -182,7 +211,7 @@ func (e *exec) packBytes() int64 {
 		if !g.used {
 			continue
 		}
-		k := e.b.ws[key.w].packs[key.side]
+		k := *e.b.ws[key.w].slot(key.side, g)
 		if k == nil {
 			n += g.packing.Bytes
 		}
@@ -197,7 +226,7 @@ func (e *exec) packBytes() int64 {
 func (e *exec) lessons() lessonRoom {
 	var r lessonRoom
 	for key, g := range e.pairs {
-		if k := e.b.ws[key.w].packs[key.side]; g.used && g.table && (k == nil || k.table == 0) {
+		if k := *e.b.ws[key.w].slot(key.side, g); g.used && g.table && (k == nil || k.table == 0) {
 			r.add(g.product, g.packing)
 		}
 	}
@@ -215,7 +244,7 @@ func (e *exec) takePacks() (err error) {
 		if !g.used {
 			continue
 		}
-		at := &e.b.ws[key.w].packs[key.side]
+		at := e.b.ws[key.w].slot(key.side, g)
 		if *at == nil {
 			p, err := e.dev.driver.Alloc(g.packing.Bytes)
 			if err != nil {
@@ -244,7 +273,7 @@ func (e *exec) freePacks() error {
 	}
 	e.tabled = nil
 	for _, key := range e.packs {
-		at := &e.b.ws[key.w].packs[key.side]
+		at := e.b.ws[key.w].slot(key.side, e.pairs[key])
 		if (*at).users--; (*at).users == 0 {
 			err = firstError(err, e.dev.driver.Release((*at).ptr))
 			*at = nil
@@ -261,11 +290,7 @@ func (e *exec) freshen(r *run) error {
 		if k.fresh {
 			continue
 		}
-		lib, err := e.dev.sparse()
-		if err == nil {
-			err = lib.Compress(k.q, k.w, k.ptr, k.temp)
-		}
-		if err != nil {
+		if err := k.lib.Compress(k.q, k.w, k.ptr, k.temp); err != nil {
 			return err
 		}
 		k.fresh = true
@@ -287,7 +312,7 @@ func (e *exec) Pairs() []device.Paired {
 
 var _ device.Pairer = (*exec)(nil)
 
-// whyNot is why the library does not take a product, in a line that a run can keep.
+// whyNot is why no library takes a product, in a line that a run can keep.
 func whyNot(err error) string {
-	return fmt.Sprintf("cuSPARSELt refuses it: %.300s", strings.Join(strings.Fields(err.Error()), " "))
+	return fmt.Sprintf("2:4 is refused: %.300s", strings.Join(strings.Fields(err.Error()), " "))
 }

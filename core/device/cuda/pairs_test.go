@@ -362,7 +362,7 @@ func TestPairsRefused(t *testing.T) {
 	o.card.Refuse = func(string, string) bool { return true } // while the plan is compiled, when 2:4 is prepared first
 	e := o.must(plan.Train, 24)
 	f := pairsOf(e)[device.Linear]
-	if f.Used || !strings.Contains(f.Why, "cuSPARSELt refuses it") {
+	if f.Used || !strings.Contains(f.Why, "2:4 is refused") {
 		t.Errorf("%+v", f)
 	}
 	o.card.Refuse = nil

@@ -23,7 +23,7 @@ type program struct {
 	funcs  map[string]cu.Func
 }
 
-var kernelName = regexp.MustCompile(`extern "C" __global__ void(?:\s+__launch_bounds__\([^)]*\))?\s+(\w+)\s*\(`)
+var kernelName = regexp.MustCompile(`extern "C" __global__ void(?:\s+__\w+__\([^)]*\))*\s+(\w+)\s*\(`)
 
 // fileOf says which file holds a kernel.
 var fileOf = sync.OnceValue(func() map[string]string {

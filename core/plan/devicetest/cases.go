@@ -179,6 +179,7 @@ func poolModels() (l []model) {
 		{c: 3, h: 7, w: 6, win: device.Window{KH: 3, KW: 2, SH: 2, SW: 3, PT: 2, PL: 1, PB: 1, Groups: 1}},
 		{c: 3, h: 5, w: 5, win: countPad(square(3, 2, 1, 1))},
 		{c: 2, h: 7, w: 7, win: square(2, 3, 0, 1)},
+		{c: 16, h: 5, w: 6, win: square(3, 2, 1, 1)}, // channels that are loaded eight at a time
 	} {
 		for _, op := range []string{"maxpool", "avgpool"} {
 			l = append(l, model{name: op + "/" + c.String(), c: c.c, h: c.h, w: c.w, train: true, long: i%3 == 2, build: func(b *graph.Net) {

@@ -41,11 +41,15 @@ func TestCUDABF16(t *testing.T) {
 	RunWithin(t, 6e-2, dev.Checked(), dev)
 }
 
-// TestCUDAPairs takes 2:4 products wherever cuSPARSELt has them, faster or not.
-func TestCUDAPairs(t *testing.T) {
-	dev := card(t, cuda.BF16).Paired()
+// TestCUDAPairs takes 2:4 products wherever cuSPARSELt has them, faster or not; TestCUDAOwnPairs
+// takes ours.
+func TestCUDAPairs(t *testing.T)    { testCardPairs(t, false) }
+func TestCUDAOwnPairs(t *testing.T) { testCardPairs(t, true) }
+
+func testCardPairs(t *testing.T, own bool) {
+	dev := card(t, cuda.BF16).Paired(own)
 	if !dev.Supports(device.Linear, tensor.NM24) {
-		t.Skip("needs cuSPARSELt")
+		t.Skip("needs cuSPARSELt, or a Hopper card for ours")
 	}
 	testPairs(t, family{dev.Checked(), []device.Device{dev}, 6e-2})
 }

@@ -1,5 +1,5 @@
-// A card in C++ for the tests of conv_mma.cu and batchnorm.cu: it runs a kernel's own source, with
-// what that says in PTX put in other words here. The threads of a block are contexts that
+// A card in C++ for the tests of conv_mma.cu, batchnorm.cu and pool.cu: it runs a kernel's own source,
+// with what that says in PTX put in other words here. The threads of a block are contexts that
 // run in a random order, one at a time, each until it waits for others: at a barrier, or
 // where a warp acts as one. Copies that run beside are made at once or as late as they may
 // be, at random, so that a wait that is missing gives wrong values. Shared memory begins as
@@ -33,6 +33,7 @@ inline float __uint_as_float(unsigned x) { return same_bits<float>(x); }
 inline unsigned __float_as_uint(float x) { return same_bits<unsigned>(x); }
 inline float __int_as_float(int x) { return same_bits<float>(x); }
 inline unsigned __umulhi(unsigned a, unsigned b) { return (unsigned)((unsigned long long)a * b >> 32); }
+inline int max(int a, int b) { return a > b ? a : b; }
 inline int min(int a, int b) { return a < b ? a : b; }
 inline float __expf(float x) { return expf(x); }
 

@@ -5,11 +5,14 @@ package nvml
 import (
 	"fmt"
 	"runtime"
+	"unsafe"
 
 	"github.com/ebitengine/purego"
 )
 
-// library holds the functions found; nil ones are lacking.
+// library holds the functions found; nil ones, and those at 0, are lacking. What a meter calls
+// again and again is called at its address: by reflection a call that comes after a tenth of a
+// second of sleep takes 10 µs more.
 type library struct {
 	init     func() Return
 	shutdown func() Return
@@ -19,12 +22,15 @@ type library struct {
 	byUUID   func(uuid string, d *handle) Return
 	name     func(d handle, buf *byte, n uint32) Return
 	uuid     func(d handle, buf *byte, n uint32) Return
-	energy   func(d handle, mj *uint64) Return
-	power    func(d handle, mw *uint32) Return
-	fields   func(d handle, n int32, v *fieldValue) Return
 	arch     func(d handle, a *uint32) Return
 	mig      func(d handle, now, pending *uint32) Return
 	ofMIG    func(slice handle, d *handle) Return
+
+	energy uintptr // (d handle, mj *uint64) Return
+	power  uintptr // (d handle, mw *uint32) Return
+	fields uintptr // (d handle, n int32, v *fieldValue) Return
+	// (d handle, which uint32, after uint64, kind, n *uint32, v *sample) Return
+	samples uintptr
 }
 
 // handle is nvmlDevice_t, a pointer of the library's.
@@ -62,15 +68,22 @@ func Open(path ...string) (API, error) {
 			{&l.energy, []string{"nvmlDeviceGetTotalEnergyConsumption"}},
 			{&l.power, []string{"nvmlDeviceGetPowerUsage"}},
 			{&l.fields, []string{"nvmlDeviceGetFieldValues"}},
+			{&l.samples, []string{"nvmlDeviceGetSamples"}},
 			{&l.arch, []string{"nvmlDeviceGetArchitecture"}},
 			{&l.mig, []string{"nvmlDeviceGetMigMode"}},
 			{&l.ofMIG, []string{"nvmlDeviceGetDeviceHandleFromMigDeviceHandle"}},
 		} {
 			for _, name := range s.names {
-				if at := symbol(lib, name); at != 0 {
-					purego.RegisterFunc(s.f, at)
-					break
+				at := symbol(lib, name)
+				if at == 0 {
+					continue
 				}
+				if address, ok := s.f.(*uintptr); ok {
+					*address = at
+				} else {
+					purego.RegisterFunc(s.f, at)
+				}
+				break
 			}
 		}
 		if l.init == nil || l.count == nil || l.byIndex == nil {
@@ -138,35 +151,61 @@ func (d *device) text(f func(handle, *byte, uint32) Return) (string, error) {
 }
 
 func (d *device) Energy() (uint64, error) {
-	if d.l.energy == nil {
+	if d.l.energy == 0 {
 		return 0, NoFunction
 	}
 	var v uint64
-	err := d.l.energy(d.h, &v).err()
-	return v, err
+	r, _, _ := purego.SyscallN(d.l.energy, uintptr(d.h), uintptr(unsafe.Pointer(&v)))
+	return v, Return(int32(r)).err()
 }
 
 func (d *device) Power() (uint32, error) {
-	if d.l.power == nil {
+	if d.l.power == 0 {
 		return 0, NoFunction
 	}
 	var v uint32
-	err := d.l.power(d.h, &v).err()
-	return v, err
+	r, _, _ := purego.SyscallN(d.l.power, uintptr(d.h), uintptr(unsafe.Pointer(&v)))
+	return v, Return(int32(r)).err()
 }
 
 func (d *device) Field(f Field, s Scope) (int64, error) {
-	if d.l.fields == nil {
+	if d.l.fields == 0 {
 		return 0, NoFunction
 	}
 	v := fieldValue{id: uint32(f), scope: uint32(s)}
-	if err := d.l.fields(d.h, 1, &v).err(); err != nil {
+	r, _, _ := purego.SyscallN(d.l.fields, uintptr(d.h), 1, uintptr(unsafe.Pointer(&v)))
+	if err := Return(int32(r)).err(); err != nil {
 		return 0, err
 	}
 	if err := v.ret.err(); err != nil {
 		return 0, err
 	}
 	return v.number()
+}
+
+func (d *device) PowerSamples(after uint64) ([]PowerSample, error) {
+	if d.l.samples == 0 {
+		return nil, NoFunction
+	}
+	const totalPower = 0
+	var raw [256]sample // drivers keep 120
+	kind, n := uint32(0), uint32(len(raw))
+	r, _, _ := purego.SyscallN(d.l.samples, uintptr(d.h), totalPower, uintptr(after), uintptr(unsafe.Pointer(&kind)), uintptr(unsafe.Pointer(&n)), uintptr(unsafe.Pointer(&raw[0])))
+	if Return(int32(r)) == NotFound { // none since
+		return nil, nil
+	}
+	if err := Return(int32(r)).err(); err != nil {
+		return nil, err
+	}
+	out := make([]PowerSample, 0, n)
+	for _, s := range raw[:min(int(n), len(raw))] {
+		mw, err := number(kind, s.value)
+		if err != nil {
+			return nil, fmt.Errorf("nvml: a sample of power %w", err)
+		}
+		out = append(out, PowerSample{At: s.at, MW: mw})
+	}
+	return out, nil
 }
 
 func (d *device) Architecture() (int, error) {

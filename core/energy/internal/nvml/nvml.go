@@ -110,12 +110,21 @@ type Device interface {
 	Power() (uint32, error)
 	// Field reads one field value as a whole number.
 	Field(f Field, s Scope) (int64, error)
+	// PowerSamples are those that the driver has taken since a time (µs since 1970; 0: all it
+	// keeps, two seconds or so), oldest first. None is no error.
+	PowerSamples(after uint64) ([]PowerSample, error)
 	// Architecture as a number of NVML's list.
 	Architecture() (int, error)
 	// MIG reports whether the card is cut into slices.
 	MIG() (bool, error)
 	// Parent is the card of a slice; ErrNotSlice for a card.
 	Parent() (Device, error)
+}
+
+// PowerSample is what a card drew at a time, as its driver noted it.
+type PowerSample struct {
+	At uint64 // µs since 1970, by the machine's clock
+	MW int64
 }
 
 // ErrNotSlice is what Parent says of a whole card.
@@ -132,15 +141,30 @@ type fieldValue struct {
 	value   [8]byte // a union, in the machine's byte order
 }
 
-// number decodes the union. Unsigned long has 4 bytes on Windows, else 8.
+// sample is nvmlSample_t: 16 bytes.
+type sample struct {
+	at    uint64 // µs since 1970
+	value [8]byte
+}
+
+// number decodes the union.
 func (v *fieldValue) number() (int64, error) {
-	b := v.value[:]
+	n, err := number(v.kind, v.value)
+	if err != nil {
+		return 0, fmt.Errorf("nvml: field %d %w", v.id, err)
+	}
+	return n, nil
+}
+
+// number decodes an nvmlValue_t. Unsigned long has 4 bytes on Windows, else 8.
+func number(kind uint32, value [8]byte) (int64, error) {
+	b := value[:]
 	u64, u32 := binary.NativeEndian.Uint64(b), binary.NativeEndian.Uint32(b)
-	switch v.kind {
+	switch kind {
 	case 0: // double
 		f := math.Float64frombits(u64)
 		if !(f >= math.MinInt64 && f < math.MaxInt64) {
-			return 0, fmt.Errorf("nvml: field %d holds %g", v.id, f)
+			return 0, fmt.Errorf("holds %g", f)
 		}
 		return int64(f), nil
 	case 1: // unsigned int
@@ -152,7 +176,7 @@ func (v *fieldValue) number() (int64, error) {
 		fallthrough
 	case 3: // unsigned long long
 		if u64 > math.MaxInt64 {
-			return 0, fmt.Errorf("nvml: field %d holds %d", v.id, u64)
+			return 0, fmt.Errorf("holds %d", u64)
 		}
 		return int64(u64), nil
 	case 4: // signed long long
@@ -162,7 +186,7 @@ func (v *fieldValue) number() (int64, error) {
 	case 6: // unsigned short
 		return int64(binary.NativeEndian.Uint16(b)), nil
 	}
-	return 0, fmt.Errorf("nvml: field %d is of the unknown type %d", v.id, v.kind)
+	return 0, fmt.Errorf("is of the unknown type %d", kind)
 }
 
 // text cuts a C string out of a buffer.

@@ -53,6 +53,15 @@ nvmlReturn_t nvmlDeviceGetFieldValues(nvmlDevice_t d, int n, nvmlFieldValue_t *v
 	}
 	return 0;
 }
+typedef struct { unsigned long long timeStamp; nvmlValue_t sampleValue; } nvmlSample_t;
+nvmlReturn_t nvmlDeviceGetSamples(nvmlDevice_t d, int type, unsigned long long last, nvmlValueType_t *k, unsigned int *n, nvmlSample_t *v) {
+	unsigned int i = 0;
+	if (d->id || type) return NVML_UNSUP;
+	*k = T_UINT;
+	for (unsigned long long t = 1000; t < 1005; t++) if (t > last && i < *n) { v[i].timeStamp = t; v[i].sampleValue.ullVal = ~0ULL; v[i].sampleValue.uiVal = 70000 + t; i++; }
+	*n = i;
+	return i ? 0 : NVML_NOTFOUND;
+}
 nvmlReturn_t nvmlDeviceGetArchitecture(nvmlDevice_t d, unsigned int *a) { *a = 9; return 0; }
 nvmlReturn_t nvmlDeviceGetMigMode(nvmlDevice_t d, unsigned int *now, unsigned int *pending) { if (!d->id) return NVML_UNSUP; *now = 1; *pending = 0; return 0; }
 nvmlReturn_t nvmlDeviceGetDeviceHandleFromMigDeviceHandle(nvmlDevice_t m, nvmlDevice_t *d) { if (m->id != 7) return 2; *d = &devs[1]; return 0; }
@@ -127,6 +136,12 @@ func TestLayoutAgainstC(t *testing.T) {
 	if _, err := d.Field(999, GPU); !errors.Is(err, NotSupported) {
 		t.Error(err)
 	}
+	if v, err := d.PowerSamples(1002); len(v) != 2 || v[0] != (PowerSample{1003, 71003}) || v[1] != (PowerSample{1004, 71004}) || err != nil {
+		t.Error(v, err)
+	}
+	if v, err := d.PowerSamples(1004); len(v) != 0 || err != nil {
+		t.Errorf("none since: %v %v", v, err)
+	}
 	b, err := l.ByUUID("GPU-b")
 	if err != nil {
 		t.Fatal(err)
@@ -138,6 +153,9 @@ func TestLayoutAgainstC(t *testing.T) {
 		t.Error(v, err)
 	}
 	if _, err := b.Energy(); !errors.Is(err, NotSupported) {
+		t.Error(err)
+	}
+	if _, err := b.PowerSamples(0); !errors.Is(err, NotSupported) {
 		t.Error(err)
 	}
 	if m, err := b.MIG(); !m || err != nil {

@@ -44,6 +44,7 @@ const (
 	fnGraphLaunch
 	fnErrorName
 	fnErrorText
+	fnMap
 )
 
 var driverLibrary = &description{
@@ -67,7 +68,7 @@ var driverLibrary = &description{
 		fnFuncGet: "cuFuncGetAttribute", fnFuncSet: "cuFuncSetAttribute", fnLaunch: "cuLaunchKernel",
 		fnBeginCapture: "cuStreamBeginCapture_v2", fnEndCapture: "cuStreamEndCapture", fnInstantiate: "cuGraphInstantiateWithFlags",
 		fnGraphDestroy: "cuGraphDestroy", fnGraphExecDestroy: "cuGraphExecDestroy", fnGraphLaunch: "cuGraphLaunch",
-		fnErrorName: "cuGetErrorName?", fnErrorText: "cuGetErrorString?",
+		fnErrorName: "cuGetErrorName?", fnErrorText: "cuGetErrorString?", fnMap: "cuTensorMapEncodeTiled?",
 	},
 }
 

@@ -77,6 +77,11 @@ CUresult cuGraphDestroy(P g) { IN; free(g); return 0; }
 CUresult cuGraphExecDestroy(P g) { IN; free(g); return 0; }
 CUresult cuGraphLaunch(P g, P s) { IN; return s != &streams; }
 CUresult cuGetErrorName(int e, const char **s) { *s = e == 719 ? "CUDA_ERROR_LAUNCH_FAILED" : "CUDA_ERROR_OTHER"; return 0; }
+CUresult cuTensorMapEncodeTiled(unsigned long long *m, int type, unsigned rank, P at, const unsigned long long *sizes, const unsigned long long *strides, const unsigned *box, const unsigned *every, int lace, int swizzle, int l2, int fill) {
+	IN; if ((size_t)m % 64 || type != 9 || rank != 2 || every[0] != 1 || every[1] != 1 || lace || swizzle != 3 || l2 != 2 || fill) return 1;
+	unsigned long long v[] = {(size_t)at, sizes[0], sizes[1], strides[0], box[0], box[1]};
+	memcpy(m, v, sizeof v); return 0;
+}
 void failAfter(int n) { left = n; }
 int setSlow(int n) { int was = slow; slow = n; return was; }
 `
@@ -190,6 +195,13 @@ func TestCallsAgainstC(t *testing.T) {
 	check(t, d.ReleaseHost(h))
 	if _, err := d.Alloc(1 << 41); !errors.Is(err, ErrOutOfMemory) {
 		t.Error(err)
+	}
+	if _, err := d.(Mapper).Map(x, 5, 40, 48, 96); !errors.Is(err, ErrUnsupported) {
+		t.Error("a card before Hopper has a copy engine:", err)
+	}
+	d.(*card).info.Major = 9
+	if q, err := d.(Mapper).Map(x, 5, 40, 48, 96); err != nil || q != (Map{uint64(x), 40, 5, 96, 64, 96}) {
+		t.Error(q, err)
 	}
 	check(t, m.Unload())
 	for range 2 { // the card takes longer than the caller looks on

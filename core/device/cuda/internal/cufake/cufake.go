@@ -31,6 +31,9 @@ type Card struct {
 	Algorithm string
 	Refuse    func(product, algo string) bool
 
+	// Hopper gives the card a copy engine (cu.Mapper), and so kernels of ours for 2:4 products.
+	Hopper bool
+
 	// Unsteady packs 2:4 weights in an order that changes from one to the next.
 	Unsteady bool
 

@@ -13,7 +13,25 @@ import (
 var (
 	_ cu.Driver   = (*Card)(nil)
 	_ cu.Compiler = (*Card)(nil)
+	_ cu.Mapper   = (*Card)(nil)
 )
+
+// Maps is Hopper.
+func (c *Card) Maps() bool { return c.Hopper }
+
+// Map keeps the arguments, after it has checked them.
+func (c *Card) Map(p cu.Ptr, rows, cols, ld, box int) (cu.Map, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.enter("Map"); err != nil {
+		return cu.Map{}, err
+	}
+	if p%16 != 0 || ld%8 != 0 || cols > ld || rows < 1 || box < 1 || box > 256 {
+		return cu.Map{}, cu.Fault(fmt.Sprintf("map [%d][%d] at %#x, rows %d apart, boxes of %d", rows, cols, uint64(p), ld, box), 1)
+	}
+	_, err := c.at(p, 2*(int64(rows-1)*int64(ld)+int64(cols)))
+	return cu.Map{uint64(p), uint64(rows), uint64(cols), uint64(ld), uint64(box)}, err
+}
 
 func isLost(err error) bool { return errors.Is(err, cu.ErrLost) }
 
