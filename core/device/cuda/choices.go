@@ -52,6 +52,12 @@ func (d Device) Keeping(known map[string]string, told func(device.Chosen) error)
 	return d
 }
 
+// knows reports whether the run has made a choice.
+func (c *choices) knows(what string) bool {
+	_, ok := c.known[what]
+	return ok
+}
+
 // say keeps a line for whoever is told, once.
 func (c *choices) say(format string, args ...any) {
 	if text := fmt.Sprintf(format, args...); !c.said[text] {

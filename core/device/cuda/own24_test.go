@@ -20,7 +20,7 @@ func newHopper(t *testing.T, n pairNet, takes map[string]float32, known map[stri
 	card.Takes, card.Hopper = takes, true
 	o := &onPairs{t: t, card: card, dev: dev.Keeping(known, func(c device.Chosen) error {
 		if told != nil {
-			told.Choices = c.Choices
+			told.Choices, told.Said = c.Choices, append(told.Said, c.Said...)
 		}
 		return nil
 	})}
@@ -46,11 +46,6 @@ func TestOwnPairs(t *testing.T) {
 			t.Errorf("%v: %+v", k, f)
 		}
 	}
-	for what, choice := range told.Choices {
-		if strings.HasPrefix(what, "2:4 ") && (!strings.HasPrefix(choice, "2:4 pare-1 ") || !strings.Contains(what, " or pare-1")) {
-			t.Errorf("%s: %s", what, choice)
-		}
-	}
 	type launched struct{ packs, products, library int }
 	count := func() launched {
 		return launched{o.card.Calls("sparse24_pack"), o.card.Calls("sparse24"), o.card.Calls("RunSparse") + o.card.Calls("Compress") + o.card.Calls("pack_gather")}
@@ -73,7 +68,18 @@ func TestOwnPairs(t *testing.T) {
 		}
 	}
 	o.card.OnLaunch = nil
-	known := told.Choices
+	known, paired := told.Choices, 0
+	for what, choice := range known {
+		if !strings.HasPrefix(what, "2:4 ") {
+			continue
+		}
+		if paired++; !strings.HasPrefix(choice, "2:4 pare-1 ") || !strings.Contains(what, " or pare-1") {
+			t.Errorf("%s: %s", what, choice)
+		}
+	}
+	if paired != 2 {
+		t.Errorf("%d choices between dense and 2:4 were told", paired)
+	}
 	// An evaluation shares the pack, and packs it anew since the weight moved.
 	eval := o.must(plan.Eval, 24)
 	before, used := count(), o.card.Used()
@@ -107,6 +113,90 @@ func TestOwnPairs(t *testing.T) {
 	// A card without ours refuses what a run with it chose.
 	if _, _, err := newPairs(t, n, 1<<24, own, rename(known), nil).compile(plan.Train, 24); err == nil || !strings.Contains(err.Error(), "version pare-1, here are fake") {
 		t.Error(err)
+	}
+}
+
+// TestOwnPairsOfTheRest: of fewer samples the other library may be the fastest. A plan has its pack as
+// one of them lays it out, and its products of any number of samples read that.
+func TestOwnPairsOfTheRest(t *testing.T) {
+	n := pairNet{in: 64, mid: 32, both: true}
+	for _, own := range []bool{true, false} {
+		takes := map[string]float32{"Run": 1, "RunSparse": 0.6, "Compress": 0.1, "pack_gather": 0.05, "sparse24": 0.7, "sparse24_pack": 0.04}
+		faster, slower := "RunSparse", "sparse24"
+		if own {
+			faster, slower = slower, faster
+			takes["sparse24"] = 0.5
+		}
+		var told device.Chosen
+		o := newHopper(t, n, takes, nil, &told)
+		step := o.must(plan.Train, 24)
+		o.run(step, 24)
+		known := maps.Clone(told.Choices)
+		takes[faster] = 0.8 // of 16 samples, as if
+		before, others := o.card.Calls(faster), o.card.Calls(slower)
+		o.run(step, 16)
+		maps.Copy(known, told.Choices)
+		raced := o.card.Calls(slower) - others
+		if o.card.Calls(faster) == before || raced == 0 {
+			t.Errorf("own %t: %d products by %s", own, o.card.Calls(faster)-before, faster)
+		}
+		last := o.card.Calls(slower)
+		o.run(step, 24)
+		if o.card.Calls(slower) != last {
+			t.Errorf("own %t: %s runs in a plan that packs for %s", own, slower, faster)
+		}
+		for _, e := range []interface{ Close() error }{step, o.bank} {
+			if err := e.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+		if l := o.card.Leaks(); len(l) > 0 {
+			t.Errorf("own %t: left %v", own, l)
+		}
+		// A resumed run chooses nothing anew.
+		again := newHopper(t, n, takes, known, nil)
+		again.run(again.must(plan.Train, 24), 16)
+		if again.card.Calls("Prepare2of4") > 0 || again.card.Calls(slower) > 0 || again.card.Calls(faster) != 2 {
+			t.Errorf("own %t, resumed: %d chosen anew, %d products by %s, %d by %s", own, again.card.Calls("Prepare2of4"),
+				again.card.Calls(faster), faster, again.card.Calls(slower), slower)
+		}
+	}
+}
+
+// TestOnlyOwnPairs: where cuSPARSELt refuses a product ours is taken all the same, and that is said.
+func TestOnlyOwnPairs(t *testing.T) {
+	var told device.Chosen
+	o := newHopper(t, pairNet{in: 64, mid: 32, both: true}, map[string]float32{"Run": 1, "RunSparse": 0.1, "sparse24": 0.5}, nil, &told)
+	for side := range 2 {
+		o.card.FailAt("Prepare2of4", 1+side, cu.Fault("test", 1))
+	}
+	step := o.must(plan.Train, 24)
+	o.run(step, 24)
+	if f := pairsOf(step)[device.Linear]; !f.Used || f.Packed != "by a kernel" {
+		t.Errorf("%+v", f)
+	}
+	if len(told.Said) == 0 || !strings.Contains(told.Said[0], "without one of the ways") {
+		t.Errorf("%q", told.Said)
+	}
+}
+
+// TestPairsFromBeforeOwn: a run that chose before there were kernels of ours goes on as it chose.
+func TestPairsFromBeforeOwn(t *testing.T) {
+	n := pairNet{in: 64, mid: 32, both: true}
+	takes := map[string]float32{"Run": 1, "RunSparse": 0.6, "Compress": 0.1, "pack_gather": 0.05, "sparse24": 0.2, "sparse24_pack": 0.04}
+	var told device.Chosen
+	old := newPairs(t, n, 1<<24, takes, nil, &told)
+	old.run(old.must(plan.Train, 24), 24)
+	o := newHopper(t, n, takes, told.Choices, nil)
+	step := o.must(plan.Train, 24)
+	o.run(step, 24)
+	for k, f := range pairsOf(step) {
+		if !f.Used || f.Packed != "by table" {
+			t.Errorf("%v: %+v", k, f)
+		}
+	}
+	if o.card.Calls("Prepare2of4") > 0 || o.card.Calls("sparse24") > 0 || o.card.Calls("RunSparse") != 2 {
+		t.Errorf("%d chosen anew, %d products of ours, %d of the library", o.card.Calls("Prepare2of4"), o.card.Calls("sparse24"), o.card.Calls("RunSparse"))
 	}
 }
 

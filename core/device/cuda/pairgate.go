@@ -28,7 +28,8 @@ const gain = 0.98
 
 // pairing chooses for a product between dense and 2:4: by what the run or this machine knows,
 // else by time, with packing where the weight moves in each run. What does not fit is dense.
-func (b *builder) pairing(i int, s side, p cu.Product, x operands) (pairing, error) {
+// With `only` no other library is asked.
+func (b *builder) pairing(i int, s side, p cu.Product, x operands, only cu.Sparse) (pairing, error) {
 	d := b.x.dev
 	if s == backward && !pairsDown(&b.x.b.ws[i]) {
 		return pairing{why: "the mask is 2:4 along the inputs alone"}, nil
@@ -48,9 +49,17 @@ func (b *builder) pairing(i int, s side, p cu.Product, x operands) (pairing, err
 	if moves {
 		what += " packed each run"
 	}
+	if only != nil {
+		libs = []cu.Sparse{only}
+	}
 	for _, lib := range libs {
-		if _, ok := lib.(*own24); ok {
-			what += " or " + lib.Version()
+		if _, ok := lib.(*own24); !ok {
+			continue
+		}
+		if only != nil {
+			what += " by " + lib.Version()
+		} else if with := what + " or " + lib.Version(); d.choices.knows(with) || !d.choices.knows(what) {
+			what = with // else it was chosen before there were kernels of ours, or without them
 		}
 	}
 	if d.always {
@@ -161,28 +170,29 @@ func (b *builder) race(libs []cu.Sparse, i int, p cu.Product, x operands, moves 
 		return dense(err)
 	}
 	var all []racer
-	var why error
+	var why error // of the libraries that refuse
 	lasting = true
 	for _, lib := range libs {
-		q, packing, err := lib.Prepare2of4(pairsOf(p))
-		if refused(err) {
-			why = err
-			continue
+		q, packing, e := lib.Prepare2of4(pairsOf(p))
+		if e == nil {
+			defer func() { err = firstError(err, lib.Release(q)) }()
+			made, ok := q.(interface{ Makeshift() bool })
+			lasting = lasting && (!ok || !made.Makeshift())
+			var ways []racer
+			if ways, e = b.racers(m, i, racer{pairing: pairing{lib: lib, algo: q.Algo(), product: pairsOf(p), packing: packing}, q: q}, y, moves); e == nil {
+				all = append(all, ways...)
+			}
 		}
-		if err != nil {
-			return dense(err)
+		if e != nil && !refused(e) {
+			return dense(e)
 		}
-		defer func() { err = firstError(err, lib.Release(q)) }()
-		made, ok := q.(interface{ Makeshift() bool })
-		lasting = lasting && (!ok || !made.Makeshift())
-		ways, err := b.racers(m, i, racer{pairing: pairing{lib: lib, algo: q.Algo(), product: pairsOf(p), packing: packing}, q: q}, y, moves)
-		if err != nil {
-			return dense(err)
-		}
-		all = append(all, ways...)
+		why = errors.Join(why, e)
 	}
 	if len(all) == 0 {
 		return dense(why)
+	}
+	if why != nil {
+		b.x.dev.choices.say("products of 2:4 weights are chosen without one of the ways to run them: %s", whyNot(why))
 	}
 	ways := make([][]launch, 1+len(all))
 	t := newBuilder(e, b.mode)

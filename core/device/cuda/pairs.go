@@ -122,7 +122,7 @@ func (b *builder) weighted(c *device.Call, s side, p cu.Product, a, w, from, d, 
 	g, ok := e.pairs[key]
 	if b.count != nil && !ok {
 		var err error
-		if g, err = b.pairing(i, s, p, x); err != nil {
+		if g, err = b.pairing(i, s, p, x, nil); err != nil {
 			return err
 		}
 		e.pairs[key], c.Pairs = g, g.used
@@ -130,7 +130,11 @@ func (b *builder) weighted(c *device.Call, s side, p cu.Product, a, w, from, d, 
 	}
 	if g.used && b.count == nil { // of fewer samples than the plan's the sizes may not fit, or it may not pay
 		var err error
-		if g, err = b.pairing(i, s, p, x); err != nil {
+		of := g.lib // the plan's pack is as this one has it
+		if g, err = b.pairing(i, s, p, x, nil); err == nil && g.used && g.lib != of {
+			g, err = b.pairing(i, s, p, x, of)
+		}
+		if err != nil {
 			return err
 		}
 	}
