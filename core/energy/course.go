@@ -49,10 +49,11 @@ type course struct {
 // every is how often it must be collected, with room for a sampler that is late.
 func (c *course) every() int64 { return c.keep * 7 / 8 }
 
-// collect takes what is new, unless that was done just now.
+// collect takes what is new, unless that was done just now. What is due is collected, however
+// long the last time took: it may have been held up, and the driver forgets.
 func (c *course) collect(now func() int64) {
 	t := now()
-	if t-c.tried < max(int64(courseEvery), c.cost*collectShare) {
+	if t-c.tried < max(int64(courseEvery), min(c.cost*collectShare, c.every()/2)) {
 		return
 	}
 	c.tried = t

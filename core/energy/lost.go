@@ -20,8 +20,9 @@ type Lost struct {
 	For  time.Duration // how long it has said nothing
 }
 
-// Lost are the sources in use that have given nothing for a second or more. It takes
-// no reading of its own and may be called in every step of a run.
+// Lost are the sources in use that have given nothing for a second or more, or for two of
+// their periods where those are longer. It takes no reading of its own and may be called
+// in every step of a run.
 func (m *Meter) Lost() []Lost {
 	if m.wall != nil {
 		return m.wall.lost(m.now())

@@ -24,7 +24,8 @@ type costly struct {
 	counters  int
 	powers    int
 	collected int
-	deaf      error // of the driver's samples
+	deaf      error         // of the driver's samples
+	held      time.Duration // in collecting them once
 	utc       time.Duration
 }
 
@@ -51,7 +52,8 @@ func newCostly(f *fake) *costly {
 func (c *costly) noted() *costly {
 	c.samples = func(t int64, after uint64) (out []nvml.PowerSample, err error) {
 		c.collected++
-		c.f.advance(660 * time.Microsecond)
+		c.f.advance(660*time.Microsecond + c.held)
+		c.held = 0
 		if c.deaf != nil {
 			return nil, c.deaf
 		}

@@ -78,7 +78,7 @@ func TestCallsCost(t *testing.T) {
 		call  func() error
 	}{
 		{"nothing", 100 * time.Millisecond, func() error { return nil }},
-		{"field 186, by reflection", 100 * time.Millisecond, field(PowerInstant)},
+		{"field 186, as Field asks", 100 * time.Millisecond, field(PowerInstant)},
 		{"field 186", 100 * time.Millisecond, many(PowerInstant)},
 		{"field 186, twice a second", 500 * time.Millisecond, many(PowerInstant)},
 		{"field 185", 100 * time.Millisecond, many(PowerAverage)},
