@@ -64,7 +64,7 @@ const rowBytes = 64
 // memory and far less from the cache.
 const (
 	maxSteps  = 1 << 14 // k-steps of a product, or blocks of one tile, each at most 2 lines
-	maxBlocks = 1 << 12 // blocks of up to 4 tiles
+	maxBlocks = 1 << 11 // blocks of up to 4 tiles
 	maxRows   = 1 << 13 // rows of 16 floats
 	maxFloats = 1 << 15 // weights of an optimiser's step
 )
