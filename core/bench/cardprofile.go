@@ -25,6 +25,7 @@ type CardMeasured struct {
 	Bandwidth  float64        // GB/s, read and written by copies
 	TwoFour    float64        // times as fast as dense at the largest size, 0: not measured
 	TwoFourMJ  float64        // its joules over dense's, 0: not measured
+	TwoFourBy  string         // what made it
 	WhyTwoFour string         // why not
 }
 
@@ -86,7 +87,14 @@ func MeasureCard(dev device.Device, elem string, window time.Duration, say func(
 	}
 	dense := m.Products[len(m.Products)-1]
 	say("measuring 2:4 …")
-	if p, _, err = measureWork(func() (device.Work, error) { return w.Product(dense.N, true) }, meter, window); err != nil {
+	open := func() (device.Work, error) {
+		x, err := w.Product(dense.N, true)
+		if err == nil {
+			m.TwoFourBy = x.By()
+		}
+		return x, err
+	}
+	if p, _, err = measureWork(open, meter, window); err != nil {
 		if errors.Is(err, device.ErrLost) {
 			return nil, err
 		}
@@ -206,7 +214,7 @@ func (m CardMeasured) Profile(p hwprofiles.Profile, name, source string) (hwprof
 			joules = fmt.Sprintf(" with %.2f of the joules", m.TwoFourMJ)
 		}
 		own.Sparse = append(own.Sparse, hwprofiles.Sparse{
-			Pattern: hwprofiles.TwoFour, Kernel: true, Source: source + ", cuSPARSELt",
+			Pattern: hwprofiles.TwoFour, Kernel: true, Source: source + ", " + m.TwoFourBy,
 			Efficiency: figure(m.TwoFour/2, 3, fmt.Sprintf("2:4 against dense at %d cubed", n)),
 			Gain:       fmt.Sprintf("a product of %d cubed is %.2f times as fast%s; small ones gain less or lose", n, m.TwoFour, joules),
 		})

@@ -19,7 +19,7 @@ import (
 // profile, which tells the sizes it was not fitted on.
 func TestCardProfile(t *testing.T) {
 	m := CardMeasured{
-		Name: "NVIDIA H100 80GB HBM3", Elem: "bf16", Source: "nvml", Tier: "B", IdleW: 126, Bandwidth: 2900, TwoFour: 1.53,
+		Name: "NVIDIA H100 80GB HBM3", Elem: "bf16", Source: "nvml", Tier: "B", IdleW: 126, Bandwidth: 2900, TwoFour: 1.53, TwoFourBy: "cuSPARSELt 0.8.0",
 		Products: []ProductPoint{{N: 1024, US: 5.69, Watts: 689, MJ: 3.92}, {N: 2048, US: 26.55, Watts: 693, MJ: 18.4}, {N: 4096, US: 205.8, Watts: 701, MJ: 144.3}, {N: 8192, US: 1653, Watts: 691, MJ: 1142}},
 	}
 	base, ok := hwprofiles.MatchGPU(m.Name)
@@ -33,7 +33,7 @@ func TestCardProfile(t *testing.T) {
 	if r := p.Rates["bf16"]; r.Achievable.Value < 670e3 || r.Achievable.Value > 690e3 || r.Peak == nil || p.CallUS.Value < 2 || p.CallUS.Value > 3 || p.FullW.Value != 695 || p.BandwidthGBs.Value != 2900 {
 		t.Errorf("%+v, call %v, %v W", r, p.CallUS, p.FullW)
 	}
-	if s, ok := p.SparseFor(hwprofiles.TwoFour); !ok || s.Efficiency.Value != 0.765 {
+	if s, ok := p.SparseFor(hwprofiles.TwoFour); !ok || s.Efficiency.Value != 0.765 || !strings.HasSuffix(s.Source, ", cuSPARSELt 0.8.0") {
 		t.Errorf("2:4 %+v", s)
 	}
 	if b := base.Rates["bf16"].Achievable.Source; b == p.Rates["bf16"].Achievable.Source || p.Rates["fp8"].Achievable == nil {
@@ -74,6 +74,14 @@ func TestMeasureCard(t *testing.T) {
 	}
 	if free, err := card.Free(); err != nil || free != 8<<30 {
 		t.Errorf("%d bytes free, %v", free, err)
+	}
+	if m.TwoFourBy != "cuSPARSELt fake" {
+		t.Errorf("2:4 by %q", m.TwoFourBy)
+	}
+	d, card = cudatest.New(8<<30, cuda.BF16)
+	card.Hopper = true
+	if m, err := MeasureCard(d, "bf16", time.Millisecond, func(string, ...any) {}); err != nil || m.TwoFourBy != "pare's kernel pare-1" {
+		t.Errorf("2:4 on Hopper by %q, %v", m.TwoFourBy, err)
 	}
 }
 

@@ -14,5 +14,8 @@ type Worker interface {
 type Work interface {
 	// Run does it n times, n of its own choice, and waits for the end.
 	Run() (n int, err error)
+	// By names what makes a 2:4 product, the library with its version or a kernel of ours; ""
+	// for other work.
+	By() string
 	Close() error
 }

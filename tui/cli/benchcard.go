@@ -34,8 +34,8 @@ that each holds. A step is forward, cross-entropy, backward and AdamW.
   half+lora, cut=SHARE+lora, 24+lora
   24, 24-both    two of each four inputs of every layer but the last are zero; both: two of each
                  four outputs, too, so that the gradient of the inputs is 2:4 as well. Each product
-                 is timed dense and by cuSPARSELt, with packing the weight where it moves, and runs
-                 as is faster by 2 %. PyTorch has a part in it with --infer, by
+                 is timed dense, by cuSPARSELt and on Hopper by a kernel of pare's, with packing the
+                 weight where it moves, and runs as is faster by 2 %. PyTorch has a part in it with --infer, by
                  torch.sparse.to_sparse_semi_structured, where its installation can
 --accumulate and --recompute are what a recipe's train.accumulate and train.recompute are: a
 batch in parts, values of blocks made again. MiB, with --plan, is what values and their gradients

@@ -23,6 +23,7 @@ const (
 type work struct {
 	dev    Device
 	n      int
+	by     string // of a 2:4 product
 	graph  cu.Graph
 	memory []cu.Ptr
 	closes []func() error
@@ -37,6 +38,9 @@ func (w *work) Run() (int, error) {
 	}
 	return w.n, lost(w.dev.driver.Sync())
 }
+
+// By names what makes a 2:4 product.
+func (w *work) By() string { return w.by }
 
 // Close gives the memory back.
 func (w *work) Close() error {
@@ -127,6 +131,10 @@ func (w *work) product(n int, twoFour bool) error {
 		return err
 	}
 	s := libs[len(libs)-1] // of such sizes ours is the fastest, where the card has it
+	w.by = "cuSPARSELt " + s.Version()
+	if _, own := s.(*own24); own {
+		w.by = "pare's kernel " + s.Version()
+	}
 	q, packing, err := s.Prepare2of4(p)
 	if err != nil {
 		return err
