@@ -186,6 +186,8 @@ func nextHalf(f energy.Forecast) string {
 		return ""
 	case f.Lo == nil:
 		return "; by its curve half a point more may never come"
+	case f.Hi == nil && 100**f.Lo/f.Total < 1:
+		return "; the curve cannot tell what half a point more would cost, or whether it comes"
 	case f.Hi == nil:
 		return fmt.Sprintf("; half a point more should cost at least %.0f %% of the whole again, if it comes", 100**f.Lo/f.Total)
 	}

@@ -47,6 +47,11 @@ func (r *run) checkpoint(name string, acc float64) error {
 		return err
 	}
 	state = append(state, r.memory()...)
+	if acc < 0 && name == r.wrote { // the weights are those it has, and as accurate
+		if i := slices.IndexFunc(r.files, func(f kept) bool { return f.name == name }); i >= 0 {
+			acc = r.files[i].acc
+		}
+	}
 	good := r.loop.Stage != event.Sparsify || acc < 0 || acc >= r.loop.Floor
 	zeros := r.zeros()
 	if r.loop.Stage == event.Sparsify && good && acc >= 0 {

@@ -54,6 +54,9 @@ func TestFloorPausesIfAsked(t *testing.T) {
 		if last.Name != f.Back || last.Step != b.Step || s.Status != event.StatusPaused || !s.AtFloor {
 			t.Errorf("paused at step %d, %s, checkpoint %s: want at %s, with what the floor did on disk", b.Step, s.Status, last.Name, f.Back)
 		}
+		if last.Acc < f.Floor {
+			t.Errorf("the checkpoint gone back to has accuracy %g, it had one above %g", last.Acc, f.Floor)
+		}
 		for _, want := range []string{"under the floor of", f.Back} {
 			if !strings.Contains(s.PausedFor(), want) {
 				t.Errorf("%q does not say %q", s.PausedFor(), want)

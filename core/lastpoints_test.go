@@ -23,6 +23,11 @@ func TestNextHalfPoint(t *testing.T) {
 	if s := nextHalf(f); !strings.Contains(s, "at least") {
 		t.Errorf("%q", s)
 	}
+	lo := f.Total / 1000
+	f.Lo = &lo
+	if s := nextHalf(f); !strings.Contains(s, "cannot tell") || strings.Contains(s, " 0 %") {
+		t.Errorf("a bound of 0 %% is none: %q", s)
+	}
 	f.Lo, f.More = nil, nil
 	if s := nextHalf(f); !strings.Contains(s, "never") {
 		t.Errorf("%q", s)

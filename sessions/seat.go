@@ -76,19 +76,25 @@ func (p *Seat) Close() error {
 }
 
 // do asks as the driver. A broken connection is made anew once: the run may
-// have ended and been resumed by another process.
+// have ended and been resumed by another process, or stood still for long. Such a
+// run may not have seen yet that the old connection is gone, and its seat with it:
+// that is waited for, as in Session.Send.
 func (p *Seat) do(ctx context.Context, ask func(*Driver) error) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for old := p.d != nil; ; old = false {
+	var broke time.Time
+	for old := p.d != nil; ; {
 		if p.closed {
 			return errors.New("this screen has left the run")
 		}
-		if err := p.take(ctx); err != nil {
+		var r *Refused
+		if err := p.take(ctx); errors.As(err, &r) && r.Seat && time.Since(broke) < seatPatience && ctx.Err() == nil {
+			time.Sleep(seatPatience / 20)
+			continue
+		} else if err != nil {
 			return err
 		}
 		err := ask(p.d)
-		var r *Refused
 		if err == nil || errors.As(err, &r) {
 			return err
 		}
@@ -96,6 +102,7 @@ func (p *Seat) do(ctx context.Context, ask func(*Driver) error) error {
 		if !old {
 			return err
 		}
+		old, broke = false, time.Now()
 	}
 }
 

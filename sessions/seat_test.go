@@ -1,6 +1,8 @@
 package sessions
 
 import (
+	"net"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -85,3 +87,32 @@ func TestSendWaitsForWhoLeaves(t *testing.T) {
 		t.Errorf("came %+v", c)
 	}
 }
+
+// TestSeatAfterAStandstill: a screen whose run did not answer in time comes back to its own
+// seat, though the run learns late that the old connection is gone.
+func TestSeatAfterAStandstill(t *testing.T) {
+	s, _, _, commands := serving(t)
+	ctx := t.Context()
+	p := s.Seat()
+	defer p.Close()
+	if err := p.Send(ctx, core.Command{Cmd: core.CmdPause}); err != nil {
+		t.Fatal(err)
+	}
+	<-commands
+	old := p.d.k.c
+	p.d.k.c = &silent{old} // the run is stopped: nothing comes
+	gone := time.AfterFunc(seatPatience/4, func() { old.Close() })
+	defer gone.Stop()
+	if err := p.Send(ctx, core.Command{Cmd: core.CmdGo}); err != nil {
+		t.Fatalf("its own seat is not given back: %v", err)
+	}
+	if c := <-commands; c.Cmd != core.CmdGo || p.Watching() != "" {
+		t.Errorf("came %+v, %q", c, p.Watching())
+	}
+}
+
+// silent is a connection whose other end does not answer, and does not see it close.
+type silent struct{ net.Conn }
+
+func (silent) Write([]byte) (int, error) { return 0, os.ErrDeadlineExceeded }
+func (silent) Close() error              { return nil }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 
@@ -152,6 +153,19 @@ func (t *Tail) garbled() error {
 		return t.c.damage("it is not an event, but events follow it")
 	}
 	return nil
+}
+
+// Through is the share of the log's bytes that Next has given out, NaN when it is not known.
+// Not while Next runs.
+func (t *Tail) Through() float64 {
+	if t.f == nil {
+		return math.NaN()
+	}
+	st, err := t.f.Stat()
+	if err != nil || st.Size() == 0 {
+		return math.NaN()
+	}
+	return min(float64(t.off-int64(len(t.buf)))/float64(st.Size()), 1)
 }
 
 // Close ends the reading.

@@ -35,12 +35,14 @@ func (e *env) doctor() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			ends, fix := sessions.EndsAtLogout()
 			if e.json {
 				return json.NewEncoder(e.out).Encode(map[string]any{
 					"profiles_left_out": leftOut(),
 					"pare":              Version, "go": runtime.Version(), "os": runtime.GOOS, "arch": runtime.GOARCH,
 					"machine": hwprofiles.CPUModel(), "cpus": runtime.NumCPU(), "device": dev.Name(), "isa": dev.ISA(), "tile": dev.Tile(), "panel": dev.Panel(),
 					"profile": hw.Name, "energy_source": m.Source(), "energy_tier": m.Tier(), "sources": m.Sources(), "cuda": cuda.Report(), "prices": core.PricesFile(), "sessions": dir,
+					"ends_at_logout": ends,
 				})
 			}
 			w := tabwriter.NewWriter(e.out, 0, 0, 2, ' ', 0)
@@ -70,6 +72,11 @@ func (e *env) doctor() *cobra.Command {
 			}
 			fmt.Fprintf(w, "prices\t%s keeps what formats of weights cost here, once measured; remove it to measure again\n", dash(core.PricesFile()))
 			fmt.Fprintf(w, "sessions\t%s\n", dir)
+			if ends == "" {
+				fmt.Fprintf(w, "runs\tgo on when this login ends\n")
+			} else {
+				fmt.Fprintf(w, "runs\tend with this login: %s\n\tfix: %s\n", ends, fix)
+			}
 			return w.Flush()
 		},
 	}

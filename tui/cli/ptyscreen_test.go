@@ -130,7 +130,7 @@ func (s *screen) text() string {
 // takes its time.
 const seesWithin = 40 * time.Second
 
-// sees waits until all words stand on the screen.
+// sees waits until all words stand on the screen, but those after a "!".
 func (s *screen) sees(words ...string) {
 	s.t.Helper()
 	s.seesIn(seesWithin, words...)
@@ -142,7 +142,7 @@ func (s *screen) seesIn(d time.Duration, words ...string) {
 	for end := time.Now().Add(d); ; time.Sleep(20 * time.Millisecond) {
 		text, missing := s.text(), ""
 		for _, w := range words {
-			if !strings.Contains(text, w) {
+			if word, not := strings.CutPrefix(w, "!"); strings.Contains(text, word) == not {
 				missing = w
 			}
 		}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/x/ansi"
 
 	"pare/core/energy"
 	"pare/tui/theme"
@@ -18,6 +19,8 @@ type app struct {
 	ctx  context.Context
 	view tea.View // of the last frame that was drawn
 	size Size     // of the terminal, where Bubble Tea is told another
+
+	asked bool // ctrl+z was pressed, and the process does not go on yet
 }
 
 // fps bounds how often the terminal is written to; keys are answered within a tenth of a
@@ -28,6 +31,7 @@ const fps = 10
 func runScreen(d *desk, o ...tea.ProgramOption) error {
 	p, end := newProgram(context.Background(), d, o...)
 	defer end()
+	defer wakes(func() { p.Send(wokenMsg{}) })()
 	if _, err := p.Run(); err != nil {
 		return fmt.Errorf("the screen ended: %w; the run is not touched by it", err)
 	}
@@ -105,6 +109,12 @@ func (a *app) Update(m tea.Msg) (tea.Model, tea.Cmd) {
 		a.d.quit = true
 	case copyMsg:
 		return a, tea.SetClipboard(m.text)
+	case wipeMsg:
+		return a, tea.ClearScreen
+	case stopMsg:
+		return a, a.stopped()
+	case wokenMsg:
+		return a, a.woken()
 	default:
 		todo = a.d.handle(m)
 	}
@@ -117,7 +127,7 @@ func (a *app) Update(m tea.Msg) (tea.Model, tea.Cmd) {
 // View implements tea.Model. The frame is drawn anew only when the desk has
 // changed.
 func (a *app) View() tea.View {
-	if a.d.dirty && !a.d.hold {
+	if a.d.dirty && (!a.d.hold || a.d.reading()) {
 		a.d.dirty = false
 		begun := time.Now()
 		frame := a.d.Render()
@@ -142,4 +152,24 @@ func (a *app) cmds(es []effect) []tea.Cmd {
 		out[i] = func() tea.Msg { return e(a.ctx) }
 	}
 	return out
+}
+
+// stopped is the answer to stopMsg. The wokenMsg that comes of it is not for woken.
+func (a *app) stopped() tea.Cmd {
+	a.asked = true
+	return tea.Suspend
+}
+
+// woken takes the terminal anew. (Bubble Tea's Exec would, too, but where the command ends at
+// once it may stop its clock for good.)
+func (a *app) woken() tea.Cmd {
+	if a.asked {
+		a.asked = false
+		return nil
+	}
+	modes := ansi.SetModeAltScreenSaveCursor + ansi.ResetModeTextCursorEnable + ansi.SetModeBracketedPaste
+	if a.d.mouse {
+		modes += ansi.SetModeMouseButtonEvent + ansi.SetModeMouseExtSgr
+	}
+	return tea.Sequence(func() tea.Msg { rawAgain(); return nil }, tea.Raw(modes), tea.ClearScreen)
 }

@@ -72,6 +72,7 @@ type desk struct {
 	exit    int
 
 	sleep func(context.Context, time.Duration) bool // tests do not wait
+	shell func() string                             // why no shell would have the terminal: noShell
 
 	page   page
 	over   overlay
@@ -146,7 +147,7 @@ type toast struct {
 }
 
 func newDesk(o Options, mode theme.Mode, ascii bool) *desk {
-	d := &desk{o: o, mode: mode, ascii: ascii, now: time.Now(), rev: 1, w: 80, h: 24, sleep: sleep}
+	d := &desk{o: o, mode: mode, ascii: ascii, now: time.Now(), rev: 1, w: 80, h: 24, sleep: sleep, shell: noShell}
 	d.opened = d.now
 	d.background(true)
 	if d.o.Recipe == nil {
@@ -297,4 +298,19 @@ func (d *desk) handle(m any) []effect {
 		d.onGains(m)
 	}
 	return nil
+}
+
+// sleep waits and reports whether it may go on.
+func sleep(ctx context.Context, d time.Duration) bool {
+	if d <= 0 {
+		return ctx.Err() == nil
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -178,6 +179,32 @@ func TestStatusOfAnEndedRun(t *testing.T) {
 	work(d, d.begin())
 	if d.exit != 0 {
 		t.Errorf("exit %d for a run that had ended", d.exit)
+	}
+}
+
+// A run that its budget ended says so: not done, and not the warning of before.
+func TestBudgetSpentIsShown(t *testing.T) {
+	d, f := watching(t, 80, 24, newStory().start("B").baseline("B").add(&event.Budget{Unit: "J", Limit: 15, Spent: 14.1, Finish: 33, Tier: "E", Band: 70}))
+	happens := func(b event.Body) {
+		e := newStory().add(b).es[0]
+		e.Seq = f.log[len(f.log)-1].Seq + 1
+		f.log = append(f.log, e)
+		d.now = d.now.Add(2 * time.Second)
+		sample(d)
+	}
+	happens(&event.Warning{Text: "80 % of the budget is spent; when it is spent: stop"})
+	if got := bare(d.Render()); !strings.Contains(got, "80 % of the budget is spent") {
+		t.Errorf("no warning on\n%s", got)
+	}
+	happens(&event.Done{Exit: core.ExitBudget, Text: "the next epoch would exceed the budget of 15.0 J: 14.1 J E ±70 % spent"})
+	got := bare(d.Render())
+	for _, want := range []string{"‖ budget spent", "done: the next epoch would exceed the budget of 15.0 J", "│ budget  "} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %q on\n%s", want, got)
+		}
+	}
+	if strings.Contains(got, "✓ done") || strings.Contains(got, "80 % of the budget") {
+		t.Errorf("the warning, or done, on\n%s", got)
 	}
 }
 
@@ -415,6 +442,9 @@ func options(in io.Reader, out io.Writer, w, h int) []tea.ProgramOption {
 // TestProgram runs the real program on a terminal in memory: keys as bytes in,
 // the final screen out, and no goroutine left behind.
 func TestProgram(t *testing.T) {
+	c := make(chan os.Signal, 1)
+	signal.Notify(c, os.Interrupt) // its own goroutine stays for good
+	signal.Stop(c)
 	before := runtime.NumGoroutine()
 	s := newStory().start("B").baselineDone("B").configured("B").sparsify(3, "B")
 	d := newDesk(Options{}, theme.Dark, false)

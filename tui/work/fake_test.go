@@ -295,6 +295,7 @@ func testDesk(t testing.TB, w, h int, mode theme.Mode, ascii bool) *desk {
 	root := t.TempDir()
 	d := newDesk(Options{Root: root, CopyTo: filepath.Join(root, ".copied.txt")}, mode, ascii)
 	d.now, d.opened = begun, begun
+	d.shell = func() string { return "" }
 	d.sleep = func(ctx context.Context, _ time.Duration) bool { return ctx.Err() == nil }
 	d.resize(w, h)
 	return d

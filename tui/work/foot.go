@@ -79,7 +79,7 @@ func (d *desk) valid() []*binding {
 	var out []*binding
 	for i := range table {
 		b := &table[i]
-		if b.in&at == 0 || b.show == "" || b.rank == 0 || b.can(d) != "" {
+		if b.in&at == 0 || b.show == "" || b.rank == 0 || b.can(d) != "" || b.rank > 0 && d.reading() {
 			continue
 		}
 		out = append(out, b)

@@ -221,6 +221,13 @@ func (d *desk) fieldLines(f *form, w, h int, notes []string) string {
 	if len(lines) > h {
 		from = min(max(f.at-h/2, 0), len(lines)-h)
 		lines = lines[from : from+max(h, 0)]
+		more := func(i int, glyph string) { lines[i] = th.Paint(theme.Dim, glyph) + lines[i][1:] }
+		if n := len(lines); n > 1 && from > 0 {
+			more(0, th.G.UpKey)
+		}
+		if n := len(lines); n > 1 && from+n < len(f.fields) {
+			more(n-1, th.G.DownKey)
+		}
 	}
 	if room := h - len(lines); room >= 2 {
 		lines = append(lines, "")

@@ -12,6 +12,9 @@ func (d *desk) Render() string {
 	if d.w < 1 || d.h < 1 {
 		return ""
 	}
+	if d.reading() && d.page == pageRun && d.over == overNone {
+		return d.readingScreen()
+	}
 	var b strings.Builder
 	b.Grow(d.w * d.h * 3)
 	for i, r := range d.rows() {

@@ -3,7 +3,6 @@ package work
 import (
 	"flag"
 	"fmt"
-	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -116,7 +115,8 @@ func scenes() []struct {
 		{"done", dep().deployed(), nil},
 		{"done-estimated", newStory().start("E").baselineDone("E").configured("E").sparsified("E").validated("E").deployed(), nil},
 		{"wrong", dep().wrong(), func(d *desk, _ *fake) { key(d, "w") }},
-		{"says", dep().says(), func(d *desk, _ *fake) { key(d, "w") }},
+		{"language", spar(9).spoken(), nil},
+		{"says", dep().spoken().says(), func(d *desk, _ *fake) { key(d, "w") }},
 		{"layer", spar(9), func(d *desk, _ *fake) { key(d, "i") }},
 		{"trade", spar(9).inferred("B"), func(d *desk, _ *fake) { key(d, "v", "v", "left", "left") }},
 		{"trade-estimated", newStory().start("E").baselineDone("E").configured("E").sparsify(9, "E").inferred("E"), func(d *desk, _ *fake) { key(d, "v", "v") }},
@@ -128,7 +128,7 @@ func scenes() []struct {
 		{"hardware", conf(), func(d *desk, _ *fake) { key(d, "down", "/", "h", "1", "0", "0") }},
 		{"filter", spar(9), func(d *desk, _ *fake) { key(d, "/", "f", "c", "1") }},
 		{"filtered", spar(9), func(d *desk, _ *fake) { key(d, "/", "f", "c", "1", "enter") }},
-		{"perplexity", languageModel(), func(d *desk, _ *fake) { key(d, "p") }},
+		{"perplexity", b().baseline("B").spoken(), func(d *desk, _ *fake) { key(d, "p") }},
 		{"tour", b().wait(event.Baseline, "ready"), func(d *desk, _ *fake) { d.o.Tour = true; sample(d) }},
 		{"tour-recipe", conf(), func(d *desk, _ *fake) { d.o.Tour = true; sample(d) }},
 		{"watching", spar(9), func(d *desk, _ *fake) { d.o.ReadOnly = true; d.touch() }},
@@ -146,21 +146,6 @@ func scenes() []struct {
 		}},
 		{"dead", spar(3), func(d *desk, f *fake) { f.alive = false; d.run.gone = 2 }},
 	}
-}
-
-// languageModel is a run whose accuracy is that of the next token.
-func languageModel() *story {
-	s := newStory().start("B")
-	s.es[0].Body.(*event.Started).Model, s.es[0].Body.(*event.Started).Data = "gpt-nano", "kjv"
-	s.es[1].Body.(*event.Model).LM = true
-	s.baseline("B")
-	for i := range s.es {
-		if e, ok := s.es[i].Body.(*event.Eval); ok {
-			e.Loss = 3.2 - 0.2*float64(e.Epoch)
-			e.Perplexity = math.Exp(e.Loss)
-		}
-	}
-	return s
 }
 
 func TestGoldenScreens(t *testing.T) {

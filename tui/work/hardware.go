@@ -186,7 +186,11 @@ func (d *desk) hwPane(w, h int) string {
 		if k == at {
 			mark, n = th.Paint(theme.Accent, ">")+" ", th.Paint(theme.Selected, n)
 		}
-		lines = append(lines, " "+mark+n+"  "+th.FitRight(d.hw.gain[f.opts[i]], gain)+"  "+th.Paint(theme.Dim, th.Clean(d.hw.title[i])))
+		said := ""
+		if room := w - 9 - name - gain; room >= 12 { // fewer cells say nothing
+			said = "  " + th.Paint(theme.Dim, th.Tr(brisk(th, d.hw.title[i], room)))
+		}
+		lines = append(lines, " "+mark+n+"  "+th.FitRight(d.hw.gain[f.opts[i]], gain)+said)
 	}
 	if len(l) == 0 {
 		lines = []string{th.Paint(theme.Dim, " nothing is called that; ctrl+u begins anew")}

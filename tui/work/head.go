@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"pare/core"
 	"pare/core/event"
 	"pare/tui/chart"
 	"pare/tui/theme"
@@ -89,6 +90,9 @@ func (d *desk) statusText() (word, glyph string, tok theme.Token) {
 		}
 		return "waiting for you", g.Pending, theme.Accent
 	case statusDone:
+		if d.run.st.Done.Exit == core.ExitBudget {
+			return "budget spent", g.Paused, theme.Warn
+		}
 		return word, g.Check, theme.Good
 	case statusFailed, statusDead:
 		return word, g.Cross, theme.Bad

@@ -71,7 +71,7 @@ func (d *desk) stripBox(w, h int) string {
 	rows := d.layerRows()
 	var b strings.Builder
 	for _, i := range at[from:min(from+room, len(at))] {
-		mark, name := "  ", th.Fit(th.Clean(ls[i].Name), nameW)
+		mark, name := "  ", layerName(th, ls[i].Name, nameW)
 		if i == d.look.at {
 			mark, name = th.Paint(theme.Accent, ">")+" ", th.Paint(theme.Selected, name)
 		}
@@ -220,7 +220,12 @@ func (d *desk) weightLines(layer string, w, n int) []string {
 	}
 	kept := s.rows*s.cols - s.zeros - s.odd
 	num := func(x float64) string { return strings.ReplaceAll(fmt.Sprintf("%.2g", x), "-", "−") }
-	head := fmt.Sprintf("kept weights at %s: mean %s, deviation %s, least %s", s.checkpoint, num(s.mean), num(s.dev), num(s.least))
+	head := fmt.Sprintf("kept weights at %s: mean %s", s.checkpoint, num(s.mean))
+	for _, more := range []string{", deviation " + num(s.dev), ", least " + num(s.least)} {
+		if theme.Width(th.Tr(head+more)) <= w {
+			head += more
+		}
+	}
 	if kept == 0 {
 		head = "no weight is kept at " + s.checkpoint
 	}

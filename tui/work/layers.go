@@ -87,7 +87,7 @@ func (d *desk) layersPane(w, h int) string {
 	from := d.firstLayer(len(rows), show)
 	var b strings.Builder
 	for _, r := range rows[from : from+show] {
-		b.WriteString(" " + th.Fit(r.name, nameW))
+		b.WriteString(" " + layerName(th, r.name, nameW))
 		if shapeW > 0 {
 			b.WriteString("  " + th.Paint(theme.Dim, th.Fit(r.shape, shapeW)))
 		}
@@ -163,7 +163,7 @@ func (d *desk) verdictsPane(v *event.LayerVerdicts, w, h int) string {
 	var b strings.Builder
 	var cut []string // what does not fit its line is said below
 	for _, l := range layers[from : from+show] {
-		b.WriteString(" " + th.Fit(th.Clean(l.Name), nameW) + th.FitRight(fmt.Sprintf("%.0f %%", 100*l.Zeros), 7) + "  " + th.Fit(th.Clean(l.RunsAs), runsW) + "  ")
+		b.WriteString(" " + layerName(th, l.Name, nameW) + th.FitRight(fmt.Sprintf("%.0f %%", 100*l.Zeros), 7) + "  " + th.Fit(th.Clean(l.RunsAs), runsW) + "  ")
 		if in-1-nameW-7-2-runsW-2-msW-2 >= 8 {
 			b.WriteString(th.Fit(fmt.Sprintf("%.3f → %.3f", l.DenseMS, l.NowMS), msW) + "  ")
 		}

@@ -104,14 +104,15 @@ func perStep(st *event.State, s event.Stage) (cpuUS float64, j event.Joules, okC
 func (d *desk) spentRows() []plain.Row {
 	spent := d.run.st.Spent()
 	j := spent.Energy
-	rows := []plain.Row{{Name: d.clockOf().Total(), Now: plain.Micros(float64(d.run.st.Started.Busy(spent.CPUUS, spent.WallUS)))}}
+	var rows []plain.Row
+	if b := d.run.st.Budget; b != nil { // first: who sets one wants to see it where there is room for one row
+		rows = append(rows, plain.Row{Name: "budget", Dense: b.Amount(b.Limit), Now: fmt.Sprintf("%.0f %%", 100*b.Spent/b.Limit), Change: fmt.Sprintf("ends %.0f %%", 100*b.Finish/b.Limit)})
+	}
+	rows = append(rows, plain.Row{Name: d.clockOf().Total(), Now: plain.Micros(float64(d.run.st.Started.Busy(spent.CPUUS, spent.WallUS)))})
 	if j.UJ == nil {
 		return append(rows, plain.Row{Name: "J this run", Now: "not measured"})
 	}
 	rows = append(rows, plain.Row{Name: "J this run", Now: plain.Joules(j)})
-	if b := d.run.st.Budget; b != nil {
-		rows = append(rows, plain.Row{Name: "budget", Dense: b.Amount(b.Limit), Now: fmt.Sprintf("%.0f %%", 100*b.Spent/b.Limit), Change: fmt.Sprintf("ends %.0f %%", 100*b.Finish/b.Limit)})
-	}
 	return append(rows, plain.Grid(d.run.st.Started.Grid, j)...)
 }
 

@@ -69,27 +69,27 @@ func (d *desk) helpPane(w, h int) string {
 			case "home":
 				keys = "g G"
 			}
-			line := " " + th.Paint(theme.KeyHint, th.Fit(keys, 7)) + " "
 			why := ""
 			if b.in&at != 0 {
 				why = d.whyNot(b)
 			}
-			switch {
-			case why != "" && d.replaying(): // it has been what it is: nothing to wait for
-				continue
+			says, tok := []string{strings.ReplaceAll(b.help, "; the run goes on", d.leaving())}, theme.Text
+			switch said := " · not now: " + th.Clean(why); {
 			case why == "":
-				line += strings.ReplaceAll(b.help, "; the run goes on", d.leaving())
+			case d.replaying(): // it has been what it is: nothing to wait for
+				continue
+			case theme.Width(th.Tr(b.help+said)) > w-12: // a line of its own
+				says, tok = []string{b.help, "not now: " + th.Clean(why)}, theme.Dim
 			default:
-				said := " · not now: " + th.Clean(why)
-				if theme.Width(th.Tr(b.help+said)) > w-12 { // a line of its own
-					part = append(part, line+th.Paint(theme.Dim, th.Tr(b.help)))
-					line, said = strings.Repeat(" ", 10)+th.Paint(theme.Dim, th.Tr("not now: "+th.Clean(why))), ""
-				} else {
-					said = b.help + said
-				}
-				line += th.Paint(theme.Dim, th.Tr(said))
+				says, tok = []string{b.help + said}, theme.Dim
 			}
-			part = append(part, line)
+			key := th.Paint(theme.KeyHint, th.Fit(keys, 7))
+			for i, x := range says {
+				for _, l := range wrap(x, max(w-12-i, 1)) {
+					part = append(part, " "+key+strings.Repeat(" ", 1+i)+th.Paint(tok, th.Tr(l)))
+					key = strings.Repeat(" ", 7)
+				}
+			}
 		}
 		lines = append(lines, " "+th.Paint(theme.Title, sec.name))
 		lines = append(lines, part...)

@@ -91,6 +91,8 @@ func (p *pace) text() string {
 		return ""
 	case spread < 0:
 		return fmt.Sprintf("%.3g steps/s  ", r)
+	case spread > 1: // the machine did something else meanwhile
+		return fmt.Sprintf("%.3g steps/s, uneven  ", r)
 	}
 	return fmt.Sprintf("%.3g steps/s ±%.0f %%  ", r, math.Ceil(100*spread))
 }

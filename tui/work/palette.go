@@ -99,7 +99,7 @@ func (d *desk) palettePane(w, h int) string {
 	from := min(max(d.cmd-room/2, 0), max(len(l)-room, 0))
 	var lines []string
 	for i, c := range l[from:min(from+room, len(l))] {
-		text := th.Fit(c.text, max(w-14, 1))
+		text := th.Fit(th.Tr(brisk(th, c.text, max(w-14, 1))), max(w-14, 1))
 		if c.why != "" {
 			if theme.Width(th.Tr(c.text+c.why)) > w-17 {
 				c.text = c.b.text(d)

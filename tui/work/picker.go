@@ -233,8 +233,10 @@ func (d *desk) onOpened(m openedMsg) []effect {
 		d.pick.err = m.err.Error()
 		return nil
 	}
+	listed := d.page == pageShelf
 	d.leaveRun()
 	d.follow(m.src)
+	d.run.listed = listed
 	return d.watchOn()
 }
 

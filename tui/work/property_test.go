@@ -82,7 +82,7 @@ func TestEverySizeEveryScene(t *testing.T) {
 }
 
 // names are the keys a cat on the keyboard may press.
-var names = []string{"enter", "space", "esc", "tab", "shift+tab", "up", "down", "left", "right", "+", "-", "0", "1", "2", "3", "4", "5", "9", ".", "q0", "r", "e", "x", "s", "l", "?", "[", "]", "R", "d", "c", "/", "h", "j", "k", "backspace", "ctrl+u", "pgdown", "f1", "日", "t", "g", "v", "f", "<", ">", "S", "b", "p", "o", "O", ":", "y"}
+var names = []string{"enter", "space", "esc", "tab", "shift+tab", "up", "down", "left", "right", "+", "-", "0", "1", "2", "3", "4", "5", "9", ".", "q0", "r", "e", "x", "s", "l", "?", "[", "]", "R", "d", "c", "/", "h", "j", "k", "backspace", "ctrl+u", "pgdown", "f1", "日", "t", "g", "v", "f", "<", ">", "S", "b", "p", "o", "O", ":", "y", "ctrl+l", "ctrl+z"}
 
 // TestRandomWalk feeds random events with hostile texts, random keys and sizes,
 // and checks every frame.

@@ -98,6 +98,9 @@ func (d *desk) tickReplay() {
 	if s.Ended != was.Ended || s.Paused != was.Paused || s.Speed != was.Speed {
 		d.touch()
 	}
+	if s.Ended && !d.run.stand.Ended {
+		d.toast = toast{} // of what was passed on the way
+	}
 	d.run.stand = s
 }
 
@@ -173,7 +176,7 @@ func (d *desk) replaySaying() (saying, bool) {
 	case word == statusWaiting:
 		return saying{"replay:", theme.Warn, "here the run waited for a person: " + why, 0}, true
 	case word == statusPaused:
-		return saying{"replay:", theme.Warn, "here the run was paused: " + why, 0}, true
+		return saying{"replay:", theme.Warn, "here the run was paused: " + d.run.st.PausedFor(), 0}, true
 	}
 	return saying{}, false
 }

@@ -72,7 +72,7 @@ func (d *desk) scanPane(s *event.Scan, w, h int) string {
 		if s.Groups {
 			what = "group cut"
 		}
-		notes = append(notes, plain.ScanEnd(s)+"; change of accuracy in points, each "+what+" alone")
+		notes = append(notes, "change of accuracy in points, each "+what+" alone; "+plain.ScanEnd(s))
 	}
 	notes = append(notes, plain.HeatLegend(&th.G))
 	room := max(h-2, 1)
@@ -90,7 +90,7 @@ func (d *desk) scanPane(s *event.Scan, w, h int) string {
 	}
 	for i := from; i < from+show; i++ {
 		r := &s.Rows[i]
-		b.WriteString(" " + th.Fit(th.Clean(r.Name), nameW) + "  ")
+		b.WriteString(" " + layerName(th, r.Name, nameW) + "  ")
 		if r.Refused != "" {
 			b.WriteString(th.Paint(theme.Dim, th.Fit("stays: "+th.Clean(r.Refused), max(in-nameW-4, 1))) + "\n")
 			continue
@@ -118,11 +118,7 @@ func (d *desk) scanPane(s *event.Scan, w, h int) string {
 	if show < len(s.Rows) {
 		b.WriteString(th.Paint(theme.Dim, fmt.Sprintf(" %d of %d", show, len(s.Rows))) + "\n")
 	} else {
-		var lines []string
-		for _, x := range notes {
-			lines = append(lines, wrap(x, max(in-2, 1))...)
-		}
-		for _, l := range lines[:min(len(lines), room-show)] {
+		for _, l := range first(th, notes, room-show, in-2) {
 			b.WriteString(" " + th.Paint(theme.Dim, th.Tr(l)) + "\n")
 		}
 	}

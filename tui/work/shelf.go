@@ -33,6 +33,30 @@ func (d *desk) openShelf() []effect {
 	return []effect{d.listSessions()}
 }
 
+// What esc does where a run is shown: the cursor goes, then the run.
+
+func escText(d *desk) string {
+	if d.look.cursor != nil {
+		return "cursor off"
+	}
+	return "sessions"
+}
+
+func (d *desk) canEsc() string {
+	if d.look.cursor == nil && !d.run.listed {
+		return "no cursor, and no list that this session was chosen from: S shows all"
+	}
+	return ""
+}
+
+func (d *desk) esc() []effect {
+	if d.look.cursor == nil {
+		return d.openShelf()
+	}
+	d.look.cursor = nil
+	return nil
+}
+
 func (d *desk) leaveShelf() { d.page, d.over, d.input = d.shelf.back, overNone, input{} }
 
 // found are the sessions that the filter leaves: all its words occur.

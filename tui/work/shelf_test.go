@@ -137,7 +137,18 @@ func TestShelfOpensReplaysExports(t *testing.T) {
 	if d.page != pageRun || d.run.src.ID() != "brisk-heron" {
 		t.Fatalf("page %d", d.page)
 	}
-	sees(t, d, "PASS 88.4 %")
+	sees(t, d, "PASS 88.4 %", "esc sessions")
+	key(d, "3", "left")
+	sees(t, d, "esc cursor off")
+	key(d, "esc")
+	if d.look.cursor != nil || d.page != pageRun {
+		t.Errorf("esc leaves the cursor at %v, page %d", d.look.cursor, d.page)
+	}
+	key(d, "esc")
+	if d.page != pageShelf {
+		t.Fatalf("esc leads to page %d, not back to the list", d.page)
+	}
+	key(d, "enter")
 	// The other one is drawn behind it.
 	key(d, "S", "up", "o", "3")
 	if d.page != pageRun || len(d.compare.over) != 1 {
@@ -157,6 +168,8 @@ func TestShelfOpensReplaysExports(t *testing.T) {
 	if !d.replaying() {
 		t.Error("no replay")
 	}
+	key(d, "esc")
+	sees(t, d, "sessions → compare")
 }
 
 // TestShelfSizes: no size breaks the pages of sessions, whatever they are called.

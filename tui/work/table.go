@@ -212,7 +212,7 @@ func init() { // the help, opened by the table, shows the table
 		// What is looked at.
 		{[]string{"left"}, "", inLook, words("cursor left"), (*desk).canCursor, plainly(func(d *desk) { d.moveCursor(-1) }), 0, ""},
 		{[]string{"right"}, "← →", inLook, words("cursor"), (*desk).canCursor, plainly(func(d *desk) { d.moveCursor(1) }), 7, "move the cursor of both charts"},
-		{[]string{"esc"}, "", inLook, words("cursor off"), (*desk).canCurve, plainly(func(d *desk) { d.look.cursor = nil }), 0, "put the cursor away"},
+		{[]string{"esc"}, "esc", inLook, escText, (*desk).canEsc, (*desk).esc, 7, "put the cursor away; else back to the list of sessions"},
 		{[]string{"+"}, "+ −", inRun, words("zoom"), (*desk).canCurve, plainly(func(d *desk) { d.zoom(0.5) }), 8, "zoom in and out, about the cursor"},
 		{[]string{"-"}, "", inRun, words("zoom out"), (*desk).canCurve, plainly(func(d *desk) { d.zoom(2) }), 0, ""},
 		{[]string{"0"}, "0", inLook, words("all"), (*desk).canReset, plainly(func(d *desk) { d.look.win, d.look.cursor = chart.Window{}, nil }), 10, "show everything again"},
@@ -285,6 +285,10 @@ func init() { // the help, opened by the table, shows the table
 		{[]string{"?", "esc", "enter", "q"}, "?", inHelp, words("back"), always, plainly((*desk).closeOver), 1, ""},
 		{[]string{"?"}, "?", inShown | inPages | inRoll | inPoint, words("keys"), always, plainly(func(d *desk) { d.over, d.scroll = overHelp, 0 }), -1, "this list"},
 		{[]string{"q", "ctrl+c"}, "q", inShown | inPages | inRoll | inPoint, words("leave"), always, plainly((*desk).leave), -2, "leave the screen; the run goes on"},
+		{[]string{"ctrl+l"}, "", inShown | inPages, words("draw anew"), always, (*desk).wipe, 0, "draw the screen anew, where something else has written on it"},
+		{[]string{"ctrl+l"}, "", ^(inShown | inPages), words("draw anew"), always, (*desk).wipe, 0, ""},
+		{[]string{"ctrl+z"}, "", inShown | inPages, words("to the shell"), (*desk).canSuspend, (*desk).suspend, 0, "to the shell, where fg comes back; the run goes on"},
+		{[]string{"ctrl+z"}, "", ^(inShown | inPages), words("to the shell"), (*desk).canSuspend, (*desk).suspend, 0, ""},
 		{[]string{"ctrl+c"}, "", inText | inStop | inHelp | inDelete | inTeach | inLayer | inWrong | inTour, words("leave"), always, plainly((*desk).leave), 0, ""},
 	}
 }
@@ -360,7 +364,11 @@ func (d *desk) press(name, text string) []effect {
 		if b.in&at == 0 || !slices.Contains(b.keys, name) {
 			continue
 		}
-		if w := b.can(d); w != "" {
+		w := b.can(d)
+		if d.hold && at&inShown != 0 && b.rank > 0 {
+			w = stillRead
+		}
+		if w != "" {
 			if why == "" && !(b.do == nil && at&inForm != 0) { // a digit has another meaning too
 				why = w
 			}

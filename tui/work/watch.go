@@ -50,8 +50,10 @@ type watch struct {
 	told   int64              // waits, when the run was told to go on: it is not told twice
 	toldAt time.Time
 	moved  bool // something was computed since the run began to wait: it does not any more
+	listed bool // opened from the list of sessions
 	pace   pace
 
+	reads   reads
 	caught  bool // the log has been read up to its end once
 	empty   int  // samples in a row without an event
 	gone    int  // looks in a row at which no process carried the run
@@ -97,6 +99,7 @@ type logMsg struct {
 	events  []event.Event
 	gen     int // see watch.gen
 	err     error
+	through float64 // share of the log's bytes that are read; NaN unknown
 	checked bool
 	alive   bool
 	problem string
@@ -136,22 +139,11 @@ func (d *desk) read(wait time.Duration) effect {
 		} else {
 			m.events, m.err = src.Next(budget)
 		}
+		m.through = math.NaN()
+		if s, ok := src.(*session); ok {
+			m.through = s.t.Through()
+		}
 		return m
-	}
-}
-
-// sleep waits and reports whether it may go on.
-func sleep(ctx context.Context, d time.Duration) bool {
-	if d <= 0 {
-		return ctx.Err() == nil
-	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
 	}
 }
 
@@ -205,7 +197,8 @@ func (d *desk) onLog(m logMsg) []effect {
 		r.empty++
 	}
 	if d.hold = len(m.events) == budget && !r.caught; d.hold {
-		return append(todo, d.read(0)) // catching up: no drawing in between
+		d.readOn(m.through)
+		return append(todo, d.read(0)) // catching up: the run is drawn at the end
 	}
 	if !r.caught {
 		r.caught = true
@@ -352,7 +345,7 @@ func (d *desk) fold(e event.Event) []effect {
 	case *event.Model:
 		return []effect{d.readRecipe()}
 	case *event.Done:
-		if d.toast.soon {
+		if d.toast.soon || b.Exit == core.ExitBudget { // the bar says that it is spent, not that it will be
 			d.toast = toast{}
 		}
 		if e.At.After(d.opened) {

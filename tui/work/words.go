@@ -161,3 +161,30 @@ func unit(word string) bool {
 	}
 	return false
 }
+
+// longName is more than any layer's name has, in characters.
+const longName = 256
+
+// layerName is a layer's name in exactly w cells. Where it is too long its parts but the
+// last become letters, and then its beginning goes: numbers and ends tell layers apart.
+func layerName(th *theme.Theme, name string, w int) string {
+	name = th.Clean(name)
+	if r := []rune(name); len(r) > longName { // nobody's: what follows would take its time
+		name = string(r[len(r)-longName:])
+	}
+	parts := strings.Split(name, ".")
+	for i, p := range parts[:len(parts)-1] {
+		if theme.Width(th.Tr(name)) <= w {
+			break
+		}
+		if r := []rune(p); len(r) > 1 && (r[0] < '0' || r[0] > '9') {
+			parts[i] = string(r[0])
+		}
+		name = strings.Join(parts, ".")
+	}
+	for r := []rune(name); theme.Width(th.Tr(name)) > w && len(r) > 0; {
+		r = r[1:]
+		name = th.G.Ellipsis + string(r)
+	}
+	return th.Fit(name, w)
+}

@@ -119,5 +119,8 @@ func farewell(w io.Writer, d *desk) {
 		fmt.Fprintf(w, "`pare sessions resume %s` goes on from its last checkpoint\n", id)
 	default:
 		fmt.Fprintf(w, "it goes on without this screen; `pare attach %s` comes back to it\n", id)
+		if why, fix := sessions.EndsAtLogout(); why != "" {
+			fmt.Fprintf(w, "but not after this login: %s: %s\n", why, fix)
+		}
 	}
 }

@@ -97,7 +97,7 @@ func blockConvDW(e *exec, c *call, w *weight, part int) {
 				a.xSkip = g.SH*g.w*g.c*rowBytes - a.tiles*a.xStride
 				a.dySkip = g.ow*g.n*rowBytes - a.tiles*a.dyStride
 				// Of many channels a few at a time, of few channels several rows of pixels.
-				most, blocks := max(1, maxSteps/((j1-j0)*a.tiles)), min(max(1, maxBlocks/a.tiles), maxFloats/2/r)
+				most, blocks := max(1, maxSteps/((j1-j0)*a.tiles)), min(max(1, maxSteps/4/a.tiles), maxBlocks, maxFloats/2/r)
 				for j := j0; j < j1; j += blocks {
 					a.n, a.acc = min(blocks, j1-j), acc
 					a.off, a.dw = ptr(c.off[j:]), ptr(w.g[j*r:])

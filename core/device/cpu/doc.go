@@ -46,7 +46,8 @@
 // up the garbage collector and with it the screen. Callers therefore cut their
 // work so that one call takes at most about 100 µs: maxSteps, maxBlocks, maxRows
 // and maxFloats, and maxMoved where the runtime copies and clears. BenchmarkBound
-// times the longest call of each kernel, BenchmarkGCPause what the collector sees.
+// times the longest call of each kernel, BenchmarkGCPause what the collector sees,
+// and TestStops which part of that is the engine's.
 //
 //go:generate go run ./internal/gen
 package cpu
@@ -64,7 +65,7 @@ const rowBytes = 64
 // memory and far less from the cache.
 const (
 	maxSteps  = 1 << 14 // k-steps of a product, or blocks of one tile, each at most 2 lines
-	maxBlocks = 1 << 12 // blocks of up to 4 tiles
+	maxBlocks = 1 << 11 // blocks of up to 4 tiles
 	maxRows   = 1 << 13 // rows of 16 floats
 	maxFloats = 1 << 15 // weights of an optimiser's step
 )

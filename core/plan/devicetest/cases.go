@@ -45,10 +45,15 @@ func models() []model {
 	l = append(l, tokenModels()...)
 	l = append(l, adapterModels()...)
 	l = append(l, joinModels()...)
+	// Batch sizes and numbers go by a net's place in this list: new ones come last, so that
+	// those that every device has passed stay what they were.
+	//
 	// Logits that a sum makes, of a number that no device's rows are a multiple of.
-	return append(l, vectorNet("loss/sum262", 6, func(b *graph.Net) {
+	l = append(l, vectorNet("loss/sum262", 6, func(b *graph.Net) {
 		b.Op("sum", "add", b.Linear("a", 0, 262), b.Linear("b", 0, 262))
 	}))
+	// Channels that are loaded eight at a time.
+	return append(l, pools(window{c: 16, h: 5, w: 6, win: square(3, 2, 1, 1)})...)
 }
 
 func linearModels() (l []model) {
@@ -179,15 +184,9 @@ func poolModels() (l []model) {
 		{c: 3, h: 7, w: 6, win: device.Window{KH: 3, KW: 2, SH: 2, SW: 3, PT: 2, PL: 1, PB: 1, Groups: 1}},
 		{c: 3, h: 5, w: 5, win: countPad(square(3, 2, 1, 1))},
 		{c: 2, h: 7, w: 7, win: square(2, 3, 0, 1)},
-		{c: 16, h: 5, w: 6, win: square(3, 2, 1, 1)}, // channels that are loaded eight at a time
 	} {
-		for _, op := range []string{"maxpool", "avgpool"} {
-			l = append(l, model{name: op + "/" + c.String(), c: c.c, h: c.h, w: c.w, train: true, long: i%3 == 2, build: func(b *graph.Net) {
-				v := 0
-				v, b.Err = b.M.Append("pool", op, graph.Attrs{Win: &c.win}, nil, 0)
-				b.Linear("fc", b.Op("flat", "flatten", v), 5)
-			}})
-		}
+		c.long = i%3 == 2
+		l = append(l, pools(c)...)
 	}
 	// The first of equal values takes the gradient.
 	for _, win := range []device.Window{square(3, 2, 1, 1), square(2, 2, 0, 1)} {
@@ -200,6 +199,18 @@ func poolModels() (l []model) {
 	for _, c := range []int{1, 5, 33} {
 		l = append(l, model{name: fmt.Sprint("globalavgpool/", c), c: c, h: 3, w: 5, train: true, build: func(b *graph.Net) {
 			b.Op("mean", "globalavgpool", b.Op("tanh", "tanh", 0))
+		}})
+	}
+	return l
+}
+
+// pools are both of a window.
+func pools(c window) (l []model) {
+	for _, op := range []string{"maxpool", "avgpool"} {
+		l = append(l, model{name: op + "/" + c.String(), c: c.c, h: c.h, w: c.w, train: true, long: c.long, build: func(b *graph.Net) {
+			v := 0
+			v, b.Err = b.M.Append("pool", op, graph.Attrs{Win: &c.win}, nil, 0)
+			b.Linear("fc", b.Op("flat", "flatten", v), 5)
 		}})
 	}
 	return l

@@ -1,0 +1,30 @@
+package work
+
+import (
+	"testing"
+
+	"pare/tui/theme"
+)
+
+// TestLayerNames: what tells layers apart is what stays of a long name.
+func TestLayerNames(t *testing.T) {
+	th := theme.New(theme.Mono, true, false)
+	for _, c := range []struct {
+		name string
+		w    int
+		want string
+	}{
+		{"fc1", 6, "fc1   "},
+		{"h.0.attn.c_attn", 15, "h.0.attn.c_attn"},
+		{"h.0.attn.c_attn", 14, "h.0.a.c_attn  "},
+		{"encoder.layer.11.attention.self.query", 16, "e.l.11.a.s.query"},
+		{"encoder.layer.11.attention.self.query", 10, "…a.s.query"},
+		{"\x1b[31mred", 3, "red"},
+		{"x", 0, ""},
+		{"", 4, "    "},
+	} {
+		if got := layerName(th, c.name, c.w); got != c.want {
+			t.Errorf("%q in %d cells: %q, want %q", c.name, c.w, got, c.want)
+		}
+	}
+}
