@@ -27,8 +27,10 @@ func newOwn24(c *card) *own24 {
 	return &own24{Device{card: c, precision: BF16}, m}
 }
 
-// Version goes into the choices of runs: bits depend on the kernel.
-func (o *own24) Version() string { return "pare-1" }
+// version24 goes into the choices of runs: bits depend on the kernel.
+const version24 = "pare-1"
+
+func (o *own24) Version() string { return version24 }
 
 func (o *own24) Close() error { return nil }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 
 	"pare/core/device/cuda/internal/cu"
@@ -52,15 +53,12 @@ func (b *builder) pairing(i int, s side, p cu.Product, x operands, only cu.Spars
 	if only != nil {
 		libs = []cu.Sparse{only}
 	}
-	for _, lib := range libs {
-		if _, ok := lib.(*own24); !ok {
-			continue
-		}
-		if only != nil {
-			what += " by " + lib.Version()
-		} else if with := what + " or " + lib.Version(); d.choices.knows(with) || !d.choices.knows(what) {
-			what = with // else it was chosen before there were kernels of ours, or without them
-		}
+	own := slices.ContainsFunc(libs, func(lib cu.Sparse) bool { _, ok := lib.(*own24); return ok })
+	switch with := what + " or " + version24; {
+	case only != nil && own:
+		what += " by " + version24
+	case only == nil && (d.choices.knows(with) || own && !d.choices.knows(what)):
+		what = with // else there were no kernels of ours when the run chose, or are none here
 	}
 	if d.always {
 		what += " always"
