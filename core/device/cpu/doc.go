@@ -46,7 +46,8 @@
 // up the garbage collector and with it the screen. Callers therefore cut their
 // work so that one call takes at most about 100 µs: maxSteps, maxBlocks, maxRows
 // and maxFloats, and maxMoved where the runtime copies and clears. BenchmarkBound
-// times the longest call of each kernel, BenchmarkGCPause what the collector sees.
+// times the longest call of each kernel, BenchmarkGCPause what the collector sees,
+// and TestStops which part of that is the engine's.
 //
 //go:generate go run ./internal/gen
 package cpu
