@@ -2,8 +2,10 @@ package core
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -102,6 +104,33 @@ func TestNarrowedNetsStayRound(t *testing.T) {
 		if w[0]%cardMultiple != 0 || w[1]%cardMultiple != 0 {
 			t.Errorf("widths %v: not in multiples of %d", widths, cardMultiple)
 		}
+	}
+
+	// So does one that goes on from a checkpoint whose base does not say how wide it came.
+	i := slices.IndexFunc(st.State.Checkpoints, func(c event.Checkpoint) bool { return c.Stage == event.Sparsify && c.Step > 0 })
+	name := st.State.Checkpoints[i].Name
+	c, err := st.Load(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var l loop
+	if err := json.Unmarshal(c.Loop, &l); err != nil || l.Base.Narrowest() == 0 {
+		t.Fatalf("base %v, %v", l.Base, err)
+	}
+	delete(l.Base, "channels of the narrowest group")
+	if c.Loop, err = json.Marshal(l); err != nil || l.Base.Narrowest() != 0 {
+		t.Fatalf("base %v, %v", l.Base, err)
+	}
+	if _, _, err := st.Save(name, c); err != nil {
+		t.Fatal(err)
+	}
+	whole := widths[len(widths)-1]
+	widths = nil
+	if _, err := Run(context.Background(), Config{Recipe: r, Store: untilValidate{&st}, Session: "test", Resume: &Resume{Checkpoint: name, Why: "stop"}}); !errors.Is(err, errEnough) {
+		t.Fatal(err)
+	}
+	if len(widths) < 2 || !slices.Equal(widths[len(widths)-1], whole) {
+		t.Errorf("resumed from %s of an earlier version: widths %v, want %v at last", name, widths, whole)
 	}
 }
 

@@ -18,7 +18,7 @@ func steep() *Recipe {
 	return r
 }
 
-// pauses are the words of a run's pauses, the status as folded then, and the zeros.
+// pauses are the reasons of a run's pauses, in order.
 func pauses(st *MemStore) (why []string) {
 	for _, e := range st.Events {
 		if b, ok := e.Body.(*event.Paused); ok {

@@ -351,6 +351,7 @@ func (r *run) restore(c *Checkpoint) error {
 		return err
 	}
 	l.Looks = max(l.Looks, r.loop.Looks)
+	l.Base.Complete(r.loop.Base) // that of the recipe's model: see open
 	r.loop, r.model = l, c.Model
 	if err := r.checkMasks(r.model); err != nil {
 		return err

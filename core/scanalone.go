@@ -35,7 +35,7 @@ func Scan(ctx context.Context, s ScanSource) (*event.Scan, error) {
 	if r.model, r.pre = m, pre; s.Checkpoint != nil {
 		r.model = s.Checkpoint.Model
 	}
-	r.loop.Base = prune.NewBase(r.model)
+	r.loop.Base = prune.NewBase(m) // of the net as it came, whatever the checkpoint has left of it
 	r.fillRecipe()
 	if r.hw, err = Profile(r.r.Hardware.Profile); err != nil {
 		return nil, err

@@ -48,6 +48,13 @@ func NewBase(m *graph.Model) Base {
 // apart; 0 without any.
 func (b Base) Narrowest() int { return b[narrowest] }
 
+// Complete adds what a base of an earlier version lacks, from one of the same net.
+func (b Base) Complete(from Base) {
+	if n := from.Narrowest(); n > 0 && b != nil && b.Narrowest() == 0 {
+		b[narrowest] = n
+	}
+}
+
 // check refuses the base of another model.
 func (b Base) check(ls []layer) error {
 	for _, l := range ls {

@@ -177,7 +177,9 @@ func (p *prompter) wait(ctx context.Context, st *event.State, next string) error
 func (p *prompter) held(ctx context.Context, st *event.State) error {
 	answers := []string{"go on from there", "roll back to a checkpoint", "explain", "leave, the run waits", "stop the run"}
 	if st.Why == event.WhyFloor {
-		answers[0] = "go on without more zeros"
+		if st.AtFloor { // not once another target was set
+			answers[0] = "go on without more zeros"
+		}
 		answers = append(answers, "another target")
 	}
 	for {
@@ -224,6 +226,10 @@ func (p *prompter) rollBack(ctx context.Context, st *event.State) error {
 	i, err := p.choose(ctx, "which checkpoint?", texts)
 	if err != nil {
 		return err
+	}
+	if _, err := p.s.Checkpoint(names[i]); err != nil { // the run would refuse it, and then be told to go on
+		p.say("not taken: %v", err)
+		return plain.ErrAskAgain
 	}
 	if err := p.send(ctx, core.Command{Cmd: core.CmdRollback, Text: names[i]}); err != nil {
 		return err

@@ -2,12 +2,15 @@ package cli
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"strings"
 	"testing"
 
 	"pare/core"
+	"pare/core/event"
 	"pare/sessions"
+	"pare/tui/plain"
 )
 
 // answered runs a command whose person types these lines, and then nothing more.
@@ -107,5 +110,35 @@ func TestFloorAskedInLines(t *testing.T) {
 	}
 	if n := strings.Count(out, "1 go on without more zeros"); n != 2 {
 		t.Errorf("asked %d times, want again after the answer that was refused\n%s", n, out)
+	}
+}
+
+// TestAnotherTargetInLines: once a target is set, going on is no longer without more zeros.
+func TestAnotherTargetInLines(t *testing.T) {
+	_, out, errs := answered(t, t.TempDir(), strings.Join([]string{
+		"",       // train
+		"11", "", // under the floor: pause; sparsify
+		"6", "97.5", // another target
+		"5", // stop
+	}, "\n")+"\n", "mlp", "--data", "iris", "--plain", "--epochs", "40", "--prune-epochs", "20", "--target", "0.98", "--floor", "1")
+	i := strings.LastIndex(out, "decision at step")
+	if after := out[max(i, 0):]; i < 0 || !strings.Contains(after, "1 go on from there") || strings.Contains(after, "without more zeros") {
+		t.Errorf("%s\n%s", errs, out)
+	}
+}
+
+// TestRollBackThatCannotBe: a checkpoint that cannot be read is asked for again, and the
+// run is not told to go on from where it is.
+func TestRollBackThatCannotBe(t *testing.T) {
+	s, err := sessions.Create(t.TempDir(), DemoRecipe())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	p := newPrompter(strings.NewReader("1\n"), &out)
+	p.s = s
+	st := &event.State{Checkpoints: []event.Checkpoint{{Name: "s3-000100", Acc: -1}}}
+	if err := p.rollBack(t.Context(), st); !errors.Is(err, plain.ErrAskAgain) || !strings.Contains(out.String(), "not taken: ") {
+		t.Errorf("%v\n%s", err, out.String())
 	}
 }

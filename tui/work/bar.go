@@ -102,10 +102,12 @@ func (d *desk) saying() (s saying, ok bool) {
 
 // waysOn are the keys by which a pause that nobody asked for ends.
 func (d *desk) waysOn() string {
-	switch d.run.st.Why {
-	case event.WhyFloor:
+	switch why := d.run.st.Why; {
+	case why == event.WhyFloor && d.run.st.AtFloor:
 		return "; space goes on without more zeros, e sets another target, r rolls back"
-	case event.WhyDiverged:
+	case why == event.WhyFloor: // another target was set
+		return "; space goes on, r rolls back"
+	case why == event.WhyDiverged:
 		return "; space goes on from there, r rolls back"
 	}
 	return ""

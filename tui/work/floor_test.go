@@ -54,6 +54,10 @@ func TestPauseAtTheFloorByKeys(t *testing.T) {
 		}
 	}
 
+	d, _ = watching(t, 80, 24, newStory().start("B").baselineDone("B").configured("B").sparsify(9, "B").fallen().
+		add(&event.Decision{Stage: event.Sparsify, Step: 800, Cmd: core.CmdTarget, Value: 0.88, By: "person"}))
+	sees(t, d, "under the floor of 86.5 %", "; space goes on, r", "!without more zeros")
+
 	d, _ = watching(t, 80, 24, newStory().start("B").baselineDone("B").configured("B").sparsify(9, "B").fallen())
 	d.o.ReadOnly = true
 	d.touch()

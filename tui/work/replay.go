@@ -59,7 +59,7 @@ func Replay(o Options, r *sessions.Replay) error {
 // rewind begins the fold anew, after a seek; what was chosen to be seen stays.
 func (d *desk) rewind(gen int) {
 	old := d.run
-	d.run = &watch{src: old.src, replay: old.replay, kept: map[string]inForce{}, recipe: old.recipe, gen: gen, stand: old.stand}
+	d.run = &watch{src: old.src, replay: old.replay, kept: map[string]inForce{}, recipe: old.recipe, gen: gen, stand: old.stand, listed: old.listed}
 	d.look.stage, d.look.win, d.look.cursor = 0, chart.Window{}, nil
 	d.toast = toast{}
 	d.touch()

@@ -168,6 +168,10 @@ func TestShelfOpensReplaysExports(t *testing.T) {
 	if !d.replaying() {
 		t.Error("no replay")
 	}
+	key(d, "2")
+	if sample(d); d.run.gen == 0 {
+		t.Fatal("2 goes to no other place of the replay")
+	}
 	key(d, "esc")
 	sees(t, d, "sessions → compare")
 }
