@@ -97,6 +97,9 @@ func (c ControlCheck) Run(ctx context.Context) error {
 		if r.Prune.Target == 0 && len(r.LowRank) == 0 {
 			return errors.New("prune.target = 0 and no lowrank: the recipe is its own control")
 		}
+		if r.Prune.Schedule == "iterative" && r.Prune.RewindStep >= 0 {
+			return fmt.Errorf("prune.rewind_step = %d: the dense model that both sides go on from keeps no weights of its steps; -1 here, or tickets by bench sparsity --methods ticket", r.Prune.RewindStep)
+		}
 	}
 	for i := range uint64(c.Seeds) {
 		made := controls{}

@@ -101,6 +101,9 @@ func TestControlCheckOfTeacher(t *testing.T) {
 func TestControlCheckRefuses(t *testing.T) {
 	for want, set := range map[string]func(c *ControlCheck){
 		"its own control": func(c *ControlCheck) { c.Recipes[0].Prune.Target = 0 },
+		"rewind_step = 0": func(c *ControlCheck) {
+			c.Recipes[0].Prune.Schedule, c.Recipes[0].Prune.Levels, c.Recipes[0].Prune.RewindStep = "iterative", 2, 0
+		},
 		"has a mask":      func(c *ControlCheck) { c.Fresh = true },
 	} {
 		r := small()
