@@ -104,7 +104,7 @@ func TestControlCheckRefuses(t *testing.T) {
 		"rewind_step = 0": func(c *ControlCheck) {
 			c.Recipes[0].Prune.Schedule, c.Recipes[0].Prune.Levels, c.Recipes[0].Prune.RewindStep = "iterative", 2, 0
 		},
-		"has a mask":      func(c *ControlCheck) { c.Fresh = true },
+		"has a mask": func(c *ControlCheck) { c.Fresh = true },
 	} {
 		r := small()
 		r.Train.Epochs, r.Prune.Epochs = 1, 1

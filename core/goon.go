@@ -36,8 +36,9 @@ func Dense(ctx context.Context, r *Recipe) (*MemStore, error) {
 // GoOn runs stage 3 of a recipe, and what follows, from the dense model of another run,
 // with the outcome of a run that had trained that model itself: several recipes can so
 // share one dense training. An early bird cannot, its dense training is part of the method.
+// Only its measuring is brief (Config.Brief): accuracies and seconds are what is compared.
 func GoOn(ctx context.Context, from, to *MemStore, r *Recipe) error {
-	return goOn(ctx, from, to, Config{Recipe: r})
+	return goOn(ctx, from, to, Config{Recipe: r, Brief: true})
 }
 
 // goOn is GoOn, set up otherwise as c is.

@@ -187,7 +187,7 @@ func oneRun(r *core.Recipe, dense *core.MemStore) (sparsityRow, error) {
 	st := &core.MemStore{Dir: dir}
 	base := st
 	if r.Prune.Schedule == "earlybird" {
-		_, err = core.Run(context.Background(), core.Config{Recipe: r, Store: st, Session: "bench", Version: Version})
+		_, err = core.Run(context.Background(), core.Config{Recipe: r, Store: st, Session: "bench", Version: Version, Brief: true})
 	} else {
 		base = dense
 		err = core.GoOn(context.Background(), dense, st, r)
