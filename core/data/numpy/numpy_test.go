@@ -139,7 +139,7 @@ func TestBad(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), c.want) || !strings.HasPrefix(err.Error(), "x.npy: ") {
 			t.Errorf("%s: %+v, error %v, want %q in it", name, a, err, c.want)
 		}
-		if d := time.Since(start); d > 100*time.Millisecond {
+		if d := time.Since(start); d > 5*time.Second { // a header believed would take gigabytes
 			t.Errorf("%s: took %v", name, d)
 		}
 	}
