@@ -74,12 +74,15 @@ func TestStepsOfARollbackAreBilled(t *testing.T) {
 // of the time they cover, in the bills of epochs and stages.
 func TestBillsSayWhatTheyCover(t *testing.T) {
 	var s *event.State
-	// On a busy machine the sampler answers more than 50 ms late now and then, and what
-	// a window lacks is not covered: then once more.
-	for range 3 {
+	for try := 1; s == nil; try++ {
+		late := lateness()
 		s = billsOfAVanishing(t)
-		if c := s.Stages[event.Baseline].Cost.Energy.Coverage; c != nil && *c >= 0.95 {
-			break
+		// What is read that late does not reach the window it belongs to, which then says so.
+		if d := late(); d > 30*time.Millisecond {
+			if try == 3 {
+				t.Skipf("this machine is too busy: a sleep of 5 ms took %v longer", d)
+			}
+			s = nil
 		}
 	}
 	if s.Started.Tier != "B" {
@@ -100,6 +103,30 @@ func TestBillsSayWhatTheyCover(t *testing.T) {
 	}
 	if e := s.Ledger.Now.StepEnergy; e.UJ != nil || e.Coverage != nil {
 		t.Errorf("nothing could be measured any more: %+v", e)
+	}
+}
+
+// lateness sleeps over and over until the function it returns is called, which says
+// by how much the longest sleep was too long.
+func lateness() func() time.Duration {
+	stop, most := make(chan struct{}), make(chan time.Duration)
+	go func() {
+		var d time.Duration
+		for {
+			select {
+			case <-stop:
+				most <- d
+				return
+			default:
+			}
+			begin := time.Now()
+			time.Sleep(5 * time.Millisecond)
+			d = max(d, time.Since(begin)-5*time.Millisecond)
+		}
+	}()
+	return func() time.Duration {
+		close(stop)
+		return <-most
 	}
 }
 
