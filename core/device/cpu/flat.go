@@ -32,6 +32,7 @@ const (
 var flatTiles = map[device.Kernel]func(e *exec, c *call, l *local, t0, t1 int){
 	device.Load: each(loadFlat), device.Linear: linearOne, device.Conv: each(convOne), device.MaxPool: each(maxPoolOne), device.AvgPool: each(avgPoolOne),
 	device.NormInfer: each(normOne), device.Flatten: each(flattenOne), device.ActFn: actKernel, device.Add: add, device.Mul: mul,
+	device.Scale: scaleKernel, device.Concat: concat, device.Slice: slice, device.Gate: each(gateOne), device.Softmax: each(softmaxOne),
 }
 
 // each makes a kernel of one for a single sample.
@@ -90,6 +91,14 @@ func (w *weight) isFlat() bool {
 // flatSize is the number of floats of a flat value, in whole rows.
 func flatSize(v device.Val) int { return rounded(v.C * v.H * v.W) }
 
+// lane is the number of floats of an element: a lane for each sample of a tile.
+func (e *exec) lane() int {
+	if e.flat {
+		return 1
+	}
+	return T
+}
+
 // rounded is n rounded up to whole rows of 16.
 func rounded(n int) int { return (n + P - 1) / P * P }
 
@@ -135,6 +144,29 @@ func normOne(e *exec, c *call, l *local, t int) {
 		w: ptr(scale), shift: ptr(shift), x: e.at(c.In[0], t), y: e.at(c.Out[0], t), n: over(v.C, P), pixels: v.H * v.W,
 		rows: 1, cols: 1, xPixel: v.C * 4, yPixel: v.C * 4, relu: reluOf(c),
 	}.run(overChannels)
+}
+
+// gateOne: y = x·s, s of the pixel's channel.
+func gateOne(e *exec, c *call, _ *local, t int) {
+	v := e.p.Vals[c.In[0]]
+	depthArgs{
+		w: e.at(c.In[1], t), x: e.at(c.In[0], t), y: e.at(c.Out[0], t), n: over(v.C, P), pixels: v.H * v.W,
+		rows: 1, cols: 1, xPixel: v.C * 4, yPixel: v.C * 4,
+	}.run(overChannels)
+}
+
+// softmaxOne: y = e^x / Σ e^x.
+func softmaxOne(e *exec, c *call, _ *local, t int) {
+	v := e.p.Vals[c.In[0]]
+	x, y := e.floats(c.In[0], t)[:v.C*v.H*v.W], e.floats(c.Out[0], t)
+	top, sum := slices.Max(x), 0.0
+	for i, v := range x {
+		exp := math.Exp(float64(v - top))
+		y[i], sum = float32(exp), sum+exp
+	}
+	for i := range x {
+		y[i] = float32(float64(y[i]) / sum)
+	}
 }
 
 // affineOf are the scale and the shift of n channels that a call ends in, in whole rows:
