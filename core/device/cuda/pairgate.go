@@ -332,26 +332,36 @@ func pairNoise(width int) []byte {
 	return bytesOf(h)
 }
 
-// fastest times ways of doing the same, turn about, and returns the shortest time of each, ms.
+// fastest is Device.fastest of launches.
 func (e *exec) fastest(ways [][]launch, flops float64) (ms []float64, err error) {
+	var all []func() error
+	for _, w := range ways {
+		all = append(all, func() error { return e.launch(w) })
+	}
+	return e.dev.fastest(all, flops)
+}
+
+// fastest times ways of doing the same by the card's clock, turn about, and returns the shortest
+// time of each, ms.
+func (d Device) fastest(ways []func() error, flops float64) (ms []float64, err error) {
 	var at [2]cu.Event
 	for i := range at {
-		if at[i], err = e.dev.driver.Event(); err != nil {
+		if at[i], err = d.driver.Event(); err != nil {
 			return nil, err
 		}
-		defer e.dev.driver.ReleaseEvent(at[i]) //nolint:errcheck // the card is as it was
+		defer d.driver.ReleaseEvent(at[i]) //nolint:errcheck // the card is as it was
 	}
 	repeats := int(min(max(2e11/flops, 2), 20))
 	for round := range 5 { // the first loads the kernels
 		for i, w := range ways {
-			err := e.dev.driver.Record(at[0])
+			err := d.driver.Record(at[0])
 			for range repeats {
-				err = firstError(err, e.launch(w))
+				err = firstError(err, w())
 			}
-			if err = firstError(err, e.dev.driver.Record(at[1])); err != nil {
+			if err = firstError(err, d.driver.Record(at[1])); err != nil {
 				return nil, err
 			}
-			t, err := e.dev.driver.Elapsed(at[0], at[1])
+			t, err := d.driver.Elapsed(at[0], at[1])
 			if err != nil {
 				return nil, err
 			}
