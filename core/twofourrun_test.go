@@ -102,12 +102,23 @@ func TestTwoFourVerdicts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cs, _, err := Choices(end.Model, dev)
+	cs, _, err := Choices(end.Model, dev, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if c := cs[1]; c.Format != tensor.NM24 || c.Why != "evaluation: forward 2:4 (0.5 ms, dense 1)" {
 		t.Errorf("%+v", c)
+	}
+	// A run in parts evaluates as many samples as are in one.
+	r.Train.Batch, r.Train.Accumulate = 64, 2
+	dev, card = cudatest.New(1<<28, cuda.BF16)
+	var products []string
+	card.Refuse = func(product, _ string) bool { products = append(products, product); return false }
+	if _, _, err := Choices(end.Model, dev, r); err != nil {
+		t.Fatal(err)
+	}
+	if len(products) < 2 || slices.ContainsFunc(products, func(p string) bool { return !strings.HasPrefix(p, "32×") }) {
+		t.Errorf("in parts of 32: %q", products)
 	}
 	if l := card.Leaks(); len(l) > 0 {
 		t.Errorf("left on the card: %v", l)
