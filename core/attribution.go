@@ -7,8 +7,8 @@ import (
 	"pare/core/train"
 )
 
-// probedSteps is of how many training steps the calls are timed, after one to warm
-// up: shares of a step's time need few.
+// probedSteps is of how many training steps the calls are timed, each by itself and
+// after one to warm up: shares of a step's time need few.
 const probedSteps = 5
 
 // attribute probes training steps of both models and divides the joules of the
@@ -55,16 +55,22 @@ func sharedOut(totals ...event.Joules) string {
 	return "by probe time; joules are not known"
 }
 
-// classTimes are the ns of each class in a training step.
+// classTimes are the ns of each class in a training step, of each call the lower
+// quartile over the steps: where others share the machine, a time slice that they take
+// is longer than a whole step of a small model.
 func (r *run) classTimes(t *train.Trainer, rows []int32) (map[plan.Class]float64, error) {
 	if _, err := t.Step(r.set.Train, rows, 0, 1); err != nil {
 		return nil, err
 	}
-	calls, err := t.ProbeCalls(r.set.Train, rows, 0, probedSteps)
-	if err != nil {
-		return nil, err
+	steps := make([][]float64, probedSteps)
+	for i := range steps {
+		ns, err := t.ProbeCalls(r.set.Train, rows, 0, 1)
+		if err != nil {
+			return nil, err
+		}
+		steps[i] = ns
 	}
-	i := 0
+	calls, i := undisturbed(steps), 0
 	by := map[plan.Class]float64{}
 	for _, g := range t.Plan.Regions {
 		for k := range g.Calls {

@@ -168,6 +168,7 @@ func (r *run) billEpoch(stage event.Stage, epoch int) (*event.EpochCost, error) 
 
 // shortEpochs are epochs in a row that were too short for the counter.
 type shortEpochs struct {
+	stage  event.Stage // that all of them are of
 	n      int
 	mark   energy.Mark // at the start of the first
 	busyUS int64       // of their training steps: run.busy
@@ -182,8 +183,8 @@ func (r *run) shortEpoch(b *event.EpochCost, brief bool) {
 		*g = shortEpochs{}
 		return
 	}
-	if g.n == 0 {
-		g.mark = r.bill.epoch.mark
+	if g.n == 0 || g.stage != b.Stage { // joules are never those of another stage's epochs
+		*g = shortEpochs{stage: b.Stage, mark: r.bill.epoch.mark}
 	}
 	g.n++
 	g.busyUS += r.busy(b.CPUUS, b.WallUS)

@@ -19,11 +19,11 @@ const formatHF = "hf"
 func (r *run) folderFiles() ([]hf.File, error) {
 	var from *hf.Dir
 	if IsFolder(r.r.Model.Path) {
-		d, err := hf.Open(r.r.Model.Path)
+		d, err := openHF(r.r.Model.Path)
 		if err != nil {
 			return nil, err
 		}
-		from = d
+		from = d.Dir
 	}
 	return hf.Files(r.model, from, r.set.Classes)
 }

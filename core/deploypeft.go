@@ -95,8 +95,8 @@ func (r *run) exportAdapters(want []float32) error {
 	if e.MaxDiff, e.Samples, err = r.agree(want, got); err != nil {
 		return fmt.Errorf("export peft: %w", err)
 	}
-	if r.r.Train.Epochs > 0 || r.r.Prune.Target > 0 || len(r.r.LowRank) > 1 {
-		if err := r.refuse("the adapter belongs to the weights of checkpoint adapters, which this run has trained or cut, not to the file the model came from"); err != nil {
+	if r.r.Train.Epochs > 0 || r.r.Prune.Target > 0 || len(r.r.LowRank) > 1 || hasAdapter(r.r.Model.Path) {
+		if err := r.refuse("the adapter belongs to the weights of checkpoint adapters, which this run has trained, cut or merged an adapter into, not to the file the model came from"); err != nil {
 			return err
 		}
 	}

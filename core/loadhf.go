@@ -27,11 +27,9 @@ func FolderFormats(formats []string, model string) []string {
 // hfPreset is the fine-tuning of a pretrained transformer (Devlin et al. 2019, A.3).
 var hfPreset = zoo.Preset{Optimizer: "adamw", LR: 5e-5, WeightDecay: 0.01, Batch: 32, Epochs: 3, LRSchedule: "cosine", Source: "Devlin et al. 2019, A.3, for fine-tuning"}
 
-// IsFolder reports whether a model's path is a folder in the form of Hugging Face.
-func IsFolder(path string) bool {
-	_, err := os.Stat(filepath.Join(path, hf.ConfigFile))
-	return path != "" && err == nil
-}
+// IsFolder reports whether a model's path is a folder in the form of Hugging Face, of a
+// model or of an adapter.
+func IsFolder(path string) bool { return path != "" && isBase(path) || hasAdapter(path) }
 
 // folderTokens is the length of sequences where no data say one, at most.
 const folderTokens = 128
@@ -39,7 +37,7 @@ const folderTokens = 128
 // openFolder builds the model of a folder for samples of the given kind; none of them
 // (inspect, predict) leaves its head as it is. Layers that the folder lacks are told.
 func openFolder(path string, seed uint64, s Sample) (*graph.Model, []event.Warning, error) {
-	d, err := hf.Open(path)
+	d, err := openHF(path)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -85,6 +83,9 @@ func openFolder(path string, seed uint64, s Sample) (*graph.Model, []event.Warni
 		return nil, nil, err
 	}
 	var warn []event.Warning
+	if d.adapter != "" {
+		warn = append(warn, event.Warning{Text: fmt.Sprintf("the adapter in %s is merged into its base model, %s", d.adapter, d.Path)})
+	}
 	if l := d.Fresh(); len(l) > 0 {
 		warn = append(warn, event.Warning{Text: fmt.Sprintf("%s: fresh weights, which the folder does not have for %d classes: train them before the model is judged", strings.Join(l, ", "), o.Classes)})
 	}
@@ -115,7 +116,7 @@ func placesOf(path string) int {
 	if !IsFolder(path) {
 		return 0
 	}
-	d, err := hf.Open(path)
+	d, err := openHF(path)
 	if err != nil { // said when the model is opened
 		return 0
 	}
@@ -127,7 +128,7 @@ func masksTokens(path string) bool {
 	if !IsFolder(path) {
 		return false
 	}
-	d, err := hf.Open(path)
+	d, err := openHF(path)
 	if err != nil { // said when the model is opened
 		return false
 	}
@@ -142,6 +143,9 @@ func tokenizerOf(path string) string {
 			if _, err := os.Stat(filepath.Join(path, name)); err == nil {
 				return path
 			}
+		}
+		if base, err := baseOf(path); err == nil && base != path { // an adapter may leave it to its base
+			return tokenizerOf(base)
 		}
 	}
 	return ""

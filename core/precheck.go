@@ -51,7 +51,7 @@ func scoresNext(m ModelSpec) bool {
 	if !IsFolder(m.Path) {
 		return false
 	}
-	d, err := hf.Open(m.Path)
+	d, err := openHF(m.Path)
 	if err != nil { // said by PrecheckEach
 		return false
 	}
@@ -128,7 +128,7 @@ func precheckModel(path string) error {
 		_, err = deploy.Open(path)
 		return err
 	}
-	_, err = hf.Open(path)
+	_, err = openHF(path)
 	return err
 }
 

@@ -25,7 +25,7 @@ const (
 // give token_type_ids and attention_mask beside input_ids. Without a mask tokens with
 // pad_token_id are left out, with one of ones they are tokens as others.
 func PredictFolder(path string, dev device.Device, input string, threads int) (*Outputs, error) {
-	d, err := hf.Open(path)
+	d, err := openHF(path)
 	if err != nil {
 		return nil, err
 	}
@@ -41,7 +41,7 @@ func PredictFolder(path string, dev device.Device, input string, threads int) (*
 		m.InputName = "pixel_values"
 		return PredictFile(m, dev, input, threads)
 	}
-	in, o, err := readTokens(input, d, task)
+	in, o, err := readTokens(input, d.Dir, task)
 	if err != nil {
 		return nil, fmt.Errorf("input %s: %w", input, err)
 	}

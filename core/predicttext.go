@@ -61,7 +61,7 @@ func PredictTexts(path string, texts []string, dev device.Device, threads int) (
 }
 
 func predictTexts(path string, texts []string, dev device.Device, threads int) (hf.Task, []Answer, error) {
-	d, err := hf.Open(path)
+	d, err := openHF(path)
 	if err != nil {
 		return "", nil, err
 	}
@@ -74,7 +74,7 @@ func predictTexts(path string, texts []string, dev device.Device, threads int) (
 	case len(texts) == 0:
 		return task, nil, errors.New("no text to work on")
 	}
-	tok, err := tokenizer.Open(path)
+	tok, err := tokenizer.Open(or(tokenizerOf(path), path))
 	if err != nil {
 		return task, nil, err
 	}
@@ -113,7 +113,7 @@ func predictTexts(path string, texts []string, dev device.Device, threads int) (
 			answers[i] = Answer{Text: texts[i], IDs: codes[i].IDs}
 			y, err := run.on(codes[i].IDs, fill)
 			if err == nil {
-				err = answers[i].say(d, tok, task, codes[i], y, run.net.Output())
+				err = answers[i].say(d.Dir, tok, task, codes[i], y, run.net.Output())
 			}
 			if err != nil {
 				run.net.Close() //nolint:errcheck // the other error says it
@@ -133,7 +133,7 @@ type textRun struct {
 	y   []float32
 }
 
-func newTextRun(d *hf.Dir, dev device.Device, threads, tokens int) (*textRun, error) {
+func newTextRun(d *folder, dev device.Device, threads, tokens int) (*textRun, error) {
 	m, err := d.Build(hf.Options{Tokens: tokens})
 	if err != nil {
 		return nil, err

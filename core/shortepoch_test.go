@@ -45,3 +45,32 @@ func TestShortEpochs(t *testing.T) {
 		t.Errorf("%d epochs without joules, %d with their mean, %d µJ", short, over, uj)
 	}
 }
+
+// TestShortEpochsOfOneStage: the mean of short epochs is that of one stage's, so that
+// sparsify is not billed for epochs of the baseline, which stands on its own bill.
+func TestShortEpochsOfOneStage(t *testing.T) {
+	fakeRAPL(t, 40)
+	r := small()
+	r.Train.Epochs, r.Prune.Epochs = 2, 12
+	r.Energy.IdleSeconds = new(float64)
+	st := MemStore{Dir: t.TempDir(), On: func(e event.Event) {
+		if b, ok := e.Body.(*event.Eval); ok && b.Stage == event.Sparsify {
+			time.Sleep(30 * time.Millisecond) // between the epochs
+		}
+	}}
+	runAll(t, r, nil, &st)
+	in := map[event.Stage]int{}
+	told := 0
+	for _, e := range st.State.Epochs {
+		in[e.Stage]++
+		if e.Over > in[e.Stage] {
+			t.Errorf("stage %d, epoch %d: the mean of %d epochs, the stage has had %d", e.Stage, e.Epoch, e.Over, in[e.Stage])
+		}
+		if e.Stage == event.Sparsify && e.Energy.UJ != nil {
+			told++
+		}
+	}
+	if told == 0 {
+		t.Error("no epoch of sparsify has joules")
+	}
+}

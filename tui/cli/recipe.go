@@ -19,7 +19,7 @@ var recipeKeys = map[string]struct{ text, sample string }{
 	"auto":    {"go through all stages without waiting for a person; `pare run` always does", ""},
 
 	"model.name": {"zoo model; `pare inspect NAME` shows it", ""},
-	"model.path": {".onnx file, .safetensors file written by pare, or folder of Hugging Face, instead of name", `"net.onnx"`},
+	"model.path": {".onnx file, .safetensors file written by pare, folder of Hugging Face, or of a PEFT adapter, which is merged into the base it names; instead of name", `"net.onnx"`},
 
 	"data.name":       {"built-in data set; `pare data list` shows them", ""},
 	"data.path":       {"instead of name: CSV, TSV or JSON-lines file, .npz or .npy, text, or a folder of images by class, of train.csv and test.csv, of .npy or idx files, or of text", `"digits.csv"`},

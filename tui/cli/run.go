@@ -279,7 +279,7 @@ what it means and its default: pare run --example. Exit codes: 0 verdict PASS,
 		},
 	}
 	c.Flags().BoolVar(&example, "example", false, "print a recipe with every key and its default")
-	c.Flags().StringVar(&f.model, "model", "", "zoo model, .onnx file, .safetensors file written by pare, or folder of Hugging Face")
+	c.Flags().StringVar(&f.model, "model", "", "zoo model, .onnx file, .safetensors file written by pare, or folder of Hugging Face or of a PEFT adapter")
 	f.add(c)
 	return c
 }

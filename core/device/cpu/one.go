@@ -1,34 +1,10 @@
 package cpu
 
-import (
-	"slices"
-	"unsafe"
+import "unsafe"
 
-	"pare/core/device"
-)
-
-// Linear layers for plans of one sample. Of a tile's 16 lanes one would be used;
-// instead x and y become vectors, and the 16 outputs of a panel (or those of a
-// block) take the place of the lanes. In a plan whose calls all know vectors, values
-// are vectors throughout, at the beginning of their rows of 16.
-
-// flatKernels know values that are vectors.
-var flatKernels = []device.Kernel{device.Load, device.Linear, device.ActFn, device.Add, device.Mul, device.Flatten}
-
-// isFlat reports whether p is a plan of one sample whose values are vectors.
-func isFlat(p *device.Plan) bool {
-	if p.Batch != 1 || p.Seq > 0 {
-		return false
-	}
-	for _, r := range p.Regions {
-		for _, c := range r.Calls {
-			if !slices.Contains(flatKernels, c.Kernel) {
-				return false
-			}
-		}
-	}
-	return !slices.ContainsFunc(p.Vals, func(v device.Val) bool { return v.H != 1 || v.W != 1 })
-}
+// Linear layers for plans of one sample: x and y are vectors, and the 16 outputs of a
+// panel (or those of a block) take the place of the lanes. Where the plan's other calls
+// know no flat values (flat.go), x and y are copied.
 
 // oneRoom is the room a plan of one sample needs for the vectors of its largest
 // linear layer, in floats.

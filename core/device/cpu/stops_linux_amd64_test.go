@@ -33,8 +33,10 @@ import (
 // figure that goes to /sched/pauses/stopping/gc. Alone are stops in which no other
 // process ran on any processor, from 0.3 ms before the stop. Of each the part that is
 // the engine's runs from the signal's arrival at a thread to when it lets the
-// collector go on; the rest is the system's: sending, delivering, waking. A stop is
-// asked late if no signal is sent for 90 µs: the runtime found a thread without a
+// collector go on. The system's are the signal's way, from when it is sent to its
+// arrival at a thread that runs, and the collector's way from when it is woken to when
+// it runs: nothing that a program does in user mode makes these longer, in a virtual
+// machine the host does, by taking a processor away. A stop is asked late if no signal is sent for 90 µs: the runtime found a thread without a
 // goroutine, which went on all the same, and asked again.
 func TestStops(t *testing.T) {
 	fs := os.Getenv("PARE_TRACEFS")
@@ -206,18 +208,21 @@ func (tr *tracer) record(t *testing.T, d time.Duration, work func()) string {
 	if len(s.all) == 0 {
 		t.Fatal("no stop was traced")
 	}
-	return fmt.Sprintf("stops %s; alone %s; of them asked late %d, the engine's part %s", µs(s.all), µs(s.alone), s.late, µs(s.part))
+	return fmt.Sprintf("stops %s; alone %s; of them asked late %d, the engine's part %s; the signal's way %s, the collector's %s",
+		µs(s.all), µs(s.alone), s.late, µs(s.part), µs(s.sent), µs(s.woke))
 }
 
 // stops gathers what record tells; times in µs.
 type stops struct {
 	own              map[int]bool // threads of this program, and idle
 	all, alone, part []float64
-	others           [64]bool // processors on which another process runs
-	last             float64  // when one last did
-	collector        int      // whose stop goes on, 0 if none does
+	sent, woke       []float64 // the signal's and the collector's way
+	others           [64]bool  // processors on which another process runs
+	last             float64   // when one last did
+	collector        int       // whose stop goes on, 0 if none does
 	began, delivered float64
 	asked, mine      float64
+	ready, ran       float64 // when the collector was woken by the thread that stopped, and ran
 	late             int
 }
 
@@ -245,8 +250,12 @@ func (s *stops) line(text string) {
 		if s.others[cpu] {
 			s.last = at
 		}
+		if s.collector != 0 && s.ready > 0 && s.ran == 0 && number(next.FindStringSubmatch(rest)[1]) == s.collector {
+			s.ran = at
+		}
 	case "begin":
 		s.collector, s.began, s.delivered, s.asked, s.mine = who, at, 0, math.Inf(1), math.NaN()
+		s.ready, s.ran = 0, 0
 	case "signal_generate":
 		if who == s.collector {
 			s.asked = min(s.asked, at-s.began)
@@ -257,7 +266,7 @@ func (s *stops) line(text string) {
 		}
 	case "sched_waking":
 		if s.delivered > 0 && s.own[who] && who != s.collector && number(woken.FindStringSubmatch(rest)[1]) == s.collector && math.IsNaN(s.mine) {
-			s.mine = at - s.delivered
+			s.mine, s.ready = at-s.delivered, at
 		}
 	case "end":
 		if s.collector == 0 {
@@ -272,6 +281,10 @@ func (s *stops) line(text string) {
 			}
 			if !math.IsNaN(s.mine) {
 				s.part = append(s.part, s.mine)
+				s.sent = append(s.sent, s.delivered-s.began-s.asked)
+				if s.ran > 0 {
+					s.woke = append(s.woke, s.ran-s.ready)
+				}
 			}
 		}
 		s.collector = 0

@@ -57,7 +57,8 @@ func models() []model {
 		b.Op("sum", "add", b.Linear("a", 0, 262), b.Linear("b", 0, 262))
 	}))
 	// Channels that are loaded eight at a time.
-	return append(l, pools(window{c: 16, h: 5, w: 6, win: square(3, 2, 1, 1)})...)
+	l = append(l, pools(window{c: 16, h: 5, w: 6, win: square(3, 2, 1, 1)})...)
+	return append(l, oneModels()...)
 }
 
 func linearModels() (l []model) {
