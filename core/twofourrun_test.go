@@ -210,3 +210,27 @@ func TestTwoFourWithoutLibrary(t *testing.T) {
 		t.Errorf("left on the card: %v", l)
 	}
 }
+
+// TestNothingOfTwoFourWithoutIt: a run whose zeros are no 2:4 hears nothing of 2:4 products where
+// something runs them since.
+func TestNothingOfTwoFourWithoutIt(t *testing.T) {
+	recipe := func(r *Recipe) { r.Prune.Pattern, r.Train.Batch = "element", 16 }
+	bare, _ := cudatest.Dense(1<<28, cuda.BF16)
+	var st MemStore
+	if err := onCard(t, bare, &st, nil, recipe); !errors.Is(err, errEnough) {
+		t.Fatal(err)
+	}
+	all, log := st.State.Checkpoints, st.State
+	i := slices.IndexFunc(all, func(c event.Checkpoint) bool { return c.Zeros > 0 })
+	if i < 0 {
+		t.Fatalf("%+v", all)
+	}
+	dev, card := cudatest.New(1<<28, cuda.BF16)
+	card.Hopper = true
+	if err := onCard(t, dev, &st, &Resume{Why: "crash", Log: &log, Checkpoint: all[i].Name}, recipe); !errors.Is(err, errEnough) {
+		t.Fatal(err)
+	}
+	if w := ofChoices(st.State.Warnings); len(w) > 0 {
+		t.Errorf("%+v", w)
+	}
+}

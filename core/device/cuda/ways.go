@@ -41,7 +41,10 @@ func (d Device) keepWays(ws []device.Weight) {
 	default:
 		c.note(ways24, versions(libs, noWays))
 	}
-	if c.known[ways24] == noWays && len(libs) > 0 {
+	pairs := slices.ContainsFunc(ws, func(w device.Weight) bool {
+		return len(w.Shape) == 2 && tensor.TwoInFour(w.Mask, w.Shape[0], w.Shape[1])
+	})
+	if c.known[ways24] == noWays && pairs && len(libs) > 0 {
 		c.say("2:4 weights of this run have dense products, since nothing ran them 2:4 when it chose; here %s does, which a new run takes where it is faster", versions(libs, ""))
 	}
 }
