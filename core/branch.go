@@ -115,6 +115,11 @@ func (r *run) branchable(n *Recipe) error {
 			return err
 		}
 	}
+	if len(n.Prune.ByHand) > 0 {
+		if err := n.rule().Check(r.model); err != nil {
+			return err
+		}
+	}
 	if _, err := Profile(n.Hardware.Profile); err != nil {
 		return err
 	}

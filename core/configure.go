@@ -52,6 +52,10 @@ func (r *run) configure(ctx context.Context) error {
 func (r *run) recipeText() string {
 	p := r.r.Prune
 	text := fmt.Sprintf("%s, %s, %s, %s, %.0f %% zeros, floor %.1f %%", p.Score, patternWords[p.Pattern], p.Distribution, p.Schedule, 100*p.Target, 100*r.loop.Floor)
+	if len(p.ByHand) > 0 {
+		s := r.r.rule()
+		text += ", by hand " + s.HandWords()
+	}
 	for _, s := range r.r.LowRank {
 		text += ", " + s.words()
 	}

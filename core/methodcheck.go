@@ -15,6 +15,9 @@ import (
 func (r *Recipe) checkMethod() error {
 	p, spec := r.Prune, r.rule()
 	if p.Target == 0 {
+		if len(p.ByHand) > 0 {
+			return errors.New("prune.by_hand with prune.target = 0: nothing is pruned: give the share of all weights as target")
+		}
 		return nil // nothing is pruned
 	}
 	if err := spec.CheckTarget(p.Target); err != nil {
@@ -23,6 +26,9 @@ func (r *Recipe) checkMethod() error {
 	adapters := false
 	for _, s := range r.LowRank {
 		adapters = adapters || s.adapters()
+		if len(p.ByHand) > 0 && !s.adapters() {
+			return errors.New("prune.by_hand with lowrank svd: the factors are other layers: leave one of the two out")
+		}
 		if spec.CheckTarget(0.9) != nil && !s.adapters() && (s.Rank == 0 || s.Rank%4 != 0) {
 			return fmt.Errorf("lowrank: svd with prune.pattern = %q: the factors' ranks must be multiples of 4: give such a rank", p.Pattern)
 		}

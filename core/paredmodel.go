@@ -140,7 +140,7 @@ func cutDown(m *graph.Model, dev device.Device, rec *Recipe, base prune.Base) (o
 			w.Mask = evenMask(w.Shape, blockHeight(p.Pattern), p.Target)
 		}
 	}
-	if p.Distribution != "layer" {
+	if p.Distribution != "layer" || len(p.ByHand) > 0 {
 		note = "as if every layer lost the same share"
 	}
 	return true, note, nil

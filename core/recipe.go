@@ -89,20 +89,21 @@ type TrainSpec struct {
 
 // PruneSpec is what stage 3 does.
 type PruneSpec struct {
-	Score        string   `toml:"score"`          // one of prune.Scores
-	Pattern      string   `toml:"pattern"`        // one of prune.Patterns
-	Distribution string   `toml:"distribution"`   // layer | global | erk | sensitivity
-	Schedule     string   `toml:"schedule"`       // one of prune.Schedules
-	Target       float64  `toml:"target"`         // share of zeros among the prunable weights, 0…1
-	Epochs       int      `toml:"epochs"`         // length of the stage (iterative: of each level; earlybird: 0 = what the baseline has left)
-	Every        int      `toml:"every"`          // cubic, linear, constant: steps between mask updates, 0 = a twentieth of the ramp
-	Ramp         float64  `toml:"ramp,omitempty"` // cubic, linear: share of the stage at the end of which the target is reached, 0 = three quarters
-	Levels       int      `toml:"levels"`         // iterative
-	RewindStep   int64    `toml:"rewind_step"`    // iterative: −1 no rewind, k ≥ 0 = weights of baseline step k
-	LR           float64  `toml:"lr"`             // 0 = half the baseline's, its own after a rewind or an early bird
-	LRSchedule   string   `toml:"lr_schedule"`
-	RoundTo      int      `toml:"round_to,omitempty"` // neuron: keep a multiple of so many channels, 0 = any number, on a card 8 (ruleOn)
-	Skip         []string `toml:"skip"`               // layers left dense
+	Score        string             `toml:"score"`          // one of prune.Scores
+	Pattern      string             `toml:"pattern"`        // one of prune.Patterns
+	Distribution string             `toml:"distribution"`   // layer | global | erk | sensitivity
+	Schedule     string             `toml:"schedule"`       // one of prune.Schedules
+	Target       float64            `toml:"target"`         // share of zeros among the prunable weights, 0…1
+	Epochs       int                `toml:"epochs"`         // length of the stage (iterative: of each level; earlybird: 0 = what the baseline has left)
+	Every        int                `toml:"every"`          // cubic, linear, constant: steps between mask updates, 0 = a twentieth of the ramp
+	Ramp         float64            `toml:"ramp,omitempty"` // cubic, linear: share of the stage at the end of which the target is reached, 0 = three quarters
+	Levels       int                `toml:"levels"`         // iterative
+	RewindStep   int64              `toml:"rewind_step"`    // iterative: −1 no rewind, k ≥ 0 = weights of baseline step k
+	LR           float64            `toml:"lr"`             // 0 = half the baseline's, its own after a rewind or an early bird
+	LRSchedule   string             `toml:"lr_schedule"`
+	RoundTo      int                `toml:"round_to,omitempty"` // neuron: keep a multiple of so many channels, 0 = any number, on a card 8 (ruleOn)
+	Skip         []string           `toml:"skip"`               // layers left dense
+	ByHand       map[string]float64 `toml:"by_hand,omitempty"`  // shares of zeros of some layers; the distribution is over the others
 
 	Penalty  float64 `toml:"penalty,omitempty"`  // movement-soft: λ at the target; 0 = 100
 	Permute  bool    `toml:"permute,omitempty"`  // 2:4: channels change places first, so that it keeps more

@@ -3,6 +3,7 @@ package core
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/pelletier/go-toml/v2"
@@ -75,6 +76,16 @@ func shown(v reflect.Value) string {
 		if len(l) == 0 {
 			return "–"
 		}
+		return strings.Join(l, " ")
+	case reflect.Map:
+		var l []string
+		for _, k := range v.MapKeys() {
+			l = append(l, fmt.Sprintf("%v %s", k, shown(v.MapIndex(k))))
+		}
+		if len(l) == 0 {
+			return "–"
+		}
+		slices.Sort(l)
 		return strings.Join(l, " ")
 	case reflect.String:
 		if v.String() == "" {

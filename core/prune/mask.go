@@ -25,7 +25,8 @@ import (
 // 2:4 is complete at a share of half. Scores that give weights back choose among all
 // weights, whatever is masked now; the others among what is left.
 //
-// Skipped layers are not touched and not in the base.
+// Skipped layers are not touched and not in the base. Layers with a share by hand
+// (Spec.ByHand) lose that, the others what is then missing, spread as said above.
 func Masks(m *graph.Model, s Spec, share float64) ([]graph.SetMask, Report, error) {
 	if err := s.Check(m); err != nil {
 		return nil, Report{}, err
@@ -69,19 +70,32 @@ func Masks(m *graph.Model, s Spec, share float64) ([]graph.SetMask, Report, erro
 		}
 		x.each(u, mask.Drop)
 	}
-	if s.Distribution == "global" {
-		dropLowest(xs, count(share, all)-zeros, func(i, u int) { drop(&xs[i], u) })
-	} else {
-		goes := counts(m, s.Distribution, xs, share)
-		if s.Distribution == "sensitivity" {
-			if goes, err = bySensitivity(&s, xs, share); err != nil {
-				return nil, Report{}, err
-			}
-		}
+	each := func(xs []units, goes []int) {
 		for i := range xs {
 			x := &xs[i]
 			dropLowest(xs[i:i+1], goes[i]-x.l.mask.Zeros(), func(_, u int) { drop(x, u) })
 		}
+	}
+	k, part := count(share, all), share
+	if len(s.ByHand) > 0 {
+		hand, goes, rest, left := s.byHand(xs, share)
+		each(hand, goes)
+		for _, x := range hand {
+			zeros, all = zeros-x.l.mask.Zeros(), all-x.l.n*x.l.k
+		}
+		xs, k, part = rest, left, float64(left)/float64(max(all, 1))
+	}
+	switch s.Distribution {
+	case "global":
+		dropLowest(xs, k-zeros, func(i, u int) { drop(&xs[i], u) })
+	case "sensitivity":
+		goes, err := bySensitivity(&s, xs, part)
+		if err != nil {
+			return nil, Report{}, err
+		}
+		each(xs, goes)
+	default:
+		each(xs, counts(m, s.Distribution, xs, part))
 	}
 	var set []graph.SetMask
 	for i := range ls {

@@ -50,6 +50,10 @@ type Spec struct {
 	// RoundTo makes cuts keep a multiple of so many channels, of heads any number; 0
 	// means 1.
 	RoundTo int `json:"round_to,omitempty"`
+	// ByHand are shares of zeros of some layers when the whole has Target; the
+	// distribution is over the others (byhand.go).
+	ByHand map[string]float64 `json:"by_hand,omitempty"`
+	Target float64            `json:"target,omitempty"`
 	// Evidence is what scores with Needs ask for; whoever trains brings it.
 	Evidence *Evidence `json:"-"`
 	// Sensitivity is what distribution sensitivity asks for: a curve for each of Parts.
@@ -170,6 +174,9 @@ func (s Spec) Rule() string {
 	if len(s.Skip) > 0 {
 		r += ", not in " + strings.Join(s.Skip, ", ")
 	}
+	if len(s.ByHand) > 0 {
+		r += ", by hand " + s.HandWords()
+	}
 	return r
 }
 
@@ -206,6 +213,9 @@ func (s Spec) Check(m *graph.Model) error {
 		return fmt.Errorf("prune: pattern head: %s has no attention, so no heads: choose neuron", m.Name)
 	}
 	if err := s.checkPattern(m); err != nil {
+		return err
+	}
+	if err := s.checkByHand(m); err != nil {
 		return err
 	}
 	if e := s.Evidence; s.Needs() && e != nil && (len(e.Sum) != len(m.Params) || len(e.Abs) != len(m.Params)) {

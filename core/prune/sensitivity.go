@@ -252,7 +252,7 @@ func Alone(m *graph.Model, s Spec, part string, share float64) (rs []graph.Rewri
 		if err != nil {
 			return nil, 0, err
 		}
-		s.Distribution, s.Skip = "layer", nil
+		s.Distribution, s.Skip, s.ByHand = "layer", nil, nil
 		found := false
 		for _, l := range ls {
 			if l.name != part {

@@ -70,6 +70,7 @@ var recipeKeys = map[string]struct{ text, sample string }{
 	"prune.lr":           {"learning rate of the stage; half the baseline's by default, its own after a rewind or an early bird", "0.01"},
 	"prune.lr_schedule":  {"constant, cosine or step", ""},
 	"prune.skip":         {"layers left dense", `["out"]`},
+	"prune.by_hand":      {"patterns that mask: share of zeros of these layers at the target; the distribution is over the others", `{fc1 = 0.95, out = 0.5}`},
 	"prune.penalty":      {"movement-soft: weight of the penalty on the scores, at the target; 0 = 100", "0.0"},
 	"prune.permute":      {"2:4: channels change places first, so that it keeps more; the model computes the same", "false"},
 	"prune.control":      {"iterative with rewind: random-ticket or random-reinit, what a lottery ticket must beat; none by default", `""`},

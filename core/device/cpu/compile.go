@@ -44,7 +44,7 @@ func (d Device) Compile(p *device.Plan, b device.Bank, threads int) (device.Exec
 	}
 	need := int64(0)
 	for x := e; x != nil; x = x.samples {
-		need += 4 * int64(x.p.Tiles(p.Batch)) * int64(x.p.Slab)
+		need += 4 * int64(x.slabs(p.Batch)) * int64(x.p.Slab)
 	}
 	if have := memory(); have > 0 && need > have {
 		fit := max(T, have/2/(4*max(1, int64(p.Slab)))*T)
@@ -55,7 +55,7 @@ func (d Device) Compile(p *device.Plan, b device.Bank, threads int) (device.Exec
 	}
 	// The last row of blocks may look at up to 15 rows behind dy.
 	for x := e; x != nil; x = x.samples {
-		x.arena = e.alloc("the batch's values", x.p.Tiles(p.Batch)*x.p.Slab+(P-1)*T)
+		x.arena = e.alloc("the batch's values", x.slabs(p.Batch)*x.p.Slab+(P-1)*T)
 		x.lanes = e.alloc("lanes", laneRows*T)
 	}
 	sample, rows := 0, 0

@@ -7,16 +7,16 @@ import "pare/core/device"
 // image with its padding; rows of the window above and below the image are left out.
 
 // convOne: y = f(w ⋆ x + b).
-func convOne(e *exec, c *call, l *local, _, _ int) {
+func convOne(e *exec, c *call, l *local, t int) {
 	w, g := &e.b.ws[c.W[0]], &c.geo
 	scale, shift := e.affineOf(c, l, g.n)
 	switch w.lay {
 	case rowMajor:
-		depthOne(e, c, w, l, scale, shift)
+		depthOne(e, c, w, l, t, scale, shift)
 	case blocks:
-		blockConvOne(e, c, w, l, scale, shift)
+		blockConvOne(e, c, w, l, t, scale, shift)
 	default:
-		x, y, wide := ptr(e.image(c, l)), e.at(c.Out[0], 0), g.paddedW()*g.c*4
+		x, y, wide := ptr(e.image(c, l, t)), e.at(c.Out[0], t), g.paddedW()*g.c*4
 		pieces := over(g.ow, maxMR)
 		for n := rounded(g.n) - P; n >= 0; n -= P {
 			for oy := range g.oh {
@@ -36,7 +36,7 @@ func convOne(e *exec, c *call, l *local, _, _ int) {
 		}
 	}
 	if c.Act != device.ReLU {
-		y := e.floats(c.Out[0], 0)
+		y := e.floats(c.Out[0], t)
 		actRows(c.Act, y, y)
 	}
 }
@@ -74,8 +74,8 @@ func (e *exec) overlap(v, u int) bool {
 }
 
 // image is x of a convolution with its padding.
-func (e *exec) image(c *call, l *local) []float32 {
-	g, x := &c.geo, e.floats(c.In[0], 0)
+func (e *exec) image(c *call, l *local, t int) []float32 {
+	g, x := &c.geo, e.floats(c.In[0], t)
 	if !c.copied {
 		return x
 	}
@@ -113,8 +113,8 @@ func (a pixelArgs) run(mr int) {
 }
 
 // blockConvOne is convOne for a weight in blocks.
-func blockConvOne(e *exec, c *call, w *weight, l *local, scale, shift []float32) {
-	g, x, r, wide := &c.geo, ptr(e.image(c, l)), w.blk.r, c.geo.paddedW()*c.geo.c*4
+func blockConvOne(e *exec, c *call, w *weight, l *local, t int, scale, shift []float32) {
+	g, x, r, wide := &c.geo, ptr(e.image(c, l, t)), w.blk.r, c.geo.paddedW()*c.geo.c*4
 	a := blockPixelArgs{xStride: g.SW * g.c * 4, yStride: g.n * 4, relu: reluOf(c)}
 	run, pieces := w.blk.runs[0], over(g.ow, mostPixels(r))
 	for oy := range g.oh {
@@ -129,7 +129,7 @@ func blockConvOne(e *exec, c *call, w *weight, l *local, scale, shift []float32)
 				}
 				row := end - a.rows
 				a.ptr, a.off, a.val = ptr(run[row:]), ptr(c.off[run[row]:]), ptr(w.v[int(run[row])*r:])
-				a.y = at(e.at(c.Out[0], 0), ((oy*g.ow+ox)*g.n+row*r)*4)
+				a.y = at(e.at(c.Out[0], t), ((oy*g.ow+ox)*g.n+row*r)*4)
 				a.scale, a.shift = ptr(scale[row*r:]), ptr(shift[row*r:])
 				blockPixels(r, pixels, &a)
 			}

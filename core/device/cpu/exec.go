@@ -170,7 +170,7 @@ func (e *exec) Run(s *device.Step) (device.Result, error) {
 	}
 	for x := e; x != nil; x = x.samples {
 		x.n = s.Count()
-		x.tiles = x.p.Tiles(x.n)
+		x.tiles = x.slabs(x.n)
 		x.markLanes()
 	}
 	if e.checked {
@@ -379,6 +379,14 @@ func (e *exec) poison() {
 	for _, s := range e.stats {
 		s.each(fill)
 	}
+}
+
+// slabs is the number of slabs of n samples: tiles, or the samples of flat values.
+func (e *exec) slabs(n int) int {
+	if e.flat {
+		return n
+	}
+	return e.p.Tiles(n)
 }
 
 // at is the address of value v of tile t.

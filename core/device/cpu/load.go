@@ -55,11 +55,11 @@ func gather(rows *[T]unsafe.Pointer, from int, dst unsafe.Pointer, n, stride int
 func (e *exec) store(to []float32, v int) {
 	shape := e.p.Vals[v]
 	pixels := shape.H * shape.W
-	if e.flat {
-		turn(to, e.floats(v, 0), pixels, shape.C)
-		return
-	}
 	for t := range e.tiles {
+		if e.flat {
+			turn(to[t*shape.C*pixels:], e.floats(v, t), pixels, shape.C)
+			continue
+		}
 		x := e.floats(v, t)
 		for lane := range e.valid(t) {
 			y := to[e.place(t, lane)*shape.C*pixels:]

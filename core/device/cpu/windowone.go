@@ -10,10 +10,10 @@ type slide struct {
 	x, y pointer
 }
 
-func newSlide(e *exec, c *call) slide {
+func newSlide(e *exec, c *call, t int) slide {
 	g := &c.geo
 	px := g.c * 4
-	return slide{g: g, x: e.at(c.In[0], 0), y: e.at(c.Out[0], 0), depthArgs: depthArgs{
+	return slide{g: g, x: e.at(c.In[0], t), y: e.at(c.Out[0], t), depthArgs: depthArgs{
 		n: over(g.c, P), relu: reluOf(c), xRow: g.w * px, xCol: px, xPixel: g.SW * px, yPixel: px,
 	}}
 }
@@ -40,8 +40,8 @@ func (s *slide) each(f func(ky, kx int)) {
 }
 
 // depthOne: y = f(w ⋆ x + b), each channel by itself.
-func depthOne(e *exec, c *call, w *weight, l *local, scale, shift []float32) {
-	s, g := newSlide(e, c), &c.geo
+func depthOne(e *exec, c *call, w *weight, l *local, t int, scale, shift []float32) {
+	s, g := newSlide(e, c, t), &c.geo
 	taps := depthWeights(w, g, l)
 	for i := range g.KH * g.KW {
 		for ch := range g.c {
@@ -55,8 +55,8 @@ func depthOne(e *exec, c *call, w *weight, l *local, scale, shift []float32) {
 	})
 }
 
-func maxPoolOne(e *exec, c *call, _ *local, _, _ int) {
-	s := newSlide(e, c)
+func maxPoolOne(e *exec, c *call, _ *local, t int) {
+	s := newSlide(e, c, t)
 	s.each(func(_, _ int) { s.run(largestOf) })
 }
 
@@ -64,8 +64,8 @@ func maxPoolOne(e *exec, c *call, _ *local, _, _ int) {
 // summed one by one, as in avgPool.
 const meanTaps = 16
 
-func avgPoolOne(e *exec, c *call, l *local, _, _ int) {
-	s, scale, last := newSlide(e, c), l.one[:rounded(c.geo.c)], 0
+func avgPoolOne(e *exec, c *call, l *local, t int) {
+	s, scale, last := newSlide(e, c, t), l.one[:rounded(c.geo.c)], 0
 	s.w = ptr(scale)
 	s.each(func(_, _ int) {
 		v := view{div: s.rows * s.cols}

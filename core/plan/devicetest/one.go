@@ -9,7 +9,7 @@ import (
 // oneModels are nets on images that run forward with one sample: devices may keep such
 // values in a layout of their own.
 func oneModels() (l []model) {
-	for _, m := range slices.Concat(convModels(), poolModels(), rowModels(), joinModels()) {
+	for _, m := range slices.Concat(convModels(), poolModels(), rowModels(), channelModels(), joinModels()) {
 		if m.h*m.w > 1 {
 			m.name, m.batch, m.least, m.train = "one/"+m.name, 1, 0, false
 			l = append(l, m)
@@ -41,6 +41,10 @@ func oneModels() (l []model) {
 		y := b.Op("relu", "relu", b.Norm("n1", x))
 		x = b.Op("add", "add", convolve(b, "c2", y, 19, square(3, 1, 1, 1), true), x)
 		b.Op("mean", "globalavgpool", x)
+	})
+	add("softmax", 3, 6, 6, func(b *graph.Net) {
+		x := b.Op("relu", "relu", convolve(b, "c1", 0, 7, square(3, 1, 1, 1), true))
+		b.Op("softmax", "softmax", b.Linear("out", b.Op("flat", "flatten", x), 19))
 	})
 	// Grouped: in tiles.
 	add("grouped", 4, 5, 5, func(b *graph.Net) {
