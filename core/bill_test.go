@@ -73,6 +73,65 @@ func TestStepsOfARollbackAreBilled(t *testing.T) {
 // TestBillsSayWhatTheyCover: a counter that vanishes leaves joules that say how much
 // of the time they cover, in the bills of epochs and stages.
 func TestBillsSayWhatTheyCover(t *testing.T) {
+	var s *event.State
+	for try := 1; s == nil; try++ {
+		late := lateness()
+		s = billsOfAVanishing(t)
+		// What is read that late does not reach the window it belongs to, which then says so.
+		if d := late(); d > 30*time.Millisecond {
+			if try == 3 {
+				t.Skipf("this machine is too busy: a sleep of 5 ms took %v longer", d)
+			}
+			s = nil
+		}
+	}
+	if s.Started.Tier != "B" {
+		t.Fatalf("tier %q: %s", s.Started.Tier, s.Started.MeterWhy)
+	}
+	whole := s.Stages[event.Baseline].Cost
+	if e := whole.Energy; e.UJ == nil || e.Coverage == nil || *e.Coverage < 0.95 || e.Tier != "B" || e.Source != "rapl" {
+		t.Errorf("baseline: %s", energy.Format(Reading(e)))
+	} else if w := float64(*e.UJ) / float64(whole.WallUS); w < 30 || w > 50 {
+		t.Errorf("%g W, the counter ran at 40", w)
+	}
+	e := s.Stages[event.Sparsify].Cost.Energy
+	if e.UJ == nil || e.Coverage == nil || *e.Coverage > 0.95 || *e.Coverage < 0.3 {
+		t.Fatalf("sparsify: %+v", e)
+	}
+	if got := energy.Format(Reading(e)); !strings.Contains(got, "% covered)") {
+		t.Errorf("%q does not say so", got)
+	}
+	if e := s.Ledger.Now.StepEnergy; e.UJ != nil || e.Coverage != nil {
+		t.Errorf("nothing could be measured any more: %+v", e)
+	}
+}
+
+// lateness sleeps over and over until the function it returns is called, which says
+// by how much the longest sleep was too long.
+func lateness() func() time.Duration {
+	stop, most := make(chan struct{}), make(chan time.Duration)
+	go func() {
+		var d time.Duration
+		for {
+			select {
+			case <-stop:
+				most <- d
+				return
+			default:
+			}
+			begin := time.Now()
+			time.Sleep(5 * time.Millisecond)
+			d = max(d, time.Since(begin)-5*time.Millisecond)
+		}
+	}()
+	return func() time.Duration {
+		close(stop)
+		return <-most
+	}
+}
+
+// billsOfAVanishing are those of a run whose counter goes in the last epoch but one.
+func billsOfAVanishing(t *testing.T) *event.State {
 	root := fakeRAPL(t, 40)
 	r := small()
 	r.Train.Epochs, r.Prune.Epochs = 3, 3
@@ -91,26 +150,7 @@ func TestBillsSayWhatTheyCover(t *testing.T) {
 		}
 	}
 	runAll(t, r, nil, &st)
-	s := &st.State
-	if s.Started.Tier != "B" {
-		t.Fatalf("tier %q: %s", s.Started.Tier, s.Started.MeterWhy)
-	}
-	whole := s.Stages[event.Baseline].Cost
-	if e := whole.Energy; e.UJ == nil || e.Coverage == nil || *e.Coverage < 0.95 || e.Tier != "B" || e.Source != "rapl" {
-		t.Errorf("baseline: %+v", e)
-	} else if w := float64(*e.UJ) / float64(whole.WallUS); w < 30 || w > 50 {
-		t.Errorf("%g W, the counter ran at 40", w)
-	}
-	e := s.Stages[event.Sparsify].Cost.Energy
-	if e.UJ == nil || e.Coverage == nil || *e.Coverage > 0.95 || *e.Coverage < 0.3 {
-		t.Fatalf("sparsify: %+v", e)
-	}
-	if got := energy.Format(Reading(e)); !strings.Contains(got, "% covered)") {
-		t.Errorf("%q does not say so", got)
-	}
-	if e := s.Ledger.Now.StepEnergy; e.UJ != nil || e.Coverage != nil {
-		t.Errorf("nothing could be measured any more: %+v", e)
-	}
+	return &st.State
 }
 
 // TestBudgetWithACounter: a stage too short for the counter does not hide what the

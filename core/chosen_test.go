@@ -132,6 +132,26 @@ func TestChoicesOfAnotherCard(t *testing.T) {
 	}
 }
 
+// TestGoesOnElsewhere: a run that is resumed with another instruction set says so once; with
+// its own it says nothing.
+func TestGoesOnElsewhere(t *testing.T) {
+	dev, _ := cudatest.New(1<<28, cuda.F32)
+	var first MemStore
+	if err := onCard(t, dev, &first, nil, nil); !errors.Is(err, errEnough) {
+		t.Fatal(err)
+	}
+	for isa, want := range map[string]int{dev.ISA(): 0, "sm_80-f32": 1} {
+		st, log := first, first.State
+		log.Started.ISA = isa
+		if err := onCard(t, dev, &st, &Resume{Why: "crash", Log: &log, Checkpoint: first.State.Checkpoints[0].Name}, nil); !errors.Is(err, errEnough) {
+			t.Fatal(err)
+		}
+		if w := ofChoices(st.State.Warnings); len(w) != want || want > 0 && !strings.Contains(w[0].Text, "began on cuda (sm_80-f32) and goes on on cuda (sm_90-f32)") {
+			t.Errorf("from %s: %+v", isa, w)
+		}
+	}
+}
+
 // TestRecipeKeepsChoices: they stand under [plan] and come back as they were.
 func TestRecipeKeepsChoices(t *testing.T) {
 	r := small()

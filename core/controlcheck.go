@@ -25,7 +25,9 @@ import (
 // the steps of both stages count. A recipe that distils has a control without a teacher:
 // the teacher is part of the method, and its time counts.
 //
-// Recipes with the same dense training and the same epochs behind it share a control.
+// Recipes with the same dense training and the same epochs behind it share the dense training and
+// have one control, of one outcome. Its steps are timed again beside each of them: a machine that
+// gets faster or slower from one recipe to the next does so on both sides.
 type ControlCheck struct {
 	Recipes []*Recipe
 	Seeds   int
@@ -117,21 +119,22 @@ func (c ControlCheck) Run(ctx context.Context) error {
 // controls are runs of dense recipes, by the recipe's text.
 type controls map[string]*MemStore
 
-// run is the outcome of a dense recipe.
-func (m controls) run(ctx context.Context, r *Recipe) (*MemStore, error) {
+// run is the outcome of a dense recipe, timed now, and of the run that has its dense training: the
+// same, or of an earlier recipe, from whose dense model only what follows it is trained again.
+// Where all counts, all of it is.
+func (m controls) run(ctx context.Context, r *Recipe, all bool) (first, now *MemStore, err error) {
 	text, err := r.Marshal()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	st := m[string(text)]
-	if st == nil {
-		st = new(MemStore)
-		if _, err := Run(ctx, Config{Recipe: r, Store: st, Session: "control", Brief: true}); err != nil {
-			return nil, err
-		}
-		m[string(text)] = st
+	now = new(MemStore)
+	set := Config{Recipe: r, Store: now, Session: "control", Brief: true}
+	if first = m[string(text)]; first != nil && !all {
+		return first, now, goOn(ctx, first, now, set)
 	}
-	return st, nil
+	m[string(text)] = now
+	_, err = Run(ctx, set)
+	return now, now, err
 }
 
 // seed does one of them for a recipe.
@@ -162,7 +165,7 @@ func (c ControlCheck) seed(ctx context.Context, r *Recipe, seed uint64, made con
 	case pared.Prune.Schedule == "iterative":
 		dense.Prune.Epochs *= pared.Prune.Levels
 	}
-	a, err := made.run(ctx, dense)
+	from, a, err := made.run(ctx, dense, bird)
 	if err != nil {
 		return row, err
 	}
@@ -170,7 +173,7 @@ func (c ControlCheck) seed(ctx context.Context, r *Recipe, seed uint64, made con
 	if bird {
 		_, err = Run(ctx, Config{Recipe: pared, Store: &b, Session: "pared", Brief: true})
 	} else {
-		err = goOn(ctx, a, &b, Config{Recipe: pared, Brief: true})
+		err = goOn(ctx, from, &b, Config{Recipe: pared, Brief: true})
 	}
 	if err != nil {
 		return row, err
@@ -181,7 +184,7 @@ func (c ControlCheck) seed(ctx context.Context, r *Recipe, seed uint64, made con
 	}
 	row.Dense, row.Pared = sideOf(a, bird), sideOf(&b, bird)
 	if !bird {
-		row.Before = beforeOf(a, lb.Dense)
+		row.Before = beforeOf(from, lb.Dense)
 	}
 	row.Step, row.Infer = 1-saved(row.Pared.late, row.Dense.late), 1-saved(lb.Now.InferUS, lb.Dense.InferUS)
 	row.Zeros = lb.Now.Zeros

@@ -58,6 +58,24 @@ func (p *PlanSpec) With(chosen map[string]map[string]string) {
 	}
 }
 
+// elsewhere says that a resumed run goes on with another instruction set or device than it
+// had. Formats keep following the prices of its recipe, of which each device takes those it has
+// kernels for.
+func (r *run) elsewhere() []event.Warning {
+	res := r.cfg.Resume
+	if res == nil || res.Log == nil || res.Log.Started.Device == "" {
+		return nil
+	}
+	was, name, isa := res.Log.Started, r.dev.Name(), r.dev.ISA()
+	if was.Device == name && was.ISA == isa {
+		return nil
+	}
+	return []event.Warning{{
+		Text: fmt.Sprintf("this run began on %s (%s) and goes on on %s (%s): kernels and formats are chosen for that, and the last bits of what follows will differ", was.Device, was.ISA, name, isa),
+		Fix:  "for equal bits go on with the device and instruction set it had before",
+	}}
+}
+
 // keeping is the device with the choices that the recipe and the log know. warn is what to
 // say of them.
 func (r *run) keeping(dev device.Device) (device.Device, []event.Warning) {

@@ -96,14 +96,19 @@ func pricesFor(m *graph.Model, dev device.Device) plan.Prices {
 }
 
 // Choices are the formats the layers of m run in on dev, by this machine's prices,
-// and these. A card that chooses by time measures the 2:4 ones in an evaluation.
-func Choices(m *graph.Model, dev device.Device) ([]plan.Choice, plan.Prices, error) {
+// and these. A card that chooses by time measures the 2:4 ones in an evaluation, of as many
+// samples at a time as in a run of recipe r; nil: as many as in one that trains without parts.
+func Choices(m *graph.Model, dev device.Device, r *Recipe) ([]plan.Choice, plan.Prices, error) {
 	p := pricesFor(m, dev)
 	cs := plan.Choose(m, dev, p)
 	if _, ok := dev.(device.Card); !ok || !slices.ContainsFunc(cs, func(c plan.Choice) bool { return c.Format == tensor.NM24 }) {
 		return cs, p, nil
 	}
-	return cs, p, train.MeasurePairs(m, dev, cs)
+	var o train.Options
+	if r != nil {
+		o.Batch, o.Micros = r.Train.Batch, r.Train.Accumulate
+	}
+	return cs, p, train.MeasurePairs(m, dev, o, cs)
 }
 
 // readPrices reads the file. What cannot be read or cannot be true is left out, as

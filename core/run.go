@@ -217,7 +217,9 @@ func (r *run) load() (warn []event.Warning, err error) {
 		return nil, err
 	}
 	var others []event.Warning
-	r.dev, others = r.keeping(dev)
+	if r.dev, others = r.keeping(dev); len(others) == 0 {
+		others = r.elsewhere()
+	}
 	if r.set, err = openData(r.r); err != nil {
 		return nil, err
 	}

@@ -2,9 +2,12 @@ package core
 
 import (
 	"errors"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 
+	"pare/core/device"
 	"pare/core/device/cuda"
 	"pare/core/device/cuda/cudatest"
 	"pare/core/event"
@@ -99,12 +102,109 @@ func TestTwoFourVerdicts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cs, _, err := Choices(end.Model, dev)
+	cs, _, err := Choices(end.Model, dev, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if c := cs[1]; c.Format != tensor.NM24 || c.Why != "evaluation: forward 2:4 (0.5 ms, dense 1)" {
 		t.Errorf("%+v", c)
+	}
+	// A run in parts evaluates as many samples as are in one.
+	r.Train.Batch, r.Train.Accumulate = 64, 2
+	dev, card = cudatest.New(1<<28, cuda.BF16)
+	var products []string
+	card.Refuse = func(product, _ string) bool { products = append(products, product); return false }
+	if _, _, err := Choices(end.Model, dev, r); err != nil {
+		t.Fatal(err)
+	}
+	if len(products) < 2 || slices.ContainsFunc(products, func(p string) bool { return !strings.HasPrefix(p, "32×") }) {
+		t.Errorf("in parts of 32: %q", products)
+	}
+	if l := card.Leaks(); len(l) > 0 {
+		t.Errorf("left on the card: %v", l)
+	}
+}
+
+// TestTwoFourWithoutLibrary: a run that found nothing for 2:4 products goes on dense where
+// something is installed since, and says so; one of a pare that did not keep that does, too. One
+// that had a library is refused where there is none, in place of going on with other products.
+func TestTwoFourWithoutLibrary(t *testing.T) {
+	recipe := func(r *Recipe) { r.Prune.Pattern, r.Train.Batch = "2:4", 16 }
+	fast := map[string]float32{"Run": 1, "RunSparse": 0.5, "Compress": 0.2, "pack_gather": 0.1, "sparse24": 0.4}
+	begin := func(dev device.Device) (st MemStore) {
+		t.Helper()
+		if err := onCard(t, dev, &st, nil, recipe); !errors.Is(err, errEnough) {
+			t.Fatal(err)
+		}
+		return st
+	}
+	formats := func(st *MemStore) string {
+		s := ""
+		for _, l := range st.State.Plan.Layers {
+			s += l.Format + " "
+		}
+		return s
+	}
+	bare, _ := cudatest.Dense(1<<28, cuda.BF16)
+	first := begin(bare)
+	pared := func(st *MemStore) string { // a checkpoint with zeros, before the last steps
+		all := st.State.Checkpoints
+		i := slices.IndexFunc(all, func(c event.Checkpoint) bool { return c.Zeros > 0 })
+		if i < 0 || i == len(all)-1 {
+			t.Fatalf("%+v", all)
+		}
+		return all[i].Name
+	}
+	if f := formats(&first); f != "dense dense dense " {
+		t.Fatal(f)
+	}
+	old := first.State
+	old.Chosen = map[string]map[string]string{}
+	for on, all := range first.State.Chosen {
+		old.Chosen[on] = maps.Clone(all)
+		delete(old.Chosen[on], "ways of 2:4 products")
+		if len(old.Chosen[on]) != len(all)-1 {
+			t.Fatalf("%v", all)
+		}
+	}
+	for name, log := range map[string]event.State{"kept": first.State, "of an older pare": old} {
+		for _, hopper := range []bool{false, true} {
+			dev, card := cudatest.New(1<<28, cuda.BF16)
+			card.Takes, card.Hopper = fast, hopper
+			st := first
+			st.State = log
+			if err := onCard(t, dev, &st, &Resume{Why: "crash", Log: &log, Checkpoint: pared(&first)}, recipe); !errors.Is(err, errEnough) {
+				t.Fatal(err)
+			}
+			if n := card.Calls("Prepare2of4") + card.Calls("RunSparse") + card.Calls("sparse24"); n > 0 || formats(&st) != "dense dense dense " {
+				t.Errorf("%s, Hopper %v: %d calls of 2:4, formats %s", name, hopper, n, formats(&st))
+			}
+			if w := ofChoices(st.State.Warnings); len(w) != 1 || !strings.Contains(w[0].Text, "2:4 weights of this run have dense products") {
+				t.Errorf("%s: %+v", name, w)
+			}
+		}
+	}
+	// Before it has zeros it has chosen nothing.
+	dev, card := cudatest.New(1<<28, cuda.BF16)
+	card.Takes = fast
+	st, log := first, first.State
+	log.Chosen = old.Chosen
+	st.State = log
+	if err := onCard(t, dev, &st, &Resume{Why: "crash", Log: &log, Checkpoint: first.State.Checkpoints[0].Name}, recipe); !errors.Is(err, errEnough) {
+		t.Fatal(err)
+	}
+	if f := formats(&st); f != "dense 2:4 dense " || len(ofChoices(st.State.Warnings)) > 0 {
+		t.Errorf("%s, %+v", f, st.State.Warnings)
+	}
+
+	dev, card = cudatest.New(1<<28, cuda.BF16)
+	card.Takes = fast
+	with := begin(dev)
+	bare, card = cudatest.Dense(1<<28, cuda.BF16)
+	log = with.State
+	err := onCard(t, bare, &with, &Resume{Why: "crash", Log: &log, Checkpoint: pared(&with)}, recipe)
+	if f := with.State.Failures; !errors.Is(err, device.ErrKept) || len(f) == 0 || !strings.Contains(f[len(f)-1].Text, "version fake, here are none") || !strings.Contains(f[len(f)-1].Fix, "pare doctor") {
+		t.Errorf("%v, %+v", err, f)
 	}
 	if l := card.Leaks(); len(l) > 0 {
 		t.Errorf("left on the card: %v", l)

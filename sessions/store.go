@@ -78,6 +78,11 @@ func (st *store) putBack() error {
 
 // Emit appends an event; see journal.append for what an error means.
 func (st *store) Emit(b event.Body) (int64, error) {
+	if b, ok := b.(*event.Started); ok { // first, so that no kill leaves a log whose recipe is lost
+		st.mu.Lock()
+		st.keepRecipe(b.Recipe)
+		st.mu.Unlock()
+	}
 	e, err := st.j.append(b)
 	if e.Seq == 0 {
 		return 0, err
@@ -91,8 +96,6 @@ func (st *store) Emit(b event.Body) (int64, error) {
 			delete(st.saved, b.Name)
 			_ = os.Remove(st.path(b.Name, oldExt))
 		}
-	case *event.Started:
-		st.keepRecipe(b.Recipe)
 	case *event.Decision:
 		if b.Cmd == core.CmdConfigure {
 			st.side = writeRecipe(st.s.Dir, b.Text)

@@ -85,10 +85,35 @@ func TestMeasureCard(t *testing.T) {
 	if m.TwoFourBy != "cuSPARSELt fake" {
 		t.Errorf("2:4 by %q", m.TwoFourBy)
 	}
-	d, card = cudatest.New(8<<30, cuda.BF16)
-	card.Hopper = true
-	if m, err := MeasureCard(d, "bf16", time.Millisecond, func(string, ...any) {}); err != nil || m.TwoFourBy != "pare's kernel pare-1" {
-		t.Errorf("2:4 on Hopper by %q, %v", m.TwoFourBy, err)
+}
+
+// TestMeasureCardRaces: of two that make 2:4 products the faster one by the card's clock is
+// measured, and both times are told; one that refuses leaves the other.
+func TestMeasureCardRaces(t *testing.T) {
+	for _, x := range []struct {
+		ours   float32 // ms, the library takes 1
+		refuse bool    // the library does
+		by     string
+	}{
+		{0.75, false, "pare's kernel pare-1 (0.75 ms; cuSPARSELt fake 1)"},
+		{1.25, false, "cuSPARSELt fake (1 ms; pare's kernel pare-1 1.25)"},
+		{1.25, true, "pare's kernel pare-1"},
+	} {
+		d, card := cudatest.New(8<<30, cuda.BF16)
+		card.Hopper, card.Takes = true, map[string]float32{"RunSparse": 1, "sparse24": x.ours}
+		products := 0
+		card.Refuse = func(string, string) bool { products++; return x.refuse && products > 4 } // after the dense ones
+		m, err := MeasureCard(d, "bf16", time.Millisecond, func(string, ...any) {})
+		if err != nil || m.TwoFourBy != x.by || m.WhyTwoFour != "" || !(m.TwoFour > 0) {
+			t.Errorf("2:4 by %q (%q), want %q, %v", m.TwoFourBy, m.WhyTwoFour, x.by, err)
+		}
+		ours, theirs := card.Calls("sparse24"), card.Calls("RunSparse")
+		if strings.HasPrefix(x.by, "pare") != (ours > theirs) {
+			t.Errorf("%s: %d products of ours, %d of the library", x.by, ours, theirs)
+		}
+		if l := card.Leaks(); len(l) > 0 {
+			t.Errorf("left on the card: %v", l)
+		}
 	}
 }
 

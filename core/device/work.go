@@ -4,7 +4,7 @@ package device
 type Worker interface {
 	Card
 	// Product is a matrix product of n×n×n on noise, in the device's precision. With
-	// twoFour one operand is 2:4.
+	// twoFour one operand is 2:4; of several libraries the fastest makes it.
 	Product(n int, twoFour bool) (Work, error)
 	// Copies copies that many bytes within the card's memory: they are read and written.
 	Copies(bytes int64) (Work, error)
@@ -14,8 +14,8 @@ type Worker interface {
 type Work interface {
 	// Run does it n times, n of its own choice, and waits for the end.
 	Run() (n int, err error)
-	// By names what makes a 2:4 product, the library with its version or a kernel of ours; ""
-	// for other work.
+	// By names what makes a 2:4 product, the library with its version or a kernel of ours, and
+	// where several took turns the time of each; "" for other work.
 	By() string
 	Close() error
 }

@@ -55,14 +55,16 @@ func (e *Evaluator) Eval(set *data.Set) (Score, error) { return e.t.Eval(set, ni
 // Close frees the device's side.
 func (e *Evaluator) Close() { e.t.Close() }
 
-// MeasurePairs has dev choose, for the batch of an evaluation of m, between 2:4 and dense
-// products, and says so in cs, the formats of m's layers. No values are needed.
-func MeasurePairs(m *graph.Model, dev device.Device, cs []plan.Choice) error {
+// MeasurePairs has dev choose, for the batch of an evaluation of m by a trainer of these
+// options, between 2:4 and dense products, and says so in cs, the formats of m's layers. Of the
+// options only Batch and Micros count; none: as much as is evaluated at a time. No values are
+// needed.
+func MeasurePairs(m *graph.Model, dev device.Device, o Options, cs []plan.Choice) error {
 	ws := plan.Weights(m, cs)
 	for i := range ws {
 		ws[i].Train = false
 	}
-	p, err := plan.Build(m, dev, plan.Options{Mode: plan.Infer, Batch: evalBatch(m)})
+	p, err := plan.Build(m, dev, plan.Options{Mode: plan.Infer, Batch: o.evalBatch(m)})
 	if err != nil {
 		return err
 	}

@@ -19,11 +19,13 @@ func (t *Trainer) micros(n int) int {
 
 // evalBatch is how many samples are evaluated at a time: no more than what runs in one go
 // of a step in parts, so that where that fits so do evaluations.
-func (t *Trainer) evalBatch() int {
-	if t.o.Micros > 1 {
-		return min(evalBatch(t.Model), t.o.Part())
+func (t *Trainer) evalBatch() int { return t.o.evalBatch(t.Model) }
+
+func (o Options) evalBatch(m *graph.Model) int {
+	if o.Micros > 1 {
+		return min(evalBatch(m), o.Part())
 	}
-	return evalBatch(t.Model)
+	return evalBatch(m)
 }
 
 // NormsVectors reports whether some batch norm sees one value of each channel and

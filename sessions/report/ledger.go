@@ -85,7 +85,11 @@ func newLedger(st *event.State) ledger {
 	if l.Tokens > 0 {
 		infer = fmt.Sprintf("%d tokens", l.Tokens)
 	}
-	row("time per "+infer+", batch 1", millis(d.InferUS, d.InferBand), millis(n.InferUS, n.InferBand), timeChange(d.InferUS, d.InferBand, n.InferUS, n.InferBand))
+	time := "time per "
+	if !l.Predicted && l.HWKind != "gpu" && known(n.InferEnergy) && energy.Tier(n.InferEnergy.Tier) == energy.TierE {
+		time = "wall time per " // beside joules that come from CPU time
+	}
+	row(time+infer+", batch 1", millis(d.InferUS, d.InferBand), millis(n.InferUS, n.InferBand), timeChange(d.InferUS, d.InferBand, n.InferUS, n.InferBand))
 	row("energy per "+infer, joules(d.InferEnergy), joules(n.InferEnergy), energyChange(d.InferEnergy, n.InferEnergy))
 	if d.StepBytes > 0 {
 		row("bytes moved per training step", size(d.StepBytes), size(n.StepBytes), change(float64(d.StepBytes), float64(n.StepBytes)))

@@ -32,7 +32,8 @@ of a recipe that distils is without a teacher, whose time counts to the recipe. 
 --fresh there is a second control: the shape of the pared model with fresh weights,
 trained from the beginning for as many CPU seconds as the recipe's dense model and
 its stage 3 took. The recipe's floor and formats are left out. Recipes of the same
-dense training and as many epochs behind it share one control.`,
+dense training and as many epochs behind it share that training; the steps of their
+control are timed anew beside each, so that a machine that drifts does so on both sides.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if seeds < 1 {
 				return usagef("--seeds %d: need at least 1", seeds)

@@ -32,7 +32,8 @@ from the profile that was used so far, with their sources. It takes a few second
 with a counter two seconds more for each load. Nothing else should run meanwhile.
 
 With --device cuda, cuda:tf32 or cuda:bf16 it measures that card instead: products of
-1024 to 8192 in that precision, copies, 2:4, and the power of each by the card's own
+1024 to 8192 in that precision, copies, 2:4 by the faster of cuSPARSELt and our kernel,
+and the power of each by the card's own
 counter. The profile comes from the products of 1024 and 4096 alone; how far it is off
 at the other sizes is printed.`,
 		RunE: func(c *cobra.Command, _ []string) error {

@@ -60,7 +60,7 @@ func endingRoot(t testing.TB) string {
 			if err := s.Send(context.Background(), stop); err != nil {
 				t.Log(err) // it may have been stopped
 			}
-			for end := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+			for end := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
 				pid, alive := s.Alive()
 				if !alive {
 					break
@@ -83,7 +83,7 @@ var stop = core.Command{Cmd: core.CmdStop}
 
 func waitFor(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for end := time.Now().Add(20 * time.Second); !ok(); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); !ok(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("waited in vain for %s", what)
 		}

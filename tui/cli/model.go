@@ -61,8 +61,9 @@ func (e *env) inspect() *cobra.Command {
 folder of Hugging Face (for sequences of 128 tokens, or as many as it takes).
 The format of each layer is the one whose training step is expected to be the
 fastest, by what formats cost on this machine. That is measured once, in about half
-a second, when a model with zeros is met (pare doctor says where it is kept). On a card, 2:4 layers are timed both ways in the
-batch of an evaluation (--device cuda:bf16).
+a second, when a model with zeros is met (pare doctor says where it is kept). On a card
+(--device cuda:bf16) 2:4 layers are timed both ways in the batch of an evaluation, with
+--recipe that of its run, which is no larger than a part of train.accumulate.
 With --recipe it says besides what that recipe's zeros, factors and adapters should bring
 per training step on the recipe's hardware, by its profile: nothing is run.`,
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -70,9 +71,13 @@ per training step on the recipe's hardware, by its profile: nothing is run.`,
 			if err != nil {
 				return err
 			}
+			var rec *core.Recipe
 			var expect *event.Ledger
 			if recipe != "" {
-				if expect, err = e.expect(m, pre, recipe); err != nil {
+				if rec, err = trainedBy(recipe, pre); err == nil {
+					expect, err = e.expect(m, rec)
+				}
+				if err != nil {
 					return err
 				}
 			}
@@ -81,7 +86,7 @@ per training step on the recipe's hardware, by its profile: nothing is run.`,
 				return err
 			}
 			why := map[int]plan.Choice{}
-			choices, prices, err := core.Choices(m, dev)
+			choices, prices, err := core.Choices(m, dev, rec)
 			if err != nil {
 				return err
 			}
@@ -143,8 +148,8 @@ per training step on the recipe's hardware, by its profile: nothing is run.`,
 	return c
 }
 
-// expect is what a recipe should bring to a model.
-func (e *env) expect(m *graph.Model, pre zoo.Preset, file string) (*event.Ledger, error) {
+// trainedBy is a recipe for a model with that published set-up.
+func trainedBy(file string, pre zoo.Preset) (*core.Recipe, error) {
 	r, err := core.ReadRecipe(file)
 	if err != nil {
 		return nil, err
@@ -155,6 +160,11 @@ func (e *env) expect(m *graph.Model, pre zoo.Preset, file string) (*event.Ledger
 	if r.Train.Batch == 0 {
 		r.Train.Batch = pre.Batch
 	}
+	return r, nil
+}
+
+// expect is what a recipe should bring to a model.
+func (e *env) expect(m *graph.Model, r *core.Recipe) (*event.Ledger, error) {
 	hw, err := core.Profile(r.Hardware.Profile)
 	if err != nil {
 		return nil, err

@@ -117,7 +117,7 @@ func (s *screen) within(d time.Duration, c <-chan struct{}, what string) {
 // text is what stands on the screen. The emulator waits where its answers are not read.
 func (s *screen) text() string {
 	s.t.Helper()
-	for end := time.Now().Add(5 * time.Second); !s.mu.TryLock(); time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(30 * time.Second); !s.mu.TryLock(); time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
 			s.t.Fatal("the emulator is stuck: the program does not read what the terminal answers")
 		}

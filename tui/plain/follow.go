@@ -70,6 +70,7 @@ func Follow(ctx context.Context, s *sessions.Session, out io.Writer, o Options) 
 			case *event.Warning: // a command that cannot be carried out leaves a pause, too
 				waits = waits || held(st.Status, st.Why)
 			case *event.Done:
+				release(s)
 				return b.Exit, nil
 			case *event.Failure:
 				failed = errors.New(withFix(b.Text, b.Fix))
@@ -121,6 +122,18 @@ func Follow(ctx context.Context, s *sessions.Session, out io.Writer, o Options) 
 		case <-done:
 		case <-time.After(100 * time.Millisecond):
 		}
+	}
+}
+
+// release waits until the process of a run that has told its end has let go of the
+// session: whoever comes next, in a script, may remove it or branch from it. Not for long:
+// the process of another machine cannot be seen to end.
+func release(s *sessions.Session) {
+	for range 500 {
+		if _, alive := s.Alive(); !alive {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
 	}
 }
 

@@ -23,17 +23,7 @@ func TestFollowStoppedOnFullDisk(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var log []byte
-		prev := ""
-		for i, b := range []event.Body{&event.Started{Format: event.Version}, &event.Paused{Why: "no space left on the disk"}} {
-			l, err := event.Encode(event.Event{Seq: int64(i + 1), At: time.Now(), Body: b, Prev: prev})
-			if err != nil {
-				t.Fatal(err)
-			}
-			sum := sha256.Sum256(l)
-			prev = hex.EncodeToString(sum[:8])
-			log = append(append(log, l...), '\n')
-		}
+		log := written(t, &event.Started{Format: event.Version}, &event.Paused{Why: "no space left on the disk"})
 		run := map[string]any{"pid": 1, "begun": time.Now(), "why": why}
 		if why != "" {
 			run["ended"] = time.Now()
@@ -55,4 +45,20 @@ func TestFollowStoppedOnFullDisk(t *testing.T) {
 			t.Errorf("why %q: status %s", why, st)
 		}
 	}
+}
+
+// written is a log of bodies.
+func written(t *testing.T, bodies ...event.Body) (log []byte) {
+	t.Helper()
+	prev := ""
+	for i, b := range bodies {
+		l, err := event.Encode(event.Event{Seq: int64(i + 1), At: time.Now(), Body: b, Prev: prev})
+		if err != nil {
+			t.Fatal(err)
+		}
+		sum := sha256.Sum256(l)
+		prev = hex.EncodeToString(sum[:8])
+		log = append(append(log, l...), '\n')
+	}
+	return log
 }

@@ -258,13 +258,17 @@ func Rows(l *event.Ledger) []Row {
 	if l.AtLeast {
 		ms = atLeast
 	}
+	wall := ""
+	if FromCPU(l) {
+		wall = "wall "
+	}
 	rows = append(rows,
 		Row{"zeros", fmt.Sprintf("%.1f %%", 100*d.Zeros), fmt.Sprintf("%.1f %%", 100*n.Zeros), "of the prunable weights"},
 		Row{"params", Count(d.Params), Count(n.Params), Change(float64(d.Params), float64(n.Params))},
 		Row{"packed file", Bytes(d.FileBytes), Bytes(n.FileBytes), Change(float64(d.FileBytes), float64(n.FileBytes))},
 		Row{step, ms(d.StepCPUUS, d.StepBand), ms(n.StepCPUUS, n.StepBand), Change(d.StepCPUUS, n.StepCPUUS)},
 		Row{"J per step", Joules(d.StepEnergy), Joules(n.StepEnergy), changeJ(d.StepEnergy, n.StepEnergy)},
-		Row{"ms per " + Inference(l), ms(d.InferUS, d.InferBand), ms(n.InferUS, n.InferBand), Change(d.InferUS, n.InferUS)},
+		Row{wall + "ms per " + Inference(l), ms(d.InferUS, d.InferBand), ms(n.InferUS, n.InferBand), Change(d.InferUS, n.InferUS)},
 		Row{"J per " + Inference(l), Joules(d.InferEnergy), Joules(n.InferEnergy), changeJ(d.InferEnergy, n.InferEnergy)},
 	)
 	if a := l.Adapters; a != nil && a.CPUUS > 0 {
@@ -274,6 +278,13 @@ func Rows(l *event.Ledger) []Row {
 		rows = append(rows, Row{"moved per step", Bytes(d.StepBytes), Bytes(n.StepBytes), Change(float64(d.StepBytes), float64(n.StepBytes))})
 	}
 	return rows
+}
+
+// FromCPU reports whether joules come from CPU time beside milliseconds that are wall time: those
+// of an inference that was measured on a processor without a meter. Threads that wait for their
+// turn take time and no joules.
+func FromCPU(l *event.Ledger) bool {
+	return !l.Predicted && l.HWKind != "gpu" && l.Now.InferUS > 0 && l.Now.InferEnergy.UJ != nil && energy.Tier(l.Now.InferEnergy.Tier) == energy.TierE
 }
 
 // Inference names one run of the model: of a language model on so many tokens.
@@ -347,7 +358,7 @@ func asTime(kind string) string {
 	if kind == "gpu" {
 		return " (as time: power taken as constant)"
 	}
-	return " (as CPU time: busy power taken as constant)"
+	return " (from CPU time: busy power taken as constant)"
 }
 
 // Change is the relative change in percent.

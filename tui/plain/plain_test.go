@@ -93,7 +93,7 @@ func TestEstimatedJoules(t *testing.T) {
 	for _, tier := range []string{"B", "E"} {
 		st := event.State{Ledger: &event.Ledger{Rounds: 5, Dense: side(2000, tier), Now: side(500, tier)}}
 		text := Ledger(&st)
-		estimated := strings.Contains(text, "≈12 mJ E ±40 %") && strings.Count(text, "−75 % (as CPU time: busy power taken as constant)") == 2
+		estimated := strings.Contains(text, "≈12 mJ E ±40 %") && strings.Count(text, "−75 % (from CPU time: busy power taken as constant)") == 2 && strings.Contains(text, "wall ms per inference")
 		if estimated != (tier == "E") || strings.Contains(text, "measured") {
 			t.Errorf("tier %s:\n%s", tier, text)
 		}

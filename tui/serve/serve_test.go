@@ -281,7 +281,7 @@ func TestWatcher(t *testing.T) {
 	text := func() string { mu.Lock(); defer mu.Unlock(); return term.String() }
 	sees := func(words ...string) {
 		t.Helper()
-		for end := time.Now().Add(15 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		for end := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
 			missing := ""
 			for _, w := range words {
 				if !strings.Contains(text(), w) {
@@ -380,7 +380,7 @@ func TestPanicOfAWatcher(t *testing.T) {
 	}
 	sees := func(b *safe, what string) {
 		t.Helper()
-		for end := time.Now().Add(15 * time.Second); !strings.Contains(b.String(), what); time.Sleep(20 * time.Millisecond) {
+		for end := time.Now().Add(time.Minute); !strings.Contains(b.String(), what); time.Sleep(20 * time.Millisecond) {
 			if time.Now().After(end) {
 				t.Fatalf("%q is not there:\n%s\n%s", what, b, x.log)
 			}

@@ -146,7 +146,11 @@ func (d *desk) ledgerPane(w, h int) string {
 		rows = append(rows, d.spentRows()...)
 	}
 	rows, left := d.siftMetrics(rows)
-	return d.table("ledger, test set", left, "dense", "now", fitRows(rows, h-2), notes, w, h)
+	title := "ledger, test set"
+	if plain.FromCPU(l) {
+		title = "ledger, J from CPU time"
+	}
+	return d.table(title, left, "dense", "now", fitRows(rows, h-2), notes, w, h)
 }
 
 // fitRows leaves out the rows that say least until the others fit: better than to lose

@@ -16,6 +16,18 @@ type mulArgs struct {
 	cStride        int // mulC and mulD only
 }
 
+// pixelArgs is mulArgs with distances of the rows of A and C. With a scale and a shift,
+// which are not nil then, C = f(C·scale + shift) over its columns; f is max(·, 0) with relu.
+type pixelArgs struct {
+	a, b, c          unsafe.Pointer
+	inner, outer     int
+	aOuter, bOuter   int
+	acc              int
+	aStride, cStride int
+	scale, shift     unsafe.Pointer // [16]
+	relu             int
+}
+
 // blockArgs describes rows of R×1 blocks against one tile or several.
 type blockArgs struct {
 	ptr  unsafe.Pointer // [rows+1]int32: blocks of row i are ptr[i] to ptr[i+1]; only differences count
@@ -26,6 +38,20 @@ type blockArgs struct {
 	acc  int // blockFwd only: add to y
 
 	xStride, yStride int // from tile to tile
+}
+
+// blockPixelArgs describes rows of R×1 blocks against pixels that lie side by side, each
+// with the window x: y[m][R·i+r] = f(scale·Σ_j val[j][r]·x[m][off[j]] + shift) over the
+// blocks j of block row i; f is max(·, 0) with relu. Rows are written from the last on,
+// each for all pixels, so that one may reach into the next pixel.
+type blockPixelArgs struct {
+	ptr, val         unsafe.Pointer // as in blockArgs
+	off              unsafe.Pointer // [blocks]uint32: distance of the block's input in bytes
+	x, y             unsafe.Pointer
+	rows             int
+	xStride, yStride int            // from pixel to pixel
+	scale, shift     unsafe.Pointer // [R·rows]
+	relu             int
 }
 
 // blockDWArgs describes the gradient of n blocks of one block row; n may be 0.

@@ -50,6 +50,15 @@ func BenchmarkBound(b *testing.B) {
 	bench("mulX", func() {
 		mulX(maxMR, &mulArgs{a: p(0, wide), b: p(1, wide), c: p(2, 16*T), inner: P, outer: maxSteps / P, aOuter: P * rowBytes, bOuter: P * rowBytes})
 	})
+	bench("mulP", func() {
+		mulP(maxMR, &pixelArgs{a: p(0, wide), b: p(1, wide), c: p(2, 16*T), inner: pixelSteps / 16, outer: 16, aOuter: pixelSteps / 16 * 4, bOuter: pixelSteps / 16 * rowBytes, aStride: 8192, cStride: rowBytes})
+	})
+	const taps = 64 // of a window, over as many pixels as go in one call
+	window := func() *depthArgs {
+		return &depthArgs{w: p(0, wide), x: p(1, wide), y: p(2, wide), n: 4, pixels: maxSteps / 4 / taps, rows: 1, cols: taps, wCol: 4 * rowBytes, xCol: 4 * rowBytes, xPixel: 4 * rowBytes, yPixel: 4 * rowBytes}
+	}
+	bench("windowMul", func() { windowMul(window()) })
+	bench("windowMax", func() { windowMax(window()) })
 	for r, k := range map[int]struct {
 		fwd, dx func(int, *blockArgs)
 		one     func(*blockArgs)
@@ -66,6 +75,10 @@ func BenchmarkBound(b *testing.B) {
 		}
 		index[1] = maxSteps
 		bench(fmt.Sprintf("blockOne%d", r), func() { k.one(args(1)) })
+		index[1] = pixelSteps
+		bench(fmt.Sprintf("blockPixels%d", r), func() {
+			blockPixels(r, mostPixels(r), &blockPixelArgs{ptr: ptr(index), off: ptr(off), val: p(0, maxSteps*r), x: p(1, wide), y: p(2, 8*T), rows: 1, xStride: rowBytes, yStride: rowBytes, scale: p(3, T), shift: p(3, T)})
+		})
 		index[1] = maxBlocks
 		bench(fmt.Sprintf("blockFwd%d", r), func() { k.fwd(tiles, args(1)) })
 		bench(fmt.Sprintf("blockDX%d", r), func() { k.dx(tiles, args(3)) })

@@ -7,7 +7,8 @@ import (
 	"pare/core/device"
 )
 
-// Kernels that treat channels apart: a tile holds [H·W][C] rows of 16 samples.
+// Kernels that treat channels apart: a tile holds [H·W][C] rows of 16 samples, a flat
+// value one float in the place of each.
 
 // gate: y = x·s, s of the pixel's channel.
 func gate(e *exec, c *call, _ *local, t0, t1 int) {
@@ -38,13 +39,14 @@ func gateD(e *exec, c *call, _ *local, t0, t1 int) {
 
 // concat puts channels side by side.
 func concat(e *exec, c *call, _ *local, t0, t1 int) {
+	v := e.p.Vals[c.Out[0]]
+	row := v.C * e.lane()
 	for t := t0; t < t1; t++ {
 		y, from := e.floats(c.Out[0], t), 0
-		row := e.p.Vals[c.Out[0]].C * T
-		for _, v := range c.In {
-			x, n := e.floats(v, t), e.p.Vals[v].C*T
-			for i := 0; i*n < len(x); i++ {
-				copyAll(y[i*row+from:], x[i*n:(i+1)*n])
+		for _, in := range c.In {
+			x, n := e.floats(in, t), e.p.Vals[in].C*e.lane()
+			for i := range v.H * v.W {
+				copyAll(y[i*row+from:][:n], x[i*n:])
 			}
 			from += n
 		}
@@ -53,11 +55,12 @@ func concat(e *exec, c *call, _ *local, t0, t1 int) {
 
 // slice: y is the channels of x from S[0] on.
 func slice(e *exec, c *call, _ *local, t0, t1 int) {
-	row, n, from := e.p.Vals[c.In[0]].C*T, e.p.Vals[c.Out[0]].C*T, int(c.S[0])*T
+	v := e.p.Vals[c.Out[0]]
+	row, n, from := e.p.Vals[c.In[0]].C*e.lane(), v.C*e.lane(), int(c.S[0])*e.lane()
 	for t := t0; t < t1; t++ {
 		x, y := e.floats(c.In[0], t), e.floats(c.Out[0], t)
-		for i := 0; i*n < len(y); i++ {
-			copyAll(y[i*n:(i+1)*n], x[i*row+from:])
+		for i := range v.H * v.W {
+			copyAll(y[i*n:][:n], x[i*row+from:])
 		}
 	}
 }

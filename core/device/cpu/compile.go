@@ -32,7 +32,7 @@ func (d Device) Compile(p *device.Plan, b device.Bank, threads int) (device.Exec
 			e.samples = &exec{p: p.OfSamples(), common: e.common}
 		}
 	}
-	e.flat = isFlat(p)
+	e.flat = isFlat(p, bk)
 	e.task = e.work
 	for _, c := range p.Stats {
 		e.stats = append(e.stats, newStat(c))
@@ -44,7 +44,7 @@ func (d Device) Compile(p *device.Plan, b device.Bank, threads int) (device.Exec
 	}
 	need := int64(0)
 	for x := e; x != nil; x = x.samples {
-		need += 4 * int64(x.p.Tiles(p.Batch)) * int64(x.p.Slab)
+		need += 4 * int64(x.slabs(p.Batch)) * int64(x.p.Slab)
 	}
 	if have := memory(); have > 0 && need > have {
 		fit := max(T, have/2/(4*max(1, int64(p.Slab)))*T)
@@ -55,7 +55,7 @@ func (d Device) Compile(p *device.Plan, b device.Bank, threads int) (device.Exec
 	}
 	// The last row of blocks may look at up to 15 rows behind dy.
 	for x := e; x != nil; x = x.samples {
-		x.arena = e.alloc("the batch's values", x.p.Tiles(p.Batch)*x.p.Slab+(P-1)*T)
+		x.arena = e.alloc("the batch's values", x.slabs(p.Batch)*x.p.Slab+(P-1)*T)
 		x.lanes = e.alloc("lanes", laneRows*T)
 	}
 	sample, rows := 0, 0
@@ -86,15 +86,21 @@ func (e *exec) prepare(r *device.Region) []region {
 	}
 	for k := 0; k < len(r.Calls); k++ {
 		c := call{Call: &r.Calls[k], number: e.calls + k}
-		if k+1 < len(r.Calls) {
-			if both, ok := e.fuse(c.Call, &r.Calls[k+1]); ok {
-				c.Call = both
-				k++
+		for k+1 < len(r.Calls) {
+			both, ok := e.fuse(c.Call, &r.Calls[k+1])
+			if !ok {
+				break
 			}
+			c.Call = both
+			k++
 		}
 		c.on = e.callOn(c.Call)
 		c.tile, c.part, c.serial = tileKernels[c.Kernel], taskKernels[c.Kernel], serialKernels[c.Kernel]
 		c.on.prepareCall(&c)
+		if c.on.flat {
+			c.tile = flatTiles[c.Kernel]
+			c.on.prepareOne(&c)
+		}
 		out.wide = out.wide || c.wide
 		if c.Kernel == device.Transpose && !e.reads(c.Out[0]) {
 			continue

@@ -16,6 +16,10 @@ type depthArgs struct {
 	wCol, xCol     int
 	xPixel, yPixel int
 	ahead          int // from the first tap of a row to where the next pixel reads something new
+
+	// Of windowMul: [n][16], or nil; and then 1 for max(·, 0).
+	shift unsafe.Pointer
+	relu  int
 }
 
 // isDepthwise reports whether every group has one input and one output.
@@ -33,20 +37,42 @@ func depthWeights(w *weight, g *geometry, l *local) pointer {
 	return ptr(dst)
 }
 
-// run does the channels and pixels of a in pieces of at most maxSteps products.
-func (a depthArgs) run() {
+// kinds of rows of depthArgs: 16 samples of a channel, or 16 channels of one sample,
+// whose products are summed or of which the largest counts.
+type depthKind int
+
+const (
+	overSamples depthKind = iota
+	overChannels
+	largestOf
+)
+
+// run does the channels and pixels of a in pieces of at most maxSteps products, pixel
+// after pixel.
+func (a depthArgs) run(kind depthKind) {
+	wide := 4 // bytes of w for a row
+	if kind != overSamples {
+		wide = rowBytes
+	}
 	taps := a.rows * a.cols
-	all, most := a.n, max(1, maxSteps/taps)
-	for ch := 0; ch < all; ch += most {
-		b := a
-		b.n = min(most, all-ch)
-		b.w, b.x, b.y = at(a.w, ch*4), at(a.x, ch*rowBytes), at(a.y, ch*rowBytes)
-		for p := 0; p < a.pixels; p += b.pixels {
-			c := b
-			c.pixels = min(a.pixels-p, max(1, maxSteps/(taps*b.n)))
-			b.pixels = c.pixels
-			c.x, c.y = at(b.x, p*a.xPixel), at(b.y, p*a.yPixel)
-			depthRows(&c)
+	most := max(1, maxSteps/taps)
+	c := a
+	for p := 0; p < a.pixels; p += c.pixels {
+		c.pixels = min(a.pixels-p, max(1, most/a.n))
+		for i := 0; i < a.n; i += most {
+			c.n = min(most, a.n-i)
+			c.w, c.x, c.y = at(a.w, i*wide), at(a.x, p*a.xPixel+i*rowBytes), at(a.y, p*a.yPixel+i*rowBytes)
+			switch kind { // direct calls: arguments stay on the stack
+			case overSamples:
+				depthRows(&c)
+			case overChannels:
+				if a.shift != nil {
+					c.shift = at(a.shift, i*rowBytes)
+				}
+				windowMul(&c)
+			default:
+				windowMax(&c)
+			}
 		}
 	}
 }
@@ -74,7 +100,7 @@ func depthConv(e *exec, c *call, w *weight, l *local, t0, t1 int) {
 					n: g.c, pixels: pixels, rows: ky1 - ky0, cols: kx1 - kx0,
 					wRow: g.KW * g.c * 4, wCol: g.c * 4, xRow: g.w * g.c * rowBytes, xCol: g.c * rowBytes,
 					xPixel: g.SW * g.c * rowBytes, yPixel: g.c * rowBytes, ahead: (kx1 - kx0) * g.c * rowBytes,
-				}.run()
+				}.run(overSamples)
 				for range pixels {
 					finish(e, c, at(y, (oy*g.ow+ox)*g.c*rowBytes), 0, g.c)
 					ox++
@@ -115,7 +141,7 @@ func depthConvDX(e *exec, c *call, w *weight, l *local, t0, t1 int) {
 					n: g.c, pixels: pixels, rows: ky.n, cols: kx.n,
 					wRow: g.SH * g.KW * g.c * 4, wCol: g.SW * g.c * 4, xRow: -g.ow * g.c * rowBytes, xCol: -g.c * rowBytes,
 					xPixel: g.c * rowBytes, yPixel: g.c * rowBytes, ahead: g.c * rowBytes,
-				}.run()
+				}.run(overSamples)
 				ix += pixels
 			}
 		}

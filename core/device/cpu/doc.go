@@ -15,6 +15,10 @@
 // Grouped convolutions, which share nothing between outputs, keep their weights
 // row-major and work row by row.
 //
+// A plan of one sample, whose tile would use one lane of 16, keeps images as [H][W][C]
+// and vectors as they are, with 16 outputs or channels in the place of the lanes, if all
+// its calls know that: flat.go says which. Others run in tiles.
+//
 // # How a plan runs
 //
 // Compile makes an arena of one slab per batch tile and a pool of workers. In a
@@ -64,8 +68,9 @@ const rowBytes = 64
 // Most work of one kernel call, about 100 µs when everything comes from main
 // memory and far less from the cache.
 const (
-	maxSteps  = 1 << 14 // k-steps of a product, or blocks of one tile, each at most 2 lines
-	maxBlocks = 1 << 11 // blocks of up to 4 tiles
-	maxRows   = 1 << 13 // rows of 16 floats
-	maxFloats = 1 << 15 // weights of an optimiser's step
+	maxSteps   = 1 << 14      // k-steps of a product, or blocks of one tile, each at most 2 lines
+	pixelSteps = maxSteps / 2 // k-steps or blocks of pixels, which may all lie in the same sets of the cache
+	maxBlocks  = 1 << 11      // blocks of up to 4 tiles
+	maxRows    = 1 << 13      // rows of 16 floats
+	maxFloats  = 1 << 15      // weights of an optimiser's step
 )

@@ -60,7 +60,7 @@ type exec struct {
 	arena   []float32 // [tiles][Slab]
 	lanes   []float32 // [laneRows][T], see markLanes
 	marked  int       // valid lanes in lanes
-	flat    bool      // values are vectors, see one.go
+	flat    bool      // values have no lanes, see flat.go
 	per     int       // tiles of a sequence, 0 without sequences
 	samples *exec
 
@@ -147,6 +147,7 @@ type call struct {
 	// its padding.
 	off, offPad []uint32
 	border      border
+	copied      bool // of a flat convolution: it works on a copy of x, with the padding
 }
 
 // Run runs every region. Whatever can be wrong with a step is found before the
@@ -169,7 +170,7 @@ func (e *exec) Run(s *device.Step) (device.Result, error) {
 	}
 	for x := e; x != nil; x = x.samples {
 		x.n = s.Count()
-		x.tiles = x.p.Tiles(x.n)
+		x.tiles = x.slabs(x.n)
 		x.markLanes()
 	}
 	if e.checked {
@@ -380,6 +381,14 @@ func (e *exec) poison() {
 	}
 }
 
+// slabs is the number of slabs of n samples: tiles, or the samples of flat values.
+func (e *exec) slabs(n int) int {
+	if e.flat {
+		return n
+	}
+	return e.p.Tiles(n)
+}
+
 // at is the address of value v of tile t.
 func (e *exec) at(v, t int) unsafe.Pointer {
 	return unsafe.Pointer(&e.arena[t*e.p.Slab+e.p.Vals[v].Off])
@@ -389,6 +398,9 @@ func (e *exec) at(v, t int) unsafe.Pointer {
 func (e *exec) floats(v, t int) []float32 {
 	x := e.p.Vals[v]
 	from := t*e.p.Slab + x.Off
+	if e.flat {
+		return e.arena[from : from+flatSize(x)]
+	}
 	return e.arena[from : from+x.Size(T, P)]
 }
 

@@ -12,13 +12,24 @@ import (
 //	y = norm(x), z = relu(y)               z alone, if nobody else reads y and z does not
 //	                                       lie across x
 //	y = a + b, z = relu(y)                 likewise
+//	y = w ⋆ x, z = norm(y)         z alone, if values are flat and nobody else reads y: the
+//	                               norm's weights follow those of the convolution
 //	dy = relu.dx(y, dz), Σ of norm.dstats  dy made on the way
 func (e *exec) fuse(a, b *device.Call) (c *device.Call, ok bool) {
 	both := *b
 	both.Act = device.ReLU
+	alone := func() bool { return b.In[0] == a.Out[0] && e.readers(a.Out[0]) == 1 }
 	switch {
+	case e.flat && a.Kernel == device.Conv && a.Act == device.NoAct && (b.Kernel == device.NormInfer && len(a.W) < 4 || b.Kernel == device.ActFn && b.Act == device.ReLU):
+		if !alone() {
+			return nil, false
+		}
+		both = *a
+		if both.Out, both.Act = b.Out, b.Act; b.Kernel == device.NormInfer {
+			both.W, both.S = slices.Concat(a.W, b.W), b.S
+		}
 	case b.Kernel == device.ActFn && b.Act == device.ReLU && a.Act == device.NoAct && slices.Contains([]device.Kernel{device.NormApply, device.NormInfer, device.Add}, a.Kernel):
-		if b.In[0] != a.Out[0] || e.readers(a.Out[0]) != 1 || slices.ContainsFunc(a.In, func(v int) bool { return e.crosses(v, b.Out[0]) }) {
+		if !alone() || slices.ContainsFunc(a.In, func(v int) bool { return e.crosses(v, b.Out[0]) }) {
 			return nil, false
 		}
 		both = *a

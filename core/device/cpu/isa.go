@@ -41,6 +41,14 @@ func mostTiles(r int) int {
 	return 1
 }
 
+// mostPixels is the most pixels that one pass over r×1 blocks serves.
+func mostPixels(r int) int {
+	if r == 16 && !useAVX512 {
+		return 4
+	}
+	return 8
+}
+
 // chooseISA is what was asked for, or the best there is when the processor does
 // not have that.
 func chooseISA(want, best string) string {

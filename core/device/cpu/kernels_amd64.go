@@ -172,6 +172,86 @@ func mulC16AVX512(p *mulArgs)
 //go:noescape
 func mulD16AVX512(p *mulArgs)
 
+// mulP1AVX512 is mulP in assembly.
+//
+//go:noescape
+func mulP1AVX512(p *pixelArgs)
+
+// mulP2AVX512 is mulP in assembly.
+//
+//go:noescape
+func mulP2AVX512(p *pixelArgs)
+
+// mulP3AVX512 is mulP in assembly.
+//
+//go:noescape
+func mulP3AVX512(p *pixelArgs)
+
+// mulP4AVX512 is mulP in assembly.
+//
+//go:noescape
+func mulP4AVX512(p *pixelArgs)
+
+// mulP5AVX512 is mulP in assembly.
+//
+//go:noescape
+func mulP5AVX512(p *pixelArgs)
+
+// mulP6AVX512 is mulP in assembly.
+//
+//go:noescape
+func mulP6AVX512(p *pixelArgs)
+
+// mulP7AVX512 is mulP in assembly.
+//
+//go:noescape
+func mulP7AVX512(p *pixelArgs)
+
+// mulP8AVX512 is mulP in assembly.
+//
+//go:noescape
+func mulP8AVX512(p *pixelArgs)
+
+// mulP9AVX512 is mulP in assembly.
+//
+//go:noescape
+func mulP9AVX512(p *pixelArgs)
+
+// mulP10AVX512 is mulP in assembly.
+//
+//go:noescape
+func mulP10AVX512(p *pixelArgs)
+
+// mulP11AVX512 is mulP in assembly.
+//
+//go:noescape
+func mulP11AVX512(p *pixelArgs)
+
+// mulP12AVX512 is mulP in assembly.
+//
+//go:noescape
+func mulP12AVX512(p *pixelArgs)
+
+// mulP13AVX512 is mulP in assembly.
+//
+//go:noescape
+func mulP13AVX512(p *pixelArgs)
+
+// mulP14AVX512 is mulP in assembly.
+//
+//go:noescape
+func mulP14AVX512(p *pixelArgs)
+
+// mulP15AVX512 is mulP in assembly.
+//
+//go:noescape
+func mulP15AVX512(p *pixelArgs)
+
+// mulP16AVX512 is mulP in assembly.
+//
+//go:noescape
+func mulP16AVX512(p *pixelArgs)
+
 // singleDWx1AVX512 is singleDW in assembly.
 //
 //go:noescape
@@ -237,6 +317,46 @@ func blockDX1x4AVX512(p *blockArgs)
 //go:noescape
 func blockOne1AVX512(p *blockArgs)
 
+// blockPixels1x1AVX512 is blockPixels1 in assembly.
+//
+//go:noescape
+func blockPixels1x1AVX512(p *blockPixelArgs)
+
+// blockPixels1x2AVX512 is blockPixels1 in assembly.
+//
+//go:noescape
+func blockPixels1x2AVX512(p *blockPixelArgs)
+
+// blockPixels1x3AVX512 is blockPixels1 in assembly.
+//
+//go:noescape
+func blockPixels1x3AVX512(p *blockPixelArgs)
+
+// blockPixels1x4AVX512 is blockPixels1 in assembly.
+//
+//go:noescape
+func blockPixels1x4AVX512(p *blockPixelArgs)
+
+// blockPixels1x5AVX512 is blockPixels1 in assembly.
+//
+//go:noescape
+func blockPixels1x5AVX512(p *blockPixelArgs)
+
+// blockPixels1x6AVX512 is blockPixels1 in assembly.
+//
+//go:noescape
+func blockPixels1x6AVX512(p *blockPixelArgs)
+
+// blockPixels1x7AVX512 is blockPixels1 in assembly.
+//
+//go:noescape
+func blockPixels1x7AVX512(p *blockPixelArgs)
+
+// blockPixels1x8AVX512 is blockPixels1 in assembly.
+//
+//go:noescape
+func blockPixels1x8AVX512(p *blockPixelArgs)
+
 // blockDW1AVX512 is blockDW1 in assembly.
 //
 //go:noescape
@@ -287,6 +407,46 @@ func blockDX4x4AVX512(p *blockArgs)
 //go:noescape
 func blockOne4AVX512(p *blockArgs)
 
+// blockPixels4x1AVX512 is blockPixels4 in assembly.
+//
+//go:noescape
+func blockPixels4x1AVX512(p *blockPixelArgs)
+
+// blockPixels4x2AVX512 is blockPixels4 in assembly.
+//
+//go:noescape
+func blockPixels4x2AVX512(p *blockPixelArgs)
+
+// blockPixels4x3AVX512 is blockPixels4 in assembly.
+//
+//go:noescape
+func blockPixels4x3AVX512(p *blockPixelArgs)
+
+// blockPixels4x4AVX512 is blockPixels4 in assembly.
+//
+//go:noescape
+func blockPixels4x4AVX512(p *blockPixelArgs)
+
+// blockPixels4x5AVX512 is blockPixels4 in assembly.
+//
+//go:noescape
+func blockPixels4x5AVX512(p *blockPixelArgs)
+
+// blockPixels4x6AVX512 is blockPixels4 in assembly.
+//
+//go:noescape
+func blockPixels4x6AVX512(p *blockPixelArgs)
+
+// blockPixels4x7AVX512 is blockPixels4 in assembly.
+//
+//go:noescape
+func blockPixels4x7AVX512(p *blockPixelArgs)
+
+// blockPixels4x8AVX512 is blockPixels4 in assembly.
+//
+//go:noescape
+func blockPixels4x8AVX512(p *blockPixelArgs)
+
 // blockDW4AVX512 is blockDW4 in assembly.
 //
 //go:noescape
@@ -317,6 +477,46 @@ func blockDX8x2AVX512(p *blockArgs)
 //go:noescape
 func blockOne8AVX512(p *blockArgs)
 
+// blockPixels8x1AVX512 is blockPixels8 in assembly.
+//
+//go:noescape
+func blockPixels8x1AVX512(p *blockPixelArgs)
+
+// blockPixels8x2AVX512 is blockPixels8 in assembly.
+//
+//go:noescape
+func blockPixels8x2AVX512(p *blockPixelArgs)
+
+// blockPixels8x3AVX512 is blockPixels8 in assembly.
+//
+//go:noescape
+func blockPixels8x3AVX512(p *blockPixelArgs)
+
+// blockPixels8x4AVX512 is blockPixels8 in assembly.
+//
+//go:noescape
+func blockPixels8x4AVX512(p *blockPixelArgs)
+
+// blockPixels8x5AVX512 is blockPixels8 in assembly.
+//
+//go:noescape
+func blockPixels8x5AVX512(p *blockPixelArgs)
+
+// blockPixels8x6AVX512 is blockPixels8 in assembly.
+//
+//go:noescape
+func blockPixels8x6AVX512(p *blockPixelArgs)
+
+// blockPixels8x7AVX512 is blockPixels8 in assembly.
+//
+//go:noescape
+func blockPixels8x7AVX512(p *blockPixelArgs)
+
+// blockPixels8x8AVX512 is blockPixels8 in assembly.
+//
+//go:noescape
+func blockPixels8x8AVX512(p *blockPixelArgs)
+
 // blockDW8AVX512 is blockDW8 in assembly.
 //
 //go:noescape
@@ -336,6 +536,46 @@ func blockDX16x1AVX512(p *blockArgs)
 //
 //go:noescape
 func blockOne16AVX512(p *blockArgs)
+
+// blockPixels16x1AVX512 is blockPixels16 in assembly.
+//
+//go:noescape
+func blockPixels16x1AVX512(p *blockPixelArgs)
+
+// blockPixels16x2AVX512 is blockPixels16 in assembly.
+//
+//go:noescape
+func blockPixels16x2AVX512(p *blockPixelArgs)
+
+// blockPixels16x3AVX512 is blockPixels16 in assembly.
+//
+//go:noescape
+func blockPixels16x3AVX512(p *blockPixelArgs)
+
+// blockPixels16x4AVX512 is blockPixels16 in assembly.
+//
+//go:noescape
+func blockPixels16x4AVX512(p *blockPixelArgs)
+
+// blockPixels16x5AVX512 is blockPixels16 in assembly.
+//
+//go:noescape
+func blockPixels16x5AVX512(p *blockPixelArgs)
+
+// blockPixels16x6AVX512 is blockPixels16 in assembly.
+//
+//go:noescape
+func blockPixels16x6AVX512(p *blockPixelArgs)
+
+// blockPixels16x7AVX512 is blockPixels16 in assembly.
+//
+//go:noescape
+func blockPixels16x7AVX512(p *blockPixelArgs)
+
+// blockPixels16x8AVX512 is blockPixels16 in assembly.
+//
+//go:noescape
+func blockPixels16x8AVX512(p *blockPixelArgs)
 
 // blockDW16AVX512 is blockDW16 in assembly.
 //
@@ -381,6 +621,11 @@ func affineTwoAVX512(p *channelArgs)
 //
 //go:noescape
 func depthRowsAVX512(p *depthArgs)
+
+// windowMulAVX512 is windowMul in assembly.
+//
+//go:noescape
+func windowMulAVX512(p *depthArgs)
 
 // depthSums1AVX512 is depthSums in assembly.
 //
@@ -482,6 +727,36 @@ func mulD5AVX2(p *mulArgs)
 //go:noescape
 func mulD6AVX2(p *mulArgs)
 
+// mulP1AVX2 is mulP in assembly.
+//
+//go:noescape
+func mulP1AVX2(p *pixelArgs)
+
+// mulP2AVX2 is mulP in assembly.
+//
+//go:noescape
+func mulP2AVX2(p *pixelArgs)
+
+// mulP3AVX2 is mulP in assembly.
+//
+//go:noescape
+func mulP3AVX2(p *pixelArgs)
+
+// mulP4AVX2 is mulP in assembly.
+//
+//go:noescape
+func mulP4AVX2(p *pixelArgs)
+
+// mulP5AVX2 is mulP in assembly.
+//
+//go:noescape
+func mulP5AVX2(p *pixelArgs)
+
+// mulP6AVX2 is mulP in assembly.
+//
+//go:noescape
+func mulP6AVX2(p *pixelArgs)
+
 // singleDWx1AVX2 is singleDW in assembly.
 //
 //go:noescape
@@ -547,6 +822,46 @@ func blockDX1x4AVX2(p *blockArgs)
 //go:noescape
 func blockOne1AVX2(p *blockArgs)
 
+// blockPixels1x1AVX2 is blockPixels1 in assembly.
+//
+//go:noescape
+func blockPixels1x1AVX2(p *blockPixelArgs)
+
+// blockPixels1x2AVX2 is blockPixels1 in assembly.
+//
+//go:noescape
+func blockPixels1x2AVX2(p *blockPixelArgs)
+
+// blockPixels1x3AVX2 is blockPixels1 in assembly.
+//
+//go:noescape
+func blockPixels1x3AVX2(p *blockPixelArgs)
+
+// blockPixels1x4AVX2 is blockPixels1 in assembly.
+//
+//go:noescape
+func blockPixels1x4AVX2(p *blockPixelArgs)
+
+// blockPixels1x5AVX2 is blockPixels1 in assembly.
+//
+//go:noescape
+func blockPixels1x5AVX2(p *blockPixelArgs)
+
+// blockPixels1x6AVX2 is blockPixels1 in assembly.
+//
+//go:noescape
+func blockPixels1x6AVX2(p *blockPixelArgs)
+
+// blockPixels1x7AVX2 is blockPixels1 in assembly.
+//
+//go:noescape
+func blockPixels1x7AVX2(p *blockPixelArgs)
+
+// blockPixels1x8AVX2 is blockPixels1 in assembly.
+//
+//go:noescape
+func blockPixels1x8AVX2(p *blockPixelArgs)
+
 // blockDW1AVX2 is blockDW1 in assembly.
 //
 //go:noescape
@@ -566,6 +881,46 @@ func blockDX4x1AVX2(p *blockArgs)
 //
 //go:noescape
 func blockOne4AVX2(p *blockArgs)
+
+// blockPixels4x1AVX2 is blockPixels4 in assembly.
+//
+//go:noescape
+func blockPixels4x1AVX2(p *blockPixelArgs)
+
+// blockPixels4x2AVX2 is blockPixels4 in assembly.
+//
+//go:noescape
+func blockPixels4x2AVX2(p *blockPixelArgs)
+
+// blockPixels4x3AVX2 is blockPixels4 in assembly.
+//
+//go:noescape
+func blockPixels4x3AVX2(p *blockPixelArgs)
+
+// blockPixels4x4AVX2 is blockPixels4 in assembly.
+//
+//go:noescape
+func blockPixels4x4AVX2(p *blockPixelArgs)
+
+// blockPixels4x5AVX2 is blockPixels4 in assembly.
+//
+//go:noescape
+func blockPixels4x5AVX2(p *blockPixelArgs)
+
+// blockPixels4x6AVX2 is blockPixels4 in assembly.
+//
+//go:noescape
+func blockPixels4x6AVX2(p *blockPixelArgs)
+
+// blockPixels4x7AVX2 is blockPixels4 in assembly.
+//
+//go:noescape
+func blockPixels4x7AVX2(p *blockPixelArgs)
+
+// blockPixels4x8AVX2 is blockPixels4 in assembly.
+//
+//go:noescape
+func blockPixels4x8AVX2(p *blockPixelArgs)
 
 // blockDW4AVX2 is blockDW4 in assembly.
 //
@@ -587,6 +942,46 @@ func blockDX8x1AVX2(p *blockArgs)
 //go:noescape
 func blockOne8AVX2(p *blockArgs)
 
+// blockPixels8x1AVX2 is blockPixels8 in assembly.
+//
+//go:noescape
+func blockPixels8x1AVX2(p *blockPixelArgs)
+
+// blockPixels8x2AVX2 is blockPixels8 in assembly.
+//
+//go:noescape
+func blockPixels8x2AVX2(p *blockPixelArgs)
+
+// blockPixels8x3AVX2 is blockPixels8 in assembly.
+//
+//go:noescape
+func blockPixels8x3AVX2(p *blockPixelArgs)
+
+// blockPixels8x4AVX2 is blockPixels8 in assembly.
+//
+//go:noescape
+func blockPixels8x4AVX2(p *blockPixelArgs)
+
+// blockPixels8x5AVX2 is blockPixels8 in assembly.
+//
+//go:noescape
+func blockPixels8x5AVX2(p *blockPixelArgs)
+
+// blockPixels8x6AVX2 is blockPixels8 in assembly.
+//
+//go:noescape
+func blockPixels8x6AVX2(p *blockPixelArgs)
+
+// blockPixels8x7AVX2 is blockPixels8 in assembly.
+//
+//go:noescape
+func blockPixels8x7AVX2(p *blockPixelArgs)
+
+// blockPixels8x8AVX2 is blockPixels8 in assembly.
+//
+//go:noescape
+func blockPixels8x8AVX2(p *blockPixelArgs)
+
 // blockDW8AVX2 is blockDW8 in assembly.
 //
 //go:noescape
@@ -606,6 +1001,26 @@ func blockDX16x1AVX2(p *blockArgs)
 //
 //go:noescape
 func blockOne16AVX2(p *blockArgs)
+
+// blockPixels16x1AVX2 is blockPixels16 in assembly.
+//
+//go:noescape
+func blockPixels16x1AVX2(p *blockPixelArgs)
+
+// blockPixels16x2AVX2 is blockPixels16 in assembly.
+//
+//go:noescape
+func blockPixels16x2AVX2(p *blockPixelArgs)
+
+// blockPixels16x3AVX2 is blockPixels16 in assembly.
+//
+//go:noescape
+func blockPixels16x3AVX2(p *blockPixelArgs)
+
+// blockPixels16x4AVX2 is blockPixels16 in assembly.
+//
+//go:noescape
+func blockPixels16x4AVX2(p *blockPixelArgs)
 
 // blockDW16AVX2 is blockDW16 in assembly.
 //
@@ -696,6 +1111,16 @@ func affineTwoAVX2(p *channelArgs)
 //
 //go:noescape
 func depthRowsAVX2(p *depthArgs)
+
+// windowMulAVX2 is windowMul in assembly.
+//
+//go:noescape
+func windowMulAVX2(p *depthArgs)
+
+// windowMaxAVX2 is windowMax in assembly.
+//
+//go:noescape
+func windowMaxAVX2(p *depthArgs)
 
 // depthSums1AVX2 is depthSums in assembly.
 //
@@ -1041,6 +1466,67 @@ func mulD(mr int, p *mulArgs) {
 	mulDGo(mr, p)
 }
 
+// mulP is mulF for pixels: A[m,k] at a + m·aStride + 4k, rows of C cStride bytes
+// apart, and with a scale C = f(C·scale + shift) at the end; see pixelArgs.
+// One call should stay below pixelSteps inner·outer steps.
+func mulP(mr int, p *pixelArgs) {
+	if useAVX512 {
+		switch mr {
+		case 1:
+			mulP1AVX512(p)
+		case 2:
+			mulP2AVX512(p)
+		case 3:
+			mulP3AVX512(p)
+		case 4:
+			mulP4AVX512(p)
+		case 5:
+			mulP5AVX512(p)
+		case 6:
+			mulP6AVX512(p)
+		case 7:
+			mulP7AVX512(p)
+		case 8:
+			mulP8AVX512(p)
+		case 9:
+			mulP9AVX512(p)
+		case 10:
+			mulP10AVX512(p)
+		case 11:
+			mulP11AVX512(p)
+		case 12:
+			mulP12AVX512(p)
+		case 13:
+			mulP13AVX512(p)
+		case 14:
+			mulP14AVX512(p)
+		case 15:
+			mulP15AVX512(p)
+		case 16:
+			mulP16AVX512(p)
+		}
+		return
+	}
+	if useAVX2 {
+		switch mr {
+		case 1:
+			mulP1AVX2(p)
+		case 2:
+			mulP2AVX2(p)
+		case 3:
+			mulP3AVX2(p)
+		case 4:
+			mulP4AVX2(p)
+		case 5:
+			mulP5AVX2(p)
+		case 6:
+			mulP6AVX2(p)
+		}
+		return
+	}
+	mulPGo(mr, p)
+}
+
 // singleDW computes the gradient of rows of single weights:
 // dw[j] (+)= Σ_t Σ_b x[off[j]][b]·dy[i][b] over the weights j of row i, where x
 // and dy move by their strides for each t < tiles ≤ singleTiles. It reads
@@ -1155,6 +1641,54 @@ func blockOne1(p *blockArgs) {
 	blockOneGo(1, p)
 }
 
+// blockPixels1 is blockOne1 for pixels ≤ mostPixels(1) pixels of one sample; see
+// blockPixelArgs. One call should stay below pixelSteps blocks.
+func blockPixels1(pixels int, p *blockPixelArgs) {
+	if useAVX512 {
+		switch pixels {
+		case 1:
+			blockPixels1x1AVX512(p)
+		case 2:
+			blockPixels1x2AVX512(p)
+		case 3:
+			blockPixels1x3AVX512(p)
+		case 4:
+			blockPixels1x4AVX512(p)
+		case 5:
+			blockPixels1x5AVX512(p)
+		case 6:
+			blockPixels1x6AVX512(p)
+		case 7:
+			blockPixels1x7AVX512(p)
+		case 8:
+			blockPixels1x8AVX512(p)
+		}
+		return
+	}
+	if useAVX2 {
+		switch pixels {
+		case 1:
+			blockPixels1x1AVX2(p)
+		case 2:
+			blockPixels1x2AVX2(p)
+		case 3:
+			blockPixels1x3AVX2(p)
+		case 4:
+			blockPixels1x4AVX2(p)
+		case 5:
+			blockPixels1x5AVX2(p)
+		case 6:
+			blockPixels1x6AVX2(p)
+		case 7:
+			blockPixels1x7AVX2(p)
+		case 8:
+			blockPixels1x8AVX2(p)
+		}
+		return
+	}
+	blockPixelsGo(1, pixels, p)
+}
+
 // blockDW1 computes the gradient of the 1×1 blocks of one block row:
 // dw[j][r] (+)= Σ_u Σ_t Σ_b x[off[j]][b]·dy[r][b], where x and dy move by their
 // strides for each t < tiles and by their skips for each u < tiles2. One call should stay below maxSteps n·tiles·tiles2.
@@ -1238,6 +1772,54 @@ func blockOne4(p *blockArgs) {
 	blockOneGo(4, p)
 }
 
+// blockPixels4 is blockOne4 for pixels ≤ mostPixels(4) pixels of one sample; see
+// blockPixelArgs. One call should stay below pixelSteps blocks.
+func blockPixels4(pixels int, p *blockPixelArgs) {
+	if useAVX512 {
+		switch pixels {
+		case 1:
+			blockPixels4x1AVX512(p)
+		case 2:
+			blockPixels4x2AVX512(p)
+		case 3:
+			blockPixels4x3AVX512(p)
+		case 4:
+			blockPixels4x4AVX512(p)
+		case 5:
+			blockPixels4x5AVX512(p)
+		case 6:
+			blockPixels4x6AVX512(p)
+		case 7:
+			blockPixels4x7AVX512(p)
+		case 8:
+			blockPixels4x8AVX512(p)
+		}
+		return
+	}
+	if useAVX2 {
+		switch pixels {
+		case 1:
+			blockPixels4x1AVX2(p)
+		case 2:
+			blockPixels4x2AVX2(p)
+		case 3:
+			blockPixels4x3AVX2(p)
+		case 4:
+			blockPixels4x4AVX2(p)
+		case 5:
+			blockPixels4x5AVX2(p)
+		case 6:
+			blockPixels4x6AVX2(p)
+		case 7:
+			blockPixels4x7AVX2(p)
+		case 8:
+			blockPixels4x8AVX2(p)
+		}
+		return
+	}
+	blockPixelsGo(4, pixels, p)
+}
+
 // blockDW4 computes the gradient of the 4×1 blocks of one block row:
 // dw[j][r] (+)= Σ_u Σ_t Σ_b x[off[j]][b]·dy[r][b], where x and dy move by their
 // strides for each t < tiles and by their skips for each u < tiles2. One call should stay below maxSteps n·tiles·tiles2.
@@ -1313,6 +1895,54 @@ func blockOne8(p *blockArgs) {
 	blockOneGo(8, p)
 }
 
+// blockPixels8 is blockOne8 for pixels ≤ mostPixels(8) pixels of one sample; see
+// blockPixelArgs. One call should stay below pixelSteps blocks.
+func blockPixels8(pixels int, p *blockPixelArgs) {
+	if useAVX512 {
+		switch pixels {
+		case 1:
+			blockPixels8x1AVX512(p)
+		case 2:
+			blockPixels8x2AVX512(p)
+		case 3:
+			blockPixels8x3AVX512(p)
+		case 4:
+			blockPixels8x4AVX512(p)
+		case 5:
+			blockPixels8x5AVX512(p)
+		case 6:
+			blockPixels8x6AVX512(p)
+		case 7:
+			blockPixels8x7AVX512(p)
+		case 8:
+			blockPixels8x8AVX512(p)
+		}
+		return
+	}
+	if useAVX2 {
+		switch pixels {
+		case 1:
+			blockPixels8x1AVX2(p)
+		case 2:
+			blockPixels8x2AVX2(p)
+		case 3:
+			blockPixels8x3AVX2(p)
+		case 4:
+			blockPixels8x4AVX2(p)
+		case 5:
+			blockPixels8x5AVX2(p)
+		case 6:
+			blockPixels8x6AVX2(p)
+		case 7:
+			blockPixels8x7AVX2(p)
+		case 8:
+			blockPixels8x8AVX2(p)
+		}
+		return
+	}
+	blockPixelsGo(8, pixels, p)
+}
+
 // blockDW8 computes the gradient of the 8×1 blocks of one block row:
 // dw[j][r] (+)= Σ_u Σ_t Σ_b x[off[j]][b]·dy[r][b], where x and dy move by their
 // strides for each t < tiles and by their skips for each u < tiles2. One call should stay below maxSteps n·tiles·tiles2.
@@ -1382,6 +2012,46 @@ func blockOne16(p *blockArgs) {
 		return
 	}
 	blockOneGo(16, p)
+}
+
+// blockPixels16 is blockOne16 for pixels ≤ mostPixels(16) pixels of one sample; see
+// blockPixelArgs. One call should stay below pixelSteps blocks.
+func blockPixels16(pixels int, p *blockPixelArgs) {
+	if useAVX512 {
+		switch pixels {
+		case 1:
+			blockPixels16x1AVX512(p)
+		case 2:
+			blockPixels16x2AVX512(p)
+		case 3:
+			blockPixels16x3AVX512(p)
+		case 4:
+			blockPixels16x4AVX512(p)
+		case 5:
+			blockPixels16x5AVX512(p)
+		case 6:
+			blockPixels16x6AVX512(p)
+		case 7:
+			blockPixels16x7AVX512(p)
+		case 8:
+			blockPixels16x8AVX512(p)
+		}
+		return
+	}
+	if useAVX2 {
+		switch pixels {
+		case 1:
+			blockPixels16x1AVX2(p)
+		case 2:
+			blockPixels16x2AVX2(p)
+		case 3:
+			blockPixels16x3AVX2(p)
+		case 4:
+			blockPixels16x4AVX2(p)
+		}
+		return
+	}
+	blockPixelsGo(16, pixels, p)
 }
 
 // blockDW16 computes the gradient of the 16×1 blocks of one block row:
@@ -1612,6 +2282,31 @@ func depthRows(p *depthArgs) {
 		return
 	}
 	depthRowsGo(p)
+}
+
+// windowMul is depthRows for one sample, 16 channels to a row and a weight:
+// y[p][i] = f(Σ w·x + shift[i]); see depthArgs.
+// One call should stay below maxSteps n·rows·cols·pixels.
+func windowMul(p *depthArgs) {
+	if useAVX512 {
+		windowMulAVX512(p)
+		return
+	}
+	if useAVX2 {
+		windowMulAVX2(p)
+		return
+	}
+	windowMulGo(p)
+}
+
+// windowMax is windowMul with the largest x of the window for a sum, without w and
+// shift; a NaN wins. One call should stay below maxSteps n·rows·cols·pixels.
+func windowMax(p *depthArgs) {
+	if useAVX2 {
+		windowMaxAVX2(p)
+		return
+	}
+	windowMaxGo(p)
 }
 
 // depthSums adds to the gradients of up to depthTaps taps that lie side by side; see

@@ -269,6 +269,13 @@ func mulD(mr int, p *mulArgs) {
 	mulDGo(mr, p)
 }
 
+// mulP is mulF for pixels: A[m,k] at a + m·aStride + 4k, rows of C cStride bytes
+// apart, and with a scale C = f(C·scale + shift) at the end; see pixelArgs.
+// One call should stay below pixelSteps inner·outer steps.
+func mulP(mr int, p *pixelArgs) {
+	mulPGo(mr, p)
+}
+
 // singleDW computes the gradient of rows of single weights:
 // dw[j] (+)= Σ_t Σ_b x[off[j]][b]·dy[i][b] over the weights j of row i, where x
 // and dy move by their strides for each t < tiles ≤ singleTiles. It reads
@@ -340,6 +347,12 @@ func blockOne1(p *blockArgs) {
 	blockOneGo(1, p)
 }
 
+// blockPixels1 is blockOne1 for pixels ≤ mostPixels(1) pixels of one sample; see
+// blockPixelArgs. One call should stay below pixelSteps blocks.
+func blockPixels1(pixels int, p *blockPixelArgs) {
+	blockPixelsGo(1, pixels, p)
+}
+
 // blockDW1 computes the gradient of the 1×1 blocks of one block row:
 // dw[j][r] (+)= Σ_u Σ_t Σ_b x[off[j]][b]·dy[r][b], where x and dy move by their
 // strides for each t < tiles and by their skips for each u < tiles2. One call should stay below maxSteps n·tiles·tiles2.
@@ -387,6 +400,12 @@ func blockOne4(p *blockArgs) {
 		return
 	}
 	blockOneGo(4, p)
+}
+
+// blockPixels4 is blockOne4 for pixels ≤ mostPixels(4) pixels of one sample; see
+// blockPixelArgs. One call should stay below pixelSteps blocks.
+func blockPixels4(pixels int, p *blockPixelArgs) {
+	blockPixelsGo(4, pixels, p)
 }
 
 // blockDW4 computes the gradient of the 4×1 blocks of one block row:
@@ -438,6 +457,12 @@ func blockOne8(p *blockArgs) {
 	blockOneGo(8, p)
 }
 
+// blockPixels8 is blockOne8 for pixels ≤ mostPixels(8) pixels of one sample; see
+// blockPixelArgs. One call should stay below pixelSteps blocks.
+func blockPixels8(pixels int, p *blockPixelArgs) {
+	blockPixelsGo(8, pixels, p)
+}
+
 // blockDW8 computes the gradient of the 8×1 blocks of one block row:
 // dw[j][r] (+)= Σ_u Σ_t Σ_b x[off[j]][b]·dy[r][b], where x and dy move by their
 // strides for each t < tiles and by their skips for each u < tiles2. One call should stay below maxSteps n·tiles·tiles2.
@@ -485,6 +510,12 @@ func blockOne16(p *blockArgs) {
 		return
 	}
 	blockOneGo(16, p)
+}
+
+// blockPixels16 is blockOne16 for pixels ≤ mostPixels(16) pixels of one sample; see
+// blockPixelArgs. One call should stay below pixelSteps blocks.
+func blockPixels16(pixels int, p *blockPixelArgs) {
+	blockPixelsGo(16, pixels, p)
 }
 
 // blockDW16 computes the gradient of the 16×1 blocks of one block row:
@@ -611,6 +642,19 @@ func affineTwo(p *channelArgs) {
 // One call should stay below maxSteps n·rows·cols·pixels.
 func depthRows(p *depthArgs) {
 	depthRowsGo(p)
+}
+
+// windowMul is depthRows for one sample, 16 channels to a row and a weight:
+// y[p][i] = f(Σ w·x + shift[i]); see depthArgs.
+// One call should stay below maxSteps n·rows·cols·pixels.
+func windowMul(p *depthArgs) {
+	windowMulGo(p)
+}
+
+// windowMax is windowMul with the largest x of the window for a sum, without w and
+// shift; a NaN wins. One call should stay below maxSteps n·rows·cols·pixels.
+func windowMax(p *depthArgs) {
+	windowMaxGo(p)
 }
 
 // depthSums adds to the gradients of up to depthTaps taps that lie side by side; see

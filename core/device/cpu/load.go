@@ -7,17 +7,6 @@ import "unsafe"
 func load(e *exec, c *call, _ *local, t0, t1 int) {
 	v := e.p.Vals[c.Out[0]]
 	pixels := v.H * v.W
-	if e.flat {
-		x := e.s.X[e.source(0, 0)*v.C:]
-		switch c.S[0] {
-		case 1:
-			x = e.s.OutGrad
-		case 2:
-			x = e.s.Teacher
-		}
-		copyAll(e.floats(c.Out[0], 0)[:v.C], x)
-		return
-	}
 	for t := t0; t < t1; t++ {
 		var rows [T]unsafe.Pointer
 		for lane := range rows {
@@ -66,11 +55,11 @@ func gather(rows *[T]unsafe.Pointer, from int, dst unsafe.Pointer, n, stride int
 func (e *exec) store(to []float32, v int) {
 	shape := e.p.Vals[v]
 	pixels := shape.H * shape.W
-	if e.flat {
-		copyAll(to[:shape.C], e.floats(v, 0))
-		return
-	}
 	for t := range e.tiles {
+		if e.flat {
+			turn(to[t*shape.C*pixels:], e.floats(v, t), pixels, shape.C)
+			continue
+		}
 		x := e.floats(v, t)
 		for lane := range e.valid(t) {
 			y := to[e.place(t, lane)*shape.C*pixels:]

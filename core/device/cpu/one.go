@@ -1,34 +1,10 @@
 package cpu
 
-import (
-	"slices"
-	"unsafe"
+import "unsafe"
 
-	"pare/core/device"
-)
-
-// Linear layers for plans of one sample. Of a tile's 16 lanes one would be used;
-// instead x and y become vectors, and the 16 outputs of a panel (or those of a
-// block) take the place of the lanes. In a plan whose calls all know vectors, values
-// are vectors throughout, at the beginning of their rows of 16.
-
-// flatKernels know values that are vectors.
-var flatKernels = []device.Kernel{device.Load, device.Linear, device.ActFn, device.Add, device.Mul, device.Flatten}
-
-// isFlat reports whether p is a plan of one sample whose values are vectors.
-func isFlat(p *device.Plan) bool {
-	if p.Batch != 1 || p.Seq > 0 {
-		return false
-	}
-	for _, r := range p.Regions {
-		for _, c := range r.Calls {
-			if !slices.Contains(flatKernels, c.Kernel) {
-				return false
-			}
-		}
-	}
-	return !slices.ContainsFunc(p.Vals, func(v device.Val) bool { return v.H != 1 || v.W != 1 })
-}
+// Linear layers for plans of one sample: x and y are vectors, and the 16 outputs of a
+// panel (or those of a block) take the place of the lanes. Where the plan's other calls
+// know no flat values (flat.go), x and y are copied.
 
 // oneRoom is the room a plan of one sample needs for the vectors of its largest
 // linear layer, in floats.
@@ -40,51 +16,75 @@ func (w *weight) oneRoom() int {
 	return (w.k+P-1)/P*P + (w.n+r-1)/r*r + P
 }
 
-// linearOne: y = f(w·x + b) for one sample.
-func linearOne(e *exec, c *call, l *local, _, _ int) {
+// linearOne: y = f(w·x + b), sample by sample; each panel serves all of a group.
+func linearOne(e *exec, c *call, l *local, t0, t1 int) {
 	w := &e.b.ws[c.W[0]]
-	x, y := e.floats(c.In[0], 0), e.floats(c.Out[0], 0)
 	if !e.flat {
-		x, y = l.one[:(w.k+P-1)/P*P], l.one[(w.k+P-1)/P*P:]
-		in := e.at(c.In[0], 0)
+		x, y := l.one[:rounded(w.k)], l.one[rounded(w.k):]
+		in, out := e.at(c.In[0], 0), e.at(c.Out[0], 0)
 		for k := range w.k {
 			x[k] = rowAt(in, k)[0]
 		}
+		w.one(x, y, &l.piece)
+		e.finishOne(c, y[:rounded(w.n)], w.n)
+		for n, v := range y[:w.n] {
+			*rowAt(out, n) = row{v}
+		}
+		return
 	}
+	shared := w.lay == panels && w.pair == nil
+	for n := 0; shared && n < w.n; n += P {
+		for t := t0; t < t1; t++ {
+			w.panelOne(n, e.floats(c.In[0], t), e.floats(c.Out[0], t))
+		}
+	}
+	for t := t0; t < t1; t++ {
+		y := e.floats(c.Out[0], t)
+		if !shared {
+			w.one(e.floats(c.In[0], t), y, &l.piece)
+		}
+		e.finishOne(c, y, w.n)
+	}
+}
+
+// one: y = w·x for one sample.
+func (w *weight) one(x, y []float32, piece *[2]int32) {
 	switch {
 	case w.lay == blocks:
 		for i, run := range w.blk.runs {
-			w.oneRun(run, x, y, min(i, 1), &l.piece)
+			w.oneRun(run, x, y, min(i, 1), piece)
 		}
 	case w.pair != nil:
 		w.pair.mul(w, x, y)
 	default:
 		for n := 0; n < w.n; n += P {
-			a := mulArgs{a: ptr(x), b: ptr(w.v[n*w.k:]), c: ptr(y[n:]), inner: w.k, outer: 1}
-			for k := 0; k < w.k; k += maxSteps {
-				a.inner = min(maxSteps, w.k-k)
-				a.a, a.b = ptr(x[k:]), ptr(w.v[n*w.k+k*P:])
-				mulX(1, &a)
-				a.acc = 1
-			}
+			w.panelOne(n, x, y)
 		}
 	}
-	y = y[:(w.n+P-1)/P*P]
+}
+
+// panelOne is one for the panel of outputs from n on.
+func (w *weight) panelOne(n int, x, y []float32) {
+	a := mulArgs{a: ptr(x), b: ptr(w.v[n*w.k:]), c: ptr(y[n:]), inner: w.k, outer: 1}
+	for k := 0; k < w.k; k += maxSteps {
+		a.inner = min(maxSteps, w.k-k)
+		a.a, a.b = ptr(x[k:]), ptr(w.v[n*w.k+k*P:])
+		mulX(1, &a)
+		a.acc = 1
+	}
+}
+
+// finishOne adds the bias of n outputs to y, which has whole rows, and applies the
+// activation.
+func (e *exec) finishOne(c *call, y []float32, n int) {
 	if len(c.W) > 1 {
-		b, whole := e.b.ws[c.W[1]].v[:w.n], w.n/T*T
+		b, whole := e.b.ws[c.W[1]].v[:n], n/T*T
 		addAll(y[:whole], y, b)
-		for n := whole; n < w.n; n++ {
-			y[n] += b[n]
+		for i := whole; i < n; i++ {
+			y[i] += b[i]
 		}
 	}
 	actRows(c.Act, y, y)
-	if e.flat {
-		return
-	}
-	out := e.at(c.Out[0], 0)
-	for n, v := range y[:w.n] {
-		*rowAt(out, n) = row{v}
-	}
 }
 
 // oneRun multiplies with the blocks of a run, a bounded number at a time. piece is

@@ -53,7 +53,7 @@ func TestPoolParks(t *testing.T) {
 		return true
 	}
 	for range 5 {
-		for deadline := time.Now().Add(10 * time.Second); !asleep(); time.Sleep(spin) {
+		for deadline := time.Now().Add(time.Minute); !asleep(); time.Sleep(spin) {
 			if time.Now().After(deadline) {
 				t.Fatal("workers still spin")
 			}
@@ -71,7 +71,7 @@ func TestPoolClose(t *testing.T) {
 	p := newPool(6)
 	p.run(3, func(int, int) {})
 	p.close()
-	for deadline := time.Now().Add(10 * time.Second); runtime.NumGoroutine() > before; time.Sleep(spin) {
+	for deadline := time.Now().Add(time.Minute); runtime.NumGoroutine() > before; time.Sleep(spin) {
 		if time.Now().After(deadline) {
 			t.Fatalf("%d goroutines, %d before", runtime.NumGoroutine(), before)
 		}

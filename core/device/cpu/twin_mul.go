@@ -57,6 +57,28 @@ func mulCGo(mr int, p *mulArgs) {
 	}
 }
 
+// mulPGo reads all rows of C before it writes one: they may overlap.
+func mulPGo(mr int, p *pixelArgs) {
+	var rows [P]row
+	for m := range mr {
+		rows[m] = *(*row)(at(p.c, m*p.cStride))
+		mulXGo(1, &mulArgs{a: at(p.a, m*p.aStride), b: p.b, c: unsafe.Pointer(&rows[m]), inner: p.inner, outer: p.outer, aOuter: p.aOuter, bOuter: p.bOuter, acc: p.acc})
+		if p.scale == nil {
+			continue
+		}
+		scale, shift := rowAt(p.scale, 0), rowAt(p.shift, 0)
+		for i, v := range rows[m] {
+			if v = v*scale[i] + shift[i]; p.relu != 0 && v < 0 {
+				v = 0
+			}
+			rows[m][i] = v
+		}
+	}
+	for m, r := range rows[:mr] {
+		*(*row)(at(p.c, m*p.cStride)) = r
+	}
+}
+
 func mulDGo(mr int, p *mulArgs) {
 	for m := range mr {
 		c := (*[8]float64)(at(p.c, m*p.cStride))
@@ -120,6 +142,25 @@ func blockOneGo(r int, p *blockArgs) {
 				sum += float64(*floatAt(p.val, r*j+q)) * float64(*floatAt(p.x, offAt(p.off, j)/rowBytes))
 			}
 			put(floatAt(p.y, r*i+q), float32(sum), p.acc)
+		}
+	}
+}
+
+func blockPixelsGo(r, pixels int, p *blockPixelArgs) {
+	rows := blockArgs{ptr: p.ptr, rows: p.rows}
+	for i := p.rows - 1; i >= 0; i-- {
+		from, to := rows.row(i)
+		for m := range pixels {
+			for q := range r {
+				sum := 0.0
+				for j := from; j < to; j++ {
+					sum += float64(*floatAt(p.val, r*j+q)) * float64(*floatAt(at(p.x, m*p.xStride+offAt(p.off, j)), 0))
+				}
+				if sum = sum*float64(*floatAt(p.scale, r*i+q)) + float64(*floatAt(p.shift, r*i+q)); p.relu != 0 && sum < 0 {
+					sum = 0
+				}
+				*floatAt(at(p.y, m*p.yStride), r*i+q) = float32(sum)
+			}
 		}
 	}
 }

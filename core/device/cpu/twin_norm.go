@@ -16,7 +16,7 @@ func momentsGo(p *momentArgs) {
 	for i := range p.n {
 		var s, d, q row
 		each(i, func(j int, v float32) { s[j] += v })
-		mean := sum(&s) * p.scale
+		mean := float32(sum(&s) * p.scale) // rounded: arm64 would fuse the product with what follows
 		each(i, func(j int, v float32) {
 			v -= mean
 			d[j] += v

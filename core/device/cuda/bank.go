@@ -75,6 +75,7 @@ func (d Device) NewBank(ws []device.Weight, slots int) (device.Bank, error) {
 		b.release() //nolint:errcheck // the other error says it
 		return nil, lost(err)
 	}
+	d.keepWays(ws)
 	return b, nil
 }
 

@@ -21,6 +21,7 @@ type choices struct {
 	news     device.Chosen // since it was told last
 	said     map[string]bool
 	products map[product]*held
+	ran      bool // a step, with what is known
 }
 
 // product is a product of a plan, dense or with a 2:4 weight.

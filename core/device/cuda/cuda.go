@@ -125,7 +125,8 @@ func (Device) Tile() int { return T }
 func (Device) Panel() int { return 1 }
 
 // Supports is true for every kernel on dense weights, and in bf16 for the products of
-// linear layers on 2:4 weights on Hopper, and where cuSPARSELt is found.
+// linear layers on 2:4 weights on Hopper, and where cuSPARSELt is found or the run chose
+// with it.
 func (d Device) Supports(k device.Kernel, f tensor.Format) bool {
 	switch f {
 	case tensor.Dense:
@@ -134,8 +135,8 @@ func (d Device) Supports(k device.Kernel, f tensor.Format) bool {
 		switch k {
 		case device.Linear, device.LinearDX, device.LinearDW, device.Update, device.Adapt, device.AdaptA, device.AdaptB:
 			if d.precision == BF16 {
-				libs, _ := d.libraries()
-				return len(libs) > 0
+				_, kept, _ := d.ways()
+				return len(kept) > 0
 			}
 		}
 	}

@@ -159,6 +159,7 @@ func (e *exec) do(s *device.Step) (device.Result, error) {
 	if err != nil {
 		return device.Result{}, err
 	}
+	e.dev.choices.ran = true
 	labelled, err := e.upload(s)
 	if err != nil {
 		return device.Result{}, err

@@ -1,6 +1,7 @@
 package cuda_test
 
 import (
+	"errors"
 	"maps"
 	"strings"
 	"testing"
@@ -10,6 +11,7 @@ import (
 	"pare/core/device/cuda"
 	"pare/core/device/cuda/cudatest"
 	"pare/core/device/cuda/internal/cu"
+	"pare/core/device/cuda/internal/cufake"
 	"pare/core/plan"
 )
 
@@ -197,6 +199,54 @@ func TestPairsFromBeforeOwn(t *testing.T) {
 	}
 	if o.card.Calls("Prepare2of4") > 0 || o.card.Calls("sparse24") > 0 || o.card.Calls("RunSparse") != 2 {
 		t.Errorf("%d chosen anew, %d products of ours, %d of the library", o.card.Calls("Prepare2of4"), o.card.Calls("sparse24"), o.card.Calls("RunSparse"))
+	}
+}
+
+// TestPairsWithoutOneOfTheWays: what a run chose is taken as long as the library of the choice is
+// there; nothing is chosen anew among fewer than it began with, nor among more.
+func TestPairsWithoutOneOfTheWays(t *testing.T) {
+	n := pairNet{in: 64, mid: 32, both: true}
+	takes := map[string]float32{"Run": 1, "RunSparse": 0.6, "Compress": 0.1, "pack_gather": 0.05, "sparse24": 0.5, "sparse24_pack": 0.04}
+	keep := func(told *device.Chosen) func(device.Chosen) error {
+		told.Choices = map[string]string{}
+		return func(c device.Chosen) error { maps.Copy(told.Choices, c.Choices); return nil }
+	}
+	on := func(dev device.Device, card *cufake.Card) *onPairs {
+		card.Takes, card.Hopper = takes, true
+		o := &onPairs{t: t, card: card, dev: dev}
+		var ws []device.Weight
+		o.m, ws, o.a = n.model(t)
+		var err error
+		if o.bank, err = dev.NewBank(ws, 0); err != nil {
+			t.Fatal(err)
+		}
+		return o
+	}
+	var both, one device.Chosen
+	dev, card := cudatest.New(1<<24, cuda.BF16)
+	o := on(dev.Keeping(nil, keep(&both)), card)
+	o.run(o.must(plan.Train, 24), 24)
+	dev, card = cudatest.Dense(1<<24, cuda.BF16)
+	o = on(dev.Keeping(nil, keep(&one)), card)
+	o.run(o.must(plan.Train, 24), 24)
+	if a, b := both.Choices["ways of 2:4 products"], one.Choices["ways of 2:4 products"]; a != "fake pare-1" || b != "pare-1" {
+		t.Fatalf("chosen among %q and %q", a, b)
+	}
+
+	dev, card = cudatest.Dense(1<<24, cuda.BF16)
+	o = on(dev.Keeping(both.Choices, nil), card)
+	o.run(o.must(plan.Train, 24), 24)
+	if card.Calls("sparse24") == 0 {
+		t.Error("what was chosen is not taken")
+	}
+	if _, _, err := o.compile(plan.Train, 16); !errors.Is(err, device.ErrKept) || !strings.Contains(err.Error(), "among versions fake and pare-1, here are pare-1") {
+		t.Errorf("another batch: %v", err)
+	}
+	dev, card = cudatest.New(1<<24, cuda.BF16)
+	o = on(dev.Keeping(one.Choices, nil), card)
+	o.run(o.must(plan.Train, 16), 16)
+	if card.Calls("Prepare2of4") > 0 || card.Calls("sparse24") == 0 {
+		t.Errorf("%d products of a library that came later", card.Calls("Prepare2of4"))
 	}
 }
 

@@ -1,6 +1,7 @@
 package cuda
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -38,12 +39,15 @@ func (b *builder) pairing(i int, s side, p cu.Product, x operands, only cu.Spars
 	if err := pairsOf(p).Fits2of4(); err != nil {
 		return pairing{why: err.Error()}, nil
 	}
-	libs, err := d.libraries()
-	if len(libs) == 0 {
-		return pairing{}, err
+	libs, kept, missing := d.ways()
+	switch {
+	case len(kept) == 0 && missing == nil:
+		return pairing{why: "nothing ran 2:4 products when this run chose"}, nil
+	case len(kept) == 0:
+		return pairing{}, missing
 	}
 	moves := b.x.moves(i)
-	what := "2:4 " + p.Key()
+	what := pairsKey + p.Key()
 	if x.beta != 0 {
 		what += " added"
 	}
@@ -53,7 +57,10 @@ func (b *builder) pairing(i int, s side, p cu.Product, x operands, only cu.Spars
 	if only != nil {
 		libs = []cu.Sparse{only}
 	}
-	own := slices.ContainsFunc(libs, func(lib cu.Sparse) bool { _, ok := lib.(*own24); return ok })
+	own := slices.Contains(kept, version24)
+	if only != nil {
+		_, own = only.(*own24)
+	}
 	switch with := what + " or " + version24; {
 	case only != nil && own:
 		what += " by " + version24
@@ -62,6 +69,9 @@ func (b *builder) pairing(i int, s side, p cu.Product, x operands, only cu.Spars
 	}
 	if d.always {
 		what += " always"
+	}
+	if missing != nil && !d.choices.knows(what) {
+		return pairing{}, missing
 	}
 	return choose(d, what, func(choice string) (pairing, error) { return taken(libs, pairsOf(p), choice) }, func() (pairing, string, bool, error) {
 		g, lasting, err := b.race(libs, i, p, x, moves)
@@ -86,6 +96,9 @@ func (g pairing) choice() string {
 	}
 	return "dense: " + g.why
 }
+
+// pairsKey is before what a choice between dense and 2:4 is for.
+const pairsKey = "2:4 "
 
 // packedBy is between a choice's times and how the weight is packed.
 const packedBy = ", packed "
@@ -126,7 +139,7 @@ func taken(libs []cu.Sparse, p cu.Product, choice string) (g pairing, err error)
 		}
 	}
 	if lib == nil {
-		return pairing{}, fmt.Errorf("%w: it was made with 2:4 products of version %s, here are %s", cu.ErrUnsupported, version, strings.Join(here, " and "))
+		return pairing{}, fmt.Errorf("%w: it was made with 2:4 products of version %s, here are %s", cu.ErrUnsupported, version, cmp.Or(strings.Join(here, " and "), noWays))
 	}
 	q, packing, err := lib.Prepare2of4With(p, g.algo)
 	if err != nil {
@@ -319,26 +332,36 @@ func pairNoise(width int) []byte {
 	return bytesOf(h)
 }
 
-// fastest times ways of doing the same, turn about, and returns the shortest time of each, ms.
+// fastest is Device.fastest of launches.
 func (e *exec) fastest(ways [][]launch, flops float64) (ms []float64, err error) {
+	var all []func() error
+	for _, w := range ways {
+		all = append(all, func() error { return e.launch(w) })
+	}
+	return e.dev.fastest(all, flops)
+}
+
+// fastest times ways of doing the same by the card's clock, turn about, and returns the shortest
+// time of each, ms.
+func (d Device) fastest(ways []func() error, flops float64) (ms []float64, err error) {
 	var at [2]cu.Event
 	for i := range at {
-		if at[i], err = e.dev.driver.Event(); err != nil {
+		if at[i], err = d.driver.Event(); err != nil {
 			return nil, err
 		}
-		defer e.dev.driver.ReleaseEvent(at[i]) //nolint:errcheck // the card is as it was
+		defer d.driver.ReleaseEvent(at[i]) //nolint:errcheck // the card is as it was
 	}
 	repeats := int(min(max(2e11/flops, 2), 20))
 	for round := range 5 { // the first loads the kernels
 		for i, w := range ways {
-			err := e.dev.driver.Record(at[0])
+			err := d.driver.Record(at[0])
 			for range repeats {
-				err = firstError(err, e.launch(w))
+				err = firstError(err, w())
 			}
-			if err = firstError(err, e.dev.driver.Record(at[1])); err != nil {
+			if err = firstError(err, d.driver.Record(at[1])); err != nil {
 				return nil, err
 			}
-			t, err := e.dev.driver.Elapsed(at[0], at[1])
+			t, err := d.driver.Elapsed(at[0], at[1])
 			if err != nil {
 				return nil, err
 			}

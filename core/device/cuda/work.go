@@ -1,9 +1,12 @@
 package cuda
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
+	"strings"
 
 	"pare/core/device"
 	"pare/core/device/cuda/internal/cu"
@@ -126,31 +129,74 @@ func (w *work) product(n int, twoFour bool) error {
 		w.closes = append(w.closes, func() error { return w.dev.blas.Release(q) })
 		return w.record(times, func() error { return w.dev.blas.Run(q, at[0], at[1], at[2], 0, 0, 1, 0) })
 	}
-	libs, err := w.dev.libraries()
-	if len(libs) == 0 {
-		return err
-	}
-	s := libs[len(libs)-1] // of such sizes ours is the fastest, where the card has it
-	w.by = "cuSPARSELt " + s.Version()
-	if _, own := s.(*own24); own {
-		w.by = "pare's kernel " + s.Version()
-	}
-	q, packing, err := s.Prepare2of4(p)
+	run, err := w.pairs(p, at[0], at[1], at[2])
 	if err != nil {
 		return err
+	}
+	return w.record(times, run)
+}
+
+// pairs is the 2:4 product y = x·wᵀ by the library that is the fastest of those that take it.
+func (w *work) pairs(p cu.Product, x, weight, y cu.Ptr) (run func() error, err error) {
+	libs, why := w.dev.libraries()
+	var names []string
+	var ways []func() error
+	for _, s := range libs {
+		f, err := w.packed(s, p, x, weight, y)
+		switch {
+		case refused(err):
+			why = errors.Join(why, err)
+		case err != nil:
+			return nil, err
+		default:
+			ways, names = append(ways, f), append(names, nameOf(s))
+		}
+	}
+	if len(ways) == 0 {
+		return nil, why
+	}
+	if len(ways) == 1 {
+		w.by = names[0]
+		return ways[0], nil
+	}
+	ms, err := w.dev.fastest(ways, p.Flops())
+	if err != nil {
+		return nil, err
+	}
+	best := slices.Index(ms, slices.Min(ms))
+	var others []string
+	for i, name := range names {
+		if i != best {
+			others = append(others, fmt.Sprintf("%s %.3g", name, ms[i]))
+		}
+	}
+	w.by = fmt.Sprintf("%s (%.3g ms; %s)", names[best], ms[best], strings.Join(others, ", "))
+	return ways[best], nil
+}
+
+// packed is a 2:4 product by a library, on a pack of its own.
+func (w *work) packed(s cu.Sparse, p cu.Product, x, weight, y cu.Ptr) (run func() error, err error) {
+	q, packing, err := s.Prepare2of4(p)
+	if err != nil {
+		return nil, err
 	}
 	w.closes = append(w.closes, func() error { return s.Release(q) })
 	var to [2]cu.Ptr
 	for i, n := range []int64{packing.Bytes, max(packing.Temp, 1)} {
 		if to[i], err = w.dev.driver.Alloc(n); err != nil {
-			return err
+			return nil, err
 		}
 		w.memory = append(w.memory, to[i])
 	}
-	if err := s.Compress(q, at[1], to[0], to[1]); err != nil {
-		return err
+	return func() error { return s.RunSparse(q, x, to[0], y, y, 0, 1, 0) }, s.Compress(q, weight, to[0], to[1])
+}
+
+// nameOf is what a person calls a library of 2:4 products.
+func nameOf(s cu.Sparse) string {
+	if _, own := s.(*own24); own {
+		return "pare's kernel " + s.Version()
 	}
-	return w.record(times, func() error { return s.RunSparse(q, at[0], to[0], at[2], at[2], 0, 1, 0) })
+	return "cuSPARSELt " + s.Version()
 }
 
 // Copies copies that many bytes within the card's memory.

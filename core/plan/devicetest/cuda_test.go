@@ -33,12 +33,12 @@ func TestCUDA(t *testing.T) {
 // wide, see flips: they find a term that is missing or of the wrong sign, not a small factor.
 func TestCUDATF32(t *testing.T) {
 	dev := card(t, cuda.TF32)
-	RunWithin(t, 2e-2, dev.Checked(), dev)
+	RunWithin(t, 2e-2, unitTF32, dev.Checked(), dev)
 }
 
 func TestCUDABF16(t *testing.T) {
 	dev := card(t, cuda.BF16)
-	RunWithin(t, 6e-2, dev.Checked(), dev)
+	RunWithin(t, 6e-2, unitBF16, dev.Checked(), dev)
 }
 
 // TestCUDAPairs takes 2:4 products wherever cuSPARSELt has them, faster or not; TestCUDAOwnPairs
@@ -51,5 +51,5 @@ func testCardPairs(t *testing.T, own bool) {
 	if !dev.Supports(device.Linear, tensor.NM24) {
 		t.Skip("needs cuSPARSELt, or a Hopper card for ours")
 	}
-	testPairs(t, family{dev.Checked(), []device.Device{dev}, 6e-2})
+	testPairs(t, family{dev.Checked(), []device.Device{dev}, 6e-2, unitBF16})
 }

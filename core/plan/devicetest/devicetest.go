@@ -19,13 +19,14 @@ import (
 // twins, other set-ups of the same device, in turn: all give equal bits. With
 // -short it takes fewer shapes, batches and threads, never fewer ops.
 func Run(t *testing.T, dev device.Device, twins ...device.Device) {
-	RunWithin(t, tolerance, dev, twins...)
+	RunWithin(t, tolerance, unit32, dev, twins...)
 }
 
 // RunWithin is Run for a device whose results may be off by more than rounding in
-// float32: by limit, as a share of the largest value of each result.
-func RunWithin(t *testing.T, limit float64, dev device.Device, twins ...device.Device) {
-	dev = family{dev, twins, limit}
+// float32: by limit, as a share of the largest value of each result. One rounding is off by
+// unit, as a share of the value.
+func RunWithin(t *testing.T, limit, unit float64, dev device.Device, twins ...device.Device) {
+	dev = family{dev, twins, limit, unit}
 	t.Run("ops", func(t *testing.T) { testOps(t, dev) })
 	t.Run("batches", func(t *testing.T) { testBatches(t, dev) })
 	t.Run("optimisers", func(t *testing.T) { testOptimisers(t, dev) })
@@ -48,6 +49,7 @@ type family struct {
 	device.Device
 	twins []device.Device
 	limit float64
+	unit  float64
 }
 
 // limitOf is what results of dev may be off by.
@@ -139,7 +141,7 @@ func testOps(t *testing.T, dev device.Device) {
 				}
 				turn++
 				for k, mode := range modes {
-					j := job{m: m, formats: cs, mode: mode, lr: 0.05, optim: device.Optim{Momentum: 0.9, WeightDecay: 1e-2}, threads: 2, ties: mod.ties}
+					j := job{m: m, formats: cs, mode: mode, lr: mod.rate(0.05), optim: device.Optim{Momentum: 0.9, WeightDecay: 1e-2}, threads: 2, ties: mod.ties}
 					j.batch = batches[(turn+k+i)%len(batches)]
 					if mod.batch > 0 {
 						j.batch = mod.batch

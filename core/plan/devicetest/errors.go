@@ -263,11 +263,18 @@ func testCompileErrors(t *testing.T, dev device.Device) {
 // Allocations: after the first, a run makes no garbage that the collector would
 // have to stop the training for.
 func Allocations(t *testing.T, dev device.Device) {
-	for _, mod := range []model{mixed(), joinModels()[0], poolModels()[0], gptModel()} {
+	for _, mod := range append(oneModels(), mixed(), joinModels()[0], poolModels()[0], gptModel()) {
 		for _, mode := range []plan.Mode{plan.Infer, plan.Train} {
+			n := 40
+			if mod.batch == 1 {
+				n = 1
+			}
+			if !mod.train && mode == plan.Train {
+				continue
+			}
 			t.Run(mod.name+"/"+modeName(mode), func(t *testing.T) {
-				r := newReady(t, dev, mod.net(t), plan.Options{Mode: mode, Batch: 40, Optim: device.Optim{Kind: device.AdamW, Beta1: 0.9, Beta2: 0.999, Eps: 1e-8}})
-				s := job{m: r.m, mode: mode, lr: 0.01, seed: 1}.step(0, 40)
+				r := newReady(t, dev, mod.net(t), plan.Options{Mode: mode, Batch: n, Optim: device.Optim{Kind: device.AdamW, Beta1: 0.9, Beta2: 0.999, Eps: 1e-8}})
+				s := job{m: r.m, mode: mode, lr: 0.01, seed: 1}.step(0, n)
 				s.InGrad = nil
 				if n := testing.AllocsPerRun(20, func() {
 					if _, err := r.ex.Run(s); err != nil {

@@ -58,7 +58,7 @@ func newDifferences(t *testing.T, dev device.Device, mod model, n int) *differen
 		switch n := &m.Nodes[i]; {
 		case n.Op == "relu" && n.Name != "f":
 			n.Op = "tanh"
-		case n.Op == "relu", n.Op == "hardswish", n.Op == "maxpool", n.Op == "hardsigmoid", n.Op == "leakyrelu", n.Op == "clip", n.Op == "elu" && n.Attrs.Alpha != 1:
+		case corner(*n):
 			corners = true
 		}
 	}

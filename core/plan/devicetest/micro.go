@@ -29,7 +29,7 @@ func testMicro(t *testing.T, dev device.Device) {
 					continue
 				}
 				turn++
-				j := job{m: m, formats: cs, mode: plan.Train, lr: 0.01, optim: device.Optim{Momentum: 0.9, WeightDecay: 1e-2}, threads: 2, ties: mod.ties}
+				j := job{m: m, formats: cs, mode: plan.Train, lr: mod.rate(0.01), optim: device.Optim{Momentum: 0.9, WeightDecay: 1e-2}, threads: 2, ties: mod.ties}
 				if turn%3 == 0 {
 					j.mode = plan.Grads
 				}

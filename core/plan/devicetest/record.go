@@ -28,8 +28,9 @@ type job struct {
 	ties    bool   // samples of few different values
 	open    bool   // gradients at masked places, too
 	distil  plan.Distil
-	micros  int  // runs of a step
-	again   bool // values are made again
+	micros  int    // runs of a step
+	again   bool   // values are made again
+	off     *noise // on samples and parameters
 }
 
 // result is a named list of values that a job left behind. Results of one group
@@ -59,7 +60,7 @@ func (j job) record(t testing.TB, dev device.Device) []result {
 		t.Fatal(err)
 	}
 	for i, p := range j.m.Params {
-		if err := bank.Set(i, p.Data); err != nil {
+		if err := bank.Set(i, j.off.of(p.Data)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -76,6 +77,9 @@ func (j job) record(t testing.TB, dev device.Device) []result {
 	add := func(name, group string, x []float32) { out = append(out, result{name: name, group: group, x: x}) }
 	for i, n := range j.ns {
 		s := j.step(i, n)
+		if ids(j.m) == 0 {
+			s.X = j.off.of(s.X)
+		}
 		res, err := device.RunParts(ex, p, s)
 		if err != nil {
 			t.Fatalf("step %d: %v", i+1, err)

@@ -14,5 +14,11 @@ func New(memory int64, p cuda.Precision) (cuda.Device, *cufake.Card) {
 	return cuda.With(c, cufake.NewBlas(c), p).WithPairs(cufake.NewSparse(c)), c
 }
 
+// Dense is New on a machine where nothing runs 2:4 products.
+func Dense(memory int64, p cuda.Precision) (cuda.Device, *cufake.Card) {
+	c := cufake.New(memory)
+	return cuda.With(c, cufake.NewBlas(c), p), c
+}
+
 // ErrFull is what a driver says when the card's memory is full.
 var ErrFull error = cu.Fault("a test", cu.CodeOutOfMemory)

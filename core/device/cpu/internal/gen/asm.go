@@ -49,12 +49,12 @@ func (a *asm) ret() {
 
 // clear clears registers from, ..., to−1.
 func (a *asm) clear(v vector, from, to int) {
-	if v == vector256 {
-		a.zero(from, to)
-		return
+	op := "VXORPS"
+	if v == vector512 {
+		op = "VPXORD"
 	}
 	for i := from; i < to; i++ {
-		a.op("VPXORD Z%d, Z%d, Z%d", i, i, i)
+		a.op("%s %s%d, %s%d, %s%d", op, v.letter, i, v.letter, i, v.letter, i)
 	}
 }
 

@@ -56,7 +56,7 @@ func kernels() []kernel {
 	// into a matrix with whole panels of 16 rows, in as few kernels as can be.
 	add := func(name, doc string, q product, avx512, avx2, neon []int) {
 		for mr := 1; mr <= mostRows(vector512); mr++ {
-			k := kernel{name: name, args: "mulArgs", doc: doc, mr: mr, family: "mr"}
+			k := kernel{name: name, args: q.args(), doc: doc, mr: mr, family: "mr"}
 			emit := func(v vector) func(a *asm) {
 				q := q
 				q.v, q.mr = v, mr
@@ -89,6 +89,7 @@ func kernels() []kernel {
 	add("mulX", "is mulF with A[m,k] at a + 64m + 4k: rows of a tile\n// [feature][T] or of a panel [K][P], m over these rows.\n// One call should stay below maxSteps inner·outer steps.", product{am: 64, ak: 4, cStride: 64}, some, few, few)
 	add("mulC", "is mulF for rows of C cStride bytes apart. mr is one of panelCuts.", product{am: 4, ak: 64}, []int{16}, []int{5, 6}, []int{5, 6})
 	add("mulD", "is mulC in float64: C[m][8] (+)= Σ A[m,k]·B[k][8], A[m,k] at a + 8m + 128k.", product{am: 8, ak: 128, double: true}, []int{16}, []int{5, 6}, nil)
+	add("mulP", "is mulF for pixels: A[m,k] at a + m·aStride + 4k, rows of C cStride bytes\n// apart, and with a scale C = f(C·scale + shift) at the end; see pixelArgs.\n// One call should stay below pixelSteps inner·outer steps.", product{ak: 4, pixels: true}, some, few, nil)
 	ks = append(ks, blockKernels()...)
 	ks = append(ks, tokenKernels()...)
 	ks = append(ks, kernel{
@@ -168,6 +169,17 @@ func blockKernels() []kernel {
 			avx512: func(a *asm) { blockOne(a, vector512, r) },
 			neon:   func(a *asm) { blockOneNEON(a, r) },
 		})
+		for n := 1; n <= mostPixels(vector512, r); n++ {
+			k := kernel{
+				name: fmt.Sprint("blockPixels", r), args: "blockPixelArgs", mr: n, family: "pixels", twin: fmt.Sprintf("blockPixelsGo(%d, pixels, p)", r),
+				doc:    fmt.Sprintf("is blockOne%d for pixels ≤ mostPixels(%d) pixels of one sample; see\n// blockPixelArgs. One call should stay below pixelSteps blocks.", r, r),
+				avx512: func(a *asm) { blockPixels(a, vector512, r, n) },
+			}
+			if n <= mostPixels(vector256, r) {
+				k.avx2 = func(a *asm) { blockPixels(a, vector256, r, n) }
+			}
+			ks = append(ks, k)
+		}
 		ks = append(ks, kernel{
 			name: fmt.Sprint("blockDW", r), args: "blockDWArgs", frame: 8, twin: fmt.Sprintf("blockDWGo(%d, p)", r),
 			doc:    fmt.Sprintf("computes the gradient of the %d×1 blocks of one block row:\n// dw[j][r] (+)= Σ_u Σ_t Σ_b x[off[j]][b]·dy[r][b], where x and dy move by their\n// strides for each t < tiles and by their skips for each u < tiles2. One call should stay below maxSteps n·tiles·tiles2.", r),
@@ -212,7 +224,7 @@ func outputs() (map[string][]byte, error) {
 // symbol is the name of the assembly function.
 func (k kernel) symbol(isa string) string {
 	switch {
-	case k.family == "tiles":
+	case k.family == "tiles" || k.family == "pixels":
 		return fmt.Sprintf("%sx%d%s", k.name, k.mr, isa)
 	case k.mr > 0:
 		return fmt.Sprintf("%s%d%s", k.name, k.mr, isa)

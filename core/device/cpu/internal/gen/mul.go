@@ -8,7 +8,7 @@ type vector struct {
 	floats, n int
 }
 
-var vector256, vector512 = vector{"Y", 8, 16}, vector{"Z", 16, 32}
+var vector128, vector256, vector512 = vector{"X", 4, 16}, vector{"Y", 8, 16}, vector{"Z", 16, 32}
 
 // mostRows is the most rows of C a kernel holds. With 16 registers 6 rows × 2 of
 // accumulators, 2 of B and 2 of A fill them all; with 32 a whole panel of 16
@@ -23,11 +23,20 @@ func mostRows(v vector) int {
 // product is a kind of dense micro-kernel with mr rows of 64 bytes: C[m][16] (+)=
 // Σ A[m,k]·B[k][16] with A[m,k] at a + m·am + k·ak bytes. Rows of C lie cStride
 // bytes apart, 0 for a distance given with the arguments. double is for 8 float64
-// in place of 16 float32.
+// in place of 16 float32. Of pixels, whose arguments are pixelArgs, am is given with
+// them, too, and columns of C have a scale and a shift.
 type product struct {
 	v                   vector
 	mr, am, ak, cStride int
-	double              bool
+	double, pixels      bool
+}
+
+// args is the type of the arguments.
+func (q product) args() string {
+	if q.pixels {
+		return "pixelArgs"
+	}
+	return "mulArgs"
 }
 
 // ahead is how many lines of A kernels with ak = 64 fetch beforehand. A panel of
@@ -60,8 +69,16 @@ func (q product) emit(a *asm) {
 	nacc := groups * mr * parts
 	b := func(p int) string { return reg(nacc + p) }
 	spare := v.n - nacc - parts // for A, where it is not broadcast on the fly
+	typ, row := q.args(), func(m, off int) string { return fmt.Sprintf("%d(AX)", m*am+off) }
+	if q.pixels {
+		row = pixelRow
+	}
 
-	a.load("mulArgs", "a", "SI", "b", "BX", "c", "DX", "inner", "CX", "outer", "R8", "aOuter", "R9", "bOuter", "R10")
+	a.load(typ, "a", "SI", "b", "BX", "c", "DX", "inner", "CX", "outer", "R8", "aOuter", "R9", "bOuter", "R10")
+	if q.pixels {
+		a.load(typ, "aStride", "R11")
+		pixelStrides(a)
+	}
 	a.clear(v, 0, nacc)
 	step := func(u int) {
 		g := u % groups
@@ -72,7 +89,7 @@ func (q product) emit(a *asm) {
 			a.op("%s %d(R12), %s", move, 64*u+4*v.floats*p, b(p))
 		}
 		for m := range mr {
-			from := fmt.Sprintf("%d(AX)", m*am+u*ak)
+			from := row(m, u*ak)
 			if v == vector512 {
 				a.op("VFMADD231%s.BCST %s, %s, %s", ps, from, b(0), acc(g, m, 0))
 				continue
@@ -86,9 +103,12 @@ func (q product) emit(a *asm) {
 	}
 	a.label("outer")
 	a.op("MOVQ SI, AX")
+	if q.pixels && mr > 8 {
+		a.op("LEAQ (SI)(R11*8), DI")
+	}
 	a.op("MOVQ BX, R12")
 	a.op("MOVQ CX, R13")
-	if ak == 4 { // rows of A are one cache line each: fetch those of the next round
+	if ak == 4 && !q.pixels { // rows of A are one cache line each: fetch those of the next round
 		for m := range mr {
 			a.op("PREFETCHT0 %d(SI)(R9*1)", m*am)
 		}
@@ -99,8 +119,14 @@ func (q product) emit(a *asm) {
 	for u := range unroll {
 		step(u)
 	}
-	a.op("ADDQ $%d, AX", unroll*ak)
-	a.op("ADDQ $%d, R12", unroll*64)
+	next := func(steps int) {
+		a.op("ADDQ $%d, AX", steps*ak)
+		if q.pixels && mr > 8 {
+			a.op("ADDQ $%d, DI", steps*ak)
+		}
+		a.op("ADDQ $%d, R12", steps*64)
+	}
+	next(unroll)
 	a.op("SUBQ $%d, R13", unroll)
 	a.op("JGE inner")
 	a.label("tail")
@@ -108,8 +134,7 @@ func (q product) emit(a *asm) {
 	a.op("JZ next")
 	a.label("one")
 	step(0)
-	a.op("ADDQ $%d, AX", ak)
-	a.op("ADDQ $64, R12")
+	next(1)
 	a.op("DECQ R13")
 	a.op("JNZ one")
 	a.label("next")
@@ -133,14 +158,26 @@ func (q product) emit(a *asm) {
 			}
 		}
 	}
-	if q.cStride == 0 {
-		a.load("mulArgs", "cStride", "AX")
+	if q.pixels {
+		a.op("MOVQ p+0(FP), DI")
+		a.load(typ, "c", "DX")
 	}
-	a.op("CMPQ mulArgs_acc(DI), $0")
-	a.op("JEQ store")
+	if q.cStride == 0 {
+		a.load(typ, "cStride", "AX")
+	}
+	a.op("CMPQ %s_acc(DI), $0", typ)
+	if q.pixels {
+		a.op("JEQ affine")
+	} else {
+		a.op("JEQ store")
+	}
 	each(func(at, reg string) { a.op("VADD%s %s, %s, %s", ps, at, reg, reg) })
 	if q.cStride == 0 {
-		a.load("mulArgs", "c", "DX")
+		a.load(typ, "c", "DX")
+	}
+	if q.pixels {
+		a.label("affine")
+		pixelAffine(a, v, mr*parts)
 	}
 	a.label("store")
 	each(func(at, reg string) { a.op("%s %s, %s", move, reg, at) })

@@ -1,0 +1,202 @@
+package cpu
+
+import (
+	"math"
+	"slices"
+
+	"pare/core/device"
+)
+
+// Plans of one sample or a few. Of a tile's 16 lanes few would be used; instead values are
+// flat, [H][W][C] without lanes, and 16 outputs of a panel, or 16 channels of a pixel,
+// take the place of the lanes. Each sample has a slab of its own, with values at the
+// beginning of their places, and counts as a tile. In such a plan all values are flat, so
+// all its calls must have kernels for them; else it runs in tiles.
+//
+// Rows of 16 channels may end in the pixels that follow. Pixels are therefore written in
+// their order, and of several rows of one the last row first or one pixel after the
+// other: what a row writes too far is then written again. Behind the last pixel there is
+// room, for values keep that of 16 samples, and what lies there nobody uses.
+
+// mostFlat is the most samples of a plan whose values are flat, mostSingle if convolutions
+// have single weights, which share nothing between channels: more take less time in
+// tiles, which take that of 16 for any number. Slabs of more samples than one must not
+// take more than flatFloats.
+const (
+	mostFlat   = 7
+	mostSingle = 2
+	flatFloats = 16 << 20
+)
+
+// flatTiles are kernels of flat values, where those of tiles do not serve both.
+var flatTiles = map[device.Kernel]func(e *exec, c *call, l *local, t0, t1 int){
+	device.Load: each(loadFlat), device.Linear: linearOne, device.Conv: each(convOne), device.MaxPool: each(maxPoolOne), device.AvgPool: each(avgPoolOne),
+	device.NormInfer: each(normOne), device.Flatten: each(flattenOne), device.ActFn: actKernel, device.Add: add, device.Mul: mul,
+	device.Scale: scaleKernel, device.Concat: concat, device.Slice: slice, device.Gate: each(gateOne), device.Softmax: each(softmaxOne),
+}
+
+// each makes a kernel of one for a single sample.
+func each(f func(e *exec, c *call, l *local, t int)) func(e *exec, c *call, l *local, t0, t1 int) {
+	return func(e *exec, c *call, l *local, t0, t1 int) {
+		for t := t0; t < t1; t++ {
+			f(e, c, l, t)
+		}
+	}
+}
+
+// isFlat reports whether p is a plan of one sample, or of images and a few samples, whose
+// calls all know flat values. There are no NEON kernels for flat images.
+func isFlat(p *device.Plan, b *bank) bool {
+	images := slices.ContainsFunc(p.Vals, func(v device.Val) bool { return v.H*v.W > 1 })
+	switch {
+	case p.Seq > 0, images && useNEON:
+		return false
+	case p.Batch > 1 && (!images || p.Batch*p.Slab > flatFloats):
+		return false
+	}
+	most := mostFlat
+	for _, r := range p.Regions {
+		for _, c := range r.Calls {
+			if flatTiles[c.Kernel] == nil {
+				return false
+			}
+			if c.Kernel != device.Conv {
+				continue
+			}
+			w := &b.ws[c.W[0]]
+			if !w.isFlat() {
+				return false
+			}
+			if w.lay == blocks && w.blk.r == 1 {
+				most = mostSingle
+			}
+		}
+	}
+	return p.Batch <= most
+}
+
+// isFlat reports whether a convolution with w knows flat values: all but grouped ones of
+// more than one channel or filter a group, and blocks of which a row may be too long for
+// one call of a kernel.
+func (w *weight) isFlat() bool {
+	switch w.lay {
+	case rowMajor:
+		return w.Groups == w.Shape[0] && w.Shape[1] == 1
+	case blocks:
+		return w.k <= pixelSteps
+	}
+	return true
+}
+
+// flatSize is the number of floats of a flat value, in whole rows.
+func flatSize(v device.Val) int { return rounded(v.C * v.H * v.W) }
+
+// lane is the number of floats of an element: a lane for each sample of a tile.
+func (e *exec) lane() int {
+	if e.flat {
+		return 1
+	}
+	return T
+}
+
+// rounded is n rounded up to whole rows of 16.
+func rounded(n int) int { return (n + P - 1) / P * P }
+
+// loadFlat takes the sample, [C][H][W] in files.
+func loadFlat(e *exec, c *call, _ *local, t int) {
+	v := e.p.Vals[c.Out[0]]
+	from, i := e.s.X, t
+	switch {
+	case c.S[0] == 1: // not data: one row for each row of the batch
+		from = e.s.OutGrad
+	case c.S[0] == 2:
+		from = e.s.Teacher
+	case e.s.Rows != nil:
+		i = int(e.s.Rows[t])
+	}
+	turn(e.floats(c.Out[0], t), from[i*v.C*v.H*v.W:], v.C, v.H*v.W)
+}
+
+// flattenOne: [H][W][C] to the logical order C, H, W.
+func flattenOne(e *exec, c *call, _ *local, t int) {
+	v := e.p.Vals[c.In[0]]
+	turn(e.floats(c.Out[0], t), e.floats(c.In[0], t), v.H*v.W, v.C)
+}
+
+// turn transposes x[m][n] to y[n][m].
+func turn(y, x []float32, m, n int) {
+	if m == 1 || n == 1 {
+		copyAll(y[:m*n], x)
+		return
+	}
+	for i := range m {
+		for j, v := range x[i*n : (i+1)*n] {
+			y[j*m+i] = v
+		}
+	}
+}
+
+// normOne: y = f((x − running mean)/√(running variance + eps)·gamma + beta).
+func normOne(e *exec, c *call, l *local, t int) {
+	v := e.p.Vals[c.In[0]]
+	scale, shift := e.affineOf(c, l, v.C)
+	depthArgs{
+		w: ptr(scale), shift: ptr(shift), x: e.at(c.In[0], t), y: e.at(c.Out[0], t), n: over(v.C, P), pixels: v.H * v.W,
+		rows: 1, cols: 1, xPixel: v.C * 4, yPixel: v.C * 4, relu: reluOf(c),
+	}.run(overChannels)
+}
+
+// gateOne: y = x·s, s of the pixel's channel.
+func gateOne(e *exec, c *call, _ *local, t int) {
+	v := e.p.Vals[c.In[0]]
+	depthArgs{
+		w: e.at(c.In[1], t), x: e.at(c.In[0], t), y: e.at(c.Out[0], t), n: over(v.C, P), pixels: v.H * v.W,
+		rows: 1, cols: 1, xPixel: v.C * 4, yPixel: v.C * 4,
+	}.run(overChannels)
+}
+
+// softmaxOne: y = e^x / Σ e^x.
+func softmaxOne(e *exec, c *call, _ *local, t int) {
+	v := e.p.Vals[c.In[0]]
+	x, y := e.floats(c.In[0], t)[:v.C*v.H*v.W], e.floats(c.Out[0], t)
+	top, sum := slices.Max(x), 0.0
+	for i, v := range x {
+		exp := math.Exp(float64(v - top))
+		y[i], sum = float32(exp), sum+exp
+	}
+	for i := range x {
+		y[i] = float32(float64(y[i]) / sum)
+	}
+}
+
+// affineOf are the scale and the shift of n channels that a call ends in, in whole rows:
+// the bias of a convolution and the batch norm it was fused with, see fuse.
+func (e *exec) affineOf(c *call, l *local, n int) (scale, shift []float32) {
+	to := rounded(n)
+	scale, shift = l.one[:to], l.one[to:2*to]
+	for i := range n {
+		scale[i], shift[i] = 1, 0
+	}
+	clear(scale[n:])
+	clear(shift[n:])
+	if c.Kernel == device.Conv && len(c.W)%2 == 0 {
+		copy(shift, e.b.ws[c.W[1]].v[:n])
+	}
+	if len(c.W) < 4 {
+		return scale, shift
+	}
+	norm := c.W[len(c.W)-4:]
+	gamma, beta, mean, variance := e.b.ws[norm[0]].v, e.b.ws[norm[1]].v, e.b.ws[norm[2]].v, e.b.ws[norm[3]].v
+	for i := range n {
+		s := float64(gamma[i]) / math.Sqrt(float64(variance[i])+float64(c.S[0]))
+		scale[i], shift[i] = float32(s), float32(float64(beta[i])+(float64(shift[i])-float64(mean[i]))*s)
+	}
+	return scale, shift
+}
+
+func reluOf(c *call) int {
+	if c.Act == device.ReLU {
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,55 @@
+package devicetest
+
+import (
+	"slices"
+
+	"pare/core/graph"
+)
+
+// oneModels are nets on images that run forward with one sample: devices may keep such
+// values in a layout of their own.
+func oneModels() (l []model) {
+	for _, m := range slices.Concat(convModels(), poolModels(), rowModels(), channelModels(), joinModels()) {
+		if m.h*m.w > 1 {
+			m.name, m.batch, m.least, m.train = "one/"+m.name, 1, 0, false
+			l = append(l, m)
+		}
+	}
+	add := func(name string, c, h, w int, build func(b *graph.Net)) {
+		l = append(l, model{name: "one/" + name, c: c, h: h, w: w, batch: 1, blocks: true, build: build})
+	}
+	// Blocks of a mobile net: a convolution, one of each channel, one of pixels, each with
+	// batch norm, and a sum.
+	add("mobile", 3, 9, 8, func(b *graph.Net) {
+		x := b.Op("act", "hardswish", b.Norm("n0", convolve(b, "c0", 0, 20, square(3, 2, 1, 1), true)))
+		y := b.Op("relu1", "relu", b.Norm("n1", convolve(b, "c1", x, 40, square(1, 1, 0, 1), false)))
+		y = b.Op("relu2", "relu", b.Norm("n2", convolve(b, "c2", y, 40, square(3, 1, 1, 40), false)))
+		y = b.Norm("n3", convolve(b, "c3", y, 20, square(1, 1, 0, 1), false))
+		x = b.Op("add", "add", x, y)
+		b.Linear("out", b.Op("flat", "flatten", b.Op("mean", "globalavgpool", x)), 5)
+	})
+	// No padding, and a batch norm whose result may lie where the input did.
+	add("inplace", 32, 4, 5, func(b *graph.Net) {
+		x := b.Op("tanh", "tanh", 0)
+		x = b.Norm("n1", convolve(b, "c1", x, 32, square(1, 1, 0, 1), false))
+		x = b.Norm("n2", convolve(b, "c2", x, 16, square(2, 1, 0, 1), true))
+		b.Linear("out", b.Op("flat", "flatten", x), 5)
+	})
+	// Batch norm in front, with readers of both sides of it.
+	add("preactivation", 6, 5, 18, func(b *graph.Net) {
+		x := convolve(b, "c1", 0, 19, square(3, 1, 1, 1), false)
+		y := b.Op("relu", "relu", b.Norm("n1", x))
+		x = b.Op("add", "add", convolve(b, "c2", y, 19, square(3, 1, 1, 1), true), x)
+		b.Op("mean", "globalavgpool", x)
+	})
+	add("softmax", 3, 6, 6, func(b *graph.Net) {
+		x := b.Op("relu", "relu", convolve(b, "c1", 0, 7, square(3, 1, 1, 1), true))
+		b.Op("softmax", "softmax", b.Linear("out", b.Op("flat", "flatten", x), 19))
+	})
+	// Grouped: in tiles.
+	add("grouped", 4, 5, 5, func(b *graph.Net) {
+		x := b.Norm("n1", convolve(b, "c1", 0, 6, square(3, 1, 1, 2), false))
+		b.Op("mean", "globalavgpool", x)
+	})
+	return l
+}
