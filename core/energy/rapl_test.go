@@ -121,6 +121,16 @@ func TestRAPLSaysItsValue(t *testing.T) {
 	}
 }
 
+// TestSourcesThatAreNotThere: doctor names every kind of source that was looked for.
+func TestSourcesThatAreNotThere(t *testing.T) {
+	m := newFake().open(t)
+	for _, name := range []string{"wall meter", "rails", "battery", "nvml", "nvidia-smi", "hwmon", "rapl"} {
+		if s := row(t, m, name); s.OK || s.Used || s.Why == "" {
+			t.Errorf("%+v", s)
+		}
+	}
+}
+
 func TestRAPLSaysWhatIsNotAdded(t *testing.T) {
 	f := newFake().add(pkg0, core0, psys, mmio0, rz{dir: "intel-rapl:7", name: "mystery", watts: 1})
 	m := f.open(t)
