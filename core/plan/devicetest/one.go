@@ -46,6 +46,25 @@ func oneModels() (l []model) {
 		x := b.Op("relu", "relu", convolve(b, "c1", 0, 7, square(3, 1, 1, 1), true))
 		b.Op("softmax", "softmax", b.Linear("out", b.Op("flat", "flatten", x), 19))
 	})
+	// What a convolution of each channel ends in may lie where its input did: behind one
+	// batch norm, or one activation, alone.
+	for _, act := range []string{"tanh", "hardswish", "relu"} {
+		add("depthwise/"+act, 20, 5, 6, func(b *graph.Net) {
+			x := b.Op("in", "tanh", 0)
+			x = convolve(b, "c1", x, 20, square(3, 1, 1, 20), true)
+			if act != "relu" {
+				x = b.Norm("n1", x)
+			}
+			x = b.Op("act", act, x)
+			x = b.Op("out", "tanh", b.Norm("n2", convolve(b, "c2", x, 20, square(3, 1, 1, 20), false)))
+			b.Op("mean", "globalavgpool", x)
+		})
+	}
+	// Likewise behind a batch norm by itself, of channels that fill no row of 16.
+	add("norm/relu", 3, 5, 6, func(b *graph.Net) {
+		x := b.Op("in", "tanh", convolve(b, "c1", 0, 19, square(3, 1, 1, 1), false))
+		b.Op("mean", "globalavgpool", b.Op("relu", "relu", b.Norm("n1", x)))
+	})
 	// Grouped: in tiles.
 	add("grouped", 4, 5, 5, func(b *graph.Net) {
 		x := b.Norm("n1", convolve(b, "c1", 0, 6, square(3, 1, 1, 2), false))
