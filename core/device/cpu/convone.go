@@ -8,7 +8,7 @@ import "pare/core/device"
 
 // convOne: y = f(w ⋆ x + b).
 func convOne(e *exec, c *call, l *local, t int) {
-	w, g := &e.b.ws[c.W[0]], &c.geo
+	w, g := e.b.ws[c.W[0]].flatWeight(), &c.geo
 	scale, shift := e.affineOf(c, l, g.n)
 	switch w.lay {
 	case rowMajor:
@@ -48,7 +48,7 @@ func (e *exec) prepareOne(c *call) {
 	if c.Kernel != device.Conv {
 		return
 	}
-	w := &e.b.ws[c.W[0]]
+	w := e.b.ws[c.W[0]].flatWeight()
 	switch {
 	case w.lay == rowMajor: // see depthOne
 		room := rounded(len(w.v)) + P
