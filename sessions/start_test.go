@@ -258,6 +258,7 @@ func TestConfigure(t *testing.T) {
 		return r
 	}
 	await(t, "the filled recipe", func() bool { return len(recipe().Data.Mean) == 1 })
+	await(t, "the log", func() bool { return mustState(t, s).Started.Recipe != "" })
 	if st := mustState(t, s); st.Started.Recipe != recipe().Hash() {
 		t.Errorf("the log's hash %s, the file's %s", st.Started.Recipe, recipe().Hash())
 	}
