@@ -35,7 +35,7 @@ func convOne(e *exec, c *call, l *local, t int) {
 			}
 		}
 	}
-	if c.Act != device.ReLU {
+	if c.Act != device.ReLU && c.Act != device.NoAct {
 		y := e.floats(c.Out[0], t)
 		actRows(c.Act, y, y)
 	}

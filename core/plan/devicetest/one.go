@@ -1,13 +1,14 @@
 package devicetest
 
 import (
+	"fmt"
 	"slices"
 
 	"pare/core/graph"
 )
 
-// oneModels are nets on images that run forward with one sample: devices may keep such
-// values in a layout of their own.
+// oneModels are nets on images that run forward with one sample, some with a few: devices
+// may keep such values in a layout of their own.
 func oneModels() (l []model) {
 	for _, m := range slices.Concat(convModels(), poolModels(), rowModels(), channelModels(), joinModels()) {
 		if m.h*m.w > 1 {
@@ -16,7 +17,9 @@ func oneModels() (l []model) {
 		}
 	}
 	add := func(name string, c, h, w int, build func(b *graph.Net)) {
-		l = append(l, model{name: "one/" + name, c: c, h: h, w: w, batch: 1, blocks: true, build: build})
+		for _, batch := range []int{1, 5} {
+			l = append(l, model{name: fmt.Sprintf("few%d/%s", batch, name), c: c, h: h, w: w, batch: batch, blocks: true, build: build})
+		}
 	}
 	// Blocks of a mobile net: a convolution, one of each channel, one of pixels, each with
 	// batch norm, and a sum.
