@@ -113,7 +113,7 @@ func (b *bank) make(w *weight, d device.Weight) error {
 	if d.Format == tensor.NM24 && !d.Train && !d.Adapted {
 		w.pair = b.newPairs(w)
 	}
-	if w.Conv && w.lay == blocks && w.blk.r == 1 && !d.Train && !d.Adapted && float64(len(w.blk.idx)) > flatFrom*float64(w.n*w.k) {
+	if !useNEON && w.Conv && w.lay == blocks && w.blk.r == 1 && !d.Train && !d.Adapted && float64(len(w.blk.idx)) > flatFrom*float64(w.n*w.k) {
 		w.full = &weight{Weight: d, lay: panels, n: w.n, k: w.k, v: b.alloc(d.Name+" (panels)", over(w.n, P)*w.k*P)}
 	}
 	if d.Adapted {
