@@ -1,7 +1,6 @@
 package core
 
 import (
-	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -44,25 +43,25 @@ func hasAdapter(path string) bool {
 	return path != "" && err == nil
 }
 
-// baseOf is the folder of the base model: that which the adapter in path names, as
-// transformers takes it, else path itself.
+// baseOf is the folder of the base model: that which the adapter in path names, else path
+// itself. A relative name is of a folder in path or beside or above it, the nearest, and not of
+// one where this process happens to work: a run has a folder of its own and goes on from
+// anywhere.
 func baseOf(path string) (string, error) {
 	if !hasAdapter(path) {
 		return path, nil
 	}
 	file := filepath.Join(path, peft.ConfigFile)
-	text, err := os.ReadFile(file)
+	c, err := peft.ReadConfig(file)
+	if err != nil {
+		return "", fmt.Errorf("adapter: %s: %w", file, err)
+	}
+	own := isBase(path)
+	bases, err := namedFrom(path, c.Base)
 	if err != nil {
 		return "", fmt.Errorf("adapter: %w", err)
 	}
-	var c struct {
-		Base string `json:"base_model_name_or_path"`
-	}
-	if err := json.Unmarshal(text, &c); err != nil {
-		return "", fmt.Errorf("adapter: %s: %w: correct it, or download it again", file, err)
-	}
-	own := isBase(path)
-	for _, base := range []string{c.Base, filepath.Join(path, c.Base)} {
+	for _, base := range bases {
 		switch {
 		case c.Base == "" || !isBase(base) && !hasAdapter(base):
 		case own && sameFolder(base, path):
@@ -79,7 +78,23 @@ func baseOf(path string) (string, error) {
 	case c.Base == "":
 		return "", fmt.Errorf("adapter: %s names no base model: set base_model_name_or_path to the base's folder, or put %s and %s beside it", file, hf.ConfigFile, hf.WeightsFile)
 	}
-	return "", fmt.Errorf("adapter: %s is for the base model %q, which is no folder here: download it and set base_model_name_or_path to its folder", file, c.Base)
+	return "", fmt.Errorf("adapter: %s is for the base model %q, which is no folder here: download it and set base_model_name_or_path to its folder's whole path", file, c.Base)
+}
+
+// namedFrom are the folders that a name may mean, seen from a folder.
+func namedFrom(path, name string) ([]string, error) {
+	if filepath.IsAbs(name) {
+		return []string{name}, nil
+	}
+	dir, err := filepath.Abs(path)
+	if err != nil {
+		return nil, err
+	}
+	all := []string{filepath.Join(dir, name)}
+	for up := filepath.Dir(dir); up != dir; dir, up = up, filepath.Dir(up) {
+		all = append(all, filepath.Join(up, name))
+	}
+	return all, nil
 }
 
 // isBase reports whether a folder describes a whole model.

@@ -131,3 +131,35 @@ func TestAdapterFolderRefuses(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestAdapterBaseFromAnywhere: a relative base is that in the adapter's folder or above it,
+// whatever folder the process works in: a run has its own.
+func TestAdapterBaseFromAnywhere(t *testing.T) {
+	from, err := filepath.Abs("model/hf/testdata")
+	if err != nil {
+		t.Fatal(err)
+	}
+	put := func(dir, model string) {
+		t.Helper()
+		if err := os.CopyFS(dir, os.DirFS(filepath.Join(from, model))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	project, elsewhere := t.TempDir(), t.TempDir()
+	dir := filepath.Join(project, "out", "adapter")
+	if err := os.CopyFS(dir, os.DirFS(adapterOn(t, filepath.Join("models", "base")))); err != nil {
+		t.Fatal(err)
+	}
+	put(filepath.Join(project, "models", "base"), "hf-llama")
+	put(filepath.Join(elsewhere, "models", "base"), "hf-bert") // another model, of the same name
+	for _, at := range []string{project, elsewhere} {
+		t.Chdir(at)
+		if _, _, err := core.OpenModel(core.ModelSpec{Path: dir}, 1, core.Sample{}); err != nil {
+			t.Errorf("from %s: %v", at, err)
+		}
+	}
+	t.Chdir(project)
+	if _, _, err := core.OpenModel(core.ModelSpec{Path: filepath.Join("out", "adapter")}, 1, core.Sample{}); err != nil {
+		t.Error(err)
+	}
+}

@@ -190,7 +190,7 @@ func (j *ScanJob) Run(ctx context.Context) (*event.Scan, error) {
 
 func (j *ScanJob) spec() prune.Spec {
 	s := j.Recipe.ruleOn(j.Dev, j.Base)
-	s.Distribution, s.ByHand = "layer", nil
+	s.Distribution, s.ByHand, s.Target = "layer", nil, 0
 	return s
 }
 

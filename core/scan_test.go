@@ -2,11 +2,14 @@ package core
 
 import (
 	"context"
+	"encoding/json"
 	"slices"
 	"strings"
 	"testing"
 
+	"pare/core/device/ref"
 	"pare/core/event"
+	"pare/core/prune"
 )
 
 // scanning is a recipe that spreads by sensitivity.
@@ -234,6 +237,21 @@ func TestScanAlone(t *testing.T) {
 		}
 		if rows != 1 || s.State != scanCancelled || len(s.Rows) != 1 || s.Cost.Energy.Source == "" {
 			t.Errorf("%s: %d rows told, %+v", score, rows, s)
+		}
+	}
+}
+
+// TestScanKeyLeavesTheTargetOut: what a layer loses hangs neither on the target nor on shares by
+// hand, so that a scan is good for another of them, and for a pare that knew no shares by hand.
+func TestScanKeyLeavesTheTargetOut(t *testing.T) {
+	r := scanning()
+	r.Scan.Levels = []float64{0.5, 0.9}
+	first := (&ScanJob{Recipe: r, Dev: ref.New()}).spec()
+	r.Prune.Target, r.Prune.ByHand = 0.7, map[string]float64{"fc1": 0.8}
+	for _, s := range []prune.Spec{first, (&ScanJob{Recipe: r, Dev: ref.New()}).spec()} {
+		b, err := json.Marshal(s)
+		if want := `{"score":"magnitude","pattern":"element","distribution":"layer","seed":1}`; err != nil || string(b) != want {
+			t.Errorf("%s, want %s (%v)", b, want, err)
 		}
 	}
 }

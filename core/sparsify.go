@@ -179,7 +179,11 @@ func (r *run) rule() prune.Spec {
 
 func (r *Recipe) rule() prune.Spec {
 	p := r.Prune
-	return prune.Spec{Score: p.Score, Pattern: p.Pattern, Distribution: p.Distribution, Skip: p.Skip, Seed: r.Seed, RoundTo: p.RoundTo, ByHand: p.ByHand, Target: p.Target}
+	s := prune.Spec{Score: p.Score, Pattern: p.Pattern, Distribution: p.Distribution, Skip: p.Skip, Seed: r.Seed, RoundTo: p.RoundTo}
+	if len(p.ByHand) > 0 {
+		s.ByHand, s.Target = p.ByHand, p.Target
+	}
+	return s
 }
 
 // checkMasks proves that the masks are the ones that were made last and that

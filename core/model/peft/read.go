@@ -28,7 +28,7 @@ const root = "base_model.model."
 // the adapter, the modules in modules_to_save, and the biases that bias names. On an
 // error m is as it was. The rewrites are returned for the log.
 func Read(dir string, m *graph.Model) (*Config, []graph.Rewrite, error) {
-	c, err := readConfig(filepath.Join(dir, ConfigFile))
+	c, err := ReadConfig(filepath.Join(dir, ConfigFile))
 	if err != nil {
 		return nil, nil, fmt.Errorf("peft: %s: %w", filepath.Join(dir, ConfigFile), err)
 	}
@@ -45,7 +45,8 @@ func Read(dir string, m *graph.Model) (*Config, []graph.Rewrite, error) {
 	return c, rs, nil
 }
 
-func readConfig(path string) (*Config, error) {
+// ReadConfig reads an adapter_config.json of at most 1 MiB, see ParseConfig.
+func ReadConfig(path string) (*Config, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
