@@ -384,7 +384,7 @@ func (p *pricer) model(m *graph.Model) (event.ScanCost, error) {
 
 func (p *pricer) cost(step, infer []hwprofiles.Cost) event.ScanCost {
 	s, i := p.hw.Estimate(step), p.one.Estimate(infer)
-	c := event.ScanCost{StepUS: micros(s), StepEnergy: estimated(s, p.hw), InferUS: micros(i), InferEnergy: estimated(i, p.hw)}
+	c := event.ScanCost{StepUS: micros(s), StepEnergy: estimated(s, p.hw), InferUS: micros(i), InferEnergy: estimated(i, p.hw), AtLeast: s.AtLeast}
 	if p.hw.Kind == "cpu" { // of all CPUs
 		c.StepUS *= float64(p.hw.CPUs())
 	}

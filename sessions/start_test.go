@@ -257,10 +257,10 @@ func TestConfigure(t *testing.T) {
 		}
 		return r
 	}
-	await(t, "the filled recipe", func() bool { return len(recipe().Data.Mean) == 1 })
+	// The file is whole before the log begins.
 	await(t, "the log", func() bool { return mustState(t, s).Started.Recipe != "" })
-	if st := mustState(t, s); st.Started.Recipe != recipe().Hash() {
-		t.Errorf("the log's hash %s, the file's %s", st.Started.Recipe, recipe().Hash())
+	if st := mustState(t, s); st.Started.Recipe != recipe().Hash() || len(recipe().Data.Mean) != 1 {
+		t.Errorf("the log's hash %s, the file's %s, not filled: %v", st.Started.Recipe, recipe().Hash(), recipe().Data)
 	}
 	r := recipe()
 	before, err := os.ReadFile(filepath.Join(s.Dir, recipeFile))

@@ -49,6 +49,9 @@ func scanHwmonGPUs(o Options) hwmonScan {
 		st.Mode = o.files.mode(st.Path)
 		s.status = append(s.status, st)
 	}
+	if len(s.status) == 0 {
+		s.status = []Status{{Name: "hwmon", Why: "no AMD or Intel card below " + hwmonRoot}}
+	}
 	s.boundary = fmt.Sprintf("%d GPU by hwmon, all processes", len(s.inputs))
 	return s
 }

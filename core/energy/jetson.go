@@ -68,6 +68,7 @@ func (s *machineScan) findRails(o Options, auto bool) {
 		use = append(use, r)
 	}
 	if len(use) == 0 {
+		s.status = append(s.status, Status{Name: "rails", Why: "no INA3221 is shown by this system: it is no Jetson"})
 		return
 	}
 	read := func() (uint64, error) {

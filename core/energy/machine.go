@@ -52,7 +52,7 @@ func (s *machineScan) batteryWhy() string {
 			return st.Why
 		}
 	}
-	return "this machine shows none below " + supplyRoot
+	return ""
 }
 
 // findBattery looks for batteries that feed the machine. One input stands for all
@@ -69,6 +69,7 @@ func (s *machineScan) findBattery(o Options) {
 		}
 	}
 	if len(dirs) == 0 {
+		s.status = append(s.status, Status{Name: "battery", Why: "this machine shows none below " + supplyRoot})
 		return
 	}
 	read := func() (uint64, error) { return drain(o.files, dirs) }

@@ -38,6 +38,15 @@ var (
 	pkgLabel = regexp.MustCompile(`^package-[0-9]+(-die-[0-9]+)?$`)
 )
 
+// raplValue is what a zone's counter stands at, and where it wraps.
+func raplValue(z *zone) string {
+	s := fmt.Sprintf("%.3f kJ", float64(z.value)/1e9)
+	if z.max > 0 {
+		s += fmt.Sprintf(" of %.1f", float64(z.max)/1e9)
+	}
+	return s
+}
+
 // raplScan is the outcome of looking for RAPL below a root.
 type raplScan struct {
 	used    []*zone
@@ -133,6 +142,9 @@ func scanRAPL(files sysfs, root string, sleep func(time.Duration)) raplScan {
 	}
 	for _, z := range zones {
 		z.status.Used = slices.Contains(sc.used, z)
+		if z.moved { // what was seen of it, whatever it counts for
+			z.status.Value, z.status.Every = raplValue(z), "1ms or so"
+		}
 		sc.status = append(sc.status, z.status)
 	}
 	return sc

@@ -107,6 +107,30 @@ func TestRAPLInAContainer(t *testing.T) {
 	}
 }
 
+// TestRAPLSaysItsValue: doctor has a value, its range and how often it moves of a counter
+// that was watched, and none of one that cannot be read.
+func TestRAPLSaysItsValue(t *testing.T) {
+	f := newFake().add(pkg0)
+	if s := row(t, f.open(t), "rapl package-0"); !strings.HasSuffix(s.Value, " kJ of 262.1") || s.Every == "" {
+		t.Errorf("%+v", s)
+	}
+	f = newFake().add(pkg0)
+	f.files[fakeRoot+"/intel-rapl:0/energy_uj"].err = fs.ErrPermission
+	if s := row(t, f.open(t), "rapl package-0"); s.Value != "" || s.Every != "" {
+		t.Errorf("%+v", s)
+	}
+}
+
+// TestSourcesThatAreNotThere: doctor names every kind of source that was looked for.
+func TestSourcesThatAreNotThere(t *testing.T) {
+	m := newFake().open(t)
+	for _, name := range []string{"wall meter", "rails", "battery", "nvml", "nvidia-smi", "hwmon", "rapl"} {
+		if s := row(t, m, name); s.OK || s.Used || s.Why == "" {
+			t.Errorf("%+v", s)
+		}
+	}
+}
+
 func TestRAPLSaysWhatIsNotAdded(t *testing.T) {
 	f := newFake().add(pkg0, core0, psys, mmio0, rz{dir: "intel-rapl:7", name: "mystery", watts: 1})
 	m := f.open(t)

@@ -53,6 +53,7 @@ type ScanCost struct {
 	StepEnergy  Joules  `json:"step_energy"`
 	InferUS     float64 `json:"infer_us"` // µs for one sample on one CPU; on the GPU
 	InferEnergy Joules  `json:"infer_energy"`
+	AtLeast     bool    `json:"at_least,omitempty"` // times are lower limits, see Ledger
 }
 
 // Complete reports whether all rows are there.

@@ -117,7 +117,11 @@ func ScanTable(s *event.Scan) string {
 	}
 	row(what, "gone", "params", "accuracy", "change", step, "J/step", "ms/inference", "J/inference")
 	cost := func(c event.ScanCost) []string {
-		return []string{ms(c.StepUS, 0), Joules(c.StepEnergy), ms(c.InferUS, 0), Joules(c.InferEnergy)}
+		of := ms
+		if c.AtLeast {
+			of = atLeast
+		}
+		return []string{of(c.StepUS, 0), Joules(c.StepEnergy), of(c.InferUS, 0), Joules(c.InferEnergy)}
 	}
 	row(append([]string{"as it is", "", "", fmt.Sprintf("%.1f %%", 100*s.Acc), ""}, cost(s.Dense)...)...)
 	for _, r := range s.Rows {

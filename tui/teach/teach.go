@@ -199,6 +199,9 @@ func field(o Of) []string {
 		}
 		return p
 	}
+	if name, ok := strings.CutPrefix(o.Field, "by hand "); ok {
+		return []string{name + ": its share of zeros by hand; an empty number leaves it to the spread again. The other layers make up for it, so that the target stays. Only for patterns that mask."}
+	}
 	return []string{map[string]string{
 		"target":      "target zeros: the share of prunable weights that are to go. At 90 % one weight in ten stays.",
 		"hardware":    "hardware: the machine for which time and joules are predicted. The run itself stays on this one.",

@@ -78,6 +78,7 @@ func (d *desk) openConf() []effect {
 	files := slices.IndexFunc(d.conf.fields, func(f field) bool { return f.key == "packed" })
 	d.conf.fields = slices.Insert(d.conf.fields, files, lowRankFields(r)...)
 	st := &d.run.st
+	d.conf.fields = append(d.conf.fields, handFields(r, st.Dense.Layers)...)
 	d.predict.busy = true
 	spec, seed, hw, sample := r.Model, r.Seed, r.Hardware, core.SampleIn(&st.Dense)
 	return []effect{func(context.Context) any {
@@ -179,6 +180,7 @@ func (d *desk) confRecipe() *core.Recipe {
 	f := &d.conf
 	r.Prune.Score, r.Prune.Distribution = f.get("score").chosen(), f.get("distribution").chosen()
 	f.setMethod(&r)
+	f.setByHand(&r)
 	r.Prune.Target, r.Prune.Epochs = f.get("target").num, int(f.get("epochs").num)
 	r.Hardware.Profile = f.get("hardware").chosen()
 	r.Floor.Points = f.get("floor").num

@@ -31,6 +31,7 @@ type field struct {
 	step       float64 // of ← and →; 0 doubles and halves
 	whole      bool
 	zero       string // what 0 means
+	unset      string // what a slider below 0 means
 	touched    bool   // changed by the person
 }
 
@@ -39,6 +40,8 @@ func (f *field) value() string {
 	switch {
 	case f.kind == choice:
 		return f.words[f.at]
+	case f.open():
+		return f.unset
 	case f.kind == slider:
 		return fmt.Sprintf("%.4g %%", 100*f.num)
 	case f.num == 0 && f.zero != "":
@@ -49,13 +52,17 @@ func (f *field) value() string {
 
 // text is what stands there when one begins to type.
 func (f *field) set(s string) error {
+	if f.unset != "" && strings.TrimSpace(s) == "" {
+		f.num, f.touched = f.lo, true
+		return nil
+	}
 	x, err := strconv.ParseFloat(strings.TrimSpace(strings.TrimSuffix(strings.ReplaceAll(s, ",", "."), "%")), 64)
 	if err != nil || math.IsNaN(x) || math.IsInf(x, 0) {
 		return fmt.Errorf("%q is not a number", s)
 	}
 	lo, hi := f.lo, f.hi
 	if f.kind == slider {
-		lo, hi = 100*lo, 100*hi
+		lo, hi = 100*max(lo, 0), 100*hi
 	}
 	switch {
 	case f.whole && x != math.Trunc(x):
@@ -151,7 +158,7 @@ func (d *desk) change(dir int) []effect {
 	if len(f.fields) == 0 {
 		return nil
 	}
-	f.fields[f.at].turn(dir)
+	f.turn(dir)
 	return d.changed()
 }
 
@@ -181,7 +188,9 @@ func (d *desk) fieldLines(f *form, w, h int, notes []string) string {
 	th := d.th
 	label := 0
 	for _, x := range f.fields {
-		label = max(label, theme.Width(x.label))
+		if x.unset == "" { // names of layers are shortened
+			label = max(label, theme.Width(x.label))
+		}
 	}
 	label = min(label, max(w/2, 4))
 	lines := make([]string, 0, len(f.fields))
@@ -197,8 +206,12 @@ func (d *desk) fieldLines(f *form, w, h int, notes []string) string {
 			v = th.Clean(d.input.text) + "_"
 		}
 		bar := ""
-		if n := w - label - 18; x.kind == slider && n >= 8 {
-			bar = chart.Bar(th, x.num, min(n, 30)) + " "
+		if n := w - label - 11 - max(7, len(x.unset)); x.kind == slider && n >= 8 {
+			share := x.num
+			if x.open() {
+				share = math.NaN()
+			}
+			bar = chart.Bar(th, share, min(n, 30)) + " "
 		}
 		n, label := w-label-7, label
 		if on { // its arrows stay in sight
@@ -215,7 +228,11 @@ func (d *desk) fieldLines(f *form, w, h int, notes []string) string {
 		} else {
 			v = "  " + bar + v
 		}
-		lines = append(lines, " "+mark+th.Fit(x.label, label)+"  "+v)
+		name := th.Fit(x.label, label)
+		if x.unset != "" {
+			name = layerName(th, x.label, label)
+		}
+		lines = append(lines, " "+mark+name+"  "+v)
 	}
 	from := 0
 	if len(lines) > h {

@@ -34,6 +34,7 @@ type weight struct {
 
 	blk  *packed // of layout blocks
 	pair *pairs  // of a 2:4 weight that does not train
+	full *weight // in panels, of a convolution of single weights that does not train, see flatFrom
 }
 
 // bank implements device.Bank.
@@ -111,6 +112,9 @@ func (b *bank) make(w *weight, d device.Weight) error {
 	w.v = b.alloc(d.Name, size)
 	if d.Format == tensor.NM24 && !d.Train && !d.Adapted {
 		w.pair = b.newPairs(w)
+	}
+	if !useNEON && w.Conv && w.lay == blocks && w.blk.r == 1 && !d.Train && !d.Adapted && float64(len(w.blk.idx)) > flatFrom*float64(w.n*w.k) {
+		w.full = &weight{Weight: d, lay: panels, n: w.n, k: w.k, v: b.alloc(d.Name+" (panels)", over(w.n, P)*w.k*P)}
 	}
 	if d.Adapted {
 		if w.lay == blocks {
@@ -218,6 +222,9 @@ func (b *bank) Resident() int64 {
 		if w.pair != nil {
 			n += 4 * int64(len(w.pair.val)+len(w.pair.ctl))
 		}
+		if w.full != nil {
+			n += 4 * int64(len(w.full.v))
+		}
 	}
 	return n
 }
@@ -230,6 +237,9 @@ func (b *bank) Set(i int, x []float32) error {
 		copy(w.base, w.v)
 		w.mirrorFrom(0, len(w.v))
 		w.pair.set(w)
+		if w.full != nil {
+			w.full.write(w.full.v, x)
+		}
 	}
 	return err
 }

@@ -39,7 +39,7 @@ func (e *exec) prepareConvBlocks(c *call) {
 		c.offPad[i] = uint32((tap/g.KW*g.paddedW()+tap%g.KW)*g.c*rowBytes + ci*rowBytes)
 	}
 	if g.isPadded() {
-		e.padded = max(e.padded, g.paddedH()*g.paddedW()*g.c*T)
+		e.padded = max(e.padded, g.paddedH()*g.paddedW()*g.c*e.lane())
 	}
 }
 

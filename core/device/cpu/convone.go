@@ -8,7 +8,7 @@ import "pare/core/device"
 
 // convOne: y = f(w ⋆ x + b).
 func convOne(e *exec, c *call, l *local, t int) {
-	w, g := &e.b.ws[c.W[0]], &c.geo
+	w, g := e.b.ws[c.W[0]].flatWeight(), &c.geo
 	scale, shift := e.affineOf(c, l, g.n)
 	switch w.lay {
 	case rowMajor:
@@ -35,7 +35,7 @@ func convOne(e *exec, c *call, l *local, t int) {
 			}
 		}
 	}
-	if c.Act != device.ReLU {
+	if c.Act != device.ReLU && c.Act != device.NoAct {
 		y := e.floats(c.Out[0], t)
 		actRows(c.Act, y, y)
 	}
@@ -48,10 +48,14 @@ func (e *exec) prepareOne(c *call) {
 	if c.Kernel != device.Conv {
 		return
 	}
-	w := &e.b.ws[c.W[0]]
+	w := e.b.ws[c.W[0]].flatWeight()
 	switch {
-	case w.lay == rowMajor:
-		e.padded = max(e.padded, rounded(len(w.v))+P) // see depthOne
+	case w.lay == rowMajor: // see depthOne
+		room := rounded(len(w.v)) + P
+		if c.copied = e.overlap(c.In[0], c.Out[0]); c.copied {
+			room += flatSize(e.p.Vals[c.In[0]]) + P
+		}
+		e.padded = max(e.padded, room)
 		return
 	case w.lay == blocks:
 		for i, off := range c.offPad { // without lanes
@@ -84,9 +88,9 @@ func (e *exec) image(c *call, l *local, t int) []float32 {
 	clearAll(pad[:g.PT*row])
 	for y := range g.h {
 		to := pad[(g.PT+y)*row:][:row]
-		clear(to[:left])
-		copy(to[left:], x[y*in:][:in])
-		clear(to[left+in:])
+		clearAll(to[:left])
+		copyAll(to[left:], x[y*in:][:in])
+		clearAll(to[left+in:])
 	}
 	clearAll(pad[(g.PT+g.h)*row:])
 	return pad

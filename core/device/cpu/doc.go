@@ -15,9 +15,10 @@
 // Grouped convolutions, which share nothing between outputs, keep their weights
 // row-major and work row by row.
 //
-// A plan of one sample, whose tile would use one lane of 16, keeps images as [H][W][C]
-// and vectors as they are, with 16 outputs or channels in the place of the lanes, if all
-// its calls know that: flat.go says which. Others run in tiles.
+// A plan of one sample or of a few images, whose tile would leave most of its 16 lanes
+// empty, keeps images as [H][W][C] and vectors as they are, with 16 outputs or channels
+// in the place of the lanes, if all its calls know that: flat.go says which. Others run
+// in tiles.
 //
 // # How a plan runs
 //

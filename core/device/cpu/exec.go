@@ -147,7 +147,7 @@ type call struct {
 	// its padding.
 	off, offPad []uint32
 	border      border
-	copied      bool // of a flat convolution: it works on a copy of x, with the padding
+	copied      bool // of a flat convolution: it works on a copy of x, with its padding unless each channel is by itself
 }
 
 // Run runs every region. Whatever can be wrong with a step is found before the

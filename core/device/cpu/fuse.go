@@ -12,8 +12,9 @@ import (
 //	y = norm(x), z = relu(y)               z alone, if nobody else reads y and z does not
 //	                                       lie across x
 //	y = a + b, z = relu(y)                 likewise
-//	y = w ⋆ x, z = norm(y)         z alone, if values are flat and nobody else reads y: the
-//	                               norm's weights follow those of the convolution
+//	y = w ⋆ x, z = norm(y) or relu(y)      z alone, if values are flat and nobody else reads y: the
+//	                                       norm's weights follow those of the convolution. If z
+//	                                       lies across x, that works on a copy, see prepareOne
 //	dy = relu.dx(y, dz), Σ of norm.dstats  dy made on the way
 func (e *exec) fuse(a, b *device.Call) (c *device.Call, ok bool) {
 	both := *b
@@ -29,7 +30,11 @@ func (e *exec) fuse(a, b *device.Call) (c *device.Call, ok bool) {
 			both.W, both.S = slices.Concat(a.W, b.W), b.S
 		}
 	case b.Kernel == device.ActFn && b.Act == device.ReLU && a.Act == device.NoAct && slices.Contains([]device.Kernel{device.NormApply, device.NormInfer, device.Add}, a.Kernel):
-		if !alone() || slices.ContainsFunc(a.In, func(v int) bool { return e.crosses(v, b.Out[0]) }) {
+		across := e.crosses
+		if e.flat && a.Kernel == device.NormInfer { // its rows reach into the next pixel
+			across = e.overlap
+		}
+		if !alone() || slices.ContainsFunc(a.In, func(v int) bool { return across(v, b.Out[0]) }) {
 			return nil, false
 		}
 		both = *a

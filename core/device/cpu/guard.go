@@ -101,7 +101,11 @@ func (e *exec) eachGap(f func(v, tile int, gap []float32) error) error {
 			}
 			if i < len(mine) {
 				last = mine[i]
-				from = e.p.Vals[last].Off + e.p.Vals[last].Size(T, P)
+				if from = e.p.Vals[last].Off; e.flat {
+					from += min(e.p.Vals[last].Size(T, P), flatSize(e.p.Vals[last])+P) // see flat.go
+				} else {
+					from += e.p.Vals[last].Size(T, P)
+				}
 			}
 		}
 	}

@@ -43,6 +43,11 @@ func (s *slide) each(f func(ky, kx int)) {
 func depthOne(e *exec, c *call, w *weight, l *local, t int, scale, shift []float32) {
 	s, g := newSlide(e, c, t), &c.geo
 	taps := depthWeights(w, g, l)
+	if c.copied {
+		x := l.pad[rounded(len(w.v))+P:]
+		copyAll(x, e.floats(c.In[0], t))
+		s.x = ptr(x)
+	}
 	for i := range g.KH * g.KW {
 		for ch := range g.c {
 			*floatAt(taps, i*g.c+ch) *= scale[ch]

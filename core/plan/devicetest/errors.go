@@ -266,8 +266,8 @@ func Allocations(t *testing.T, dev device.Device) {
 	for _, mod := range append(oneModels(), mixed(), joinModels()[0], poolModels()[0], gptModel()) {
 		for _, mode := range []plan.Mode{plan.Infer, plan.Train} {
 			n := 40
-			if mod.batch == 1 {
-				n = 1
+			if !mod.train && mod.batch > 0 {
+				n = mod.batch
 			}
 			if !mod.train && mode == plan.Train {
 				continue

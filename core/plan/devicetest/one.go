@@ -1,13 +1,14 @@
 package devicetest
 
 import (
+	"fmt"
 	"slices"
 
 	"pare/core/graph"
 )
 
-// oneModels are nets on images that run forward with one sample: devices may keep such
-// values in a layout of their own.
+// oneModels are nets on images that run forward with one sample, some with a few: devices
+// may keep such values in a layout of their own.
 func oneModels() (l []model) {
 	for _, m := range slices.Concat(convModels(), poolModels(), rowModels(), channelModels(), joinModels()) {
 		if m.h*m.w > 1 {
@@ -16,7 +17,9 @@ func oneModels() (l []model) {
 		}
 	}
 	add := func(name string, c, h, w int, build func(b *graph.Net)) {
-		l = append(l, model{name: "one/" + name, c: c, h: h, w: w, batch: 1, blocks: true, build: build})
+		for _, batch := range []int{1, 5} {
+			l = append(l, model{name: fmt.Sprintf("few%d/%s", batch, name), c: c, h: h, w: w, batch: batch, blocks: true, build: build})
+		}
 	}
 	// Blocks of a mobile net: a convolution, one of each channel, one of pixels, each with
 	// batch norm, and a sum.
@@ -45,6 +48,25 @@ func oneModels() (l []model) {
 	add("softmax", 3, 6, 6, func(b *graph.Net) {
 		x := b.Op("relu", "relu", convolve(b, "c1", 0, 7, square(3, 1, 1, 1), true))
 		b.Op("softmax", "softmax", b.Linear("out", b.Op("flat", "flatten", x), 19))
+	})
+	// What a convolution of each channel ends in may lie where its input did: behind one
+	// batch norm, or one activation, alone.
+	for _, act := range []string{"tanh", "hardswish", "relu"} {
+		add("depthwise/"+act, 20, 5, 6, func(b *graph.Net) {
+			x := b.Op("in", "tanh", 0)
+			x = convolve(b, "c1", x, 20, square(3, 1, 1, 20), true)
+			if act != "relu" {
+				x = b.Norm("n1", x)
+			}
+			x = b.Op("act", act, x)
+			x = b.Op("out", "tanh", b.Norm("n2", convolve(b, "c2", x, 20, square(3, 1, 1, 20), false)))
+			b.Op("mean", "globalavgpool", x)
+		})
+	}
+	// Likewise behind a batch norm by itself, of channels that fill no row of 16.
+	add("norm/relu", 3, 5, 6, func(b *graph.Net) {
+		x := b.Op("in", "tanh", convolve(b, "c1", 0, 19, square(3, 1, 1, 1), false))
+		b.Op("mean", "globalavgpool", b.Op("relu", "relu", b.Norm("n1", x)))
 	})
 	// Grouped: in tiles.
 	add("grouped", 4, 5, 5, func(b *graph.Net) {
