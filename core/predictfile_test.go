@@ -19,8 +19,9 @@ import (
 	"pare/core/tensor"
 )
 
-// TestPredictFile: predict says what package infer says, and what the scalar
-// device says to its last digits, whatever the number of samples.
+// TestPredictFile: predict says what package infer and the scalar device say to their
+// last digits, whatever the number of samples. A plan of a few samples, predict's of three,
+// takes other kernels than the large one of infer, so that sums are rounded otherwise.
 func TestPredictFile(t *testing.T) {
 	m, _, err := zoo.New("lenet-300-100", 1, zoo.Input{C: 1, H: 28, W: 28}, 10)
 	if err != nil {
@@ -62,7 +63,7 @@ func TestPredictFile(t *testing.T) {
 			t.Fatalf("%d samples: %v, %d values", b, y.Shape, len(y.Data))
 		}
 		for i, v := range y.Data {
-			if v != want[i] || math.Abs(float64(v-slow.Outputs["scores"].Data[i])) > 1e-4 {
+			if math.Abs(float64(v-want[i])) > 1e-6 || math.Abs(float64(v-slow.Outputs["scores"].Data[i])) > 1e-4 {
 				t.Fatalf("%d samples: output %d is %g, infer says %g, ref %g", b, i, v, want[i], slow.Outputs["scores"].Data[i])
 			}
 		}
