@@ -55,6 +55,12 @@ func newEngine(m *graph.Model, o engineOptions) (*engine, error) {
 		formats = plan.Choose(m, dev, *o.prices)
 	}
 	ws := plan.Weights(m, formats)
+	if o.mode == plan.Infer { // as package infer has them
+		rule = device.Optim{}
+		for i := range ws {
+			ws[i].Train = false
+		}
+	}
 	values := func(i int) []float32 {
 		x := make([]float32, ws[i].Shape.Len())
 		for k := range x {
