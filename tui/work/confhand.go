@@ -46,7 +46,7 @@ func (f *form) setByHand(r *core.Recipe) {
 		case !ok:
 		case x.open():
 			delete(by, name)
-		default:
+		case x.num != by[name]: // one that nobody changed is not rounded
 			by[name] = math.Round(1e4*x.num) / 1e4
 		}
 	}

@@ -13,7 +13,7 @@ import (
 // and an empty number leaves them to the spread again; the run's recipe stays as it is.
 func TestByHandFields(t *testing.T) {
 	r := core.DefaultRecipe()
-	r.Prune.ByHand = map[string]float64{"out": 0.5}
+	r.Prune.ByHand = map[string]float64{"out": 0.33333}
 	r.Prune.Skip = []string{"fc2"}
 	f := &form{fields: append([]field{{key: "target", kind: slider, num: 0.9}}, handFields(r, []event.Layer{{Name: "fc1", Prunable: true}, {Name: "fc2", Prunable: true}, {Name: "out", Prunable: true}, {Name: "norm"}})...)}
 	if len(f.fields) != 3 {
@@ -26,23 +26,23 @@ func TestByHandFields(t *testing.T) {
 			t.Errorf("%v, want %v", n.Prune.ByHand, want)
 		}
 	}
-	is(map[string]float64{"out": 0.5})
+	is(map[string]float64{"out": 0.33333})
 	f.at = 1
 	if v := f.fields[1].value(); v != "as spread" {
 		t.Error(v)
 	}
 	f.turn(-1)
-	is(map[string]float64{"out": 0.5})
+	is(map[string]float64{"out": 0.33333})
 	f.turn(1)
 	f.turn(1)
-	is(map[string]float64{"fc1": 0.91, "out": 0.5})
+	is(map[string]float64{"fc1": 0.91, "out": 0.33333})
 	if v := f.fields[1].value(); v != "91 %" {
 		t.Error(v)
 	}
 	if err := f.fields[1].set("37.5"); err != nil {
 		t.Error(err)
 	}
-	is(map[string]float64{"fc1": 0.375, "out": 0.5})
+	is(map[string]float64{"fc1": 0.375, "out": 0.33333})
 	if err := f.fields[1].set("-1"); err == nil {
 		t.Error("−1 % was taken")
 	}
