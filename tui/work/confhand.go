@@ -42,11 +42,12 @@ func (f *form) setByHand(r *core.Recipe) {
 	for i := range f.fields {
 		x := &f.fields[i]
 		name, ok := strings.CutPrefix(x.key, byHand)
+		was, has := by[name]
 		switch {
 		case !ok:
 		case x.open():
 			delete(by, name)
-		case x.num != by[name]: // one that nobody changed is not rounded
+		case !has || x.num != was: // one that nobody changed is not rounded
 			by[name] = math.Round(1e4*x.num) / 1e4
 		}
 	}

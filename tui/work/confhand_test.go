@@ -59,7 +59,12 @@ func TestByHandFields(t *testing.T) {
 	is(map[string]float64{"out": 0})
 	f.turn(-1)
 	is(nil)
-	if r.Prune.ByHand["out"] != 0.5 {
+	f.at = 1
+	if err := f.fields[1].set("0"); err != nil {
+		t.Error(err)
+	}
+	is(map[string]float64{"fc1": 0})
+	if r.Prune.ByHand["out"] != 0.33333 {
 		t.Error("the run's own recipe was changed")
 	}
 }
