@@ -97,8 +97,11 @@ func blockDW(a *asm, v vector, r int) {
 		rows = min(r, 8)
 	}
 	sizes := []int{3, 2, 1}
-	if rows == 1 {
+	switch {
+	case rows == 1:
 		sizes = []int{8, 4, 2, 1}
+	case v == vector512 && rows == 4:
+		sizes = []int{6, 3, 2, 1}
 	}
 	a.load(typ, "off", "SI", "n", "CX")
 	for i, g := range sizes {
