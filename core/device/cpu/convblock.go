@@ -159,6 +159,9 @@ func blockConvDW(e *exec, c *call, w *weight, part int) {
 					d.tiles2 = min(strip, b.oy1-oy)
 					d.x = at(x, ((oy*g.SH-g.PT+b.ky0)*g.w+ox*g.SW-g.PL+b.kx0)*g.c*rowBytes)
 					d.dy = at(dy, (oy*g.ow+ox)*g.n*rowBytes)
+					if d.xAhead = 0; oy+strip < b.oy1 { // rows of x that the next strip is the first to see
+						d.xAhead = (g.KH - g.SH + d.tiles2*g.SH) * g.w * g.c * rowBytes
+					}
 					b.sum(g, w, d, from, to)
 				}
 			}
@@ -181,9 +184,13 @@ func (b *band) sum(g *geometry, w *weight, d blockDWArgs, from, to int) {
 	r := w.blk.r
 	most := max(1, maxSteps/(d.tiles*d.tiles2))
 	dy, run := d.dy, w.blk.runs[0]
-	row := sort.Search(w.blk.rows()-1, func(i int) bool { return int(run[i+1]) > from })
-	for ; row < w.blk.rows() && int(run[row]) < to; row++ {
-		d.dy = at(dy, row*r*rowBytes)
+	first := sort.Search(w.blk.rows()-1, func(i int) bool { return int(run[i+1]) > from })
+	xAhead, xEnd := d.xAhead, d.xAhead+d.tiles2*g.SH*g.w*g.c*rowBytes
+	for row := first; row < w.blk.rows() && int(run[row]) < to; row++ {
+		d.dy, d.dyAhead = at(dy, row*r*rowBytes), r*rowBytes
+		if row+1 == w.blk.rows() || int(run[row+1]) >= to {
+			d.dyAhead = (d.tiles2*g.ow*g.n - (row-first)*r) * rowBytes
+		}
 		for ky := b.ky0; ky < b.ky1; ky++ {
 			k0, k1 := ky*g.KW+b.kx0, ky*g.KW+b.kx1-1
 			if b.kx1-b.kx0 == g.KW { // blocks of several rows of the window lie side by side
@@ -193,8 +200,21 @@ func (b *band) sum(g *geometry, w *weight, d blockDWArgs, from, to int) {
 			j0, j1 := max(from, int(w.blk.cuts[k0].from[row])), min(to, int(w.blk.cuts[k1].to[row]))
 			for j := j0; j < j1; j += most {
 				d.n, d.off, d.dw = min(most, j1-j), ptr(b.off[j:]), ptr(w.g[j*r:])
+				d.xAhead = 0
+				if xAhead < xEnd {
+					d.xAhead = xAhead
+				}
 				dwKernel(r, &d)
+				xAhead += dwRounds(r, d.n) * d.tiles * d.tiles2 * rowBytes
 			}
 		}
 	}
+}
+
+// dwRounds is how often the AVX-512 kernel of dw goes through the pixels for n blocks.
+func dwRounds(r, n int) int {
+	if r == 4 {
+		return n/6 + n%6/3 + (n%3+1)/2
+	}
+	return max(1, r/8) * ((n + 2) / 3)
 }

@@ -8632,7 +8632,7 @@ store:
 	RET
 
 // func blockDW1AVX512(p *args)
-TEXT ·blockDW1AVX512(SB), NOSPLIT, $8-8
+TEXT ·blockDW1AVX512(SB), NOSPLIT, $24-8
 	MOVQ p+0(FP), DI
 	MOVQ blockDWArgs_off(DI), SI
 	MOVQ blockDWArgs_n(DI), CX
@@ -10405,11 +10405,21 @@ store:
 	RET
 
 // func blockDW4AVX512(p *args)
-TEXT ·blockDW4AVX512(SB), NOSPLIT, $8-8
+TEXT ·blockDW4AVX512(SB), NOSPLIT, $24-8
 	MOVQ p+0(FP), DI
 	MOVQ blockDWArgs_off(DI), SI
 	MOVQ blockDWArgs_n(DI), CX
+	MOVQ blockDWArgs_dyAhead(DI), R14
+	MOVQ blockDWArgs_xAhead(DI), R15
+	MOVQ R14, 8(SP)
+	MOVQ $2, 16(SP)
+	TESTQ R15, R15
+	JEQ start
+	ADDQ blockDWArgs_x(DI), R15
+start:
 size6:
+	CMPQ blockDWArgs_dyAhead(DI), $0
+	JEQ size3
 	CMPQ CX, $6
 	JLT size3
 	MOVL 0(SI), R8
@@ -10422,6 +10432,14 @@ size6:
 	MOVQ blockDWArgs_dy(DI), BX
 	MOVQ blockDWArgs_tiles2(DI), DX
 	MOVQ DX, 0(SP)
+	MOVQ 8(SP), R14
+	TESTQ R14, R14
+	JEQ dy6_0
+	ADDQ $128, 8(SP)
+	DECQ 16(SP)
+	JNE dy6_0
+	MOVQ $0, 8(SP)
+dy6_0:
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -10484,6 +10502,16 @@ tile6_0:
 	VFMADD231PS Z30, Z27, Z15
 	VFMADD231PS Z30, Z28, Z19
 	VFMADD231PS Z30, Z29, Z23
+	TESTQ R14, R14
+	JEQ fetched6_0
+	PREFETCHT0 (BX)(R14*1)
+	PREFETCHT0 64(BX)(R14*1)
+fetched6_0:
+	TESTQ R15, R15
+	JEQ next6_0
+	PREFETCHT1 (R15)
+	ADDQ $64, R15
+next6_0:
 	ADDQ blockDWArgs_xStride(DI), AX
 	ADDQ blockDWArgs_dyStride(DI), BX
 	DECQ DX
@@ -10653,6 +10681,14 @@ last3:
 	MOVQ blockDWArgs_dy(DI), BX
 	MOVQ blockDWArgs_tiles2(DI), DX
 	MOVQ DX, 0(SP)
+	MOVQ 8(SP), R14
+	TESTQ R14, R14
+	JEQ dy3_0
+	ADDQ $128, 8(SP)
+	DECQ 16(SP)
+	JNE dy3_0
+	MOVQ $0, 8(SP)
+dy3_0:
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -10691,6 +10727,16 @@ tile3_0:
 	PREFETCHT0 (AX)(R11*1)
 	PREFETCHT0 (AX)(R12*1)
 	PREFETCHT0 (AX)(R13*1)
+	TESTQ R14, R14
+	JEQ fetched3_0
+	PREFETCHT0 (BX)(R14*1)
+	PREFETCHT0 64(BX)(R14*1)
+fetched3_0:
+	TESTQ R15, R15
+	JEQ next3_0
+	PREFETCHT1 (R15)
+	ADDQ $64, R15
+next3_0:
 	ADDQ blockDWArgs_xStride(DI), AX
 	ADDQ blockDWArgs_dyStride(DI), BX
 	DECQ DX
@@ -10791,6 +10837,14 @@ last2:
 	MOVQ blockDWArgs_dy(DI), BX
 	MOVQ blockDWArgs_tiles2(DI), DX
 	MOVQ DX, 0(SP)
+	MOVQ 8(SP), R14
+	TESTQ R14, R14
+	JEQ dy2_0
+	ADDQ $128, 8(SP)
+	DECQ 16(SP)
+	JNE dy2_0
+	MOVQ $0, 8(SP)
+dy2_0:
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -10819,6 +10873,16 @@ tile2_0:
 	VFMADD231PS Z10, Z9, Z7
 	PREFETCHT0 (AX)(R10*1)
 	PREFETCHT0 (AX)(R11*1)
+	TESTQ R14, R14
+	JEQ fetched2_0
+	PREFETCHT0 (BX)(R14*1)
+	PREFETCHT0 64(BX)(R14*1)
+fetched2_0:
+	TESTQ R15, R15
+	JEQ next2_0
+	PREFETCHT1 (R15)
+	ADDQ $64, R15
+next2_0:
 	ADDQ blockDWArgs_xStride(DI), AX
 	ADDQ blockDWArgs_dyStride(DI), BX
 	DECQ DX
@@ -10894,6 +10958,14 @@ last1:
 	MOVQ blockDWArgs_dy(DI), BX
 	MOVQ blockDWArgs_tiles2(DI), DX
 	MOVQ DX, 0(SP)
+	MOVQ 8(SP), R14
+	TESTQ R14, R14
+	JEQ dy1_0
+	ADDQ $128, 8(SP)
+	DECQ 16(SP)
+	JNE dy1_0
+	MOVQ $0, 8(SP)
+dy1_0:
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -10908,6 +10980,16 @@ tile1_0:
 	VFMADD231PS 128(BX), Z4, Z2
 	VFMADD231PS 192(BX), Z4, Z3
 	PREFETCHT0 (AX)(R9*1)
+	TESTQ R14, R14
+	JEQ fetched1_0
+	PREFETCHT0 (BX)(R14*1)
+	PREFETCHT0 64(BX)(R14*1)
+fetched1_0:
+	TESTQ R15, R15
+	JEQ next1_0
+	PREFETCHT1 (R15)
+	ADDQ $64, R15
+next1_0:
 	ADDQ blockDWArgs_xStride(DI), AX
 	ADDQ blockDWArgs_dyStride(DI), BX
 	DECQ DX
@@ -12049,10 +12131,18 @@ store:
 	RET
 
 // func blockDW8AVX512(p *args)
-TEXT ·blockDW8AVX512(SB), NOSPLIT, $8-8
+TEXT ·blockDW8AVX512(SB), NOSPLIT, $24-8
 	MOVQ p+0(FP), DI
 	MOVQ blockDWArgs_off(DI), SI
 	MOVQ blockDWArgs_n(DI), CX
+	MOVQ blockDWArgs_dyAhead(DI), R14
+	MOVQ blockDWArgs_xAhead(DI), R15
+	MOVQ R14, 8(SP)
+	MOVQ $4, 16(SP)
+	TESTQ R15, R15
+	JEQ start
+	ADDQ blockDWArgs_x(DI), R15
+start:
 size3:
 	CMPQ CX, $3
 	JLT size2
@@ -12072,6 +12162,14 @@ last3:
 	MOVQ blockDWArgs_dy(DI), BX
 	MOVQ blockDWArgs_tiles2(DI), DX
 	MOVQ DX, 0(SP)
+	MOVQ 8(SP), R14
+	TESTQ R14, R14
+	JEQ dy3_0
+	ADDQ $128, 8(SP)
+	DECQ 16(SP)
+	JNE dy3_0
+	MOVQ $0, 8(SP)
+dy3_0:
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -12138,6 +12236,16 @@ tile3_0:
 	PREFETCHT0 (AX)(R11*1)
 	PREFETCHT0 (AX)(R12*1)
 	PREFETCHT0 (AX)(R13*1)
+	TESTQ R14, R14
+	JEQ fetched3_0
+	PREFETCHT0 (BX)(R14*1)
+	PREFETCHT0 64(BX)(R14*1)
+fetched3_0:
+	TESTQ R15, R15
+	JEQ next3_0
+	PREFETCHT1 (R15)
+	ADDQ $64, R15
+next3_0:
 	ADDQ blockDWArgs_xStride(DI), AX
 	ADDQ blockDWArgs_dyStride(DI), BX
 	DECQ DX
@@ -12304,6 +12412,14 @@ last2:
 	MOVQ blockDWArgs_dy(DI), BX
 	MOVQ blockDWArgs_tiles2(DI), DX
 	MOVQ DX, 0(SP)
+	MOVQ 8(SP), R14
+	TESTQ R14, R14
+	JEQ dy2_0
+	ADDQ $128, 8(SP)
+	DECQ 16(SP)
+	JNE dy2_0
+	MOVQ $0, 8(SP)
+dy2_0:
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -12352,6 +12468,16 @@ tile2_0:
 	VFMADD231PS Z18, Z17, Z15
 	PREFETCHT0 (AX)(R10*1)
 	PREFETCHT0 (AX)(R11*1)
+	TESTQ R14, R14
+	JEQ fetched2_0
+	PREFETCHT0 (BX)(R14*1)
+	PREFETCHT0 64(BX)(R14*1)
+fetched2_0:
+	TESTQ R15, R15
+	JEQ next2_0
+	PREFETCHT1 (R15)
+	ADDQ $64, R15
+next2_0:
 	ADDQ blockDWArgs_xStride(DI), AX
 	ADDQ blockDWArgs_dyStride(DI), BX
 	DECQ DX
@@ -12471,6 +12597,14 @@ last1:
 	MOVQ blockDWArgs_dy(DI), BX
 	MOVQ blockDWArgs_tiles2(DI), DX
 	MOVQ DX, 0(SP)
+	MOVQ 8(SP), R14
+	TESTQ R14, R14
+	JEQ dy1_0
+	ADDQ $128, 8(SP)
+	DECQ 16(SP)
+	JNE dy1_0
+	MOVQ $0, 8(SP)
+dy1_0:
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -12493,6 +12627,16 @@ tile1_0:
 	VFMADD231PS 384(BX), Z8, Z6
 	VFMADD231PS 448(BX), Z8, Z7
 	PREFETCHT0 (AX)(R9*1)
+	TESTQ R14, R14
+	JEQ fetched1_0
+	PREFETCHT0 (BX)(R14*1)
+	PREFETCHT0 64(BX)(R14*1)
+fetched1_0:
+	TESTQ R15, R15
+	JEQ next1_0
+	PREFETCHT1 (R15)
+	ADDQ $64, R15
+next1_0:
 	ADDQ blockDWArgs_xStride(DI), AX
 	ADDQ blockDWArgs_dyStride(DI), BX
 	DECQ DX
@@ -13468,10 +13612,18 @@ store:
 	RET
 
 // func blockDW16AVX512(p *args)
-TEXT ·blockDW16AVX512(SB), NOSPLIT, $8-8
+TEXT ·blockDW16AVX512(SB), NOSPLIT, $24-8
 	MOVQ p+0(FP), DI
 	MOVQ blockDWArgs_off(DI), SI
 	MOVQ blockDWArgs_n(DI), CX
+	MOVQ blockDWArgs_dyAhead(DI), R14
+	MOVQ blockDWArgs_xAhead(DI), R15
+	MOVQ R14, 8(SP)
+	MOVQ $8, 16(SP)
+	TESTQ R15, R15
+	JEQ start
+	ADDQ blockDWArgs_x(DI), R15
+start:
 size3:
 	CMPQ CX, $3
 	JLT size2
@@ -13491,6 +13643,14 @@ last3:
 	MOVQ blockDWArgs_dy(DI), BX
 	MOVQ blockDWArgs_tiles2(DI), DX
 	MOVQ DX, 0(SP)
+	MOVQ 8(SP), R14
+	TESTQ R14, R14
+	JEQ dy3_0
+	ADDQ $128, 8(SP)
+	DECQ 16(SP)
+	JNE dy3_0
+	MOVQ $0, 8(SP)
+dy3_0:
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -13557,6 +13717,16 @@ tile3_0:
 	PREFETCHT0 (AX)(R11*1)
 	PREFETCHT0 (AX)(R12*1)
 	PREFETCHT0 (AX)(R13*1)
+	TESTQ R14, R14
+	JEQ fetched3_0
+	PREFETCHT0 (BX)(R14*1)
+	PREFETCHT0 64(BX)(R14*1)
+fetched3_0:
+	TESTQ R15, R15
+	JEQ next3_0
+	PREFETCHT1 (R15)
+	ADDQ $64, R15
+next3_0:
 	ADDQ blockDWArgs_xStride(DI), AX
 	ADDQ blockDWArgs_dyStride(DI), BX
 	DECQ DX
@@ -13708,6 +13878,14 @@ store3_0:
 	MOVQ blockDWArgs_dy(DI), BX
 	MOVQ blockDWArgs_tiles2(DI), DX
 	MOVQ DX, 0(SP)
+	MOVQ 8(SP), R14
+	TESTQ R14, R14
+	JEQ dy3_1
+	ADDQ $128, 8(SP)
+	DECQ 16(SP)
+	JNE dy3_1
+	MOVQ $0, 8(SP)
+dy3_1:
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -13771,6 +13949,16 @@ tile3_1:
 	VFMADD231PS Z27, Z24, Z7
 	VFMADD231PS Z27, Z25, Z15
 	VFMADD231PS Z27, Z26, Z23
+	TESTQ R14, R14
+	JEQ fetched3_1
+	PREFETCHT0 (BX)(R14*1)
+	PREFETCHT0 64(BX)(R14*1)
+fetched3_1:
+	TESTQ R15, R15
+	JEQ next3_1
+	PREFETCHT1 (R15)
+	ADDQ $64, R15
+next3_1:
 	ADDQ blockDWArgs_xStride(DI), AX
 	ADDQ blockDWArgs_dyStride(DI), BX
 	DECQ DX
@@ -13937,6 +14125,14 @@ last2:
 	MOVQ blockDWArgs_dy(DI), BX
 	MOVQ blockDWArgs_tiles2(DI), DX
 	MOVQ DX, 0(SP)
+	MOVQ 8(SP), R14
+	TESTQ R14, R14
+	JEQ dy2_0
+	ADDQ $128, 8(SP)
+	DECQ 16(SP)
+	JNE dy2_0
+	MOVQ $0, 8(SP)
+dy2_0:
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -13985,6 +14181,16 @@ tile2_0:
 	VFMADD231PS Z18, Z17, Z15
 	PREFETCHT0 (AX)(R10*1)
 	PREFETCHT0 (AX)(R11*1)
+	TESTQ R14, R14
+	JEQ fetched2_0
+	PREFETCHT0 (BX)(R14*1)
+	PREFETCHT0 64(BX)(R14*1)
+fetched2_0:
+	TESTQ R15, R15
+	JEQ next2_0
+	PREFETCHT1 (R15)
+	ADDQ $64, R15
+next2_0:
 	ADDQ blockDWArgs_xStride(DI), AX
 	ADDQ blockDWArgs_dyStride(DI), BX
 	DECQ DX
@@ -14092,6 +14298,14 @@ store2_0:
 	MOVQ blockDWArgs_dy(DI), BX
 	MOVQ blockDWArgs_tiles2(DI), DX
 	MOVQ DX, 0(SP)
+	MOVQ 8(SP), R14
+	TESTQ R14, R14
+	JEQ dy2_1
+	ADDQ $128, 8(SP)
+	DECQ 16(SP)
+	JNE dy2_1
+	MOVQ $0, 8(SP)
+dy2_1:
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -14138,6 +14352,16 @@ tile2_1:
 	VMOVUPS 960(BX), Z18
 	VFMADD231PS Z18, Z16, Z7
 	VFMADD231PS Z18, Z17, Z15
+	TESTQ R14, R14
+	JEQ fetched2_1
+	PREFETCHT0 (BX)(R14*1)
+	PREFETCHT0 64(BX)(R14*1)
+fetched2_1:
+	TESTQ R15, R15
+	JEQ next2_1
+	PREFETCHT1 (R15)
+	ADDQ $64, R15
+next2_1:
 	ADDQ blockDWArgs_xStride(DI), AX
 	ADDQ blockDWArgs_dyStride(DI), BX
 	DECQ DX
@@ -14257,6 +14481,14 @@ last1:
 	MOVQ blockDWArgs_dy(DI), BX
 	MOVQ blockDWArgs_tiles2(DI), DX
 	MOVQ DX, 0(SP)
+	MOVQ 8(SP), R14
+	TESTQ R14, R14
+	JEQ dy1_0
+	ADDQ $128, 8(SP)
+	DECQ 16(SP)
+	JNE dy1_0
+	MOVQ $0, 8(SP)
+dy1_0:
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -14279,6 +14511,16 @@ tile1_0:
 	VFMADD231PS 384(BX), Z8, Z6
 	VFMADD231PS 448(BX), Z8, Z7
 	PREFETCHT0 (AX)(R9*1)
+	TESTQ R14, R14
+	JEQ fetched1_0
+	PREFETCHT0 (BX)(R14*1)
+	PREFETCHT0 64(BX)(R14*1)
+fetched1_0:
+	TESTQ R15, R15
+	JEQ next1_0
+	PREFETCHT1 (R15)
+	ADDQ $64, R15
+next1_0:
 	ADDQ blockDWArgs_xStride(DI), AX
 	ADDQ blockDWArgs_dyStride(DI), BX
 	DECQ DX
@@ -14342,6 +14584,14 @@ store1_0:
 	MOVQ blockDWArgs_dy(DI), BX
 	MOVQ blockDWArgs_tiles2(DI), DX
 	MOVQ DX, 0(SP)
+	MOVQ 8(SP), R14
+	TESTQ R14, R14
+	JEQ dy1_1
+	ADDQ $128, 8(SP)
+	DECQ 16(SP)
+	JNE dy1_1
+	MOVQ $0, 8(SP)
+dy1_1:
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -14363,6 +14613,16 @@ tile1_1:
 	VFMADD231PS 832(BX), Z8, Z5
 	VFMADD231PS 896(BX), Z8, Z6
 	VFMADD231PS 960(BX), Z8, Z7
+	TESTQ R14, R14
+	JEQ fetched1_1
+	PREFETCHT0 (BX)(R14*1)
+	PREFETCHT0 64(BX)(R14*1)
+fetched1_1:
+	TESTQ R15, R15
+	JEQ next1_1
+	PREFETCHT1 (R15)
+	ADDQ $64, R15
+next1_1:
 	ADDQ blockDWArgs_xStride(DI), AX
 	ADDQ blockDWArgs_dyStride(DI), BX
 	DECQ DX
