@@ -28,12 +28,12 @@ func (e *exec) prepareConvBlocks(c *call) {
 	if w.lay != blocks {
 		return
 	}
-	c.off = make([]uint32, len(w.blk.idx))
 	if taskKernels[c.Kernel] != nil {
 		c.bands = g.bands(w)
 		return
 	}
 	c.border = newBorder(g)
+	c.off = make([]uint32, len(w.blk.idx))
 	c.offPad = make([]uint32, len(w.blk.idx))
 	for i, k := range w.blk.idx {
 		tap, ci := int(k)/g.c, int(k)%g.c
@@ -127,44 +127,29 @@ func (s span) like(o int) (from, to, end int) {
 	return from, to, end
 }
 
-// partsOfBlocks is the number of tasks of the gradient of blocks: each reads all of x,
-// so there are no more than keep the workers busy to the end. A block's sum is the
-// same in any of them.
+// partsOfBlocks is the number of tasks of the gradient of blocks: one for each worker,
+// for each reads all of x. They go through it side by side, so that it comes from main
+// memory once. A block's sum is the same in any of them.
 func (e *exec) partsOfBlocks(w *weight, g *geometry) int {
-	if e.threads == 1 {
-		return 1
-	}
 	macs := len(w.v) * g.oh * g.ow * e.p.Batch
-	return max(1, min(2*e.threads, macs/taskMACs))
+	return max(1, min(e.threads, macs/taskMACs))
 }
 
-// blockConvDW: dw of some blocks, over all tiles and pixels. A few rows of pixels at
-// a time serve all of them, so that these are fetched from the outer caches once.
+// blockConvDW: dw of some blocks, over all tiles and pixels.
 func blockConvDW(e *exec, c *call, w *weight, part int) {
-	g, r := &c.geo, w.blk.r
+	r := w.blk.r
 	from, to := part*len(w.blk.idx)/c.parts, (part+1)*len(w.blk.idx)/c.parts
 	if !e.adds(c) {
 		clearAll(w.g[from*r : to*r])
 	}
-	for t := range e.tiles {
-		x, dy := e.at(c.In[0], t), e.at(c.In[1], t)
-		for i := range c.bands {
-			b := &c.bands[i]
-			for ox := b.ox0; ox < b.ox1; ox += dwPixels {
-				d := blockDWArgs{tiles: min(dwPixels, b.ox1-ox), xStride: g.SW * g.c * rowBytes, dyStride: g.n * rowBytes, acc: 1}
-				d.xSkip = g.SH*g.w*g.c*rowBytes - d.tiles*d.xStride
-				d.dySkip = g.ow*g.n*rowBytes - d.tiles*d.dyStride
-				strip := max(1, dwPixels/d.tiles)
-				for oy := b.oy0; oy < b.oy1; oy += strip {
-					d.tiles2 = min(strip, b.oy1-oy)
-					d.x = at(x, ((oy*g.SH-g.PT+b.ky0)*g.w+ox*g.SW-g.PL+b.kx0)*g.c*rowBytes)
-					d.dy = at(dy, (oy*g.ow+ox)*g.n*rowBytes)
-					if d.xAhead = 0; oy+strip < b.oy1 { // rows of x that the next strip is the first to see
-						d.xAhead = (g.KH - g.SH + d.tiles2*g.SH) * g.w * g.c * rowBytes
-					}
-					b.sum(g, w, d, from, to)
-				}
-			}
+	for i := range c.bands {
+		b := &c.bands[i]
+		if b.oy1-b.oy0 == 1 || b.ox1-b.ox0 == 1 {
+			b.line(e, c, w, from, to)
+			continue
+		}
+		for t := range e.tiles {
+			b.plane(e, c, w, t, from, to)
 		}
 	}
 	run := w.blk.runs[0]
@@ -174,9 +159,57 @@ func blockConvDW(e *exec, c *call, w *weight, part int) {
 	e.settle(c, w, from*r, to*r)
 }
 
-// dwPixels is the most pixels of a call of dw: what they hold of x under all blocks
-// stays in the second level of cache, of dy under four outputs in the first.
+// dwPixels is the most pixels of a call of dw: what all blocks see of x there stays in
+// the second level of cache, dy of four outputs in the first.
 const dwPixels = 112
+
+// line adds what a band of one row or one column of pixels adds to the gradient of
+// blocks from to to−1: a border. It goes through all tiles in turn, for it is short.
+func (b *band) line(e *exec, c *call, w *weight, from, to int) {
+	g := &c.geo
+	x, dy, pixels := g.SW*g.c*rowBytes, g.n*rowBytes, b.ox1-b.ox0
+	if pixels == 1 {
+		x, dy, pixels = g.SH*g.w*g.c*rowBytes, g.ow*g.n*rowBytes, b.oy1-b.oy0
+	}
+	for first := 0; first < pixels; first += dwPixels {
+		d := blockDWArgs{tiles: min(dwPixels, pixels-first), xStride: x, dyStride: dy, acc: 1}
+		d.xSkip, d.dySkip = e.stride()-d.tiles*x, e.stride()-d.tiles*dy
+		most := max(1, dwPixels/d.tiles)
+		for t := 0; t < e.tiles; t += most {
+			d.tiles2 = min(most, e.tiles-t)
+			d.x, d.dy = b.at(e, c, t, b.oy0, b.ox0)
+			d.x, d.dy = at(d.x, first*x), at(d.dy, first*dy)
+			b.sum(g, w, d, from, to)
+		}
+	}
+}
+
+// plane is line for any band of one tile: a few rows of pixels at a time for all
+// blocks, so that they are fetched from the outer caches once.
+func (b *band) plane(e *exec, c *call, w *weight, t, from, to int) {
+	g := &c.geo
+	for ox := b.ox0; ox < b.ox1; ox += dwPixels {
+		d := blockDWArgs{tiles: min(dwPixels, b.ox1-ox), xStride: g.SW * g.c * rowBytes, dyStride: g.n * rowBytes, acc: 1}
+		d.xSkip = g.SH*g.w*g.c*rowBytes - d.tiles*d.xStride
+		d.dySkip = g.ow*g.n*rowBytes - d.tiles*d.dyStride
+		strip := max(1, dwPixels/d.tiles)
+		for oy := b.oy0; oy < b.oy1; oy += strip {
+			d.tiles2 = min(strip, b.oy1-oy)
+			d.x, d.dy = b.at(e, c, t, oy, ox)
+			if d.xAhead = 0; oy+strip < b.oy1 { // rows of x that the next strip is the first to see
+				d.xAhead = (g.KH - g.SH + d.tiles2*g.SH) * g.w * g.c * rowBytes
+			}
+			b.sum(g, w, d, from, to)
+		}
+	}
+}
+
+// at is where the band's first tap of pixel (oy, ox) lies in x, and the pixel in dy.
+func (b *band) at(e *exec, c *call, t, oy, ox int) (x, dy pointer) {
+	g := &c.geo
+	x = at(e.at(c.In[0], t), ((oy*g.SH-g.PT+b.ky0)*g.w+ox*g.SW-g.PL+b.kx0)*g.c*rowBytes)
+	return x, at(e.at(c.In[1], t), (oy*g.ow+ox)*g.n*rowBytes)
+}
 
 // sum adds what the pixels of d, of which x is that of the band's first tap and dy of
 // the first output, add to the gradient of blocks from to to−1.
@@ -185,10 +218,10 @@ func (b *band) sum(g *geometry, w *weight, d blockDWArgs, from, to int) {
 	most := max(1, maxSteps/(d.tiles*d.tiles2))
 	dy, run := d.dy, w.blk.runs[0]
 	first := sort.Search(w.blk.rows()-1, func(i int) bool { return int(run[i+1]) > from })
-	xAhead, xEnd := d.xAhead, d.xAhead+d.tiles2*g.SH*g.w*g.c*rowBytes
+	xAhead, xEnd, more := d.xAhead, d.xAhead+d.tiles2*g.SH*g.w*g.c*rowBytes, d.xAhead > 0
 	for row := first; row < w.blk.rows() && int(run[row]) < to; row++ {
 		d.dy, d.dyAhead = at(dy, row*r*rowBytes), r*rowBytes
-		if row+1 == w.blk.rows() || int(run[row+1]) >= to {
+		if more && (row+1 == w.blk.rows() || int(run[row+1]) >= to) { // the next strip's first
 			d.dyAhead = (d.tiles2*g.ow*g.n - (row-first)*r) * rowBytes
 		}
 		for ky := b.ky0; ky < b.ky1; ky++ {
@@ -201,7 +234,7 @@ func (b *band) sum(g *geometry, w *weight, d blockDWArgs, from, to int) {
 			for j := j0; j < j1; j += most {
 				d.n, d.off, d.dw = min(most, j1-j), ptr(b.off[j:]), ptr(w.g[j*r:])
 				d.xAhead = 0
-				if xAhead < xEnd {
+				if more && xAhead < xEnd {
 					d.xAhead = xAhead
 				}
 				dwKernel(r, &d)
