@@ -125,7 +125,7 @@ func (s *Session) Remove() error {
 		return fmt.Errorf("session %s: %s does not look like a session: remove it by hand", s.ID, s.Dir)
 	}
 	// A run that has said its last word may take a moment to leave.
-	done := s.Summary().Status == Done
+	done := s.Summary().Over()
 	wait := time.Duration(0)
 	if done {
 		wait = lockWait
