@@ -51,7 +51,7 @@ func (r *run) configure(ctx context.Context) error {
 // recipeText is the recipe in one line of words.
 func (r *run) recipeText() string {
 	p := r.r.Prune
-	text := fmt.Sprintf("%s, %s, %s, %s, %.0f %% zeros, floor %.1f %%", p.Score, patternWords[p.Pattern], p.Distribution, p.Schedule, 100*p.Target, 100*r.loop.Floor)
+	text := fmt.Sprintf("%s, %s, %s, %s, %.0f %% zeros, floor %s", p.Score, patternWords[p.Pattern], p.Distribution, p.Schedule, 100*p.Target, floorWords(r.loop.Floor))
 	if len(p.ByHand) > 0 {
 		s := r.r.rule()
 		text += ", by hand " + s.HandWords()

@@ -223,7 +223,7 @@ func (r *run) load() (warn []event.Warning, err error) {
 	if r.set, err = openData(r.r); err != nil {
 		return nil, err
 	}
-	if r.model, r.pre, warn, err = openModel(r.r, r.set, r.dev); err != nil {
+	if r.model, r.pre, warn, err = openModel(r.r, r.set, r.dev, r.cfg.Resume != nil && r.cfg.Resume.Checkpoint != ""); err != nil {
 		return nil, err
 	}
 	warn = append(warn, others...)

@@ -28,7 +28,7 @@ func Scan(ctx context.Context, s ScanSource) (*event.Scan, error) {
 	if r.set, err = openData(r.r); err != nil {
 		return nil, err
 	}
-	m, pre, warn, err := openModel(r.r, r.set, r.dev)
+	m, pre, warn, err := openModel(r.r, r.set, r.dev, false)
 	if err != nil {
 		return nil, err
 	}

@@ -63,7 +63,7 @@ baseline, from the hardware's profile alone.`,
 					if row.LowRank != "" {
 						what += ", " + row.LowRank
 					}
-					pct := func(x float64) string { return strings.Replace(fmt.Sprintf("%+.0f %%", 100*x), "-", "−", 1) }
+					pct := func(x float64) string { return signed(100*x, 0) + " %" }
 					fmt.Fprintf(w, "| %s\t| %s\t| %.3g ±%.0f %% → %.3g ±%.0f %%\t| %s\t| %s\t| %s\t| %s\t| %s\t| %s\t| %s\t|\n", row.Model, what, row.DenseUS/1e3, row.DenseBand, row.NowUS/1e3, row.NowBand,
 						pct(row.Measured), pct(row.Predicted), pct(row.Error), pct(row.Profile), pct(row.ProfileError), pct(row.InferMeasured), pct(row.InferPredicted))
 				}}

@@ -274,7 +274,7 @@ func (d *desk) confPane(w, h int) string {
 		t.add(theme.Dim, "the run is taking the recipe")
 	}
 	if r := d.run.recipe; r != nil && st.Stages[event.Configure].State == "done" {
-		t.blank().add(theme.Dim, fmt.Sprintf("%d epochs; formats: %s", r.Prune.Epochs, strings.Join(r.Deploy.Formats, ", ")))
+		t.blank().add(theme.Dim, fmt.Sprintf("%s; formats: %s", plural(r.Prune.Epochs, "epoch", "epochs"), strings.Join(r.Deploy.Formats, ", ")))
 		if c, ok := d.beforeRecipe(); ok && d.canRoll() == "" && d.canAct() {
 			t.add(theme.Dim, "settled: to change it, press r and go back to "+c)
 		}
