@@ -23,6 +23,9 @@ type Row struct {
 	Value   float64 `json:"value"` // median over the rounds
 	Lo      float64 `json:"lo"`    // extremes over the rounds
 	Hi      float64 `json:"hi"`
+	// Times is the time as a share of that of dense turns right before and behind, the median
+	// over the rounds; 0 where nothing was paired so.
+	Times float64 `json:"times,omitempty"`
 }
 
 // Options of a run.
@@ -69,41 +72,89 @@ const settle = 2
 
 // measure interleaves the contenders of a case and reports a row for each.
 func (o Options) measure(group, name string, threads int, cs []contender) error {
-	times := make([][]float64, len(cs))
-	defer func() {
-		for _, c := range cs {
-			if c.close != nil {
-				c.close()
-			}
+	defer closeAll(cs)
+	times, err := o.turns(name, cs)
+	if err != nil {
+		return err
+	}
+	for i, c := range cs {
+		o.Report(row(group, name, threads, c, times[i]))
+	}
+	return nil
+}
+
+func closeAll(cs []contender) {
+	for _, c := range cs {
+		if c.close != nil {
+			c.close()
 		}
-	}()
+	}
+}
+
+// turns lets everybody take a turn in every round and returns seconds per call by contender
+// and round.
+func (o Options) turns(name string, cs []contender) ([][]float64, error) {
+	times := make([][]float64, len(cs))
 	for range o.Rounds {
 		for i, c := range cs {
 			_, err := c.run(o.Window / settle)
 			if err != nil {
-				return fmt.Errorf("%s, %s: %w", name, c.who, err)
+				return nil, fmt.Errorf("%s, %s: %w", name, c.who, err)
 			}
 			s, err := c.run(o.Window)
 			if err != nil {
-				return fmt.Errorf("%s, %s: %w", name, c.who, err)
+				return nil, fmt.Errorf("%s, %s: %w", name, c.who, err)
 			}
 			time.Sleep(c.rest)
 			times[i] = append(times[i], s)
 		}
 	}
-	for i, c := range cs {
-		r := Row{Group: group, Case: name, Who: c.who, Threads: threads, Unit: "ms"}
-		value := func(s float64) float64 { return 1e3 * s }
-		if c.work > 0 {
-			r.Unit = "GF/s"
-			value = func(s float64) float64 { return c.work / s / 1e9 }
-		}
-		r.Value = value(median(times[i]))
-		a, b := value(slices.Min(times[i])), value(slices.Max(times[i]))
-		r.Lo, r.Hi = min(a, b), max(a, b)
-		o.Report(r)
+	return times, nil
+}
+
+// pairs lets every contender behind the first take its turn between two of the first, and
+// returns a row for each with the share of these turns' time that it takes. What the machine
+// does in other minutes is so not in the share.
+func (o Options) pairs(group, name string, threads int, cs []contender) ([]Row, error) {
+	base, order := cs[0], []contender{cs[0]}
+	for _, c := range cs[1:] {
+		order = append(order, c, base)
 	}
-	return nil
+	times, err := o.turns(name, order)
+	if err != nil {
+		return nil, err
+	}
+	var all []float64 // of the first
+	rows := []Row{{}}
+	for i, t := range times {
+		if i%2 == 0 {
+			all = append(all, t...)
+			continue
+		}
+		shares := make([]float64, len(t))
+		for k := range t {
+			shares[k] = 2 * t[k] / (times[i-1][k] + times[i+1][k])
+		}
+		r := row(group, name, threads, order[i], t)
+		r.Times = median(shares)
+		rows = append(rows, r)
+	}
+	rows[0] = row(group, name, threads, base, all)
+	return rows, nil
+}
+
+// row is what a contender's seconds per call say.
+func row(group, name string, threads int, c contender, times []float64) Row {
+	r := Row{Group: group, Case: name, Who: c.who, Threads: threads, Unit: "ms"}
+	value := func(s float64) float64 { return 1e3 * s }
+	if c.work > 0 {
+		r.Unit = "GF/s"
+		value = func(s float64) float64 { return c.work / s / 1e9 }
+	}
+	r.Value = value(median(times))
+	a, b := value(slices.Min(times)), value(slices.Max(times))
+	r.Lo, r.Hi = min(a, b), max(a, b)
+	return r
 }
 
 func median(x []float64) float64 {

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -29,7 +30,7 @@ func TestMeasure(t *testing.T) {
 	if err := o.measure("g", "c", 2, []contender{a, b}); err != nil {
 		t.Fatal(err)
 	}
-	want := []Row{{"g", "c", "a", 2, "ms", 3000, 1000, 9000}, {"g", "c", "b", 2, "GF/s", 2, 2, 2}}
+	want := []Row{{"g", "c", "a", 2, "ms", 3000, 1000, 9000, 0}, {"g", "c", "b", 2, "GF/s", 2, 2, 2, 0}}
 	if len(rows) != 2 || rows[0] != want[0] || rows[1] != want[1] {
 		t.Errorf("rows %v, want %v", rows, want)
 	}
@@ -42,6 +43,26 @@ func TestMeasure(t *testing.T) {
 	a.run = func(time.Duration) (float64, error) { return 0, errors.New("broken") }
 	if err := o.measure("g", "c", 1, []contender{a}); err == nil || !strings.Contains(err.Error(), "broken") {
 		t.Errorf("error %v", err)
+	}
+}
+
+// TestPairs lets the machine become slower while it measures: a share must not see that.
+func TestPairs(t *testing.T) {
+	now := 1.0
+	slower := func(who string, share float64) contender {
+		return contender{who: who, run: func(time.Duration) (float64, error) { now++; return now * share, nil }}
+	}
+	rows, err := Options{Rounds: 3}.pairs("g", "c", 1, []contender{slower("base", 1), slower("same", 1), slower("half", 0.5)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []Row{ // two calls a turn, the second counts: 3 5 7 9 11, 13 15 17 19 21, 23 …
+		{"g", "c", "base", 1, "ms", 17000, 3000, 31000, 0},
+		{"g", "c", "same", 1, "ms", 15000, 5000, 25000, 1},
+		{"g", "c", "half", 1, "ms", 9500, 4500, 14500, 0.5},
+	}
+	if !slices.Equal(rows, want) {
+		t.Errorf("rows %v, want %v", rows, want)
 	}
 }
 

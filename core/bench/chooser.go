@@ -18,44 +18,36 @@ var choiceZeros = []int{10, 20, 30, 40, 50, 60, 70, 80, 90, 95}
 // Chooser measures training steps in the formats that core/plan chooses by
 // o.Prices, for masks of single weights and of 4×1 blocks on all layers but the
 // last. What it says at the end is the claim to look at: a chosen format is never
-// slower than dense. Dense runs twice: the difference is the noise.
+// slower than dense. Each takes its turn between two of the dense net and is held
+// against these, so that what the machine does in other minutes is not in the share; a
+// second dense net does so, too, and its share is the noise.
 func Chooser(o Options) error {
-	var rows []Row // of a case: dense, the choices, dense again
-	var median, least, noise beside
-	report := o.Report
-	o.Report = func(r Row) {
-		report(r)
-		rows = append(rows, r)
-		if r.Who != againWho {
-			return
-		}
-		first := rows[0]
-		noise.raise(r, max(r.Value/first.Value, first.Value/r.Value))
-		for _, c := range rows[1 : len(rows)-1] {
-			median.raise(c, 2*c.Value/(first.Value+r.Value))
-			least.raise(c, c.Lo/min(first.Lo, r.Lo))
-		}
-		rows = nil
-	}
+	var slowest, noise beside
 	for _, n := range append([]bnet{tiny}, nets...) {
 		name := fmt.Sprintf("%s batch %d", n.name, n.batches[0])
 		if !strings.Contains(name, o.Filter) {
 			continue
 		}
 		for _, threads := range o.Threads {
-			cs, err := n.chosen(n.batches[0], threads, o.Prices)
+			rows, err := n.besideDense(o, name, threads)
 			if err != nil {
 				return fmt.Errorf("%s: %w", name, err)
 			}
-			if err := o.measure("chooser", name, threads, cs); err != nil {
-				return err
+			for _, r := range rows {
+				o.Report(r)
+				switch r.Who {
+				case denseWho:
+				case againWho:
+					noise.raise(r, max(r.Times, 1/r.Times))
+				default:
+					slowest.raise(r, r.Times)
+				}
 			}
 		}
 	}
 	if o.Say != nil {
-		o.Say("the slowest choice beside dense, medians: " + median.String())
-		o.Say("by the shortest turns, which other processes disturb least: " + least.String())
-		o.Say("dense beside itself, medians: " + noise.String())
+		o.Say("the slowest choice beside dense: " + slowest.String())
+		o.Say("dense beside itself: " + noise.String())
 	}
 	return nil
 }
@@ -75,7 +67,20 @@ func (b *beside) raise(r Row, share float64) {
 }
 
 func (b beside) String() string {
+	if b.share == 0 {
+		return "nothing was measured"
+	}
 	return fmt.Sprintf("%.3f of the time (%s, %s, threads %d)", b.share, b.row.Case, b.row.Who, b.row.Threads)
+}
+
+// besideDense measures the contenders of a net, each between two turns of the dense one.
+func (n bnet) besideDense(o Options, name string, threads int) ([]Row, error) {
+	cs, err := n.chosen(n.batches[0], threads, o.Prices)
+	defer closeAll(cs)
+	if err != nil {
+		return nil, err
+	}
+	return o.pairs("chooser", name, threads, cs)
 }
 
 // chosen makes the contenders of a net: dense, the choices, and dense again.

@@ -98,7 +98,7 @@ func checkCard(t *testing.T, c card, window time.Duration, m *Meter) {
 	for {
 		if way != nil && now()-way.tried > int64(time.Second) {
 			way.collect(now)
-			all = append(all, way.fresh...)
+			all = later(all, way.fresh)
 		}
 		at := now()
 		e, err := c.dev.Energy()
@@ -157,7 +157,7 @@ func checkCard(t *testing.T, c card, window time.Duration, m *Meter) {
 	if way != nil {
 		time.Sleep(200 * time.Millisecond)
 		way.collect(now)
-		all = append(all, way.fresh...)
+		all = later(all, way.fresh)
 		for _, w := range all {
 			if w.at > at0 && w.at <= lastAt {
 				noted.feed(w.uw, w.at)
@@ -186,6 +186,17 @@ func checkCard(t *testing.T, c card, window time.Duration, m *Meter) {
 	} else if d := math.Abs(float64(*r.UJ)/1e6 - counter); d > 0.01*counter+float64(*r.UJ)/1e6*r.Band/100 {
 		t.Errorf("the meter says %.3f J, the counter %.3f J", float64(*r.UJ)/1e6, counter)
 	}
+}
+
+// later appends the samples that come after the last: a collecting that came too soon leaves
+// the ones before it where they are.
+func later(all, fresh []watt) []watt {
+	for _, w := range fresh {
+		if len(all) == 0 || w.at > all[len(all)-1].at {
+			all = append(all, w)
+		}
+	}
+	return all
 }
 
 // shift is by how much later a series has to be for it to be nearest to another.

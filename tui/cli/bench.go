@@ -107,6 +107,9 @@ func (t *speedTable) row(r bench.Row) {
 	if r.Unit == "ms" {
 		times = t.first / r.Value
 	}
+	if r.Times > 0 {
+		times = 1 / r.Times
+	}
 	t.rows = append(t.rows, []string{r.Who, fmt.Sprintf("%.3g (%.3g–%.3g) %s", r.Value, r.Lo, r.Hi, r.Unit), fmt.Sprintf("%.2f×", times)})
 }
 
