@@ -120,7 +120,7 @@ func (r *run) branchable(n *Recipe) error {
 			return err
 		}
 	}
-	if _, err := Profile(n.Hardware.Profile); err != nil {
+	if _, err := r.profile(n.Hardware.Profile); err != nil {
 		return err
 	}
 	return n.checkLowRankOf(r.model)

@@ -81,7 +81,7 @@ func (r *run) reconfigure(toml string) error {
 	}
 	hw := r.hw
 	if n.Hardware.Profile != r.r.Hardware.Profile {
-		if hw, err = Profile(n.Hardware.Profile); err != nil {
+		if hw, err = r.profile(n.Hardware.Profile); err != nil {
 			return r.refuse("recipe not taken: %v", err)
 		}
 	}

@@ -45,6 +45,11 @@ func convOne(e *exec, c *call, l *local, t int) {
 func (e *exec) prepareOne(c *call) {
 	g := &c.geo
 	e.one = max(e.one, 2*rounded(e.p.Vals[c.Out[0]].C))
+	if c.Kernel == device.Linear && e.p.Batch > 1 {
+		if w := &e.b.ws[c.W[0]]; w.lay == panels && w.pair == nil {
+			c.tile, c.part, c.parts = nil, linearFew, min(over(w.n, P), over(4*len(w.v), wideBytes/2))
+		}
+	}
 	if c.Kernel != device.Conv {
 		return
 	}

@@ -21,7 +21,7 @@ func TestFlat(t *testing.T) {
 		flat   bool
 	}{
 		{"dense", 1, 1, tensor.Dense, !useNEON}, {"few samples", mostFlat, 1, tensor.Dense, !useNEON},
-		{"few of single weights", mostSingle, 1, tensor.Single, !useNEON}, {"many of single weights", mostSingle + 1, 1, tensor.Single, false},
+		{"few of single weights", 2, 1, tensor.Single, !useNEON}, {"many of single weights", 3, 1, tensor.Single, false},
 		{"many samples", mostFlat + 1, 1, tensor.Dense, false}, {"depthwise", 1, 4, tensor.Dense, !useNEON},
 		{"grouped", 1, 2, tensor.Dense, false}, {"blocks", 1, 1, tensor.Block4, !useNEON},
 	} {
