@@ -2,6 +2,7 @@ package cpu
 
 import (
 	"fmt"
+	"sync"
 
 	"pare/core/device"
 	"pare/core/tensor"
@@ -34,7 +35,7 @@ type weight struct {
 
 	blk  *packed // of layout blocks
 	pair *pairs  // of a 2:4 weight that does not train
-	full *weight // in panels, of a convolution of single weights that does not train, see flatFrom
+	full *weight // in panels, of blocks where a plan needs them so, see inFull
 }
 
 // bank implements device.Bank.
@@ -43,6 +44,7 @@ type bank struct {
 	desc  []device.Weight
 	ws    []weight
 	slots int
+	plans sync.Mutex // what plans need of weights is made when the first of them is compiled
 }
 
 func newBank(ws []device.Weight, slots int, checked bool) (*bank, error) {
@@ -105,16 +107,10 @@ func (b *bank) make(w *weight, d device.Weight) error {
 		w.lay = blocks
 		w.pack()
 		size = len(w.blk.idx) * w.blk.r
-		if w.blk.r == 1 && !w.Conv {
-			w.reflect()
-		}
 	}
 	w.v = b.alloc(d.Name, size)
 	if d.Format == tensor.NM24 && !d.Train && !d.Adapted {
 		w.pair = b.newPairs(w)
-	}
-	if !useNEON && w.Conv && w.lay == blocks && w.blk.r == 1 && !d.Train && !d.Adapted && float64(len(w.blk.idx)) > flatFrom*float64(w.n*w.k) {
-		w.full = &weight{Weight: d, lay: panels, n: w.n, k: w.k, v: b.alloc(d.Name+" (panels)", over(w.n, P)*w.k*P)}
 	}
 	if d.Adapted {
 		if w.lay == blocks {
@@ -201,6 +197,30 @@ func (w *weight) write(x, from []float32) {
 			x[stored] = from[logical]
 		}
 	})
+}
+
+// fill makes w.full, which see, for plans that multiply one sample at a time or flat values.
+func (b *bank) fill(w *weight) {
+	b.plans.Lock()
+	defer b.plans.Unlock()
+	if w.full != nil || !w.inFull() {
+		return
+	}
+	full := &weight{Weight: w.Weight, lay: panels, n: w.n, k: w.k, v: alloc(over(w.n, P) * w.k * P)}
+	x := make([]float32, w.Shape.Len())
+	w.read(x, w.v)
+	full.write(full.v, x)
+	w.full = full
+}
+
+// mirror makes w.blk.back, which see, for plans with a LinearDX of single weights.
+func (b *bank) mirror(w *weight) {
+	b.plans.Lock()
+	defer b.plans.Unlock()
+	if w.lay == blocks && w.blk.r == 1 && w.blk.back == nil {
+		w.reflect()
+		w.mirrorFrom(0, len(w.v))
+	}
 }
 
 // Weights describes the weights.
