@@ -38,6 +38,11 @@ type blockArgs struct {
 	acc  int // blockFwd only: add to y
 
 	xStride, yStride int // from tile to tile
+
+	// What the next calls need is fetched into the cache on the way, where ahead is
+	// 1: for each block row its y of tiles yAhead bytes on, and xLines lines of x,
+	// side by side from xAhead bytes on. A hint, for AVX-512.
+	ahead, yAhead, xAhead, xLines int
 }
 
 // blockPixelArgs describes rows of R×1 blocks against pixels that lie side by side, each

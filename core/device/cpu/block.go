@@ -20,98 +20,132 @@ type blockPass struct {
 	piece    *[2]int32 // scratch, too
 	backward bool
 	acc      int // forward: add to y
+	// ahead says that tiles follow behind these: their y, and xLines of x for each
+	// tile, which lie xAhead bytes on, are fetched on the way.
+	ahead          bool
+	xAhead, xLines int
 }
 
 // run does all tiles.
 func (p blockPass) run() {
-	most := mostTiles(p.w.blk.r)
-	for passes := (p.tiles + most - 1) / most; passes > 0; passes-- {
-		n := (p.tiles + passes - 1) / passes // as even as can be
-		q := p
-		q.tiles = n
-		for _, run := range p.w.blk.runs {
-			q.over(run)
-			q.acc = 1
-		}
-		p.tiles -= n
-		if p.tiles > 0 { // a pointer may not stand behind the last tile
-			p.x, p.y = at(p.x, n*p.xs), at(p.y, n*p.ys)
-		}
+	for _, run := range p.w.blk.runs {
+		p.over(run)
+		p.acc = 1
 	}
 }
 
-// over multiplies with the blocks of a run.
+// over multiplies with the blocks of a run, a bounded number of them at a time.
 func (p *blockPass) over(run []int32) {
-	r := p.w.blk.r
-	whole := p.w.n / r
-	p.span(run, 0, whole, p.y, p.ys)
-	rest := p.w.n % r
-	if rest == 0 {
-		return
+	whole := p.w.n / p.w.blk.r
+	for from := 0; from < whole; {
+		to := from + 1
+		for to < whole && run[to+1]-run[from] <= maxBlocks {
+			to++
+		}
+		a := p.args(run, from, to)
+		a.y, a.yStride = at(p.y, from*p.w.blk.r*rowBytes), p.ys
+		if p.ahead {
+			a.ahead, a.yAhead, a.xAhead = 1, 2*mostTiles(p.w.blk.r)*p.ys, p.xAhead
+		}
+		for left := p.tiles; ; {
+			t := p.next(left)
+			if p.ahead && from == 0 {
+				a.xLines = (p.xLines*t + to - 1) / to
+			}
+			p.kernel(t, &a)
+			if left -= t; left == 0 { // a pointer may not stand behind the last tile
+				break
+			}
+			a.x, a.y = at(a.x, t*p.xs), at(a.y, t*p.ys)
+		}
+		from = to
 	}
-	last := p.scratch[:p.tiles*r*T]
-	for t := range p.tiles {
-		y := unsafe.Slice((*float32)(at(p.y, t*p.ys+whole*r*rowBytes)), rest*T)
-		mine := last[t*r*T : (t+1)*r*T]
-		clear(mine)
-		copy(mine, y)
-	}
-	p.span(run, whole, whole+1, ptr(last), r*rowBytes)
-	if p.backward {
-		return
-	}
-	for t := range p.tiles {
-		copy(unsafe.Slice((*float32)(at(p.y, t*p.ys+whole*r*rowBytes)), rest*T), last[t*r*T:])
+	if p.w.n > whole*p.w.blk.r {
+		p.last(run, whole)
 	}
 }
 
-// span multiplies with block rows from to to−1, a bounded number of blocks at a
-// time. y is the address of the first output of row from.
-func (p *blockPass) span(run []int32, from, to int, y unsafe.Pointer, ys int) {
+// last multiplies with the last block row, which is not whole.
+func (p *blockPass) last(run []int32, row int) {
 	r := p.w.blk.r
-	for row := from; row < to; {
-		end := row + 1
-		for end < to && run[end+1]-run[row] <= maxBlocks {
-			end++
+	a := p.args(run, row, row+1)
+	a.yStride = r * rowBytes
+	for done := 0; done < p.tiles; {
+		t := p.next(p.tiles - done)
+		y := func(i int) []float32 { return rowsOf(at(p.y, (done+i)*p.ys+row*r*rowBytes), p.w.n-row*r) }
+		all := p.scratch[:t*r*T]
+		clear(all)
+		for i := range t {
+			copy(all[i*r*T:], y(i))
 		}
-		first, n := int(run[row]), int(run[end]-run[row])
-		a := blockArgs{
-			ptr: ptr(run[row:]), off: ptr(p.off[first:]), val: ptr(p.w.v[first*r:]), x: p.x, xStride: p.xs, yStride: ys,
-			y: at(y, (row-from)*r*rowBytes), rows: end - row, acc: p.acc,
+		a.x, a.y = at(p.x, done*p.xs), ptr(all)
+		p.kernel(t, &a)
+		for i := range t {
+			if !p.backward {
+				copy(y(i), all[i*r*T:])
+			}
 		}
-		if n <= maxBlocks {
-			p.kernel(r, &a)
-			row = end
-			continue
-		}
-		for j := 0; j < n; j += maxBlocks { // one very long row
-			*p.piece = [2]int32{0, int32(min(maxBlocks, n-j))}
-			a.ptr, a.off, a.val = unsafe.Pointer(p.piece), ptr(p.off[first+j:]), ptr(p.w.v[(first+j)*r:])
-			p.kernel(r, &a)
-			a.acc = 1
-		}
-		row = end
+		done += t
 	}
 }
 
-func (p *blockPass) kernel(r int, a *blockArgs) {
+// next is how many of the tiles that are left the next call takes: about as many
+// as each one after it.
+func (p *blockPass) next(left int) int {
+	most := mostTiles(p.w.blk.r)
+	if left <= most {
+		return left
+	}
+	calls := (left + most - 1) / most
+	return (left + calls - 1) / calls
+}
+
+// args are those of block rows from to to−1, without y.
+func (p *blockPass) args(run []int32, from, to int) blockArgs {
+	first := run[from]
+	return blockArgs{
+		ptr: ptr(run[from:]), off: ptr(p.off[first:]), val: ptr(p.w.v[int(first)*p.w.blk.r:]),
+		x: p.x, xStride: p.xs, rows: to - from, acc: p.acc,
+	}
+}
+
+// kernel multiplies so many tiles with the block rows of a. A very long row comes
+// in pieces.
+func (p *blockPass) kernel(tiles int, a *blockArgs) {
+	r, run := p.w.blk.r, unsafe.Slice((*int32)(a.ptr), 2)
+	n := int(run[1] - run[0])
+	if n <= maxBlocks {
+		p.call(r, tiles, a)
+		return
+	}
+	part := *a
+	part.ptr = unsafe.Pointer(p.piece)
+	for j := 0; j < n; j += maxBlocks {
+		*p.piece = [2]int32{0, int32(min(maxBlocks, n-j))}
+		part.off, part.val = at(a.off, j*4), at(a.val, j*r*4)
+		p.call(r, tiles, &part)
+		part.acc, part.ahead = 1, 0
+	}
+}
+
+func (p *blockPass) call(r, tiles int, a *blockArgs) {
 	switch {
 	case !p.backward && r == 1:
-		blockFwd1(p.tiles, a)
+		blockFwd1(tiles, a)
 	case !p.backward && r == 4:
-		blockFwd4(p.tiles, a)
+		blockFwd4(tiles, a)
 	case !p.backward && r == 8:
-		blockFwd8(p.tiles, a)
+		blockFwd8(tiles, a)
 	case !p.backward:
-		blockFwd16(p.tiles, a)
+		blockFwd16(tiles, a)
 	case r == 1:
-		blockDX1(p.tiles, a)
+		blockDX1(tiles, a)
 	case r == 4:
-		blockDX4(p.tiles, a)
+		blockDX4(tiles, a)
 	case r == 8:
-		blockDX8(p.tiles, a)
+		blockDX8(tiles, a)
 	default:
-		blockDX16(p.tiles, a)
+		blockDX16(tiles, a)
 	}
 }
 

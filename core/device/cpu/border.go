@@ -133,28 +133,54 @@ func (p *padded) rest() {
 	}
 }
 
-// windows runs pass for row oy of y.
-func (p *padded) windows(c *call, pass blockPass, y pointer, oy int) {
+// strips calls f for as many rows of y at a time as one pass serves pixels.
+func (p *padded) strips(w *weight, f func(oy, end int)) {
+	n := mostTiles(w.blk.r)
+	for oy := 0; oy < p.g.oh; oy += n {
+		f(oy, min(oy+n, p.g.oh))
+	}
+}
+
+// row runs pass for the windows of row oy of y, but for those that columns does.
+func (p *padded) row(c *call, pass blockPass, y pointer, oy int) {
 	g := p.g
 	pass.xs, pass.ys = g.SW*g.c*rowBytes, g.n*rowBytes
-	run := func(inside bool, ox0, ox1 int) {
-		if ox0 >= ox1 {
-			return
-		}
-		q := pass
-		if q.tiles = ox1 - ox0; inside {
-			q.off, q.x = c.off, ptr(p.image[((oy*g.SH-g.PT)*g.w+ox0*g.SW-g.PL)*g.c*T:])
-		} else {
-			q.off, q.x = c.offPad, ptr(p.pad[(oy*g.SH*g.paddedW()+ox0*g.SW)*g.c*T:])
-		}
-		q.y = at(y, (oy*g.ow+ox0)*pass.ys)
-		q.run()
-	}
 	if oy < p.oy0 || oy >= p.oy1 || p.ox0 >= p.ox1 {
-		run(false, 0, g.ow)
+		p.onPad(c, pass, y, oy, 0, g.ow)
 		return
 	}
-	run(false, 0, p.ox0)
-	run(true, p.ox0, p.ox1)
-	run(false, p.ox1, g.ow)
+	pass.tiles, pass.off = p.ox1-p.ox0, c.off
+	pass.x = ptr(p.image[((oy*g.SH-g.PT)*g.w+p.ox0*g.SW-g.PL)*g.c*T:])
+	pass.y = at(y, (oy*g.ow+p.ox0)*pass.ys)
+	pass.ahead = true
+	if oy*g.SH-g.PT+g.KH < g.h {
+		pass.xAhead, pass.xLines = g.KH*g.w*g.c*rowBytes, g.SW*g.c
+	}
+	pass.run()
+}
+
+// columns runs pass for the windows of rows oy to end−1 that reach over the left or
+// the right border alone: the same one of all rows together.
+func (p *padded) columns(c *call, pass blockPass, y pointer, oy, end int) {
+	g := p.g
+	oy, end = max(oy, p.oy0), min(end, p.oy1)
+	if oy >= end || p.ox0 >= p.ox1 {
+		return
+	}
+	pass.xs, pass.ys = g.SH*g.paddedW()*g.c*rowBytes, g.ow*g.n*rowBytes
+	for ox := range g.ow {
+		if ox < p.ox0 || ox >= p.ox1 {
+			p.onPad(c, pass, y, oy, ox, end-oy)
+		}
+	}
+}
+
+// onPad runs pass for tiles windows of the padded image, from that of y's pixel
+// (oy, ox) on.
+func (p *padded) onPad(c *call, pass blockPass, y pointer, oy, ox, tiles int) {
+	g := p.g
+	pass.tiles, pass.off = tiles, c.offPad
+	pass.x = ptr(p.pad[(oy*g.SH*g.paddedW()+ox*g.SW)*g.c*T:])
+	pass.y = at(y, (oy*g.ow+ox)*g.n*rowBytes)
+	pass.run()
 }

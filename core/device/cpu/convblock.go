@@ -46,29 +46,40 @@ func (e *exec) prepareConvBlocks(c *call) {
 // blockConv: y = f(w ⋆ x + b).
 func blockConv(e *exec, c *call, w *weight, l *local, t0, t1 int) {
 	g := &c.geo
+	p := blockPass{w: w, scratch: l.buf, piece: &l.piece}
 	for t := t0; t < t1; t++ {
 		image := padded{border: &c.border, pad: l.pad, image: e.floats(c.In[0], t)}
 		y := e.at(c.Out[0], t)
-		for oy := range g.oh {
-			image.fill(oy)
-			image.windows(c, blockPass{w: w, scratch: l.buf, piece: &l.piece}, y, oy)
-			for ox := range g.ow {
-				finish(e, c, at(y, (oy*g.ow+ox)*g.n*rowBytes), 0, g.n)
+		image.strips(w, func(oy, end int) {
+			for i := oy; i < end; i++ {
+				image.fill(i)
+				image.row(c, p, y, i)
 			}
-		}
+			image.columns(c, p, y, oy, end)
+			if len(c.W) > 1 || c.Act != device.NoAct {
+				for i := oy * g.ow; i < end*g.ow; i++ {
+					finish(e, c, at(y, i*g.n*rowBytes), 0, g.n)
+				}
+			}
+		})
 	}
 }
 
 // blockConvDX: dx[window] += wᵀ·dy for each pixel of dy.
 func blockConvDX(e *exec, c *call, w *weight, l *local, t0, t1 int) {
 	g := &c.geo
+	p := blockPass{w: w, scratch: l.buf, piece: &l.piece, backward: true}
 	for t := t0; t < t1; t++ {
 		image := padded{border: &c.border, pad: l.pad, image: e.floats(c.Out[0], t)}
-		for oy := range g.oh {
-			image.zero(oy)
-			image.windows(c, blockPass{w: w, scratch: l.buf, piece: &l.piece, backward: true}, e.at(c.In[0], t), oy)
-			image.drain((oy + 1) * g.SH)
-		}
+		dy := e.at(c.In[0], t)
+		image.strips(w, func(oy, end int) {
+			for i := oy; i < end; i++ {
+				image.zero(i)
+				image.row(c, p, dy, i)
+			}
+			image.columns(c, p, dy, oy, end)
+			image.drain(end * g.SH)
+		})
 		image.rest()
 	}
 }

@@ -32,7 +32,7 @@ func passRows(v vector, r int) int {
 
 // blockArgs' registers: DX block rows left, R9 ptr, SI off, R8 val, R10 x of the
 // first tile, R11 y of the block row, BX distance of tiles in y, CX blocks of the
-// row, AX distance of x.
+// row, AX distance of x, R15 x of tiles to come.
 //
 // blockRows emits the loop over block rows that blockFwd and blockDX share.
 // block emits one block, given the registers of x and of the values and the
@@ -49,7 +49,14 @@ func blockRows(a *asm, v vector, r, t int, open func(pass int), block func(x []s
 	if passes > 1 { // t = 1: these are free
 		off, val, n = "R12", "R13", "R14"
 	}
+	if v == vector512 && r > 1 {
+		a.op("MOVQ blockArgs_xAhead(DI), R15")
+		a.op("ADDQ R10, R15")
+	}
 	a.label("row")
+	if v == vector512 && r > 1 {
+		fetchAhead(a, r, t)
+	}
 	a.op("MOVL 4(R9), CX")
 	a.op("SUBL (R9), CX")
 	for p := range passes {
@@ -80,6 +87,31 @@ func blockRows(a *asm, v vector, r, t int, open func(pass int), block func(x []s
 	a.op("DECQ DX")
 	a.op("JNZ row")
 	a.ret()
+}
+
+// fetchAhead emits the prefetches of a block row, see blockArgs; R15 is where x goes on.
+func fetchAhead(a *asm, r, t int) {
+	a.op("CMPQ blockArgs_ahead(DI), $0")
+	a.op("JEQ fetched")
+	a.op("MOVQ blockArgs_yAhead(DI), AX")
+	a.op("ADDQ R11, AX")
+	for i := range t {
+		if i > 0 {
+			a.op("ADDQ BX, AX")
+		}
+		for row := range r {
+			a.op("PREFETCHT0 %d(AX)", 64*row)
+		}
+	}
+	a.op("MOVQ blockArgs_xLines(DI), AX")
+	a.op("TESTQ AX, AX")
+	a.op("JEQ fetched")
+	a.label("fetch")
+	a.op("PREFETCHT0 (R15)")
+	a.op("ADDQ $64, R15")
+	a.op("DECQ AX")
+	a.op("JNZ fetch")
+	a.label("fetched")
 }
 
 // eachTile calls f with the address of y's row for each tile, through AX.
