@@ -164,8 +164,8 @@ func (n *Net) Input() Port { return n.in }
 // Output is the model's output.
 func (n *Net) Output() Port { return n.out }
 
-// Layers says which format each layer with a weight matrix runs in, and why. On one sample
-// a device may run a convolution dense where its single zeros would take longer.
+// Layers says which format each layer with a weight matrix runs in, and why. On few samples
+// a device may run a layer dense where its zeros would take longer.
 func (n *Net) Layers() []Layer { return n.layers }
 
 // Resident is the number of bytes the weights take in memory.

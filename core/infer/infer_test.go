@@ -405,6 +405,20 @@ func BenchmarkFew(b *testing.B) {
 	}
 }
 
+// BenchmarkShares: calls of one sample by the share of zeros. Formats that the chooser takes
+// for the gain of larger calls must not take longer than dense, whose time is that of 0.
+func BenchmarkShares(b *testing.B) {
+	dense := wideMLP(b)
+	for _, rows := range []int{1, 4, 8, 16} {
+		for _, zeros := range []float64{0, 0.3, 0.5, 0.7, 0.8, 0.9} {
+			m := dense.Clone()
+			drop(m, rows, zeros)
+			n := open(b, exported(b, m, deploy.Packed))
+			b.Run(fmt.Sprintf("%dx1/%g/%s", rows, zeros, n.Layers()[0].Format), func(b *testing.B) { benchmark(b, n, 1) })
+		}
+	}
+}
+
 // TestSequence: a model of sequences takes ids and makes logits for every token.
 func TestSequence(t *testing.T) {
 	m, err := zoo.GPT{Layers: 1, Width: 32, Heads: 2, Vocabulary: 20, Tokens: 9}.Build("gpt", 1)

@@ -106,7 +106,7 @@ func (e *exec) prepare(r *device.Region) (before []region) {
 			if len(out.calls) > 0 {
 				before = append(before, out)
 			}
-			all := region{scope: device.Task, on: out.on}
+			all := region{scope: device.Task, on: out.on, one: &region{scope: r.Scope, on: out.on, calls: []call{c}}}
 			all.add(c)
 			before, out = append(before, all), region{scope: r.Scope, on: out.on}
 			continue
@@ -153,8 +153,11 @@ func (e *exec) prepareCall(c *call) {
 	switch c.Kernel {
 	case device.Linear, device.LinearDX:
 		w := &e.b.ws[c.W[0]]
-		if c.Kernel == device.Linear && e.p.Batch == 1 && e.per == 0 && e.p.Samples == 0 {
-			c.tile, e.one = linearOne, max(e.one, w.oneRoom())
+		if c.Kernel == device.LinearDX {
+			e.b.mirror(w)
+		} else if e.p.Batch == 1 && e.per == 0 && e.p.Samples == 0 {
+			e.b.fill(w)
+			c.tile, e.one = linearOne, max(e.one, w.flatWeight().oneRoom())
 		}
 		c.wide = w.lay == panels && len(w.v)*4 >= wideBytes || w.lay == blocks && mostTiles(w.blk.r) > 1
 	case device.LinearDW:

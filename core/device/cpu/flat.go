@@ -25,28 +25,53 @@ const (
 	flatFloats = 16 << 20
 )
 
-// asTile is how many samples without lanes take the time of a tile, which is that of 16 for
-// any number, by BenchmarkFew of core/infer. Single weights share nothing between outputs,
-// and neither do blocks between samples in linear layers; all others read a weight once for many
-// pixels or samples.
-func (w *weight) asTile() float64 {
-	if w.lay == blocks && (!w.Conv || w.blk.r == 1) {
-		return map[int]float64{1: 2, 4: 3.2, 8: 5.4, 16: 6.5}[w.blk.r]
+// Shares of stored values above which all of a weight takes less time, one sample at a time:
+// single ones take half a cycle a pixel in a convolution, a sixteenth part of a product with
+// their zeros, and in a linear layer the load of their place besides their own, which four rows
+// share. By BenchmarkShares of core/infer.
+var (
+	flatFrom = map[int]float64{1: 1. / 12}       // convolutions, by rows of blocks
+	oneFrom  = map[int]float64{1: 0.11, 4: 0.55} // linear layers
+)
+
+// inFull reports whether a weight in blocks is multiplied with the zeros between them where a
+// plan takes one sample at a time or has flat values. What trains is not kept twice.
+func (w *weight) inFull() bool {
+	if w.lay != blocks || w.Train || w.Adapted || w.Conv && useNEON {
+		return false
 	}
-	return mostFlat + 0.9 // tiles take less time from the next number on
+	shares := oneFrom
+	if w.Conv {
+		shares = flatFrom
+	}
+	from, ok := shares[w.blk.r]
+	return ok && w.share() > from
 }
 
-// flatFrom is the share of single weights above which a convolution of flat values takes
-// less time with all of its weights: each single one takes half a cycle a pixel, a
-// sixteenth part of a product with its zeros.
-const flatFrom = 1. / 12
+// share is the share of the values that w stores.
+func (w *weight) share() float64 { return float64(len(w.v)) / float64(w.n*w.k) }
 
-// flatWeight is what a convolution of flat values multiplies by.
+// flatWeight is what a call of one sample or of flat values multiplies by.
 func (w *weight) flatWeight() *weight {
 	if w.full != nil {
 		return w.full
 	}
 	return w
+}
+
+// asTile is how many samples without lanes take the time of a tile, which is that of 16 for
+// any number, by BenchmarkFew of core/infer. Single weights share nothing between outputs,
+// and neither do blocks between samples in linear layers; all others read a weight once for many
+// pixels or samples.
+func (w *weight) asTile() float64 {
+	const dense = mostFlat + 0.9 // tiles take less time from the next number on
+	switch {
+	case w.inFull(): // as dense, but the tile takes less
+		return min(dense, max(2, 20*w.share()))
+	case w.lay == blocks && (!w.Conv || w.blk.r == 1):
+		return map[int]float64{1: 2, 4: 3.2, 8: 5.4, 16: 6.5}[w.blk.r]
+	}
+	return dense
 }
 
 // flatTiles are kernels of flat values, where those of tiles do not serve both.
@@ -83,7 +108,7 @@ func few(p *device.Plan, b *bank) int {
 				continue
 			}
 			w, y := &b.ws[c.W[0]], p.Vals[c.Out[0]]
-			if c.Kernel == device.Conv && !w.flatWeight().isFlat() {
+			if c.Kernel == device.Conv && !w.isFlat() {
 				return 0
 			}
 			t := float64(len(w.v) * y.H * y.W)
@@ -104,7 +129,7 @@ func (w *weight) isFlat() bool {
 	case rowMajor:
 		return w.Groups == w.Shape[0] && w.Shape[1] == 1
 	case blocks:
-		return w.k <= pixelSteps
+		return w.k <= pixelSteps || w.inFull()
 	}
 	return true
 }

@@ -18,7 +18,7 @@ func (w *weight) oneRoom() int {
 
 // linearOne: y = f(w·x + b), sample by sample.
 func linearOne(e *exec, c *call, l *local, t0, t1 int) {
-	w := &e.b.ws[c.W[0]]
+	w := e.b.ws[c.W[0]].flatWeight()
 	if !e.flat {
 		x, y := l.one[:rounded(w.k)], l.one[rounded(w.k):]
 		in, out := e.at(c.In[0], 0), e.at(c.Out[0], 0)
@@ -41,9 +41,9 @@ func linearOne(e *exec, c *call, l *local, t0, t1 int) {
 
 // linearFew: y = f(w·x + b) for some panels and all samples, which are the rows of a
 // product: each weight is read once. Which rows a product has depends on their number alone,
-// so that the threads change no bit.
+// so that the threads change no bit. A run of one sample takes linearOne, by 5 to 10 % faster.
 func linearFew(e *exec, c *call, _ *local, part int) {
-	w := &e.b.ws[c.W[0]]
+	w := e.b.ws[c.W[0]].flatWeight()
 	panels := over(w.n, P)
 	from, to := part*panels/c.parts*P, min((part+1)*panels/c.parts*P, w.n)
 	for n := from; n < to; n += P {
