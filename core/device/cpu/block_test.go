@@ -51,7 +51,7 @@ func (c *blockCase) args(x, y *guarded, acc int) *blockArgs {
 	xs, ys := c.strides()
 	return &blockArgs{
 		ptr: ptr(c.ptr), off: ptr(c.off), val: ptr(c.val), x: x.p(), y: y.p(), rows: c.rows, acc: acc,
-		xStride: xs * 4, yStride: ys * 4,
+		xStride: xs * 4, yStride: ys * 4, ahead: acc, yAhead: ys * 4, xAhead: rowBytes, xLines: c.k % 4,
 	}
 }
 
@@ -179,9 +179,11 @@ func TestBlockDW(t *testing.T) {
 			for n := range 20 {
 				for _, tiles := range [][2]int{{1, 1}, {3, 1}, {1, 4}, {5, 3}} {
 					for acc := range 2 {
-						t.Run(fmt.Sprintf("%dx1/%d/%dx%d/%d", b.r, n, tiles[0], tiles[1], acc), func(t *testing.T) {
-							testBlockDW(t, h, n, tiles[0], tiles[1], acc)
-						})
+						for ahead := range 2 {
+							t.Run(fmt.Sprintf("%dx1/%d/%dx%d/%d/%d", b.r, n, tiles[0], tiles[1], acc, ahead), func(t *testing.T) {
+								testBlockDW(t, h, n, tiles[0], tiles[1], acc, ahead)
+							})
+						}
 					}
 				}
 			}
@@ -189,7 +191,7 @@ func TestBlockDW(t *testing.T) {
 	})
 }
 
-func testBlockDW(t *testing.T, h, n, tiles, tiles2, acc int) {
+func testBlockDW(t *testing.T, h, n, tiles, tiles2, acc, ahead int) {
 	rnd, r := rand.New(rand.NewPCG(uint64(n), uint64(tiles))), heights[h].r
 	const k = 11
 	xs, ys := k*16+16, r*16+32
@@ -208,6 +210,7 @@ func testBlockDW(t *testing.T, h, n, tiles, tiles2, acc int) {
 	heights[h].dw(&blockDWArgs{
 		off: ptr(off), dw: dw.p(), x: x.p(), dy: dy.p(), n: n, acc: acc,
 		tiles: tiles, xStride: xs * 4, dyStride: ys * 4, tiles2: tiles2, xSkip: (xs2 - tiles*xs) * 4, dySkip: (ys2 - tiles*ys) * 4,
+		dyAhead: ahead * r * rowBytes, xAhead: ahead * rowBytes,
 	})
 	for q := range want {
 		for u := range tiles2 {

@@ -25,7 +25,7 @@ func (d Device) Compile(p *device.Plan, b device.Bank, threads int) (device.Exec
 	if threads < 1 {
 		threads = runtime.GOMAXPROCS(0)
 	}
-	e := &exec{p: p, common: &common{b: bk, checked: d.checked, apart: d.apart, guards: guards{on: d.checked}}}
+	e := &exec{p: p, common: &common{b: bk, threads: threads, checked: d.checked, apart: d.apart, guards: guards{on: d.checked}}}
 	if p.Seq > 0 {
 		e.per = p.Tiles(1)
 		if p.Samples > 0 {
@@ -186,7 +186,11 @@ func (e *exec) prepareCall(c *call) {
 			}
 			break
 		}
-		c.cut = cutConvDW(w, &c.geo, e.p.Batch)
+		if w.lay == blocks {
+			c.parts = e.partsOfBlocks(w, &c.geo)
+			break
+		}
+		c.cut = cutConvDW(w, &c.geo)
 		c.parts = c.cut.ks * c.cut.ns
 	case device.NormStats:
 		v := val(c.In[0])

@@ -132,11 +132,7 @@ func (p *pass) add() {
 
 // cutConvDW cuts the gradient of a convolution: a task is one row of the window
 // for one panel, or a part of it when there are few of these.
-func cutConvDW(w *weight, g *geometry, batch int) cutting {
-	if w.lay == blocks {
-		macs := len(w.v) * g.oh * g.ow * batch
-		return cutting{ks: w.taps(), ns: max(1, min(w.blk.rows(), macs/taskMACs/w.taps()))}
-	}
+func cutConvDW(w *weight, g *geometry) cutting {
 	runs := (g.KW*g.c + maxMR - 1) / maxMR
 	c := cutting{ns: (w.n + P - 1) / P, ks: g.KH}
 	for c.ns*c.ks < 16 && c.ks < g.KH*runs {

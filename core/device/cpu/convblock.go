@@ -1,6 +1,10 @@
 package cpu
 
-import "pare/core/device"
+import (
+	"sort"
+
+	"pare/core/device"
+)
 
 // Convolutions with a weight in blocks: for one pixel of y after the other the
 // products of a linear layer, whose inputs are the pixels of the window. A pass
@@ -24,14 +28,12 @@ func (e *exec) prepareConvBlocks(c *call) {
 	if w.lay != blocks {
 		return
 	}
-	c.off = make([]uint32, len(w.blk.idx))
-	if taskKernels[c.Kernel] != nil { // of dw the tap is known
-		for i, k := range w.blk.idx {
-			c.off[i] = uint32(int(k) % g.c * rowBytes)
-		}
+	if taskKernels[c.Kernel] != nil {
+		c.bands = g.bands(w)
 		return
 	}
 	c.border = newBorder(g)
+	c.off = make([]uint32, len(w.blk.idx))
 	c.offPad = make([]uint32, len(w.blk.idx))
 	for i, k := range w.blk.idx {
 		tap, ci := int(k)/g.c, int(k)%g.c
@@ -84,56 +86,168 @@ func blockConvDX(e *exec, c *call, w *weight, l *local, t0, t1 int) {
 	}
 }
 
-// blockConvDW: dw at the blocks of one tap, for a range of block rows.
-func blockConvDW(e *exec, c *call, w *weight, part int) {
-	g, r := &c.geo, w.blk.r
-	tap, ni := part%c.cut.ks, part/c.cut.ks
-	ky, kx := tap/g.KW, tap%g.KW
-	oy0, oy1 := g.rows().outputs(ky)
-	ox0, ox1 := g.cols().outputs(kx)
-	cut, rows := &w.blk.cuts[tap], w.blk.rows()
-	from, to := ni*rows/c.cut.ns, (ni+1)*rows/c.cut.ns
-	// A few rows of pixels at a time for all block rows, so that they are fetched
-	// from the outer caches once.
-	strip := max(1, stripBytes/((g.c*g.SW*g.w/g.ow+g.n)*g.ow*rowBytes))
-	acc := e.acc(c, 0)
-	for t := range e.tiles {
-		for oy := oy0; oy < oy1 && ox0 < ox1; oy += strip {
-			for row := from; row < to; row++ {
-				j0, j1 := int(cut.from[row]), int(cut.to[row])
-				if j0 == j1 {
-					continue
+// band is a range of pixels of y whose windows hold the same taps of an image: rows
+// oy0 to oy1−1 and columns ox0 to ox1−1 see taps ky0 to ky1−1 and kx0 to kx1−1.
+type band struct {
+	oy0, oy1, ky0, ky1 int
+	ox0, ox1, kx0, kx1 int
+	off                []uint32 // of w's blocks, from tap (ky0, kx0) on
+}
+
+// bands are those of a whole image: inside, and at each border and corner.
+func (g *geometry) bands(w *weight) (all []band) {
+	for oy0 := 0; oy0 < g.oh; {
+		ky0, ky1, oy1 := g.rows().like(oy0)
+		for ox0 := 0; ox0 < g.ow; {
+			kx0, kx1, ox1 := g.cols().like(ox0)
+			if ky0 < ky1 && kx0 < kx1 {
+				b := band{oy0, oy1, ky0, ky1, ox0, ox1, kx0, kx1, make([]uint32, len(w.blk.idx))}
+				for i, k := range w.blk.idx {
+					tap, ci := int(k)/g.c, int(k)%g.c
+					b.off[i] = uint32((((tap/g.KW-ky0)*g.w+tap%g.KW-kx0)*g.c + ci) * rowBytes)
 				}
-				a := blockDWArgs{tiles: ox1 - ox0, xStride: g.SW * g.c * rowBytes, dyStride: g.n * rowBytes}
-				a.xSkip = g.SH*g.w*g.c*rowBytes - a.tiles*a.xStride
-				a.dySkip = g.ow*g.n*rowBytes - a.tiles*a.dyStride
-				// Of many channels a few at a time, of few channels several rows of pixels.
-				most, blocks := max(1, maxSteps/((j1-j0)*a.tiles)), min(max(1, maxSteps/4/a.tiles), maxBlocks, maxFloats/2/r)
-				for j := j0; j < j1; j += blocks {
-					a.n, a.acc = min(blocks, j1-j), acc
-					a.off, a.dw = ptr(c.off[j:]), ptr(w.g[j*r:])
-					for y := oy; y < min(oy+strip, oy1); y += most {
-						a.tiles2 = min(most, min(oy+strip, oy1)-y)
-						a.x = at(e.at(c.In[0], t), ((y*g.SH-g.PT+ky)*g.w+ox0*g.SW-g.PL+kx)*g.c*rowBytes)
-						a.dy = at(e.at(c.In[1], t), ((y*g.ow+ox0)*g.n+row*r)*rowBytes)
-						dwKernel(r, &a)
-						a.acc = 1
-					}
-				}
+				all = append(all, b)
 			}
-			acc = 1
+			ox0 = ox1
+		}
+		oy0 = oy1
+	}
+	return all
+}
+
+// like is the range of taps of output o that lie inside, and the next output of
+// which others do.
+func (s span) like(o int) (from, to, end int) {
+	from, to, _ = s.inside(o)
+	for end = o + 1; end < s.out; end++ {
+		if f, t, _ := s.inside(end); f != from || t != to {
+			break
 		}
 	}
-	for row := from; row < to; row++ {
-		j0, j1 := int(cut.from[row]), int(cut.to[row])
-		if acc == 0 { // the tap never meets a pixel
-			clearAll(w.g[j0*r : j1*r])
+	return from, to, end
+}
+
+// partsOfBlocks is the number of tasks of the gradient of blocks: one for each worker,
+// for each reads all of x. They go through it side by side, so that it comes from main
+// memory once. A block's sum is the same in any of them.
+func (e *exec) partsOfBlocks(w *weight, g *geometry) int {
+	macs := len(w.v) * g.oh * g.ow * e.p.Batch
+	return max(1, min(e.threads, macs/taskMACs))
+}
+
+// blockConvDW: dw of some blocks, over all tiles and pixels.
+func blockConvDW(e *exec, c *call, w *weight, part int) {
+	r := w.blk.r
+	from, to := part*len(w.blk.idx)/c.parts, (part+1)*len(w.blk.idx)/c.parts
+	if !e.adds(c) {
+		clearAll(w.g[from*r : to*r])
+	}
+	for i := range c.bands {
+		b := &c.bands[i]
+		if b.oy1-b.oy0 == 1 || b.ox1-b.ox0 == 1 {
+			b.line(e, c, w, from, to)
+			continue
 		}
-		w.clearBehind(row, j0, j1)
-		e.settle(c, w, j0*r, j1*r)
+		for t := range e.tiles {
+			b.plane(e, c, w, t, from, to)
+		}
+	}
+	run := w.blk.runs[0]
+	if rows := w.blk.rows(); rows*r > w.n {
+		w.clearBehind(rows-1, max(from, int(run[rows-1])), to)
+	}
+	e.settle(c, w, from*r, to*r)
+}
+
+// dwPixels is the most pixels of a call of dw: what all blocks see of x there stays in
+// the second level of cache, dy of four outputs in the first.
+const dwPixels = 112
+
+// line adds what a band of one row or one column of pixels adds to the gradient of
+// blocks from to to−1: a border. It goes through all tiles in turn, for it is short.
+func (b *band) line(e *exec, c *call, w *weight, from, to int) {
+	g := &c.geo
+	x, dy, pixels := g.SW*g.c*rowBytes, g.n*rowBytes, b.ox1-b.ox0
+	if pixels == 1 {
+		x, dy, pixels = g.SH*g.w*g.c*rowBytes, g.ow*g.n*rowBytes, b.oy1-b.oy0
+	}
+	for first := 0; first < pixels; first += dwPixels {
+		d := blockDWArgs{tiles: min(dwPixels, pixels-first), xStride: x, dyStride: dy, acc: 1}
+		d.xSkip, d.dySkip = e.stride()-d.tiles*x, e.stride()-d.tiles*dy
+		most := max(1, dwPixels/d.tiles)
+		for t := 0; t < e.tiles; t += most {
+			d.tiles2 = min(most, e.tiles-t)
+			d.x, d.dy = b.at(e, c, t, b.oy0, b.ox0)
+			d.x, d.dy = at(d.x, first*x), at(d.dy, first*dy)
+			b.sum(g, w, d, from, to)
+		}
 	}
 }
 
-// stripBytes is what of x and dy stays in the second level of cache while all
-// block rows pass by.
-const stripBytes = 512 << 10
+// plane is line for any band of one tile: a few rows of pixels at a time for all
+// blocks, so that they are fetched from the outer caches once.
+func (b *band) plane(e *exec, c *call, w *weight, t, from, to int) {
+	g := &c.geo
+	for ox := b.ox0; ox < b.ox1; ox += dwPixels {
+		d := blockDWArgs{tiles: min(dwPixels, b.ox1-ox), xStride: g.SW * g.c * rowBytes, dyStride: g.n * rowBytes, acc: 1}
+		d.xSkip = g.SH*g.w*g.c*rowBytes - d.tiles*d.xStride
+		d.dySkip = g.ow*g.n*rowBytes - d.tiles*d.dyStride
+		strip := max(1, dwPixels/d.tiles)
+		for oy := b.oy0; oy < b.oy1; oy += strip {
+			d.tiles2 = min(strip, b.oy1-oy)
+			d.x, d.dy = b.at(e, c, t, oy, ox)
+			if d.xAhead = 0; oy+strip < b.oy1 { // rows of x that the next strip is the first to see
+				d.xAhead = (g.KH - g.SH + d.tiles2*g.SH) * g.w * g.c * rowBytes
+			}
+			b.sum(g, w, d, from, to)
+		}
+	}
+}
+
+// at is where the band's first tap of pixel (oy, ox) lies in x, and the pixel in dy.
+func (b *band) at(e *exec, c *call, t, oy, ox int) (x, dy pointer) {
+	g := &c.geo
+	x = at(e.at(c.In[0], t), ((oy*g.SH-g.PT+b.ky0)*g.w+ox*g.SW-g.PL+b.kx0)*g.c*rowBytes)
+	return x, at(e.at(c.In[1], t), (oy*g.ow+ox)*g.n*rowBytes)
+}
+
+// sum adds what the pixels of d, of which x is that of the band's first tap and dy of
+// the first output, add to the gradient of blocks from to to−1.
+func (b *band) sum(g *geometry, w *weight, d blockDWArgs, from, to int) {
+	r := w.blk.r
+	most := max(1, maxSteps/(d.tiles*d.tiles2))
+	dy, run := d.dy, w.blk.runs[0]
+	first := sort.Search(w.blk.rows()-1, func(i int) bool { return int(run[i+1]) > from })
+	xAhead, xEnd, more := d.xAhead, d.xAhead+d.tiles2*g.SH*g.w*g.c*rowBytes, d.xAhead > 0
+	for row := first; row < w.blk.rows() && int(run[row]) < to; row++ {
+		d.dy, d.dyAhead = at(dy, row*r*rowBytes), r*rowBytes
+		if more && (row+1 == w.blk.rows() || int(run[row+1]) >= to) { // the next strip's first
+			d.dyAhead = (d.tiles2*g.ow*g.n - (row-first)*r) * rowBytes
+		}
+		for ky := b.ky0; ky < b.ky1; ky++ {
+			k0, k1 := ky*g.KW+b.kx0, ky*g.KW+b.kx1-1
+			if b.kx1-b.kx0 == g.KW { // blocks of several rows of the window lie side by side
+				ky = b.ky1 - 1
+				k1 = ky*g.KW + g.KW - 1
+			}
+			j0, j1 := max(from, int(w.blk.cuts[k0].from[row])), min(to, int(w.blk.cuts[k1].to[row]))
+			for j := j0; j < j1; j += most {
+				d.n, d.off, d.dw = min(most, j1-j), ptr(b.off[j:]), ptr(w.g[j*r:])
+				d.xAhead = 0
+				if more && xAhead < xEnd {
+					d.xAhead = xAhead
+				}
+				dwKernel(r, &d)
+				xAhead += dwRounds(r, d.n) * d.tiles * d.tiles2 * rowBytes
+			}
+		}
+	}
+}
+
+// dwRounds is how often the AVX-512 kernel of dw goes through the pixels for n blocks.
+func dwRounds(r, n int) int {
+	if r == 4 {
+		return n/6 + n%6/3 + (n%3+1)/2
+	}
+	return max(1, r/8) * ((n + 2) / 3)
+}

@@ -73,6 +73,7 @@ type common struct {
 	b       *bank
 	pool    *pool
 	checked bool
+	threads int
 	apart   bool    // gaps with guard words lie between the values
 	locals  []local // [workers]
 	regions []region
@@ -148,7 +149,8 @@ type call struct {
 	// its padding.
 	off, offPad []uint32
 	border      border
-	copied      bool // of a flat convolution: it works on a copy of x, with its padding unless each channel is by itself
+	bands       []band // of its dw
+	copied      bool   // of a flat convolution: it works on a copy of x, with its padding unless each channel is by itself
 }
 
 // Run runs every region. Whatever can be wrong with a step is found before the

@@ -4888,7 +4888,7 @@ store:
 	RET
 
 // func blockDW1AVX2(p *args)
-TEXT ·blockDW1AVX2(SB), NOSPLIT, $8-8
+TEXT ·blockDW1AVX2(SB), NOSPLIT, $24-8
 	MOVQ p+0(FP), DI
 	MOVQ blockDWArgs_off(DI), SI
 	MOVQ blockDWArgs_n(DI), CX
@@ -6001,7 +6001,7 @@ store:
 	RET
 
 // func blockDW4AVX2(p *args)
-TEXT ·blockDW4AVX2(SB), NOSPLIT, $8-8
+TEXT ·blockDW4AVX2(SB), NOSPLIT, $24-8
 	MOVQ p+0(FP), DI
 	MOVQ blockDWArgs_off(DI), SI
 	MOVQ blockDWArgs_n(DI), CX
@@ -7260,7 +7260,7 @@ store:
 	RET
 
 // func blockDW8AVX2(p *args)
-TEXT ·blockDW8AVX2(SB), NOSPLIT, $8-8
+TEXT ·blockDW8AVX2(SB), NOSPLIT, $24-8
 	MOVQ p+0(FP), DI
 	MOVQ blockDWArgs_off(DI), SI
 	MOVQ blockDWArgs_n(DI), CX
@@ -8648,7 +8648,7 @@ store:
 	RET
 
 // func blockDW16AVX2(p *args)
-TEXT ·blockDW16AVX2(SB), NOSPLIT, $8-8
+TEXT ·blockDW16AVX2(SB), NOSPLIT, $24-8
 	MOVQ p+0(FP), DI
 	MOVQ blockDWArgs_off(DI), SI
 	MOVQ blockDWArgs_n(DI), CX

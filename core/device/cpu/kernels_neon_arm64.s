@@ -3534,7 +3534,7 @@ store:
 	RET
 
 // func blockDW1NEON(p *args)
-TEXT ·blockDW1NEON(SB), NOSPLIT, $8-8
+TEXT ·blockDW1NEON(SB), NOSPLIT, $24-8
 	MOVD p+0(FP), R0
 	MOVD blockDWArgs_off(R0), R1
 	MOVD blockDWArgs_dw(R0), R2
@@ -3812,7 +3812,7 @@ store:
 	RET
 
 // func blockDW4NEON(p *args)
-TEXT ·blockDW4NEON(SB), NOSPLIT, $8-8
+TEXT ·blockDW4NEON(SB), NOSPLIT, $24-8
 	MOVD p+0(FP), R0
 	MOVD blockDWArgs_off(R0), R1
 	MOVD blockDWArgs_dw(R0), R2
@@ -4246,7 +4246,7 @@ store:
 	RET
 
 // func blockDW8NEON(p *args)
-TEXT ·blockDW8NEON(SB), NOSPLIT, $8-8
+TEXT ·blockDW8NEON(SB), NOSPLIT, $24-8
 	MOVD p+0(FP), R0
 	MOVD blockDWArgs_off(R0), R1
 	MOVD blockDWArgs_dw(R0), R2
@@ -4986,7 +4986,7 @@ store:
 	RET
 
 // func blockDW16NEON(p *args)
-TEXT ·blockDW16NEON(SB), NOSPLIT, $8-8
+TEXT ·blockDW16NEON(SB), NOSPLIT, $24-8
 	MOVD p+0(FP), R0
 	MOVD blockDWArgs_off(R0), R1
 	MOVD blockDWArgs_dw(R0), R2

@@ -15,7 +15,7 @@ type packed struct {
 	runs [][]int32 // [ranges of inputs][block rows + 1]
 	size int       // inputs of a range
 	// cuts are the ranges of inputs that tasks of dw take: the runs of single
-	// weights, one tap of a convolution.
+	// weights, the taps of a convolution.
 	cuts []kRange
 	back *mirror
 }

@@ -89,7 +89,9 @@ func singleDW(a *asm, v vector, t int) {
 // left each round fetches those of the next blocks.
 //
 // Registers: SI off, CX blocks left, AX x, BX dy, DX tiles left, R8 to R15
-// distances of x; the counter of tiles2 is on the stack.
+// distances of x; the counter of tiles2 is on the stack. Of several rows and with
+// AVX-512, R14 is the distance of dy to fetch, behind it on the stack with how many
+// more there are, and R15 x to fetch.
 func blockDW(a *asm, v vector, r int) {
 	const typ = "blockDWArgs"
 	rows := min(r, 4)
@@ -97,12 +99,28 @@ func blockDW(a *asm, v vector, r int) {
 		rows = min(r, 8)
 	}
 	sizes := []int{3, 2, 1}
-	if rows == 1 {
+	switch {
+	case rows == 1:
 		sizes = []int{8, 4, 2, 1}
+	case v == vector512 && rows == 4:
+		sizes = []int{6, 3, 2, 1}
 	}
 	a.load(typ, "off", "SI", "n", "CX")
+	if fetches(v, rows) {
+		a.load(typ, "dyAhead", "R14", "xAhead", "R15")
+		a.op("MOVQ R14, 8(SP)")
+		a.op("MOVQ $%d, 16(SP)", r/2)
+		a.op("TESTQ R15, R15")
+		a.op("JEQ start")
+		a.op("ADDQ %s_x(DI), R15", typ)
+		a.label("start")
+	}
 	for i, g := range sizes {
 		a.label(fmt.Sprintf("size%d", g))
+		if g == 6 { // tiles that lie far apart: rather three, and fetch the next ones
+			a.op("CMPQ %s_dyAhead(DI), $0", typ)
+			a.op("JEQ size%d", sizes[i+1])
+		}
 		a.op("CMPQ CX, $%d", g)
 		if i+1 < len(sizes) {
 			a.op("JLT size%d", sizes[i+1])
@@ -117,6 +135,9 @@ func blockDW(a *asm, v vector, r int) {
 	a.label("done")
 	a.ret()
 }
+
+// fetches says whether a kernel fetches dy and x of calls to come.
+func fetches(v vector, rows int) bool { return v == vector512 && rows > 1 }
 
 // blockDWPart emits the gradient of g blocks.
 func blockDWPart(a *asm, v vector, r, rows, g int) {
@@ -147,6 +168,16 @@ func blockDWPart(a *asm, v vector, r, rows, g int) {
 		label := fmt.Sprintf("%d_%d", g, pass)
 		a.load(typ, "x", "AX", "dy", "BX", "tiles2", "DX")
 		a.op("MOVQ DX, 0(SP)")
+		if fetches(v, rows) { // two lines of dy each time
+			a.op("MOVQ 8(SP), R14")
+			a.op("TESTQ R14, R14")
+			a.op("JEQ dy%s", label)
+			a.op("ADDQ $128, 8(SP)")
+			a.op("DECQ 16(SP)")
+			a.op("JNE dy%s", label)
+			a.op("MOVQ $0, 8(SP)")
+			a.label("dy" + label)
+		}
 		a.clear(v, 0, free)
 		a.label("outer" + label)
 		a.load(typ, "tiles", "DX")
@@ -179,6 +210,18 @@ func blockDWPart(a *asm, v vector, r, rows, g int) {
 			for _, o := range ahead {
 				a.op("PREFETCHT0 (AX)(%s*1)", o)
 			}
+		}
+		if fetches(v, rows) {
+			a.op("TESTQ R14, R14")
+			a.op("JEQ fetched%s", label)
+			a.op("PREFETCHT0 (BX)(R14*1)")
+			a.op("PREFETCHT0 64(BX)(R14*1)")
+			a.label("fetched" + label)
+			a.op("TESTQ R15, R15")
+			a.op("JEQ next%s", label)
+			a.op("PREFETCHT1 (R15)")
+			a.op("ADDQ $64, R15")
+			a.label("next" + label)
 		}
 		a.op("ADDQ %s_xStride(DI), AX", typ)
 		a.op("ADDQ %s_dyStride(DI), BX", typ)

@@ -181,7 +181,7 @@ func blockKernels() []kernel {
 			ks = append(ks, k)
 		}
 		ks = append(ks, kernel{
-			name: fmt.Sprint("blockDW", r), args: "blockDWArgs", frame: 8, twin: fmt.Sprintf("blockDWGo(%d, p)", r),
+			name: fmt.Sprint("blockDW", r), args: "blockDWArgs", frame: 24, twin: fmt.Sprintf("blockDWGo(%d, p)", r),
 			doc:    fmt.Sprintf("computes the gradient of the %d×1 blocks of one block row:\n// dw[j][r] (+)= Σ_u Σ_t Σ_b x[off[j]][b]·dy[r][b], where x and dy move by their\n// strides for each t < tiles and by their skips for each u < tiles2. One call should stay below maxSteps n·tiles·tiles2.", r),
 			avx2:   func(a *asm) { blockDW(a, vector256, r) },
 			avx512: func(a *asm) { blockDW(a, vector512, r) },
