@@ -37,6 +37,19 @@ func openHF(path string) (*folder, error) {
 	return f, nil
 }
 
+// openAgain is openHF for one that needs no weights, as a run that goes on from a checkpoint: a
+// folder that describes a whole model does without the base that an adapter in it names. Before
+// folders of PEFT were models it was taken so.
+func openAgain(path string) (*folder, error) {
+	f, err := openHF(path)
+	if err != nil && isBase(path) {
+		if d, err := hf.Open(path); err == nil {
+			return &folder{Dir: d}, nil
+		}
+	}
+	return f, err
+}
+
 // hasAdapter reports whether a folder holds an adapter of PEFT.
 func hasAdapter(path string) bool {
 	_, err := os.Stat(filepath.Join(path, peft.ConfigFile))

@@ -76,7 +76,7 @@ func Branch(c *Checkpoint, n *Recipe, looks int) (*Branched, error) {
 	}
 	r.loop.Recipe = string(b)
 	if n.Budget != old.Budget {
-		r.loop.Warned, r.loop.Over = false, false
+		r.loop.Warned, r.loop.Over, r.loop.Spent = false, false, ""
 	}
 	r.setFloorIfKnown()
 	out.Said = append([]event.Body{&event.Decision{Stage: l.Stage, Step: l.Step, Cmd: CmdConfigure, Text: r.loop.Recipe, By: "person", Pass: l.Pass}}, out.Said...)
@@ -120,7 +120,7 @@ func (r *run) branchable(n *Recipe) error {
 			return err
 		}
 	}
-	if _, err := Profile(n.Hardware.Profile); err != nil {
+	if _, err := r.profile(n.Hardware.Profile); err != nil {
 		return err
 	}
 	return n.checkLowRankOf(r.model)

@@ -134,3 +134,38 @@ func TestSetReadsValues(t *testing.T) {
 		t.Errorf("%v", d)
 	}
 }
+
+// TestBranchOfASpentBudget: the checkpoint at which a budget ended the run goes on with
+// another one; with the same it stays spent.
+func TestBranchOfASpentBudget(t *testing.T) {
+	r := small()
+	r.Train.Epochs, r.Budget.Seconds = 3, 1e-9
+	for set, want := range map[string]bool{"budget.seconds=1000": false, "floor.points=3": true} {
+		var st MemStore
+		if code := runAll(t, clone(t, r), nil, &st); code != ExitBudget {
+			t.Fatalf("exit %d", code)
+		}
+		c, err := st.Load(st.State.Checkpoints[len(st.State.Checkpoints)-1].Name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n, err := RecipeOf(c)
+		if err == nil {
+			err = n.Set(set)
+		}
+		if err == nil {
+			_, err = Branch(c, n, 0)
+		}
+		if err == nil {
+			_, _, err = st.Save("branch", c)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		st.State.Done = nil
+		code := runAll(t, clone(t, r), &Resume{Checkpoint: "branch", Why: "stop"}, &st)
+		if spent := code == ExitBudget; spent != want {
+			t.Errorf("%s: exit %d", set, code)
+		}
+	}
+}

@@ -337,12 +337,14 @@ func ParseBudget(s string) (b BudgetSpec, currency string, err error) {
 		b.KWh = v / 1e3
 	case "kWh":
 		b.KWh = v
+	case "MWh":
+		b.KWh = v * 1e3
 	case "g", "gCO2e":
 		b.GCO2e = v
 	case "kg", "kgCO2e":
 		b.GCO2e = v * 1e3
 	default:
-		for _, known := range []string{"J", "kJ", "MJ", "Wh", "kWh", "g", "kg", "gCO2e", "kgCO2e", "s", "m", "min", "h"} {
+		for _, known := range []string{"J", "kJ", "MJ", "Wh", "kWh", "MWh", "g", "kg", "gCO2e", "kgCO2e", "s", "m", "min", "h"} {
 			if unit != known && strings.EqualFold(unit, known) {
 				return b, "", fmt.Errorf("%.40q: unknown unit %.20q, perhaps %s", s, unit, known)
 			}
@@ -352,7 +354,7 @@ func ParseBudget(s string) (b BudgetSpec, currency string, err error) {
 			break
 		}
 		if len(unit) != 3 || strings.ToUpper(unit) != unit {
-			return b, "", fmt.Errorf("%.40q: unknown unit %.20q; give J, kJ, MJ, Wh, kWh, g or kg (CO2e), a time like 30m, or a currency like EUR", s, unit)
+			return b, "", fmt.Errorf("%.40q: unknown unit %.20q; give J, kJ, MJ, Wh, kWh, MWh, g or kg (CO2e), a time like 30m, or a currency like EUR", s, unit)
 		}
 		b.Money, currency = v, unit
 	}

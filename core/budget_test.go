@@ -250,7 +250,7 @@ func TestTargetAfterTheEnd(t *testing.T) {
 
 func TestParseBudget(t *testing.T) {
 	for s, want := range map[string]BudgetSpec{
-		"5000": {Joules: 5000}, "5 kJ": {Joules: 5000}, "2.5MJ": {Joules: 2.5e6}, "200Wh": {KWh: 0.2}, "0.2 kWh": {KWh: 0.2},
+		"5000": {Joules: 5000}, "5 kJ": {Joules: 5000}, "2.5MJ": {Joules: 2.5e6}, "200Wh": {KWh: 0.2}, "0.2 kWh": {KWh: 0.2}, "1.5MWh": {KWh: 1500}, "0.002 MWh": {KWh: 2},
 		"30m": {Seconds: 1800}, "1h30m": {Seconds: 5400}, "90 s": {Seconds: 90}, "20 g": {GCO2e: 20}, "1 kgCO2e": {GCO2e: 1000}, "1.5 EUR": {Money: 1.5},
 	} {
 		if got, _, err := ParseBudget(s); err != nil || got != want {
@@ -260,6 +260,12 @@ func TestParseBudget(t *testing.T) {
 	for _, s := range []string{"", "0", "-1", "nan", "inf", "J", "5 jo", "1e400", "5 parsecs", "1..2", "5 KWH", "30 MIN"} {
 		if got, _, err := ParseBudget(s); err == nil {
 			t.Errorf("%q: %+v", s, got)
+		}
+	}
+	for s, want := range map[string]string{"5 KWH": "kWh", "5 MWH": "MWh", "5mwh": "MWh", "1 mj": "MJ", "1 KGCO2E": "kgCO2e"} { // neither guessed nor taken for a currency
+		_, currency, err := ParseBudget(s)
+		if err == nil || !strings.HasSuffix(err.Error(), "perhaps "+want) || strings.Contains(err.Error(), "\n") || currency != "" {
+			t.Errorf("%s: %q, %v", s, currency, err)
 		}
 	}
 }

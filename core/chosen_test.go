@@ -146,7 +146,7 @@ func TestGoesOnElsewhere(t *testing.T) {
 		if err := onCard(t, dev, &st, &Resume{Why: "crash", Log: &log, Checkpoint: first.State.Checkpoints[0].Name}, nil); !errors.Is(err, errEnough) {
 			t.Fatal(err)
 		}
-		if w := ofChoices(st.State.Warnings); len(w) != want || want > 0 && !strings.Contains(w[0].Text, "began on cuda (sm_80-f32) and goes on on cuda (sm_90-f32)") {
+		if w := ofChoices(st.State.Warnings); len(w) != want || want > 0 && !strings.Contains(w[0].Text, "this run last ran on cuda (sm_80-f32) and goes on on cuda (sm_90-f32)") {
 			t.Errorf("from %s: %+v", isa, w)
 		}
 	}

@@ -203,32 +203,55 @@ func (r *run) wait(ctx context.Context, stage event.Stage, evidence string) erro
 	if r.r.Auto {
 		return nil
 	}
+	c, ok := r.leftOver()
 	if err := r.stage(stage, "waiting", evidence); err != nil {
 		return err
 	}
 	r.bill.hold(r)
 	defer r.bill.resume(r)
-	for {
-		select {
-		case <-ctx.Done():
-			return r.stop(endedBy(ctx))
-		case c, ok := <-r.cfg.Commands:
-			switch {
-			case !ok || c.Cmd == CmdStop:
-				return r.stop(c.Text)
-			case c.Cmd == CmdNext || c.Cmd == CmdGo:
-				return nil
-			case c.Cmd == CmdPause:
-			default:
-				if err := r.act(ctx, c, "person"); err != nil {
+	for ; ; c, ok = r.taken(ctx) {
+		switch {
+		case !ok || c.Cmd == CmdStop:
+			return r.stop(c.Text)
+		case c.Cmd == CmdNext || c.Cmd == CmdGo:
+			return nil
+		case c.Cmd == CmdPause || c.Cmd == "":
+		default:
+			if err := r.act(ctx, c, "person"); err != nil {
+				return err
+			}
+			if c.Cmd == CmdRollback { // to this stage: it waits again
+				if err := r.stage(stage, "waiting", evidence); err != nil {
 					return err
 				}
-				if c.Cmd == CmdRollback { // to this stage: it waits again
-					if err := r.stage(stage, "waiting", evidence); err != nil {
-						return err
-					}
-				}
 			}
+		}
+	}
+}
+
+// taken is the next command; false where there will be none any more.
+func (r *run) taken(ctx context.Context) (Command, bool) {
+	select {
+	case <-ctx.Done():
+		return Command{Cmd: CmdStop, Text: endedBy(ctx)}, true
+	case c, ok := <-r.cfg.Commands:
+		return c, ok
+	}
+}
+
+// leftOver is the first command that came in since the last step and still says something, the
+// zero one without any. To go on does not: it was said of what is over, perhaps twice for want
+// of an answer, and must not open a door that nobody has seen yet.
+func (r *run) leftOver() (Command, bool) {
+	for {
+		select {
+		case c, ok := <-r.cfg.Commands:
+			if ok && (c.Cmd == CmdNext || c.Cmd == CmdGo) {
+				continue
+			}
+			return c, ok
+		default:
+			return Command{}, true
 		}
 	}
 }

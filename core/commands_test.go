@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"pare/core/event"
 )
@@ -297,7 +298,10 @@ func TestLeastNeededCheckpoint(t *testing.T) {
 		{"b", 0.2, 0.9}, // the best
 		{"c", 0.21, 0.7},
 		{"d", 0.35, 0.6},
-		{"e", 0.9, 0.5}, {"f", 0.9, 0.5}, {"g", 0.9, 0.5}, {"h", 0.9, 0.5}, // the newest
+		{"e", 0.9, 0.5},
+		{"f", 0.9, 0.5},
+		{"g", 0.9, 0.5},
+		{"h", 0.9, 0.5}, // the newest
 	}
 	for _, c := range []struct {
 		files      []kept
@@ -390,5 +394,52 @@ func TestALowerRateIsTheWayOutOfADivergence(t *testing.T) {
 	}
 	if st.State.Done == nil {
 		t.Error("the run did not end")
+	}
+}
+
+// TestNextSaidTwice: a next whose answer was lost may be said again; the second one does not
+// open the door after that of the first.
+func TestNextSaidTwice(t *testing.T) {
+	r := small()
+	r.Auto = false
+	var st MemStore
+	asked := false
+	code, err := drive(t, r, &st, func(e event.Event, send func(Command)) {
+		b, ok := e.Body.(*event.StageChange)
+		switch {
+		case !ok || b.State != "waiting":
+		case b.Stage < event.Validate:
+			send(Command{Cmd: CmdNext})
+		case b.Stage == event.Validate:
+			send(Command{Cmd: CmdNext})
+			send(Command{Cmd: CmdNext})
+		case !asked: // what else was said meanwhile still holds
+			asked = true
+			time.AfterFunc(200*time.Millisecond, func() { send(Command{Cmd: CmdStop, Text: "the test"}) })
+		}
+	})
+	if err != nil || code != ExitInterrupted || !asked || st.State.Done != nil || st.State.By != "the test" || len(st.State.Exports) > 0 {
+		t.Errorf("exit %d, %v, stopped by %q, %d files: it did not wait for the person to have the files written", code, err, st.State.By, len(st.State.Exports))
+	}
+}
+
+// TestStopSaidEarly: what is said before a door and is no next is done at it.
+func TestStopSaidEarly(t *testing.T) {
+	r := small()
+	r.Auto = false
+	var st MemStore
+	code, err := drive(t, r, &st, func(e event.Event, send func(Command)) {
+		switch b := e.Body.(type) {
+		case *event.StageChange:
+			if b.State == "waiting" && b.Stage <= event.Validate {
+				send(Command{Cmd: CmdNext})
+			}
+		case *event.Verdict:
+			send(Command{Cmd: CmdNext})
+			send(Command{Cmd: CmdStop, Text: "the test"})
+		}
+	})
+	if err != nil || code != ExitInterrupted || st.State.By != "the test" || st.State.Verdict == nil || st.State.Done != nil {
+		t.Errorf("exit %d, %v, stopped by %q", code, err, st.State.By)
 	}
 }

@@ -51,7 +51,7 @@ func (r *run) configure(ctx context.Context) error {
 // recipeText is the recipe in one line of words.
 func (r *run) recipeText() string {
 	p := r.r.Prune
-	text := fmt.Sprintf("%s, %s, %s, %s, %.0f %% zeros, floor %.1f %%", p.Score, patternWords[p.Pattern], p.Distribution, p.Schedule, 100*p.Target, 100*r.loop.Floor)
+	text := fmt.Sprintf("%s, %s, %s, %s, %.0f %% zeros, floor %s", p.Score, patternWords[p.Pattern], p.Distribution, p.Schedule, 100*p.Target, floorWords(r.loop.Floor))
 	if len(p.ByHand) > 0 {
 		s := r.r.rule()
 		text += ", by hand " + s.HandWords()
@@ -81,7 +81,7 @@ func (r *run) reconfigure(toml string) error {
 	}
 	hw := r.hw
 	if n.Hardware.Profile != r.r.Hardware.Profile {
-		if hw, err = Profile(n.Hardware.Profile); err != nil {
+		if hw, err = r.profile(n.Hardware.Profile); err != nil {
 			return r.refuse("recipe not taken: %v", err)
 		}
 	}

@@ -19,7 +19,7 @@ const formatHF = "hf"
 func (r *run) folderFiles() ([]hf.File, error) {
 	var from *hf.Dir
 	if IsFolder(r.r.Model.Path) {
-		d, err := openHF(r.r.Model.Path)
+		d, err := openAgain(r.r.Model.Path)
 		if err != nil {
 			return nil, err
 		}

@@ -53,7 +53,7 @@ func (r *run) watchMask(epoch int, _ train.Score) error {
 		return err
 	}
 	e := &event.EarlyBird{Stage: event.Baseline, Epoch: epoch, Step: r.loop.Step, Distance: d, Eps: r.bird.Eps, Settled: settled, Planned: planned}
-	e.Text = fmt.Sprintf("the mask has moved by up to %.3f over %d epochs; it has settled when that is under %g over %d", d, before, e.Eps, prune.EarlyBirds)
+	e.Text = fmt.Sprintf("the mask has moved by up to %.3f over %s; it has settled when that is under %g over %d", d, several(before, "epoch"), e.Eps, prune.EarlyBirds)
 	switch {
 	case before == 0:
 		e.Text = fmt.Sprintf("the mask was drawn for the first time; it has settled when it moves by under %g over %d epochs", e.Eps, prune.EarlyBirds)
@@ -104,7 +104,7 @@ func (r *run) earlyBirdDone() (string, error) {
 		e.Eps = r.bird.Eps
 	}
 	a, b := float64(r.busy(spent.CPUUS, spent.WallUS)), float64(r.busy(dense.CPUUS, dense.WallUS))
-	e.Text = fmt.Sprintf("all training steps took %.1f s of %s, those of %d dense epochs would have taken %.1f (%d were trained): %s %%", a/1e6, r.timeName(), planned, b/1e6, n, signed(-100*saved(a, b), 0))
+	e.Text = fmt.Sprintf("all training steps took %.1f s of %s, those of %s would have taken %.1f (%d were trained): %s %%", a/1e6, r.timeName(), several(planned, "dense epoch"), b/1e6, n, signed(-100*saved(a, b), 0))
 	if a, b := spent.Energy.UJ, dense.Energy.UJ; a != nil && b != nil && r.meter.Measured() {
 		e.Text += fmt.Sprintf("; %.1f J against %.1f J %s", float64(*a)/1e6, float64(*b)/1e6, spent.Energy.Tier)
 	}

@@ -21,6 +21,7 @@ type outlook struct {
 	prune      PruneSpec
 	work       work // of the step
 	dense, now hwprofiles.Estimate
+	band       float64 // ± % of the step
 }
 
 // sentence says what the zeros should bring on the hardware, or why they bring
@@ -49,8 +50,8 @@ func (o outlook) sentence() (s, why string) {
 		}
 		if o.hw.LaunchesUnknown() {
 			s += ", launches not counted"
-		} else if o.now.BandPct > 0 {
-			s += fmt.Sprintf("; every figure ±%.0f %%", math.Ceil(o.now.BandPct))
+		} else if o.band > 0 {
+			s += fmt.Sprintf("; every figure ±%.0f %%", math.Ceil(o.band))
 		}
 		if b := o.bound(o.now); b != "" {
 			s += "; what remains is " + b

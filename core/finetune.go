@@ -66,7 +66,7 @@ func (r *run) fineTuned() error {
 		cpu, half := train.Mean(column(costs[i], func(c cost) float64 { return c.cpuUS }))
 		c := plan.Total(plan.Costs(x.t.Plan, x.t.Weights, len(rows)))
 		*x.to = event.StepSide{CPUUS: cpu, Band: percent(half, cpu), Energy: meanJoules(costs[i]), MACs: c.MACs - c.Skipped, Bytes: c.Read + c.Written}
-		w, err := count(x.t.Model, r.dev, plan.Options{Mode: plan.Train, Batch: len(rows), Micros: o.Micros, Recompute: o.Recompute, Optim: o.Optim}, nil)
+		w, err := count(x.t.Model, r.dev, precisionOn(r.hw, r.r.Hardware.Device), plan.Options{Mode: plan.Train, Batch: len(rows), Micros: o.Micros, Recompute: o.Recompute, Optim: o.Optim}, nil)
 		if err != nil {
 			return err
 		}

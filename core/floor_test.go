@@ -2,6 +2,7 @@ package core
 
 import (
 	"context"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -192,5 +193,23 @@ func TestKilledAtTheFloor(t *testing.T) {
 				t.Errorf("weights %s, want %s", a, b)
 			}
 		})
+	}
+}
+
+// TestFloorUnderNothing: where more may be lost than there is, the floor is under 0, with the
+// minus that other figures have; one point is one.
+func TestFloorUnderNothing(t *testing.T) {
+	hyphen := regexp.MustCompile(`(^|[ (])-[0-9]`)
+	for points, want := range map[float64][2]string{100: {"floor −", "a floor of −"}, 1: {"floor ", ", 1 point under dense "}} {
+		r := small()
+		r.Floor.Points = points
+		var st MemStore
+		runAll(t, r, nil, &st)
+		evidence, verdict := st.State.Stages[event.Configure].Evidence, st.State.Verdict.Text
+		for i, text := range []string{evidence, verdict} {
+			if !strings.Contains(text, want[i]) || hyphen.MatchString(text) {
+				t.Errorf("%g points: %q, want %q", points, text, want[i])
+			}
+		}
 	}
 }

@@ -10,8 +10,10 @@ import (
 	"testing"
 
 	"pare/core/data"
+	"pare/core/event"
 	"pare/core/graph"
 	"pare/core/model/hf"
+	"pare/core/model/peft"
 	"pare/core/model/zoo"
 )
 
@@ -238,5 +240,51 @@ func TestModelThatIsNaN(t *testing.T) {
 	code, err := Run(context.Background(), Config{Recipe: r, Store: &MemStore{}, Session: "nan"})
 	if code != ExitError || err == nil || !strings.Contains(err.Error(), "the model's own weights") || strings.Contains(err.Error(), "checkpoint") {
 		t.Errorf("exit %d, %v", code, err)
+	}
+}
+
+// TestFolderGoesOnBesideAnAdapter: a run that was begun when a whole model's folder was taken
+// as such goes on from its checkpoint, whatever base the adapter in it names; a new one, or
+// one that has to begin again, is refused.
+func TestFolderGoesOnBesideAnAdapter(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "model")
+	if err := os.CopyFS(dir, os.DirFS("model/hf/testdata/hf-gpt2")); err != nil {
+		t.Fatal(err)
+	}
+	r := verse(t)
+	r.Model.Name, r.Model.Path = "", dir
+	r.Train.Epochs, r.Prune.Epochs, r.Train.LR, r.Train.Optimizer = 1, 1, 1e-3, "adamw"
+	r.Prune.Pattern, r.Prune.Distribution, r.Prune.Target = "element", "global", 0.2
+	r.Deploy.Formats = []string{"hf"}
+	whole := MemStore{}
+	runAll(t, clone(t, r), nil, &whole)
+
+	ctx, end := context.WithCancel(t.Context())
+	st := MemStore{Dir: t.TempDir()}
+	st.On = func(e event.Event) {
+		if c, ok := e.Body.(*event.Checkpoint); ok && c.Name == "baseline" {
+			end()
+		}
+	}
+	if code, err := Run(ctx, Config{Recipe: clone(t, r), Store: &st, Session: "test"}); code != ExitInterrupted || err != nil {
+		t.Fatalf("exit %d, %v", code, err)
+	}
+	st.On = nil
+	if err := os.WriteFile(filepath.Join(dir, peft.ConfigFile), []byte(`{"peft_type":"LORA","r":4,"lora_alpha":8,"target_modules":["c_attn"],"base_model_name_or_path":"openai-community/gpt2"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, res := range []*Resume{nil, {Why: "crash"}} {
+		other := MemStore{Dir: t.TempDir()}
+		if code, err := Run(t.Context(), Config{Recipe: clone(t, r), Store: &other, Session: "test", Resume: res}); code != ExitError || err == nil || !strings.Contains(err.Error(), "which is no folder here") {
+			t.Errorf("%+v: exit %d, %v", res, code, err)
+		}
+	}
+	last := st.State.Checkpoints[len(st.State.Checkpoints)-1].Name
+	runAll(t, clone(t, r), &Resume{Why: "stop", Log: &st.State, Checkpoint: last}, &st)
+	if got, want := st.State.Done.Weights, whole.State.Done.Weights; got != want {
+		t.Errorf("it ends in weights %s, never stopped in %s", got, want)
+	}
+	if len(st.State.Exports) != 1 {
+		t.Errorf("exports %+v, warnings %+v", st.State.Exports, st.State.Warnings)
 	}
 }

@@ -104,18 +104,18 @@ func (s Sample) input() zoo.Input {
 // OpenModel loads a model by zoo name, from a file (.onnx, or .safetensors written by
 // pare) or from a folder of Hugging Face, for samples of the given kind.
 func OpenModel(spec ModelSpec, seed uint64, s Sample) (*graph.Model, zoo.Preset, error) {
-	m, pre, _, err := openSpec(spec, seed, s)
+	m, pre, _, err := openSpec(spec, seed, s, false)
 	return m, pre, err
 }
 
-// openSpec also tells what is not as the file has it.
-func openSpec(spec ModelSpec, seed uint64, s Sample) (*graph.Model, zoo.Preset, []event.Warning, error) {
+// openSpec also tells what is not as the file has it. again: see openFolder.
+func openSpec(spec ModelSpec, seed uint64, s Sample, again bool) (*graph.Model, zoo.Preset, []event.Warning, error) {
 	switch {
 	case spec.Path == "":
 		m, pre, err := zoo.New(spec.Name, seed, s.input(), s.Classes)
 		return m, pre, nil, err
 	case IsFolder(spec.Path):
-		m, warn, err := openFolder(spec.Path, seed, s)
+		m, warn, err := openFolder(spec.Path, seed, s, again)
 		return m, hfPreset, warn, err
 	}
 	m, err := LoadModel(spec.Path)
@@ -126,9 +126,10 @@ func openSpec(spec ModelSpec, seed uint64, s Sample) (*graph.Model, zoo.Preset, 
 func LoadModel(path string) (*graph.Model, error) { return deploy.Open(path) }
 
 // openModel loads the recipe's model and checks it against the data, for a run on dev.
-func openModel(r *Recipe, set *data.Data, dev device.Device) (*graph.Model, zoo.Preset, []event.Warning, error) {
+// again: see openFolder.
+func openModel(r *Recipe, set *data.Data, dev device.Device, again bool) (*graph.Model, zoo.Preset, []event.Warning, error) {
 	like := SampleOf(set)
-	m, pre, warn, err := openSpec(r.Model, r.Seed, like)
+	m, pre, warn, err := openSpec(r.Model, r.Seed, like, again)
 	if err != nil {
 		return nil, pre, nil, err
 	}

@@ -35,9 +35,14 @@ func IsFolder(path string) bool { return path != "" && isBase(path) || hasAdapte
 const folderTokens = 128
 
 // openFolder builds the model of a folder for samples of the given kind; none of them
-// (inspect, predict) leaves its head as it is. Layers that the folder lacks are told.
-func openFolder(path string, seed uint64, s Sample) (*graph.Model, []event.Warning, error) {
-	d, err := openHF(path)
+// (inspect, predict) leaves its head as it is. Layers that the folder lacks are told. again is
+// for a run that has its weights in a checkpoint.
+func openFolder(path string, seed uint64, s Sample, again bool) (*graph.Model, []event.Warning, error) {
+	open := openHF
+	if again {
+		open = openAgain
+	}
+	d, err := open(path)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -116,7 +121,7 @@ func placesOf(path string) int {
 	if !IsFolder(path) {
 		return 0
 	}
-	d, err := openHF(path)
+	d, err := openAgain(path)
 	if err != nil { // said when the model is opened
 		return 0
 	}
@@ -128,7 +133,7 @@ func masksTokens(path string) bool {
 	if !IsFolder(path) {
 		return false
 	}
-	d, err := openHF(path)
+	d, err := openAgain(path)
 	if err != nil { // said when the model is opened
 		return false
 	}

@@ -47,7 +47,7 @@ func (s LowRankSpec) words() string {
 	}
 	text := fmt.Sprintf("%s of %s on %s", map[string]string{"lora": "LoRA", "rslora": "rsLoRA", "svd": "SVD"}[s.Method], size, where)
 	if s.After > 0 {
-		text += fmt.Sprintf(" after %d epochs", s.After)
+		text += " after " + several(s.After, "epoch")
 	}
 	return text
 }
@@ -89,7 +89,7 @@ func (r *Recipe) checkLowRank() error {
 		case s.After < before:
 			return fmt.Errorf("%s: after = %d is before the step above it", at, s.After)
 		case s.After > 0 && s.After >= epochs || s.adapters() && epochs == 0:
-			return fmt.Errorf("%s: after = %d epochs, but stage 3 has %d: nothing would train after it", at, s.After, epochs)
+			return fmt.Errorf("%s: after = %d, but stage 3 has %s: nothing would train after it", at, s.After, several(epochs, "epoch"))
 		case p.Schedule == "iterative" && p.RewindStep >= 0:
 			return fmt.Errorf("%s: prune.rewind_step sets weights back that this step changes: use −1", at)
 		case s.Method == "svd" && i > 0 && r.LowRank[i-1].After == s.After && r.LowRank[i-1].adapters():

@@ -71,7 +71,7 @@ func (r *run) elsewhere() []event.Warning {
 		return nil
 	}
 	return []event.Warning{{
-		Text: fmt.Sprintf("this run began on %s (%s) and goes on on %s (%s): kernels and formats are chosen for that, and the last bits of what follows will differ", was.Device, was.ISA, name, isa),
+		Text: fmt.Sprintf("this run last ran on %s (%s) and goes on on %s (%s): kernels and formats are chosen for that, and the last bits of what follows will differ", was.Device, was.ISA, name, isa),
 		Fix:  "for equal bits go on with the device and instruction set it had before",
 	}}
 }

@@ -14,12 +14,32 @@ import (
 	"pare/hwprofiles"
 )
 
-// Profile is the hardware profile of that name, "" that of this machine.
-func Profile(name string) (hwprofiles.Profile, error) {
-	if name == "" {
+// Profile is the hardware profile of that name, "" that of this machine's processor.
+func Profile(name string) (hwprofiles.Profile, error) { return ProfileOf(name, event.Started{}) }
+
+// ProfileOf is Profile for a run that has started: "" is what it computes on, which may be a
+// card. One that no profile describes has a profile without figures.
+func ProfileOf(name string, on event.Started) (hwprofiles.Profile, error) {
+	switch {
+	case name != "":
+		return hwprofiles.Load(name)
+	case !on.OnCard():
 		return hwprofiles.Local(), nil
 	}
-	return hwprofiles.Load(name)
+	p, err := hwprofiles.Load(on.Hardware)
+	if err != nil { // the name of a card, not of a profile
+		return hwprofiles.Profile{Name: on.Hardware, Title: on.Hardware, Kind: "gpu"}, nil
+	}
+	return p, nil
+}
+
+// profile is ProfileOf of the run's device.
+func (r *run) profile(name string) (hwprofiles.Profile, error) { return ProfileOn(name, r.dev) }
+
+// ProfileOn is ProfileOf of a device.
+func ProfileOn(name string, dev device.Device) (hwprofiles.Profile, error) {
+	on, kind := hardware(dev)
+	return ProfileOf(name, event.Started{Hardware: on, HWKind: kind})
 }
 
 // predict makes the ledger of the configure stage: what the recipe should bring
@@ -41,11 +61,11 @@ func Predict(m *graph.Model, dev device.Device, hw hwprofiles.Profile, rec *Reci
 
 // PredictFrom is the predicted ledger of a recipe for a dense model on a hardware
 // profile. For the machine on which the baseline ran it starts from what was measured
-// there, see calibrated. For any other, or without a baseline (nil), calls, bytes and
+// there, see calibrated and fromCard. For any other, or without a baseline (nil), calls, bytes and
 // multiply-adds are those of pare's plans on dev, and the profile's roofline says what
 // they take. Pure and quick: it can be called for every position of a slider.
 func PredictFrom(m *graph.Model, dev device.Device, hw hwprofiles.Profile, rec *Recipe, times *event.StepTimes) (*event.Ledger, error) {
-	p := &prediction{m: m, dev: dev, hw: hw, rec: rec, batch: max(rec.Train.Batch, 1), base: measured{times}}
+	p := &prediction{m: m, dev: dev, hw: hw, rec: rec, precision: precisionOn(hw, rec.Hardware.Device), batch: max(rec.Train.Batch, 1), base: measured{times}}
 	var err error
 	if p.optim, err = train.Optim(or(rec.Train.Optimizer, "momentum"), rec.Train.Momentum, rec.Train.WeightDecay); err != nil {
 		return nil, err
@@ -54,18 +74,27 @@ func PredictFrom(m *graph.Model, dev device.Device, hw hwprofiles.Profile, rec *
 		p.batch = times.Batch
 		return p.fromBaseline()
 	}
+	if p.base.onCard(hw, rec.Hardware.Device) {
+		p.batch = times.Batch
+		return p.fromCard()
+	}
 	return p.fromProfile()
 }
 
 // prediction is what a predicted ledger is made from.
 type prediction struct {
-	m     *graph.Model
-	dev   device.Device
-	hw    hwprofiles.Profile
-	rec   *Recipe
-	batch int
-	optim device.Optim
-	base  measured
+	m         *graph.Model
+	dev       device.Device
+	hw        hwprofiles.Profile
+	rec       *Recipe
+	precision string // of a card, see precisionOn
+	batch     int
+	optim     device.Optim
+	base      measured
+}
+
+func (p *prediction) count(m *graph.Model, o plan.Options, pruned map[int]bool) (work, error) {
+	return count(m, p.dev, p.precision, o, pruned)
 }
 
 func (p *prediction) step() plan.Options {
@@ -88,25 +117,25 @@ func (p *prediction) ledger(end *graph.Model) (*event.Ledger, map[int]bool) {
 
 // fromProfile predicts by the roofline of a profile.
 func (p *prediction) fromProfile() (*event.Ledger, error) {
-	m, dev, hw, rec := p.m, p.dev, p.hw, p.rec
+	m, hw, rec := p.m, p.hw, p.rec
 	end, notes, err := factorised(m, rec)
 	if err != nil {
 		return nil, err
 	}
 	l, pruned := p.ledger(end)
-	step, err := count(m, dev, p.step(), nil)
+	step, err := p.count(m, p.step(), nil)
 	if err != nil {
 		return nil, err
 	}
-	infer, err := count(m, dev, p.infer(), nil)
+	infer, err := p.count(m, p.infer(), nil)
 	if err != nil {
 		return nil, err
 	}
-	stepEnd, err := count(end, dev, p.step(), pruned)
+	stepEnd, err := p.count(end, p.step(), pruned)
 	if err != nil {
 		return nil, err
 	}
-	inferEnd, err := count(end, dev, p.infer(), pruned)
+	inferEnd, err := p.count(end, p.infer(), pruned)
 	if err != nil {
 		return nil, err
 	}
@@ -127,7 +156,10 @@ func (p *prediction) fromProfile() (*event.Ledger, error) {
 		s.InferUS, s.InferBand, s.InferEnergy = micros(f), f.BandPct, estimated(f, hw)
 	}
 	// What zeros bring is in the sentence; the note is the rest.
-	o := outlook{hw: hw, prune: rec.Prune, work: stepEnd, dense: steps[0], now: steps[1]}
+	o := outlook{hw: hw, prune: rec.Prune, work: stepEnd, dense: steps[0], now: steps[1], band: steps[1].BandPct}
+	if p.base.onCard(hw, rec.Hardware.Device) {
+		o.band = cardBand
+	}
 	text, why := o.sentence()
 	l.Text = text
 	l.LaunchesApart, l.AtLeast = hw.LaunchesUnknown(), steps[0].AtLeast
@@ -153,10 +185,11 @@ func (p *prediction) cutNote() string {
 	return "what is cut out leaves a smaller model, which runs dense"
 }
 
-// panelNote warns of cuts to numbers that kernels fill up again.
+// panelNote warns of cuts to numbers that kernels fill up again; on a card cuts keep good ones
+// (ruleOn).
 func (p *prediction) panelNote() string {
 	s, n := p.rec.Prune, p.dev.Panel()
-	if !prune.Structured(s.Pattern) || s.Pattern == "head" || s.Pattern == "layer" || n <= 1 || s.RoundTo != 0 && s.RoundTo%n == 0 {
+	if p.hw.Kind == "gpu" || !prune.Structured(s.Pattern) || s.Pattern == "head" || s.Pattern == "layer" || n <= 1 || s.RoundTo != 0 && s.RoundTo%n == 0 {
 		return ""
 	}
 	return fmt.Sprintf("pare's kernels take %d channels at a time and fill up what is missing: keep multiples (prune.round_to = %d)", n, n)

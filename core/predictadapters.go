@@ -23,7 +23,7 @@ func (p *prediction) adaptersByProfile(l *event.Ledger, end *graph.Model, hw hwp
 		return err
 	}
 	pruned, _ := prunable(a, p.rec)
-	w, err := count(a, p.dev, p.step(), pruned)
+	w, err := p.count(a, p.step(), pruned)
 	if err != nil {
 		return err
 	}
@@ -42,12 +42,12 @@ func (p *prediction) adaptersByBaseline(l *event.Ledger, end *graph.Model, c cal
 	if a == nil || err != nil {
 		return err
 	}
-	w, err := count(a, p.dev, p.step(), nil)
+	w, err := p.count(a, p.step(), nil)
 	if err != nil {
 		return err
 	}
 	us := c.of(w, w.dense(), scale)
-	l.Adapters = &event.StepSide{CPUUS: us, Band: adaptersBand, Energy: scaledJoules(p.base.StepEnergy, us/p.base.StepCPUUS, adaptersBand)}
+	l.Adapters = &event.StepSide{CPUUS: us, Band: adaptersBand, Energy: scaledJoules(p.base.StepEnergy, us/p.base.StepCPUUS, adaptersBand, byTime)}
 	if l.Adapters.Bytes, err = p.packedMoved(a, plan.Choose(a, p.dev, p.rec.prices())); err != nil {
 		return err
 	}

@@ -36,11 +36,11 @@ func (p *prediction) fromBaseline() (*event.Ledger, error) {
 		return l, e
 	}
 	l, pruned := p.ledger(fact)
-	step, err := count(p.m, p.dev, p.step(), nil)
+	step, err := p.count(p.m, p.step(), nil)
 	if err != nil {
 		return nil, err
 	}
-	infer, err := count(p.m, p.dev, p.infer(), nil)
+	infer, err := p.count(p.m, p.infer(), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -55,7 +55,7 @@ func (p *prediction) fromBaseline() (*event.Ledger, error) {
 		f.band = convCutBand
 	}
 	now := func(o plan.Options) (work, []hwprofiles.Cost, error) {
-		w, err := count(end, p.dev, o, pruned)
+		w, err := p.count(end, o, pruned)
 		if err != nil || pruned == nil {
 			return w, w.dense(), err
 		}
@@ -74,8 +74,8 @@ func (p *prediction) fromBaseline() (*event.Ledger, error) {
 	l.Dense.StepCPUUS, l.Now.StepCPUUS = p.base.StepCPUUS, byStep.of(w, costs, f.step)
 	l.Dense.InferUS, l.Now.InferUS = p.base.InferUS, byInfer.of(w1, costs1, f.infer)
 	l.Dense.StepEnergy = p.base.StepEnergy
-	l.Now.StepEnergy = scaledJoules(p.base.StepEnergy, l.Now.StepCPUUS/l.Dense.StepCPUUS, f.band)
-	one := scaledJoules(p.base.StepEnergy, l.Dense.InferUS/l.Dense.StepCPUUS, inferBand) // runs on one CPU
+	l.Now.StepEnergy = scaledJoules(p.base.StepEnergy, l.Now.StepCPUUS/l.Dense.StepCPUUS, f.band, byTime)
+	one := scaledJoules(p.base.StepEnergy, l.Dense.InferUS/l.Dense.StepCPUUS, inferBand, byTime) // runs on one CPU
 	l.Dense.InferEnergy, l.Now.InferEnergy = one, one.Part(l.Now.InferUS/max(l.Dense.InferUS, 1e-9))
 	l.Now.StepBand, l.Now.InferBand = f.band, inferBand
 	l.Dense.StepBytes, l.Now.StepBytes = moved(step.dense()), moved(costs)
@@ -130,15 +130,21 @@ func (p *prediction) packedMoved(m *graph.Model, cs []plan.Choice) (int64, error
 	return t.Read + t.Written, nil
 }
 
+// How joules were scaled, behind their source.
+const (
+	byTime     = ", scaled by CPU time"
+	byRoofline = ", scaled by the profile's roofline"
+)
+
 // scaledJoules is measured energy for another time, busy power taken as constant: an
 // estimate, however well the base is known.
-func scaledJoules(j event.Joules, by, band float64) event.Joules {
+func scaledJoules(j event.Joules, by, band float64, how string) event.Joules {
 	if j.UJ == nil {
 		return j
 	}
 	s := j.Part(by)
 	s.Coverage = nil
-	s.Source = or(j.Source, "baseline") + ", scaled by CPU time"
+	s.Source = or(j.Source, "baseline") + how
 	if t := energy.Tier(j.Tier); t.Measured() {
 		s.Tier = string(energy.TierD)
 	}

@@ -43,7 +43,7 @@ func probed(t *testing.T, m *graph.Model, r *Recipe, layers float64) *event.Step
 	e.StepEnergy = event.Joules{UJ: &uj, Tier: "B", Source: "rapl", Band: 1}
 	p := prediction{m: m, dev: cpu.New(), rec: r, batch: r.Train.Batch, optim: device.Optim{Momentum: 0.9}}
 	for k, o := range []plan.Options{p.step(), p.infer()} {
-		w, err := count(m, p.dev, o, nil)
+		w, err := p.count(m, o, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -46,8 +46,9 @@ func placeOf(p *device.Plan, c *device.Call) place {
 // work is a plan's calls.
 type work []counted
 
-// count makes the plan and counts its calls with dense weights.
-func count(m *graph.Model, dev device.Device, o plan.Options, pruned map[int]bool) (work, error) {
+// count makes the plan and counts its calls with dense weights: as a card runs them in a
+// precision, as the processor does where that is "".
+func count(m *graph.Model, dev device.Device, precision string, o plan.Options, pruned map[int]bool) (work, error) {
 	p, err := plan.Build(m, dev, o)
 	if err != nil {
 		return nil, err
@@ -60,17 +61,17 @@ func count(m *graph.Model, dev device.Device, o plan.Options, pruned map[int]boo
 			without[i].Shape = tensor.Shape{0}
 		}
 	}
-	all, rest := plan.Costs(p, ws, o.Batch), plan.Costs(p, without, o.Batch)
+	all, rest := costsOn(p, ws, o.Batch, precision), costsOn(p, without, o.Batch, precision)
 	var w work
 	i := 0
 	for _, r := range p.Regions {
 		for _, c := range r.Calls {
 			k, l := all[i], rest[i]
 			i++
-			if k == (device.Cost{}) { // devices leave it out
+			if k == (hwprofiles.Cost{}) { // devices leave it out
 				continue
 			}
-			n := counted{cost: hwprofiles.Cost{MACs: k.MACs, Read: k.Read, Written: k.Written}, weights: k.Read + k.Written - l.Read - l.Written, at: placeOf(p, &c)}
+			n := counted{cost: hwprofiles.Cost{MACs: k.MACs, Read: k.Read, Written: k.Written, Elem: precision}, weights: k.Read + k.Written - l.Read - l.Written, at: placeOf(p, &c)}
 			if len(c.W) > 0 && pruned[c.W[0]] {
 				n.values = int64(ws[c.W[0]].Shape.Len())
 			}
@@ -84,6 +85,28 @@ func count(m *graph.Model, dev device.Device, o plan.Options, pruned map[int]boo
 		}
 	}
 	return w, nil
+}
+
+// costsOn are the costs of every call of a batch, its parts added up.
+func costsOn(p *device.Plan, ws []device.Weight, batch int, precision string) (l []hwprofiles.Cost) {
+	if precision == "" {
+		for _, c := range plan.Costs(p, ws, batch) {
+			l = append(l, hwprofiles.Cost{MACs: c.MACs, Read: c.Read, Written: c.Written})
+		}
+		return l
+	}
+	parts := p.Parts(batch)
+	for i, n := range parts {
+		cs := cardCosts(p, ws, n, precision, device.Micro{Onto: i > 0, Hold: i < len(parts)-1})
+		if i == 0 {
+			l = cs
+			continue
+		}
+		for k, c := range cs {
+			l[k].MACs, l[k].Read, l[k].Written = l[k].MACs+c.MACs, l[k].Read+c.Read, l[k].Written+c.Written
+		}
+	}
+	return l
 }
 
 // dense are the costs as they are.

@@ -19,9 +19,8 @@ import (
 	"pare/core/tensor"
 )
 
-// TestPredictFile: predict says what package infer and the scalar device say to their
-// last digits, whatever the number of samples. A plan of a few samples, predict's of three,
-// takes other kernels than the large one of infer, so that sums are rounded otherwise.
+// TestPredictFile: predict says what package infer says, bit by bit, and the scalar device
+// to its last digits, whatever the number of samples.
 func TestPredictFile(t *testing.T) {
 	m, _, err := zoo.New("lenet-300-100", 1, zoo.Input{C: 1, H: 28, W: 28}, 10)
 	if err != nil {
@@ -33,7 +32,7 @@ func TestPredictFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer n.Close()
-	for _, b := range []int{1, 3, 70} {
+	for _, b := range []int{1, 3, 7, 8, 70} {
 		x := make([]float32, b*784)
 		for i := range x {
 			x[i] = float32(i%7) - 3
@@ -63,7 +62,7 @@ func TestPredictFile(t *testing.T) {
 			t.Fatalf("%d samples: %v, %d values", b, y.Shape, len(y.Data))
 		}
 		for i, v := range y.Data {
-			if math.Abs(float64(v-want[i])) > 1e-6 || math.Abs(float64(v-slow.Outputs["scores"].Data[i])) > 1e-4 {
+			if v != want[i] || math.Abs(float64(v-slow.Outputs["scores"].Data[i])) > 1e-4 {
 				t.Fatalf("%d samples: output %d is %g, infer says %g, ref %g", b, i, v, want[i], slow.Outputs["scores"].Data[i])
 			}
 		}

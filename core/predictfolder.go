@@ -34,7 +34,7 @@ func PredictFolder(path string, dev device.Device, input string, threads int) (*
 		return nil, fmt.Errorf("model %s: %w", path, err)
 	}
 	if task == hf.ImageClassifier {
-		m, _, err := openFolder(path, 0, Sample{})
+		m, _, err := openFolder(path, 0, Sample{}, false)
 		if err != nil {
 			return nil, err
 		}

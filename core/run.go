@@ -223,12 +223,12 @@ func (r *run) load() (warn []event.Warning, err error) {
 	if r.set, err = openData(r.r); err != nil {
 		return nil, err
 	}
-	if r.model, r.pre, warn, err = openModel(r.r, r.set, r.dev); err != nil {
+	if r.model, r.pre, warn, err = openModel(r.r, r.set, r.dev, r.cfg.Resume != nil && r.cfg.Resume.Checkpoint != ""); err != nil {
 		return nil, err
 	}
 	warn = append(warn, others...)
 	r.fillRecipe()
-	if r.hw, err = Profile(r.r.Hardware.Profile); err != nil {
+	if r.hw, err = r.profile(r.r.Hardware.Profile); err != nil {
 		return nil, err
 	}
 	if r.meter, err = openMeter(meterOptions(r.dev, r.r.Energy.Wall)); err != nil {
@@ -345,7 +345,7 @@ func (r *run) restore(c *Checkpoint) error {
 			return fmt.Errorf("its recipe: %w", err)
 		}
 		r.r = rec
-		if r.hw, err = Profile(rec.Hardware.Profile); err != nil {
+		if r.hw, err = r.profile(rec.Hardware.Profile); err != nil {
 			return fmt.Errorf("its recipe: %w", err)
 		}
 	}

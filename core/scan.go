@@ -339,12 +339,13 @@ func evaluate(m *graph.Model, dev device.Device, o train.Options, set *data.Set)
 
 // pricer predicts what models take, as Predict does.
 type pricer struct {
-	hw, one hwprofiles.Profile // as a whole; one CPU of it
-	dev     device.Device
-	optim   device.Optim
-	batch   int
-	micros  int  // parts of a step
-	again   bool // values are made again
+	hw, one   hwprofiles.Profile // as a whole; one CPU of it
+	dev       device.Device
+	precision string // of a card, see precisionOn
+	optim     device.Optim
+	batch     int
+	micros    int  // parts of a step
+	again     bool // values are made again
 }
 
 func (j *ScanJob) pricer() (*pricer, error) {
@@ -353,7 +354,7 @@ func (j *ScanJob) pricer() (*pricer, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &pricer{hw: j.HW, one: j.HW, dev: j.Dev, optim: optim, batch: max(t.Batch, 1), micros: t.Accumulate, again: t.Recompute}
+	p := &pricer{hw: j.HW, one: j.HW, dev: j.Dev, precision: precisionOn(j.HW, j.Recipe.Hardware.Device), optim: optim, batch: max(t.Batch, 1), micros: t.Accumulate, again: t.Recompute}
 	if p.hw.Kind == "cpu" {
 		p.hw.Visible, p.one.Visible = max(p.hw.CPUs(), 1), 1
 	}
@@ -366,10 +367,10 @@ func (p *pricer) layer(m *graph.Model, param int) (step, infer work, err error) 
 	if param >= 0 {
 		gone[param] = true
 	}
-	if step, err = count(m, p.dev, plan.Options{Mode: plan.Train, Batch: p.batch, Micros: p.micros, Recompute: p.again, Optim: p.optim}, gone); err != nil {
+	if step, err = count(m, p.dev, p.precision, plan.Options{Mode: plan.Train, Batch: p.batch, Micros: p.micros, Recompute: p.again, Optim: p.optim}, gone); err != nil {
 		return nil, nil, err
 	}
-	infer, err = count(m, p.dev, plan.Options{Mode: plan.Infer, Batch: 1}, gone)
+	infer, err = count(m, p.dev, p.precision, plan.Options{Mode: plan.Infer, Batch: 1}, gone)
 	return step, infer, err
 }
 

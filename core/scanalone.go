@@ -28,7 +28,7 @@ func Scan(ctx context.Context, s ScanSource) (*event.Scan, error) {
 	if r.set, err = openData(r.r); err != nil {
 		return nil, err
 	}
-	m, pre, warn, err := openModel(r.r, r.set, r.dev)
+	m, pre, warn, err := openModel(r.r, r.set, r.dev, false)
 	if err != nil {
 		return nil, err
 	}
@@ -37,7 +37,7 @@ func Scan(ctx context.Context, s ScanSource) (*event.Scan, error) {
 	}
 	r.loop.Base = prune.NewBase(m) // of the net as it came, whatever the checkpoint has left of it
 	r.fillRecipe()
-	if r.hw, err = Profile(r.r.Hardware.Profile); err != nil {
+	if r.hw, err = r.profile(r.r.Hardware.Profile); err != nil {
 		return nil, err
 	}
 	if r.meter, err = openMeter(meterOptions(r.dev, r.r.Energy.Wall)); err != nil {

@@ -7,7 +7,6 @@ import (
 	"pare/core/device"
 	"pare/core/event"
 	"pare/core/train"
-	"pare/hwprofiles"
 )
 
 // stepTimes measures where the time of the dense model goes, for the predictions of
@@ -25,7 +24,8 @@ func (r *run) stepTimes() error {
 		_, err := t.Step(r.set.Train, rows, 0, 1)
 		return err
 	}
-	e := &event.StepTimes{Step: r.loop.Step, Machine: hwprofiles.Local().Name, Threads: r.threads(), Batch: len(rows)}
+	machine, _ := hardware(r.dev)
+	e := &event.StepTimes{Step: r.loop.Step, Machine: machine, Device: r.r.Hardware.Device, Threads: r.threads(), Batch: len(rows)}
 	if err := step(); err != nil { // to warm up
 		return err
 	}

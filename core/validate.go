@@ -126,9 +126,9 @@ func (r *run) judge(dense, now, label []int32, sd, sn train.Score) *event.Verdic
 	default:
 		v.Verdict = "UNDECIDED"
 	}
-	floor := fmt.Sprintf("a floor of %.1f %%", 100*v.Floor)
+	floor := "a floor of " + floorWords(v.Floor)
 	if r.r.Floor.Accuracy == 0 {
-		floor += fmt.Sprintf(", %g points under dense", r.r.Floor.Points)
+		floor += ", " + several(r.r.Floor.Points, "point") + " under dense"
 	}
 	v.Text = fmt.Sprintf("%.1f %% against %s (difference %s pt, 95 %%: %s to %s, %d test %s)",
 		100*sn.Acc(), floor, signed(100*v.Diff, 1), signed(100*v.Lo, 1), signed(100*v.Hi, 1), sn.N, r.unit())
@@ -203,4 +203,17 @@ func (r *run) unit() string {
 // signed prints a number with its sign, the minus as people write it.
 func signed(x float64, digits int) string {
 	return strings.Replace(fmt.Sprintf("%+.*f", digits, x), "-", "−", 1)
+}
+
+// floorWords is a floor in percent: under 0 where more may be lost than there is.
+func floorWords(x float64) string {
+	return strings.Replace(fmt.Sprintf("%.1f %%", 100*x), "-", "−", 1)
+}
+
+// several is "1 epoch", "2 epochs".
+func several[N int | float64](n N, word string) string {
+	if n == 1 {
+		return "1 " + word
+	}
+	return fmt.Sprintf("%v %ss", n, word)
 }

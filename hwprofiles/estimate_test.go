@@ -138,8 +138,6 @@ func TestH200TwoFour(t *testing.T) {
 	}
 }
 
-func ptr(v float64) *float64 { return &v }
-
 // Zeros never make a prediction slower, and without a kernel they change nothing.
 func TestEstimateProperties(t *testing.T) {
 	noUser(t)

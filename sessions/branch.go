@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"pare/core"
@@ -194,6 +196,7 @@ func (st *store) begin(parent *Session, from Point, c *core.Checkpoint, made *co
 	say := append(gone,
 		&event.Resumed{Checkpoint: from.Name, Seq: from.Seq, Stage: mark.Stage, Step: mark.Step, Why: "branch"},
 		&event.Branch{Session: parent.ID, Checkpoint: from.Name, Seq: from.Seq, Changed: made.Changed})
+	say = append(say, parent.chosenSince(st.h.state.Chosen, mark)...)
 	say = append(say, made.Said...)
 	say = append(say, &mark, &event.Paused{Stage: mark.Stage, Step: mark.Step, Why: "stopped"})
 	for _, b := range say {
@@ -202,6 +205,21 @@ func (st *store) begin(parent *Session, from Point, c *core.Checkpoint, made *co
 		}
 	}
 	return nil
+}
+
+// chosenSince are the choices of devices that the whole log holds and a part of it does not:
+// what a branch computes alike is then computed by the same algorithms.
+func (s *Session) chosenSince(have map[string]map[string]string, at event.Checkpoint) []event.Body {
+	var out []event.Body
+	all, _ := s.chosen() // what can be read of it counts
+	for _, on := range slices.Sorted(maps.Keys(all)) {
+		late := maps.Clone(all[on])
+		maps.DeleteFunc(late, func(what, _ string) bool { _, ok := have[on][what]; return ok })
+		if len(late) > 0 {
+			out = append(out, &event.Chosen{Stage: at.Stage, Step: at.Step, On: on, Choices: late})
+		}
+	}
+	return out
 }
 
 // bring links a checkpoint's file, which never changes under its name, or copies

@@ -84,7 +84,10 @@ func (s *Session) Live(ctx context.Context) (Live, error) {
 
 // notRunning says what can be done with a session that no process carries.
 func (s *Session) notRunning() error {
-	if s.Summary().Status == Done {
+	switch s.Summary().Status {
+	case Spent:
+		return fmt.Errorf("session %s %w, its budget is spent: `pare report %s` shows it, and a new run with a larger one goes further", s.ID, ErrNotRunning, s.ID)
+	case Done:
 		return fmt.Errorf("session %s %w, it is done: `pare report %s` shows it", s.ID, ErrNotRunning, s.ID)
 	}
 	return fmt.Errorf("session %s %w: `pare sessions resume %s` goes on with it", s.ID, ErrNotRunning, s.ID)

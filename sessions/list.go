@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"pare/core"
 	"pare/core/event"
 )
 
@@ -20,7 +21,8 @@ const (
 	Running = "running" //
 	Paused  = "paused"  //
 	Waiting = "waiting" // for the person, between stages
-	Done    = "done"    //
+	Done    = "done"    // as far as it goes
+	Spent   = "spent"   // done, too: its budget ended it
 	Failed  = "failed"  //
 	Stopped = "stopped" // told to; can be resumed
 	Dead    = "dead"    // its process is gone without a word; can be resumed
@@ -165,6 +167,9 @@ func spec(name, path string) string {
 // status puts what the log says and what the process table says together.
 func (s *Session) status(st *event.State, alive, stopped bool) string {
 	if st.Status == event.StatusDone {
+		if st.Done.Exit == core.ExitBudget {
+			return Spent
+		}
 		return Done
 	}
 	if alive {
@@ -278,6 +283,9 @@ func diskBytes(dir string) int64 {
 	})
 	return n
 }
+
+// Over reports whether the run has come to its end: nothing goes on with it.
+func (m Summary) Over() bool { return m.Status == Done || m.Status == Spent }
 
 // Resumable reports whether Start would go on with the run.
 func (m Summary) Resumable() bool {

@@ -39,7 +39,6 @@ type Replay struct {
 	until  int64 // all events up to this one are due at once: a seek goes on
 	gen    int   // counts the seeks
 	cut    time.Duration
-	err    error
 	done   bool
 }
 

@@ -104,19 +104,27 @@ func (s *Session) RecipeUsed() (*core.Recipe, error) {
 	if err != nil {
 		return nil, err
 	}
-	var chosen event.State
-	if err := s.each(func(e event.Event) {
-		if _, ok := e.Body.(*event.Chosen); ok {
-			chosen.Apply(e)
-		}
-	}); err != nil {
+	chosen, err := s.chosen()
+	if err != nil {
 		return nil, err
 	}
-	r.Plan.With(chosen.Chosen)
+	r.Plan.With(chosen)
 	if r.Decisions, err = s.Decisions(); err != nil {
 		return nil, err
 	}
 	return r, nil
+}
+
+// chosen are the devices' choices in the log, by hardware and by what each is for; as far as
+// the log can be read, with the error.
+func (s *Session) chosen() (map[string]map[string]string, error) {
+	var st event.State
+	err := s.each(func(e event.Event) {
+		if _, ok := e.Body.(*event.Chosen); ok {
+			st.Apply(e)
+		}
+	})
+	return st.Chosen, err
 }
 
 // Remove deletes the session. It refuses while a process carries the run.
@@ -125,7 +133,7 @@ func (s *Session) Remove() error {
 		return fmt.Errorf("session %s: %s does not look like a session: remove it by hand", s.ID, s.Dir)
 	}
 	// A run that has said its last word may take a moment to leave.
-	done := s.Summary().Status == Done
+	done := s.Summary().Over()
 	wait := time.Duration(0)
 	if done {
 		wait = lockWait

@@ -162,7 +162,7 @@ func Infer(o Options) error {
 		return err
 	}
 	defer os.RemoveAll(dir) //nolint:errcheck // a temporary folder
-	shares := []share{{tensor.Dense, 0}, {tensor.Single, 0.9}, {tensor.Block4, 0.9}, {tensor.Block16, 0.9}, {tensor.Block16, 0.95}, {tensor.NM24, 0.5}}
+	shares := []share{{tensor.Dense, 0}, {tensor.Single, 0.7}, {tensor.Single, 0.9}, {tensor.Block4, 0.9}, {tensor.Block16, 0.9}, {tensor.Block16, 0.95}, {tensor.NM24, 0.5}}
 	return o.each("infer", []int{1, 64}, func(p *peers, n bnet, batch, threads int) ([]contender, error) {
 		cs, err := n.ours(plan.Infer, batch, threads, shares)
 		if n.gpt != nil && p != nil && o.Say != nil {

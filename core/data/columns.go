@@ -158,7 +158,7 @@ func (t *table) chooseText(names []string, pair bool) error {
 }
 
 // setCategories takes the columns of categories from a recipe: "column=value".
-func (t *table) setCategories(all []string) error {
+func (t *table) setCategories(all []string) {
 	for i := range t.cols {
 		c := &t.cols[i]
 		var values []string
@@ -172,7 +172,6 @@ func (t *table) setCategories(all []string) error {
 			c.setValues(values)
 		}
 	}
-	return nil
 }
 
 func (c *column) setValues(values []string) {

@@ -267,11 +267,8 @@ func (t *table) look(row []string, o Options) error {
 		return err
 	}
 	if o.Categories != nil {
-		err = t.setCategories(o.Categories)
-	} else {
-		err = t.decide(stats, n, o)
-	}
-	if err != nil {
+		t.setCategories(o.Categories)
+	} else if err := t.decide(stats, n, o); err != nil {
 		return err
 	}
 	return errSurveyed

@@ -51,6 +51,13 @@ type SlowConver interface {
 	SlowConv(g *Window, x, y Val) string
 }
 
+// Fewer is a device whose plans of few samples run on other kernels than large ones.
+type Fewer interface {
+	// Few is the most samples of such a plan, made of the model of p on bank b; 0: there
+	// are no such kernels for it.
+	Few(p *Plan, b Bank) int
+}
+
 // Bank holds weights in the device's layout. Everything that goes in or comes
 // out is row-major over the weight's logical shape. Set and SetState write
 // zeros at masked places, whatever they are given, and Grad reads zeros there,

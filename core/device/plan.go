@@ -1,6 +1,10 @@
 package device
 
-import "pare/core/tensor"
+import (
+	"fmt"
+
+	"pare/core/tensor"
+)
 
 // ValKind is the layout family of a value.
 type ValKind uint8
@@ -94,6 +98,33 @@ func (w Weight) N() int { return w.Shape[0] }
 
 // K is the number of inputs of one output of a matrix.
 func (w Weight) K() int { return w.Shape[1:].Len() }
+
+// Check tests the description for a device of that name, which knows blocks.
+func (w Weight) Check(device string) error {
+	if err := w.Shape.Check(); err != nil {
+		return err
+	}
+	switch {
+	case w.Mask != nil && (w.Mask.N != w.Shape.Len() || len(w.Mask.Bits) != (w.Mask.N+63)/64):
+		return fmt.Errorf("mask over %d elements for a weight of %d", w.Mask.N, w.Shape.Len())
+	case w.Conv && (!w.Matrix || len(w.Shape) != 4 || w.Groups < 1 || w.Shape[0]%w.Groups != 0):
+		return fmt.Errorf("convolution of shape %v in %d groups: need N×C/groups×KH×KW with N a multiple of the groups", w.Shape, w.Groups)
+	case w.Matrix && len(w.Shape) < 2:
+		return fmt.Errorf("matrix of shape %v: need at least two axes", w.Shape)
+	case w.Open && (!w.Train || w.Format != tensor.Dense):
+		return fmt.Errorf("gradients at masked places are for dense weights that train, this is %v", w.Format)
+	case w.Format == tensor.Dense:
+	case w.Format == tensor.NM24:
+		if !w.Matrix || w.Conv || !tensor.TwoInFour(w.Mask, w.N(), w.K()) {
+			return fmt.Errorf("only the weight of a linear layer of which each four inputs keep two is stored 2:4, this is %v: make it dense", w.Shape)
+		}
+	case w.Format.Height() == 0:
+		return fmt.Errorf("format %v is not known to device %s", w.Format, device)
+	case !w.Matrix || w.Conv && w.Groups > 1:
+		return fmt.Errorf("only linear layers and convolutions of one group are stored in blocks, this is %v: make it dense", w.Shape)
+	}
+	return nil
+}
 
 // Call is one kernel launch. Cost follows from it and the bank alone.
 type Call struct {

@@ -148,7 +148,7 @@ func (s *sampler) rest() int64 {
 	rest := int64(math.MaxInt64)
 	for _, in := range s.inputs {
 		g, ok := in.gauge.(*shaped)
-		if !ok || in.way == nil || !in.way.ok || !in.lit || !g.bright || !g.shapes() {
+		if !ok || in.way == nil || !in.way.ok || !in.lit || !g.bright || !g.shapes() || g.doubt.at > 0 {
 			return 0
 		}
 		rest = min(rest, in.way.every())

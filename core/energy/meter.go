@@ -43,6 +43,9 @@ type Options struct {
 	// by the environment variable PARE_WALL, if any. With it the figures are those of
 	// the wall, the others are parts.
 	Wall string
+	// Survey only looks, for doctor: a wall meter that was named and cannot be read is then
+	// no error, but a row of Sources with what is wrong.
+	Survey bool
 	// Root is where the RAPL zones are; "" takes the folder named by the environment
 	// variable PARE_RAPL, DefaultRoot without it.
 	Root string

@@ -32,7 +32,8 @@ const (
 //
 // Power stands only for a counter that was seen to move at its last reading. After one
 // that failed, was impossible or stood still, and where power itself says nothing for
-// lossAfter, the counter is read alone, every lossAfter and at every edge.
+// lossAfter, the counter is read alone, every lossAfter and at every edge. One that moved by
+// less than power says is read again before it is believed (see doubt).
 type shaped struct {
 	counter
 	watts integrator
@@ -53,6 +54,7 @@ type shaped struct {
 	powerAt int64     // ns: last valid power
 	bright  bool      // the last power was valid
 	point   pointed   // the power when it was last told
+	doubt   doubt     // a value that is not believed yet
 }
 
 // pointed is power (µW) at a point and what was covered until then.
@@ -73,6 +75,8 @@ func (g *shaped) shapes() bool { return !g.blind && g.spacing() > int64(powerEve
 func (g *shaped) wants(now int64, sharp, lit bool) bool {
 	since := now - g.readAt
 	switch {
+	case g.doubt.at > 0:
+		return now-g.doubt.at >= g.slack
 	case sharp:
 		return !lit || since >= min(g.spacing(), median(g.costs)*edgeShare*g.among)
 	case g.blind || now-g.powerAt > int64(lossAfter) && !(lit && g.bright):
@@ -102,16 +106,19 @@ func (g *shaped) follow(v uint64, at int64) (accepted bool) {
 	if at < g.watts.lastAt {
 		return false
 	}
-	was := g.watts.tally
+	was, from := g.watts.tally, g.watts.lastAt
 	g.watts.feed(v, at)
 	if g.watts.rejected > was.rejected {
 		g.rejected++
 		return false
 	}
-	if at-g.movedAt <= reach*max(g.spacing(), int64(lossAfter)) {
-		g.ahead.uj += int64(g.scale * float64(g.watts.uj-was.uj))
-		g.ahead.covered += g.watts.covered - was.covered
+	since := at - g.movedAt
+	if since <= 0 || since > reach*max(g.spacing(), int64(lossAfter)) {
+		return true // noted before the counter was read, which holds it; or too late
 	}
+	part := min(1, float64(since)/float64(at-from))
+	g.ahead.uj += int64(part * g.scale * float64(g.watts.uj-was.uj))
+	g.ahead.covered += int64(part * float64(g.watts.covered-was.covered))
 	return true
 }
 
@@ -136,6 +143,9 @@ func (g *shaped) power(v uint64, at int64) (accepted bool) {
 
 // feed takes the counter's value read at time at. Power read at the same time goes first.
 func (g *shaped) feed(v uint64, at int64) {
+	if g.doubts(v, at) {
+		return
+	}
 	was, from, rejected, resets := g.uj, g.movedAt, g.rejected, g.resets
 	g.readAt = at
 	g.counter.feed(v, at)

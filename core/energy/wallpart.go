@@ -43,10 +43,16 @@ func openWall(o Options) (*wallPart, Status, error) {
 		return nil, row, nil
 	}
 	w := &wallPart{path: path, start: o.utc().Add(-time.Duration(o.now())), stat: fileSize}
-	if err := w.reload(); err != nil {
+	err := w.reload()
+	switch {
+	case err == nil:
+		return w, row, nil
+	case !o.Survey:
 		return nil, row, err
 	}
-	return w, row, nil
+	row.Path, row.Why = path, "a run refuses to start with it: "+err.Error()
+	row.Fix = "name a file that the meter writes, with columns timestamp,watts or timestamp,joules, or unset PARE_WALL"
+	return nil, row, nil
 }
 
 func fileSize(path string) (int64, error) {

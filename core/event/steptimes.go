@@ -4,8 +4,9 @@ package event
 // training step and in one inference, measured: what predictions for this machine
 // start from.
 type StepTimes struct {
-	Step    int64  `json:"step"` // of the baseline
-	Machine string `json:"machine"`
+	Step    int64  `json:"step"`             // of the baseline
+	Machine string `json:"machine"`          // profile, or name of a card that none describes
+	Device  string `json:"device,omitempty"` // as the recipe names it
 	Threads int    `json:"threads"`
 	Batch   int    `json:"batch"`
 	// Steps of the baseline whose mean is StepCPUUS; 0: of steps that were timed for it.

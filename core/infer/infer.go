@@ -79,7 +79,7 @@ type Net struct {
 	layers  []Layer
 	o       options
 	bank    device.Bank
-	one     *device.Plan // of one sample
+	few     *device.Plan // of one sample, or of as many as the device has kernels of their own for
 	many    *device.Plan // of o.batch samples
 
 	runners
@@ -114,9 +114,6 @@ func New(m *graph.Model, opts ...Option) (*Net, error) {
 	if n.many, err = plan.Build(m, o.dev, plan.Options{Mode: plan.Infer, Batch: o.batch}); err != nil {
 		return nil, err
 	}
-	if n.one, err = plan.Build(m, o.dev, plan.Options{Mode: plan.Infer, Batch: 1}); err != nil {
-		return nil, err
-	}
 	choices := plan.Choose(m, o.dev, plan.InferPrices())
 	for _, c := range choices {
 		n.layers = append(n.layers, Layer{Name: c.Name, Format: c.Format.String(), Why: c.Why})
@@ -134,10 +131,16 @@ func New(m *graph.Model, opts ...Option) (*Net, error) {
 			return nil, fmt.Errorf("parameter %s: %w", q.Name, err)
 		}
 	}
+	few := 1
+	if d, ok := o.dev.(device.Fewer); ok {
+		few = min(max(few, d.Few(n.many, n.bank)), o.batch)
+	}
 	n.init(max(1, procs/o.threads))
-	// What the device cannot run shows here, not at the first call.
-	first := &n.all[0]
-	if first.one, err = o.dev.Compile(n.one, n.bank, 1); err != nil {
+	n.few, err = plan.Build(m, o.dev, plan.Options{Mode: plan.Infer, Batch: few})
+	if err == nil { // what the device cannot run shows here, not at the first call
+		_, err = n.all[0].exec(n, few)
+	}
+	if err != nil {
 		n.bank.Close() //nolint:errcheck // the other error says it
 		return nil, err
 	}
@@ -161,8 +164,8 @@ func (n *Net) Input() Port { return n.in }
 // Output is the model's output.
 func (n *Net) Output() Port { return n.out }
 
-// Layers says which format each layer with a weight matrix runs in, and why. On one sample
-// a device may run a convolution dense where its single zeros would take longer.
+// Layers says which format each layer with a weight matrix runs in, and why. On few samples
+// a device may run a layer dense where its zeros would take longer.
 func (n *Net) Layers() []Layer { return n.layers }
 
 // Resident is the number of bytes the weights take in memory.
@@ -171,8 +174,9 @@ func (n *Net) Resident() int64 { return n.bank.Resident() }
 // Run runs the model on n ≥ 1 samples: x is [n][Input().Len()], out is
 // [n][Output().Len()], both row-major. It may be called by several goroutines at
 // once; when more do than the machine has processors for, a call waits for
-// another to end. A single sample takes kernels of its own, whose sums are in
-// another order: beside the same sample in a batch, the last bits may differ.
+// another to end. A call of few samples, one or as many as the device says, takes kernels
+// of their own, whose sums are in another order: beside the same sample in a larger call,
+// the last bits may differ.
 func (n *Net) Run(x, out []float32) error {
 	f, k := n.in.Len(), n.out.Len()
 	b := len(x) / f

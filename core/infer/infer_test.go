@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -127,7 +128,7 @@ func TestAgainstReference(t *testing.T) {
 					}
 					x := samples(50 * n.Input().Len())
 					want := run(t, slow, x)
-					for _, b := range []int{1, 2, 15, 17, 24, 25, 50} {
+					for _, b := range []int{1, 2, 3, 5, 7, 8, 15, 17, 24, 25, 50} {
 						got := run(t, n, x[:b*n.Input().Len()])
 						if d := deploy.MaxDiff(got, want[:len(got)]); !(d <= 1e-4) {
 							t.Errorf("%d samples: off by %g", b, d)
@@ -139,7 +140,8 @@ func TestAgainstReference(t *testing.T) {
 	}
 }
 
-// TestSameBits: the batch, the threads and what ran before change nothing.
+// TestSameBits: the batch, the threads and what ran before change nothing, of many samples
+// and of few.
 func TestSameBits(t *testing.T) {
 	path := exported(t, pared(t, "lenet-5", 4, 0.9), deploy.Packed)
 	first := open(t, path)
@@ -152,6 +154,11 @@ func TestSameBits(t *testing.T) {
 		for i, v := range run(t, n, x) {
 			if math.Float32bits(v) != math.Float32bits(want[i]) {
 				t.Fatalf("output %d is %g, was %g", i, v, want[i])
+			}
+		}
+		for b := 1; b <= 16; b++ {
+			if got, want := run(t, n, x[:b*f]), run(t, first, x[:b*f]); !slices.Equal(got, want) {
+				t.Fatalf("%d samples: %v, were %v", b, got, want)
 			}
 		}
 	}
@@ -172,7 +179,7 @@ func TestSameBits(t *testing.T) {
 func TestNoAllocations(t *testing.T) {
 	for _, rows := range []int{0, 16} {
 		n := open(t, exported(t, pared(t, "lenet-300-100", rows, 0.9), deploy.Packed))
-		for _, b := range []int{1, 64, 70} {
+		for _, b := range []int{1, 5, 64, 70} {
 			x := samples(b * n.Input().Len())
 			out := make([]float32, b*n.Output().Len())
 			if got := testing.AllocsPerRun(50, func() {
@@ -194,10 +201,9 @@ func TestConcurrent(t *testing.T) {
 		n := open(t, path, infer.Batch(16), infer.Threads(threads))
 		f, k := n.Input().Len(), n.Output().Len()
 		x := samples(20 * f)
-		want := run(t, n, x)
-		single := make([]float32, 20*k)
-		for i := range 20 {
-			copy(single[i*k:], run(t, n, x[i*f:(i+1)*f]))
+		var want [21][]float32 // by the number of samples
+		for b := 1; b <= 20; b++ {
+			want[b] = run(t, n, x[:b*f])
 		}
 		var wg sync.WaitGroup
 		for g := range 8 {
@@ -209,13 +215,9 @@ func TestConcurrent(t *testing.T) {
 						t.Error(err)
 						return
 					}
-					from := want
-					if b == 1 {
-						from = single
-					}
 					for j := range out[:b*k] {
-						if out[j] != from[j] {
-							t.Errorf("%d samples: output %d is %g, alone it was %g", b, j, out[j], from[j])
+						if out[j] != want[b][j] {
+							t.Errorf("%d samples: output %d is %g, alone it was %g", b, j, out[j], want[b][j])
 							return
 						}
 					}
@@ -341,9 +343,8 @@ func TestModelIsNotKept(t *testing.T) {
 	}
 }
 
-// BenchmarkRun: calls of one sample and of 64, dense and with 90 % of the
-// weights gone in blocks of 16×1 and others.
-func BenchmarkRun(b *testing.B) {
+// wideMLP is 784-1024-1024-10.
+func wideMLP(b *testing.B) *graph.Model {
 	fc := &graph.Net{M: graph.New("784-1024-1024-10", 784, 1, 1)}
 	x := fc.Op("relu1", "relu", fc.Linear("fc1", 0, 1024))
 	x = fc.Op("relu2", "relu", fc.Linear("fc2", x, 1024))
@@ -354,8 +355,27 @@ func BenchmarkRun(b *testing.B) {
 	if err := zoo.Init(fc.M, 1); err != nil {
 		b.Fatal(err)
 	}
+	return fc.M
+}
+
+// benchmark times calls of batch samples.
+func benchmark(b *testing.B, n *infer.Net, batch int) {
+	x, out := samples(batch*n.Input().Len()), make([]float32, batch*n.Output().Len())
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := n.Run(x, out); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(n.Resident())/1024, "KiB-resident")
+}
+
+// BenchmarkRun: calls of one sample and of 64, dense and with 90 % of the
+// weights gone in blocks of 16×1 and others.
+func BenchmarkRun(b *testing.B) {
+	dense := wideMLP(b)
 	for _, rows := range []int{0, 1, 4, 16} {
-		m := fc.M.Clone()
+		m := dense.Clone()
 		name := "dense"
 		if rows > 0 {
 			drop(m, rows, 0.9)
@@ -363,16 +383,38 @@ func BenchmarkRun(b *testing.B) {
 		}
 		n := open(b, exported(b, m, deploy.Packed))
 		for _, batch := range []int{1, 64} {
-			b.Run(fmt.Sprintf("%s/batch%d", name, batch), func(b *testing.B) {
-				x, out := samples(batch*n.Input().Len()), make([]float32, batch*n.Output().Len())
-				b.ReportAllocs()
-				for b.Loop() {
-					if err := n.Run(x, out); err != nil {
-						b.Fatal(err)
-					}
-				}
-				b.ReportMetric(float64(n.Resident())/1024, "KiB-resident")
-			})
+			b.Run(fmt.Sprintf("%s/batch%d", name, batch), func(b *testing.B) { benchmark(b, n, batch) })
+		}
+	}
+}
+
+// BenchmarkFew: calls of few samples, dense and with 90 % of the weights gone.
+func BenchmarkFew(b *testing.B) {
+	for _, dense := range []*graph.Model{pared(b, "lenet-5", 0, 0), pared(b, "lenet-300-100", 0, 0), wideMLP(b)} {
+		for _, rows := range []int{0, 1, 4, 8, 16} {
+			m, name := dense.Clone(), dense.Name+"/dense"
+			if rows > 0 {
+				drop(m, rows, 0.9)
+				name = fmt.Sprintf("%s/90%%-%dx1", dense.Name, rows)
+			}
+			n := open(b, exported(b, m, deploy.Packed))
+			for _, batch := range []int{1, 2, 4, 7} {
+				b.Run(fmt.Sprintf("%s/batch%d", name, batch), func(b *testing.B) { benchmark(b, n, batch) })
+			}
+		}
+	}
+}
+
+// BenchmarkShares: calls of one sample by the share of zeros. Formats that the chooser takes
+// for the gain of larger calls must not take longer than dense, whose time is that of 0.
+func BenchmarkShares(b *testing.B) {
+	dense := wideMLP(b)
+	for _, rows := range []int{1, 4, 8, 16} {
+		for _, zeros := range []float64{0, 0.3, 0.5, 0.7, 0.8, 0.9} {
+			m := dense.Clone()
+			drop(m, rows, zeros)
+			n := open(b, exported(b, m, deploy.Packed))
+			b.Run(fmt.Sprintf("%dx1/%g/%s", rows, zeros, n.Layers()[0].Format), func(b *testing.B) { benchmark(b, n, 1) })
 		}
 	}
 }

@@ -12,28 +12,37 @@ var errClosed = errors.New("infer: the model is closed")
 
 // runner is what one call needs for itself; it runs one call at a time.
 type runner struct {
-	one, many device.Exec // nil until there is a call for it
+	few, many device.Exec // nil until there is a call for it
 	step      device.Step
 }
 
-// run takes b samples through the model, a batch at a time.
-func (r *runner) run(n *Net, x, out []float32, b int) error {
+// exec is the compiled plan for a call of b samples.
+func (r *runner) exec(n *Net, b int) (device.Exec, error) {
 	ex, p, threads := &r.many, n.many, n.o.threads
-	if b == 1 || p.Batch == 1 {
-		ex, p, threads = &r.one, n.one, 1
+	if b <= n.few.Batch || p.Batch <= n.few.Batch {
+		ex, p, threads = &r.few, n.few, min(threads, n.few.Batch)
 	}
 	if *ex == nil {
 		made, err := n.o.dev.Compile(p, n.bank, threads)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		*ex = made
 	}
+	return *ex, nil
+}
+
+// run takes b samples through the model, a batch at a time.
+func (r *runner) run(n *Net, x, out []float32, b int) error {
+	ex, err := r.exec(n, b)
+	if err != nil {
+		return err
+	}
 	f, k := n.in.Len(), n.out.Len()
-	for i := 0; i < b; i += p.Batch {
-		j := min(i+p.Batch, b)
+	for i := 0; i < b; i += n.many.Batch {
+		j := min(i+n.many.Batch, b)
 		r.step = device.Step{X: x[i*f : j*f], N: j - i, Out: out[i*k : j*k]}
-		_, err := (*ex).Run(&r.step)
+		_, err := ex.Run(&r.step)
 		r.step = device.Step{} // the caller's memory is not ours to keep
 		if err != nil {
 			return err
@@ -102,7 +111,7 @@ func (rs *runners) close(b device.Bank) error {
 		return rs.err
 	}
 	for i := range rs.all {
-		for _, ex := range []device.Exec{rs.all[i].one, rs.all[i].many} {
+		for _, ex := range []device.Exec{rs.all[i].few, rs.all[i].many} {
 			if ex != nil {
 				rs.err = errors.Join(rs.err, ex.Close())
 			}

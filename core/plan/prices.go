@@ -41,8 +41,10 @@ func DefaultPrices() Prices {
 
 // InferPrices are for models that only run forward, by BenchmarkRun of core/infer
 // on Zen 4: like DefaultPrices, but that the highest blocks, which are no faster
-// in training, are for single samples (8×1 takes 0.20 of dense at 90 % zeros,
-// 16×1 0.17, single weights 1.0), and are the smallest in memory.
+// in training, are for single samples (BenchmarkShares: at 90 % zeros 4×1 takes 0.20 of
+// dense, 8×1 0.12, 16×1 0.10), and are the smallest in memory. They are those of larger
+// calls: where a format takes longer than dense for one sample, single weights below 90 %
+// zeros, the device sees to it (core/device/cpu/flat.go).
 func InferPrices() Prices {
 	p := DefaultPrices()
 	p.Linear["16×1"], p.LinearSmall["16×1"] = [2]float64{0.005, 1.05}, [2]float64{0.045, 1.04}

@@ -81,12 +81,12 @@ func (s Spec) checkByHand(m *graph.Model) error {
 		}
 		all += l.n * l.k
 	}
-	for _, name := range slices.Sorted(maps.Keys(left)) {
+	if len(left) > 0 {
 		names := make([]string, len(ls))
 		for i, l := range ls {
 			names[i] = l.name
 		}
-		return fmt.Errorf("prune: no layer named %q to give a share by hand; %s has %s", name, m.Name, strings.Join(names, ", "))
+		return fmt.Errorf("prune: no layer named %q to give a share by hand; %s has %s", slices.Min(slices.Collect(maps.Keys(left))), m.Name, strings.Join(names, ", "))
 	}
 	k := count(s.Target, all)
 	least, most := float64(gone)/float64(all), float64(gone+rest)/float64(all)

@@ -189,7 +189,7 @@ func change(of *float64) string {
 	if of == nil {
 		return "–"
 	}
-	return strings.Replace(fmt.Sprintf("%+.1f %%", 100*(*of-1)), "-", "−", 1)
+	return signed(100*(*of-1), 1) + " %"
 }
 
 // precisionOf is what a card computes in, "" for the processor.

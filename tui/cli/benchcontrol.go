@@ -95,29 +95,29 @@ control are timed anew beside each, so that a machine that drifts does so on bot
 // controlTable prints the rows as Markdown, and below them means over seeds with their
 // 95 % interval by Student's t. clock is whose seconds they hold: CPU or GPU.
 func (e *env) controlTable(rows []core.ControlRow, clock string) error {
-	pct := func(x float64) string { return strings.Replace(fmt.Sprintf("%+.1f %%", 100*x), "-", "−", 1) }
+	pct := func(x float64) string { return signed(100*x, 1) + " %" }
 	side := func(s core.ControlSide) string {
 		return fmt.Sprintf("%.2f (%.2f–%.2f)\t| %.1f in %d", 100*s.Acc, 100*s.Lo, 100*s.Hi, s.Busy, s.Epochs)
 	}
 	w := tabwriter.NewWriter(e.out, 0, 0, 1, ' ', 0)
-	fmt.Fprintf(w, "| seed\t| model\t| test accuracy, %% (95 %%)\t| %s s, in epochs\t| %[1]s s\t| J\t| difference\t| a step\t| params\t| ms an inference\t|\n", clock)
+	fmt.Fprintf(w, "| seed\t| model\t| test accuracy, %% (95 %%)\t| %s s, in epochs\t| %[1]s s\t| J\t| difference\t| a step\t| params\t| ms per inference\t|\n", clock)
 	fmt.Fprintln(w, "| ---\t| ---\t| ---\t| ---\t| ---\t| ---\t| ---\t| ---\t| ---\t| ---\t|")
 	var less, points, step, fresh, joules, kept []float64
 	for _, r := range rows {
 		d, p := r.Dense, r.Pared
 		if b := r.Before; b != nil {
 			kept = append(kept, 100*r.Kept())
-			fmt.Fprintf(w, "| %d\t| before both\t| %s\t| \t| %s\t| %+.2f pt\t| \t| %d\t| %.3g\t|\n", r.Seed, side(*b), plain.Joules(b.Energy), 100*(b.Acc-d.Acc), b.Params, b.InferMS)
+			fmt.Fprintf(w, "| %d\t| before both\t| %s\t| \t| %s\t| %s pt\t| \t| %d\t| %.3g\t|\n", r.Seed, side(*b), plain.Joules(b.Energy), signed(100*(b.Acc-d.Acc), 2), b.Params, b.InferMS)
 		}
 		less, points, step = append(less, -100*r.Saved()), append(points, 100*(p.Acc-d.Acc)), append(step, 100*(r.Step-1))
 		fmt.Fprintf(w, "| %d\t| control\t| %s\t| \t| %s\t| \t| \t| %d\t| %.3g\t|\n", r.Seed, side(d), plain.Joules(d.Energy), d.Params, d.InferMS)
-		fmt.Fprintf(w, "| %d\t| pared, %.1f %% zeros\t| %s\t| %s\t| %s\t| %+.2f pt\t| %s\t| %d\t| %.3g\t|\n", r.Seed, 100*r.Zeros, side(p), pct(-r.Saved()), plain.Joules(p.Energy), 100*(p.Acc-d.Acc), pct(r.Step-1), p.Params, p.InferMS)
+		fmt.Fprintf(w, "| %d\t| pared, %.1f %% zeros\t| %s\t| %s\t| %s\t| %s pt\t| %s\t| %d\t| %.3g\t|\n", r.Seed, 100*r.Zeros, side(p), pct(-r.Saved()), plain.Joules(p.Energy), signed(100*(p.Acc-d.Acc), 2), pct(r.Step-1), p.Params, p.InferMS)
 		if d.Energy.UJ != nil && p.Energy.UJ != nil && *d.Energy.UJ > 0 && energy.Tier(d.Energy.Tier).Measured() && energy.Tier(p.Energy.Tier).Measured() {
 			joules = append(joules, 100*(float64(*p.Energy.UJ)/float64(*d.Energy.UJ)-1)) // measured ones alone
 		}
 		if f := r.Fresh; f != nil {
 			fresh = append(fresh, 100*(p.Acc-f.Acc))
-			fmt.Fprintf(w, "| %d\t| its shape, fresh\t| %s\t| \t| %s\t| %+.2f pt\t| \t| %d\t| %.3g\t|\n", r.Seed, side(*f), plain.Joules(f.Energy), 100*(f.Acc-d.Acc), f.Params, f.InferMS)
+			fmt.Fprintf(w, "| %d\t| its shape, fresh\t| %s\t| \t| %s\t| %s pt\t| \t| %d\t| %.3g\t|\n", r.Seed, side(*f), plain.Joules(f.Energy), signed(100*(f.Acc-d.Acc), 2), f.Params, f.InferMS)
 		}
 	}
 	if err := w.Flush(); err != nil {
@@ -125,7 +125,7 @@ func (e *env) controlTable(rows []core.ControlRow, clock string) error {
 	}
 	mean := func(name, unit string, x []float64) {
 		if m, half := train.Mean(x); len(x) > 1 {
-			fmt.Fprintf(e.out, "\n%s: %+.2f ± %.2f %s", name, m, half, unit)
+			fmt.Fprintf(e.out, "\n%s: %s ± %.2f %s", name, signed(m, 2), half, unit)
 		}
 	}
 	mean(clock+" seconds of the training steps", "%", less)

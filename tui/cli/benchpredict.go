@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -12,9 +13,15 @@ import (
 	"pare/core"
 )
 
-// checkedModels are the models whose predictions are checked, the data they learn and
-// how neurons are cut from them.
-var checkedModels = []struct{ model, data, cut string }{
+// checked is a model whose predictions are checked, the data it learns and how neurons are
+// cut from it.
+type checked struct{ model, data, cut string }
+
+// cardModels are those of a card, which smaller ones do not fill and where no zeros but cuts
+// bring anything.
+var cardModels = []checked{{"gpt-mini", "kjv", "width"}, {"gpt-small", "kjv", "width"}}
+
+var checkedModels = []checked{
 	{"lenet-300-100", "fashion-mnist", "neuron"},
 	{"lenet-5", "fashion-mnist", "neuron"},
 	{"resnet-8", "fashion-mnist", "neuron"},
@@ -28,20 +35,25 @@ func (e *env) benchPredict() *cobra.Command {
 		Use: "predict", Short: "what the configure stage predicts for a training step, beside what it takes", Args: takes(0, 0),
 		Long: `predict trains each model of the zoo's small ones for some steps, predicts what single
 weights, 4×1 blocks and whole neurons less bring per training step, takes them away and
-measures steps of both models in alternation (CPU time). Error is by how much the
+measures steps of both models in alternation (CPU time). On a card it cuts neurons and
+heads from larger ones, by the clock. Error is by how much the
 predicted step is longer than the measured one; "profile" is the prediction without the
 baseline, from the hardware's profile alone.`,
 		RunE: func(*cobra.Command, []string) error {
 			if steps < 1 {
 				return usagef("--steps %d: need at least 1", steps)
 			}
+			worst, n := 0.0, 0
+			models, patterns, clock := checkedModels, []string{"element", "block4x1"}, "CPU"
+			if strings.HasPrefix(e.device, "cuda") {
+				models, patterns, clock = cardModels, nil, "GPU"
+			}
 			w := tabwriter.NewWriter(e.out, 0, 0, 1, ' ', 0)
 			if !e.json {
-				fmt.Fprintln(w, "| model\t| what goes\t| CPU ms per step, dense → pared\t| measured\t| predicted\t| error\t| profile\t| error\t| inference: measured\t| predicted\t|")
+				fmt.Fprintln(w, "| model\t| what goes\t| "+clock+" ms per step, dense → pared\t| measured\t| predicted\t| error\t| profile\t| error\t| inference: measured\t| predicted\t|")
 				fmt.Fprintln(w, "| ---\t| ---\t| ---\t| ---\t| ---\t| ---\t| ---\t| ---\t| ---\t| ---\t|")
 			}
-			worst, n := 0.0, 0
-			for _, m := range checkedModels {
+			for _, m := range models {
 				if !strings.Contains(m.model, only) {
 					continue
 				}
@@ -63,11 +75,11 @@ baseline, from the hardware's profile alone.`,
 					if row.LowRank != "" {
 						what += ", " + row.LowRank
 					}
-					pct := func(x float64) string { return strings.Replace(fmt.Sprintf("%+.0f %%", 100*x), "-", "−", 1) }
+					pct := func(x float64) string { return signed(100*x, 0) + " %" }
 					fmt.Fprintf(w, "| %s\t| %s\t| %.3g ±%.0f %% → %.3g ±%.0f %%\t| %s\t| %s\t| %s\t| %s\t| %s\t| %s\t| %s\t|\n", row.Model, what, row.DenseUS/1e3, row.DenseBand, row.NowUS/1e3, row.NowBand,
 						pct(row.Measured), pct(row.Predicted), pct(row.Error), pct(row.Profile), pct(row.ProfileError), pct(row.InferMeasured), pct(row.InferPredicted))
 				}}
-				for _, pattern := range []string{"element", "block4x1", m.cut} {
+				for _, pattern := range append(slices.Clone(patterns), m.cut) {
 					for _, z := range zeros {
 						p := r.Prune
 						p.Pattern, p.Target = pattern, z
@@ -78,7 +90,9 @@ baseline, from the hardware's profile alone.`,
 					check.Cases = nil
 					for _, z := range []float64{0, 0.9} {
 						p := r.Prune
-						p.Target = z
+						if p.Target = z; clock == "GPU" {
+							p.Pattern = m.cut
+						}
 						check.Cases = append(check.Cases, core.PredictCase{Prune: p, LowRank: []core.LowRankSpec{{Method: "lora", Rank: 4}}})
 					}
 					p := r.Prune

@@ -244,7 +244,7 @@ func (e *env) sparsityTable(model, data string, rows []sparsityRow) error {
 		if len(acc) < 2 {
 			band = fmt.Sprintf("%.2f", a)
 		}
-		fmt.Fprintf(w, "| %s\t| %.1f %%\t| %s\t| %s\t| %.2f\t| %+.2f pt\t| %+.0f %%\t|\n", k.m, 100*groups[k][0].Zeros, text, band, d, a-d, s)
+		fmt.Fprintf(w, "| %s\t| %.1f %%\t| %s\t| %s\t| %.2f\t| %s pt\t| %s %%\t|\n", k.m, 100*groups[k][0].Zeros, text, band, d, signed(a-d, 2), signed(s, 0))
 	}
 	return w.Flush()
 }

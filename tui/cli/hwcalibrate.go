@@ -123,9 +123,9 @@ func (e *env) calibrateCard(name, precision string, window time.Duration, dry bo
 			line += fmt.Sprintf(", %.2f mJ %s (%s), %.0f W", p.MJ, m.Tier, m.Source, p.Watts)
 		}
 		if c, ok := checks[p.N]; ok {
-			line += fmt.Sprintf("; the profile says %+.1f %% time", c.US)
+			line += "; the profile says " + signed(c.US, 1) + " % time"
 			if !math.IsNaN(c.MJ) {
-				line += fmt.Sprintf(", %+.1f %% J", c.MJ)
+				line += ", " + signed(c.MJ, 1) + " % J"
 			}
 		}
 		say("%s", line)

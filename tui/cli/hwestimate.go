@@ -28,15 +28,18 @@ func (e *env) hwEstimate() *cobra.Command {
 		Long: `estimate predicts time and energy of a training step and of one inference, dense
 and pared, from counted multiply-adds and bytes and the profile's figures (tier E).
 It is the ledger of the workbench's configure stage. It takes this machine and three
-others unless --hw names some. Zeros gain nothing where no kernel skips them.`,
+others unless --hw names some. Zeros gain nothing where no kernel skips them. Cards are
+predicted in float32, with --device cuda:bf16 or cuda:tf32 in that, whether here is one or not.`,
 		Example: `  pare hw estimate lenet-300-100
   pare hw estimate resnet-8 --hw l4 --hw t4 --pattern neuron --zeros 0.5
-  pare hw estimate net.onnx --batch 256 --json`,
+  pare hw estimate net.onnx --batch 256 --json
+  pare hw estimate gpt-small --hw h200-sxm --device cuda:bf16 --pattern width --zeros 0.5`,
 		RunE: func(c *cobra.Command, a []string) error {
-			if !c.Flags().Changed("hw") {
+			named := c.Flags().Changed("hw")
+			if !named {
 				on = estimateOn
 			}
-			return e.estimate(a[0], on, r)
+			return e.estimate(a[0], on, named, r)
 		},
 	}
 	f := c.Flags()
@@ -50,7 +53,7 @@ others unless --hw names some. Zeros gain nothing where no kernel skips them.`,
 // estimateFlags names the keys of a recipe as the flags here do.
 var estimateFlags = strings.NewReplacer("prune.target", "--zeros", "prune.pattern", "--pattern", "train.batch", "--batch")
 
-func (e *env) estimate(model string, on []string, r *core.Recipe) error {
+func (e *env) estimate(model string, on []string, named bool, r *core.Recipe) error {
 	if err := r.Check(); err != nil {
 		return usage{errors.New(estimateFlags.Replace(err.Error()))}
 	}
@@ -64,12 +67,17 @@ func (e *env) estimate(model string, on []string, r *core.Recipe) error {
 		r.Train.Batch = pre.Batch
 	}
 	dev, err := core.OpenDevice(e.device)
+	if err != nil && named { // for a card elsewhere, in the precision that is named
+		fmt.Fprintf(e.err, "planned as for the processor: %v\n", err)
+		dev, err = core.OpenDevice("cpu")
+	}
 	if err != nil {
 		return err
 	}
+	r.Hardware.Device = e.device
 	var ls []*event.Ledger
 	for _, name := range on {
-		hw, err := core.Profile(name)
+		hw, err := core.ProfileOn(name, dev)
 		if err != nil {
 			return err
 		}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"pare/core"
 	"pare/core/event"
 	"pare/hwprofiles"
 )
@@ -64,5 +65,32 @@ func TestHWEstimate(t *testing.T) {
 		if code, _, errs := call(t, "hw", "estimate", "mlp", arg); code != want || strings.Count(errs, "\n") != 1 {
 			t.Errorf("%s: exit %d: %s", arg, code, errs)
 		}
+	}
+}
+
+// TestHWEstimateInBF16: a card that is elsewhere is predicted in the precision that --device
+// names; without --hw, which would ask for this machine's card, that is an error.
+func TestHWEstimateInBF16(t *testing.T) {
+	t.Setenv("XDG_CONFIG_HOME", t.TempDir())
+	if _, err := core.OpenDevice("cuda:bf16"); err == nil {
+		t.Skip("there is a card here")
+	}
+	step := func(device string) float64 {
+		t.Helper()
+		code, out, errs := call(t, "hw", "estimate", "gpt-nano", "--hw", "h100-sxm", "--pattern", "width", "--zeros", "0.5", "--json", "--device", device)
+		var l event.Ledger
+		if err := json.Unmarshal([]byte(out), &l); code != 0 || err != nil {
+			t.Fatalf("%d %v: %q %s", code, err, out, errs)
+		}
+		if said := strings.Contains(errs, "planned as for the processor"); said != (device != "auto") {
+			t.Errorf("%s: %s", device, errs)
+		}
+		return l.Dense.StepCPUUS
+	}
+	if wide, half := step("auto"), step("cuda:bf16"); !(half < wide) {
+		t.Errorf("a step takes %.1f µs in bf16, %.1f in float32", half, wide)
+	}
+	if code, out, errs := call(t, "hw", "estimate", "gpt-nano", "--device", "cuda:bf16"); code != 1 || out != "" || !strings.Contains(errs, "no NVIDIA driver") {
+		t.Errorf("%d %q %q", code, out, errs)
 	}
 }

@@ -63,7 +63,7 @@ func (e *env) printList(dir string, l []sessions.Summary, all bool) error {
 				printf(w, "%s\t%s\t%s\t\t\t\t\t\t\t%s\n", s.ID, when(s.Begun), word, s.Damage)
 				continue
 			}
-			printf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%.1f %%\t%s\t%s\t%s\n", s.ID, when(s.Begun), s.Status, s.Stage, s.Model, s.Data, 100*s.Zeros, accuracy(s), dash(s.Verdict), plain.Bytes(s.Bytes))
+			printf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%.1f %%\t%s\t%s\t%s\n", s.ID, when(s.Begun), statusWords(s.Status), s.Stage, s.Model, s.Data, 100*s.Zeros, accuracy(s), dash(s.Verdict), plain.Bytes(s.Bytes))
 		}
 		if err := w.Flush(); err != nil {
 			return err
@@ -73,6 +73,14 @@ func (e *env) printList(dir string, l []sessions.Summary, all bool) error {
 		printf(e.out, "%d more failed before the first step; `pare sessions list --all` shows them, `pare sessions show SESSION` why\n", hidden)
 	}
 	return nil
+}
+
+// statusWords is how a session stands, as the screen's header has it.
+func statusWords(status string) string {
+	if status == sessions.Spent {
+		return "budget spent"
+	}
+	return status
 }
 
 // accuracy says on which split it was measured: a verdict beside it is about the

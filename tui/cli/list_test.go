@@ -14,6 +14,7 @@ func TestListWords(t *testing.T) {
 	err := e.printList("/s", []sessions.Summary{
 		{ID: "a", Status: sessions.Done, Acc: 0.87, TestAcc: 0.851, Verdict: "PASS"},
 		{ID: "b", Status: sessions.Running, Acc: 0.87, TestAcc: -1},
+		{ID: "s", Status: sessions.Spent, Acc: 0.87, TestAcc: -1},
 		{ID: "c", Status: sessions.New, Acc: -1, TestAcc: -1},
 		{ID: "d", Acc: -1, TestAcc: -1, Damage: "was written by a newer pare", Newer: true},
 		{ID: "e", Acc: -1, TestAcc: -1, Damage: "line 3"},
@@ -23,15 +24,15 @@ func TestListWords(t *testing.T) {
 		t.Fatal(err)
 	}
 	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
-	if len(lines) != 7 {
+	if len(lines) != 8 {
 		t.Fatalf("%d lines:\n%s", len(lines), out.String())
 	}
-	for i, want := range []string{"accuracy", "test 85.1 %", "val 87.0 %", "–", "newer ", "damaged", "1 more failed"} {
+	for i, want := range []string{"accuracy", "test 85.1 %", "val 87.0 %", "budget spent", "–", "newer ", "damaged", "1 more failed"} {
 		if !strings.Contains(lines[i], want) {
 			t.Errorf("line %q, want %q", lines[i], want)
 		}
 	}
-	if strings.Contains(lines[4], "damaged") {
-		t.Errorf("a newer session is called damaged: %q", lines[4])
+	if strings.Contains(lines[5], "damaged") {
+		t.Errorf("a newer session is called damaged: %q", lines[5])
 	}
 }

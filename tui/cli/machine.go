@@ -21,7 +21,7 @@ func (e *env) doctor() *cobra.Command {
 	return &cobra.Command{
 		Use: "doctor", Short: "what this machine can measure and accelerate", Args: takes(0, 0),
 		RunE: func(*cobra.Command, []string) error {
-			m, err := energy.Open(energy.Options{})
+			m, err := energy.Open(energy.Options{Survey: true})
 			if err != nil {
 				return err
 			}

@@ -165,10 +165,6 @@ func trainedBy(file string, pre zoo.Preset) (*core.Recipe, error) {
 
 // expect is what a recipe should bring to a model.
 func (e *env) expect(m *graph.Model, r *core.Recipe) (*event.Ledger, error) {
-	hw, err := core.Profile(r.Hardware.Profile)
-	if err != nil {
-		return nil, err
-	}
 	dev, err := core.OpenDevice(e.device)
 	if err != nil {
 		return nil, err
@@ -176,10 +172,14 @@ func (e *env) expect(m *graph.Model, r *core.Recipe) (*event.Ledger, error) {
 	if d := r.Hardware.Device; e.device == "auto" && d != "" { // cuts, kernels and formats are those of the run's device
 		there, err := core.OpenDevice(d)
 		if err != nil {
-			fmt.Fprintf(e.err, "predicted as for the processor, not %s: %v\n", d, err)
+			fmt.Fprintf(e.err, "planned as for the processor, not %s: %v\n", d, err)
 		} else {
 			dev = there
 		}
+	}
+	hw, err := core.ProfileOn(r.Hardware.Profile, dev)
+	if err != nil {
+		return nil, err
 	}
 	return core.Predict(m, dev, hw, r)
 }

@@ -268,7 +268,7 @@ func (p *prompter) configure(ctx context.Context, st *event.State) error {
 			"sparsify with this",
 			fmt.Sprintf("target zeros: %.4g %%", 100*q.Target),
 			"what is removed: " + q.Pattern, "what goes first: " + q.Score, "how it goes: " + q.Schedule,
-			fmt.Sprintf("epochs: %d", q.Epochs), fmt.Sprintf("accepted loss: %g points", p.r.Floor.Points),
+			fmt.Sprintf("epochs: %d", q.Epochs), fmt.Sprintf("accepted loss: %g pt", p.r.Floor.Points),
 			"explain", "leave, the run waits", "stop the run", "under that accuracy: " + underFloor[p.r.Floor.Pause],
 		})
 		if err != nil {

@@ -46,7 +46,7 @@ func TestWorkbenchInLines(t *testing.T) {
 		t.Fatalf("%d %s\n%s", code, errs, out)
 	}
 	for _, want := range []string{
-		"which model?", "which data?", `"9" is none of them`, "1 train the dense model", "target zeros: 60 %", "not taken:", "accepted loss: 80 points",
+		"which model?", "which data?", `"9" is none of them`, "1 train the dense model", "target zeros: 60 %", "not taken:", "accepted loss: 80 pt",
 		"which checkpoint?", "1 look at the test set", "1 write the files", "packed file written", "decision at step 0 by person",
 	} {
 		if !strings.Contains(out, want) {

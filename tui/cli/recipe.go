@@ -116,7 +116,7 @@ var recipeKeys = map[string]struct{ text, sample string }{
 	"energy.wall":         {"CSV file that a wall meter writes while the run goes on (timestamp,watts or timestamp,joules); PARE_WALL by default", `"plug.csv"`},
 	"energy.idle_seconds": {"how long the power of the idle machine is measured before the baseline, with a counter; 0 = not", "3.0"},
 
-	"hardware.profile": {"profile that predictions are made for (`pare hw list`); this machine by default", `"generic-x86-cpu"`},
+	"hardware.profile": {"profile that predictions are made for (`pare hw list`); what the run computes on by default", `"generic-x86-cpu"`},
 	"hardware.device":  {"auto and cpu: the processor; cuda, cuda:tf32, cuda:bf16: an NVIDIA card; ref: slow and exact", ""},
 	"hardware.threads": {"worker threads, 0 = all", ""},
 

@@ -35,3 +35,33 @@ func TestWallFlag(t *testing.T) {
 		}
 	}
 }
+
+// TestDoctorTellsOfABadWallMeter: what is wrong with a wall meter's file is a row with what
+// helps, and the rest of the machine is told, too.
+func TestDoctorTellsOfABadWallMeter(t *testing.T) {
+	dir := t.TempDir()
+	bad, pipe := filepath.Join(dir, "bad.csv"), filepath.Join(dir, "folder")
+	if err := os.WriteFile(bad, []byte("a,b\n1,2\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(pipe, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for file, why := range map[string]string{bad: "one must be called timestamp", filepath.Join(dir, "gone.csv"): "no such file", pipe: "is no regular file"} {
+		t.Setenv("PARE_WALL", file)
+		code, out, errs := call(t, "doctor")
+		if code != 0 || errs != "" || !strings.Contains(out, "\nsessions ") {
+			t.Fatalf("%s: exit %d, %q\n%s", file, code, errs, out)
+		}
+		_, row, _ := strings.Cut(out, "\n  wall meter ")
+		row, _, _ = strings.Cut(row, "\n  rapl ")
+		for _, want := range []string{"a run refuses to start with it", why, file, "fix: name a file that the meter writes"} {
+			if !strings.Contains(row, want) {
+				t.Errorf("%s: no %q in %q", file, want, row)
+			}
+		}
+		if code, out, errs := call(t, "doctor", "--json"); code != 0 || errs != "" || !strings.Contains(out, why) {
+			t.Errorf("--json: exit %d, %q, %q", code, errs, out)
+		}
+	}
+}

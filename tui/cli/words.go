@@ -53,6 +53,11 @@ func wanted(f *pflag.Flag) string {
 	return "give " + f.Usage
 }
 
+// signed prints a number with its sign, the minus as people write it.
+func signed(x float64, digits int) string {
+	return strings.Replace(fmt.Sprintf("%+.*f", digits, x), "-", "−", 1)
+}
+
 // takes checks the number of arguments; max −1 is any. A command without
 // arguments but with verbs answers an unknown verb with the ones it has.
 func takes(min, max int) cobra.PositionalArgs {

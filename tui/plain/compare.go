@@ -75,7 +75,7 @@ func (c *Comparison) rows(l []Compared) {
 	var names []string
 	var cols [][]figure
 	for _, x := range l {
-		n, f := figures(x.State, Common(l))
+		n, f := figures(x.State, Common(l), inferTime(l))
 		names, cols = n, append(cols, f)
 	}
 	for i, name := range names {
@@ -99,8 +99,29 @@ func (c *Comparison) rows(l []Compared) {
 	}
 }
 
-// figures are the rows of one session: of its final ledger, else of what there is.
-func figures(st *event.State, c event.Clock) (names []string, out []figure) {
+// inferTime is what the ledgers of all sessions call the time of an inference; where they
+// differ, what all of them have.
+func inferTime(l []Compared) string {
+	name := ""
+	for _, x := range l {
+		led := x.State.Ledger
+		switch {
+		case led == nil:
+		case name == "":
+			name = InferTime(led)
+		case name != InferTime(led):
+			return "ms per inference"
+		}
+	}
+	if name == "" {
+		return "ms per inference"
+	}
+	return name
+}
+
+// figures are the rows of one session: of its final ledger, else of what there is. infer is what
+// the time of an inference is called.
+func figures(st *event.State, c event.Clock, infer string) (names []string, out []figure) {
 	add := func(name, text string, num float64, known bool) {
 		if !known && text == "" {
 			text = "–"
@@ -111,6 +132,8 @@ func figures(st *event.State, c event.Clock) (names []string, out []figure) {
 	status := string(st.Status)
 	if st.Verdict != nil {
 		status = st.Verdict.Verdict
+	} else if st.Done != nil && st.Done.Exit == core.ExitBudget {
+		status = fmt.Sprintf("budget spent, stage %d", st.Stage)
 	} else if st.Stage >= event.Baseline && st.Status != event.StatusDone {
 		status = strings.TrimSpace(fmt.Sprintf("%s, stage %d", status, st.Stage))
 	}
@@ -152,8 +175,9 @@ func figures(st *event.State, c event.Clock) (names []string, out []figure) {
 		add(name, Joules(j), float64(*j.UJ), true)
 	}
 	joules("J per step", led.Now.StepEnergy)
-	val("ms per inference", led.Now.InferUS, has && led.Now.InferUS > 0, func(x float64) string { return fmt.Sprintf("%.3g", x/1000) })
-	joules("J per inference", led.Now.InferEnergy)
+	val(infer, led.Now.InferUS, has && led.Now.InferUS > 0, func(x float64) string { return fmt.Sprintf("%.3g", x/1000) })
+	_, each, _ := strings.Cut(infer, "ms ")
+	joules("J "+each, led.Now.InferEnergy)
 	spent := st.Spent()
 	val(c.Total(), float64(st.Started.Busy(spent.CPUUS, spent.WallUS)), spent.CPUUS > 0, Micros)
 	joules("J this run", spent.Energy)
@@ -204,6 +228,12 @@ func (c *Comparison) caveats(l []Compared) {
 	differ("other numbers of threads", "times do not compare", func(s *event.State) string { return fmt.Sprint(s.Started.Threads) })
 	differ("times of a processor and of a card", "they are of other kinds", func(s *event.State) string { return s.Started.Clock().Name })
 	differ("joules of other tiers", "they do not compare; times do", func(s *event.State) string { return s.Started.Tier })
+	differ("inferences of other lengths", "their ms and J do not compare", func(s *event.State) string {
+		if s.Ledger == nil {
+			return ""
+		}
+		return Inference(s.Ledger)
+	})
 	for _, x := range l {
 		if b := x.State.Branch; b != nil {
 			c.Caveats = append(c.Caveats, x.ID+" is a "+b.Text()+"; its bill holds what was spent until there")

@@ -70,7 +70,7 @@ func Follow(ctx context.Context, s *sessions.Session, out io.Writer, o Options) 
 			case *event.Warning: // a command that cannot be carried out leaves a pause, too
 				waits = waits || held(st.Status, st.Why)
 			case *event.Done:
-				release(s)
+				release(ctx, s)
 				return b.Exit, nil
 			case *event.Failure:
 				failed = errors.New(withFix(b.Text, b.Fix))
@@ -127,13 +127,18 @@ func Follow(ctx context.Context, s *sessions.Session, out io.Writer, o Options) 
 
 // release waits until the process of a run that has told its end has let go of the
 // session: whoever comes next, in a script, may remove it or branch from it. Not for long:
-// the process of another machine cannot be seen to end.
-func release(s *sessions.Session) {
+// the process of another machine cannot be seen to end. Nor longer than ctx: how the run ended
+// is known.
+func release(ctx context.Context, s *sessions.Session) {
 	for range 500 {
 		if _, alive := s.Alive(); !alive {
 			return
 		}
-		time.Sleep(10 * time.Millisecond)
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(10 * time.Millisecond):
+		}
 	}
 }
 

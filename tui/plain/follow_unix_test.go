@@ -3,6 +3,7 @@
 package plain
 
 import (
+	"context"
 	"io"
 	"os"
 	"path/filepath"
@@ -16,9 +17,10 @@ import (
 	"pare/sessions"
 )
 
-// TestFollowWaitsForTheProcess: a run that has told its end still writes beside its log
-// for a moment; the session is free when Follow returns.
-func TestFollowWaitsForTheProcess(t *testing.T) {
+// ended is a session whose run has told its end and whose lock is still held, until the lock is
+// closed.
+func ended(t *testing.T) (*sessions.Session, *os.File) {
+	t.Helper()
 	s, err := sessions.Create(t.TempDir(), core.DefaultRecipe())
 	if err != nil {
 		t.Fatal(err)
@@ -30,17 +32,42 @@ func TestFollowWaitsForTheProcess(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { lock.Close() }) //nolint:errcheck // it may be closed already
 	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX); err != nil {
 		t.Fatal(err)
 	}
 	if _, alive := s.Alive(); !alive {
 		t.Fatal("nobody holds the session")
 	}
+	return s, lock
+}
+
+// TestFollowWaitsForTheProcess: a run that has told its end still writes beside its log
+// for a moment; the session is free when Follow returns.
+func TestFollowWaitsForTheProcess(t *testing.T) {
+	s, lock := ended(t)
 	time.AfterFunc(200*time.Millisecond, func() { lock.Close() }) //nolint:errcheck // it is let go
 	if code, err := Follow(t.Context(), s, io.Discard, Options{}); code != core.ExitBudget || err != nil {
 		t.Errorf("exit %d, %v", code, err)
 	}
 	if _, alive := s.Alive(); alive {
 		t.Error("the session is still held")
+	}
+}
+
+// TestFollowLeavesTheProcess: who does not want to wait for a process that will not end
+// leaves at once, with how the run ended.
+func TestFollowLeavesTheProcess(t *testing.T) {
+	s, _ := ended(t)
+	ctx, leave := context.WithCancel(t.Context())
+	time.AfterFunc(200*time.Millisecond, leave)
+	begin := time.Now()
+	for _, stop := range []bool{false, true} {
+		if code, err := Follow(ctx, s, io.Discard, Options{Stop: stop}); code != core.ExitBudget || err != nil {
+			t.Errorf("exit %d, %v", code, err)
+		}
+	}
+	if d := time.Since(begin); d > 3*time.Second {
+		t.Errorf("it went on waiting for %v", d)
 	}
 }

@@ -258,17 +258,13 @@ func Rows(l *event.Ledger) []Row {
 	if l.AtLeast {
 		ms = atLeast
 	}
-	wall := ""
-	if FromCPU(l) {
-		wall = "wall "
-	}
 	rows = append(rows,
 		Row{"zeros", fmt.Sprintf("%.1f %%", 100*d.Zeros), fmt.Sprintf("%.1f %%", 100*n.Zeros), "of the prunable weights"},
 		Row{"params", Count(d.Params), Count(n.Params), Change(float64(d.Params), float64(n.Params))},
 		Row{"packed file", Bytes(d.FileBytes), Bytes(n.FileBytes), Change(float64(d.FileBytes), float64(n.FileBytes))},
 		Row{step, ms(d.StepCPUUS, d.StepBand), ms(n.StepCPUUS, n.StepBand), Change(d.StepCPUUS, n.StepCPUUS)},
 		Row{"J per step", Joules(d.StepEnergy), Joules(n.StepEnergy), changeJ(d.StepEnergy, n.StepEnergy)},
-		Row{wall + "ms per " + Inference(l), ms(d.InferUS, d.InferBand), ms(n.InferUS, n.InferBand), Change(d.InferUS, n.InferUS)},
+		Row{InferTime(l), ms(d.InferUS, d.InferBand), ms(n.InferUS, n.InferBand), Change(d.InferUS, n.InferUS)},
 		Row{"J per " + Inference(l), Joules(d.InferEnergy), Joules(n.InferEnergy), changeJ(d.InferEnergy, n.InferEnergy)},
 	)
 	if a := l.Adapters; a != nil && a.CPUUS > 0 {
@@ -285,6 +281,14 @@ func Rows(l *event.Ledger) []Row {
 // turn take time and no joules.
 func FromCPU(l *event.Ledger) bool {
 	return !l.Predicted && l.HWKind != "gpu" && l.Now.InferUS > 0 && l.Now.InferEnergy.UJ != nil && energy.Tier(l.Now.InferEnergy.Tier) == energy.TierE
+}
+
+// InferTime names the time of one inference, and whose clock it is where CPU time stands beside it.
+func InferTime(l *event.Ledger) string {
+	if FromCPU(l) {
+		return "wall ms per " + Inference(l)
+	}
+	return "ms per " + Inference(l)
 }
 
 // Inference names one run of the model: of a language model on so many tokens.

@@ -45,6 +45,9 @@ func TestConfigureSaysWhatChanged(t *testing.T) {
 	if l := fold(first); !strings.Contains(l, "recipe set: magnitude, 4×1 blocks, global, cubic, target 90.0 % zeros, 20 epochs, floor 2 pt") {
 		t.Error(l)
 	}
+	if l := fold(recipe(func(r *core.Recipe) { r.Prune.Epochs = 1 })); !strings.Contains(l, "zeros, 1 epoch, floor") {
+		t.Error(l)
+	}
 	next := recipe(func(r *core.Recipe) {
 		r.Prune.Target, r.Floor.Points, r.Budget.Joules, r.Deploy.Formats = 0.8, 1, 500, nil
 	})

@@ -41,8 +41,16 @@ func recipeWords(r *core.Recipe) string {
 	if w, ok := patterns[pattern]; ok {
 		pattern = w
 	}
-	s := fmt.Sprintf("%s, %s, %s, %s, target %.1f %% zeros, %d epochs, %s", p.Score, pattern, p.Distribution, p.Schedule, 100*p.Target, p.Epochs, floor)
+	s := fmt.Sprintf("%s, %s, %s, %s, target %.1f %% zeros, %s, %s", p.Score, pattern, p.Distribution, p.Schedule, 100*p.Target, Epochs(p.Epochs), floor)
 	return s + budgetWords(r)
+}
+
+// Epochs is "1 epoch", "2 epochs".
+func Epochs(n int) string {
+	if n == 1 {
+		return "1 epoch"
+	}
+	return fmt.Sprintf("%d epochs", n)
 }
 
 // budgetWords are the limits of a recipe, each after a comma.

@@ -55,11 +55,12 @@ func Explain(o Of) []Section {
 	return out
 }
 
-func percent(x float64) string { return fmt.Sprintf("%.1f %%", 100*x) }
+func percent(x float64) string { return minus(fmt.Sprintf("%.1f %%", 100*x)) }
 
-func points(x float64) string {
-	return strings.Replace(fmt.Sprintf("%+.1f pt", 100*x), "-", "−", 1)
-}
+func points(x float64) string { return minus(fmt.Sprintf("%+.1f pt", 100*x)) }
+
+// minus writes the sign as one.
+func minus(s string) string { return strings.Replace(s, "-", "−", 1) }
 
 // joules names an amount with what its tier means.
 func joules(j event.Joules) string {
@@ -155,7 +156,7 @@ func configure(o Of) []string {
 	p := []string{"Here is decided what goes, how much of it and how fast, what accuracy is accepted, and for which machine. Nothing is trained; the ledger at the right is counted from the work that would be left."}
 	if r := o.Recipe; r != nil {
 		q := r.Prune
-		p = append(p, fmt.Sprintf("Now: %s, %s, %.4g %% zeros, in %d epochs.", about(prune.Scores(), q.Score), about(prune.Patterns(), q.Pattern), 100*q.Target, q.Epochs))
+		p = append(p, fmt.Sprintf("Now: %s, %s, %.4g %% zeros, in %s.", about(prune.Scores(), q.Score), about(prune.Patterns(), q.Pattern), 100*q.Target, plain.Epochs(q.Epochs)))
 		if q.Schedule == "oneshot" && q.Target > 0.7 {
 			p = append(p, fmt.Sprintf("Careful: %.4g %% in one shot. Beyond about 70 %% accuracy usually falls off unless zeros come step by step: choose cubic or iterative.", 100*q.Target))
 		}

@@ -18,6 +18,8 @@ func (s *story) onCard() *story {
 			b.Device, b.HWKind, b.Hardware, b.ISA = "cuda", "gpu", "nvidia-h100-sxm", "sm_90"
 		case *event.Ledger:
 			b.HWKind = "gpu"
+		case *event.LastPoints:
+			b.Text = words.Replace(b.Text)
 		case *event.Verdict:
 			b.Text = words.Replace(b.Text)
 		case *event.LayerVerdicts:

@@ -140,7 +140,7 @@ func (d *desk) behind(state string) string {
 }
 
 // compareChart is one quantity of all sessions.
-func (d *desk) compareChart(title string, of func(*event.Curves) []event.Point, zero bool) chart.Chart {
+func (d *desk) compareChart(of func(*event.Curves) []event.Point, zero bool) chart.Chart {
 	k := &d.compare
 	c := chart.Chart{Theme: d.th, Options: chart.Options{Cursor: k.look.cursor, Log: k.look.log, EMA: k.look.ema, Zero: zero && !k.look.log, Empty: "no session has a point here"}}
 	if !zero {
@@ -189,7 +189,7 @@ func (d *desk) sameTier() bool {
 }
 
 func (d *desk) compareBox(title, right string, of func(*event.Curves) []event.Point, zero bool, show func(float64) string, w, h int) string {
-	c := d.compareChart(title, of, zero)
+	c := d.compareChart(of, zero)
 	ch := h - 2
 	var foot []string
 	if ch >= 7 {
@@ -331,7 +331,7 @@ func (d *desk) recipesPane(w, h int) string {
 // moveCompared moves the cursor of both charts.
 func (d *desk) moveCompared(dir int) {
 	k := &d.compare
-	c := d.compareChart("", accOf, false)
+	c := d.compareChart(accOf, false)
 	longest := 0
 	for i := range c.Series {
 		if len(c.Series[i].Points) > len(c.Series[longest].Points) {

@@ -80,7 +80,7 @@ func (d *desk) openConf() []effect {
 	st := &d.run.st
 	d.conf.fields = append(d.conf.fields, handFields(r, st.Dense.Layers)...)
 	d.predict.busy = true
-	spec, seed, hw, sample := r.Model, r.Seed, r.Hardware, core.SampleIn(&st.Dense)
+	spec, seed, hw, sample, on := r.Model, r.Seed, r.Hardware, core.SampleIn(&st.Dense), st.Started
 	return []effect{func(context.Context) any {
 		var e engineMsg
 		if e.m, _, e.err = core.OpenModel(spec, seed, sample); e.err != nil {
@@ -89,7 +89,11 @@ func (d *desk) openConf() []effect {
 		if e.dev, e.err = core.OpenDevice(hw.Device); e.err != nil {
 			return e
 		}
-		e.hws, e.here = hwprofiles.List(), hwprofiles.Local().Name
+		var here hwprofiles.Profile
+		if here, e.err = core.ProfileOf("", on); e.err != nil {
+			return e
+		}
+		e.hws, e.here = hwprofiles.List(), here.Name
 		if why := core.CannotWrite(e.m, "onnx"); why != nil {
 			e.onnx = why.Error()
 		}
@@ -149,9 +153,9 @@ func (d *desk) predictNow() []effect {
 		return nil
 	}
 	p.busy = true
-	r, gen, model, dev, times := d.confRecipe(), p.gen, p.m, p.dev, d.run.st.Times
+	r, gen, model, dev, times, on := d.confRecipe(), p.gen, p.m, p.dev, d.run.st.Times, d.run.st.Started
 	return []effect{func(context.Context) any {
-		hw, err := core.Profile(r.Hardware.Profile)
+		hw, err := core.ProfileOf(r.Hardware.Profile, on)
 		if err != nil {
 			return predictedMsg{gen: gen, err: err}
 		}
@@ -270,7 +274,7 @@ func (d *desk) confPane(w, h int) string {
 		t.add(theme.Dim, "the run is taking the recipe")
 	}
 	if r := d.run.recipe; r != nil && st.Stages[event.Configure].State == "done" {
-		t.blank().add(theme.Dim, fmt.Sprintf("%d epochs; formats: %s", r.Prune.Epochs, strings.Join(r.Deploy.Formats, ", ")))
+		t.blank().add(theme.Dim, fmt.Sprintf("%s; formats: %s", plural(r.Prune.Epochs, "epoch", "epochs"), strings.Join(r.Deploy.Formats, ", ")))
 		if c, ok := d.beforeRecipe(); ok && d.canRoll() == "" && d.canAct() {
 			t.add(theme.Dim, "settled: to change it, press r and go back to "+c)
 		}

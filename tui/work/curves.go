@@ -98,7 +98,7 @@ func (d *desk) accChart(s event.Stage) chart.Chart {
 			c.Lines = append(c.Lines, chart.Line{Kind: chart.Ghost, Y: b, Label: fmt.Sprintf("dense %.3f", b)})
 		}
 		if f, ok := d.run.floor(); ok {
-			c.Lines = append(c.Lines, chart.Line{Kind: chart.Floor, Y: f, Label: fmt.Sprintf("floor %.3f", f)})
+			c.Lines = append(c.Lines, chart.Line{Kind: chart.Floor, Y: f, Label: minus(fmt.Sprintf("floor %.3f", f))})
 		}
 	}
 	return c

@@ -31,11 +31,10 @@ func (t *text) add(tok theme.Token, s string) *text {
 
 // fill adds a paragraph in at most n lines; what does not fit ends in an
 // ellipsis.
-func (t *text) fill(tok theme.Token, s string, n int) *text {
+func (t *text) fill(tok theme.Token, s string, n int) {
 	if n > 0 {
 		t.add(tok, strings.Join(few(t.th, wrap(t.th.Clean(s), t.w), n, t.w), " "))
 	}
-	return t
 }
 
 // asides are what a verdict can be told without, in the order they go: all of it stands in

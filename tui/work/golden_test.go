@@ -99,7 +99,7 @@ func scenes() []struct {
 		{"sparsify-estimated", newStory().start("E").baselineDone("E").configured("E").sparsify(9, "E"), nil},
 		{"sparsify-cpu", newStory().start("").baselineDone("").configured("").sparsify(9, ""), nil},
 		{"paused", spar(9).add(&event.Paused{Stage: event.Sparsify, Step: 900, Why: "person"}), nil},
-		{"floor", spar(9).add(&event.Floor{Step: 900, Acc: 0.861, Floor: 0.865, Back: "s3-000800", Zeros: 0.84},
+		{"floor", spar(9).add(&event.Floor{Step: 900, Acc: 0.861, Floor: 0.864, Back: "s3-000800", Zeros: 0.84},
 			&event.Resumed{Checkpoint: "s3-000800", Stage: event.Sparsify, Step: 800, Why: "floor"}), nil},
 		{"floor-paused", spar(9).fallen(), nil},
 		{"diverged", spar(9).add(&event.Diverged{Stage: event.Sparsify, Step: 903, Loss: "NaN", Back: "s3-000900"},

@@ -76,14 +76,14 @@ func (d *desk) openHW() []effect {
 	if p.m == nil {
 		return nil
 	}
-	names, r, gen, m, dev, times := f.opts, d.confRecipe(), p.gen, p.m, p.dev, d.run.st.Times
+	names, r, gen, m, dev, times, on := f.opts, d.confRecipe(), p.gen, p.m, p.dev, d.run.st.Times, d.run.st.Started
 	return []effect{func(ctx context.Context) any {
 		out := map[string]string{}
 		for _, n := range names {
 			if ctx.Err() != nil {
 				return nil
 			}
-			out[n] = hwGain(m, dev, n, r, times)
+			out[n] = hwGain(m, dev, n, r, times, on)
 		}
 		return gainsMsg{gen, out}
 	}}
@@ -91,8 +91,8 @@ func (d *desk) openHW() []effect {
 
 // hwGain is what a step takes on a profile with a recipe, ≥ where that is a lower limit,
 // and the change that the recipe brings.
-func hwGain(m *graph.Model, dev device.Device, name string, r *core.Recipe, times *event.StepTimes) string {
-	hw, err := core.Profile(name)
+func hwGain(m *graph.Model, dev device.Device, name string, r *core.Recipe, times *event.StepTimes, on event.Started) string {
+	hw, err := core.ProfileOf(name, on)
 	if err != nil {
 		return "–"
 	}

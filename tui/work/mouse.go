@@ -10,13 +10,13 @@ import (
 // The mouse is off until m asks for it, and does nothing that keys do not: the
 // terminal's own selection of text works as long as it is off.
 
-// paneAt is the pane at a cell of the screen, with the place inside it.
-func (d *desk) paneAt(x, y int) (p pane, w, px, py int) {
+// paneAt is the pane at a cell of the screen, its width and the column inside it.
+func (d *desk) paneAt(x, y int) (p pane, w, px int) {
 	for _, r := range d.rows() {
 		if y < r.h {
 			for _, c := range r.cells {
 				if x < c.w {
-					return c.p, c.w, x, y
+					return c.p, c.w, x
 				}
 				x -= c.w
 			}
@@ -24,7 +24,7 @@ func (d *desk) paneAt(x, y int) (p pane, w, px, py int) {
 		}
 		y -= r.h
 	}
-	return paneNone, 0, 0, 0
+	return paneNone, 0, 0
 }
 
 // click puts the cursor of the charts on the sample nearest to the pointer.
@@ -32,7 +32,7 @@ func (d *desk) click(x, y int) {
 	if d.page != pageRun || d.over != overNone || d.run == nil {
 		return
 	}
-	p, w, px, _ := d.paneAt(x, y)
+	p, w, px := d.paneAt(x, y)
 	s := d.stage()
 	if p != paneA && p != paneB || s != event.Baseline && s != event.Sparsify || d.canCurve() != "" {
 		return
@@ -60,7 +60,7 @@ func (d *desk) wheel(up bool, x, y int) []effect {
 		k = "up"
 	}
 	if d.page == pageRun && d.over == overNone && d.run != nil {
-		p, _, _, _ := d.paneAt(x, y)
+		p, _, _ := d.paneAt(x, y)
 		s := d.stage()
 		switch {
 		case (p == paneA || p == paneB) && (s == event.Baseline || s == event.Sparsify):

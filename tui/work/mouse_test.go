@@ -37,7 +37,7 @@ func TestMouse(t *testing.T) {
 	before := d.look
 	for y := range 60 {
 		for x := 0; x < 140; x += 7 {
-			p, _, _, _ := d.paneAt(x, y)
+			p, _, _ := d.paneAt(x, y)
 			if p != paneA && p != paneB {
 				d.click(x, y)
 			}

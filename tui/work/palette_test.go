@@ -76,7 +76,7 @@ func TestCopyIsWhatIsRead(t *testing.T) {
 	key(d, "left", "left")
 	es := d.press("y", "y")
 	m, ok := es[0](t.Context()).(copyMsg)
-	want := "brisk-heron, lenet-300-100 on fashion-mnist, sparsify, step 800: validation accuracy 0.8827 (95 %: 0.8729 to 0.8929), 80.9 % zeros, 2.13 J per epoch (B · counter), −57 % J for −0.1 pt"
+	want := "brisk-heron, lenet-300-100 on fashion-mnist, sparsify, step 800: validation accuracy 0.8813 (95 %: 0.8719 to 0.8919), 80.9 % zeros, 0.896 J per epoch (B · counter), −57 % J for −0.3 pt"
 	if !ok || m.text != want {
 		t.Errorf("copied %q\nwant   %q", m.text, want)
 	}

@@ -173,7 +173,7 @@ func (d *desk) tradePane(w, h int) string {
 		c.Spots = append(c.Spots, chart.Spot{X: t.cost * scale, Y: t.acc, Kind: t.kind})
 	}
 	if f, ok := d.run.floor(); ok && len(l) > 0 {
-		c.Lines = append(c.Lines, chart.Line{Kind: chart.Floor, Y: f, Label: fmt.Sprintf("floor %.3f", f)})
+		c.Lines = append(c.Lines, chart.Line{Kind: chart.Floor, Y: f, Label: minus(fmt.Sprintf("floor %.3f", f))})
 	}
 	ch := h - 2
 	if ch >= 5 {

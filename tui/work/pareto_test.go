@@ -21,7 +21,7 @@ func (s *story) inferred(tier string) *story {
 		us := 54 * (1 - 0.75*c.Zeros)
 		x := &event.Infer{Stage: c.Stage, Step: c.Step, N: 500, CPUUS: int64(500 * us), WallUS: int64(500 * us), Band: 1.2, Zeros: c.Zeros}
 		if tier != "" {
-			x.Energy = uj(int64(500*us*15), tier)
+			x.Energy = uj(int64(500*us*stepUJ/stepCPU), tier)
 		}
 		s.add(x)
 	}

@@ -158,7 +158,7 @@ func (d *desk) onPreset(m presetMsg) {
 func presetText(p zoo.Preset) string {
 	switch {
 	case p.Published:
-		return fmt.Sprintf("Optimizer, rate and batch as published (%s; there %d epochs), unless changed here.", p.Source, p.Epochs)
+		return fmt.Sprintf("Optimizer, rate and batch as published (%s; there %s), unless changed here.", p.Source, plural(p.Epochs, "epoch", "epochs"))
 	case p.Source != "":
 		return "Training set-up after " + p.Source + ", adapted, unless changed here."
 	}

@@ -263,6 +263,8 @@ func (d *desk) shelfDetail(t *text, x sessions.Summary) {
 		t.fill(theme.Warn, "its process is gone without a word: open it and press R, it goes on from its last checkpoint", 1)
 	case x.Status == sessions.Stopped:
 		t.fill(theme.Dim, "stopped at a checkpoint: open it and press R to go on", 1)
+	case x.Status == sessions.Spent:
+		t.fill(theme.Warn, "ended by its budget: a new run with a larger one goes further", 1)
 	case x.Status == sessions.Done && x.Stage == event.Deploy:
 		t.fill(theme.Dim, d.home(x.Dir), 1)
 	}

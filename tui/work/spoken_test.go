@@ -76,7 +76,7 @@ func (s *story) spoken() *story {
 			b.Diff, b.Lo, b.Hi, b.Floor, b.Classes = b.Diff/2, b.Lo/2, b.Hi/2, b.Floor/2, nil
 			b.Text = "PASS  44.2 % against a floor of 43.9 % (difference −0.2 pt, 95 %: −0.4 to +0.1, 704 test sequences)"
 		case *event.StageChange:
-			b.Evidence = strings.NewReplacer("88.5 %", "44.3 %", "86.8–90.0", "43.4–45.0", "88.1 %", "44.0 %", "86.5 %", "43.3 %").Replace(b.Evidence)
+			b.Evidence = strings.NewReplacer("88.4 %", "44.2 %", "86.7–89.9", "43.4–45.0", "88.0 %", "44.0 %", "86.4 %", "43.2 %").Replace(b.Evidence)
 		case *event.Decision:
 			if r, err := core.ParseRecipe([]byte(b.Text)); err == nil && b.Cmd == core.CmdConfigure {
 				r.Model, r.Data = core.ModelSpec{Name: "gpt-nano"}, core.DataSpec{Name: "kjv"}

@@ -100,7 +100,7 @@ func TestFootSaysWhenItWasJudged(t *testing.T) {
 		sees(t, d, "!now, step", "step 300: 0.88", "43.9 % zeros")
 	}
 	d, _ := watching(t, 120, 40, s)
-	sees(t, d, "epoch 3, step 300: 0.884 (+0.0 pt) · 43.9 % zeros")
+	sees(t, d, "epoch 3, step 300: 0.883 (−0.1 pt) · 43.9 % zeros")
 }
 
 // TestPausedSaysSpace: after a roll-back the run is paused, and enter says what
@@ -268,7 +268,7 @@ func TestPredictCommandIsWhole(t *testing.T) {
 // TestBillIsOfOneEpoch: joules and CPU seconds under the chart are of the same
 // epoch, and the tier stays when a window was not measured.
 func TestBillIsOfOneEpoch(t *testing.T) {
-	s := newStory().start("B").baselineDone("B").configured("B").sparsify(3, "B").epoch(event.Sparsify, 4, 20, 0.88, 0.6, 490_000, "")
+	s := newStory().start("B").baselineDone("B").configured("B").sparsify(3, "B").epoch(event.Sparsify, 4, 20, 0.88, 0.6, 10*stepUJ, "")
 	d, _ := watching(t, 120, 40, s)
 	sees(t, d, "step 400: – J", "(−90 % CPU s for −0.4 pt)", "B · counter")
 	d, _ = watching(t, 80, 24, s)

@@ -12,7 +12,7 @@ import (
 // TestTradeIsHonest: joules are named only where they were measured; an estimate
 // is as good as the CPU seconds it was made of, and those are named.
 func TestTradeIsHonest(t *testing.T) {
-	for tier, want := range map[string]string{"A": "J for −0.2 pt", "B": "(−59 % J for −0.2 pt)", "C": "J for −0.2 pt", "D": "CPU s for −0.2 pt", "E": "(−59 % CPU s for −0.2 pt)", "": "CPU s for −0.2 pt"} {
+	for tier, want := range map[string]string{"A": "J for −0.3 pt", "B": "(−60 % J for −0.3 pt)", "C": "J for −0.3 pt", "D": "CPU s for −0.3 pt", "E": "(−60 % CPU s for −0.3 pt)", "": "CPU s for −0.3 pt"} {
 		d, _ := watching(t, 120, 40, newStory().start(tier).baselineDone(tier).configured(tier).sparsify(9, tier))
 		sees(t, d, want)
 	}

@@ -18,7 +18,7 @@ func percent(x float64) string {
 	if math.IsNaN(x) || math.IsInf(x, 0) {
 		return "–"
 	}
-	return fmt.Sprintf("%.1f %%", 100*x)
+	return minus(fmt.Sprintf("%.1f %%", 100*x))
 }
 
 // points prints a difference of shares in percentage points: −0.3 pt.

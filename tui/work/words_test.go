@@ -28,3 +28,10 @@ func TestLayerNames(t *testing.T) {
 		}
 	}
 }
+
+// TestShareUnderNothing: a floor may lie under 0; its minus is one.
+func TestShareUnderNothing(t *testing.T) {
+	if got := percent(-0.586); got != "−58.6 %" {
+		t.Error(got)
+	}
+}

@@ -122,7 +122,7 @@ func (m *bpe) characters(dst []token, word string) []token {
 	for i := 0; i < len(word); {
 		r, n := utf8.DecodeRuneInString(word[i:])
 		s := word[i : i+n]
-		id := int32(-1)
+		var id int32 // −1: not in the vocabulary
 		switch {
 		case affixes:
 			if i > 0 {

@@ -174,7 +174,7 @@ func decodeReplace(f find, content string) decoder {
 		for i, t := range tokens {
 			var b strings.Builder
 			done := 0
-			f(t, func(from, to int) {
+			_ = f(t, func(from, to int) {
 				b.WriteString(t[done:from])
 				b.WriteString(content)
 				done = to

@@ -4,6 +4,8 @@ import "math"
 
 // actTable holds the constants of the activation kernels, 8 copies each; see
 // internal/gen/act.go for the order and the sources.
+//
+//nolint:unused // the assembly knows it by name
 var actTable = func() (t [40][8]float32) {
 	bits := math.Float32frombits
 	for i, v := range []float32{

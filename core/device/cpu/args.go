@@ -95,6 +95,8 @@ type singleDWArgs struct {
 const singleTiles = 4
 
 // laneMasks[n] has n lanes set; kernels know it by name.
+//
+//nolint:unused // the assembly knows it by name
 var laneMasks = [4][4]uint32{{}, {1<<32 - 1}, {1<<32 - 1, 1<<32 - 1}, {1<<32 - 1, 1<<32 - 1, 1<<32 - 1}}
 
 // rowArgs: n rows of 16 floats.
@@ -188,4 +190,6 @@ type pairArgs struct {
 
 // pairShifts brings the two control bits of each lane of pairs to the lowest place;
 // kernels know it by name.
+//
+//nolint:unused // the assembly knows it by name
 var pairShifts = [P]uint32{0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30}

@@ -2,6 +2,7 @@ package cpu
 
 import (
 	"fmt"
+	"sync"
 
 	"pare/core/device"
 	"pare/core/tensor"
@@ -34,7 +35,7 @@ type weight struct {
 
 	blk  *packed // of layout blocks
 	pair *pairs  // of a 2:4 weight that does not train
-	full *weight // in panels, of a convolution of single weights that does not train, see flatFrom
+	full *weight // in panels, of blocks where a plan needs them so, see inFull
 }
 
 // bank implements device.Bank.
@@ -43,6 +44,7 @@ type bank struct {
 	desc  []device.Weight
 	ws    []weight
 	slots int
+	plans sync.Mutex // what plans need of weights is made when the first of them is compiled
 }
 
 func newBank(ws []device.Weight, slots int, checked bool) (*bank, error) {
@@ -51,50 +53,23 @@ func newBank(ws []device.Weight, slots int, checked bool) (*bank, error) {
 	}
 	b := &bank{guards: guards{on: checked}, desc: make([]device.Weight, len(ws)), ws: make([]weight, len(ws)), slots: slots}
 	for i, d := range ws {
-		if err := checkWeight(d); err != nil {
+		err := d.Check("cpu")
+		if err == nil && d.Format.Height() > 0 && d.K() >= 1<<26 { // distances in blocks are 32 bits
+			err = fmt.Errorf("%d inputs: blocks have at most %d", d.K(), 1<<26-1)
+		}
+		if err != nil {
 			return nil, fmt.Errorf("weight %s: %w", d.Name, err)
 		}
 		// The caller's mask may change later, this bank must not.
 		d.Shape, d.Mask = d.Shape.Clone(), d.Mask.Clone()
 		b.desc[i] = d
-		if err := b.make(&b.ws[i], d); err != nil {
-			return nil, fmt.Errorf("weight %s: %w", d.Name, err)
-		}
+		b.make(&b.ws[i], d)
 	}
 	return b, nil
 }
 
-// checkWeight tests a weight's description.
-func checkWeight(d device.Weight) error {
-	if err := d.Shape.Check(); err != nil {
-		return err
-	}
-	switch {
-	case d.Mask != nil && (d.Mask.N != d.Shape.Len() || len(d.Mask.Bits) != (d.Mask.N+63)/64):
-		return fmt.Errorf("mask over %d elements for a weight of %d", d.Mask.N, d.Shape.Len())
-	case d.Conv && (!d.Matrix || len(d.Shape) != 4 || d.Groups < 1 || d.Shape[0]%d.Groups != 0):
-		return fmt.Errorf("convolution of shape %v in %d groups: need N×C/groups×KH×KW with N a multiple of the groups", d.Shape, d.Groups)
-	case d.Matrix && len(d.Shape) < 2:
-		return fmt.Errorf("matrix of shape %v: need at least two axes", d.Shape)
-	case d.Open && (!d.Train || d.Format != tensor.Dense):
-		return fmt.Errorf("gradients at masked places are for dense weights that train, this is %v", d.Format)
-	case d.Format == tensor.Dense:
-	case d.Format == tensor.NM24:
-		if !d.Matrix || d.Conv || !tensor.TwoInFour(d.Mask, d.N(), d.K()) {
-			return fmt.Errorf("only the weight of a linear layer of which each four inputs keep two is stored 2:4, this is %v: make it dense", d.Shape)
-		}
-	case d.Format.Height() == 0:
-		return fmt.Errorf("format %v is not known to device cpu", d.Format)
-	case !d.Matrix || d.Conv && d.Groups > 1:
-		return fmt.Errorf("only linear layers and convolutions of one group run in blocks on device cpu: make it dense")
-	case d.K() >= 1<<26: // distances in blocks are 32 bits
-		return fmt.Errorf("%d inputs: blocks have at most %d", d.K(), 1<<26-1)
-	}
-	return nil
-}
-
 // make fills w with zeros in the layout of d.
-func (b *bank) make(w *weight, d device.Weight) error {
+func (b *bank) make(w *weight, d device.Weight) {
 	*w = weight{Weight: d}
 	size := d.Shape.Len()
 	if d.Matrix && (!d.Conv || d.Groups == 1) {
@@ -105,16 +80,10 @@ func (b *bank) make(w *weight, d device.Weight) error {
 		w.lay = blocks
 		w.pack()
 		size = len(w.blk.idx) * w.blk.r
-		if w.blk.r == 1 && !w.Conv {
-			w.reflect()
-		}
 	}
 	w.v = b.alloc(d.Name, size)
 	if d.Format == tensor.NM24 && !d.Train && !d.Adapted {
 		w.pair = b.newPairs(w)
-	}
-	if !useNEON && w.Conv && w.lay == blocks && w.blk.r == 1 && !d.Train && !d.Adapted && float64(len(w.blk.idx)) > flatFrom*float64(w.n*w.k) {
-		w.full = &weight{Weight: d, lay: panels, n: w.n, k: w.k, v: b.alloc(d.Name+" (panels)", over(w.n, P)*w.k*P)}
 	}
 	if d.Adapted {
 		if w.lay == blocks {
@@ -142,7 +111,6 @@ func (b *bank) make(w *weight, d device.Weight) error {
 			w.keep = keep
 		}
 	}
-	return nil
 }
 
 // storedIn is the number of elements of the shape that have a place.
@@ -201,6 +169,30 @@ func (w *weight) write(x, from []float32) {
 			x[stored] = from[logical]
 		}
 	})
+}
+
+// fill makes w.full, which see, for plans that multiply one sample at a time or flat values.
+func (b *bank) fill(w *weight) {
+	b.plans.Lock()
+	defer b.plans.Unlock()
+	if w.full != nil || !w.inFull() {
+		return
+	}
+	full := &weight{Weight: w.Weight, lay: panels, n: w.n, k: w.k, v: alloc(over(w.n, P) * w.k * P)}
+	x := make([]float32, w.Shape.Len())
+	w.read(x, w.v)
+	full.write(full.v, x)
+	w.full = full
+}
+
+// mirror makes w.blk.back, which see, for plans with a LinearDX of single weights.
+func (b *bank) mirror(w *weight) {
+	b.plans.Lock()
+	defer b.plans.Unlock()
+	if w.lay == blocks && w.blk.r == 1 && w.blk.back == nil {
+		w.reflect()
+		w.mirrorFrom(0, len(w.v))
+	}
 }
 
 // Weights describes the weights.

@@ -35,7 +35,7 @@ func verifyPlaces(p *device.Plan, b *bank, c *device.Call) error {
 	if p.Seq < 1 {
 		return errors.New("needs a sequence")
 	}
-	val := func(l []int, i int) device.Val { return p.Vals[l[i]] }
+	val := func(l []int) device.Val { return p.Vals[l[0]] }
 	between := func(tokens, samples device.Val) error {
 		if tokens.Sample || !samples.Sample || tokens.C != samples.C || tokens.H != 1 || tokens.W != 1 {
 			return fmt.Errorf("value %s of %d channels and %s of %d: need the same of tokens and of samples", tokens.Name, tokens.C, samples.Name, samples.C)
@@ -50,7 +50,7 @@ func verifyPlaces(p *device.Plan, b *bank, c *device.Call) error {
 	}
 	switch c.Kernel {
 	case device.Token, device.TokenDX, device.MeanTokens, device.MeanTokensDX:
-		at, x, y := c.S[0], val(c.In, 0), val(c.Out, 0)
+		at, x, y := c.S[0], val(c.In), val(c.Out)
 		if c.Kernel == device.TokenDX || c.Kernel == device.MeanTokensDX {
 			x, y = y, x
 		}
@@ -59,11 +59,11 @@ func verifyPlaces(p *device.Plan, b *bank, c *device.Call) error {
 		}
 		return between(x, y)
 	case device.Tokens:
-		return errors.Join(pixels(val(c.Out, 0), val(c.In, 0), float32(len(c.W))), verifyVectors(b, c.W, val(c.In, 0).C))
+		return errors.Join(pixels(val(c.Out), val(c.In), float32(len(c.W))), verifyVectors(b, c.W, val(c.In).C))
 	case device.TokensDX:
-		return pixels(val(c.In, 0), val(c.Out, 0), c.S[0])
+		return pixels(val(c.In), val(c.Out), c.S[0])
 	}
-	x := val(c.In, 0)
+	x := val(c.In)
 	if x.Sample || x.H != 1 || x.W != 1 {
 		return fmt.Errorf("value %s is %d×%d×%d, need vectors of tokens", x.Name, x.C, x.H, x.W)
 	}

@@ -8,7 +8,7 @@ import (
 
 // verifyTokens is verifyShape for the kernels of layer norm and of sequences.
 func verifyTokens(p *device.Plan, b *bank, c *device.Call) error {
-	in, w := func(i int) device.Val { return p.Vals[c.In[i]] }, &weight{}
+	in, w := func() device.Val { return p.Vals[c.In[0]] }, &weight{}
 	if len(c.W) > 0 {
 		w = &b.ws[c.W[0]]
 	}
@@ -25,12 +25,12 @@ func verifyTokens(p *device.Plan, b *bank, c *device.Call) error {
 	}
 	switch c.Kernel {
 	case device.LayerNorm, device.RMSNorm:
-		if err := verifyVectors(b, c.W, in(0).C); err != nil {
+		if err := verifyVectors(b, c.W, in().C); err != nil {
 			return err
 		}
-		return verifyChannels(p, c.Out, []int{in(0).C, 2})
+		return verifyChannels(p, c.Out, []int{in().C, 2})
 	case device.LayerNormDX, device.RMSNormDX:
-		n, parts := in(0).C, 2
+		n, parts := in().C, 2
 		if c.Kernel == device.RMSNormDX {
 			parts = 1
 		}
@@ -39,14 +39,14 @@ func verifyTokens(p *device.Plan, b *bank, c *device.Call) error {
 		}
 		return verifyChannels(p, append(append([]int{}, c.In...), c.Out...), []int{n, 2, n, n, parts * n})
 	case device.PartD:
-		if from := c.S[0]; !(from >= 0) || from != float32(int(from)) || len(w.Shape) != 1 || int(from)+w.Shape[0] > in(0).C {
-			return fmt.Errorf("weight %s of %v at %g of %d values", w.Name, w.Shape, from, in(0).C)
+		if from := c.S[0]; !(from >= 0) || from != float32(int(from)) || len(w.Shape) != 1 || int(from)+w.Shape[0] > in().C {
+			return fmt.Errorf("weight %s of %v at %g of %d values", w.Name, w.Shape, from, in().C)
 		}
 		return nil
 	case device.Embed, device.EmbedD:
 		y := append(c.In[1:len(c.In):len(c.In)], c.Out...)
-		if c.In[0] != p.Input || in(0).C > 2 || len(y) != 1 || w.n > 1<<24 {
-			return fmt.Errorf("looks up value %s of %d channels: need ids, which the input holds, up to %d", in(0).Name, in(0).C, 1<<24)
+		if c.In[0] != p.Input || in().C > 2 || len(y) != 1 || w.n > 1<<24 {
+			return fmt.Errorf("looks up value %s of %d channels: need ids, which the input holds, up to %d", in().Name, in().C, 1<<24)
 		}
 		if err := table(1, p.Vals[y[0]].C); err != nil {
 			return err
@@ -58,12 +58,12 @@ func verifyTokens(p *device.Plan, b *bank, c *device.Call) error {
 	}
 	switch a := c.Attn; c.Kernel {
 	case device.Positions:
-		if err := verifyChannels(p, c.Out, []int{in(0).C}); err != nil {
+		if err := verifyChannels(p, c.Out, []int{in().C}); err != nil {
 			return err
 		}
-		return table(p.Seq, in(0).C)
+		return table(p.Seq, in().C)
 	case device.PositionsD:
-		return table(p.Seq, in(0).C)
+		return table(p.Seq, in().C)
 	case device.Rope:
 		if a == nil || a.Heads < 1 || a.Dim < 2 || a.Dim%2 != 0 || len(a.Freq) != a.Dim/2 || a.Dim > maxRows {
 			return fmt.Errorf("heads %+v", a)

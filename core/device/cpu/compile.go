@@ -32,7 +32,7 @@ func (d Device) Compile(p *device.Plan, b device.Bank, threads int) (device.Exec
 			e.samples = &exec{p: p.OfSamples(), common: e.common}
 		}
 	}
-	e.flat = isFlat(p, bk)
+	e.flat = p.Batch <= few(p, bk)
 	e.task = e.work
 	for _, c := range p.Stats {
 		e.stats = append(e.stats, newStat(c))
@@ -78,8 +78,9 @@ func gib(bytes int64) float64 { return float64(bytes) / (1 << 30) }
 // localRows is the scratch a worker needs for values of c channels.
 func localRows(c int) int { return 2*c + (4*c+T-1)/T + 2*P }
 
-// prepare works out a region, and one behind it if gradients are settled later.
-func (e *exec) prepare(r *device.Region) []region {
+// prepare works out a region: several if it has calls for all samples at once, and one
+// behind it if gradients are settled later.
+func (e *exec) prepare(r *device.Region) (before []region) {
 	out, after := region{scope: r.Scope, on: e}, region{scope: device.Task, on: e}
 	if r.Sample && e.samples != nil {
 		out.on = e.samples
@@ -101,6 +102,15 @@ func (e *exec) prepare(r *device.Region) []region {
 			c.tile = flatTiles[c.Kernel]
 			c.on.prepareOne(&c)
 		}
+		if r.Scope == device.Tile && c.part != nil {
+			if len(out.calls) > 0 {
+				before = append(before, out)
+			}
+			all := region{scope: device.Task, on: out.on, one: &region{scope: r.Scope, on: out.on, calls: []call{c}}}
+			all.add(c)
+			before, out = append(before, all), region{scope: r.Scope, on: out.on}
+			continue
+		}
 		out.wide = out.wide || c.wide
 		if c.Kernel == device.Transpose && !e.reads(c.Out[0]) {
 			continue
@@ -111,9 +121,9 @@ func (e *exec) prepare(r *device.Region) []region {
 		out.add(c)
 	}
 	if len(after.calls) > 0 {
-		return []region{out, after}
+		return append(before, out, after)
 	}
-	return []region{out}
+	return append(before, out)
 }
 
 // add takes in a call with its tasks.
@@ -143,8 +153,11 @@ func (e *exec) prepareCall(c *call) {
 	switch c.Kernel {
 	case device.Linear, device.LinearDX:
 		w := &e.b.ws[c.W[0]]
-		if c.Kernel == device.Linear && e.p.Batch == 1 && e.per == 0 && e.p.Samples == 0 {
-			c.tile, e.one = linearOne, max(e.one, w.oneRoom())
+		if c.Kernel == device.LinearDX {
+			e.b.mirror(w)
+		} else if e.p.Batch == 1 && e.per == 0 && e.p.Samples == 0 {
+			e.b.fill(w)
+			c.tile, e.one = linearOne, max(e.one, w.flatWeight().oneRoom())
 		}
 		c.wide = w.lay == panels && len(w.v)*4 >= wideBytes || w.lay == blocks && mostTiles(w.blk.r) > 1
 	case device.LinearDW:

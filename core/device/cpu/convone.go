@@ -45,11 +45,17 @@ func convOne(e *exec, c *call, l *local, t int) {
 func (e *exec) prepareOne(c *call) {
 	g := &c.geo
 	e.one = max(e.one, 2*rounded(e.p.Vals[c.Out[0]].C))
-	if c.Kernel != device.Conv {
+	if c.Kernel != device.Conv && c.Kernel != device.Linear {
 		return
 	}
+	e.b.fill(&e.b.ws[c.W[0]])
 	w := e.b.ws[c.W[0]].flatWeight()
 	switch {
+	case c.Kernel == device.Linear:
+		if e.p.Batch > 1 && w.lay == panels && w.pair == nil {
+			c.part, c.parts = linearFew, min(over(w.n, P), over(4*len(w.v), wideBytes/2))
+		}
+		return
 	case w.lay == rowMajor: // see depthOne
 		room := rounded(len(w.v)) + P
 		if c.copied = e.overlap(c.In[0], c.Out[0]); c.copied {

@@ -56,6 +56,15 @@ func (Device) Supports(k device.Kernel, f tensor.Format) bool {
 	return false
 }
 
+// Few is the most samples whose values have no lanes in plans like p, see flat.go.
+func (Device) Few(p *device.Plan, b device.Bank) int {
+	bk, ok := b.(*bank)
+	if !ok {
+		return 0
+	}
+	return few(p, bk)
+}
+
 // NewBank makes room for weights, gradients and state, all zero. Weights that
 // do not train have neither gradient nor state.
 func (d Device) NewBank(ws []device.Weight, slots int) (device.Bank, error) {

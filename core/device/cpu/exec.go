@@ -123,7 +123,8 @@ type region struct {
 	on    *exec // whose tiles it works on, of scope Tile
 	calls []call
 	tasks []task
-	wide  bool // some call takes groups of tiles
+	wide  bool    // some call takes groups of tiles
+	one   *region // for runs of one sample, where others take all of theirs at once
 }
 
 // task is one part of one call.
@@ -180,6 +181,9 @@ func (e *exec) Run(s *device.Step) (device.Result, error) {
 	}
 	for i := range e.regions {
 		r := &e.regions[i]
+		if r.one != nil && e.n == 1 {
+			r = r.one
+		}
 		if e.now, e.group = r, 1; r.wide {
 			e.group = groupSize(r.on.tiles, e.pool.threads())
 		}

@@ -18,27 +18,60 @@ import (
 // other: what a row writes too far is then written again. Behind the last pixel there is
 // room, for values keep that of 16 samples, and what lies there nobody uses.
 
-// mostFlat is the most samples of a plan whose values are flat, mostSingle if convolutions
-// have single weights, which share nothing between channels: more take less time in
-// tiles, which take that of 16 for any number. Slabs of more samples than one must not
-// take more than flatFloats.
+// mostFlat is the most samples of a plan whose values are flat. Slabs of more samples than
+// one must not take more than flatFloats.
 const (
 	mostFlat   = 7
-	mostSingle = 2
 	flatFloats = 16 << 20
 )
 
-// flatFrom is the share of single weights above which a convolution of flat values takes
-// less time with all of its weights: each single one takes half a cycle a pixel, a
-// sixteenth part of a product with its zeros.
-const flatFrom = 1. / 12
+// Shares of stored values above which all of a weight takes less time, one sample at a time:
+// single ones take half a cycle a pixel in a convolution, a sixteenth part of a product with
+// their zeros, and in a linear layer the load of their place besides their own, which four rows
+// share. By BenchmarkShares of core/infer.
+var (
+	flatFrom = map[int]float64{1: 1. / 12}       // convolutions, by rows of blocks
+	oneFrom  = map[int]float64{1: 0.11, 4: 0.55} // linear layers
+)
 
-// flatWeight is what a convolution of flat values multiplies by.
+// inFull reports whether a weight in blocks is multiplied with the zeros between them where a
+// plan takes one sample at a time or has flat values. What trains is not kept twice.
+func (w *weight) inFull() bool {
+	if w.lay != blocks || w.Train || w.Adapted || w.Conv && useNEON {
+		return false
+	}
+	shares := oneFrom
+	if w.Conv {
+		shares = flatFrom
+	}
+	from, ok := shares[w.blk.r]
+	return ok && w.share() > from
+}
+
+// share is the share of the values that w stores.
+func (w *weight) share() float64 { return float64(len(w.v)) / float64(w.n*w.k) }
+
+// flatWeight is what a call of one sample or of flat values multiplies by.
 func (w *weight) flatWeight() *weight {
 	if w.full != nil {
 		return w.full
 	}
 	return w
+}
+
+// asTile is how many samples without lanes take the time of a tile, which is that of 16 for
+// any number, by BenchmarkFew of core/infer. Single weights share nothing between outputs,
+// and neither do blocks between samples in linear layers; all others read a weight once for many
+// pixels or samples.
+func (w *weight) asTile() float64 {
+	const dense = mostFlat + 0.9 // tiles take less time from the next number on
+	switch {
+	case w.inFull(): // as dense, but the tile takes less
+		return min(dense, max(2, 20*w.share()))
+	case w.lay == blocks && (!w.Conv || w.blk.r == 1):
+		return map[int]float64{1: 2, 4: 3.2, 8: 5.4, 16: 6.5}[w.blk.r]
+	}
+	return dense
 }
 
 // flatTiles are kernels of flat values, where those of tiles do not serve both.
@@ -57,35 +90,35 @@ func each(f func(e *exec, c *call, l *local, t int)) func(e *exec, c *call, l *l
 	}
 }
 
-// isFlat reports whether p is a plan of one sample, or of images and a few samples, whose
-// calls all know flat values. There are no NEON kernels for flat images.
-func isFlat(p *device.Plan, b *bank) bool {
+// few is the most samples of a plan of p's calls whose values are flat, because they take
+// less time than a tile: 0 where some call knows no flat values. There are no NEON kernels for
+// flat images, nor for more than one vector.
+func few(p *device.Plan, b *bank) int {
 	images := slices.ContainsFunc(p.Vals, func(v device.Val) bool { return v.H*v.W > 1 })
-	switch {
-	case p.Seq > 0, images && useNEON:
-		return false
-	case p.Batch > 1 && (!images || p.Batch*p.Slab > flatFloats):
-		return false
+	if p.Seq > 0 || images && useNEON {
+		return 0
 	}
-	most := mostFlat
+	tile, sample := 0., 0. // time of the products
 	for _, r := range p.Regions {
 		for _, c := range r.Calls {
 			if flatTiles[c.Kernel] == nil {
-				return false
+				return 0
 			}
-			if c.Kernel != device.Conv {
+			if c.Kernel != device.Conv && c.Kernel != device.Linear {
 				continue
 			}
-			w := &b.ws[c.W[0]]
-			if !w.flatWeight().isFlat() {
-				return false
+			w, y := &b.ws[c.W[0]], p.Vals[c.Out[0]]
+			if c.Kernel == device.Conv && !w.isFlat() {
+				return 0
 			}
-			if w.lay == blocks && w.blk.r == 1 {
-				most = mostSingle
-			}
+			t := float64(len(w.v) * y.H * y.W)
+			tile, sample = tile+t, sample+t/w.asTile()
 		}
 	}
-	return p.Batch <= most
+	if useNEON || tile == 0 {
+		return 1
+	}
+	return min(mostFlat, max(1, int(tile/sample)), max(1, flatFloats/max(1, p.Slab)))
 }
 
 // isFlat reports whether a convolution with w knows flat values: all but grouped ones of
@@ -96,7 +129,7 @@ func (w *weight) isFlat() bool {
 	case rowMajor:
 		return w.Groups == w.Shape[0] && w.Shape[1] == 1
 	case blocks:
-		return w.k <= pixelSteps
+		return w.k <= pixelSteps || w.inFull()
 	}
 	return true
 }

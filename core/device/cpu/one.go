@@ -16,9 +16,9 @@ func (w *weight) oneRoom() int {
 	return (w.k+P-1)/P*P + (w.n+r-1)/r*r + P
 }
 
-// linearOne: y = f(w·x + b), sample by sample; each panel serves all of a group.
+// linearOne: y = f(w·x + b), sample by sample.
 func linearOne(e *exec, c *call, l *local, t0, t1 int) {
-	w := &e.b.ws[c.W[0]]
+	w := e.b.ws[c.W[0]].flatWeight()
 	if !e.flat {
 		x, y := l.one[:rounded(w.k)], l.one[rounded(w.k):]
 		in, out := e.at(c.In[0], 0), e.at(c.Out[0], 0)
@@ -26,24 +26,36 @@ func linearOne(e *exec, c *call, l *local, t0, t1 int) {
 			x[k] = rowAt(in, k)[0]
 		}
 		w.one(x, y, &l.piece)
-		e.finishOne(c, y[:rounded(w.n)], w.n)
+		e.finishOne(c, y, 0, w.n)
 		for n, v := range y[:w.n] {
 			*rowAt(out, n) = row{v}
 		}
 		return
 	}
-	shared := w.lay == panels && w.pair == nil
-	for n := 0; shared && n < w.n; n += P {
-		for t := t0; t < t1; t++ {
-			w.panelOne(n, e.floats(c.In[0], t), e.floats(c.Out[0], t))
-		}
-	}
 	for t := t0; t < t1; t++ {
 		y := e.floats(c.Out[0], t)
-		if !shared {
-			w.one(e.floats(c.In[0], t), y, &l.piece)
+		w.one(e.floats(c.In[0], t), y, &l.piece)
+		e.finishOne(c, y, 0, w.n)
+	}
+}
+
+// linearFew: y = f(w·x + b) for some panels and all samples, which are the rows of a
+// product: each weight is read once. Which rows a product has depends on their number alone,
+// so that the threads change no bit. A run of one sample takes linearOne, by 5 to 10 % faster.
+func linearFew(e *exec, c *call, _ *local, part int) {
+	w := e.b.ws[c.W[0]].flatWeight()
+	panels := over(w.n, P)
+	from, to := part*panels/c.parts*P, min((part+1)*panels/c.parts*P, w.n)
+	for n := from; n < to; n += P {
+		for t := 0; t < e.n; {
+			rows := run(e.n - t)
+			a := pixelArgs{a: e.at(c.In[0], t), b: ptr(w.v[n*w.k:]), c: at(e.at(c.Out[0], t), 4*n), inner: w.k, outer: 1, aStride: e.stride(), cStride: e.stride()}
+			a.run(rows)
+			t += rows
 		}
-		e.finishOne(c, y, w.n)
+	}
+	for t := range e.n {
+		e.finishOne(c, e.floats(c.Out[0], t), from, to)
 	}
 }
 
@@ -74,13 +86,14 @@ func (w *weight) panelOne(n int, x, y []float32) {
 	}
 }
 
-// finishOne adds the bias of n outputs to y, which has whole rows, and applies the
-// activation.
-func (e *exec) finishOne(c *call, y []float32, n int) {
-	if len(c.W) > 1 {
-		b, whole := e.b.ws[c.W[1]].v[:n], n/T*T
+// finishOne adds the bias to outputs from to to−1 of y, which has whole rows, and applies
+// the activation. from is a multiple of 16.
+func (e *exec) finishOne(c *call, y []float32, from, to int) {
+	if y = y[from:rounded(to)]; len(c.W) > 1 {
+		b := e.b.ws[c.W[1]].v[from:to]
+		whole := len(b) / T * T
 		addAll(y[:whole], y, b)
-		for i := whole; i < n; i++ {
+		for i := whole; i < len(b); i++ {
 			y[i] += b[i]
 		}
 	}

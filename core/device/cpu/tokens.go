@@ -7,8 +7,8 @@ import (
 	"pare/core/device"
 )
 
-// tokenAt is the sequence that tile t belongs to and the first of its tokens there.
-func (e *exec) tokenAt(t int) (sample, token int) { return t / e.per, t % e.per * T }
+// tokenAt is the first token of tile t in its sequence.
+func (e *exec) tokenAt(t int) int { return t % e.per * T }
 
 // embed: y = w[id], from panels of 16 ids.
 func embed(e *exec, c *call, _ *local, t0, t1 int) {
@@ -55,7 +55,7 @@ func embedD(e *exec, c *call, _ *local, part int) {
 func positions(e *exec, c *call, _ *local, t0, t1 int) {
 	w := &e.b.ws[c.W[0]]
 	for t := t0; t < t1; t++ {
-		_, token := e.tokenAt(t)
+		token := e.tokenAt(t)
 		addAll(e.floats(c.Out[0], t), e.floats(c.In[0], t), w.v[token*w.k:(token+P)*w.k])
 	}
 }
@@ -103,7 +103,7 @@ func (e *exec) anglesOf(c *device.Call) *angles {
 func rope(e *exec, c *call, _ *local, t0, t1 int) {
 	half := c.Attn.Dim / 2
 	for t := t0; t < t1; t++ {
-		_, token := e.tokenAt(t)
+		token := e.tokenAt(t)
 		x, y := e.at(c.In[0], t), e.at(c.Out[0], t)
 		for h := range c.Attn.Heads {
 			one, two := h*c.Attn.Dim*rowBytes, (h*c.Attn.Dim+half)*rowBytes

@@ -14,7 +14,7 @@ var adaptKernels = map[device.Kernel]build{
 func adapt(b *builder, c *device.Call) error {
 	w, a, bb := b.weight(c.W[0]), b.weight(c.W[1]), b.weight(c.W[2])
 	p := cu.Product{M: w.N(), N: w.K(), K: a.N()}
-	if err := b.product(p, bb.v, a.v, w.v, 0, 0, c.S[0], 0); err != nil {
+	if err := b.product(p, bb.v, a.v, w.v, 0, c.S[0], 0); err != nil {
 		return err
 	}
 	return b.each("adapt", w.count, w.v, w.half, w.base, w.mask)
@@ -27,7 +27,7 @@ func adaptA(b *builder, c *device.Call) error {
 	}
 	a, w, bb := b.weight(c.W[0]), b.weight(c.W[1]), b.weight(c.W[2])
 	p := cu.Product{M: a.N(), N: a.K(), K: w.N(), TransA: true}
-	if err := b.product(p, bb.v, w.grad, a.grad, 0, 0, c.S[0], 0); err != nil {
+	if err := b.product(p, bb.v, w.grad, a.grad, 0, c.S[0], 0); err != nil {
 		return err
 	}
 	return b.gradient(c)
@@ -40,7 +40,7 @@ func adaptB(b *builder, c *device.Call) error {
 	}
 	bb, w, a := b.weight(c.W[0]), b.weight(c.W[1]), b.weight(c.W[2])
 	p := cu.Product{M: bb.N(), N: bb.K(), K: w.K(), TransB: true}
-	if err := b.product(p, w.grad, a.v, bb.grad, 0, 0, c.S[0], 0); err != nil {
+	if err := b.product(p, w.grad, a.v, bb.grad, 0, c.S[0], 0); err != nil {
 		return err
 	}
 	return b.gradient(c)

@@ -7,7 +7,6 @@ import (
 
 	"pare/core/device"
 	"pare/core/device/cuda/internal/cu"
-	"pare/core/device/ref"
 )
 
 // weight is one weight of a bank in the card's memory. Everything is in the device's
@@ -58,7 +57,7 @@ func (d Device) NewBank(ws []device.Weight, slots int) (device.Bank, error) {
 	}
 	b := &bank{dev: d, desc: append([]device.Weight(nil), ws...), slots: slots, ws: make([]weight, len(ws))}
 	for i, w := range ws {
-		if err := ref.CheckWeight(w); err != nil {
+		if err := w.Check("cuda"); err != nil {
 			b.release() //nolint:errcheck // the other error says it
 			return nil, fmt.Errorf("weight %s: %w", w.Name, lost(err))
 		}

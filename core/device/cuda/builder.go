@@ -112,10 +112,6 @@ func (b *builder) weight(w int) *weight {
 // step is the address of the run's scalars, struct Step of kernels/common.cuh.
 func (b *builder) step() cu.Ptr { return b.x.step }
 
-// f32 are the defines of a kernel for values that are float32 whatever the device's
-// precision.
-const f32 = "VAL_F32"
-
 // kernel appends a launch. A kernel takes its arguments in order: cu.Ptr as pointer,
 // int as int, int64 as long long, uint64 as unsigned long long, float32 as float.
 // name is that of an extern "C" kernel in kernels/*.cu, with the program's defines

@@ -31,7 +31,7 @@ func conv(b *builder, c *device.Call) error {
 			bias, p.BiasType = b.weight(c.W[1]).operand()
 			p.Epilogue = cu.Bias
 		}
-		if err := b.product(p, x.ptr, wp, y.ptr, bias, 0, 1, 0); err != nil {
+		if err := b.product(p, x.ptr, wp, y.ptr, bias, 1, 0); err != nil {
 			return err
 		}
 		return b.inPlace(c.Act, y)
@@ -64,7 +64,7 @@ func convDX(b *builder, c *device.Call) error {
 	dy, dx, w := b.val(c.In[0]), b.val(c.Out[0]), b.weight(c.W[0])
 	wp, t := w.operand()
 	if plain(c.Win) {
-		return b.product(cu.Product{M: dy.rows * dy.H * dy.W, N: dx.C, K: dy.C, A: dy.elem, B: t, D: dx.elem}, dy.ptr, wp, dx.ptr, 0, 0, 1, 0)
+		return b.product(cu.Product{M: dy.rows * dy.H * dy.W, N: dx.C, K: dy.C, A: dy.elem, B: t, D: dx.elem}, dy.ptr, wp, dx.ptr, 0, 1, 0)
 	}
 	if b.tensor(c.Win, dx, dy, w) {
 		return b.samples(dx, dy, 0, func(dx, dy value, _ float32) error { return b.convBack(c.Win, dx, dy, wp) })
@@ -79,7 +79,7 @@ func convDW(b *builder, c *device.Call) error {
 	pixels := dy.rows * dy.H * dy.W
 	if plain(c.Win) {
 		p := cu.Product{M: dy.C, N: x.C, K: pixels, TransA: true, A: dy.elem, B: x.elem, D: cu.F32}
-		if err := b.product(p, dy.ptr, x.ptr, w.grad, 0, 0, 1, b.beta(c)); err != nil {
+		if err := b.product(p, dy.ptr, x.ptr, w.grad, 0, 1, b.beta(c)); err != nil {
 			return err
 		}
 		return b.gradient(c)

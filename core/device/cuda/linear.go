@@ -79,7 +79,7 @@ func linearDW(b *builder, c *device.Call) error {
 	if bias != nil {
 		p.Epilogue, db = cu.BGrad, b.weight(bias.W[0]).grad
 	}
-	if err := b.product(p, dy.ptr, x.ptr, w.grad, db, 0, 1, b.beta(c)); err != nil {
+	if err := b.product(p, dy.ptr, x.ptr, w.grad, db, 1, b.beta(c)); err != nil {
 		return err
 	}
 	if err := b.gradient(c); err != nil || bias == nil {
@@ -116,8 +116,8 @@ func (b *builder) alongside(c *device.Call) bool {
 }
 
 // product appends a matrix product.
-func (b *builder) product(p cu.Product, a, w, d, bias, aux cu.Ptr, alpha, beta float32) error {
-	return b.productOnto(p, a, w, d, d, bias, aux, alpha, beta)
+func (b *builder) product(p cu.Product, a, w, d, bias cu.Ptr, alpha, beta float32) error {
+	return b.productOnto(p, a, w, d, d, bias, 0, alpha, beta)
 }
 
 // productOnto appends d = alpha·a·w + beta·from.

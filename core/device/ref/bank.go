@@ -46,7 +46,7 @@ func (Device) NewBank(ws []device.Weight, slots int) (device.Bank, error) {
 	}
 	b := &bank{desc: append([]device.Weight(nil), ws...), ws: make([]weight, len(ws)), slots: slots}
 	for i, d := range ws {
-		if err := CheckWeight(d); err != nil {
+		if err := d.Check("ref"); err != nil {
 			return nil, fmt.Errorf("weight %s: %w", d.Name, err)
 		}
 		// The caller's mask may change later, this bank must not.
@@ -65,33 +65,6 @@ func (Device) NewBank(ws []device.Weight, slots int) (device.Bank, error) {
 		b.ws[i] = w
 	}
 	return b, nil
-}
-
-// CheckWeight tests a weight's description.
-func CheckWeight(d device.Weight) error {
-	if err := d.Shape.Check(); err != nil {
-		return err
-	}
-	switch {
-	case d.Mask != nil && (d.Mask.N != d.Shape.Len() || len(d.Mask.Bits) != (d.Mask.N+63)/64):
-		return fmt.Errorf("mask over %d elements for a weight of %d", d.Mask.N, d.Shape.Len())
-	case d.Conv && (!d.Matrix || len(d.Shape) != 4 || d.Groups < 1 || d.Shape[0]%d.Groups != 0):
-		return fmt.Errorf("convolution of shape %v in %d groups: need N×C/groups×KH×KW with N a multiple of the groups", d.Shape, d.Groups)
-	case d.Matrix && len(d.Shape) < 2:
-		return fmt.Errorf("matrix of shape %v: need at least two axes", d.Shape)
-	case d.Open && (!d.Train || d.Format != tensor.Dense):
-		return fmt.Errorf("gradients at masked places are for dense weights that train, this is %v", d.Format)
-	case d.Format == tensor.Dense:
-	case d.Format == tensor.NM24:
-		if !d.Matrix || d.Conv || !tensor.TwoInFour(d.Mask, d.N(), d.K()) {
-			return fmt.Errorf("only the weight of a linear layer of which each four inputs keep two is stored 2:4, this is %v: make it dense", d.Shape)
-		}
-	case d.Format.Height() == 0:
-		return fmt.Errorf("format %v is not known to device ref", d.Format)
-	case !d.Matrix || d.Conv && d.Groups != 1:
-		return fmt.Errorf("only matrices are stored in blocks, not vectors and grouped convolutions: make it dense")
-	}
-	return nil
 }
 
 // Weights describes the weights.

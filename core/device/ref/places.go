@@ -115,7 +115,7 @@ func firstD(e *exec, c *device.Call) {
 
 // placeShape tests the shapes of the kernels of this file.
 func placeShape(p *device.Plan, ws []device.Weight, c *device.Call) error {
-	val := func(l []int, i int) device.Val { return p.Vals[l[i]] }
+	val := func(l []int) device.Val { return p.Vals[l[0]] }
 	between := func(tokens, samples device.Val) error {
 		if tokens.Sample || !samples.Sample || tokens.C != samples.C {
 			return fmt.Errorf("value %s of %d channels and %s of %d: need the same of tokens and of samples", tokens.Name, tokens.C, samples.Name, samples.C)
@@ -130,7 +130,7 @@ func placeShape(p *device.Plan, ws []device.Weight, c *device.Call) error {
 	}
 	switch c.Kernel {
 	case device.Token, device.TokenDX, device.MeanTokens, device.MeanTokensDX:
-		at, x, y := c.S[0], val(c.In, 0), val(c.Out, 0)
+		at, x, y := c.S[0], val(c.In), val(c.Out)
 		if c.Kernel == device.TokenDX || c.Kernel == device.MeanTokensDX {
 			x, y = y, x
 		}
@@ -139,16 +139,16 @@ func placeShape(p *device.Plan, ws []device.Weight, c *device.Call) error {
 		}
 		return first(between(x, y), vector(y))
 	case device.Tokens:
-		return first(pixels(val(c.Out, 0), val(c.In, 0), float32(len(c.W))), vectors(ws, c.W, val(c.In, 0).C))
+		return first(pixels(val(c.Out), val(c.In), float32(len(c.W))), vectors(ws, c.W, val(c.In).C))
 	case device.TokensDX:
-		return pixels(val(c.In, 0), val(c.Out, 0), c.S[0])
+		return pixels(val(c.In), val(c.Out), c.S[0])
 	case device.FirstD:
-		if p.Seq < 1 || val(c.In, 0).Sample {
+		if p.Seq < 1 || val(c.In).Sample {
 			return fmt.Errorf("needs a sequence")
 		}
-		return first(vector(val(c.In, 0)), vectors(ws, c.W, val(c.In, 0).C))
+		return first(vector(val(c.In)), vectors(ws, c.W, val(c.In).C))
 	}
-	x, w, ids := val(c.In, 0), ws[c.W[0]], c.In[1:]
+	x, w, ids := val(c.In), ws[c.W[0]], c.In[1:]
 	if p.Seq < 1 || x.Sample || len(w.Shape) != 2 || w.Shape[1] != x.C || w.Shape[0] > 1<<24 {
 		return fmt.Errorf("weight %s is %v for sequences of %d channels", w.Name, w.Shape, x.C)
 	}

@@ -112,12 +112,12 @@ func (b *builder) vocabulary(name, bias, table string, in int) {
 	b.node(name, "linear", graph.Attrs{}, []int{w, b.param(bias, graph.Bias, tensor.Shape{b.c.Vocab}, false)}, in)
 }
 
-// classes is the number of rows of a classifier.
-func (b *builder) classes(name string) int {
+// classes is the number of rows of the classifier.
+func (b *builder) classes() int {
 	if b.o.Classes > 0 {
 		return b.o.Classes
 	}
-	if t := b.d.tensors[name+".weight"]; t != nil && len(t.Shape) == 2 {
+	if t := b.d.tensors["classifier.weight"]; t != nil && len(t.Shape) == 2 {
 		return t.Shape[0]
 	}
 	return max(len(b.c.Labels), 2) // param says what is missing
@@ -163,9 +163,9 @@ func bert(b *builder) error {
 	switch task {
 	case SequenceClassifier:
 		p := b.linear(at+"pooler.dense", b.Token(at+"pooler.first", x, 0), c.Hidden, true, false)
-		b.linear("classifier", b.Op(at+"pooler.act", "tanh", p), b.classes("classifier"), true, false)
+		b.linear("classifier", b.Op(at+"pooler.act", "tanh", p), b.classes(), true, false)
 	case TokenClassifier:
-		b.linear("classifier", x, b.classes("classifier"), true, false)
+		b.linear("classifier", x, b.classes(), true, false)
 	case MaskedLM:
 		const t = "cls.predictions.transform."
 		y := b.act(t+"act", c.HiddenAct, b.linear(t+"dense", x, c.Hidden, true, false))
@@ -208,9 +208,9 @@ func distilbert(b *builder) error {
 	switch task {
 	case SequenceClassifier:
 		p := b.linear("pre_classifier", b.Token("first", x, 0), c.Dim, true, false)
-		b.linear("classifier", b.Op("pre_classifier.act", "relu", p), b.classes("classifier"), true, false)
+		b.linear("classifier", b.Op("pre_classifier.act", "relu", p), b.classes(), true, false)
 	case TokenClassifier:
-		b.linear("classifier", x, b.classes("classifier"), true, false)
+		b.linear("classifier", x, b.classes(), true, false)
 	case MaskedLM:
 		y := b.act("vocab_transform.act", c.Activation, b.linear("vocab_transform", x, c.Dim, true, false))
 		y = b.layerNorm("vocab_layer_norm", y, eps)

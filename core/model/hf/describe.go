@@ -91,7 +91,7 @@ func (s *shapes) activation(name string) string {
 func describe(m *graph.Model) (map[string]any, error) {
 	s := &shapes{m: m}
 	q, kv := s.heads()
-	c := map[string]any{}
+	var c map[string]any
 	has := func(name string) bool { return m.Param(name) >= 0 }
 	switch {
 	case has("wte.weight") || has("transformer.wte.weight"):

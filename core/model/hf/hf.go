@@ -316,12 +316,13 @@ func (b *builder) linear(name string, in, n int, bias, transposed bool) int {
 
 // head is the layer that makes logits: a linear layer of its own, or the
 // embedding's table once more.
-func (b *builder) head(in int, table string, tied bool) int {
+func (b *builder) head(in int, table string, tied bool) {
 	if tied {
 		b.extra = append(b.extra, "lm_head.") // some files hold it twice
-		return b.node("lm_head", "linear", graph.Attrs{}, []int{b.M.Param(table)}, in)
+		b.node("lm_head", "linear", graph.Attrs{}, []int{b.M.Param(table)}, in)
+		return
 	}
-	return b.linear("lm_head", in, b.c.Vocab, false, false)
+	b.linear("lm_head", in, b.c.Vocab, false, false)
 }
 
 // acts are the activation functions by their names there.

@@ -55,7 +55,7 @@ func vit(b *builder) error {
 		x = b.Op(l+"output.add", "add", x, m)
 	}
 	x = b.layerNorm("vit.layernorm", x, eps)
-	b.linear("classifier", b.Token("vit.first", x, 0), b.classes("classifier"), true, false)
+	b.linear("classifier", b.Token("vit.first", x, 0), b.classes(), true, false)
 	b.extra = append(b.extra, "vit.pooler.")
 	return nil
 }

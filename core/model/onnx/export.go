@@ -226,7 +226,7 @@ func (e *exporter) op(n *graph.Node) error {
 	out := e.out(n)
 	name := n.Name
 	if e.m.Values[n.In[0]].Seq > 0 || e.m.Values[n.Out].Seq > 0 {
-		if done, err := e.sequence(n, out, in, ranks); done || err != nil {
+		if done, err := e.sequence(n, out, in); done || err != nil {
 			return err
 		}
 	}

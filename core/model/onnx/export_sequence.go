@@ -12,7 +12,7 @@ import (
 
 // sequence writes a node that reads or makes a sequence; done is false for those that
 // are written like any other.
-func (e *exporter) sequence(n *graph.Node, out string, in []string, ranks []int) (done bool, err error) {
+func (e *exporter) sequence(n *graph.Node, out string, in []string) (done bool, err error) {
 	name := n.Name
 	e.rank[n.Out] = 3
 	switch n.Op {

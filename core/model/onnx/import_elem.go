@@ -129,7 +129,7 @@ func (im *importer) tableAdded(n *Node, name string, c *array) error {
 		}
 		v = im.m.Values[x.id]
 	}
-	ok := v.Seq > 0 && len(c.dims) <= len(x.dims) && !has(x.dims, 'x')
+	ok := v.Seq > 0 && len(c.dims) <= len(x.dims) && !hasX(x.dims)
 	places := false
 	for i, d := range c.dims {
 		if !ok {
@@ -345,7 +345,7 @@ func (im *importer) joins(n *Node, op, name string, y *view) error {
 
 // gates reports whether s has one factor for each channel of the image x.
 func gates(x, s *view, a, b graph.Value) bool {
-	if a.Seq > 0 || b.Seq > 0 || a.C != b.C || b.H*b.W != 1 || has(x.dims, 'x') || has(s.dims, 'x') {
+	if a.Seq > 0 || b.Seq > 0 || a.C != b.C || b.H*b.W != 1 || hasX(x.dims) || hasX(s.dims) {
 		return false
 	}
 	for i := range x.dims {

@@ -124,7 +124,7 @@ func reduceMean(im *importer, _ int, n *Node) error {
 			op, at = "maxpool", allPixels(x)
 		}
 	}
-	if op == "" || !known(op) || has(dims, 'x') {
+	if op == "" || !known(op) || hasX(dims) {
 		return fmt.Errorf("axes %v of %v are not supported, only over all pixels, all tokens or, of a mean, all features", axes, im.show(shapeOfDims(dims)))
 	}
 	if err := im.settled(v); err != nil {

@@ -247,7 +247,7 @@ func concat(im *importer, _ int, n *Node) error {
 			}
 			dims = slices.Clone(v.dims)
 		}
-		if len(v.dims) != len(dims) || !isAxis(v.dims[axis], 'c', x.C) || !sameBut(v.dims, dims, axis) || has(v.dims, 'x') {
+		if len(v.dims) != len(dims) || !isAxis(v.dims[axis], 'c', x.C) || !sameBut(v.dims, dims, axis) || hasX(v.dims) {
 			return errors.New("joins tensors along another axis than their channels, or of different shapes, which is not supported")
 		}
 		if first := im.m.Values[max(append(in, v.id)[0], 0)]; first.Seq != x.Seq || first.H != x.H || first.W != x.W {

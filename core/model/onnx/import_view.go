@@ -133,11 +133,11 @@ func isAxis(d []atom, ax byte, n int) bool { return slices.Equal(joined(d), atom
 // isBatch reports whether d is the batch.
 func isBatch(d []atom) bool { return len(d) == 1 && d[0].ax == 'b' }
 
-// has reports whether one of the axes holds places of ax.
-func has(dims [][]atom, ax byte) bool {
+// hasX reports whether one of the axes holds places of axis x.
+func hasX(dims [][]atom) bool {
 	for _, d := range dims {
 		for _, a := range d {
-			if a.ax == ax {
+			if a.ax == 'x' {
 				return true
 			}
 		}
@@ -316,7 +316,7 @@ func (im *importer) rows(n *Node, name string) (*view, error) {
 	}
 	x := im.m.Values[v.id]
 	last := len(v.dims) - 1
-	if last < 1 || !isAxis(v.dims[last], 'c', x.C) || has(v.dims, 'x') {
+	if last < 1 || !isAxis(v.dims[last], 'c', x.C) || hasX(v.dims) {
 		return nil, fmt.Errorf("its input has %d axes, need [batch, features] or [batch, tokens, features] with all features in the last", len(v.dims))
 	}
 	if x.H*x.W == 1 {

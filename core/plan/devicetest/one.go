@@ -49,6 +49,12 @@ func oneModels() (l []model) {
 		x := b.Op("relu", "relu", convolve(b, "c1", 0, 7, square(3, 1, 1, 1), true))
 		b.Op("softmax", "softmax", b.Linear("out", b.Op("flat", "flatten", x), 19))
 	})
+	// Vectors: products in a row, whole panels and parts of one, and calls between them.
+	add("vectors", 37, 1, 1, func(b *graph.Net) {
+		x := b.Linear("fc2", b.Linear("fc1", 0, 300), 129)
+		x = b.Op("gelu", "gelu", b.Norm("n1", x))
+		b.Op("softmax", "softmax", b.Linear("fc4", b.Op("relu", "relu", b.Linear("fc3", x, 48)), 5))
+	})
 	// What a convolution of each channel ends in may lie where its input did: behind one
 	// batch norm, or one activation, alone.
 	for _, act := range []string{"tanh", "hardswish", "relu"} {

@@ -30,7 +30,7 @@ func placeModels(sequence func(name string, seq, c, batch int, build func(b *gra
 	// A table of segments that the head shares.
 	l = append(l, sequence("shared/segments", 19, 1, 3, func(b *graph.Net) {
 		x := b.Segments("table", b.Embedding("wte", 0, 9, 7), 4)
-		again(b, "head", "linear", b.Op("tanh", "tanh", x), "table")
+		again(b, "head", "linear", b.Op("tanh", "tanh", x))
 	}))
 	image := func(name string, c, h, w, batch int, build func(b *graph.Net)) {
 		l = append(l, model{name: name, c: c, h: h, w: w, batch: batch, train: true, build: build})

@@ -53,10 +53,10 @@ func blockModels() []model {
 			}
 		}
 	}
-	branch := func(b *graph.Net, at string, x, c int) int {
-		y := b.Linear(at+".up", b.LayerNorm(at+".ln", x, 1e-5), 2*c)
+	branch := func(b *graph.Net, at string, x int) int {
+		y := b.Linear(at+".up", b.LayerNorm(at+".ln", x, 1e-5), 20)
 		y = b.Dropout(at+".drop", b.Op(at+".act", "gelu_tanh", y), 0.25)
-		return b.Op(at+".add", "add", x, b.Linear(at+".down", y, c))
+		return b.Op(at+".add", "add", x, b.Linear(at+".down", y, 10))
 	}
 	text := gptModel()
 	text.name = "blocks/gpt"
@@ -76,7 +76,7 @@ func blockModels() []model {
 		vectorNet("blocks/dropout", 10, func(b *graph.Net) {
 			x := b.Linear("in", 0, 10)
 			for _, at := range []string{"a", "b", "c"} {
-				x = branch(b, at, x, 10)
+				x = branch(b, at, x)
 			}
 			b.Linear("out", x, 4)
 		}).with(33),
@@ -90,9 +90,9 @@ func blockModels() []model {
 			b.Linear("out", b.Op("mean", "globalavgpool", x), 5)
 		}},
 		vectorNet("blocks/frozen", 10, func(b *graph.Net) {
-			x := branch(b, "a", b.Linear("in", 0, 10), 10)
-			x = branch(b, "b", branch(b, "c", x, 10), 10)
-			b.Linear("out", branch(b, "d", x, 10), 4)
+			x := branch(b, "a", b.Linear("in", 0, 10))
+			x = branch(b, "b", branch(b, "c", x))
+			b.Linear("out", branch(b, "d", x), 4)
 			frozen(b.M, "in.weight", "in.bias", "a.up.weight", "a.up.bias", "a.ln.weight", "a.ln.bias", "a.down.weight", "a.down.bias", "c.up.weight")
 		}).with(19),
 	}

@@ -82,12 +82,12 @@ func tokenModels() (l []model) {
 	// A table in two or three places, each of which adds to its gradient.
 	l = append(l,
 		sequence("shared/places", 19, 7, 2, func(b *graph.Net) {
-			again(b, "second", "positions", b.Op("tanh", "tanh", b.Positions("table", 0, 35)), "table")
+			again(b, "second", "positions", b.Op("tanh", "tanh", b.Positions("table", 0, 35)))
 			b.Linear("out", b.M.Output, 4)
 		}),
 		sequence("shared/all", 19, 1, 3, func(b *graph.Net) {
-			again(b, "places", "positions", b.Embedding("table", 0, 30, 8), "table")
-			again(b, "head", "linear", b.Linear("between", b.M.Output, 8), "table")
+			again(b, "places", "positions", b.Embedding("table", 0, 30, 8))
+			again(b, "head", "linear", b.Linear("between", b.M.Output, 8))
 		}))
 	l = append(l, placeModels(sequence)...)
 	gpt := gptModel()
@@ -110,9 +110,9 @@ func gptModel() model {
 	return model{name: "gpt-21", c: 1, h: 1, w: 1, seq: 21, batch: 3, train: true, blocks: true, build: zoo.GPT{Layers: 2, Width: 24, Heads: 3, Vocabulary: 30, Tokens: 21, Places: 64}.Add}
 }
 
-// again adds a layer whose weight is a table that is there already.
-func again(b *graph.Net, name, op string, in int, table string) {
+// again adds a layer whose weight is that of layer "table".
+func again(b *graph.Net, name, op string, in int) {
 	if b.Err == nil {
-		_, b.Err = b.M.Append(name, op, graph.Attrs{}, []int{b.M.Param(table + ".weight")}, in)
+		_, b.Err = b.M.Append(name, op, graph.Attrs{}, []int{b.M.Param("table.weight")}, in)
 	}
 }

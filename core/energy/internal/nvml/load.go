@@ -129,7 +129,7 @@ func (l *library) ByUUID(uuid string) (Device, error) {
 // Close leaves the library in memory: a call that hangs may still be inside.
 func (l *library) Close() {
 	if l.shutdown != nil {
-		l.shutdown()
+		_ = l.shutdown()
 	}
 }
 

@@ -16,14 +16,14 @@ func init() {
 		return listOf(c.in)
 	})
 	one("SequenceLength", 11, func(c *call) *Tensor {
-		return &Tensor{Type: onnx.Int64, Shape: []int{}, I: []int64{int64(len(c.list(0)))}}
+		return &Tensor{Type: onnx.Int64, Shape: []int{}, I: []int64{int64(len(c.list()))}}
 	})
 	one("SequenceAt", 11, func(c *call) *Tensor {
-		l := c.list(0)
+		l := c.list()
 		return l[place(c.x(1).ints()[0], len(l))]
 	})
 	one("SequenceInsert", 11, func(c *call) *Tensor {
-		l, at := c.list(0), len(c.list(0))
+		l, at := c.list(), len(c.list())
 		if t := c.opt(2); t != nil {
 			if at = t.ints()[0]; at < 0 {
 				at += len(l)
@@ -38,7 +38,7 @@ func init() {
 		return listOf(slices.Insert(slices.Clone(l), at, c.x(1)))
 	})
 	one("SequenceErase", 11, func(c *call) *Tensor {
-		l := slices.Clone(c.list(0))
+		l := slices.Clone(c.list())
 		at := len(l) - 1
 		if t := c.opt(1); t != nil {
 			at = t.ints()[0]
@@ -47,7 +47,7 @@ func init() {
 		return listOf(slices.Delete(l, at, at+1))
 	})
 	one("ConcatFromSequence", 11, func(c *call) *Tensor {
-		l := c.list(0)
+		l := c.list()
 		if len(l) == 0 {
 			fail("joins nothing")
 		}
@@ -96,11 +96,11 @@ func init() {
 // listOf is a value that holds tensors.
 func listOf(l []*Tensor) *Tensor { return &Tensor{Seq: append([]*Tensor{}, l...)} }
 
-// list is input i, which must be a list.
-func (c *call) list(i int) []*Tensor {
-	t := c.x(i)
+// list is the first input, which must be a list.
+func (c *call) list() []*Tensor {
+	t := c.x(0)
 	if t.Seq == nil {
-		fail("input %d is a tensor, needs a list of them", i)
+		fail("input 0 is a tensor, needs a list of them")
 	}
 	return t.Seq
 }

@@ -48,8 +48,9 @@ func exp(a *asm, x, t, u int) {
 	a.op("VMULPS Y%d, Y%d, Y%d", t, u, x)
 }
 
-// sigmoid puts 1/(1 + e^−x) of Y[x] into Y[s]; Y[s+1] and Y[s+2] are overwritten.
-func sigmoid(a *asm, x, s int) {
+// sigmoid puts 1/(1 + e^−x) of Y[x] into Y2; Y3 and Y4 are overwritten.
+func sigmoid(a *asm, x int) {
+	const s = 2
 	a.op("VXORPS %s, Y%d, Y%d", k("sign"), x, s)
 	exp(a, s, s+1, s+2)
 	a.op("VADDPS %s, Y%d, Y%d", k("one"), s, s)
@@ -157,7 +158,7 @@ func geluGrad(a *asm) {
 
 func siluRows(a *asm) {
 	eachHalf(a, false, func() {
-		sigmoid(a, 0, 2)
+		sigmoid(a, 0)
 		a.op("VMULPS Y2, Y0, Y0")
 	})
 }
@@ -166,7 +167,7 @@ func siluRows(a *asm) {
 func geluTanhRows(a *asm) {
 	eachHalf(a, false, func() {
 		geluArg(a, 0, 7, 5, 6)
-		sigmoid(a, 5, 2)
+		sigmoid(a, 5)
 		a.op("VMULPS Y2, Y0, Y0")
 	})
 }
@@ -175,7 +176,7 @@ func geluTanhRows(a *asm) {
 func geluTanhGrad(a *asm) {
 	eachHalf(a, true, func() {
 		geluArg(a, 1, 1, 5, 6)
-		sigmoid(a, 5, 2)
+		sigmoid(a, 5)
 		a.op("VMOVUPS %s, Y3", k("gtC"))
 		a.op("VFMADD213PS %s, Y6, Y3", k("gtA"))
 		a.op("VMULPS Y1, Y3, Y3") // x·u′
@@ -204,7 +205,7 @@ func geluArg(a *asm, x, c, u, sq int) {
 // siluGrad: f′ = s·(1 + x·(1 − s)).
 func siluGrad(a *asm) {
 	eachHalf(a, true, func() {
-		sigmoid(a, 1, 2)
+		sigmoid(a, 1)
 		a.op("VMOVUPS %s, Y3", k("one"))
 		a.op("VSUBPS Y2, Y3, Y4")
 		a.op("VFMADD213PS Y3, Y1, Y4")

@@ -11,9 +11,9 @@ func (a *asm) faddp(m, n, d int) {
 	a.op("WORD $0x%08x // FADDP V%d.4S, V%d.4S, V%d.4S", 0x6e20d400|m<<16|n<<5|d, d, n, m)
 }
 
-// zeroNEON clears registers from, ..., to−1.
-func (a *asm) zeroNEON(from, to int) {
-	for i := from; i < to; i++ {
+// zeroNEON clears the first n registers.
+func (a *asm) zeroNEON(n int) {
+	for i := range n {
 		a.op("VEOR V%d.B16, V%d.B16, V%d.B16", i, i, i)
 	}
 }
@@ -55,7 +55,7 @@ func blockNEON(a *asm, r, t int, backward bool) {
 		a.op("ADD $%d, R4, R13", 4*n*pass)
 		a.op("MOVD R8, R14")
 		if !backward {
-			a.zeroNEON(0, 4*n*t)
+			a.zeroNEON(4 * n * t)
 			a.op("CBZ R15, start%d", pass)
 		}
 		eachY(pass, func(regs string) { a.op("VLD1.P 64(R19), %s", regs) })
@@ -133,7 +133,7 @@ func blockOneNEON(a *asm, r int) {
 	a.op("MOVW 4(R1), R8")
 	a.op("MOVW (R1), R9")
 	a.op("SUB R9, R8")
-	a.zeroNEON(0, sums*parts)
+	a.zeroNEON(sums * parts)
 	a.op("SUBS $%d, R8", sums)
 	a.op("BLT rest")
 	a.op("PCALIGN $32")
@@ -220,7 +220,7 @@ func blockDWNEON(a *asm, r int) {
 	a.op("MOVWU.P 4(R1), R12")
 	a.op("ADD R3, R12")
 	for pass := range r / n {
-		a.zeroNEON(0, 4*n)
+		a.zeroNEON(4 * n)
 		a.op("MOVD R12, R13")
 		a.op("ADD $%d, R4, R14", 64*n*pass)
 		a.op("MOVD R7, R19")
@@ -273,7 +273,7 @@ func singleDWNEON(a *asm, t int) {
 	a.label("weight")
 	a.op("MOVWU.P 4(R3), R11")
 	a.op("ADD R10, R11, R19")
-	a.zeroNEON(0, 4)
+	a.zeroNEON(4)
 	for tile := range t {
 		x := 4 + 4*(tile%3)
 		a.op("VLD1 (R19), %s", four(x))
