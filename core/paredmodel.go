@@ -132,8 +132,25 @@ func cutDown(m *graph.Model, dev device.Device, rec *Recipe, base prune.Base) (o
 		}
 		return true, "", nil
 	}
-	if prune.Structured(p.Pattern) {
+	if p.Pattern == "layer" {
 		return false, "", nil
+	}
+	if prune.Structured(p.Pattern) { // which channels go does not matter where all groups lose the same share
+		s := rec.ruleOn(dev, base)
+		s.Score, s.Distribution, s.ByHand = "random", "layer", nil
+		cuts, _, err := prune.Cut(m, s, p.Target, prune.NewBase(m))
+		if err != nil {
+			return false, "", err
+		}
+		for _, x := range cuts {
+			if _, err := x.Apply(m); err != nil {
+				return false, "", err
+			}
+		}
+		if p.Distribution != "layer" || len(p.ByHand) > 0 {
+			note = "as if every layer lost the same share"
+		}
+		return true, note, nil
 	}
 	for _, l := range m.Layers() {
 		if w := &m.Params[l.Param]; !slices.Contains(p.Skip, l.Name) && w.Mask == nil {

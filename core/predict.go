@@ -148,8 +148,22 @@ func (p *prediction) fromProfile() (*event.Ledger, error) {
 		one.Visible = 1
 	}
 	target, pattern := rec.Prune.Target, hwPattern(rec.Prune.Pattern)
-	steps := [2]hwprofiles.Estimate{hw.Estimate(step.dense()), hw.Estimate(stepEnd.pared(target, pattern))}
-	infers := [2]hwprofiles.Estimate{one.Estimate(infer.dense()), one.Estimate(inferEnd.pared(target, pattern))}
+	stepCosts, inferCosts := stepEnd.pared(target, pattern), inferEnd.pared(target, pattern)
+	if cut, note, err := p.cut(end); err != nil {
+		return nil, err
+	} else if cut != nil { // what works on the channels shrinks, too
+		s, err := p.count(cut, p.step(), nil)
+		if err != nil {
+			return nil, err
+		}
+		i, err := p.count(cut, p.infer(), nil)
+		if err != nil {
+			return nil, err
+		}
+		stepCosts, inferCosts, notes = s.dense(), i.dense(), append(notes, note)
+	}
+	steps := [2]hwprofiles.Estimate{hw.Estimate(step.dense()), hw.Estimate(stepCosts)}
+	infers := [2]hwprofiles.Estimate{one.Estimate(infer.dense()), one.Estimate(inferCosts)}
 	for i, s := range []*event.Side{&l.Dense, &l.Now} {
 		e, f := steps[i], infers[i]
 		s.StepCPUUS, s.StepBand, s.StepEnergy, s.StepBytes = cpuMicros(e, hw), e.BandPct, estimated(e, hw), e.Moved
@@ -175,6 +189,22 @@ func (p *prediction) fromProfile() (*event.Ledger, error) {
 	}
 	l.Note = once(append(notes, p.cutNote(), p.panelNote()))
 	return l, nil
+}
+
+// cut is the model that a recipe which cuts out channels leaves of end, without weights where it
+// is large; nil where it cuts none, or its rule cannot reach the target, which the run refuses.
+func (p *prediction) cut(end *graph.Model) (m *graph.Model, note string, err error) {
+	if s := p.rec.Prune; s.Target <= 0 || !prune.Structured(s.Pattern) {
+		return nil, "", nil
+	}
+	m = shapeOf(end)
+	if filled(end) {
+		m = end.Clone()
+	}
+	if ok, note, err := cutDown(m, p.dev, p.rec, prune.NewBase(p.m)); ok && err == nil {
+		return m, note, nil
+	}
+	return nil, "", nil
 }
 
 // cutNote says that what a cut leaves needs no kernel for zeros.

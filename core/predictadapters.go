@@ -14,9 +14,18 @@ import (
 // has no gradients of its weights and no optimiser there. With a mask the adapter is
 // inside the weight and needs them.
 func (p *prediction) adaptersByProfile(l *event.Ledger, end *graph.Model, hw hwprofiles.Profile) error {
-	m := shapeOf(end)
-	if _, _, err := cutDown(m, p.dev, p.rec, prune.NewBase(p.m)); err != nil {
+	cut, _, err := p.cut(end)
+	if err != nil {
 		return err
+	}
+	m := cut
+	if cut == nil {
+		m = shapeOf(end)
+		if !prune.Structured(p.rec.Prune.Pattern) {
+			if _, _, err := cutDown(m, p.dev, p.rec, prune.NewBase(p.m)); err != nil {
+				return err
+			}
+		}
 	}
 	a, err := adapted(m, p.rec)
 	if a == nil || err != nil {
@@ -27,7 +36,11 @@ func (p *prediction) adaptersByProfile(l *event.Ledger, end *graph.Model, hw hwp
 	if err != nil {
 		return err
 	}
-	e := hw.Estimate(w.pared(p.rec.Prune.Target, hwPattern(p.rec.Prune.Pattern)))
+	costs := w.pared(p.rec.Prune.Target, hwPattern(p.rec.Prune.Pattern))
+	if cut != nil {
+		costs = w.dense()
+	}
+	e := hw.Estimate(costs)
 	l.Adapters = &event.StepSide{CPUUS: cpuMicros(e, hw), Band: e.BandPct, Energy: estimated(e, hw), Bytes: e.Moved}
 	if e.Seconds != nil {
 		l.Text += p.adaptersText(l, a)

@@ -88,7 +88,7 @@ func (b Base) check(ls []layer) error {
 // A skipped layer keeps all its own outputs and is not in the base, but may lose
 // inputs. The model's input and output, and grouped convolutions, cannot be cut.
 // The share counts weights cut out; the report also counts masks that an earlier
-// rule left.
+// rule left. With score random the weights need not be here: shapes are enough.
 func Cut(m *graph.Model, s Spec, share float64, base Base) ([]graph.CutAxis, Report, error) {
 	if err := s.Check(m); err != nil {
 		return nil, Report{}, err
@@ -177,7 +177,11 @@ func newCutter(m *graph.Model, s *Spec, base Base) (*cutter, error) {
 		byParam[ls[i].param] = i
 	}
 	wrong := make([]error, len(ls))
-	beside(len(ls), func(i int) { wrong[i] = errors.Join(ls[i].checkWeights(), ls[i].bring(s)) })
+	beside(len(ls), func(i int) {
+		if wrong[i] = ls[i].bring(s); s.Score != "random" || len(ls[i].w) > 0 { // a draw needs no weights
+			wrong[i] = errors.Join(ls[i].checkWeights(), wrong[i])
+		}
+	})
 	for _, err := range wrong {
 		if err != nil {
 			return nil, err
@@ -243,6 +247,9 @@ func (c *cutter) channels(g graph.Group, byParam map[int]int) channels {
 		row := p.Shape[1:].Len() * s.Block // weights of one channel
 		n += row
 		l, at := &c.ls[byParam[s.Param]], p.Shape[1:].Len()*s.Offset
+		if len(l.w) == 0 {
+			continue
+		}
 		for i := range row * g.Size {
 			x.score[i/row] += weigh(l, at+i)
 		}

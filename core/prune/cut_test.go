@@ -344,3 +344,30 @@ func TestStep(t *testing.T) {
 		}
 	}
 }
+
+// TestCutOfShapes: a random cut needs no weights, and takes as many channels without them.
+func TestCutOfShapes(t *testing.T) {
+	m := transformers(t)["gpt"]
+	bare := m.Shallow()
+	for i := range bare.Params {
+		bare.Params[i].Data = nil
+	}
+	s := Spec{Score: "random", Pattern: "width", Distribution: "layer", Seed: 3}
+	want, _, err := Cut(m, s, 0.5, NewBase(m))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, _, err := Cut(bare, s, 0.5, NewBase(m))
+	if err != nil || len(got) == 0 || len(got) != len(want) {
+		t.Fatalf("%d cuts, %v; want %d", len(got), err, len(want))
+	}
+	for i, x := range got {
+		if x.Group != want[i].Group || len(x.Keep) != len(want[i].Keep) {
+			t.Errorf("%s keeps %d, want %s %d", x.Group, len(x.Keep), want[i].Group, len(want[i].Keep))
+		}
+	}
+	s.Score = "magnitude"
+	if _, _, err := Cut(bare, s, 0.5, NewBase(m)); err == nil || !strings.Contains(err.Error(), "weights are here") {
+		t.Errorf("by magnitude: %v", err)
+	}
+}

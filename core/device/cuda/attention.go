@@ -172,8 +172,8 @@ type wideTiling struct{ groups, tile int }
 
 func (w wideTiling) rows() int { return 64 * w.groups }
 
-// Those in use.
-var wideForward, wideDQ, wideDKV = wideTiling{2, 128}, wideTiling{2, 64}, wideTiling{2, 64}
+// Those in use, the fastest of five sets on an H100 (PERFORMANCE.md).
+var wideForward, wideDQ, wideDKV = wideTiling{1, 64}, wideTiling{1, 64}, wideTiling{1, 64}
 
 // wide says whether a kernel of attention_wide.cu applies.
 func (b *builder) wide(t attending, w wideTiling) bool {
