@@ -298,10 +298,7 @@ func TestLeastNeededCheckpoint(t *testing.T) {
 		{"b", 0.2, 0.9}, // the best
 		{"c", 0.21, 0.7},
 		{"d", 0.35, 0.6},
-		{"e", 0.9, 0.5},
-		{"f", 0.9, 0.5},
-		{"g", 0.9, 0.5},
-		{"h", 0.9, 0.5}, // the newest
+		{"e", 0.9, 0.5}, {"f", 0.9, 0.5}, {"g", 0.9, 0.5}, {"h", 0.9, 0.5}, // the newest
 	}
 	for _, c := range []struct {
 		files      []kept

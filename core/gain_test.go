@@ -15,13 +15,8 @@ func TestGain(t *testing.T) {
 		now  float64
 		want string
 	}{
-		{"dense", false, 0.5, "the reason"},
-		{"2:4", false, 0.5, "the reason"},
-		{"2:4", false, 2, "the reason"},
-		{"dense", true, 0.5, "2.0× less"},
-		{"4×1", false, 0.5, "2.0× less"},
-		{"4×1", false, 1, "same CPU time"},
-		{"4×1", false, 2, "slower"},
+		{"dense", false, 0.5, "the reason"}, {"2:4", false, 0.5, "the reason"}, {"2:4", false, 2, "the reason"},
+		{"dense", true, 0.5, "2.0× less"}, {"4×1", false, 0.5, "2.0× less"}, {"4×1", false, 1, "same CPU time"}, {"4×1", false, 2, "slower"},
 	} {
 		v := event.LayerVerdict{Zeros: 0.5, RunsAs: c.runs, DenseMS: 1, NowMS: c.now}
 		if got := gain(v, "the reason", c.cut, "CPU time"); !strings.Contains(got, c.want) {

@@ -350,22 +350,11 @@ func (r *Recipe) finite() error {
 		key string
 		v   []float64
 	}{
-		{"train.lr", []float64{r.Train.LR}},
-		{"train.momentum", []float64{r.Train.Momentum}},
-		{"train.weight_decay", []float64{r.Train.WeightDecay}},
-		{"prune.target", []float64{r.Prune.Target}},
-		{"prune.lr", []float64{r.Prune.LR}},
-		{"prune.penalty", []float64{r.Prune.Penalty}},
-		{"prune.distance", []float64{r.Prune.Distance}},
-		{"prune.ramp", []float64{r.Prune.Ramp}},
-		{"floor.points", []float64{r.Floor.Points}},
-		{"floor.accuracy", []float64{r.Floor.Accuracy}},
-		{"budget.*", []float64{r.Budget.Joules, r.Budget.KWh, r.Budget.Money, r.Budget.GCO2e, r.Budget.Seconds}},
-		{"data.val", []float64{r.Data.Val}},
-		{"data.test", []float64{r.Data.Test}},
-		{"data.scale", []float64{r.Data.Scale}},
-		{"data.mean", r.Data.Mean},
-		{"data.std", r.Data.Std},
+		{"train.lr", []float64{r.Train.LR}}, {"train.momentum", []float64{r.Train.Momentum}}, {"train.weight_decay", []float64{r.Train.WeightDecay}},
+		{"prune.target", []float64{r.Prune.Target}}, {"prune.lr", []float64{r.Prune.LR}}, {"prune.penalty", []float64{r.Prune.Penalty}}, {"prune.distance", []float64{r.Prune.Distance}}, {"prune.ramp", []float64{r.Prune.Ramp}},
+		{"floor.points", []float64{r.Floor.Points}}, {"floor.accuracy", []float64{r.Floor.Accuracy}}, {"budget.*", []float64{r.Budget.Joules, r.Budget.KWh, r.Budget.Money, r.Budget.GCO2e, r.Budget.Seconds}},
+		{"data.val", []float64{r.Data.Val}}, {"data.test", []float64{r.Data.Test}}, {"data.scale", []float64{r.Data.Scale}},
+		{"data.mean", r.Data.Mean}, {"data.std", r.Data.Std},
 	} {
 		for _, v := range x.v {
 			if math.IsNaN(v) || math.IsInf(v, 0) {

@@ -75,9 +75,10 @@ func attention(b *builder, c *device.Call) error {
 	}
 	args := append([]any{t.q, t.qRow, t.k, t.v, t.kvRow, b.val(c.Out[0]).ptr, lse}, t.shape()...)
 	switch {
+	case b.wide(t, wideForward):
+		return b.attendWide(t, "wide_attend", t.Heads, wideForward, wideForward.rows()+4*wideForward.tile, t.perKey(), args)
 	case b.wgmma(t):
-		block := t.Dim // 64 queries for each warpgroup: QROWS of attention_wgmma.cu
-		return b.attendMMA(t, "wgmma_attend", t.Heads, 2*block, block, block+4*64, args)
+		return b.attendMMA(t, "wgmma_attend", t.Heads, 128, 64, 64+4*64, args)
 	case b.mma(t):
 		return b.attendMMA(t, "mma_attend", t.Heads, 128, 128, 128+4*64, args)
 	}
@@ -98,19 +99,27 @@ func attentionDX(b *builder, c *device.Call) error {
 		}
 		q := append([]any{t.q, t.qRow, t.k, t.v, t.kvRow, y, lse, dy, stats, d.q}, t.shape()...)
 		kv := append([]any{t.q, t.qRow, t.k, t.v, t.kvRow, dy, stats, d.k, d.v}, t.shape()...)
-		if b.wgmma(t) && t.Dim == 64 {
-			if err := b.attendMMA(t, "wgmma_attend_dq", t.Heads, 128, 64, 2*64+4*64, q); err != nil {
-				return err
-			}
-			return b.attendMMA(t, "wgmma_attend_dkv", t.KVHeads, 128, 64, 2*64+4*64, kv)
-		}
-		// As much shared memory as lets two blocks share a multiprocessor.
+		// As much shared memory as lets two blocks of mma_ kernels share a multiprocessor.
 		keys, block := 64, 128
 		if t.Dim > 64 {
 			keys, block = 32, 64
 		}
-		if err := b.attendMMA(t, "mma_attend_dq", t.Heads, 128, 128, 2*128+4*keys, q); err != nil {
+		switch {
+		case b.wide(t, wideDQ):
+			err = b.attendWide(t, "wide_attend_dq", t.Heads, wideDQ, 2*wideDQ.rows()+5*wideDQ.tile, t.perKey(), q)
+		case b.wgmma(t):
+			err = b.attendMMA(t, "wgmma_attend_dq", t.Heads, 128, 64, 2*64+4*64, q)
+		default:
+			err = b.attendMMA(t, "mma_attend_dq", t.Heads, 128, 128, 2*128+4*keys, q)
+		}
+		if err != nil {
 			return err
+		}
+		switch {
+		case b.wide(t, wideDKV):
+			return b.attendWide(t, "wide_attend_dkv", t.KVHeads, wideDKV, 2*wideDKV.rows()+4*wideDKV.tile, 2, kv)
+		case b.wgmma(t):
+			return b.attendMMA(t, "wgmma_attend_dkv", t.KVHeads, 128, 64, 2*64+4*64, kv)
 		}
 		return b.attendMMA(t, "mma_attend_dkv", t.KVHeads, 128, block, 2*block+4*64, kv)
 	}
@@ -151,24 +160,57 @@ func (b *builder) mma(t attending) bool {
 	return b.x.dev.precision == BF16 && b.x.dev.info.Major >= 8 && t.Dim%16 == 0 && t.Dim <= 128 && t.Scale > 0
 }
 
-// wgmma says whether attention_wgmma.cu applies. Its forward kernel for heads of 128
-// channels stays out until its final form has been run on a card.
+// wgmma says whether attention_wgmma.cu applies.
 func (b *builder) wgmma(t attending) bool {
 	return b.mma(t) && b.x.dev.info.Major == 9 && t.Dim == 64
+}
+
+// wideTiling are the sizes of a kernel of attention_wide.cu: the warpgroups of a block, with 64
+// rows each, and the rows of the tiles that stream by them. Without warpgroups the kernel is not
+// used.
+type wideTiling struct{ groups, tile int }
+
+func (w wideTiling) rows() int { return 64 * w.groups }
+
+// Those in use.
+var wideForward, wideDQ, wideDKV = wideTiling{2, 128}, wideTiling{2, 64}, wideTiling{2, 64}
+
+// wide says whether a kernel of attention_wide.cu applies.
+func (b *builder) wide(t attending, w wideTiling) bool {
+	return b.mma(t) && b.x.dev.info.Major == 9 && t.Dim == 128 && w.groups > 0
+}
+
+// perKey is how many float32 a wide kernel keeps of each key of a tile: its id where there is padding.
+func (t attending) perKey() int {
+	if t.Pads {
+		return 1
+	}
+	return 0
 }
 
 // attendMMA appends a kernel of these files: a block for each `rows` rows of a head, with
 // room for some rows of a head's channels, and 1 KiB each for ids or statistics and for
 // aligning it.
 func (b *builder) attendMMA(t attending, name string, heads, threads, rows, room int, args []any) error {
+	return b.attendTiles(t, name, heads, threads, rows, room*(t.Dim+8)*2+2048, args) // LD of attention_mma.cu; the others' rows are shorter
+}
+
+// attendWide appends a kernel of attention_wide.cu, with room for some rows of a head's channels, for
+// some float32 (ids or statistics) of each row of two tiles, and for aligning it: no more, so that
+// two blocks of one warpgroup fit a multiprocessor.
+func (b *builder) attendWide(t attending, name string, heads int, w wideTiling, room, floats int, args []any) error {
+	return b.attendTiles(t, name, heads, 128*w.groups, w.rows(), 2*room*t.Dim+2*4*floats*w.tile+1024, args, fmt.Sprintf("GROUPS=%d", w.groups), fmt.Sprintf("TILE=%d", w.tile))
+}
+
+// attendTiles appends a kernel with a block for each `rows` rows of a head.
+func (b *builder) attendTiles(t attending, name string, heads, threads, rows, shared int, args []any, defines ...string) error {
 	flag := func(name string, on bool) string {
 		if on {
 			return name + "=1"
 		}
 		return name + "=0"
 	}
-	shared := room*(t.Dim+8)*2 + 2048 // LD of attention_mma.cu; the other's rows are shorter
 	blocks := t.rows / t.seq * heads * ((t.seq + rows - 1) / rows)
-	defines := []string{name, fmt.Sprintf("DIM=%d", t.Dim), flag("CAUSAL", t.Causal), flag("PADS", t.Pads)}
+	defines = append([]string{name, fmt.Sprintf("DIM=%d", t.Dim), flag("CAUSAL", t.Causal), flag("PADS", t.Pads)}, defines...)
 	return b.kernel(defines, [3]int{blocks, 1, 1}, [3]int{threads, 1, 1}, shared, args...)
 }

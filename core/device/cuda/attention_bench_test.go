@@ -1,6 +1,7 @@
 package cuda
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"testing"
@@ -41,6 +42,35 @@ func BenchmarkGPUAttention(b *testing.B) {
 		}
 		b.Run(s.name+"/forward", func(b *testing.B) { a.time(b, a.f, flops) })
 		b.Run(s.name+"/backward", func(b *testing.B) { a.time(b, a.d, 2.5*flops) })
+		if err := a.e.release(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkGPUAttentionWide times each kernel of heads of 128 channels in the sizes that it can
+// have, {0 0} for those of attention_mma.cu: a layer of llama2-7b-l8. TFLOP/s count the products
+// that each makes (2, 3 and 4), half of them for being causal.
+func BenchmarkGPUAttentionWide(b *testing.B) {
+	d := openCard(b)
+	defer wideTilings(wideForward, wideDQ, wideDKV)
+	const n, seq, heads, dim = 8, 1024, 32, 128
+	product := 2 * float64(n*heads) * float64(seq*seq) * dim / 2
+	for _, w := range wideSizes {
+		wideTilings(w[0], w[1], w[2])
+		a := &attn{Attn: device.Attn{Heads: heads, KVHeads: heads, Dim: dim, Causal: true, Scale: float32(1 / math.Sqrt(dim))}, n: n, seq: seq}
+		newAttn(b, With(d, nil, BF16), a)
+		r := rand.New(rand.NewPCG(1, 2))
+		noise := make([]float32, n*seq*heads*dim)
+		for i := range noise {
+			noise[i] = float32(r.NormFloat64())
+		}
+		for v := range a.e.p.Vals {
+			a.set(b, v, noise[:a.e.value(v, a.n).count()])
+		}
+		b.Run(fmt.Sprintf("%v/forward", w[0]), func(b *testing.B) { a.time(b, a.f, 2*product) })
+		b.Run(fmt.Sprintf("%v/dq", w[1]), func(b *testing.B) { a.time(b, a.d[:1], 3*product) })
+		b.Run(fmt.Sprintf("%v/dkv", w[2]), func(b *testing.B) { a.time(b, a.d[1:], 4*product) })
 		if err := a.e.release(); err != nil {
 			b.Fatal(err)
 		}

@@ -264,6 +264,34 @@ func TestGPUAttention(t *testing.T) {
 	}
 }
 
+// wideSizes are sizes of attention_wide.cu's three kernels: those in use, then others that are
+// compared with them; {} is attention_mma.cu.
+var wideSizes = [][3]wideTiling{
+	{wideForward, wideDQ, wideDKV},
+	{},
+	{{2, 64}, {2, 64}, {1, 64}},
+	{{1, 64}, {1, 64}, {}},
+	{{3, 64}, {}, {2, 64}},
+}
+
+func wideTilings(forward, dq, dkv wideTiling) { wideForward, wideDQ, wideDKV = forward, dq, dkv }
+
+// TestGPUAttentionWide: the same for heads of 128 channels in all sizes of kernels.
+func TestGPUAttentionWide(t *testing.T) {
+	dev := With(openCard(t), nil, BF16)
+	defer wideTilings(wideForward, wideDQ, wideDKV)
+	for i, w := range wideSizes {
+		wideTilings(w[0], w[1], w[2])
+		for j, seq := range []int{1, 64, 65, 128, 200, 257, 384} {
+			for bits := range 4 {
+				kv := 1 << ((i + j + bits) % 3)
+				a := &attn{Attn: device.Attn{Heads: 4, KVHeads: kv, Dim: 128, Causal: bits&1 > 0, Pads: bits&2 > 0, Pad: 3, Scale: float32(1 / math.Sqrt(128))}, n: 2, seq: seq, packed: (j+bits)%2 == 0}
+				t.Run(fmt.Sprintf("%v/seq%d/kv%d/causal=%v/pads=%v/packed=%v", w, seq, kv, a.Causal, a.Pads, a.packed), func(t *testing.T) { a.compare(t, dev) })
+			}
+		}
+	}
+}
+
 func (a *attn) compare(t *testing.T, dev Device) {
 	newAttn(t, dev, a)
 	defer func() {

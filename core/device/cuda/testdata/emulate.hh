@@ -1,4 +1,4 @@
-// A card in C++ for the tests of conv_mma.cu, batchnorm.cu and pool.cu: it runs a kernel's own source,
+// A card in C++ for the tests of conv_mma.cu, attention_wide.cu, batchnorm.cu and pool.cu: it runs a kernel's own source,
 // with what that says in PTX put in other words here. The threads of a block are contexts that
 // run in a random order, one at a time, each until it waits for others: at a barrier, or
 // where a warp acts as one. Copies that run beside are made at once or as late as they may
@@ -62,14 +62,27 @@ struct Thread {
 	long was = 0;
 	std::deque<Copy> copies;
 	int bundles = 0;
+	std::vector<long> commits; // products before each
+	long products = 0;
 	void *args[3];
 	std::vector<char> stack;
 };
 
 struct Warp { int arrived = 0; long turn = 0; };
 
+// A product of a warpgroup: its threads' parts, whose threads come to it one by one.
+struct Product {
+	int cols, threads = 0;
+	bool transposed, add, in_shared;
+	float *d[128];
+	unsigned a[128][4];
+	unsigned long long at, right; // descriptors
+};
+struct Warpgroup { std::deque<Product> products; long whole = 0, made = 0; }; // how many all threads came to, how many are made
+
 static std::vector<Thread> threads;
 static std::vector<Warp> warps;
+static std::vector<Warpgroup> warpgroups;
 static Thread *current;
 static jmp_buf scheduler;
 static std::mt19937 chance(1);
@@ -92,6 +105,15 @@ inline void __syncthreads() {
 	wait(&barrier_turn, turn);
 }
 
+inline int __syncthreads_or(int x) {
+	static std::vector<int> any; // by barrier
+	long turn = barrier_turn;
+	any.resize(turn + 1);
+	any[turn] |= x;
+	__syncthreads();
+	return any[turn];
+}
+
 // together calls f for a warp, once all its threads are here: the last one does.
 template <class F> void together(F f, void *a = nullptr, void *b = nullptr, void *c = nullptr) {
 	int number = current - threads.data();
@@ -110,6 +132,17 @@ inline void __syncwarp() { together([](Thread *) {}); }
 template <class T> T __shfl_xor_sync(unsigned, T x, int by) {
 	T y;
 	together([by](Thread *t) { for (int i = 0; i < WARP; i++) *(T *)t[i].args[1] = *(T *)t[i ^ by].args[0]; }, &x, &y);
+	return y;
+}
+
+inline int __all_sync(unsigned, int x) {
+	for (int d = 1; d < WARP; d *= 2) x = (x != 0) & (__shfl_xor_sync(~0u, x, d) != 0);
+	return x;
+}
+inline int __any_sync(unsigned, int x) { return !__all_sync(~0u, !x); }
+template <class T> T __shfl_sync(unsigned, T x, int from) {
+	T y;
+	together([from](Thread *t) { for (int i = 0; i < WARP; i++) *(T *)t[i].args[1] = *(T *)t[from].args[0]; }, &x, &y);
 	return y;
 }
 
@@ -181,6 +214,70 @@ inline void mma(float (&c)[4], const unsigned (&a)[4], unsigned b0, unsigned b1)
 inline void mma_tf32(float (&c)[4], const unsigned (&a)[4], unsigned b0, unsigned b1) {
 	multiply<1>(c, a, b0, b1, [](unsigned w, int) { return __uint_as_float(w & ~0x1fffu); });
 }
+
+// A value that a descriptor's operand has: across is its row or column, k its place in the sum. The
+// hardware mixes bits 7 to 9 of an address into bits 4 to 6.
+inline float operand_at(unsigned long long desc, bool transposed, int across, int k) {
+	unsigned at = (desc & 0x3fff) << 4, wide = (desc >> 16 & 0x3fff) << 4, stride = (desc >> 32 & 0x3fff) << 4;
+	if (desc >> 62 != 1) fail("a descriptor of another layout");
+	at += transposed ? across / 64 * wide + across % 64 * 2 + k / 8 * stride + k % 8 * 128 : across / 8 * stride + across % 8 * 128 + k * 2;
+	unsigned short x;
+	memcpy(&x, shared_bytes_at(at ^ (at >> 7 & 7) << 4, 2), 2);
+	return __uint_as_float((unsigned)x << 16);
+}
+inline void make(const Product &p) {
+	for (int row = 0; row < 64; row++) {
+		float a[16];
+		for (int k = 0; k < 16; k++) {
+			unsigned w = p.a[row / 16 * 32 + row % 8 * 4 + k / 2 % 4][row % 16 / 8 + k / 8 * 2];
+			a[k] = p.in_shared ? operand_at(p.at, false, row, k) : __uint_as_float(k % 2 ? w & 0xffff0000u : w << 16);
+		}
+		for (int col = 0; col < p.cols; col++) {
+			float &to = p.d[row / 16 * 32 + row % 8 * 4 + col % 8 / 2][col / 8 * 4 + row % 16 / 8 * 2 + col % 2];
+			if (!p.add) to = 0;
+			for (int k = 0; k < 16; k++) to += a[k] * operand_at(p.right, p.transposed, col, k);
+		}
+	}
+}
+inline void make_products(Warpgroup &g, long until) {
+	for (; g.made < until; g.made++) make(g.products[g.made]);
+}
+
+// A product is made when the last thread comes to it, or as late as it may be.
+inline void multiply_all(int cols, float *d, const unsigned *a, unsigned long long at, unsigned long long right, bool transposed, int add) {
+	int number = current - threads.data();
+	Warpgroup &g = warpgroups[number / 128];
+	long i = current->products++;
+	if (i == (long)g.products.size()) {
+		g.products.push_back({});
+		Product &p = g.products.back();
+		p.cols = cols, p.transposed = transposed, p.add = add, p.in_shared = !a, p.at = at, p.right = right;
+	}
+	Product &p = g.products[i];
+	if (p.cols != cols || p.at != at || p.right != right || p.add != (add != 0)) fail("threads of a warpgroup make different products");
+	p.d[number % 128] = d;
+	if (a) memcpy(p.a[number % 128], a, 16);
+	if (++p.threads == 128) {
+		g.whole++;
+		if (chance() % 2) make_products(g, g.whole);
+	}
+}
+template <bool TRANS, int N> void wgmma(float (&d)[N][4], const unsigned (&a)[4], unsigned long long b, int add) { multiply_all(8 * N, d[0], a, 0, b, TRANS, add); }
+template <bool TRANS, int N> void wgmma(float (&d)[N][4], unsigned long long a, unsigned long long b, int add) { multiply_all(8 * N, d[0], nullptr, a, b, TRANS, add); }
+inline void publish() {}
+inline void begin() {}
+inline void commit() { current->commits.push_back(current->products); }
+template <int N> void finish() {
+	Warpgroup &g = warpgroups[(current - threads.data()) / 128];
+	int n = (int)current->commits.size() - N;
+	if (n <= 0) return;
+	while (g.whole < current->commits[n - 1]) wait(&g.whole, g.whole);
+	make_products(g, current->commits[n - 1]);
+}
+template <int N> void done(float (&)[N][4]) {}
+template <int N> void held(const unsigned (&)[N][4]) {}
+inline void pin(const float (&)[4], unsigned, int) {}
+
 inline unsigned tf32(unsigned x) { return (x + 0x1000) & ~0x1fffu; }
 inline unsigned word(unsigned at) { return *(unsigned *)shared_bytes_at(at, 4); }
 inline float exp_2(float x) { return exp2f(x); }
@@ -206,7 +303,7 @@ bool in_memory(const void *p, int bytes) {
 
 void kernel(); // calls it with the slots
 
-static void begin() {
+static void enter() {
 	kernel();
 	current->ended = true;
 	_longjmp(scheduler, 1);
@@ -217,10 +314,11 @@ static void run_block() {
 	int n = blockDim.x;
 	if (n % WARP) fail("a block that is not of whole warps");
 	warps.assign(n / WARP, {});
+	warpgroups.assign(n / 128, {});
 	at_barrier = 0;
 	for (int i = 0; i < n; i++) {
 		Thread &t = threads[i];
-		t.id = {i, 0, 0}, t.begun = t.ended = false, t.waits = nullptr, t.copies.clear(), t.bundles = 0;
+		t.id = {i, 0, 0}, t.begun = t.ended = false, t.waits = nullptr, t.copies.clear(), t.bundles = 0, t.commits.clear(), t.products = 0;
 	}
 	std::vector<int> left(n);
 	for (int i = 0; i < n; i++) left[i] = i;
@@ -239,7 +337,7 @@ static void run_block() {
 				t.begun = true;
 				getcontext(&t.first);
 				t.first.uc_stack.ss_sp = t.stack.data(), t.first.uc_stack.ss_size = t.stack.size(), t.first.uc_link = nullptr;
-				makecontext(&t.first, begin, 0);
+				makecontext(&t.first, enter, 0);
 				setcontext(&t.first);
 			}
 			if (t.ended) left[i] = left.back(), left.pop_back();
