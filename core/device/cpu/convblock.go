@@ -1,6 +1,7 @@
 package cpu
 
 import (
+	"slices"
 	"sort"
 
 	"pare/core/device"
@@ -33,11 +34,10 @@ func (e *exec) prepareConvBlocks(c *call) {
 		return
 	}
 	c.border = newBorder(g)
-	c.off = make([]uint32, len(w.blk.idx))
+	c.off = g.offsets(w, 0, 0)
 	c.offPad = make([]uint32, len(w.blk.idx))
 	for i, k := range w.blk.idx {
 		tap, ci := int(k)/g.c, int(k)%g.c
-		c.off[i] = uint32((tap/g.KW*g.w+tap%g.KW)*g.c*rowBytes + ci*rowBytes)
 		c.offPad[i] = uint32((tap/g.KW*g.paddedW()+tap%g.KW)*g.c*rowBytes + ci*rowBytes)
 	}
 	if g.isPadded() {
@@ -101,10 +101,11 @@ func (g *geometry) bands(w *weight) (all []band) {
 		for ox0 := 0; ox0 < g.ow; {
 			kx0, kx1, ox1 := g.cols().like(ox0)
 			if ky0 < ky1 && kx0 < kx1 {
-				b := band{oy0, oy1, ky0, ky1, ox0, ox1, kx0, kx1, make([]uint32, len(w.blk.idx))}
-				for i, k := range w.blk.idx {
-					tap, ci := int(k)/g.c, int(k)%g.c
-					b.off[i] = uint32((((tap/g.KW-ky0)*g.w+tap%g.KW-kx0)*g.c + ci) * rowBytes)
+				b := band{oy0, oy1, ky0, ky1, ox0, ox1, kx0, kx1, nil}
+				if i := slices.IndexFunc(all, func(a band) bool { return a.ky0 == ky0 && a.kx0 == kx0 }); i >= 0 {
+					b.off = all[i].off
+				} else {
+					b.off = g.offsets(w, ky0, kx0)
 				}
 				all = append(all, b)
 			}
@@ -113,6 +114,17 @@ func (g *geometry) bands(w *weight) (all []band) {
 		oy0 = oy1
 	}
 	return all
+}
+
+// offsets are where the inputs of w's blocks lie, from tap (ky, kx) on; those of blocks
+// before it mean nothing.
+func (g *geometry) offsets(w *weight, ky, kx int) []uint32 {
+	off := make([]uint32, len(w.blk.idx))
+	for i, k := range w.blk.idx {
+		tap, ci := int(k)/g.c, int(k)%g.c
+		off[i] = uint32((((tap/g.KW-ky)*g.w+tap%g.KW-kx)*g.c + ci) * rowBytes)
+	}
+	return off
 }
 
 // like is the range of taps of output o that lie inside, and the next output of
