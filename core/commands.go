@@ -203,30 +203,64 @@ func (r *run) wait(ctx context.Context, stage event.Stage, evidence string) erro
 	if r.r.Auto {
 		return nil
 	}
-	c, ok := r.leftOver()
-	if err := r.stage(stage, "waiting", evidence); err != nil {
+	said, err := r.door(stage, evidence)
+	if err != nil {
 		return err
 	}
 	r.bill.hold(r)
 	defer r.bill.resume(r)
-	for ; ; c, ok = r.taken(ctx) {
+	for {
+		var c Command
+		ok := true
+		if len(said) > 0 {
+			c, said = said[0], said[1:]
+		} else {
+			c, ok = r.taken(ctx)
+		}
 		switch {
 		case !ok || c.Cmd == CmdStop:
 			return r.stop(c.Text)
 		case c.Cmd == CmdNext || c.Cmd == CmdGo:
 			return nil
-		case c.Cmd == CmdPause || c.Cmd == "":
+		case c.Cmd == CmdPause:
 		default:
 			if err := r.act(ctx, c, "person"); err != nil {
 				return err
 			}
 			if c.Cmd == CmdRollback { // to this stage: it waits again
-				if err := r.stage(stage, "waiting", evidence); err != nil {
+				more, err := r.door(stage, evidence)
+				if err != nil {
 					return err
 				}
+				said = append(said, more...)
 			}
 		}
 	}
+}
+
+// door says that the run waits. It returns the commands that came in since the last step, but
+// those to go on: they were said of what is over, perhaps twice for want of an answer, and must
+// not open a door that nobody has seen yet. Who said them is told.
+func (r *run) door(stage event.Stage, evidence string) (said []Command, err error) {
+	early := 0
+	for more := true; more; {
+		select {
+		case c, ok := <-r.cfg.Commands:
+			switch more = ok; {
+			case !ok:
+			case c.Cmd == CmdNext || c.Cmd == CmdGo:
+				early++
+			default:
+				said = append(said, c)
+			}
+		default:
+			more = false
+		}
+	}
+	if err := r.stage(stage, "waiting", evidence); err != nil || early == 0 {
+		return said, err
+	}
+	return said, r.emit(&event.Warning{Text: "a next that came before the run waited was not taken", Fix: "say next again"})
 }
 
 // taken is the next command; false where there will be none any more.
@@ -236,22 +270,5 @@ func (r *run) taken(ctx context.Context) (Command, bool) {
 		return Command{Cmd: CmdStop, Text: endedBy(ctx)}, true
 	case c, ok := <-r.cfg.Commands:
 		return c, ok
-	}
-}
-
-// leftOver is the first command that came in since the last step and still says something, the
-// zero one without any. To go on does not: it was said of what is over, perhaps twice for want
-// of an answer, and must not open a door that nobody has seen yet.
-func (r *run) leftOver() (Command, bool) {
-	for {
-		select {
-		case c, ok := <-r.cfg.Commands:
-			if ok && (c.Cmd == CmdNext || c.Cmd == CmdGo) {
-				continue
-			}
-			return c, ok
-		default:
-			return Command{}, true
-		}
 	}
 }

@@ -440,3 +440,30 @@ func TestStopSaidEarly(t *testing.T) {
 		t.Errorf("exit %d, %v, stopped by %q", code, err, st.State.By)
 	}
 }
+
+// TestNextBehindAPause: a next that came before the door opens none either where another
+// command lies before it, and its sender is told.
+func TestNextBehindAPause(t *testing.T) {
+	r := small()
+	r.Auto = false
+	var st MemStore
+	told := false
+	code, err := drive(t, r, &st, func(e event.Event, send func(Command)) {
+		switch b := e.Body.(type) {
+		case *event.StageChange:
+			if b.State == "waiting" && b.Stage <= event.Validate {
+				send(Command{Cmd: CmdNext})
+			}
+		case *event.Verdict:
+			send(Command{Cmd: CmdPause})
+			send(Command{Cmd: CmdNext})
+		case *event.Warning:
+			if told = told || strings.Contains(b.Text, "before the run waited"); told {
+				send(Command{Cmd: CmdStop, Text: "the test"})
+			}
+		}
+	})
+	if err != nil || code != ExitInterrupted || !told || st.State.By != "the test" || st.State.Done != nil {
+		t.Errorf("exit %d, %v, told %v, stopped by %q", code, err, told, st.State.By)
+	}
+}

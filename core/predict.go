@@ -149,9 +149,8 @@ func (p *prediction) fromProfile() (*event.Ledger, error) {
 	}
 	target, pattern := rec.Prune.Target, hwPattern(rec.Prune.Pattern)
 	stepCosts, inferCosts := stepEnd.pared(target, pattern), inferEnd.pared(target, pattern)
-	if cut, note, err := p.cut(end); err != nil {
-		return nil, err
-	} else if cut != nil { // what works on the channels shrinks, too
+	cut, note, never := p.cut(end)
+	if cut != nil { // what works on the channels shrinks, too
 		s, err := p.count(cut, p.step(), nil)
 		if err != nil {
 			return nil, err
@@ -161,6 +160,8 @@ func (p *prediction) fromProfile() (*event.Ledger, error) {
 			return nil, err
 		}
 		stepCosts, inferCosts, notes = s.dense(), i.dense(), append(notes, note)
+		left, _ := cut.NumParams()
+		l.Now.Params, l.Now.FileBytes = left, left*4
 	}
 	steps := [2]hwprofiles.Estimate{hw.Estimate(step.dense()), hw.Estimate(stepCosts)}
 	infers := [2]hwprofiles.Estimate{one.Estimate(infer.dense()), one.Estimate(inferCosts)}
@@ -177,7 +178,11 @@ func (p *prediction) fromProfile() (*event.Ledger, error) {
 	text, why := o.sentence()
 	l.Text = text
 	l.LaunchesApart, l.AtLeast = hw.LaunchesUnknown(), steps[0].AtLeast
-	if err := p.adaptersByProfile(l, end, hw); err != nil {
+	if never != nil { // said here, and refused in the run; the model stays as it is
+		l.Text, l.Now = never.Error(), l.Dense
+		return l, nil
+	}
+	if err := p.adaptersByProfile(l, end, cut, hw); err != nil {
 		return nil, err
 	}
 	notes = append(notes, why)
@@ -192,8 +197,8 @@ func (p *prediction) fromProfile() (*event.Ledger, error) {
 }
 
 // cut is the model that a recipe which cuts out channels leaves of end, without weights where it
-// is large; nil where it cuts none, or its rule cannot reach the target, which the run refuses.
-func (p *prediction) cut(end *graph.Model) (m *graph.Model, note string, err error) {
+// is large; nil where it cuts none. never says why the rule cannot reach the target.
+func (p *prediction) cut(end *graph.Model) (m *graph.Model, note string, never error) {
 	if s := p.rec.Prune; s.Target <= 0 || !prune.Structured(s.Pattern) {
 		return nil, "", nil
 	}
@@ -201,10 +206,11 @@ func (p *prediction) cut(end *graph.Model) (m *graph.Model, note string, err err
 	if filled(end) {
 		m = end.Clone()
 	}
-	if ok, note, err := cutDown(m, p.dev, p.rec, prune.NewBase(p.m)); ok && err == nil {
-		return m, note, nil
+	ok, note, never := cutDown(m, p.dev, p.rec, prune.NewBase(p.m))
+	if !ok || never != nil {
+		return nil, "", never
 	}
-	return nil, "", nil
+	return m, note, nil
 }
 
 // cutNote says that what a cut leaves needs no kernel for zeros.

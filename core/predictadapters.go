@@ -13,11 +13,7 @@ import (
 // adaptersByProfile adds what a training step takes while adapters train: the base
 // has no gradients of its weights and no optimiser there. With a mask the adapter is
 // inside the weight and needs them.
-func (p *prediction) adaptersByProfile(l *event.Ledger, end *graph.Model, hw hwprofiles.Profile) error {
-	cut, _, err := p.cut(end)
-	if err != nil {
-		return err
-	}
+func (p *prediction) adaptersByProfile(l *event.Ledger, end, cut *graph.Model, hw hwprofiles.Profile) error {
 	m := cut
 	if cut == nil {
 		m = shapeOf(end)

@@ -26,7 +26,6 @@ func (p *prediction) fromCard() (*event.Ledger, error) {
 		return nil, err
 	}
 	if l.Dense.StepCPUUS <= 0 || l.Now.StepCPUUS <= 0 { // the profile lacks a rate, if there is one
-		l.Dense.StepCPUUS, l.Dense.StepEnergy, l.Dense.InferUS = p.base.StepCPUUS, p.base.StepEnergy, p.base.InferUS
 		l.Note = once([]string{l.Note, fmt.Sprintf("`pare hw calibrate --device %s` makes a profile of this card", p.rec.Hardware.Device)})
 		return l, nil
 	}

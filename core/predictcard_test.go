@@ -118,6 +118,11 @@ func TestPredictOnACard(t *testing.T) {
 	if l := predict("cuda", times); l.Measured {
 		t.Error("a baseline in bf16 says nothing of float32")
 	}
+	r.Prune.Target = 0.999 // more than can be cut: said, and no gain is foretold
+	if l := predict("cuda:bf16", times); !strings.Contains(l.Text, "can be cut out") || l.Now.StepCPUUS != l.Dense.StepCPUUS {
+		t.Errorf("%+v", l)
+	}
+	r.Prune.Target = 0.5
 	times.Machine = "a100-sxm-80"
 	if l := predict("cuda:bf16", times); l.Measured {
 		t.Error("a baseline of another card says nothing of this one")
@@ -186,7 +191,7 @@ source = "test"
 		if times == nil || times.Machine != want || times.Device != "cuda" {
 			t.Fatalf("%+v, want times of %s", times, want)
 		}
-		if l == nil || l.Hardware != want || l.HWKind != "gpu" || l.Measured != known || l.Dense.StepCPUUS != times.StepCPUUS || l.Now.StepCPUUS > 0 != known {
+		if l == nil || l.Hardware != want || l.HWKind != "gpu" || l.Measured != known || known && l.Dense.StepCPUUS != times.StepCPUUS || l.Now.StepCPUUS > 0 != known || l.Dense.StepCPUUS > 0 != known {
 			t.Errorf("%+v, want it for %s", l, want)
 		}
 		if said := strings.Contains(l.Note, "`pare hw calibrate --device cuda`"); said == known {

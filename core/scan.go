@@ -213,6 +213,9 @@ func (j *ScanJob) key(spec prune.Spec) string {
 		"weights": j.Model.WeightHash(), "graph": j.Model.StructHash(), "rule": spec, "levels": j.Recipe.scanLevels(), "samples": j.samples().N(),
 		"data": j.Data.Hash, "hardware": j.HW.Name, "batch": j.Recipe.Train.Batch, "optimizer": j.Recipe.Train.Optimizer,
 	}
+	if p := precisionOn(j.HW, j.Recipe.Hardware.Device); p != "" {
+		all["precision"] = p
+	}
 	if k := j.Recipe.Train.Accumulate; k > 1 {
 		all["accumulate"] = k
 	}

@@ -76,7 +76,7 @@ func (g *shaped) wants(now int64, sharp, lit bool) bool {
 	since := now - g.readAt
 	switch {
 	case g.doubt.at > 0:
-		return now-g.doubt.at >= g.slack
+		return now-max(g.doubt.at, g.readAt) >= g.slack
 	case sharp:
 		return !lit || since >= min(g.spacing(), median(g.costs)*edgeShare*g.among)
 	case g.blind || now-g.powerAt > int64(lossAfter) && !(lit && g.bright):
@@ -118,7 +118,7 @@ func (g *shaped) follow(v uint64, at int64) (accepted bool) {
 	}
 	part := min(1, float64(since)/float64(at-from))
 	g.ahead.uj += int64(part * g.scale * float64(g.watts.uj-was.uj))
-	g.ahead.covered += int64(part * float64(g.watts.covered-was.covered))
+	g.ahead.covered += int64(math.Round(part * float64(g.watts.covered-was.covered)))
 	return true
 }
 

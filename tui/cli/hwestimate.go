@@ -51,9 +51,10 @@ predicted in float32, with --device cuda:bf16 or cuda:tf32 in that, whether here
 }
 
 // estimateFlags names the keys of a recipe as the flags here do.
-var estimateFlags = strings.NewReplacer("prune.target", "--zeros", "prune.pattern", "--pattern", "train.batch", "--batch")
+var estimateFlags = strings.NewReplacer("hardware.device", "--device", "prune.target", "--zeros", "prune.pattern", "--pattern", "train.batch", "--batch")
 
 func (e *env) estimate(model string, on []string, named bool, r *core.Recipe) error {
+	r.Hardware.Device = e.device
 	if err := r.Check(); err != nil {
 		return usage{errors.New(estimateFlags.Replace(err.Error()))}
 	}
@@ -74,7 +75,6 @@ func (e *env) estimate(model string, on []string, named bool, r *core.Recipe) er
 	if err != nil {
 		return err
 	}
-	r.Hardware.Device = e.device
 	var ls []*event.Ledger
 	for _, name := range on {
 		hw, err := core.ProfileOn(name, dev)

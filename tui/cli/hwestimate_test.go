@@ -90,6 +90,9 @@ func TestHWEstimateInBF16(t *testing.T) {
 	if wide, half := step("auto"), step("cuda:bf16"); !(half < wide) {
 		t.Errorf("a step takes %.1f µs in bf16, %.1f in float32", half, wide)
 	}
+	if code, out, errs := call(t, "hw", "estimate", "gpt-nano", "--hw", "h100-sxm", "--device", "cuda:bf61"); code != 2 || out != "" || !strings.Contains(errs, "bf61") {
+		t.Errorf("%d %q %q", code, out, errs)
+	}
 	if code, out, errs := call(t, "hw", "estimate", "gpt-nano", "--device", "cuda:bf16"); code != 1 || out != "" || !strings.Contains(errs, "no NVIDIA driver") {
 		t.Errorf("%d %q %q", code, out, errs)
 	}

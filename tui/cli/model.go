@@ -169,6 +169,9 @@ func (e *env) expect(m *graph.Model, r *core.Recipe) (*event.Ledger, error) {
 	if err != nil {
 		return nil, err
 	}
+	if e.device != "auto" { // in its precision
+		r.Hardware.Device = e.device
+	}
 	if d := r.Hardware.Device; e.device == "auto" && d != "" { // cuts, kernels and formats are those of the run's device
 		there, err := core.OpenDevice(d)
 		if err != nil {

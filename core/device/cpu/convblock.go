@@ -227,7 +227,7 @@ func (b *band) at(e *exec, c *call, t, oy, ox int) (x, dy pointer) {
 // the first output, add to the gradient of blocks from to to−1.
 func (b *band) sum(g *geometry, w *weight, d blockDWArgs, from, to int) {
 	r := w.blk.r
-	most := max(1, maxSteps/(d.tiles*d.tiles2))
+	most := max(1, min(maxSteps/(d.tiles*d.tiles2), maxBlocks, maxFloats/2/r))
 	dy, run := d.dy, w.blk.runs[0]
 	first := sort.Search(w.blk.rows()-1, func(i int) bool { return int(run[i+1]) > from })
 	xAhead, xEnd, more := d.xAhead, d.xAhead+d.tiles2*g.SH*g.w*g.c*rowBytes, d.xAhead > 0
