@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
-	"runtime/metrics"
 	"testing"
+
+	"pare/core/plan/devicetest"
 )
 
 // BenchmarkRunGCStops is what the garbage collector does in a run as a person starts it: its
@@ -22,44 +22,19 @@ func BenchmarkRunGCStops(b *testing.B) {
 				r.Model.Name, r.Data.Name, r.Hardware.Threads = model, "fashion-mnist", threads
 				r.Train.Epochs, r.Prune.Epochs, r.Floor.Points = 20, 20, 100
 				r.Energy.IdleSeconds = new(float64)
-				before := readStops()
+				before := devicetest.ReadPauses()
 				for range b.N {
 					st := &MemStore{Dir: b.TempDir()}
 					if _, err := Run(context.Background(), Config{Recipe: r, Store: untilValidate{st}, Session: "bench"}); !errors.Is(err, errEnough) {
 						b.Fatal(err)
 					}
 				}
-				n, p999 := readStops().since(before, 0.999)
+				n, us := devicetest.ReadPauses().Since(before, 0.999)
 				b.ReportMetric(float64(n), "stops")
-				b.ReportMetric(p999, "p99.9-µs")
+				if n > 0 {
+					b.ReportMetric(us[0], "p99.9-µs")
+				}
 			})
 		}
 	}
-}
-
-// stops are the collector's waits, counts by bucket of runtime/metrics.
-type stops struct {
-	counts  []uint64
-	buckets []float64 // bounds in seconds
-}
-
-func readStops() stops {
-	s := []metrics.Sample{{Name: "/sched/pauses/stopping/gc:seconds"}}
-	metrics.Read(s)
-	h := s[0].Value.Float64Histogram()
-	return stops{append([]uint64(nil), h.Counts...), append([]float64(nil), h.Buckets...)}
-}
-
-// since counts those after q and says a quantile in µs, the upper bound of its bucket.
-func (p stops) since(q stops, quantile float64) (n uint64, us float64) {
-	for i := range p.counts {
-		n += p.counts[i] - q.counts[i]
-	}
-	rank, sum := uint64(math.Ceil(quantile*float64(n))), uint64(0)
-	for i := range p.counts {
-		if sum += p.counts[i] - q.counts[i]; n > 0 && sum >= rank {
-			return n, 1e6 * min(p.buckets[i+1], math.MaxFloat64/1e6)
-		}
-	}
-	return n, math.NaN()
 }

@@ -176,6 +176,9 @@ func (e *env) expect(m *graph.Model, r *core.Recipe) (*event.Ledger, error) {
 		there, err := core.OpenDevice(d)
 		if err != nil {
 			fmt.Fprintf(e.err, "planned as for the processor, not %s: %v\n", d, err)
+			if r.Hardware.Profile == "" {
+				fmt.Fprintln(e.err, "and predicted for this machine's: hardware.profile = NAME (pare hw list) takes a card that is elsewhere")
+			}
 		} else {
 			dev = there
 		}

@@ -2,53 +2,16 @@ package cpu_test
 
 import (
 	"fmt"
-	"math"
 	"runtime"
-	"runtime/metrics"
 	"sync"
 	"sync/atomic"
 	"testing"
 
 	"pare/core/graph"
 	"pare/core/model/zoo"
+	"pare/core/plan/devicetest"
 	"pare/core/tensor"
 )
-
-// pauses is how long the collector waited for goroutines to stop, as counts over
-// the buckets of runtime/metrics.
-type pauses struct {
-	counts  []uint64
-	buckets []float64 // bounds in seconds
-}
-
-func readPauses() pauses {
-	s := []metrics.Sample{{Name: "/sched/pauses/stopping/gc:seconds"}}
-	metrics.Read(s)
-	h := s[0].Value.Float64Histogram()
-	return pauses{append([]uint64(nil), h.Counts...), append([]float64(nil), h.Buckets...)}
-}
-
-// since is the number of pauses after q, and their quantiles in µs: upper bounds,
-// the buckets are about a quarter wide.
-func (p pauses) since(q pauses, quantiles ...float64) (n uint64, us []float64) {
-	for i := range p.counts {
-		n += p.counts[i] - q.counts[i]
-	}
-	for _, x := range quantiles {
-		rank, sum := uint64(math.Ceil(x*float64(n))), uint64(0)
-		for i := range p.counts {
-			if sum += p.counts[i] - q.counts[i]; sum >= rank {
-				top := p.buckets[i+1]
-				if math.IsInf(top, 1) {
-					top = p.buckets[i]
-				}
-				us = append(us, 1e6*top)
-				break
-			}
-		}
-	}
-	return n, us
-}
 
 // collect makes garbage and collects it, over and over, until stop.
 func collect(stop *atomic.Bool) {
@@ -125,7 +88,7 @@ func BenchmarkGCPause(b *testing.B) {
 func benchPauses(b *testing.B, work func()) {
 	var stop atomic.Bool
 	var wg sync.WaitGroup
-	before := readPauses()
+	before := devicetest.ReadPauses()
 	wg.Go(func() { collect(&stop) })
 	b.ResetTimer()
 	for range b.N {
@@ -134,7 +97,7 @@ func benchPauses(b *testing.B, work func()) {
 	b.StopTimer()
 	stop.Store(true)
 	wg.Wait()
-	n, us := readPauses().since(before, 0.5, 0.99, 0.999, 1)
+	n, us := devicetest.ReadPauses().Since(before, 0.5, 0.99, 0.999, 1)
 	b.ReportMetric(float64(n), "pauses")
 	if n == 0 {
 		return
