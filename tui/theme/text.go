@@ -261,7 +261,7 @@ func stable(r rune) bool {
 		return false
 	case r >= 0x1f1e6 && r <= 0x1f1ff: // halves of flags
 		return false
-	case r >= 0x1160 && r <= 0x11ff, r >= 0xd7b0 && r <= 0xd7ff: // conjoining jamo
+	case r >= 0x1100 && r <= 0x11ff, r >= 0xa960 && r <= 0xa97f, r >= 0xd7b0 && r <= 0xd7ff: // conjoining jamo
 		return false
 	}
 	return true

@@ -119,6 +119,7 @@ func TestCleanIsInert(t *testing.T) {
 		"bad\xffutf8":                     "bad?utf8",
 		"Größe 日本":                        "Größe 日本",
 		"e\u0301\u0301\u0301\u0301 zalgo": "e\u0301\u0301 zalgo",
+		"\u115f각각x":                       "각각x", // a lone consonant joins the syllable behind it
 	} {
 		if got := u.Clean(in); got != want {
 			t.Errorf("Clean(%q) = %q, want %q", in, got, want)
