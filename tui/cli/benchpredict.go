@@ -118,7 +118,7 @@ baseline, from the hardware's profile alone.`,
 	}
 	c.Flags().StringVar(&only, "only", "", "models whose name contains this")
 	c.Flags().IntVar(&steps, "steps", steps, "of the baseline")
-	c.Flags().Float64SliceVar(&zeros, "zeros", zeros, "shares of zeros")
+	sharesVar(c.Flags(), &zeros, "zeros", zeros, "`shares` of zeros")
 	c.Flags().BoolVar(&lowrank, "lowrank", false, "adapters and factors instead, of the language model")
 	return c
 }

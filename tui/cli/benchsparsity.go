@@ -169,7 +169,7 @@ on the test set, and the CPU time of a training step, as a table. Methods:
 	c.Flags().StringVar(&data, "data", "fashion-mnist-full", "data set")
 	c.Flags().StringVar(&model, "model", "lenet-300-100", "zoo model")
 	c.Flags().StringSliceVar(&methods, "methods", []string{"magnitude", "random"}, "methods, in the order of the table")
-	c.Flags().Float64SliceVar(&targets, "targets", []float64{0.8, 0.95}, "shares of zeros")
+	sharesVar(c.Flags(), &targets, "targets", []float64{0.8, 0.95}, "`shares` of zeros")
 	c.Flags().IntVar(&seeds, "seeds", 3, "number of seeds, from --seed on")
 	c.Flags().IntVar(&epochs, "epochs", 20, "epochs of the dense training")
 	c.Flags().IntVar(&levelEpochs, "level-epochs", 6, "epochs of each level")

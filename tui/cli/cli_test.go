@@ -117,6 +117,9 @@ func TestMistakesAreOneLine(t *testing.T) {
 		{[]string{"sessions", "rm", "nobody"}, 1, "no sessions"},
 		{[]string{"hw", "show", "nobody"}, 1, "pare hw list"},
 		{[]string{"data", "show", "./missing"}, 1, "missing"},
+		{[]string{"sessions", "list", "--device", "cuda"}, 2, "pare sessions list does nothing with --device: leave it out"},
+		{[]string{"replay", "--seed", "3"}, 2, "does nothing with --seed"},
+		{[]string{"bench", "card", "--threads", "2"}, 2, "does nothing with --threads"},
 	} {
 		code, out, errs := call(t, c.args...)
 		if code != c.code || !strings.Contains(errs, c.want) {
@@ -138,6 +141,18 @@ func TestEveryVerbHasHelp(t *testing.T) {
 		code, out, errs := call(t, append(strings.Fields(v), "--help")...)
 		if code != 0 || errs != "" || !strings.Contains(out, "usage: pare") {
 			t.Errorf("pare %s --help: exit %d, %q %q", v, code, out, errs)
+		}
+	}
+}
+
+// TestMachineFlagsAreOfVerbs: a verb that is misspelt in their table would refuse them.
+func TestMachineFlagsAreOfVerbs(t *testing.T) {
+	root := new(env).root()
+	for name, verbs := range machineFlags {
+		for _, v := range verbs {
+			if c, _, err := root.Find(strings.Fields(v)[1:]); err != nil || c.CommandPath() != v {
+				t.Errorf("--%s is for %q, which is no verb: %v", name, v, err)
+			}
 		}
 	}
 }

@@ -40,7 +40,7 @@ func (e *env) dataCmd() *cobra.Command {
 		},
 	}
 	f := show.Flags()
-	f.StringVar(&o.LabelColumn, "label", "", "label column of a table (by default the one called label or target, or class if it stands first, else the last)")
+	f.StringVar(&o.LabelColumn, "label", "", labelFlag)
 	f.StringSliceVar(&o.TextColumns, "text", nil, "columns of a table to classify by their words")
 	f.BoolVar(&o.Pair, "pair", false, "two columns of text are a pair, such as question and answer, in the order of --text")
 	f.StringVar(&o.Tokenizer, "tokenizer", "", "of text: char, byte, or the path of a tokenizer.json (char for running text, byte for a table by default)")

@@ -92,14 +92,14 @@ every figure how it is known.`,
 	root.SetUsageTemplate(helpTemplate)
 	root.SetVersionTemplate("pare {{.Version}}\n")
 	root.SetFlagErrorFunc(flagError)
-	root.PersistentPreRunE = func(*cobra.Command, []string) error {
+	root.PersistentPreRunE = func(c *cobra.Command, _ []string) error {
 		if _, err := theme.ParseMode(e.theme); err != nil {
 			return usagef("--%w", err)
 		}
 		if e.threads < 0 || e.threads > 4096 {
 			return usagef("--threads %d: give 0 (all) to 4096", e.threads)
 		}
-		return nil
+		return heeds(c)
 	}
 	f := root.PersistentFlags()
 	f.BoolVar(&e.json, "json", false, "one JSON object a line")
@@ -135,11 +135,22 @@ flags of every verb:
 {{. | trimTrailingWhitespaces}}
 {{end}}`
 
-// machineFlags are flags of all verbs that only some heed, with these.
+// machineFlags are flags of all verbs that only some heed, with these; the others
+// refuse them.
 var machineFlags = map[string][]string{
-	"device":  {"pare", "pare demo", "pare run", "pare inspect", "pare predict", "pare doctor", "pare hw estimate", "pare scan", "pare bench sparsity", "pare bench card", "pare bench curve", "pare bench control"},
-	"threads": {"pare", "pare demo", "pare run", "pare predict", "pare bench kernels", "pare bench train", "pare bench infer", "pare scan", "pare bench sparsity", "pare bench card", "pare bench control"},
-	"seed":    {"pare", "pare demo", "pare run", "pare inspect", "pare scan", "pare predict", "pare bench sparsity", "pare bench control"},
+	"device":  {"pare", "pare demo", "pare run", "pare inspect", "pare predict", "pare doctor", "pare hw estimate", "pare hw calibrate", "pare scan", "pare bench sparsity", "pare bench card", "pare bench curve", "pare bench control", "pare bench predict"},
+	"threads": {"pare", "pare demo", "pare run", "pare predict", "pare scan", "pare bench kernels", "pare bench train", "pare bench infer", "pare bench chooser", "pare bench sparsity", "pare bench curve", "pare bench hf", "pare bench control", "pare bench predict"},
+	"seed":    {"pare", "pare demo", "pare run", "pare inspect", "pare scan", "pare predict", "pare bench sparsity", "pare bench curve", "pare bench control", "pare bench predict"},
+}
+
+// heeds refuses a flag of all verbs that c would ignore.
+func heeds(c *cobra.Command) (err error) {
+	c.Flags().Visit(func(f *pflag.Flag) {
+		if verbs, ok := machineFlags[f.Name]; ok && err == nil && !slices.Contains(verbs, c.CommandPath()) {
+			err = usagef("%s does nothing with --%s: leave it out", c.CommandPath(), f.Name)
+		}
+	})
+	return err
 }
 
 // inherited lists the flags of every verb, without those that c would ignore.

@@ -37,10 +37,16 @@ type recipeFlags struct {
 	recompute                              bool
 }
 
+// The words of flags that several verbs have.
+const (
+	dataFlag  = "built-in data set; or a CSV, TSV, JSON-lines, .npz or text file; or a folder of images by class, of .npy, idx or text files"
+	labelFlag = "label column of a table (by default the one called label or target, or class if it stands first, else the last)"
+)
+
 func (f *recipeFlags) add(c *cobra.Command) {
 	s := c.Flags()
-	s.StringVar(&f.data, "data", "", "built-in data set; or a CSV, TSV, JSON-lines, .npz or text file; or a folder of images by class, of .npy, idx or text files")
-	s.StringVar(&f.label, "label", "", "label column of a table (by default the one called label or target, or class if it stands first, else the last)")
+	s.StringVar(&f.data, "data", "", dataFlag)
+	s.StringVar(&f.label, "label", "", labelFlag)
 	s.StringVar(&f.tokenizer, "tokenizer", "", "of text: char, byte, or the `path` of a tokenizer.json or its folder (by default that of the model's folder)")
 	s.IntVar(&f.tokens, "tokens", 0, "tokens a sample of text (by default 128, or the most that the model takes)")
 	s.IntVar(&f.epochs, "epochs", 0, "epochs of the baseline, 0 = evaluate only")
@@ -53,8 +59,8 @@ func (f *recipeFlags) add(c *cobra.Command) {
 	s.Float64Var(&f.target, "target", 0, "share of zeros among the prunable weights, 0.9 = 90 %")
 	s.StringVar(&f.score, "score", "", listed(prune.Scores()))
 	s.StringVar(&f.pattern, "pattern", "", listed(prune.Patterns()))
-	s.StringVar(&f.distr, "distribution", "", "layer, global, erk or sensitivity")
-	s.StringVar(&f.plan, "schedule", "", "oneshot, cubic or iterative")
+	s.StringVar(&f.distr, "distribution", "", listed(prune.Distributions()))
+	s.StringVar(&f.plan, "schedule", "", listed(prune.Schedules()))
 	s.Float64Var(&f.floor, "floor", 0, "accepted loss of accuracy in percentage points")
 	s.StringArrayVar(&f.budget, "budget", nil, "what the run may `spend`: 5kJ (a bare number is J), 0.2kWh, 30m, 20g (CO2e, with --grid), 1.5EUR (with --price); several times for several limits")
 	s.StringVar(&f.onBudget, "on-budget", "", "when it is spent: stop, warn, or target (take the zeros reached and validate)")

@@ -32,11 +32,11 @@ and prints what there is. The scan's own energy is billed as in a run.`,
 		RunE: func(c *cobra.Command, a []string) error { return e.runScan(c, a[0], r, &f) },
 	}
 	s := c.Flags()
-	s.StringVar(&f.data, "data", "", "built-in data set, folder with idx files, or CSV file")
-	s.StringVar(&f.label, "label", "", "label column of a CSV file (the last by default)")
+	s.StringVar(&f.data, "data", "", dataFlag)
+	s.StringVar(&f.label, "label", "", labelFlag)
 	s.StringVar(&f.pattern, "pattern", r.Prune.Pattern, "element, block4x1, block8x1, block16x1, neuron, head or width")
 	s.StringVar(&f.score, "score", r.Prune.Score, "magnitude, snip, taylor or random")
-	s.Float64SliceVar(&f.levels, "levels", core.ScanLevels, "shares that go, rising, 0.5 = 50 %")
+	sharesVar(s, &f.levels, "levels", core.ScanLevels, "rising `shares` that go, 0.5 = 50 %")
 	s.IntVar(&f.samples, "samples", 0, fmt.Sprintf("validation samples of an evaluation; by default up to %d, of text up to %d tokens", core.ScanSamples, core.ScanTokens))
 	s.StringSliceVar(&f.skip, "skip", nil, "layers left out")
 	s.StringVar(&f.hw, "hw", "", "profile `NAME` that ms and J are predicted for; this machine by default")

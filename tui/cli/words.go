@@ -53,6 +53,12 @@ func wanted(f *pflag.Flag) string {
 	return "give " + f.Usage
 }
 
+// sharesVar adds a flag of several shares, its default as people write it.
+func sharesVar(s *pflag.FlagSet, p *[]float64, name string, def []float64, usage string) {
+	s.Float64SliceVar(p, name, def, usage)
+	s.Lookup(name).DefValue = strings.Trim(strings.ReplaceAll(fmt.Sprint(def), " ", ","), "[]")
+}
+
 // signed prints a number with its sign, the minus as people write it.
 func signed(x float64, digits int) string {
 	return strings.Replace(fmt.Sprintf("%+.*f", digits, x), "-", "−", 1)

@@ -37,6 +37,15 @@ type command struct {
 	why  string // it cannot be done now, "" if it can
 }
 
+// moves says of a key that it goes to another line: nobody asks for that by words.
+func (b *binding) moves() bool {
+	switch b.keys[0] {
+	case "up", "down", "pgup", "pgdown", "home", "end", "shift+tab":
+		return true
+	}
+	return false
+}
+
 // commands are the bindings of the place below that hold all words typed: what can
 // be done now first, then what cannot, with the reason.
 func (d *desk) commands() []command {
@@ -45,7 +54,7 @@ func (d *desk) commands() []command {
 	var can, cannot []command
 	for i := range table {
 		b := &table[i]
-		if b.in&at == 0 || b.do == nil || slices.Contains(b.keys, ":") {
+		if b.in&at == 0 || b.do == nil || slices.Contains(b.keys, ":") || b.moves() {
 			continue
 		}
 		c := command{b: b, key: b.keys[0], text: b.help, why: d.whyNot(b)}

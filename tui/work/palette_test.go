@@ -41,18 +41,21 @@ func TestPaletteDoesAndSaysWhyNot(t *testing.T) {
 	sees(t, d, "esc goes back")
 	key(d, "esc", ":", "e", "x", "p", "l", "enter")
 	sees(t, d, "in plain words")
-	// Everything with a line in the help is found here.
+	// Everything with a line in the help is found here, but what moves by a line.
 	key(d, "t")
 	d.openPalette()
 	n := 0
 	for i := range table {
-		if b := &table[i]; b.in&inRun != 0 && b.help != "" && b.do != nil && b.keys[0] != ":" {
+		if b := &table[i]; b.in&inRun != 0 && b.help != "" && b.do != nil && b.keys[0] != ":" && !b.moves() {
 			n++
 		}
 	}
 	if got := len(d.commands()); got < n {
 		t.Errorf("%d commands, the help has %d", got, n)
 	}
+	d = ready(t, 80, 24)
+	key(d, ":")
+	sees(t, d, "take model: choose", "all sessions:", "!another line", "!to the last")
 }
 
 // TestHelpSaysWhyNot: keys that do nothing now are in the help with the reason.

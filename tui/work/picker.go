@@ -416,17 +416,17 @@ func (p *picker) line(th *theme.Theme, l list, i int) (name, about string) {
 		return name, "damaged: " + th.Clean(s.Damage)
 	}
 	about = fmt.Sprintf("%-8s %s on %s", s.Status, th.Clean(s.Model), th.Clean(s.Data))
-	if s.Stage > 0 {
+	switch { // what is cut off where it is narrow stands last
+	case s.Verdict != "":
+		about += ", " + th.Clean(s.Verdict)
+	case s.Stage > 0:
 		about += fmt.Sprintf(", %s", s.Stage)
 	}
 	if s.Zeros > 0 {
 		about += ", " + percent(s.Zeros) + " zeros"
 	}
 	if s.Acc >= 0 {
-		about += ", " + percent(s.Acc)
-	}
-	if s.Verdict != "" {
-		about += ", " + th.Clean(s.Verdict)
+		about += ", " + percent(s.Acc) + " on validation"
 	}
 	return name, about
 }

@@ -204,6 +204,16 @@ func TestDownEndsTheTyping(t *testing.T) {
 	}
 }
 
+// TestRecentSessionsSayHowTheyEnded: at 80 columns the verdict is not what is cut off.
+func TestRecentSessionsSayHowTheyEnded(t *testing.T) {
+	d := ready(t, 80, 24)
+	d.pick.sessions = []sessions.Summary{
+		{ID: "clear-bittern", Status: "done", Model: "lenet-300-100", Data: "fashion-mnist", Stage: event.Deploy, Zeros: 0.9, Acc: 0.841, Verdict: "UNDECIDED"},
+		{ID: "rapid-heron", Status: "stopped", Model: "mlp", Data: "iris", Stage: event.Sparsify, Zeros: 0.5, Acc: 0.9},
+	}
+	sees(t, d, "done     lenet-300-100 on fashion-mnist, UNDECIDED", "stopped  mlp on iris, sparsify, 50.0 % zeros")
+}
+
 // TestSetupIsKept: who goes back to the picker and returns finds the form as it
 // was left; for another model it is new.
 func TestSetupIsKept(t *testing.T) {
