@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"pare/core/data/tokenizer"
 	"pare/core/device"
@@ -54,10 +55,13 @@ const likeliest = 5
 // changes nothing. A text longer than the model's places is an error.
 func PredictTexts(path string, texts []string, dev device.Device, threads int) (hf.Task, []Answer, error) {
 	task, answers, err := predictTexts(path, texts, dev, threads)
-	if err != nil {
-		return task, nil, fmt.Errorf("model %s: %w", path, err)
+	switch {
+	case err == nil:
+		return task, answers, nil
+	case strings.HasPrefix(err.Error(), path+":"): // it has said where
+		return task, nil, err
 	}
-	return task, answers, nil
+	return task, nil, fmt.Errorf("model %s: %w", path, err)
 }
 
 func predictTexts(path string, texts []string, dev device.Device, threads int) (hf.Task, []Answer, error) {

@@ -12,6 +12,14 @@ import (
 	"pare/core/data"
 )
 
+// listedData is a line of `pare data list --json`.
+type listedData struct {
+	Name  string `json:"name"`
+	About string `json:"about"`
+	Ready bool   `json:"ready"`
+	Hint  string `json:"hint,omitempty"` // how to get it
+}
+
 func (e *env) dataCmd() *cobra.Command {
 	var o data.Options
 	var memory int64
@@ -53,7 +61,17 @@ func (e *env) dataCmd() *cobra.Command {
 	c.AddCommand(show, &cobra.Command{Use: "list", Short: "the built-in data sets", Args: takes(0, 0), RunE: func(*cobra.Command, []string) error {
 		w := tabwriter.NewWriter(e.out, 0, 0, 2, ' ', 0)
 		for _, i := range data.Builtin() {
-			printf(w, "%s\t%s\n", i.Name, i.Description)
+			if e.json {
+				if err := json.NewEncoder(e.out).Encode(listedData{i.Name, i.Description, i.Ready, i.Hint}); err != nil {
+					return err
+				}
+				continue
+			}
+			about := i.Description
+			if !i.Ready {
+				about += "; not here: " + i.Hint
+			}
+			printf(w, "%s\t%s\n", i.Name, about)
 		}
 		return w.Flush()
 	}})

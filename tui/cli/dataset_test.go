@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"pare/core/data"
 )
 
 // write makes a file in a folder and returns its path.
@@ -107,6 +109,21 @@ func TestRunStreamed(t *testing.T) {
 }
 
 // TestDataShow: columns, rows, counts and images of each kind of data.
+// TestDataList: what is not on this machine says so, and how to get it.
+func TestDataList(t *testing.T) {
+	t.Setenv("PARE_DATA", t.TempDir())
+	_, out, _ := call(t, "data", "list")
+	_, lines, _ := call(t, "data", "list", "--json")
+	for _, i := range data.Builtin() {
+		if said := strings.Contains(out, i.Description+"; not here: "+i.Hint); said == i.Ready {
+			t.Errorf("%s is here: %v; the list says\n%s", i.Name, i.Ready, out)
+		}
+		if want := fmt.Sprintf(`{"name":%q,"about":%q,"ready":%v`, i.Name, i.Description, i.Ready); !strings.Contains(lines, want) {
+			t.Errorf("no %s in\n%s", want, lines)
+		}
+	}
+}
+
 func TestDataShow(t *testing.T) {
 	t.Setenv("LC_ALL", "C.UTF-8")
 	dir := t.TempDir()

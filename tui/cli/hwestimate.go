@@ -69,7 +69,7 @@ func (e *env) estimate(model string, on []string, named bool, r *core.Recipe) er
 	}
 	dev, err := core.OpenDevice(e.device)
 	if err != nil && named { // for a card elsewhere, in the precision that is named
-		fmt.Fprintf(e.err, "planned as for the processor: %v\n", err)
+		fmt.Fprintf(e.err, "no card here, so a step is planned as for the processor: %v\n", err)
 		dev, err = core.OpenDevice("cpu")
 	}
 	if err != nil {

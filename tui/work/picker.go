@@ -425,8 +425,11 @@ func (p *picker) line(th *theme.Theme, l list, i int) (name, about string) {
 	if s.Zeros > 0 {
 		about += ", " + percent(s.Zeros) + " zeros"
 	}
-	if s.Acc >= 0 {
-		about += ", " + percent(s.Acc) + " on validation"
+	switch {
+	case s.TestAcc >= 0:
+		about += ", test " + percent(s.TestAcc)
+	case s.Acc >= 0:
+		about += ", validation " + percent(s.Acc)
 	}
 	return name, about
 }

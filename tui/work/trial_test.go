@@ -208,10 +208,12 @@ func TestDownEndsTheTyping(t *testing.T) {
 func TestRecentSessionsSayHowTheyEnded(t *testing.T) {
 	d := ready(t, 80, 24)
 	d.pick.sessions = []sessions.Summary{
-		{ID: "clear-bittern", Status: "done", Model: "lenet-300-100", Data: "fashion-mnist", Stage: event.Deploy, Zeros: 0.9, Acc: 0.841, Verdict: "UNDECIDED"},
-		{ID: "rapid-heron", Status: "stopped", Model: "mlp", Data: "iris", Stage: event.Sparsify, Zeros: 0.5, Acc: 0.9},
+		{ID: "clear-bittern", Status: "done", Model: "lenet-300-100", Data: "fashion-mnist", Stage: event.Deploy, Zeros: 0.9, Acc: 0.841, TestAcc: 0.835, Verdict: "UNDECIDED"},
+		{ID: "rapid-heron", Status: "stopped", Model: "mlp", Data: "iris", Stage: event.Sparsify, Zeros: 0.5, Acc: 0.9, TestAcc: -1},
 	}
 	sees(t, d, "done     lenet-300-100 on fashion-mnist, UNDECIDED", "stopped  mlp on iris, sparsify, 50.0 % zeros")
+	d.resize(120, 40)
+	sees(t, d, "UNDECIDED, 90.0 % zeros, test 83.5 %", "50.0 % zeros, validation 90.0 %")
 }
 
 // TestSetupIsKept: who goes back to the picker and returns finds the form as it

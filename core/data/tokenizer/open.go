@@ -51,7 +51,7 @@ func Open(path string) (*Tokenizer, error) {
 	case exists(in("vocab.txt")):
 		return openWordPiece(in("vocab.txt"), c)
 	}
-	return nil, fmt.Errorf("%s: holds no tokenizer.json, no vocab.json with merges.txt and no vocab.txt", path)
+	return nil, fmt.Errorf("%s: holds no tokenizer.json, no vocab.json with merges.txt and no vocab.txt: copy the files of the model's tokenizer there", path)
 }
 
 func exists(path string) bool {

@@ -84,7 +84,7 @@ func visible() string {
 func driverOpen() (*library, error) {
 	lib, err := driverLibrary.open(0)
 	if err != nil {
-		return nil, fmt.Errorf("cuda: %w: %w", ErrNoDriver, err)
+		return nil, fmt.Errorf("%w: %s", ErrNoDriver, why(driverLibrary.name, err))
 	}
 	if err := driverFail(lib, "start the driver", lib.call(fnInit, 0)); err != nil {
 		if errors.Is(err, ErrNoCard) && visible() != "" {
