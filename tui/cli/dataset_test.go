@@ -108,7 +108,6 @@ func TestRunStreamed(t *testing.T) {
 	}
 }
 
-// TestDataShow: columns, rows, counts and images of each kind of data.
 // TestDataList: what is not on this machine says so, and how to get it.
 func TestDataList(t *testing.T) {
 	t.Setenv("PARE_DATA", t.TempDir())
@@ -124,6 +123,7 @@ func TestDataList(t *testing.T) {
 	}
 }
 
+// TestDataShow: columns, rows, counts and images of each kind of data.
 func TestDataShow(t *testing.T) {
 	t.Setenv("LC_ALL", "C.UTF-8")
 	dir := t.TempDir()
