@@ -158,7 +158,7 @@ func configure(o Of) []string {
 		q := r.Prune
 		p = append(p, fmt.Sprintf("Now: %s, %s, %.4g %% zeros, in %s.", about(prune.Scores(), q.Score), about(prune.Patterns(), q.Pattern), 100*q.Target, plain.Epochs(q.Epochs)))
 		if q.Schedule == "oneshot" && q.Target > 0.7 {
-			p = append(p, fmt.Sprintf("Careful: %.4g %% in one shot. Beyond about 70 %% accuracy usually falls off unless zeros come step by step: choose cubic or iterative.", 100*q.Target))
+			p = append(p, fmt.Sprintf("Careful: %.4g %% in one shot. Beyond about 70 %% accuracy falls off unless many epochs follow the cut: cubic and iterative train between smaller ones.", 100*q.Target))
 		}
 		if q.Pattern == "element" {
 			p = append(p, "Careful: single weights gain on few machines. GPUs have no kernels that skip them; choose blocks or whole neurons to gain elsewhere.")
