@@ -59,7 +59,7 @@ func TestPresetOfALanguageModel(t *testing.T) {
 	if r := d.confRecipe(); len(r.LowRank) != 1 || r.LowRank[0].Method != "lora" || r.Prune.Target != 0 {
 		t.Errorf("%+v, %+v", r.LowRank, r.Prune)
 	}
-	sees(t, d, "19 to 22.5 %")
+	sees(t, d, "24 % off the joules")
 }
 
 // TestCautions: what the literature warns of is said where it applies and nowhere else.
