@@ -187,12 +187,12 @@ func ParseRecipe(b []byte) (*Recipe, error) {
 		var miss *toml.StrictMissingError
 		if errors.As(err, &miss) && len(miss.Errors) > 0 {
 			row, _ := miss.Errors[0].Position()
-			return nil, fmt.Errorf("line %d: unknown key %q; see `pare run --help` for the keys", row, strings.Join(miss.Errors[0].Key(), "."))
+			return nil, fmt.Errorf("line %d: unknown key %q; `pare run --example` lists the keys", row, strings.Join(miss.Errors[0].Key(), "."))
 		}
 		var de *toml.DecodeError
 		if errors.As(err, &de) {
 			row, col := de.Position()
-			return nil, fmt.Errorf("line %d, column %d: %s", row, col, de.Error())
+			return nil, fmt.Errorf("line %d, column %d: %s; a recipe is TOML: `pare run --example` prints one", row, col, de.Error())
 		}
 		return nil, err
 	}

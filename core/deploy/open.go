@@ -1,7 +1,9 @@
 package deploy
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -90,13 +92,30 @@ func open(path string) (*graph.Model, error) {
 		return Load(path)
 	}
 	i, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("model: %w: check the path; nothing is downloaded", err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("model: %w", err)
 	}
 	if i.IsDir() {
 		return nil, fmt.Errorf("model %s: the folder has no config.json: give a folder of Hugging Face, with config.json and model.safetensors, or a file", path)
 	}
+	if way := elsewhere[strings.ToLower(filepath.Ext(path))]; way != "" {
+		return nil, fmt.Errorf("model %s: is not read here: %s", path, way)
+	}
 	return nil, fmt.Errorf("model %s: unknown kind of file; give an .onnx file, a .safetensors file written by pare, or a folder of Hugging Face", path)
+}
+
+const (
+	fromTorch = "PyTorch's pickled files are programs that run when they are opened; write the model with torch.onnx.export, or a folder with transformers' save_pretrained"
+	fromKeras = "write the model as .onnx, with tf2onnx say"
+)
+
+// elsewhere are kinds of model files that others write, and the way from there.
+var elsewhere = map[string]string{
+	".pt": fromTorch, ".pth": fromTorch, ".ckpt": fromTorch, ".bin": fromTorch, ".pkl": fromTorch,
+	".h5": fromKeras, ".keras": fromKeras, ".pb": fromKeras, ".tflite": fromKeras,
 }
 
 // fewZeros is the share of exact zeros from which a layer of a file counts as

@@ -281,6 +281,10 @@ func TestErrors(t *testing.T) {
 	if err := os.WriteFile(bad, []byte("no such thing"), 0o644); err != nil {
 		t.Fatal(err)
 	}
+	pickled := filepath.Join(t.TempDir(), "net.pt")
+	if err := os.WriteFile(pickled, []byte("PK"), 0o644); err != nil {
+		t.Fatal(err)
+	}
 	opened := func(path string, o ...infer.Option) error { _, err := infer.Open(path, o...); return err }
 	n := open(t, path)
 	bare := pared(t, "lenet-300-100", 0, 0)
@@ -294,6 +298,7 @@ func TestErrors(t *testing.T) {
 		{opened("none.onnx"), []string{"none.onnx", "no such file"}},
 		{opened("none"), []string{"none", "no such file"}},
 		{opened("infer.go"), []string{"infer.go", "unknown kind of file", ".safetensors"}},
+		{opened(pickled), []string{pickled, "torch.onnx.export"}},
 		{opened("."), []string{"no config.json", "model.safetensors"}},
 		{opened(bad), []string{bad}},
 		{opened(path, infer.Batch(0)), []string{"batch of 0 samples"}},

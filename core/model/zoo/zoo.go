@@ -120,7 +120,7 @@ func New(name string, seed uint64, in Input, classes int) (*graph.Model, Preset,
 		b.Err = b.M.Verify()
 	}
 	if b.Err != nil {
-		return nil, Preset{}, fmt.Errorf("model %s does not fit samples of %v: %w", name, in, b.Err)
+		return nil, Preset{}, fmt.Errorf("model %s does not fit samples of %v: %w%s", name, in, b.Err, other(in))
 	}
 	if err := Renew(b.M, seed); err != nil {
 		return nil, Preset{}, err
@@ -138,6 +138,14 @@ func Renew(m *graph.Model, seed uint64) error {
 		e.init(m, seed)
 	}
 	return nil
+}
+
+// other says which model to take where one is for images and the samples are none.
+func other(in Input) string {
+	if in.Tokens > 0 || in.H*in.W > 1 {
+		return ""
+	}
+	return "; for numbers without rows and columns choose mlp or lenet-300-100"
 }
 
 // takes tells data of the wrong kind, and which models are for it.

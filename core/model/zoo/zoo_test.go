@@ -234,6 +234,7 @@ func TestErrors(t *testing.T) {
 		{"mlp", Input{C: 4, H: 1, W: 1}, 1, "1 classes"},
 		{"mlp", Input{C: 4, H: 1, W: 1}, 0, "0 classes"},
 		{"lenet-5", Input{C: 7, H: 1, W: 1}, 10, "model lenet-5 does not fit samples of 7×1×1: node pool1 (maxpool): window 2×2"},
+		{"lenet-5", Input{C: 7, H: 1, W: 1}, 10, "choose mlp or lenet-300-100"},
 		{"lenet-5", Input{C: 1, H: 11, W: 11}, 10, "node pool2"},
 		{"mlp", Input{C: 1, H: 1 << 20, W: 1 << 20}, 10, "too large"},
 		{"mlp", Input{C: 1, H: 1, W: 1, Tokens: 8, Vocab: 20}, 20, "model mlp does not take this data, running text: choose one of gpt-nano"},
