@@ -102,7 +102,7 @@ func open(path string) (*graph.Model, error) {
 		return nil, fmt.Errorf("model %s: the folder has no config.json: give a folder of Hugging Face, with config.json and model.safetensors, or a file", path)
 	}
 	if way := elsewhere[strings.ToLower(filepath.Ext(path))]; way != "" {
-		return nil, fmt.Errorf("model %s: is not read here: %s", path, way)
+		return nil, fmt.Errorf("model %s is not read here: %s", path, way)
 	}
 	return nil, fmt.Errorf("model %s: unknown kind of file; give an .onnx file, a .safetensors file written by pare, or a folder of Hugging Face", path)
 }
