@@ -113,6 +113,14 @@ func TestBadProfileIsSaid(t *testing.T) {
 	}
 }
 
+// TestDoctorOffersToCalibrate where figures are only assumed.
+func TestDoctorOffersToCalibrate(t *testing.T) {
+	_, out, _ := call(t, "doctor")
+	if assumed, said := strings.Contains(out, "no profile for"), strings.Contains(out, "fix: pare hw calibrate measures this machine"); assumed != said {
+		t.Errorf("assumed: %v, offered: %v:\n%s", assumed, said, out)
+	}
+}
+
 // A window is a card's: without one it is refused, not ignored.
 func TestCalibrateWindowIsForCards(t *testing.T) {
 	code, _, err := call(t, "hw", "calibrate", "--dry-run", "--window", "1s")

@@ -50,6 +50,9 @@ func (e *env) doctor() *cobra.Command {
 			fmt.Fprintf(w, "kernels\t%s, %s: tiles of %d samples, panels of %d outputs\n", dev.Name(), isaText(dev.ISA()), dev.Tile(), dev.Panel())
 			cudaRows(w, cuda.Report())
 			fmt.Fprintf(w, "profile\t%s  %s\n", hw.Name, hw.Why)
+			if strings.HasPrefix(hw.Name, "generic-") {
+				fmt.Fprintf(w, "\tfix: pare hw calibrate measures this machine and keeps a profile of it\n")
+			}
 			for _, l := range leftOut() {
 				fmt.Fprintf(w, "  left out\t%s\n", l)
 			}

@@ -30,6 +30,7 @@ func TestShowRecipe(t *testing.T) {
 func TestHelpListsFlagsInUse(t *testing.T) {
 	for verb, want := range map[string]string{
 		"run": "device threads seed", "predict": "device threads seed", "doctor": "device", "bench train": "threads",
+		"hw calibrate": "device", "bench predict": "device threads seed", "bench chooser": "threads", "bench card": "device",
 		"sessions list": "", "sessions show": "", "attach": "", "report": "", "data show": "", "hw list": "",
 	} {
 		_, out, _ := call(t, append(strings.Fields(verb), "--help")...)
