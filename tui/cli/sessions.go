@@ -95,7 +95,7 @@ func (e *env) resume() *cobra.Command {
 
 func (e *env) sessionsCmd() *cobra.Command {
 	c := &cobra.Command{
-		Use: "sessions", Short: "list, show, resume, export and remove runs on disk", Args: takes(0, 0),
+		Use: "sessions", Short: "all runs on one screen; list, show, resume, export or rm without it", Args: takes(0, 0),
 		RunE: func(c *cobra.Command, _ []string) error {
 			if e.screen() {
 				dir, err := sessions.Root(e.sessions)
