@@ -70,6 +70,7 @@ func (r *run) train(ctx context.Context, c course) error {
 		i := int(step%per) * batch
 		rows := order[i:min(i+batch, len(order))]
 		lr := c.rate(step)
+		r.garbage.Between()
 		res, err := r.t.Step(set, rows, lr, r.loop.Index+1)
 		if err != nil {
 			return err

@@ -109,6 +109,7 @@ type run struct {
 	rates       energy.Rates     // what a kWh costs and emits
 	spentBefore *event.StageCost // at the end of the last epoch
 	metric      metricWindow
+	garbage     train.Collector
 	times       *event.StepTimes // of the dense model, from the end of the baseline
 	watch       *meterWatch
 	scanned     *event.Scan // the newest, as far as it came

@@ -97,13 +97,13 @@ func benchPauses(b *testing.B, work func()) {
 	b.StopTimer()
 	stop.Store(true)
 	wg.Wait()
-	n, us := devicetest.ReadPauses().Since(before, 0.5, 0.99, 0.999, 1)
-	b.ReportMetric(float64(n), "pauses")
-	if n == 0 {
+	p := devicetest.ReadPauses().Minus(before)
+	b.ReportMetric(float64(p.Count(0)), "pauses")
+	if p.Count(0) == 0 {
 		return
 	}
-	for i, unit := range []string{"p50-µs", "p99-µs", "p99.9-µs", "max-µs"} {
-		b.ReportMetric(us[i], unit)
+	for q, unit := range map[float64]string{0.5: "p50-µs", 0.99: "p99-µs", 0.999: "p99.9-µs", 1: "max-µs"} {
+		b.ReportMetric(p.Quantile(q), unit)
 	}
 }
 

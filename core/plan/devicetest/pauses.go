@@ -9,7 +9,7 @@ import (
 // the buckets of runtime/metrics (/sched/pauses/stopping/gc).
 type Pauses struct {
 	counts  []uint64
-	buckets []float64 // bounds in seconds
+	buckets []float64 // bounds in seconds, one more than counts
 }
 
 // ReadPauses are those of the process so far.
@@ -20,27 +20,45 @@ func ReadPauses() Pauses {
 	return Pauses{append([]uint64(nil), h.Counts...), append([]float64(nil), h.Buckets...)}
 }
 
-// Since is the number of pauses after q, and their quantiles in µs, none without a pause:
-// upper bounds, the buckets are about a quarter wide.
-func (p Pauses) Since(q Pauses, quantiles ...float64) (n uint64, us []float64) {
+// Minus are the pauses of p that came after q was read.
+func (p Pauses) Minus(q Pauses) Pauses {
+	d := Pauses{make([]uint64, len(p.counts)), p.buckets}
 	for i := range p.counts {
-		n += p.counts[i] - q.counts[i]
+		d.counts[i] = p.counts[i] - q.counts[i]
 	}
-	if n == 0 {
-		return 0, nil
+	return d
+}
+
+// Plus are the pauses of both.
+func (p Pauses) Plus(q Pauses) Pauses {
+	if p.counts == nil {
+		return q
 	}
-	for _, x := range quantiles {
-		rank, sum := uint64(math.Ceil(x*float64(n))), uint64(0)
-		for i := range p.counts {
-			if sum += p.counts[i] - q.counts[i]; sum >= rank {
-				top := p.buckets[i+1]
-				if math.IsInf(top, 1) {
-					top = p.buckets[i]
-				}
-				us = append(us, 1e6*top)
-				break
-			}
+	d := Pauses{make([]uint64, len(p.counts)), p.buckets}
+	for i := range p.counts {
+		d.counts[i] = p.counts[i] + q.counts[i]
+	}
+	return d
+}
+
+// Count is how many pauses may have been longer than µs: those of every bucket that ends
+// above. The buckets are about a quarter wide.
+func (p Pauses) Count(µs float64) (n uint64) {
+	for i, c := range p.counts {
+		if 1e6*p.buckets[i+1] > µs {
+			n += c
 		}
 	}
-	return n, us
+	return n
+}
+
+// Quantile is an upper bound of the q quantile in µs, NaN without a pause.
+func (p Pauses) Quantile(q float64) float64 {
+	rank, sum := uint64(math.Ceil(q*float64(p.Count(0)))), uint64(0)
+	for i, c := range p.counts {
+		if sum += c; c > 0 && sum >= rank {
+			return 1e6 * p.buckets[i+1]
+		}
+	}
+	return math.NaN()
 }

@@ -1,0 +1,67 @@
+package train
+
+import (
+	"math"
+	"runtime"
+	"runtime/metrics"
+	"testing"
+	"time"
+)
+
+// forced is how many collections were asked for, and automatic how many the runtime began.
+func forced() (n, automatic uint64) {
+	s := []metrics.Sample{{Name: "/gc/cycles/forced:gc-cycles"}, {Name: "/gc/cycles/automatic:gc-cycles"}}
+	metrics.Read(s)
+	return s[0].Value.Uint64(), s[1].Value.Uint64()
+}
+
+// TestCollector: garbage is collected between steps before the runtime begins to, and not
+// earlier than it is worth it.
+func TestCollector(t *testing.T) {
+	ballast := make([]byte, 64<<20)
+	runtime.GC()
+	var c Collector
+	c.Between()
+	var keep []byte
+	n0, a0 := forced()
+	collected := func(after int) bool {
+		for range after {
+			keep = make([]byte, 1<<20)
+			c.next = time.Time{}
+			c.Between()
+		}
+		n, _ := forced()
+		return n > n0
+	}
+	if collected(20) {
+		t.Error("collected when the heap had grown by less than a third")
+	}
+	if !collected(25) {
+		t.Error("did not collect when the heap was at 0.7 of the way to its goal")
+	}
+	if n, a := forced(); n != n0+1 || a != a0 {
+		t.Errorf("%d collections between steps and %d of the runtime's, want 1 and 0", n-n0, a-a0)
+	}
+	runtime.KeepAlive(ballast)
+	runtime.KeepAlive(keep)
+}
+
+func TestCollectorDue(t *testing.T) {
+	for _, c := range []struct {
+		live, objects, goal uint64
+		since               time.Duration
+		want                bool
+	}{
+		{100, 100, 200, 0, false},
+		{100, 159, 200, 0, false},
+		{100, 160, 200, 0, true},
+		{100, 100, 200, 101 * time.Second, true},
+		{100, 1000, math.MaxUint64, time.Hour, false}, // GOGC=off
+		{0, 3 << 20, 4 << 20, 0, true},
+		{200, 300, 100, 0, false}, // a memory limit has pulled the goal down: the runtime collects all the time
+	} {
+		if got := due(c.live, c.objects, c.goal, c.since); got != c.want {
+			t.Errorf("due(%d, %d, %d, %v) = %v", c.live, c.objects, c.goal, c.since, got)
+		}
+	}
+}
