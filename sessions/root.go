@@ -273,5 +273,5 @@ var birds = strings.Fields(`auk avocet bittern brant bunting bustard canary cond
 	dipper dove dunlin eagle egret eider falcon finch fulmar gannet godwit goose grebe grouse gull harrier
 	hawk heron hobby hoopoe ibis jackdaw jay kestrel kite knot lapwing lark linnet loon magpie martin merlin
 	moorhen oriole osprey ouzel owl petrel pigeon pipit plover puffin quail rail raven redwing robin rook
-	ruff shrike siskin skua smew snipe sparrow starling stilt stork swallow swan swift tern thrush tit
+	ruff shrike siskin skua smew snipe sparrow starling stilt stork swallow swan swift tern thrush towhee
 	wagtail warbler wigeon wren yaffle`)
