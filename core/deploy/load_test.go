@@ -127,3 +127,19 @@ func TestHugeModel(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// TestNamelessGraphs: a graph whose name says nothing is called as its file, so that two
+// models of one exporter can be told apart.
+func TestNamelessGraphs(t *testing.T) {
+	b, err := os.ReadFile("../model/onnx/testdata/oracles/onnx-resnet/model.onnx") // PyTorch calls it main_graph
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "shop v2.onnx")
+	if err := os.WriteFile(path, b, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if m, err := Open(path); err != nil || m.Name != "shop-v2" {
+		t.Errorf("%v, called %q", err, m.Name)
+	}
+}

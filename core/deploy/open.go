@@ -72,6 +72,10 @@ func slug(s string) string {
 	return s
 }
 
+// nameless are the names that exporters give to every graph (PyTorch, old and new;
+// tf2onnx; onnxmltools): such a model is called as its file.
+var nameless = map[string]bool{"": true, "main_graph": true, "torch_jit": true, "torch-jit-export": true, "tf2onnx": true, "graph": true, "main": true}
+
 func open(path string) (*graph.Model, error) {
 	switch strings.ToLower(filepath.Ext(path)) {
 	case ".onnx":
@@ -85,6 +89,9 @@ func open(path string) (*graph.Model, error) {
 		}
 		if m.InputName, m.OutputName, err = onnx.Names(b); err != nil {
 			return nil, fmt.Errorf("model %s: %w", path, err)
+		}
+		if nameless[m.Name] {
+			m.Name = strings.TrimSuffix(filepath.Base(path), filepath.Ext(path))
 		}
 		MaskZeros(m)
 		return m, nil

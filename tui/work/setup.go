@@ -162,7 +162,7 @@ func presetText(p zoo.Preset) string {
 	case p.Source != "":
 		return "Training set-up after " + p.Source + ", adapted, unless changed here."
 	}
-	return "A training set-up to begin with: the model's own is not known."
+	return "A training set-up to begin with: the model's own is not known. One that is trained already needs 0 epochs."
 }
 
 // textFields are those of text: how it is cut into tokens, and how many a sample has.
