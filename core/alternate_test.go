@@ -43,6 +43,42 @@ func TestAlternateWarmsUp(t *testing.T) {
 	}
 }
 
+// TestStandstillIsMeasuredAgain: a process that was stopped for a while, in the middle of a
+// window or at its begin, does not tell so as the time of an inference.
+func TestStandstillIsMeasuredAgain(t *testing.T) {
+	t.Setenv("PARE_ENERGY", "profile")
+	m, err := energy.Open(energy.Options{GPU: energy.GPUNone})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close() //nolint:errcheck // nothing is sampled
+	old := window
+	t.Cleanup(func() { window = old })
+	window = 40 * time.Millisecond
+	r := &run{meter: m}
+	turns, stops := 0, 0
+	side := func(i int) error {
+		if i == 0 {
+			turns++
+		}
+		if turns == 3 && i == 0 || turns == 6 && i == 5 {
+			stops++
+			time.Sleep(400 * time.Millisecond)
+		}
+		time.Sleep(100 * time.Microsecond)
+		return nil
+	}
+	costs, err := r.alternate(side, func(int) error { time.Sleep(time.Millisecond); return nil })
+	if err != nil || stops != 2 {
+		t.Fatalf("%v, %d stops", err, stops)
+	}
+	for _, c := range costs[0] {
+		if c.wallUS > 30_000 {
+			t.Errorf("one took %.0f µs in a window, of %d", c.wallUS, len(costs[0]))
+		}
+	}
+}
+
 // TestMeanOfUnknownIsUnknown: one window that was not measured makes the mean
 // unknown, not smaller.
 func TestMeanOfUnknownIsUnknown(t *testing.T) {

@@ -108,32 +108,53 @@ func (r *run) alternate(a, b func(int) error) (out [2][]cost, err error) {
 		window = max(window, 2*r.meter.Shortest(), min(r.meter.Window(sharp), patience))
 	}
 	told := r.progress("dense and pared in turn", alternations+1)
+	most, spare := [2]int{}, alternations
 	for i := -1; i < alternations; i++ {
 		if err := told.at(i + 1); err != nil {
 			return out, err
 		}
 		for side, fn := range []func(int) error{a, b} {
-			from, begin, n := r.meter.Edge(), time.Now(), 0
-			for ; n == 0 || time.Since(begin) < window; n++ {
-				if err := fn(n); err != nil {
-					return out, err
-				}
+			c, n, longest, err := r.turn(fn, window)
+			for ; err == nil && longest > window && max(n, most[side]) >= goIn && spare > 0; spare-- {
+				c, n, longest, err = r.turn(fn, window)
 			}
-			wall := time.Since(begin)
-			to := r.meter.Edge()
-			if i < 0 {
-				continue
+			if err != nil {
+				return out, err
 			}
-			c := cost{cpuUS: float64(r.busyUS(from, to)) / float64(n), wallUS: float64(wall.Microseconds()) / float64(n)}
-			c.joules = joules(r.meter.Between(from, to))
-			if u := c.joules.UJ; u != nil {
-				per := int64(math.Round(float64(*u) / float64(n)))
-				c.joules.UJ = &per
+			most[side] = max(most[side], n)
+			if i >= 0 {
+				out[side] = append(out[side], c)
 			}
-			out[side] = append(out[side], c)
 		}
 	}
 	return out, nil
+}
+
+// goIn is how often a unit of work must go into a window at least, so that one that takes
+// longer than the window tells that the process stood still (it was stopped, or its
+// machine was): such a window is measured again.
+const goIn = 8
+
+// turn repeats a unit of work for a window: what one takes, how many there were, and the
+// longest of them.
+func (r *run) turn(fn func(int) error, window time.Duration) (c cost, n int, longest time.Duration, err error) {
+	from, begin := r.meter.Edge(), time.Now()
+	last := begin
+	for ; n == 0 || last.Sub(begin) < window; n++ {
+		if err := fn(n); err != nil {
+			return c, n, 0, err
+		}
+		now := time.Now()
+		longest, last = max(longest, now.Sub(last)), now
+	}
+	to := r.meter.Edge()
+	c = cost{cpuUS: float64(r.busyUS(from, to)) / float64(n), wallUS: float64(last.Sub(begin).Microseconds()) / float64(n)}
+	c.joules = joules(r.meter.Between(from, to))
+	if u := c.joules.UJ; u != nil {
+		per := int64(math.Round(float64(*u) / float64(n)))
+		c.joules.UJ = &per
+	}
+	return c, n, longest, nil
 }
 
 func column(cs []cost, f func(cost) float64) []float64 {
