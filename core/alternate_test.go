@@ -55,7 +55,7 @@ func TestStandstillIsMeasuredAgain(t *testing.T) {
 	old := window
 	t.Cleanup(func() { window = old })
 	window = 40 * time.Millisecond
-	r := &run{meter: m}
+	r := &run{meter: m, cfg: Config{Store: new(MemStore)}} // progress goes there
 	turns, stops := 0, 0
 	side := func(i int) error {
 		if i == 0 {
