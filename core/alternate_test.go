@@ -56,6 +56,11 @@ func TestStandstillIsMeasuredAgain(t *testing.T) {
 	t.Cleanup(func() { window = old })
 	window = 40 * time.Millisecond
 	r := &run{meter: m, cfg: Config{Store: new(MemStore)}} // progress goes there
+	work := func(int) error {                              // without sleep, which a busy machine makes long
+		for begin := time.Now(); time.Since(begin) < 100*time.Microsecond; {
+		}
+		return nil
+	}
 	turns, stops := 0, 0
 	side := func(i int) error {
 		if i == 0 {
@@ -65,10 +70,9 @@ func TestStandstillIsMeasuredAgain(t *testing.T) {
 			stops++
 			time.Sleep(400 * time.Millisecond)
 		}
-		time.Sleep(100 * time.Microsecond)
-		return nil
+		return work(i)
 	}
-	costs, err := r.alternate(side, func(int) error { time.Sleep(time.Millisecond); return nil })
+	costs, err := r.alternate(side, work)
 	if err != nil || stops != 2 {
 		t.Fatalf("%v, %d stops", err, stops)
 	}

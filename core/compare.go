@@ -115,7 +115,7 @@ func (r *run) alternate(a, b func(int) error) (out [2][]cost, err error) {
 		}
 		for side, fn := range []func(int) error{a, b} {
 			c, n, longest, err := r.turn(fn, window)
-			for ; err == nil && longest > window && max(n, most[side]) >= goIn && spare > 0; spare-- {
+			for ; err == nil && longest > max(window, standstill) && max(n, most[side]) >= goIn && spare > 0; spare-- {
 				c, n, longest, err = r.turn(fn, window)
 			}
 			if err != nil {
@@ -130,10 +130,13 @@ func (r *run) alternate(a, b func(int) error) (out [2][]cost, err error) {
 	return out, nil
 }
 
-// goIn is how often a unit of work must go into a window at least, so that one that takes
-// longer than the window tells that the process stood still (it was stopped, or its
-// machine was): such a window is measured again.
-const goIn = 8
+// A unit of work that takes longer than the window, and this long at least, where several go
+// into one, tells that the process stood still: it was stopped, or its machine was. Such a
+// window is measured again.
+const (
+	standstill = 100 * time.Millisecond
+	goIn       = 8
+)
 
 // turn repeats a unit of work for a window: what one takes, how many there were, and the
 // longest of them.
