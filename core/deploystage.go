@@ -57,7 +57,7 @@ func (r *run) deploy(ctx context.Context) error {
 	if err := r.budgetDone(); err != nil {
 		return err
 	}
-	if err := r.stage(event.Deploy, "done", fmt.Sprintf("%d files written, read again and compared", written)); err != nil {
+	if err := r.stage(event.Deploy, "done", wrote(written)); err != nil {
 		return err
 	}
 	if err := r.checkpoint("final", -1); err != nil {
@@ -294,4 +294,12 @@ func gain(v event.LayerVerdict, why string, changed bool, time string) string {
 		return fmt.Sprintf("no gain here: %.0f %% zeros, the same %s within 5 %%", 100*v.Zeros, time)
 	}
 	return fmt.Sprintf("no gain here: %.0f %% zeros, but slower than dense", 100*v.Zeros)
+}
+
+// wrote is the stage's evidence.
+func wrote(files int) string {
+	if files == 1 {
+		return "1 file written, read again and compared"
+	}
+	return fmt.Sprintf("%d files written, read again and compared", files)
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"path/filepath"
 	"sync"
 	"time"
@@ -135,6 +136,9 @@ func (s *Session) dial(ctx context.Context) (*client, error) {
 	}
 }
 
+// ErrSilent says that the run's process lives and did not answer in time.
+var ErrSilent = errors.New("its process does not answer: it stands still, or its machine is very busy")
+
 // ask sends one line and waits for its answer.
 func (k *client) ask(ctx context.Context, r request) (answer, error) {
 	end, ok := ctx.Deadline()
@@ -161,8 +165,11 @@ func (k *client) ask(ctx context.Context, r request) (answer, error) {
 	}
 	if err != nil {
 		_ = k.c.Close() // answers would no longer fit the questions
-		if ctx.Err() != nil {
+		switch {
+		case errors.Is(ctx.Err(), context.Canceled):
 			err = ctx.Err()
+		case ctx.Err() != nil, errors.Is(err, os.ErrDeadlineExceeded):
+			err = ErrSilent
 		}
 		return a, fmt.Errorf("session %s: %w", k.s.ID, err)
 	}

@@ -1,6 +1,9 @@
 package sessions
 
 import (
+	"bufio"
+	"context"
+	"errors"
 	"net"
 	"os"
 	"strings"
@@ -108,6 +111,20 @@ func TestSeatAfterAStandstill(t *testing.T) {
 	}
 	if c := <-commands; c.Cmd != core.CmdGo || p.Watching() != "" {
 		t.Errorf("came %+v, %q", c, p.Watching())
+	}
+}
+
+// TestSilenceIsSaid in words of what may be the matter, not of a clock.
+func TestSilenceIsSaid(t *testing.T) {
+	here, there := net.Pipe() // nobody reads there
+	defer there.Close()
+	for name, c := range map[string]net.Conn{"no answer until the context ends": here, "no answer in time": &silent{here}} {
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+		_, err := (&client{s: &Session{ID: "brisk-heron"}, c: c, r: bufio.NewReader(c)}).ask(ctx, request{})
+		cancel()
+		if !errors.Is(err, ErrSilent) || strings.Contains(err.Error(), "deadline") || !strings.Contains(err.Error(), "brisk-heron") {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 
