@@ -265,13 +265,18 @@ func (e *exec) markLanes() {
 func groupSize(tiles, threads int) int {
 	best, least := 1, math.MaxInt
 	for g := maxGroup; g >= 1; g-- {
-		groups := (tiles + g - 1) / g
-		rounds := (groups + threads - 1) / threads * g
-		if rounds < least {
-			best, least = g, rounds
+		if t := longest(tiles, g, threads); t < least {
+			best, least = g, t
 		}
 	}
 	return best
+}
+
+// longest is the most tiles that one of the workers has of groups of g, of which the last
+// may be short.
+func longest(tiles, g, threads int) int {
+	rounds, rest := tiles/(g*threads), tiles%(g*threads)
+	return rounds*g + min(rest, g)
 }
 
 // work does task number i of the region at hand.
