@@ -187,7 +187,10 @@ func (e *exec) prepareCall(c *call) {
 			break
 		}
 		if w.lay == blocks {
-			c.parts = e.partsOfBlocks(w, &c.geo)
+			if c.cut = e.cutBlocks(w, &c.geo); c.cut.ks > 1 {
+				c.half = e.alloc("half of a gradient", len(w.v))
+			}
+			c.parts = c.cut.ks * c.cut.ns
 			break
 		}
 		c.cut = cutConvDW(w, &c.geo)

@@ -149,8 +149,9 @@ type call struct {
 	// its padding.
 	off, offPad []uint32
 	border      border
-	bands       []band // of its dw
-	copied      bool   // of a flat convolution: it works on a copy of x, with its padding unless each channel is by itself
+	bands       []band    // of its dw
+	half        []float32 // dw of the second half of the batch, see cutBlocks
+	copied      bool      // of a flat convolution: it works on a copy of x, with its padding unless each channel is by itself
 }
 
 // Run runs every region. Whatever can be wrong with a step is found before the
