@@ -106,7 +106,7 @@ func (e *exec) prepare(r *device.Region) (before []region) {
 			if len(out.calls) > 0 {
 				before = append(before, out)
 			}
-			all := region{scope: device.Task, on: out.on, one: &region{scope: r.Scope, on: out.on, calls: []call{c}}}
+			all := region{scope: device.Task, on: out.on, ones: c.ones, one: &region{scope: r.Scope, on: out.on, calls: []call{c}}}
 			all.add(c)
 			before, out = append(before, all), region{scope: r.Scope, on: out.on}
 			continue
