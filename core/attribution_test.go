@@ -57,26 +57,18 @@ func trainedIn(st *MemStore, s event.Stage) (c event.StageCost) {
 func TestAttribution(t *testing.T) {
 	t.Setenv("PARE_ENERGY", "profile")
 	r := small()
-	st := MemStore{Dir: t.TempDir()}
-	st.On = func(e event.Event) {
-		if b, ok := e.Body.(*event.Checkpoint); ok && b.Stage == event.Sparsify && b.Epoch == 7 {
-			panic("killed")
-		}
-	}
-	func() {
-		defer func() { recover() }() //nolint:errcheck // it is killed
-		runAll(t, clone(t, r), nil, &st)
-	}()
-	st.On = nil
-	n := len(st.State.Checkpoints)
-	runAll(t, clone(t, r), &Resume{Why: "crash", Log: &st.State, Checkpoint: st.State.Checkpoints[n-1].Name}, &st)
+	st := dies(t, Config{Recipe: clone(t, r)}, func(_ *MemStore, e event.Event) bool {
+		b, ok := e.Body.(*event.Checkpoint)
+		return ok && b.Stage == event.Sparsify && b.Epoch == 7
+	})
+	wakes(t, r, st)
 	a := st.State.Attribution
 	checkAttribution(t, a)
 	if a.Text != "share of the estimated total by probe time" || a.Steps != probedSteps || a.Batch != st.State.Ledger.Batch {
 		t.Errorf("%+v", a)
 	}
 	for s, got := range map[event.Stage]event.Joules{event.Baseline: a.Dense, event.Sparsify: a.Now} {
-		if want := trainedIn(&st, s).Energy; got.UJ == nil || *got.UJ != *want.UJ || got.Tier != "E" {
+		if want := trainedIn(st, s).Energy; got.UJ == nil || *got.UJ != *want.UJ || got.Tier != "E" {
 			t.Errorf("%v: shared out %+v, the epochs cost %+v", s, got, want)
 		}
 	}

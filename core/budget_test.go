@@ -1,7 +1,6 @@
 package core
 
 import (
-	"context"
 	"slices"
 	"strings"
 	"testing"
@@ -111,22 +110,12 @@ func TestBudgetLowersTheTarget(t *testing.T) {
 	}
 
 	for _, kill := range []string{"decision", "checkpoint"} { // before and after it took effect
-		k := MemStore{Dir: t.TempDir()}
 		decided := false
-		k.On = func(e event.Event) {
+		k := dies(t, Config{Recipe: clone(t, r)}, func(_ *MemStore, e event.Event) bool {
 			decided = decided || e.Body.Kind() == "decision"
-			if decided && e.Body.Kind() == kill {
-				panic("killed")
-			}
-		}
-		func() {
-			defer func() { recover() }()                                                       //nolint:errcheck // killed
-			Run(context.Background(), Config{Recipe: clone(t, r), Store: &k, Session: "test"}) //nolint:errcheck // it is killed
-		}()
-		k.On = nil
-		n := len(k.State.Checkpoints)
-		free := clone(t, r)
-		runAll(t, free, &Resume{Why: "crash", Log: &k.State, Checkpoint: k.State.Checkpoints[n-1].Name}, &k)
+			return decided && e.Body.Kind() == kill
+		})
+		wakes(t, r, k)
 		if got := k.State.Done.Weights; got != s.Done.Weights {
 			t.Errorf("killed at the %s: ends in %s, want %s", kill, got, s.Done.Weights)
 		}
@@ -143,21 +132,12 @@ func TestBudgetStopsOnce(t *testing.T) {
 		t.Fatalf("exit %d after %d epochs", code, len(whole.State.Epochs))
 	}
 	for _, kill := range []string{"epoch_cost", "budget", "checkpoint"} {
-		k := MemStore{Dir: t.TempDir()}
 		trained := false
-		k.On = func(e event.Event) {
+		k := dies(t, Config{Recipe: clone(t, r)}, func(_ *MemStore, e event.Event) bool {
 			trained = trained || e.Body.Kind() == "epoch_cost"
-			if trained && e.Body.Kind() == kill {
-				panic("killed")
-			}
-		}
-		func() {
-			defer func() { recover() }()                                                       //nolint:errcheck // killed
-			Run(context.Background(), Config{Recipe: clone(t, r), Store: &k, Session: "test"}) //nolint:errcheck // it is killed
-		}()
-		k.On = nil
-		n := len(k.State.Checkpoints)
-		code := runAll(t, clone(t, r), &Resume{Why: "crash", Log: &k.State, Checkpoint: k.State.Checkpoints[n-1].Name}, &k)
+			return trained && e.Body.Kind() == kill
+		})
+		code := wakes(t, r, k)
 		if s := &k.State; code != ExitBudget || s.Done.Weights != whole.State.Done.Weights || s.Epochs[len(s.Epochs)-1].Step != whole.State.Epochs[0].Step {
 			t.Errorf("killed at the %s: exit %d, %+v", kill, code, s.Done)
 		}

@@ -420,50 +420,37 @@ func TestNextSaidTwice(t *testing.T) {
 	}
 }
 
-// TestStopSaidEarly: what is said before a door and is no next is done at it.
-func TestStopSaidEarly(t *testing.T) {
-	r := small()
-	r.Auto = false
-	var st MemStore
-	code, err := drive(t, r, &st, func(e event.Event, send func(Command)) {
-		switch b := e.Body.(type) {
-		case *event.StageChange:
-			if b.State == "waiting" && b.Stage <= event.Validate {
-				send(Command{Cmd: CmdNext})
+// TestSaidBeforeADoor: a next that comes before the run waits opens no door, wherever it
+// stands among other commands, and its sender is told; what else is said is done at the door.
+func TestSaidBeforeADoor(t *testing.T) {
+	stop := Command{Cmd: CmdStop, Text: "the test"}
+	for name, said := range map[string][]Command{
+		"before a stop": {{Cmd: CmdNext}, stop}, "behind a pause": {{Cmd: CmdPause}, {Cmd: CmdNext}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := small()
+			r.Auto = false
+			var st MemStore
+			told := false
+			code, err := drive(t, r, &st, func(e event.Event, send func(Command)) {
+				switch b := e.Body.(type) {
+				case *event.StageChange:
+					if b.State == "waiting" && b.Stage <= event.Validate {
+						send(Command{Cmd: CmdNext})
+					}
+				case *event.Verdict:
+					for _, c := range said {
+						send(c)
+					}
+				case *event.Warning:
+					if told = told || strings.Contains(b.Text, "before the run waited"); told && !slices.Contains(said, stop) {
+						send(stop)
+					}
+				}
+			})
+			if err != nil || code != ExitInterrupted || !told || st.State.By != "the test" || st.State.Verdict == nil || st.State.Done != nil {
+				t.Errorf("exit %d, %v, told %v, stopped by %q", code, err, told, st.State.By)
 			}
-		case *event.Verdict:
-			send(Command{Cmd: CmdNext})
-			send(Command{Cmd: CmdStop, Text: "the test"})
-		}
-	})
-	if err != nil || code != ExitInterrupted || st.State.By != "the test" || st.State.Verdict == nil || st.State.Done != nil {
-		t.Errorf("exit %d, %v, stopped by %q", code, err, st.State.By)
-	}
-}
-
-// TestNextBehindAPause: a next that came before the door opens none either where another
-// command lies before it, and its sender is told.
-func TestNextBehindAPause(t *testing.T) {
-	r := small()
-	r.Auto = false
-	var st MemStore
-	told := false
-	code, err := drive(t, r, &st, func(e event.Event, send func(Command)) {
-		switch b := e.Body.(type) {
-		case *event.StageChange:
-			if b.State == "waiting" && b.Stage <= event.Validate {
-				send(Command{Cmd: CmdNext})
-			}
-		case *event.Verdict:
-			send(Command{Cmd: CmdPause})
-			send(Command{Cmd: CmdNext})
-		case *event.Warning:
-			if told = told || strings.Contains(b.Text, "before the run waited"); told {
-				send(Command{Cmd: CmdStop, Text: "the test"})
-			}
-		}
-	})
-	if err != nil || code != ExitInterrupted || !told || st.State.By != "the test" || st.State.Done != nil {
-		t.Errorf("exit %d, %v, told %v, stopped by %q", code, err, told, st.State.By)
+		})
 	}
 }

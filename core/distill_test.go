@@ -1,35 +1,11 @@
 package core
 
 import (
-	"context"
 	"strings"
 	"testing"
 
 	"pare/core/event"
 )
-
-// killed runs a recipe until event n, then resumes it from its last checkpoint.
-func killed(t *testing.T, r *Recipe, n int64) *MemStore {
-	t.Helper()
-	st := &MemStore{Dir: t.TempDir()}
-	st.On = func(e event.Event) {
-		if e.Seq == n {
-			panic("killed")
-		}
-	}
-	func() {
-		defer func() {
-			if p := recover(); p != nil && p != "killed" {
-				panic(p)
-			}
-		}()
-		Run(context.Background(), Config{Recipe: clone(t, r), Store: st, Session: "test"}) //nolint:errcheck // it is killed
-	}()
-	st.On = nil
-	log := st.State
-	runAll(t, clone(t, r), &Resume{Why: "crash", Log: &log, Checkpoint: st.State.Checkpoints[len(st.State.Checkpoints)-1].Name}, st)
-	return st
-}
 
 // TestDistill: with masks, cuts, adapters and levels the student learns from the
 // baseline; the teacher's work is billed, and a killed run ends in the same bits.

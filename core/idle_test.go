@@ -36,25 +36,14 @@ func TestIdleBeforeTheBaseline(t *testing.T) {
 	r.Train.Epochs, r.Prune.Epochs = 2, 2
 	short := 1.0 // the sampler of a busy machine misses some of its turns
 	r.Energy.IdleSeconds = &short
-	kill := func(st *MemStore) {
-		st.On = func(e event.Event) {
-			if _, ok := e.Body.(*event.EpochCost); ok {
-				panic("killed")
-			}
-		}
-		defer func() { recover() }() //nolint:errcheck // it is killed
-		runAll(t, clone(t, r), nil, st)
-	}
 	for asked, want := range map[bool]int{false: 1, true: 2} {
-		st := MemStore{Dir: t.TempDir()}
-		kill(&st)
-		st.On = nil
-		l, first := idles(&st)
+		st := dies(t, Config{Recipe: clone(t, r)}, atKind("epoch_cost"))
+		l, first := idles(st)
 		if len(l) != 1 || !first || l[0].Watts == nil || math.Abs(*l[0].Watts-40) > 12 || l[0].Tier != "B" || l[0].Source != "rapl" || l[0].Seconds < 1 || l[0].Seconds > 5 || l[0].At == "" {
 			t.Fatalf("%+v, first %v", l, first)
 		}
-		runAll(t, clone(t, r), &Resume{Why: "crash", Log: &st.State, Checkpoint: st.State.Checkpoints[0].Name, Idle: asked}, &st)
-		if l, _ := idles(&st); len(l) != want {
+		runAll(t, clone(t, r), &Resume{Why: "crash", Log: &st.State, Checkpoint: st.State.Checkpoints[0].Name, Idle: asked}, st)
+		if l, _ := idles(st); len(l) != want {
 			t.Errorf("asked %v: measured %d times, want %d", asked, len(l), want)
 		}
 		if st.State.Idle.Watts == nil {
@@ -112,19 +101,11 @@ func TestWallFile(t *testing.T) {
 	r := small()
 	r.Energy.Wall = good
 	t.Setenv("PARE_WALL", bad)
-	st := MemStore{On: func(e event.Event) {
-		if _, ok := e.Body.(*event.StageChange); ok {
-			panic("enough")
-		}
-	}}
-	func() {
-		defer func() { recover() }() //nolint:errcheck // it is killed
-		runAll(t, r, nil, &st)
-	}()
+	st := dies(t, Config{Recipe: r}, atKind("stage"))
 	if s := st.State.Started; s.Tier != "A" || s.Meter != "wall meter plug.csv" {
 		t.Errorf("%+v", s)
 	}
-	if l, _ := idles(&st); len(l) != 1 || l[0].Watts != nil || !strings.Contains(l[0].Why, "before the window's end") {
+	if l, _ := idles(st); len(l) != 1 || l[0].Watts != nil || !strings.Contains(l[0].Why, "before the window's end") {
 		t.Errorf("an old file has no idle power of today: %+v", l)
 	}
 }

@@ -1,7 +1,6 @@
 package core
 
 import (
-	"context"
 	"fmt"
 	"math"
 	"os"
@@ -89,29 +88,14 @@ func TestLanguageModelResumes(t *testing.T) {
 	r.Prune.Score = "snip"
 	var whole MemStore
 	runAll(t, clone(t, r), nil, &whole)
-	st := MemStore{Dir: t.TempDir()}
 	seen := 0
-	st.On = func(e event.Event) {
+	st := dies(t, Config{Recipe: clone(t, r)}, func(_ *MemStore, e event.Event) bool {
 		if _, ok := e.Body.(*event.Mask); ok {
-			if seen++; seen == 4 {
-				panic("killed")
-			}
+			seen++
 		}
-	}
-	func() {
-		defer func() {
-			if p := recover(); p != nil && p != "killed" {
-				panic(p)
-			}
-		}()
-		Run(context.Background(), Config{Recipe: clone(t, r), Store: &st, Session: "test"}) //nolint:errcheck // it is killed
-	}()
-	st.On = nil
-	if seen != 4 {
-		t.Fatalf("%d masks before the kill", seen)
-	}
-	res := &Resume{Why: "crash", Log: &st.State, Checkpoint: st.State.Checkpoints[len(st.State.Checkpoints)-1].Name}
-	runAll(t, clone(t, r), res, &st)
+		return seen == 4
+	})
+	wakes(t, r, st)
 	if got, want := st.State.Done.Weights, whole.State.Done.Weights; got != want {
 		t.Errorf("final weights %s, want %s", got, want)
 	}

@@ -105,27 +105,7 @@ func TestLowRankResumes(t *testing.T) {
 		runAll(t, clone(t, r), nil, &whole)
 		want, n := whole.State.Done.Weights, len(whole.Events)
 		for at := n / 5; at < n; at += max(n/9, 1) {
-			st := MemStore{Dir: t.TempDir()}
-			st.On = func(e event.Event) {
-				if e.Seq == int64(at) {
-					panic("killed")
-				}
-			}
-			func() {
-				defer func() {
-					if p := recover(); p != nil && p != "killed" {
-						panic(p)
-					}
-				}()
-				Run(context.Background(), Config{Recipe: clone(t, r), Store: &st, Session: "test"}) //nolint:errcheck // it is killed
-			}()
-			st.On = nil
-			res := &Resume{Why: "crash", Log: &st.State}
-			if k := len(st.State.Checkpoints); k > 0 {
-				res.Checkpoint = st.State.Checkpoints[k-1].Name
-			}
-			runAll(t, clone(t, r), res, &st)
-			if got := st.State.Done.Weights; got != want {
+			if got := killed(t, r, int64(at)).State.Done.Weights; got != want {
 				t.Errorf("%s: killed at event %d of %d: final weights %s, want %s", name, at, n, got, want)
 			}
 		}

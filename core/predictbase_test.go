@@ -209,20 +209,9 @@ func TestPredictLowRank(t *testing.T) {
 // second stage, and predicts from that, after a crash too.
 func TestRunPredictsFromBaseline(t *testing.T) {
 	r := small()
-	st := MemStore{Dir: t.TempDir()}
-	st.On = func(e event.Event) {
-		if e.Body.Kind() == "ledger" {
-			panic("killed")
-		}
-	}
-	func() {
-		defer func() { recover() }() //nolint:errcheck // killed
-		runAll(t, clone(t, r), nil, &st)
-	}()
-	st.On = nil
+	st := dies(t, Config{Recipe: clone(t, r)}, atKind("ledger"))
 	first := st.State.Predicted
-	n := len(st.State.Checkpoints)
-	runAll(t, clone(t, r), &Resume{Why: "crash", Log: &st.State, Checkpoint: st.State.Checkpoints[n-1].Name}, &st)
+	wakes(t, r, st)
 	e, l := st.State.Times, st.State.Predicted
 	if e == nil || l == nil || !l.Measured || l.Dense.StepCPUUS != e.StepCPUUS || first == nil || math.Abs(l.Now.StepCPUUS/first.Now.StepCPUUS-1) > 1e-9 {
 		t.Fatalf("times %+v, predicted %+v, before the crash %+v", e, l, first)

@@ -1,7 +1,6 @@
 package core
 
 import (
-	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -120,40 +119,26 @@ func TestPricesWithoutAFile(t *testing.T) {
 // whatever would be measured now.
 func TestRunRecordsItsPrices(t *testing.T) {
 	measuring(t, func(_ device.Device, source string) (plan.Prices, error) { return fixedPrices(source, 0.25), nil })
-	r, st := small(), MemStore{Dir: t.TempDir()}
-	st.On = func(e event.Event) {
-		if e.Body.Kind() == "checkpoint" && len(st.State.Checkpoints) == 3 {
-			panic("killed")
-		}
-	}
-	func() {
-		defer func() { recover() }()                                              //nolint:errcheck // it is killed
-		Run(context.Background(), Config{Recipe: r, Store: &st, Session: "test"}) //nolint:errcheck // it is killed
-	}()
+	r := small()
+	st := dies(t, Config{Recipe: r}, func(st *MemStore, _ event.Event) bool { return len(st.State.Checkpoints) == 3 })
 	if r.Plan.Linear["4×1"] != [2]float64{0.25, 1} || !strings.HasPrefix(r.Plan.Source, "measured") {
 		t.Fatalf("the recipe has %+v", r.Plan)
 	}
 	if st.State.Started.Recipe != r.Hash() {
 		t.Error("the log begins with another recipe")
 	}
-	st.On = nil
 
 	calibrate = func(device.Device, string) (plan.Prices, error) {
 		t.Error("measured again")
 		return fixedPrices("later", 0.9), nil
 	}
 	cacheDir = func() (string, error) { return t.TempDir(), nil }
-	n := len(st.State.Checkpoints)
-	if n != 3 {
-		t.Fatalf("%d checkpoints", n)
-	}
 	whole := MemStore{}
 	runAll(t, clone(t, r), nil, &whole)
-	res := &Resume{Why: "crash", Checkpoint: st.State.Checkpoints[n-1].Name, Log: &st.State}
 	// The checkpoint's recipe counts, not the one handed in.
 	other := clone(t, r)
 	other.Plan.Prices = fixedPrices("other", 0.9)
-	runAll(t, other, res, &st)
+	wakes(t, other, st)
 	if st.State.Done.Weights != whole.State.Done.Weights || st.State.Plan.Hash != whole.State.Plan.Hash {
 		t.Error("going on ends in other weights than running again")
 	}

@@ -89,28 +89,7 @@ func sameBits(t *testing.T, name string, r *Recipe, n int) *MemStore {
 	want, masks := whole.State.Done.Weights, whole.State.Mask
 	events := len(whole.Events)
 	for at := 3; at < events; at += max(events/n, 1) {
-		st := MemStore{Dir: t.TempDir()}
-		ctx, cancel := context.WithCancel(context.Background())
-		st.On = func(e event.Event) {
-			if e.Seq == int64(at) {
-				panic("killed")
-			}
-		}
-		func() {
-			defer func() {
-				if p := recover(); p != nil && p != "killed" {
-					panic(p)
-				}
-			}()
-			Run(ctx, Config{Recipe: clone(t, r), Store: &st, Session: "test"}) //nolint:errcheck // it is killed
-		}()
-		cancel()
-		st.On = nil
-		res := &Resume{Why: "crash", Log: &st.State}
-		if k := len(st.State.Checkpoints); k > 0 {
-			res.Checkpoint = st.State.Checkpoints[k-1].Name
-		}
-		runAll(t, clone(t, r), res, &st)
+		st := killed(t, r, int64(at))
 		if got := st.State.Done.Weights; got != want {
 			t.Errorf("%s: killed at event %d of %d: final weights %s, want %s", name, at, events, got, want)
 		}

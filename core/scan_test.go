@@ -109,30 +109,13 @@ func TestSensitivityResume(t *testing.T) {
 	}
 	at := []int64{seqOf(&whole, "scan") + 1, seqOf(&whole, "scan") + 2, seqOf(&whole, "spread"), seqOf(&whole, "spread") + 3, whole.State.Seq - 12}
 	for _, n := range at {
-		st := MemStore{Dir: t.TempDir()}
-		st.On = func(e event.Event) {
-			if e.Seq == n {
-				panic("killed")
-			}
-		}
-		func() {
-			defer func() {
-				if p := recover(); p != nil && p != "killed" {
-					panic(p)
-				}
-			}()
-			Run(context.Background(), Config{Recipe: clone(t, r), Store: &st, Session: "test"}) //nolint:errcheck // it is killed
-		}()
-		st.On = nil
+		st := dies(t, Config{Recipe: clone(t, r)}, atEvent(n))
 		had := 0
 		if st.State.Scan != nil {
 			had = len(st.State.Scan.Rows)
 		}
-		res := &Resume{Why: "crash", Log: &st.State, Checkpoint: st.State.Checkpoints[len(st.State.Checkpoints)-1].Name}
 		logged := len(st.Events)
-		snapshot := st.State
-		res.Log = &snapshot
-		runAll(t, clone(t, r), res, &st)
+		wakes(t, r, st)
 		if got := st.State.Done.Weights; got != want {
 			t.Errorf("killed at event %d: weights %s, want %s", n, got, want)
 		}

@@ -9,22 +9,15 @@ import (
 	"pare/hwprofiles"
 )
 
-// TestEmissions: one row for each stage that began, what it cost so far, and
-// nothing where nothing was measured.
-func TestEmissions(t *testing.T) {
+// emissionsOf are the rows of a session whose log says this: those of three stages.
+func emissionsOf(t *testing.T, log ...event.Body) (*Session, []energy.Emission) {
+	t.Helper()
 	s := newSession(t, "", 100)
 	st, err := openStore(s)
 	if err != nil {
 		t.Fatal(err)
 	}
-	uj := func(v int64) *int64 { return &v }
-	for _, b := range []event.Body{
-		&event.Started{Format: event.Version, Pare: "9", Model: "m", Data: "d", Machine: hwprofiles.CPUModel(), Boundary: "CPU package, all processes"},
-		&event.Metric{Stage: event.Baseline, CPUUS: 4e6, WallUS: 2e6, Energy: event.Joules{UJ: uj(20e6), Tier: "B", Source: "rapl", Band: 1}},
-		&event.StageCost{Stage: event.Baseline, CPUUS: 10e6, WallUS: 5e6, Energy: event.Joules{UJ: uj(50e6), Tier: "B", Source: "rapl", Band: 2}},
-		&event.StageCost{Stage: event.Configure, CPUUS: 1e6, WallUS: 1e6, Energy: event.Joules{Source: "rapl"}},
-		&event.Metric{Stage: event.Sparsify, CPUUS: 3e6, WallUS: 1e6, Energy: event.Joules{UJ: uj(7e6), Tier: "E", Source: "profile x", Band: 70}},
-	} {
+	for _, b := range log {
 		if _, err := st.Emit(b); err != nil {
 			t.Fatal(err)
 		}
@@ -36,6 +29,20 @@ func TestEmissions(t *testing.T) {
 	if err != nil || len(rows) != 3 {
 		t.Fatalf("%d rows, %v", len(rows), err)
 	}
+	return s, rows
+}
+
+// TestEmissions: one row for each stage that began, what it cost so far, and
+// nothing where nothing was measured.
+func TestEmissions(t *testing.T) {
+	uj := func(v int64) *int64 { return &v }
+	s, rows := emissionsOf(t,
+		&event.Started{Format: event.Version, Pare: "9", Model: "m", Data: "d", Machine: hwprofiles.CPUModel(), Boundary: "CPU package, all processes"},
+		&event.Metric{Stage: event.Baseline, CPUUS: 4e6, WallUS: 2e6, Energy: event.Joules{UJ: uj(20e6), Tier: "B", Source: "rapl", Band: 1}},
+		&event.StageCost{Stage: event.Baseline, CPUUS: 10e6, WallUS: 5e6, Energy: event.Joules{UJ: uj(50e6), Tier: "B", Source: "rapl", Band: 2}},
+		&event.StageCost{Stage: event.Configure, CPUUS: 1e6, WallUS: 1e6, Energy: event.Joules{Source: "rapl"}},
+		&event.Metric{Stage: event.Sparsify, CPUUS: 3e6, WallUS: 1e6, Energy: event.Joules{UJ: uj(7e6), Tier: "E", Source: "profile x", Band: 70}},
+	)
 	b, c, p := rows[0], rows[1], rows[2]
 	if b.Stage != "baseline" || *b.Energy.UJ != 50e6 || b.Seconds != 5 || b.Component != "cpu" || b.Process || b.Project != "m on d" || b.Run != s.ID || b.CPUs != runtime.NumCPU() || b.Epoch != energy.NoEpoch || b.At.IsZero() {
 		t.Errorf("baseline: %+v", b)
@@ -59,31 +66,15 @@ func TestEmissions(t *testing.T) {
 // without it. What was measured before stays measured by that counter; a stage that
 // both billed names both, and counts for no component.
 func TestEmissionsAfterAnotherMeter(t *testing.T) {
-	s := newSession(t, "", 101)
-	st, err := openStore(s)
-	if err != nil {
-		t.Fatal(err)
-	}
 	uj := func(v int64) *int64 { return &v }
-	for _, b := range []event.Body{
+	_, rows := emissionsOf(t,
 		&event.Started{Format: event.Version, Boundary: "CPU package, all processes"},
 		&event.StageCost{Stage: event.Baseline, CPUUS: 10e6, WallUS: 5e6, Energy: event.Joules{UJ: uj(50e6), Tier: "B", Source: "rapl"}},
 		&event.Metric{Stage: event.Sparsify, CPUUS: 1e6, WallUS: 1e6, Energy: event.Joules{UJ: uj(7e6), Tier: "B", Source: "rapl"}},
 		&event.Started{Format: event.Version, Boundary: "CPU time of this process"},
 		&event.Metric{Stage: event.Sparsify, CPUUS: 3e6, WallUS: 2e6, Energy: event.Joules{UJ: uj(17e6), Tier: "E", Source: "rapl, then profile x", Band: 70}},
 		&event.StageCost{Stage: event.Validate, CPUUS: 1e6, WallUS: 1e6, Energy: event.Joules{UJ: uj(6e6), Tier: "E", Source: "profile x", Band: 70}},
-	} {
-		if _, err := st.Emit(b); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := st.close(); err != nil {
-		t.Fatal(err)
-	}
-	rows, err := s.Emissions()
-	if err != nil || len(rows) != 3 {
-		t.Fatalf("%d rows, %v", len(rows), err)
-	}
+	)
 	for i, want := range []struct{ boundary, component, tier string }{
 		{"CPU package, all processes", "cpu", "B"},
 		{"CPU package, all processes, then CPU time of this process", "", "E"},

@@ -197,23 +197,23 @@ func TestSaveDiskFull(t *testing.T) {
 	}
 }
 
-// TestTmpfsFull is the same against a real file system: a run on a full disk
-// pauses, tells its clients why, and ends in the same bits once there is room.
-func TestTmpfsFull(t *testing.T) {
+// onFullDisk starts a run on a file system of 256 KiB, of which ballast takes some, and waits
+// until it says that there is no room. It ends in the weights want.
+func onFullDisk(t *testing.T, taken int) (s *Session, ballast, want string) {
+	t.Helper()
 	dir := t.TempDir()
 	if !mountTmpfs(t, dir, "size=256k") {
 		t.Skip("needs the right to mount a tmpfs")
 	}
-	want := killAndResume(t, newSession(t, "fast", 400), 0, 1).Done.Weights
+	want = killAndResume(t, newSession(t, "fast", 400), 0, 1).Done.Weights
 	r := core.DefaultRecipe()
 	r.Name, r.Auto, r.Train.Epochs = "fast", true, 4
 	s, err := Create(dir, r)
 	if err != nil {
 		t.Fatal(err)
 	}
-	ballast := filepath.Join(dir, "ballast")
-	err = os.WriteFile(ballast, bytes.Repeat([]byte{1}, 200<<10), 0o644)
-	if err != nil {
+	ballast = filepath.Join(dir, "ballast")
+	if err := os.WriteFile(ballast, bytes.Repeat([]byte{1}, taken), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Start(); err != nil {
@@ -222,13 +222,20 @@ func TestTmpfsFull(t *testing.T) {
 	var l Live
 	await(t, "the full disk", func() bool {
 		if l, err = s.Live(t.Context()); err != nil {
-			t.Fatal(err)
+			t.Fatalf("%v; the run is %s", err, s.Summary().Status)
 		}
 		return l.Problem != ""
 	})
 	if !strings.Contains(l.Problem, core.ErrFull.Error()) {
 		t.Errorf("problem %q", l.Problem)
 	}
+	return s, ballast, want
+}
+
+// TestTmpfsFull is the same against a real file system: a run on a full disk
+// pauses, tells its clients why, and ends in the same bits once there is room.
+func TestTmpfsFull(t *testing.T) {
+	s, ballast, want := onFullDisk(t, 200<<10)
 	if _, err := s.State(); err != nil {
 		t.Errorf("the log on the full disk: %v", err)
 	}
@@ -244,31 +251,7 @@ func TestTmpfsFull(t *testing.T) {
 // TestStopOnTmpfsFull: a run stopped while the disk is full was stopped, it did
 // not die, and it goes on to the same bits.
 func TestStopOnTmpfsFull(t *testing.T) {
-	dir := t.TempDir()
-	if !mountTmpfs(t, dir, "size=256k") {
-		t.Skip("needs the right to mount a tmpfs")
-	}
-	want := killAndResume(t, newSession(t, "fast", 400), 0, 1).Done.Weights
-	r := core.DefaultRecipe()
-	r.Name, r.Auto, r.Train.Epochs = "fast", true, 4
-	s, err := Create(dir, r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ballast := filepath.Join(dir, "ballast")
-	if err := os.WriteFile(ballast, bytes.Repeat([]byte{1}, 216<<10), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Start(); err != nil {
-		t.Fatal(err)
-	}
-	await(t, "the full disk", func() bool {
-		l, err := s.Live(t.Context())
-		if err != nil {
-			t.Fatalf("%v; the run is %s", err, s.Summary().Status)
-		}
-		return l.Problem != ""
-	})
+	s, ballast, want := onFullDisk(t, 216<<10)
 	if err := s.Send(t.Context(), core.Command{Cmd: core.CmdStop}); err != nil {
 		t.Fatal(err)
 	}

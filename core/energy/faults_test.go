@@ -403,16 +403,21 @@ func TestNVMLHangsAtOpen(t *testing.T) {
 		t.Errorf("%+v %s", s, m.Source())
 	}
 	close(n.hang)
-	for range 200 { // what came late is closed
+	soon(t, "the library to be closed that came late", func() bool {
 		n.mu.Lock()
-		closed := n.closed
-		n.mu.Unlock()
-		if closed == 1 {
-			return
+		defer n.mu.Unlock()
+		return n.closed == 1
+	})
+}
+
+// soon waits for what happens in another goroutine.
+func soon(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(time.Minute); !ok(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("waited in vain for %s", what)
 		}
-		time.Sleep(5 * time.Millisecond)
 	}
-	t.Error("the library was left open")
 }
 
 // TestCounterWrapTwice: a range so small that a counter goes round twice between two
@@ -508,7 +513,7 @@ func TestWallFaults(t *testing.T) {
 // windows it covers stand, the others are nil, and the source is called lost.
 func TestWallLostMidRun(t *testing.T) {
 	defer func(d time.Duration) { wallPatience = d }(wallPatience)
-	wallPatience = 20 * time.Millisecond
+	wallPatience = 250 * time.Millisecond // twenty windows wait for it once, not each
 	for _, fault := range []string{"stops", "vanishes", "is spoilt", "hangs"} {
 		f := newFake().add(pkg0)
 		path := wallFile(t, "timestamp,watts\n"+wallRows(drawn, -5, 12))
@@ -556,11 +561,7 @@ func TestWallLostMidRun(t *testing.T) {
 		if err := os.WriteFile(path, []byte("timestamp,watts\n"+wallRows(drawn, -5, 60)), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(10 * time.Millisecond) // what hung comes late, and is taken
-		m.Lost()
-		if l := m.Lost(); l != nil {
-			t.Errorf("%s, back: %+v", fault, l)
-		}
+		soon(t, fault+", back", func() bool { return m.Lost() == nil }) // what hung comes late, and is taken
 		wantUJ(t, fault+", the window that was lost", m.Between(a, f.mark(m)), int64(f.now()-a.at)/1000*drawn)
 	}
 }

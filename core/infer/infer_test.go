@@ -403,7 +403,7 @@ func BenchmarkFew(b *testing.B) {
 				name = fmt.Sprintf("%s/90%%-%dx1", dense.Name, rows)
 			}
 			n := open(b, exported(b, m, deploy.Packed))
-			for _, batch := range []int{1, 2, 4, 7} {
+			for _, batch := range []int{1, 2, 3, 4, 5, 7} {
 				b.Run(fmt.Sprintf("%s/batch%d", name, batch), func(b *testing.B) { benchmark(b, n, batch) })
 			}
 		}

@@ -121,8 +121,9 @@ func TestEnergyExportMistakes(t *testing.T) {
 	}
 }
 
-// TestServeMetrics: serves, says that the run is done, and ends with the context.
-func TestServeMetrics(t *testing.T) {
+// metricsAt are the recorded session's, and an address to serve them at.
+func metricsAt(t *testing.T, addr string) (*sessions.Session, *metrics.Run, net.Listener) {
+	t.Helper()
 	s, err := sessions.Find(recorded(t), "")
 	if err != nil {
 		t.Fatal(err)
@@ -131,11 +132,17 @@ func TestServeMetrics(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer r.Close() //nolint:errcheck // only read from
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	t.Cleanup(func() { r.Close() }) //nolint:errcheck // only read from
+	l, err := net.Listen("tcp", addr)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return s, r, l
+}
+
+// TestServeMetrics: serves, says that the run is done, and ends with the context.
+func TestServeMetrics(t *testing.T) {
+	s, r, l := metricsAt(t, "127.0.0.1:0")
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	out, outw := io.Pipe()
@@ -181,19 +188,7 @@ func TestServeMetrics(t *testing.T) {
 
 // TestServeMetricsWarns: an address that others can reach is said.
 func TestServeMetricsWarns(t *testing.T) {
-	s, err := sessions.Find(recorded(t), "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	r, err := metrics.New(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close() //nolint:errcheck // only read from
-	l, err := net.Listen("tcp", ":0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	s, r, l := metricsAt(t, ":0")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	var errs bytes.Buffer

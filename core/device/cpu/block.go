@@ -192,7 +192,7 @@ func blockDW(e *exec, c *call, w *weight, cut *kRange, from, to int) {
 				tiles: min(dwTiles, e.tiles-t), tiles2: 1, xStride: e.stride(), dyStride: e.stride(),
 			})
 		}
-		w.clearBehind(row, j0, j1)
+		w.clearBehind(w.g, row, j0, j1)
 		e.settle(c, w, j0*r, j1*r)
 	}
 }
@@ -220,13 +220,13 @@ func singleLinearDW(e *exec, c *call, w *weight, cut *kRange, from, to int) {
 	e.settle(c, w, int(cut.from[from]), int(cut.to[to-1]))
 }
 
-// clearBehind clears the gradient of blocks j0 to j1−1 of a block row where it
+// clearBehind clears the gradient sums of blocks j0 to j1−1 of a block row where it
 // lies behind the last output.
-func (w *weight) clearBehind(row, j0, j1 int) {
+func (w *weight) clearBehind(sums []float32, row, j0, j1 int) {
 	r := w.blk.r
 	for q := w.n - row*r; q < r; q++ {
 		for j := j0; j < j1; j++ {
-			w.g[j*r+q] = 0
+			sums[j*r+q] = 0
 		}
 	}
 }

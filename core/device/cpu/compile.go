@@ -106,7 +106,7 @@ func (e *exec) prepare(r *device.Region) (before []region) {
 			if len(out.calls) > 0 {
 				before = append(before, out)
 			}
-			all := region{scope: device.Task, on: out.on, one: &region{scope: r.Scope, on: out.on, calls: []call{c}}}
+			all := region{scope: device.Task, on: out.on, ones: c.ones, one: &region{scope: r.Scope, on: out.on, calls: []call{c}}}
 			all.add(c)
 			before, out = append(before, all), region{scope: r.Scope, on: out.on}
 			continue
@@ -187,7 +187,10 @@ func (e *exec) prepareCall(c *call) {
 			break
 		}
 		if w.lay == blocks {
-			c.parts = e.partsOfBlocks(w, &c.geo)
+			if c.cut = e.cutBlocks(w, &c.geo); c.cut.ks > 1 {
+				c.half = e.alloc("half of a gradient", len(w.v))
+			}
+			c.parts = c.cut.ks * c.cut.ns
 			break
 		}
 		c.cut = cutConvDW(w, &c.geo)

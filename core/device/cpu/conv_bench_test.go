@@ -27,7 +27,7 @@ func (l convLayer) String() string {
 }
 
 // start prepares a training step of batch 64 of a small net with the layer in it.
-func (l convLayer) start(b *testing.B, f tensor.Format, zeros float64) *stepper {
+func (l convLayer) start(b *testing.B, threads int, f tensor.Format, zeros float64) *stepper {
 	net := &graph.Net{M: graph.New("layer", l.c, l.size, l.size)}
 	v := net.Conv("before", 0, l.c, 1, 1, 0, 1, false)
 	v = net.Conv("conv", v, l.n, l.k, l.stride, l.k/2, l.groups, false)
@@ -35,10 +35,10 @@ func (l convLayer) start(b *testing.B, f tensor.Format, zeros float64) *stepper 
 	if net.Err != nil {
 		b.Fatal(net.Err)
 	}
-	return newStepper(b, net.M, 64, 1, f, zeros)
+	return newStepper(b, net.M, 64, threads, f, zeros)
 }
 
-// times runs a step and gives the time of the layer's calls: forward, dx, dw.
+// times runs a step and gives the time of the layer's calls, summed over threads: forward, dx, dw.
 func (l convLayer) times(b *testing.B, s *stepper) (d [3]time.Duration) {
 	s.ex.Probe(true)
 	s.run(b)
@@ -66,7 +66,7 @@ func BenchmarkConvLayer(b *testing.B) {
 		{32, 32, 32, 3, 1, 32}, {64, 64, 16, 3, 2, 64}, {128, 128, 14, 3, 1, 128}, {256, 256, 7, 5, 1, 256},
 	} {
 		b.Run(l.String(), func(b *testing.B) {
-			s := l.start(b, tensor.Dense, 0)
+			s := l.start(b, 1, tensor.Dense, 0)
 			var all [3][]float64
 			for i := range max(b.N, 10) {
 				for k, d := range l.times(b, s) {
@@ -88,26 +88,28 @@ func BenchmarkConvLayer(b *testing.B) {
 // with 90 % zeros are: the two take turns, and the metric is the median of the
 // rounds' quotients.
 func BenchmarkSparseConv(b *testing.B) {
-	for _, l := range []convLayer{{64, 64, 14, 3, 1, 1}, {64, 128, 14, 3, 1, 1}, {32, 64, 28, 3, 1, 1}} {
-		for _, f := range []tensor.Format{tensor.Block4, tensor.Block8, tensor.Block16} {
-			b.Run(fmt.Sprintf("%v/%v", l, f), func(b *testing.B) {
-				dense, sparse := l.start(b, tensor.Dense, 0), l.start(b, f, 0.9)
-				costs := plan.Total(plan.Costs(sparse.plan, sparse.ws, 64))
-				var all [3][]float64
-				for i := range max(b.N, 10) {
-					x, y := l.times(b, dense), l.times(b, sparse)
-					for k := range x {
-						if i > 1 {
-							all[k] = append(all[k], x[k].Seconds()/y[k].Seconds())
+	for _, threads := range []int{1, 2} {
+		for _, l := range []convLayer{{64, 64, 14, 3, 1, 1}, {64, 128, 14, 3, 1, 1}, {32, 64, 28, 3, 1, 1}} {
+			for _, f := range []tensor.Format{tensor.Block4, tensor.Block8, tensor.Block16} {
+				b.Run(fmt.Sprintf("threads%d/%v/%v", threads, l, f), func(b *testing.B) {
+					dense, sparse := l.start(b, threads, tensor.Dense, 0), l.start(b, threads, f, 0.9)
+					costs := plan.Total(plan.Costs(sparse.plan, sparse.ws, 64))
+					var all [3][]float64
+					for i := range max(b.N, 10) {
+						x, y := l.times(b, dense), l.times(b, sparse)
+						for k := range x {
+							if i > 1 {
+								all[k] = append(all[k], x[k].Seconds()/y[k].Seconds())
+							}
 						}
 					}
-				}
-				for k, kind := range kinds {
-					b.ReportMetric(middle(all[k]), kind+"-x")
-				}
-				b.ReportMetric(100*float64(costs.Skipped)/float64(costs.MACs), "%skipped")
-				b.ReportMetric(0, "ns/op")
-			})
+					for k, kind := range kinds {
+						b.ReportMetric(middle(all[k]), kind+"-x")
+					}
+					b.ReportMetric(100*float64(costs.Skipped)/float64(costs.MACs), "%skipped")
+					b.ReportMetric(0, "ns/op")
+				})
+			}
 		}
 	}
 }

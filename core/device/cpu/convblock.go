@@ -139,79 +139,104 @@ func (s span) like(o int) (from, to, end int) {
 	return from, to, end
 }
 
-// partsOfBlocks is the number of tasks of the gradient of blocks: one for each worker,
-// for each reads all of x. They go through it side by side, so that it comes from main
-// memory once. A block's sum is the same in any of them.
-func (e *exec) partsOfBlocks(w *weight, g *geometry) int {
-	macs := len(w.v) * g.oh * g.ow * e.p.Batch
-	return max(1, min(e.threads, macs/taskMACs))
+// cutBlocks cuts the gradient of blocks. A task reads all of x, and dy of its blocks: two
+// tasks therefore go through half of the batch each (ks), and further ones share the blocks
+// (ns), side by side, so that x comes from main memory once. The halves' sums are added at
+// the end, which costs little where x is large beside them; how the batch is cut must not
+// depend on the threads.
+func (e *exec) cutBlocks(w *weight, g *geometry) cutting {
+	macs, tiles := len(w.v)*g.oh*g.ow*e.p.Batch, e.p.Tiles(e.p.Batch)
+	c := cutting{ks: 1, ns: max(1, min(e.threads, macs/taskMACs))}
+	if tiles > 1 && tiles*T*g.h*g.w*g.c >= 4*len(w.v) {
+		c.ks = 2
+		if c.ns%2 == 0 {
+			c.ns /= 2
+		}
+	}
+	return c
 }
 
-// blockConvDW: dw of some blocks, over all tiles and pixels.
+// dwTask adds the gradient of blocks from to to−1 over tiles t0 to t1−1 to sums.
+type dwTask struct {
+	e                *exec
+	c                *call
+	w                *weight
+	sums             []float32 // [blocks][R]
+	from, to, t0, t1 int
+}
+
+// blockConvDW: dw of some blocks over some tiles and all pixels.
 func blockConvDW(e *exec, c *call, w *weight, part int) {
-	r := w.blk.r
-	from, to := part*len(w.blk.idx)/c.parts, (part+1)*len(w.blk.idx)/c.parts
-	if !e.adds(c) {
-		clearAll(w.g[from*r : to*r])
+	half, part := part%c.cut.ks, part/c.cut.ks
+	r, n := w.blk.r, len(w.blk.idx)
+	d := dwTask{
+		e: e, c: c, w: w, sums: w.g, from: part * n / c.cut.ns, to: (part + 1) * n / c.cut.ns,
+		t0: half * e.tiles / c.cut.ks, t1: (half + 1) * e.tiles / c.cut.ks,
+	}
+	if half > 0 {
+		d.sums = c.half
+	}
+	if half > 0 || !e.adds(c) {
+		clearAll(d.sums[d.from*r : d.to*r])
 	}
 	for i := range c.bands {
 		b := &c.bands[i]
 		if b.oy1-b.oy0 == 1 || b.ox1-b.ox0 == 1 {
-			b.line(e, c, w, from, to)
+			d.line(b)
 			continue
 		}
-		for t := range e.tiles {
-			b.plane(e, c, w, t, from, to)
+		for t := d.t0; t < d.t1; t++ {
+			d.plane(b, t)
 		}
 	}
 	run := w.blk.runs[0]
 	if rows := w.blk.rows(); rows*r > w.n {
-		w.clearBehind(rows-1, max(from, int(run[rows-1])), to)
+		w.clearBehind(d.sums, rows-1, max(d.from, int(run[rows-1])), d.to)
 	}
-	e.settle(c, w, from*r, to*r)
+	e.settle(c, w, d.from*r, d.to*r)
 }
 
 // dwPixels is the most pixels of a call of dw: what all blocks see of x there stays in
 // the second level of cache, dy of four outputs in the first.
 const dwPixels = 112
 
-// line adds what a band of one row or one column of pixels adds to the gradient of
-// blocks from to to−1: a border. It goes through all tiles in turn, for it is short.
-func (b *band) line(e *exec, c *call, w *weight, from, to int) {
-	g := &c.geo
+// line takes a band of one row or one column of pixels: a border. It goes through all
+// tiles in turn, for it is short.
+func (d *dwTask) line(b *band) {
+	g, e := &d.c.geo, d.e
 	x, dy, pixels := g.SW*g.c*rowBytes, g.n*rowBytes, b.ox1-b.ox0
 	if pixels == 1 {
 		x, dy, pixels = g.SH*g.w*g.c*rowBytes, g.ow*g.n*rowBytes, b.oy1-b.oy0
 	}
 	for first := 0; first < pixels; first += dwPixels {
-		d := blockDWArgs{tiles: min(dwPixels, pixels-first), xStride: x, dyStride: dy, acc: 1}
-		d.xSkip, d.dySkip = e.stride()-d.tiles*x, e.stride()-d.tiles*dy
-		most := max(1, dwPixels/d.tiles)
-		for t := 0; t < e.tiles; t += most {
-			d.tiles2 = min(most, e.tiles-t)
-			d.x, d.dy = b.at(e, c, t, b.oy0, b.ox0)
-			d.x, d.dy = at(d.x, first*x), at(d.dy, first*dy)
-			b.sum(g, w, d, from, to)
+		a := blockDWArgs{tiles: min(dwPixels, pixels-first), xStride: x, dyStride: dy, acc: 1}
+		a.xSkip, a.dySkip = e.stride()-a.tiles*x, e.stride()-a.tiles*dy
+		most := max(1, dwPixels/a.tiles)
+		for t := d.t0; t < d.t1; t += most {
+			a.tiles2 = min(most, d.t1-t)
+			a.x, a.dy = b.at(e, d.c, t, b.oy0, b.ox0)
+			a.x, a.dy = at(a.x, first*x), at(a.dy, first*dy)
+			d.sum(b, a)
 		}
 	}
 }
 
-// plane is line for any band of one tile: a few rows of pixels at a time for all
+// plane takes any band of one tile: a few rows of pixels at a time for all
 // blocks, so that they are fetched from the outer caches once.
-func (b *band) plane(e *exec, c *call, w *weight, t, from, to int) {
-	g := &c.geo
+func (d *dwTask) plane(b *band, t int) {
+	g := &d.c.geo
 	for ox := b.ox0; ox < b.ox1; ox += dwPixels {
-		d := blockDWArgs{tiles: min(dwPixels, b.ox1-ox), xStride: g.SW * g.c * rowBytes, dyStride: g.n * rowBytes, acc: 1}
-		d.xSkip = g.SH*g.w*g.c*rowBytes - d.tiles*d.xStride
-		d.dySkip = g.ow*g.n*rowBytes - d.tiles*d.dyStride
-		strip := max(1, dwPixels/d.tiles)
+		a := blockDWArgs{tiles: min(dwPixels, b.ox1-ox), xStride: g.SW * g.c * rowBytes, dyStride: g.n * rowBytes, acc: 1}
+		a.xSkip = g.SH*g.w*g.c*rowBytes - a.tiles*a.xStride
+		a.dySkip = g.ow*g.n*rowBytes - a.tiles*a.dyStride
+		strip := max(1, dwPixels/a.tiles)
 		for oy := b.oy0; oy < b.oy1; oy += strip {
-			d.tiles2 = min(strip, b.oy1-oy)
-			d.x, d.dy = b.at(e, c, t, oy, ox)
-			if d.xAhead = 0; oy+strip < b.oy1 { // rows of x that the next strip is the first to see
-				d.xAhead = (g.KH - g.SH + d.tiles2*g.SH) * g.w * g.c * rowBytes
+			a.tiles2 = min(strip, b.oy1-oy)
+			a.x, a.dy = b.at(d.e, d.c, t, oy, ox)
+			if a.xAhead = 0; oy+strip < b.oy1 { // rows of x that the next strip is the first to see
+				a.xAhead = (g.KH - g.SH + a.tiles2*g.SH) * g.w * g.c * rowBytes
 			}
-			b.sum(g, w, d, from, to)
+			d.sum(b, a)
 		}
 	}
 }
@@ -223,18 +248,18 @@ func (b *band) at(e *exec, c *call, t, oy, ox int) (x, dy pointer) {
 	return x, at(e.at(c.In[1], t), (oy*g.ow+ox)*g.n*rowBytes)
 }
 
-// sum adds what the pixels of d, of which x is that of the band's first tap and dy of
-// the first output, add to the gradient of blocks from to to−1.
-func (b *band) sum(g *geometry, w *weight, d blockDWArgs, from, to int) {
-	r := w.blk.r
-	most := max(1, min(maxSteps/(d.tiles*d.tiles2), maxBlocks, maxFloats/2/r))
-	dy, run := d.dy, w.blk.runs[0]
-	first := sort.Search(w.blk.rows()-1, func(i int) bool { return int(run[i+1]) > from })
-	xAhead, xEnd, more := d.xAhead, d.xAhead+d.tiles2*g.SH*g.w*g.c*rowBytes, d.xAhead > 0
-	for row := first; row < w.blk.rows() && int(run[row]) < to; row++ {
-		d.dy, d.dyAhead = at(dy, row*r*rowBytes), r*rowBytes
-		if more && (row+1 == w.blk.rows() || int(run[row+1]) >= to) { // the next strip's first
-			d.dyAhead = (d.tiles2*g.ow*g.n - (row-first)*r) * rowBytes
+// sum takes the pixels of a, of which x is that of the band's first tap and dy of the
+// first output.
+func (d *dwTask) sum(b *band, a blockDWArgs) {
+	g, w, r := &d.c.geo, d.w, d.w.blk.r
+	most := max(1, min(maxSteps/(a.tiles*a.tiles2), maxBlocks, maxFloats/2/r))
+	dy, run := a.dy, w.blk.runs[0]
+	first := sort.Search(w.blk.rows()-1, func(i int) bool { return int(run[i+1]) > d.from })
+	xAhead, xEnd, more := a.xAhead, a.xAhead+a.tiles2*g.SH*g.w*g.c*rowBytes, a.xAhead > 0
+	for row := first; row < w.blk.rows() && int(run[row]) < d.to; row++ {
+		a.dy, a.dyAhead = at(dy, row*r*rowBytes), r*rowBytes
+		if more && (row+1 == w.blk.rows() || int(run[row+1]) >= d.to) { // the next strip's first
+			a.dyAhead = (a.tiles2*g.ow*g.n - (row-first)*r) * rowBytes
 		}
 		for ky := b.ky0; ky < b.ky1; ky++ {
 			k0, k1 := ky*g.KW+b.kx0, ky*g.KW+b.kx1-1
@@ -242,15 +267,15 @@ func (b *band) sum(g *geometry, w *weight, d blockDWArgs, from, to int) {
 				ky = b.ky1 - 1
 				k1 = ky*g.KW + g.KW - 1
 			}
-			j0, j1 := max(from, int(w.blk.cuts[k0].from[row])), min(to, int(w.blk.cuts[k1].to[row]))
+			j0, j1 := max(d.from, int(w.blk.cuts[k0].from[row])), min(d.to, int(w.blk.cuts[k1].to[row]))
 			for j := j0; j < j1; j += most {
-				d.n, d.off, d.dw = min(most, j1-j), ptr(b.off[j:]), ptr(w.g[j*r:])
-				d.xAhead = 0
+				a.n, a.off, a.dw = min(most, j1-j), ptr(b.off[j:]), ptr(d.sums[j*r:])
+				a.xAhead = 0
 				if more && xAhead < xEnd {
-					d.xAhead = xAhead
+					a.xAhead = xAhead
 				}
-				dwKernel(r, &d)
-				xAhead += dwRounds(r, d.n) * d.tiles * d.tiles2 * rowBytes
+				dwKernel(r, &a)
+				xAhead += dwRounds(r, a.n) * a.tiles * a.tiles2 * rowBytes
 			}
 		}
 	}

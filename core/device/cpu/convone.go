@@ -52,8 +52,18 @@ func (e *exec) prepareOne(c *call) {
 	w := e.b.ws[c.W[0]].flatWeight()
 	switch {
 	case c.Kernel == device.Linear:
-		if e.p.Batch > 1 && w.lay == panels && w.pair == nil {
-			c.part, c.parts = linearFew, min(over(w.n, P), over(4*len(w.v), wideBytes/2))
+		switch {
+		case e.p.Batch == 1:
+		case w.lay == panels && w.pair == nil:
+			c.part, c.parts, c.ones = linearFew, min(over(w.n, P), over(4*len(w.v), wideBytes/2)), 1
+		case w.lay == blocks && w.blk.r > 1 && w.k <= pixelSteps:
+			c.part, c.parts, c.ones = blocksFew, max(1, min(over(w.n, P), over(4*len(w.v), wideBytes/2))), 2
+			if w.blk.r == 16 {
+				c.ones = 1
+			}
+			for _, off := range w.blk.off[:len(w.blk.idx)] { // without lanes
+				c.off = append(c.off, off/T)
+			}
 		}
 		return
 	case w.lay == rowMajor: // see depthOne
@@ -124,27 +134,34 @@ func (a pixelArgs) run(mr int) {
 
 // blockConvOne is convOne for a weight in blocks.
 func blockConvOne(e *exec, c *call, w *weight, l *local, t int, scale, shift []float32) {
-	g, x, r, wide := &c.geo, ptr(e.image(c, l, t)), w.blk.r, c.geo.paddedW()*c.geo.c*4
+	g, x, wide := &c.geo, ptr(e.image(c, l, t)), c.geo.paddedW()*c.geo.c*4
 	a := blockPixelArgs{xStride: g.SW * g.c * 4, yStride: g.n * 4, relu: reluOf(c)}
-	run, pieces := w.blk.runs[0], over(g.ow, mostPixels(r))
+	pieces := over(g.ow, mostPixels(w.blk.r))
 	for oy := range g.oh {
 		ox := 0
 		for i := range pieces {
 			pixels := (g.ow + i) / pieces
 			a.x = at(x, oy*g.SH*wide+ox*a.xStride)
-			for end := w.blk.rows(); end > 0; end -= a.rows {
-				a.rows = 1
-				for a.rows < end && run[end]-run[end-a.rows-1] <= pixelSteps {
-					a.rows++
-				}
-				row := end - a.rows
-				a.ptr, a.off, a.val = ptr(run[row:]), ptr(c.off[run[row]:]), ptr(w.v[int(run[row])*r:])
-				a.y = at(e.at(c.Out[0], t), ((oy*g.ow+ox)*g.n+row*r)*4)
-				a.scale, a.shift = ptr(scale[row*r:]), ptr(shift[row*r:])
-				blockPixels(r, pixels, &a)
-			}
+			a.run(w, c.off, at(e.at(c.Out[0], t), (oy*g.ow+ox)*g.n*4), 0, w.blk.rows(), pixels, scale, shift)
 			ox += pixels
 		}
+	}
+}
+
+// run multiplies with block rows from to to−1 of w, a bounded number of blocks at a time. y
+// is that of the first pixel.
+func (a *blockPixelArgs) run(w *weight, off []uint32, y pointer, from, to, pixels int, scale, shift []float32) {
+	r, run := w.blk.r, w.blk.runs[0]
+	for end := to; end > from; end -= a.rows {
+		a.rows = 1
+		for from+a.rows < end && run[end]-run[end-a.rows-1] <= pixelSteps {
+			a.rows++
+		}
+		row := end - a.rows
+		a.ptr, a.off, a.val = ptr(run[row:]), ptr(off[run[row]:]), ptr(w.v[int(run[row])*r:])
+		a.y = at(y, row*r*4)
+		a.scale, a.shift = ptr(scale[row*r:]), ptr(shift[row*r:])
+		blockPixels(r, pixels, a)
 	}
 }
 

@@ -123,8 +123,10 @@ type region struct {
 	on    *exec // whose tiles it works on, of scope Tile
 	calls []call
 	tasks []task
-	wide  bool    // some call takes groups of tiles
-	one   *region // for runs of one sample, where others take all of theirs at once
+	wide  bool // some call takes groups of tiles
+	// one is for runs of at most ones samples, where others take all of theirs at once.
+	one  *region
+	ones int
 }
 
 // task is one part of one call.
@@ -149,8 +151,10 @@ type call struct {
 	// its padding.
 	off, offPad []uint32
 	border      border
-	bands       []band // of its dw
-	copied      bool   // of a flat convolution: it works on a copy of x, with its padding unless each channel is by itself
+	bands       []band    // of its dw
+	half        []float32 // dw of the second half of the batch, see cutBlocks
+	ones        int       // of a flat linear layer: the most samples that take tile, and not part
+	copied      bool      // of a flat convolution: it works on a copy of x, with its padding unless each channel is by itself
 }
 
 // Run runs every region. Whatever can be wrong with a step is found before the
@@ -181,7 +185,7 @@ func (e *exec) Run(s *device.Step) (device.Result, error) {
 	}
 	for i := range e.regions {
 		r := &e.regions[i]
-		if r.one != nil && e.n == 1 {
+		if e.n <= r.ones {
 			r = r.one
 		}
 		if e.now, e.group = r, 1; r.wide {
@@ -264,11 +268,10 @@ func (e *exec) markLanes() {
 // no more than keeps all workers busy to the end.
 func groupSize(tiles, threads int) int {
 	best, least := 1, math.MaxInt
-	for g := maxGroup; g >= 1; g-- {
-		groups := (tiles + g - 1) / g
-		rounds := (groups + threads - 1) / threads * g
-		if rounds < least {
-			best, least = g, rounds
+	for g := maxGroup; g >= 1; g-- { // the last group may be short
+		rounds, rest := tiles/(g*threads), tiles%(g*threads)
+		if most := rounds*g + min(rest, g); most < least {
+			best, least = g, most
 		}
 	}
 	return best

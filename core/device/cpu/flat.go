@@ -60,16 +60,17 @@ func (w *weight) flatWeight() *weight {
 }
 
 // asTile is how many samples without lanes take the time of a tile, which is that of 16 for
-// any number, by BenchmarkFew of core/infer. Single weights share nothing between outputs,
-// and neither do blocks between samples in linear layers; all others read a weight once for many
-// pixels or samples.
+// any number, by BenchmarkFew of core/infer. Single weights share nothing between outputs; all
+// others are read once for many pixels or samples.
 func (w *weight) asTile() float64 {
 	const dense = mostFlat + 0.9 // tiles take less time from the next number on
 	switch {
 	case w.inFull(): // as dense, but the tile takes less
 		return min(dense, max(2, 20*w.share()))
-	case w.lay == blocks && (!w.Conv || w.blk.r == 1):
-		return map[int]float64{1: 2, 4: 3.2, 8: 5.4, 16: 6.5}[w.blk.r]
+	case w.lay == blocks && w.blk.r == 1:
+		return 2
+	case w.lay == blocks && w.blk.r == 4 && !w.Conv:
+		return 4.9
 	}
 	return dense
 }
@@ -225,7 +226,7 @@ func (e *exec) affineOf(c *call, l *local, n int) (scale, shift []float32) {
 	}
 	clear(scale[n:])
 	clear(shift[n:])
-	if c.Kernel == device.Conv && len(c.W)%2 == 0 {
+	if c.Kernel != device.NormInfer && len(c.W)%2 == 0 {
 		copy(shift, e.b.ws[c.W[1]].v[:n])
 	}
 	if len(c.W) < 4 {

@@ -1,6 +1,10 @@
 package cpu
 
-import "unsafe"
+import (
+	"unsafe"
+
+	"pare/core/device"
+)
 
 // Linear layers for plans of one sample: x and y are vectors, and the 16 outputs of a
 // panel (or those of a block) take the place of the lanes. Where the plan's other calls
@@ -56,6 +60,29 @@ func linearFew(e *exec, c *call, _ *local, part int) {
 	}
 	for t := range e.n {
 		e.finishOne(c, e.floats(c.Out[0], t), from, to)
+	}
+}
+
+// blocksFew is linearFew for blocks of four outputs and more: samples are what pixels are to a
+// convolution. Two samples take linearOne as well, but through blocks of 16.
+func blocksFew(e *exec, c *call, l *local, part int) {
+	w := e.b.ws[c.W[0]].flatWeight()
+	r, panels := w.blk.r, over(w.n, P)
+	from, to := part*panels/c.parts*P/r, min((part+1)*panels/c.parts*P/r, w.blk.rows())
+	scale, shift := e.affineOf(c, l, w.n)
+	a := blockPixelArgs{xStride: e.stride(), yStride: e.stride(), relu: reluOf(c)}
+	pieces := over(e.n, mostPixels(r))
+	for t, i := 0, 0; t < e.n; i++ {
+		pixels := (e.n + i) / pieces // as even as can be
+		a.x = e.at(c.In[0], t)
+		a.run(w, c.off, e.at(c.Out[0], t), from, to, pixels, scale, shift)
+		t += pixels
+	}
+	if c.Act != device.ReLU && c.Act != device.NoAct {
+		for t := range e.n {
+			y := e.floats(c.Out[0], t)[from*r : rounded(to*r)]
+			actRows(c.Act, y, y)
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package cpu
 import (
 	"fmt"
 	"runtime"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -117,5 +118,29 @@ func TestPoolAllocs(t *testing.T) {
 	f := func(int, int) {}
 	if n := testing.AllocsPerRun(100, func() { p.run(5, f) }); n != 0 {
 		t.Errorf("%g allocations for a run", n)
+	}
+}
+
+// TestGroupSize: no other size of groups, handed out in turn, ends earlier, and no larger
+// one as early.
+func TestGroupSize(t *testing.T) {
+	// busy is the most tiles of a worker when each takes the next group as soon as it is free.
+	busy := func(tiles, g, threads int) int {
+		load := make([]int, threads)
+		for t := 0; t < tiles; t += g {
+			free := slices.Index(load, slices.Min(load))
+			load[free] += min(g, tiles-t)
+		}
+		return slices.Max(load)
+	}
+	for tiles := 1; tiles <= 70; tiles++ {
+		for threads := 1; threads <= 9; threads++ {
+			best := groupSize(tiles, threads)
+			for g := 1; g <= maxGroup; g++ {
+				if a, b := busy(tiles, g, threads), busy(tiles, best, threads); a < b || a == b && g > best {
+					t.Errorf("%d tiles, %d threads: groups of %d take the time of %d tiles, of %d that of %d", tiles, threads, best, b, g, a)
+				}
+			}
+		}
 	}
 }

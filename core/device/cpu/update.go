@@ -46,8 +46,8 @@ func (c *call) settleLater(e *exec) (call, bool) {
 	switch c.Kernel {
 	case device.LinearDW, device.ConvDW:
 		w := &e.b.ws[c.W[0]]
-		if c.later = w.lay == blocks && w.blk.r > 1 && (c.Update || w.keep != nil); c.later {
-			return call{Call: c.Call, on: c.on, number: c.number, part: settleAll, parts: (len(w.v) + settleRange - 1) / settleRange}, len(w.v) > 0
+		if c.later = w.lay == blocks && w.blk.r > 1 && (c.Update || w.keep != nil) || c.half != nil; c.later {
+			return call{Call: c.Call, on: c.on, number: c.number, half: c.half, part: settleAll, parts: (len(w.v) + settleRange - 1) / settleRange}, len(w.v) > 0
 		}
 	}
 	return call{}, false
@@ -57,7 +57,14 @@ func (c *call) settleLater(e *exec) (call, bool) {
 func settleAll(e *exec, c *call, _ *local, part int) {
 	w := &e.b.ws[c.W[0]]
 	n := len(w.v)
-	e.settle(c, w, part*n/c.parts, (part+1)*n/c.parts)
+	from, to := part*n/c.parts, (part+1)*n/c.parts
+	if c.half != nil {
+		g := w.g[from:to]
+		for i, half := range c.half[from:to] {
+			g[i] += half
+		}
+	}
+	e.settle(c, w, from, to)
 }
 
 // update is the optimiser's step for a weight whose gradient is ready.

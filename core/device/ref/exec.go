@@ -205,13 +205,18 @@ func (a act) logical(y, x, c int) int { return (c*a.H+y)*a.W + x }
 
 // val is value v of row i: of sample i, or of token i of all of them.
 func (e *exec) val(v, i int) act {
-	a := e.p.Vals[v]
+	return act{e.p.Vals[v], e.floats(v, i)}
+}
+
+// floats are val's.
+func (e *exec) floats(v, i int) []float32 {
+	a := &e.p.Vals[v]
 	if a.Sample {
 		from := i*e.p.Samples + a.Off
-		return act{a, e.alone[from : from+a.Size(1, 1)]}
+		return e.alone[from : from+a.Size(1, 1)]
 	}
 	from := i*e.p.Slab + a.Off
-	return act{a, e.slab[from : from+a.Size(1, 1)]}
+	return e.slab[from : from+a.Size(1, 1)]
 }
 
 func (e *exec) weight(w int) *weight { return &e.b.ws[w] }

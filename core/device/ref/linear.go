@@ -7,11 +7,13 @@ func linear(e *exec, c *device.Call, i int) {
 	x, y, w := e.val(c.In[0], i), e.val(c.Out[0], i), e.weight(c.W[0])
 	sum, nn, kk := e.bias(c, y), w.N(), w.K()
 	for n := range nn {
-		for k := range kk {
-			if j := n*kk + k; w.stored(j) {
-				sum[n] += float64(w.v[j]) * float64(x.x[k])
+		s, row := sum[n], w.v[n*kk:(n+1)*kk]
+		for k, v := range x.x[:kk] {
+			if w.stored(n*kk + k) {
+				s += float64(row[k]) * float64(v)
 			}
 		}
+		sum[n] = s
 	}
 	for n, s := range sum {
 		y.x[n] = float32(actFn(c.Act, c.S, s))
@@ -24,9 +26,10 @@ func linearDX(e *exec, c *device.Call, i int) {
 	nn, kk := w.N(), w.K()
 	sum := make([]float64, kk)
 	for n := range nn {
-		for k := range kk {
-			if j := n*kk + k; w.stored(j) {
-				sum[k] += float64(w.v[j]) * float64(dy.x[n])
+		d := float64(dy.x[n])
+		for k, v := range w.v[n*kk : (n+1)*kk] {
+			if w.stored(n*kk + k) {
+				sum[k] += float64(v) * d
 			}
 		}
 	}
@@ -40,8 +43,9 @@ func linearDW(e *exec, c *device.Call) {
 	for i := range e.n {
 		x, dy := e.val(c.In[0], i), e.val(c.In[1], i)
 		for n := range nn {
-			for k := range kk {
-				sum[n*kk+k] += float64(dy.x[n]) * float64(x.x[k])
+			d, row := float64(dy.x[n]), sum[n*kk:(n+1)*kk]
+			for k, v := range x.x[:kk] {
+				row[k] += d * float64(v)
 			}
 		}
 	}

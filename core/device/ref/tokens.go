@@ -144,7 +144,7 @@ type head struct {
 }
 
 // at is the head's channels for row i of the batch.
-func (h head) at(i int) []float32 { return h.e.val(h.v, i).x[h.from : h.from+h.dim] }
+func (h head) at(i int) []float32 { return h.e.floats(h.v, i)[h.from : h.from+h.dim] }
 
 // qkv are the heads that query head n works with, in three values or side by
 // side in one; vals are three values or one.
@@ -170,7 +170,7 @@ func (e *exec) scores(c *device.Call, q, k head, i int) (p []float64, from int, 
 	s, top := make([]float64, keys), math.Inf(-1)
 	for j := range s {
 		s[j] = float64(a.Scale) * dot(q.at(i), k.at(from+j))
-		if a.Pads && e.val(c.In[len(c.In)-1], from+j).x[0] == a.Pad {
+		if a.Pads && e.floats(c.In[len(c.In)-1], from+j)[0] == a.Pad {
 			s[j] = math.Inf(-1)
 		}
 		top = math.Max(top, s[j])
@@ -259,7 +259,7 @@ func attentionDX(e *exec, c *device.Call) {
 	}
 	for o, sum := range sums {
 		for i := range e.n {
-			x := e.val(o, i).x
+			x := e.floats(o, i)
 			round(x, sum[i*len(x):(i+1)*len(x)])
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"pare/core/device"
+	"pare/core/device/ref"
 	"pare/core/graph"
 )
 
@@ -125,18 +126,65 @@ func sameBits(got, want []result) string {
 // when it shows with other numbers as well; at once where there is no corner. Devices of
 // less precision often have some value near a corner: there it counts when
 // it shows four times. prepare fills the model.
-func against(t *testing.T, dev, ref device.Device, j job, prepare func(seed uint64)) {
+func against(t *testing.T, dev device.Device, j job, prepare func(seed uint64)) {
 	t.Helper()
-	if d := compare(t, dev, ref, j, prepare, 0); d != "" {
+	threads := func(j job, got []result) { sameOnAllThreads(t, dev, j, got) }
+	if d := compare(t, dev, newAnswers(j), prepare, 0, threads); d != "" {
 		t.Error(d)
 	}
 }
 
-// compare is against with the numbers that follow seed from, and returns the difference.
+// answers are what ref gives for a job with each seed's numbers, worked out once however
+// often a device is compared with it.
+type answers struct {
+	job  job
+	want map[uint64][]result     // by seed
+	far  map[numbers][][]float64 // how far rounding moves these
+}
+
+type numbers struct {
+	seed uint64
+	unit float64
+}
+
+func newAnswers(j job) *answers {
+	return &answers{j, map[uint64][]result{}, map[numbers][][]float64{}}
+}
+
+// of is what ref gives with the numbers of seed, which the model has been filled with.
+func (a *answers) of(t testing.TB, seed uint64) []result {
+	t.Helper()
+	if a.want[seed] == nil {
+		j := a.job
+		j.seed = seed
+		want := j.whole().record(t, ref.New())
+		for i := range want {
+			want[i].runs = j.micros
+		}
+		a.want[seed] = want
+	}
+	return a.want[seed]
+}
+
+// carried is how far rounding moves them.
+func (a *answers) carried(t testing.TB, seed uint64, unit float64) [][]float64 {
+	t.Helper()
+	n := numbers{seed, unit}
+	if a.far[n] == nil {
+		j := a.job
+		j.seed = seed
+		a.far[n] = j.carried(t, ref.New(), unit, a.of(t, seed))
+	}
+	return a.far[n]
+}
+
+// compare is against with the numbers that follow seed from, and returns the difference. first,
+// if not nil, sees what dev gave with the first of them.
 // One that rounding explains (rounding.go) says nothing of dev, nor that it is right: other
 // numbers are taken, and if rounding explains those of all, it is no difference.
-func compare(t testing.TB, dev, ref device.Device, j job, prepare func(seed uint64), from uint64) string {
+func compare(t testing.TB, dev device.Device, a *answers, prepare func(seed uint64), from uint64, first func(job, []result)) string {
 	t.Helper()
+	j := a.job
 	again := 1
 	if limitOf(dev) > tolerance {
 		again = 3
@@ -146,20 +194,17 @@ func compare(t testing.TB, dev, ref device.Device, j job, prepare func(seed uint
 		j.seed = from + n + 1
 		prepare(j.seed)
 		got := j.record(t, dev)
-		if n == 0 {
-			sameOnAllThreads(t, dev, j, got)
+		if n == 0 && first != nil {
+			first(j, got)
 		}
-		want := j.whole().record(t, ref)
-		for i := range want {
-			want[i].runs = j.micros
-		}
+		want := a.of(t, j.seed)
 		d := differ(got, want, limitOf(dev), nil)
 		switch {
 		case d == "":
 			if right++; !smooth(j) || right > 1 {
 				return ""
 			}
-		case !j.ties && differ(got, want, limitOf(dev), j.carried(t, ref, unitOf(dev), want)) == "": // ties are exact
+		case !j.ties && differ(got, want, limitOf(dev), a.carried(t, j.seed, unitOf(dev))) == "": // ties are exact
 		default:
 			if wrong++; wrong > again || smooth(j) {
 				return d
@@ -177,6 +222,9 @@ func sameOnAllThreads(t testing.TB, dev device.Device, j job, want []result) {
 	for i, threads := range []int{4, 1, 3, 2} {
 		if i > 1 && testing.Short() || threads == mine && len(kin) == 1 {
 			continue
+		}
+		if i > 0 && dev.Name() == "ref" { // one thread, whatever it is told
+			break
 		}
 		// The twins first: where there are any, each case meets one.
 		j.threads = threads

@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"pare/core/device"
-	"pare/core/device/ref"
 	"pare/core/graph"
 	"pare/core/plan"
 	"pare/core/tensor"
@@ -151,7 +150,7 @@ func testOps(t *testing.T, dev device.Device) {
 					// left over from the step before.
 					j.ns = []int{max(1, j.batch*2/3, mod.least), j.batch}
 					t.Run(fmt.Sprintf("%s/%s/batch%d", f.name, modeName(mode), j.batch), func(t *testing.T) {
-						against(t, dev, ref.New(), j, func(seed uint64) { prepare(m, f.mask, seed) })
+						against(t, dev, j, func(seed uint64) { prepare(m, f.mask, seed) })
 					})
 				}
 			}
@@ -186,7 +185,7 @@ func testBatches(t *testing.T, dev device.Device) {
 				for _, mode := range []plan.Mode{plan.Infer, plan.Train} {
 					j := job{m: m, formats: cs, mode: mode, lr: 0.05, optim: device.Optim{Momentum: 0.9}, batch: n, ns: []int{n, max(1, n*2/3)}, threads: 2}
 					t.Run(fmt.Sprintf("%s/%s/%s/batch%d", mod.name, f.name, modeName(mode), n), func(t *testing.T) {
-						against(t, dev, ref.New(), j, func(seed uint64) { prepare(m, f.mask, seed) })
+						against(t, dev, j, func(seed uint64) { prepare(m, f.mask, seed) })
 					})
 				}
 			}

@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"pare/core/device"
-	"pare/core/device/ref"
 	"pare/core/graph"
 	"pare/core/plan"
 )
@@ -43,7 +42,7 @@ func testDistil(t *testing.T, dev device.Device) {
 					n = mod.batch
 				}
 				j := job{m: m, mode: plan.Train, optim: device.Optim{Momentum: 0.9}, lr: 0.05, batch: n, ns: []int{max(1, n*2/3), n}, threads: 2, distil: d}
-				against(t, dev, ref.New(), j, func(seed uint64) { prepare(m, 0, seed) })
+				against(t, dev, j, func(seed uint64) { prepare(m, 0, seed) })
 			})
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"testing"
 
 	"pare/core/device"
-	"pare/core/device/ref"
 	"pare/core/graph"
 	"pare/core/plan"
 	"pare/core/tensor"
@@ -45,7 +44,7 @@ func testMicro(t *testing.T, dev device.Device) {
 				// The second step has fewer samples, and is the one that is compared.
 				j.ns = []int{j.batch, max(1, j.batch*2/3, mod.least), j.batch}
 				t.Run(fmt.Sprintf("%s/%s/batch%d-in-%d", f.name, modeName(j.mode), j.batch, j.micros), func(t *testing.T) {
-					against(t, dev, ref.New(), j, func(seed uint64) { prepare(m, f.mask, seed) })
+					against(t, dev, j, func(seed uint64) { prepare(m, f.mask, seed) })
 				})
 			}
 		})
@@ -54,7 +53,7 @@ func testMicro(t *testing.T, dev device.Device) {
 		m := mod.net(t)
 		j := job{m: m, mode: plan.Train, optim: optimisers[6].o, lr: optimisers[6].lr, batch: 9, ns: []int{9, 4}, threads: 2, distil: distils[i%len(distils)], micros: 3}
 		t.Run(mod.name, func(t *testing.T) {
-			against(t, dev, ref.New(), j, func(seed uint64) { prepare(m, 0, seed) })
+			against(t, dev, j, func(seed uint64) { prepare(m, 0, seed) })
 		})
 	}
 	t.Run("refused", func(t *testing.T) { microRefused(t, dev) })

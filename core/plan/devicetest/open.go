@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"pare/core/device"
-	"pare/core/device/ref"
 	"pare/core/plan"
 )
 
@@ -17,7 +16,7 @@ func testOpen(t *testing.T, dev device.Device) {
 		t.Run(o.name, func(t *testing.T) {
 			m := mixed().net(t)
 			j := job{m: m, mode: plan.Train, optim: o.o, lr: o.lr, batch: 20, ns: []int{20, 11, 20}, threads: 3, open: true}
-			against(t, dev, ref.New(), j, func(seed uint64) { prepare(m, 1, seed) })
+			against(t, dev, j, func(seed uint64) { prepare(m, 1, seed) })
 			prepare(m, 1, 1)
 			j.seed = 1
 			open := j.record(t, dev)

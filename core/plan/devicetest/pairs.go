@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"pare/core/device"
-	"pare/core/device/ref"
 	"pare/core/graph"
 	"pare/core/plan"
 	"pare/core/tensor"
@@ -47,7 +46,7 @@ func testPairs(t *testing.T, dev device.Device) {
 					m.Params[a].Frozen = frozen
 					j := job{m: m, formats: []plan.Choice{{Param: a, Format: tensor.NM24}}, mode: mode, lr: 0.05, batch: batch, ns: []int{batch, max(batch*2/3, 1), batch}, threads: 2}
 					t.Run(fmt.Sprintf("%s/%s/batch%d/frozen=%t", mod.name, modeName(mode), batch, frozen), func(t *testing.T) {
-						against(t, dev, ref.New(), j, func(seed uint64) {
+						against(t, dev, j, func(seed uint64) {
 							p := &m.Params[a]
 							if p.Mask = twoInFour(p.Shape.Len(), seed); c.both {
 								p.Mask = twoInFourBoth(c.out, c.in)

@@ -9,7 +9,6 @@ import (
 
 	"pare/core/device"
 	"pare/core/device/cpu"
-	"pare/core/device/ref"
 	"pare/core/plan"
 )
 
@@ -87,7 +86,7 @@ var precisions = []struct {
 }{{"f32", 24, tolerance, unit32}, {"tf32", 11, 2e-2, unitTF32}, {"bf16", 8, 6e-2, unitBF16}}
 
 // illConditioned are cases of nets whose results rounding moves by more than the limits.
-func illConditioned(t *testing.T, each func(name string, j job, prepare func(uint64))) {
+func illConditioned(t *testing.T, each func(name string, a *answers, prepare func(uint64))) {
 	for _, mod := range models() {
 		if mod.name != "loss/large" && !strings.HasPrefix(mod.name, "clip/0") {
 			continue
@@ -95,7 +94,7 @@ func illConditioned(t *testing.T, each func(name string, j job, prepare func(uin
 		for _, batch := range []int{max(1, mod.least), 17, 129} {
 			m := mod.net(t)
 			j := job{m: m, mode: plan.Train, lr: mod.rate(0.05), optim: device.Optim{Momentum: 0.9, WeightDecay: 1e-2}, threads: 2, batch: batch, ns: []int{max(1, batch*2/3, mod.least), batch}}
-			each(fmt.Sprintf("%s/batch%d", mod.name, batch), j, func(seed uint64) { prepare(m, 1, seed) })
+			each(fmt.Sprintf("%s/batch%d", mod.name, batch), newAnswers(j), func(seed uint64) { prepare(m, 1, seed) })
 		}
 	}
 }
@@ -106,12 +105,12 @@ func TestRoundingIsNoFault(t *testing.T) {
 	if testing.Short() {
 		trials = 5
 	}
-	illConditioned(t, func(name string, j job, prepare func(uint64)) {
+	illConditioned(t, func(name string, a *answers, prepare func(uint64)) {
 		for _, p := range precisions {
 			t.Run(p.name+"/"+name, func(t *testing.T) {
 				dev := family{rounding(cpu.New(), p.bits), nil, p.limit, p.unit}
 				for n := range trials {
-					if d := compare(t, dev, ref.New(), j, prepare, 100*n); d != "" {
+					if d := compare(t, dev, a, prepare, 100*n, nil); d != "" {
 						t.Errorf("numbers %d: %s", 100*n+1, d)
 					}
 				}
@@ -148,7 +147,7 @@ func TestFaultsAreFound(t *testing.T) {
 	if testing.Short() {
 		trials = 2
 	}
-	illConditioned(t, func(name string, j job, prepare func(uint64)) {
+	illConditioned(t, func(name string, a *answers, prepare func(uint64)) {
 		for what, fault := range faults {
 			if strings.Contains(what, "clip") != strings.HasPrefix(name, "clip") {
 				continue
@@ -166,7 +165,7 @@ func TestFaultsAreFound(t *testing.T) {
 					dev := family{f, nil, p.limit, p.unit}
 					missed := 0
 					for n := range trials {
-						if compare(t, dev, ref.New(), j, prepare, 100*n) == "" {
+						if compare(t, dev, a, prepare, 100*n, nil) == "" {
 							missed++
 						}
 					}

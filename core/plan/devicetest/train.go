@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"pare/core/device"
-	"pare/core/device/ref"
 	"pare/core/graph"
 	"pare/core/model/zoo"
 	"pare/core/plan"
@@ -57,7 +56,7 @@ func testOptimisers(t *testing.T, dev device.Device) {
 				if j.formats = choose(m, dev, f.blocks); f.blocks != tensor.Dense && len(j.formats) == 0 {
 					t.Skipf("%s has no kernels for %v", dev.Name(), f.blocks)
 				}
-				against(t, dev, ref.New(), j, func(seed uint64) { prepare(m, f.mask, seed) })
+				against(t, dev, j, func(seed uint64) { prepare(m, f.mask, seed) })
 			})
 		}
 	}
@@ -83,7 +82,7 @@ func testZoo(t *testing.T, dev device.Device) {
 			}
 			for _, mode := range []plan.Mode{plan.Eval, plan.Train} {
 				j := job{m: m, mode: mode, optim: device.Optim{Momentum: 0.9, WeightDecay: 1e-4}, lr: 0.05, batch: 3, ns: []int{3, 2}, threads: 2}
-				against(t, dev, ref.New(), j, func(seed uint64) {
+				against(t, dev, j, func(seed uint64) {
 					if err := zoo.Init(m, seed); err != nil {
 						t.Fatal(err)
 					}
