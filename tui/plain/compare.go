@@ -213,12 +213,13 @@ func (c *Comparison) recipes(l []Compared) {
 	}
 }
 
-// caveats say what must not be compared.
+// caveats say what must not be compared, and take the change from those rows.
 func (c *Comparison) caveats(l []Compared) {
-	differ := func(what, so string, of func(*event.State) string) {
+	differ := func(what, so string, of func(*event.State) string, rows ...string) {
 		for _, x := range l[1:] {
 			if a, b := of(l[0].State), of(x.State); a != b && a != "" && b != "" {
 				c.Caveats = append(c.Caveats, fmt.Sprintf("%s: %s and %s: %s", what, l[0].ID, x.ID, so))
+				c.noChange(rows)
 				return
 			}
 		}
@@ -226,21 +227,36 @@ func (c *Comparison) caveats(l []Compared) {
 	if len(l) < 2 {
 		return
 	}
-	differ("other data", "accuracies do not compare", func(s *event.State) string { return s.Started.DataHash })
+	clock := Common(l)
+	infer := inferTime(l)
+	_, each, _ := strings.Cut(infer, "ms ")
+	times, joules, inference := []string{clock.Of("ms per step"), infer, clock.Total()}, []string{"J "}, []string{infer, "J " + each}
+	differ("other data", "accuracies do not compare", func(s *event.State) string { return s.Started.DataHash }, "accuracy")
 	differ("other models", "only joules and times of the same work compare", func(s *event.State) string { return s.Started.Model })
-	differ("other machines", "times and joules do not compare", func(s *event.State) string { return s.Started.Machine + s.Started.Hardware })
-	differ("other numbers of threads", "times do not compare", func(s *event.State) string { return fmt.Sprint(s.Started.Threads) })
-	differ("times of a processor and of a card", "they are of other kinds", func(s *event.State) string { return s.Started.Clock().Name })
-	differ("joules of other tiers", "they do not compare; times do", func(s *event.State) string { return s.Started.Tier })
+	differ("other machines", "times and joules do not compare", func(s *event.State) string { return s.Started.Machine + s.Started.Hardware }, append(times, joules...)...)
+	differ("other numbers of threads", "times do not compare", func(s *event.State) string { return fmt.Sprint(s.Started.Threads) }, times...)
+	differ("times of a processor and of a card", "they are of other kinds", func(s *event.State) string { return s.Started.Clock().Name }, times...)
+	differ("joules of other tiers", "they do not compare; times do", func(s *event.State) string { return s.Started.Tier }, joules...)
 	differ("inferences of other lengths", "their ms and J do not compare", func(s *event.State) string {
 		if s.Ledger == nil {
 			return ""
 		}
 		return Inference(s.Ledger)
-	})
+	}, inference...)
 	for _, x := range l {
 		if b := x.State.Branch; b != nil {
 			c.Caveats = append(c.Caveats, x.ID+" is a "+b.Text()+"; its bill holds what was spent until there")
+		}
+	}
+}
+
+// noChange takes the change from the rows whose names begin so.
+func (c *Comparison) noChange(names []string) {
+	for i, a := range c.Rows {
+		for _, n := range names {
+			if strings.HasPrefix(a.Name, n) {
+				c.Rows[i].Change = ""
+			}
 		}
 	}
 }

@@ -45,6 +45,42 @@ func TestCompareNamesInferences(t *testing.T) {
 	}
 }
 
+// TestCompareKeepsTheChange: what must not be compared has no change beside it, all else has.
+func TestCompareKeepsTheChange(t *testing.T) {
+	of := func(edit func(*event.State)) Compared {
+		uj := int64(4000)
+		s := event.Side{Acc: 0.9, StepCPUUS: 2000, StepEnergy: event.Joules{UJ: &uj, Tier: "B"}, InferUS: 500, InferEnergy: event.Joules{UJ: &uj, Tier: "B"}}
+		st := &event.State{Started: event.Started{Tier: "B", Machine: "m", DataHash: "d", Threads: 1}, Ledger: &event.Ledger{Tokens: 64, Dense: s, Now: s}}
+		edit(st)
+		return Compared{ID: "s", State: st}
+	}
+	step := (&event.Started{}).Clock().Of("ms per step")
+	for name, c := range map[string]struct {
+		edit func(*event.State)
+		gone []string
+	}{
+		"nothing":   {func(*event.State) {}, nil},
+		"data":      {func(s *event.State) { s.Started.DataHash = "other" }, []string{"accuracy, pared, test"}},
+		"tier":      {func(s *event.State) { s.Started.Tier = "E" }, []string{"J per step", "J per 64 tokens"}},
+		"threads":   {func(s *event.State) { s.Started.Threads = 2 }, []string{step, "ms per 64 tokens"}},
+		"machine":   {func(s *event.State) { s.Started.Machine = "other" }, []string{step, "ms per 64 tokens", "J per step", "J per 64 tokens"}},
+		"inference": {func(s *event.State) { s.Ledger.Tokens = 128 }, []string{"ms per inference", "J per inference"}},
+	} {
+		got := Compare([]Compared{of(func(*event.State) {}), of(c.edit)})
+		var gone []string
+		for _, r := range got.Rows {
+			if r.Change == "" && !slices.Contains([]string{"outcome", "accuracy, dense, validation"}, r.Name) {
+				gone = append(gone, r.Name)
+			}
+		}
+		slices.Sort(gone)
+		slices.Sort(c.gone)
+		if !slices.Equal(gone, c.gone) {
+			t.Errorf("%s: without a change: %q, want %q", name, gone, c.gone)
+		}
+	}
+}
+
 // TestCompareTellsOfAMissedTarget: a verdict is about accuracy; that the zeros fell short
 // stands beside it.
 func TestCompareTellsOfAMissedTarget(t *testing.T) {
