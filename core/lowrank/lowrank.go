@@ -15,6 +15,7 @@ import (
 
 	"gonum.org/v1/gonum/mat"
 
+	"pare/core/device/cpu/cpublas"
 	"pare/core/graph"
 )
 
@@ -38,6 +39,7 @@ func decompose(w []float32, n, k int, kind mat.SVDKind) (*mat.SVD, error) {
 		}
 		x[i] = float64(v)
 	}
+	cpublas.Use() // the bidiagonal form is made of large products
 	var d mat.SVD
 	if !d.Factorize(mat.NewDense(n, k, x), kind) {
 		return nil, errors.New("singular values: the iteration does not converge")

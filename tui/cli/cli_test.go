@@ -159,6 +159,19 @@ func TestMachineFlagsAreOfVerbs(t *testing.T) {
 	}
 }
 
+// TestServeSaysHowToWatch: the line that a teacher writes on the blackboard.
+func TestServeSaysHowToWatch(t *testing.T) {
+	if got := watchWith("127.0.0.1:2222"); !strings.Contains(got, "ssh -p 2222 127.0.0.1 ") || !strings.Contains(got, "--listen :2222") {
+		t.Errorf("on this machine: %q", got)
+	}
+	if got := watchWith("[::]:2222"); !strings.Contains(got, "ssh -p 2222 ") || strings.Contains(got, "--listen") {
+		t.Errorf("everywhere: %q", got)
+	}
+	if got := watchWith("192.0.2.7:22"); got != "watch it with: ssh -p 22 192.0.2.7" {
+		t.Errorf("at an address: %q", got)
+	}
+}
+
 // TestPredictHelp: who brings inputs must know whether they are raw.
 func TestPredictHelp(t *testing.T) {
 	_, out, _ := call(t, "predict", "--help")

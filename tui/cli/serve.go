@@ -53,7 +53,7 @@ does not notice.`,
 			if err != nil {
 				return fmt.Errorf("--listen %s: %w: give another ADDRESS:PORT", listen, err)
 			}
-			fmt.Fprintf(e.out, "session %s is shown at %s, read only; host key %s\n", s.ID, ln.Addr(), v.Fingerprint())
+			fmt.Fprintf(e.out, "session %s is shown at %s, read only; host key %s\n%s\n", s.ID, ln.Addr(), v.Fingerprint(), watchWith(ln.Addr().String()))
 			ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 			defer cancel()
 			return v.Serve(ctx, ln)
@@ -65,4 +65,21 @@ does not notice.`,
 	f.StringVar(&o.HostKey, "host-key", "", "`FILE` of the server's own key; made and kept when it is missing")
 	f.IntVar(&o.Most, "most", o.Most, "watchers at once")
 	return c
+}
+
+// watchWith is the command for those who watch.
+func watchWith(addr string) string {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return ""
+	}
+	switch ip := net.ParseIP(host); {
+	case ip.IsLoopback():
+		return fmt.Sprintf("watch it with: ssh -p %s %s (from this machine alone; --listen :%s shows it to others)", port, host, port)
+	case ip.IsUnspecified():
+		if name, err := os.Hostname(); err == nil {
+			host = name
+		}
+	}
+	return fmt.Sprintf("watch it with: ssh -p %s %s", port, host)
 }
