@@ -14,8 +14,9 @@ import (
 func TestScreenAccount(t *testing.T) {
 	run := started(t, longRun())
 	waitFor(t, "the first epochs", func() bool { st, err := run.State(); return err == nil && len(st.Epochs) > 3 })
-	begin := time.Now()
 	s := onScreenOf(t, 120, 40, "attach", run.Dir)
+	waitFor(t, "the first bytes", func() bool { return s.bytes.Load() > 0 }) // a busy machine is slow to start it
+	begin := time.Now()
 	s.sees("validation accuracy", "● running")
 	first, at := s.bytes.Load(), time.Now()
 	time.Sleep(4 * time.Second)

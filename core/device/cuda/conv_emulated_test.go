@@ -116,10 +116,11 @@ func forProcessor(file string) string {
 	return strings.ReplaceAll(s, "__shared__", "static")
 }
 
-// build compiles a program that runs one kernel.
+// build compiles a program that runs any kernel that its file has with these defines, and
+// returns where it is.
 func (m *emulator) build(kernel string, defines []string) (string, error) {
 	file := fileOf()[kernel]
-	key := kernel + " " + strings.Join(defines, " ")
+	key := file + " " + strings.Join(defines, " ")
 	if p := m.built[key]; p != "" {
 		return p, nil
 	}
@@ -127,18 +128,15 @@ func (m *emulator) build(kernel string, defines []string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	text := forProcessor(file)
-	var args []string
-	for _, k := range params.FindAllStringSubmatch(text, -1) {
-		if k[1] != kernel {
-			continue
-		}
+	text := string(header) + params.ReplaceAllStringFunc(forProcessor(file), func(head string) string {
+		k := params.FindStringSubmatch(head)
+		var args []string
 		for i, p := range strings.Split(k[2], ",") {
 			p = strings.TrimSpace(p)
 			args = append(args, fmt.Sprintf("*(%s *)slots[%d]", strings.TrimSpace(p[:strings.LastIndexAny(p, " *")+1]), i))
 		}
-	}
-	text = string(header) + text + fmt.Sprintf("\nvoid kernel() { %s(%s); }\n", kernel, strings.Join(args, ", "))
+		return fmt.Sprintf("extern \"C\" void %[1]s(%[2]s);\nstatic Listed listed_%[1]s(\"%[1]s\", [] { %[1]s(%[3]s); });\n%[4]s", k[1], k[2], strings.Join(args, ", "), head)
+	})
 	from, to := filepath.Join(m.dir, fmt.Sprint(len(m.built), ".cc")), filepath.Join(m.dir, fmt.Sprint(len(m.built)))
 	if err := os.WriteFile(from, []byte(text), 0o600); err != nil {
 		return "", err
@@ -202,7 +200,7 @@ func (m *emulator) run(card *cufake.Card, name string, grid, block [3]int, share
 	if err := os.WriteFile(at, b.Bytes(), 0o600); err != nil {
 		return err
 	}
-	if out, err := osexec.Command(program, at).CombinedOutput(); err != nil {
+	if out, err := osexec.Command(program, at, name).CombinedOutput(); err != nil {
 		return fmt.Errorf("kernel %s on %v blocks: %w: %s", name, grid, err, out)
 	}
 	after, err := os.ReadFile(at)

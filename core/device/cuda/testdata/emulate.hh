@@ -301,7 +301,11 @@ bool in_memory(const void *p, int bytes) {
 	return false;
 }
 
-void kernel(); // calls it with the slots
+// Kernels of the program by name; f calls one with the slots.
+struct Kernel { const char *name; void (*f)(); };
+static std::vector<Kernel> kernels;
+struct Listed { Listed(const char *name, void (*f)()) { kernels.push_back({name, f}); } };
+static void (*kernel)();
 
 static void enter() {
 	kernel();
@@ -351,6 +355,9 @@ static void run_block() {
 
 int main(int, char **argv) {
 	FILE *f = fopen(argv[1], "r+b");
+	for (const Kernel &k : kernels)
+		if (!strcmp(k.name, argv[2])) kernel = k.f;
+	if (!kernel) fail("no such kernel");
 	uint64_t n;
 	auto get = [&](void *to, size_t bytes) { if (fread(to, 1, bytes, f) != bytes) fail("the file is short"); };
 	get(&n, 8);
