@@ -313,6 +313,17 @@ func (b BudgetSpec) words(rates energy.Rates) (s string) {
 	return s
 }
 
+// likeEnergy reports whether three capital letters are a unit of energy, power or carbon
+// rather than a currency: GWH, MWS, TOE. No currency of ISO 4217 ends in WH, WS or WT, or
+// is one of the others.
+func likeEnergy(unit string) bool {
+	switch unit {
+	case "KWP", "KVA", "MVA", "GVA", "VAH", "MAH", "CAL", "BTU", "TOE", "TCE", "ERG", "KGC":
+		return true
+	}
+	return strings.HasSuffix(unit, "WH") || strings.HasSuffix(unit, "WS") || strings.HasSuffix(unit, "WT")
+}
+
 // ParseBudget reads a limit with its unit: "5000" and "5 kJ" are joules, "0.2 kWh",
 // "30m" and "2h" wall time, "20 g" grams of CO2e, "1.5 EUR" money.
 // The currency is returned beside it.
@@ -353,7 +364,7 @@ func ParseBudget(s string) (b BudgetSpec, currency string, err error) {
 			b.Seconds = d.Seconds()
 			break
 		}
-		if len(unit) != 3 || strings.ToUpper(unit) != unit {
+		if len(unit) != 3 || strings.ToUpper(unit) != unit || likeEnergy(unit) {
 			return b, "", fmt.Errorf("%.40q: unknown unit %.20q; give J, kJ, MJ, Wh, kWh, MWh, g or kg (CO2e), a time like 30m, or a currency like EUR", s, unit)
 		}
 		b.Money, currency = v, unit

@@ -248,6 +248,17 @@ func TestParseBudget(t *testing.T) {
 			t.Errorf("%s: %q, %v", s, currency, err)
 		}
 	}
+	for _, s := range []string{"5 GWH", "5GWh", "5 TWH", "5 GJ", "300 W", "2 KW", "100 BTU", "3 TOE", "8 KVA"} { // units, but none of a budget here
+		_, currency, err := ParseBudget(s)
+		if err == nil || !strings.Contains(err.Error(), "unknown unit") || !strings.Contains(err.Error(), "give J, kJ") || strings.Contains(err.Error(), "\n") || currency != "" {
+			t.Errorf("%s: %q, %v", s, currency, err)
+		}
+	}
+	for _, c := range []string{"EUR", "USD", "KWD", "KRW", "ZWL", "JPY", "GHS", "TWD", "MWK", "JOD", "CAD"} { // likenesses of units are currencies still
+		if b, currency, err := ParseBudget("1.5 " + c); err != nil || currency != c || b.Money != 1.5 {
+			t.Errorf("%s: %+v, %q, %v", c, b, currency, err)
+		}
+	}
 }
 
 // TestEndEarly: a person ends the training of a stage; what is there goes on, and the

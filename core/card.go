@@ -1,6 +1,8 @@
 package core
 
 import (
+	"strings"
+
 	"pare/core/device"
 	"pare/core/energy"
 	"pare/core/event"
@@ -38,7 +40,9 @@ const (
 // The base and not the net as it is decides, so that a net that shrinks stays round.
 func (r *Recipe) ruleOn(dev device.Device, base prune.Base) prune.Spec {
 	s := r.rule()
-	if _, ok := cardOf(dev); ok && s.RoundTo == 0 && s.Structured() && base.Narrowest() >= cardSmall {
+	_, card := cardOf(dev)
+	card = card || strings.HasPrefix(r.Hardware.Device, "cuda") // elsewhere, and only predicted for
+	if card && s.RoundTo == 0 && s.Structured() && base.Narrowest() >= cardSmall {
 		s.RoundTo = cardMultiple
 	}
 	return s

@@ -8,11 +8,13 @@ import (
 	"strings"
 	"testing"
 
+	"pare/core/device"
 	"pare/core/device/cpu"
 	"pare/core/device/cuda"
 	"pare/core/device/cuda/cudatest"
 	"pare/core/event"
 	"pare/core/plan"
+	"pare/core/prune"
 	"pare/hwprofiles"
 )
 
@@ -196,6 +198,54 @@ source = "test"
 		}
 		if said := strings.Contains(l.Note, "`pare hw calibrate --device cuda`"); said == known {
 			t.Errorf("%s: %q", want, l.Note)
+		}
+	}
+}
+
+// TestAccumulatedStepsLaunchInEveryPart: a step in parts launches its calls once a part; the
+// arithmetic is that of the whole batch.
+func TestAccumulatedStepsLaunchInEveryPart(t *testing.T) {
+	m, _ := zooModel(t, "lenet-300-100")
+	o := plan.Options{Mode: plan.Train, Batch: 256, Micros: 4, Optim: device.Optim{Kind: device.SGD}}
+	p, err := plan.Build(m, cpu.New(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := count(m, cpu.New(), "f32", o, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, got := CardCosts(p, plan.Weights(m, nil), 256, "f32"), w.dense()
+	if len(got) != len(want) {
+		t.Fatalf("%d calls are counted, a card launches %d", len(got), len(want))
+	}
+	for i := range want {
+		if got[i] != want[i] {
+			t.Errorf("call %d: %+v, a card's is %+v", i, got[i], want[i])
+		}
+	}
+	o.Micros = 0
+	if whole, err := count(m, cpu.New(), "f32", o, nil); err != nil || len(got) < 3*len(whole) {
+		t.Errorf("%d calls in 4 parts, %d in one: %v", len(got), len(whole), err)
+	}
+}
+
+// TestPredictCutsForACardElsewhere: a recipe for a card is predicted with the channels that a
+// run there leaves, though none is here to plan on.
+func TestPredictCutsForACardElsewhere(t *testing.T) {
+	m, _ := zooModel(t, "lenet-300-100")
+	for name, even := range map[string]bool{"cuda": true, "cuda:bf16": true, "auto": false, "cpu": false} {
+		r := DefaultRecipe()
+		r.Hardware.Device = name
+		r.Prune.Pattern, r.Prune.Distribution, r.Prune.Target = "neuron", "layer", 0.37
+		end := m.Clone()
+		if _, _, err := cutDown(end, cpu.New(), r, prune.NewBase(m)); err != nil {
+			t.Fatal(err)
+		}
+		for _, l := range end.Layers()[:2] {
+			if n := end.Params[l.Param].Shape[0]; (n%cardMultiple == 0) != even {
+				t.Errorf("%s: %s is predicted with %d channels", name, l.Name, n)
+			}
 		}
 	}
 }

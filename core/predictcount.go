@@ -61,8 +61,17 @@ func count(m *graph.Model, dev device.Device, precision string, o plan.Options, 
 			without[i].Shape = tensor.Shape{0}
 		}
 	}
-	all, rest := costsOn(p, ws, o.Batch, precision), costsOn(p, without, o.Batch, precision)
+	parts, rest := costsOn(p, ws, o.Batch, precision), costsOn(p, without, o.Batch, precision)
 	var w work
+	for i := range parts {
+		w = append(w, countPart(p, ws, parts[i], rest[i], precision, pruned)...)
+	}
+	return w, nil
+}
+
+// countPart is one run of the plan from the costs of its calls, with all weights and
+// without the pruned ones.
+func countPart(p *device.Plan, ws []device.Weight, all, rest []hwprofiles.Cost, precision string, pruned map[int]bool) (w work) {
 	i := 0
 	for _, r := range p.Regions {
 		for _, c := range r.Calls {
@@ -84,27 +93,22 @@ func count(m *graph.Model, dev device.Device, precision string, o plan.Options, 
 			w = append(w, n)
 		}
 	}
-	return w, nil
+	return w
 }
 
-// costsOn are the costs of every call of a batch, its parts added up.
-func costsOn(p *device.Plan, ws []device.Weight, batch int, precision string) (l []hwprofiles.Cost) {
+// costsOn are the costs of every call of a batch: on a card those of each part, since each
+// launches every call anew; on a processor all parts added up.
+func costsOn(p *device.Plan, ws []device.Weight, batch int, precision string) (l [][]hwprofiles.Cost) {
 	if precision == "" {
+		var sum []hwprofiles.Cost
 		for _, c := range plan.Costs(p, ws, batch) {
-			l = append(l, hwprofiles.Cost{MACs: c.MACs, Read: c.Read, Written: c.Written})
+			sum = append(sum, hwprofiles.Cost{MACs: c.MACs, Read: c.Read, Written: c.Written})
 		}
-		return l
+		return append(l, sum)
 	}
 	parts := p.Parts(batch)
 	for i, n := range parts {
-		cs := cardCosts(p, ws, n, precision, device.Micro{Onto: i > 0, Hold: i < len(parts)-1})
-		if i == 0 {
-			l = cs
-			continue
-		}
-		for k, c := range cs {
-			l[k].MACs, l[k].Read, l[k].Written = l[k].MACs+c.MACs, l[k].Read+c.Read, l[k].Written+c.Written
-		}
+		l = append(l, cardCosts(p, ws, n, precision, device.Micro{Onto: i > 0, Hold: i < len(parts)-1}))
 	}
 	return l
 }

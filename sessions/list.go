@@ -23,6 +23,7 @@ const (
 	Waiting = "waiting" // for the person, between stages
 	Done    = "done"    // as far as it goes
 	Spent   = "spent"   // done, too: its budget ended it
+	Missed  = "missed"  // done, too: its target was not reached above the floor
 	Failed  = "failed"  //
 	Stopped = "stopped" // told to; can be resumed
 	Dead    = "dead"    // its process is gone without a word; can be resumed
@@ -167,8 +168,11 @@ func spec(name, path string) string {
 // status puts what the log says and what the process table says together.
 func (s *Session) status(st *event.State, alive, stopped bool) string {
 	if st.Status == event.StatusDone {
-		if st.Done.Exit == core.ExitBudget {
+		switch st.Done.Exit {
+		case core.ExitBudget:
 			return Spent
+		case core.ExitTarget:
+			return Missed
 		}
 		return Done
 	}
@@ -285,7 +289,9 @@ func diskBytes(dir string) int64 {
 }
 
 // Over reports whether the run has come to its end: nothing goes on with it.
-func (m Summary) Over() bool { return m.Status == Done || m.Status == Spent }
+func (m Summary) Over() bool {
+	return m.Status == Done || m.Status == Spent || m.Status == Missed
+}
 
 // Resumable reports whether Start would go on with the run.
 func (m Summary) Resumable() bool {

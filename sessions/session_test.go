@@ -209,6 +209,7 @@ func TestList(t *testing.T) {
 	make("b-dead", full...)
 	make("c-done", append(full, &event.Ledger{Now: event.Side{Acc: 0.25}}, &event.Verdict{Verdict: "PASS"}, &event.Done{Weights: "d93f"})...)
 	make("c-spent", append(full, &event.Done{Exit: core.ExitBudget, Text: "the budget of 5 kJ is spent"})...)
+	make("c-short", append(full, &event.Verdict{Verdict: "PASS"}, &event.Done{Exit: core.ExitTarget, Text: "target of 90.0 % zeros not reached above the floor"})...)
 	make("d-failed", append(full, &event.Failure{Text: "x"})...)
 	make("e-stopped", append(full, &event.Paused{Why: "stopped"})...)
 	make("f-resumed", append(full, &event.Paused{Why: "stopped"}, full[0], &event.Resumed{Stage: event.Sparsify})...)
@@ -240,7 +241,7 @@ func TestList(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := map[string]struct{ status, damage string }{
-		"a-new": {New, ""}, "b-dead": {Dead, ""}, "c-done": {Done, ""}, "c-spent": {Spent, ""}, "d-failed": {Failed, ""}, "e-stopped": {Stopped, ""}, "f-resumed": {Dead, ""},
+		"a-new": {New, ""}, "b-dead": {Dead, ""}, "c-done": {Done, ""}, "c-spent": {Spent, ""}, "c-short": {Missed, ""}, "d-failed": {Failed, ""}, "e-stopped": {Stopped, ""}, "f-resumed": {Dead, ""},
 		"g-garbled": {Dead, "damaged at line 3"}, "h-hole": {Dead, "number 9, expected 4"}, "i-torn": {Dead, ""}, "j-newer": {New, "newer pare"},
 		"k-norecipe": {Dead, "recipe.toml is missing"}, "l-badrecipe": {New, "line 1"}, "m-empty": {New, "holds no session"},
 	}

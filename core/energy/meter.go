@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"runtime"
+	"strconv"
 	"strings"
 	"time"
 
@@ -43,8 +44,8 @@ type Options struct {
 	// by the environment variable PARE_WALL, if any. With it the figures are those of
 	// the wall, the others are parts.
 	Wall string
-	// Survey only looks, for doctor: a wall meter that was named and cannot be read is then
-	// no error, but a row of Sources with what is wrong.
+	// Survey only looks, for doctor: a wall meter that was named and cannot be read, or a
+	// wrong PARE_ENERGY, is then no error, but a row of Sources with what is wrong.
 	Survey bool
 	// Root is where the RAPL zones are; "" takes the folder named by the environment
 	// variable PARE_RAPL, DefaultRoot without it.
@@ -120,6 +121,7 @@ type Meter struct {
 	gpus    gpuScan
 	machine machineScan
 	wallRow Status
+	asked   *Status // a PARE_ENERGY that a run refuses; only a survey goes on with it
 	forced  bool
 	// cardAlone: the work runs on a card whose counter or power is read; an estimate of the CPU beside
 	// it would make an estimate of the sum, so it is left out.
@@ -149,15 +151,36 @@ func Open(o Options) (*Meter, error) {
 	if o.utc == nil {
 		o.utc = time.Now
 	}
+	byEnv := false
 	if o.Source == "" {
-		o.Source, _ = o.env("PARE_ENERGY")
+		o.Source, byEnv = o.env("PARE_ENERGY")
+	}
+	var asked *Status
+	// refuse is the error that the source asked for gives; a survey of PARE_ENERGY keeps
+	// it as a row and looks on as if nothing were asked for.
+	refuse := func(err error) error {
+		switch {
+		case !byEnv:
+			return err
+		case !o.Survey:
+			return fmt.Errorf("PARE_ENERGY: %w", err)
+		}
+		asked = &Status{
+			Name: "PARE_ENERGY", Value: strconv.Quote(o.Source), Why: "a run refuses to start with it: " + err.Error(),
+			Fix: "unset PARE_ENERGY, which takes the best source there is",
+		}
+		o.Source = SourceAuto
+		return nil
 	}
 	switch o.Source {
 	case "":
 		o.Source = SourceAuto
 	case SourceAuto, SourceRAPL, SourceLoad, SourceProfile, SourceBattery:
 	default:
-		return nil, fmt.Errorf("energy source %q: use %s, %s, %s, %s or %s", o.Source, SourceAuto, SourceRAPL, SourceLoad, SourceProfile, SourceBattery)
+		err := refuse(fmt.Errorf("energy source %q: use %s, %s, %s, %s or %s", o.Source, SourceAuto, SourceRAPL, SourceLoad, SourceProfile, SourceBattery))
+		if err != nil {
+			return nil, err
+		}
 	}
 	switch o.GPU {
 	case "":
@@ -208,22 +231,29 @@ func Open(o Options) (*Meter, error) {
 	}
 	m.scan = scanRAPL(o.files, o.Root, o.sleep)
 	m.scan.at = o.now()
-	if o.Source == SourceRAPL && len(m.scan.used) == 0 {
-		return nil, fmt.Errorf("energy source rapl: %s", joinFix(m.scan.why, m.scan.fix))
-	}
 	var err error
+	if o.Source == SourceRAPL && len(m.scan.used) == 0 {
+		if err = refuse(fmt.Errorf("energy source rapl: %s", joinFix(m.scan.why, m.scan.fix))); err != nil {
+			return nil, err
+		}
+	}
 	if m.wall, m.wallRow, err = openWall(o); err != nil {
 		return nil, err
 	}
 	if m.loads = scanLoad(o, m); o.Source == SourceLoad && m.loads.input == nil {
-		return nil, fmt.Errorf("energy source load: %s", joinFix(m.loads.why, m.loads.fix))
+		if err = refuse(fmt.Errorf("energy source load: %s", joinFix(m.loads.why, m.loads.fix))); err != nil {
+			return nil, err
+		}
 	}
 	if m.machine = scanMachine(o); o.Source == SourceBattery && m.machine.battery == nil {
-		return nil, fmt.Errorf("energy source battery: %s", m.machine.batteryWhy())
+		if err = refuse(fmt.Errorf("energy source battery: %s", m.machine.batteryWhy())); err != nil {
+			return nil, err
+		}
 	}
 	if m.gpus, err = scanGPUs(o); err != nil {
 		return nil, err
 	}
+	m.asked = asked
 	m.start(o)
 	m.cardAlone = o.Card != "" && len(m.gpus.inputs) > 0 && !m.forced
 	return m, nil

@@ -80,10 +80,14 @@ func (m *Meter) Boundary() string {
 }
 
 // Sources lists everything that was looked at, with what is the matter with it
-// now: the wall meter, whole machines, GPUs, RAPL, the load curve, the profile. The rows "rapl",
+// now: a PARE_ENERGY that a run refuses, the wall meter, whole machines, GPUs, RAPL, the load curve, the profile. The rows "rapl",
 // "nvml" and "nvidia-smi" sum up those that follow them.
 func (m *Meter) Sources() []Status {
-	rows := []Status{m.wallNow()}
+	var rows []Status
+	if m.asked != nil {
+		rows = append(rows, *m.asked)
+	}
+	rows = append(rows, m.wallNow())
 	rows = append(rows, m.machine.status...)
 	rows = append(rows, m.gpus.status...)
 	rows = append(rows, m.raplRows()...)

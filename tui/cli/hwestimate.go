@@ -81,6 +81,10 @@ func (e *env) estimate(model string, on []string, named bool, r *core.Recipe) er
 		if err != nil {
 			return err
 		}
+		r.Hardware.Device = e.device
+		if hw.Kind == "gpu" && e.device == "auto" { // what would run there cuts as a card does
+			r.Hardware.Device = "cuda"
+		}
 		l, err := core.Predict(m, dev, hw, r)
 		if err != nil {
 			return err

@@ -97,3 +97,21 @@ func TestHWEstimateInBF16(t *testing.T) {
 		t.Errorf("%d %q %q", code, out, errs)
 	}
 }
+
+// TestHWEstimateCutsAsACardDoes: for a card the channels that are left are those that a run
+// there leaves, whatever stands here.
+func TestHWEstimateCutsAsACardDoes(t *testing.T) {
+	t.Setenv("XDG_CONFIG_HOME", t.TempDir())
+	params := map[string]int64{}
+	for _, hw := range []string{"h100-sxm", "raspberry-pi-5"} {
+		code, out, errs := call(t, "hw", "estimate", "lenet-300-100", "--hw", hw, "--pattern", "neuron", "--zeros", "0.37", "--json")
+		var l event.Ledger
+		if err := json.Unmarshal([]byte(out), &l); code != 0 || err != nil {
+			t.Fatalf("exit %d, %v: %q", code, err, errs)
+		}
+		params[hw] = l.Now.Params
+	}
+	if params["h100-sxm"] == params["raspberry-pi-5"] {
+		t.Errorf("cut to the same numbers of channels: %v", params)
+	}
+}

@@ -77,8 +77,11 @@ func (e *env) printList(dir string, l []sessions.Summary, all bool) error {
 
 // statusWords is how a session stands, as the screen's header has it.
 func statusWords(status string) string {
-	if status == sessions.Spent {
+	switch status {
+	case sessions.Spent:
 		return "budget spent"
+	case sessions.Missed:
+		return "target missed"
 	}
 	return status
 }

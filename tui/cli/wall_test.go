@@ -36,6 +36,33 @@ func TestWallFlag(t *testing.T) {
 	}
 }
 
+// TestDoctorTellsOfABadSource: what is wrong with PARE_ENERGY is a row with what helps, and
+// doctor goes on; a run refuses.
+func TestDoctorTellsOfABadSource(t *testing.T) {
+	t.Setenv("PARE_RAPL", filepath.Join(t.TempDir(), "none")) // no counter here
+	for source, why := range map[string]string{"joulemeter": "use auto, rapl, load, profile or battery", "rapl": "energy source rapl: "} {
+		t.Setenv("PARE_ENERGY", source)
+		code, out, errs := call(t, "doctor")
+		if code != 0 || errs != "" || !strings.Contains(out, "\nsessions ") {
+			t.Fatalf("%s: exit %d, %q\n%s", source, code, errs, out)
+		}
+		_, row, _ := strings.Cut(out, "\n  PARE_ENERGY ")
+		row, _, _ = strings.Cut(row, "\n  wall meter ")
+		for _, want := range []string{`"` + source + `"`, "a run refuses to start with it", why, "fix: unset PARE_ENERGY"} {
+			if !strings.Contains(row, want) {
+				t.Errorf("%s: no %q in %q", source, want, row)
+			}
+		}
+		if code, out, errs := call(t, "doctor", "--json"); code != 0 || errs != "" || !strings.Contains(out, why) {
+			t.Errorf("%s: exit %d, %q, %q", source, code, out, errs)
+		}
+	}
+	t.Setenv("PARE_ENERGY", "profile")
+	if code, out, errs := call(t, "doctor"); code != 0 || errs != "" || strings.Contains(out, "PARE_ENERGY ") {
+		t.Errorf("a source that is there: exit %d, %q\n%s", code, errs, out)
+	}
+}
+
 // TestDoctorTellsOfABadWallMeter: what is wrong with a wall meter's file is a row with what
 // helps, and the rest of the machine is told, too.
 func TestDoctorTellsOfABadWallMeter(t *testing.T) {

@@ -130,8 +130,12 @@ func figures(st *event.State, c event.Clock, infer string) (names []string, out 
 	}
 	percent := func(x float64) string { return fmt.Sprintf("%.1f %%", 100*x) }
 	status := string(st.Status)
-	if st.Verdict != nil {
-		status = st.Verdict.Verdict
+	if short := st.Done != nil && st.Done.Exit == core.ExitTarget; st.Verdict != nil {
+		if status = st.Verdict.Verdict; short {
+			status += ", target missed"
+		}
+	} else if short {
+		status = fmt.Sprintf("target missed, stage %d", st.Stage)
 	} else if st.Done != nil && st.Done.Exit == core.ExitBudget {
 		status = fmt.Sprintf("budget spent, stage %d", st.Stage)
 	} else if st.Stage >= event.Baseline && st.Status != event.StatusDone {

@@ -45,6 +45,24 @@ func TestCompareNamesInferences(t *testing.T) {
 	}
 }
 
+// TestCompareTellsOfAMissedTarget: a verdict is about accuracy; that the zeros fell short
+// stands beside it.
+func TestCompareTellsOfAMissedTarget(t *testing.T) {
+	for want, bodies := range map[string][]event.Body{
+		"PASS, target missed":    {&event.Verdict{Verdict: "PASS"}, &event.Done{Exit: core.ExitTarget}},
+		"target missed, stage 3": {&event.StageChange{Stage: event.Sparsify, State: "started"}, &event.Done{Exit: core.ExitTarget}},
+		"PASS":                   {&event.Verdict{Verdict: "PASS"}, &event.Done{}},
+	} {
+		var st event.State
+		for i, b := range append([]event.Body{&event.Started{Format: event.Version}}, bodies...) {
+			st.Apply(event.Event{Seq: int64(i + 1), Body: b})
+		}
+		if r := Compare([]Compared{{ID: "a", State: &st}}).Rows[0]; r.Name != "outcome" || r.Values[0] != want {
+			t.Errorf("%+v, want %q", r, want)
+		}
+	}
+}
+
 // TestCompareTellsOfASpentBudget: a run that its budget ended is not done.
 func TestCompareTellsOfASpentBudget(t *testing.T) {
 	var st event.State

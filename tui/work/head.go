@@ -90,8 +90,11 @@ func (d *desk) statusText() (word, glyph string, tok theme.Token) {
 		}
 		return "waiting for you", g.Pending, theme.Accent
 	case statusDone:
-		if d.run.st.Done.Exit == core.ExitBudget {
+		switch d.run.st.Done.Exit {
+		case core.ExitBudget:
 			return "budget spent", g.Paused, theme.Warn
+		case core.ExitTarget:
+			return "target missed", g.Paused, theme.Warn
 		}
 		return word, g.Check, theme.Good
 	case statusFailed, statusDead:

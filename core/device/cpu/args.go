@@ -70,10 +70,9 @@ type blockDWArgs struct {
 	xStride, dyStride int // from tile to tile
 	xSkip, dySkip     int // added behind the last of each run of tiles
 
-	// What the next calls need, fetched on the way where it is not 0: the rows of dy
-	// dyAhead bytes on, and lines of x side by side from xAhead bytes on, one for each
-	// tile and three blocks or so. A hint, for AVX-512.
-	dyAhead, xAhead int
+	// The rows of dy that the next calls need, dyAhead bytes on, are fetched on the way
+	// where it is not 0. A hint, for AVX-512.
+	dyAhead int
 
 	acc int
 }

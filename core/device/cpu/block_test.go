@@ -210,7 +210,7 @@ func testBlockDW(t *testing.T, h, n, tiles, tiles2, acc, ahead int) {
 	heights[h].dw(&blockDWArgs{
 		off: ptr(off), dw: dw.p(), x: x.p(), dy: dy.p(), n: n, acc: acc,
 		tiles: tiles, xStride: xs * 4, dyStride: ys * 4, tiles2: tiles2, xSkip: (xs2 - tiles*xs) * 4, dySkip: (ys2 - tiles*ys) * 4,
-		dyAhead: ahead * r * rowBytes, xAhead: ahead * rowBytes,
+		dyAhead: ahead * r * rowBytes,
 	})
 	for q := range want {
 		for u := range tiles2 {

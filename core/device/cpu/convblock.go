@@ -163,6 +163,7 @@ type dwTask struct {
 	w                *weight
 	sums             []float32 // [blocks][R]
 	from, to, t0, t1 int
+	touched          uint32 // what fetch read: loads for nothing would be left out
 }
 
 // blockConvDW: dw of some blocks over some tiles and all pixels.
@@ -222,7 +223,7 @@ func (d *dwTask) line(b *band) {
 }
 
 // plane takes any band of one tile: a few rows of pixels at a time for all
-// blocks, so that they are fetched from the outer caches once.
+// blocks, so that they come from the outer caches once.
 func (d *dwTask) plane(b *band, t int) {
 	g := &d.c.geo
 	for ox := b.ox0; ox < b.ox1; ox += dwPixels {
@@ -233,12 +234,36 @@ func (d *dwTask) plane(b *band, t int) {
 		for oy := b.oy0; oy < b.oy1; oy += strip {
 			a.tiles2 = min(strip, b.oy1-oy)
 			a.x, a.dy = b.at(d.e, d.c, t, oy, ox)
-			if a.xAhead = 0; oy+strip < b.oy1 { // rows of x that the next strip is the first to see
-				a.xAhead = (g.KH - g.SH + a.tiles2*g.SH) * g.w * g.c * rowBytes
+			if g.SH <= g.KH {
+				d.fetch(b, &a, oy > b.oy0)
 			}
 			d.sum(b, a)
 		}
 	}
+}
+
+// fetch reads a word of each line that the pixels of a see of x, but for the rows that those
+// above saw, if there are any, and of dy: the hardware then fetches from main memory line
+// after line, which it does not where blocks read them.
+func (d *dwTask) fetch(b *band, a *blockDWArgs, above bool) {
+	g, seen := &d.c.geo, 0
+	if above {
+		seen = max(0, b.ky1-b.ky0-g.SH)
+	}
+	for i := seen; i < (a.tiles2-1)*g.SH+b.ky1-b.ky0; i++ {
+		d.touch(at(a.x, i*g.w*g.c*rowBytes), ((a.tiles-1)*g.SW+b.kx1-b.kx0)*g.c)
+	}
+	for i := range a.tiles2 {
+		d.touch(at(a.dy, i*g.ow*g.n*rowBytes), a.tiles*g.n)
+	}
+}
+
+func (d *dwTask) touch(p pointer, lines int) {
+	all := uint32(0)
+	for i := range lines {
+		all |= *(*uint32)(at(p, i*rowBytes))
+	}
+	d.touched |= all
 }
 
 // at is where the band's first tap of pixel (oy, ox) lies in x, and the pixel in dy.
@@ -255,12 +280,8 @@ func (d *dwTask) sum(b *band, a blockDWArgs) {
 	most := max(1, min(maxSteps/(a.tiles*a.tiles2), maxBlocks, maxFloats/2/r))
 	dy, run := a.dy, w.blk.runs[0]
 	first := sort.Search(w.blk.rows()-1, func(i int) bool { return int(run[i+1]) > d.from })
-	xAhead, xEnd, more := a.xAhead, a.xAhead+a.tiles2*g.SH*g.w*g.c*rowBytes, a.xAhead > 0
 	for row := first; row < w.blk.rows() && int(run[row]) < d.to; row++ {
 		a.dy, a.dyAhead = at(dy, row*r*rowBytes), r*rowBytes
-		if more && (row+1 == w.blk.rows() || int(run[row+1]) >= d.to) { // the next strip's first
-			a.dyAhead = (a.tiles2*g.ow*g.n - (row-first)*r) * rowBytes
-		}
 		for ky := b.ky0; ky < b.ky1; ky++ {
 			k0, k1 := ky*g.KW+b.kx0, ky*g.KW+b.kx1-1
 			if b.kx1-b.kx0 == g.KW { // blocks of several rows of the window lie side by side
@@ -270,21 +291,8 @@ func (d *dwTask) sum(b *band, a blockDWArgs) {
 			j0, j1 := max(d.from, int(w.blk.cuts[k0].from[row])), min(d.to, int(w.blk.cuts[k1].to[row]))
 			for j := j0; j < j1; j += most {
 				a.n, a.off, a.dw = min(most, j1-j), ptr(b.off[j:]), ptr(d.sums[j*r:])
-				a.xAhead = 0
-				if more && xAhead < xEnd {
-					a.xAhead = xAhead
-				}
 				dwKernel(r, &a)
-				xAhead += dwRounds(r, a.n) * a.tiles * a.tiles2 * rowBytes
 			}
 		}
 	}
-}
-
-// dwRounds is how often the AVX-512 kernel of dw goes through the pixels for n blocks.
-func dwRounds(r, n int) int {
-	if r == 4 {
-		return n/6 + n%6/3 + (n%3+1)/2
-	}
-	return max(1, r/8) * ((n + 2) / 3)
 }

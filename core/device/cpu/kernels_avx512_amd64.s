@@ -10410,13 +10410,8 @@ TEXT ·blockDW4AVX512(SB), NOSPLIT, $24-8
 	MOVQ blockDWArgs_off(DI), SI
 	MOVQ blockDWArgs_n(DI), CX
 	MOVQ blockDWArgs_dyAhead(DI), R14
-	MOVQ blockDWArgs_xAhead(DI), R15
 	MOVQ R14, 8(SP)
 	MOVQ $2, 16(SP)
-	TESTQ R15, R15
-	JEQ start
-	ADDQ blockDWArgs_x(DI), R15
-start:
 size6:
 	CMPQ blockDWArgs_dyAhead(DI), $0
 	JEQ size3
@@ -10507,11 +10502,6 @@ tile6_0:
 	PREFETCHT0 (BX)(R14*1)
 	PREFETCHT0 64(BX)(R14*1)
 fetched6_0:
-	TESTQ R15, R15
-	JEQ next6_0
-	PREFETCHT1 (R15)
-	ADDQ $64, R15
-next6_0:
 	ADDQ blockDWArgs_xStride(DI), AX
 	ADDQ blockDWArgs_dyStride(DI), BX
 	DECQ DX
@@ -10732,11 +10722,6 @@ tile3_0:
 	PREFETCHT0 (BX)(R14*1)
 	PREFETCHT0 64(BX)(R14*1)
 fetched3_0:
-	TESTQ R15, R15
-	JEQ next3_0
-	PREFETCHT1 (R15)
-	ADDQ $64, R15
-next3_0:
 	ADDQ blockDWArgs_xStride(DI), AX
 	ADDQ blockDWArgs_dyStride(DI), BX
 	DECQ DX
@@ -10878,11 +10863,6 @@ tile2_0:
 	PREFETCHT0 (BX)(R14*1)
 	PREFETCHT0 64(BX)(R14*1)
 fetched2_0:
-	TESTQ R15, R15
-	JEQ next2_0
-	PREFETCHT1 (R15)
-	ADDQ $64, R15
-next2_0:
 	ADDQ blockDWArgs_xStride(DI), AX
 	ADDQ blockDWArgs_dyStride(DI), BX
 	DECQ DX
@@ -10985,11 +10965,6 @@ tile1_0:
 	PREFETCHT0 (BX)(R14*1)
 	PREFETCHT0 64(BX)(R14*1)
 fetched1_0:
-	TESTQ R15, R15
-	JEQ next1_0
-	PREFETCHT1 (R15)
-	ADDQ $64, R15
-next1_0:
 	ADDQ blockDWArgs_xStride(DI), AX
 	ADDQ blockDWArgs_dyStride(DI), BX
 	DECQ DX
@@ -12136,13 +12111,8 @@ TEXT ·blockDW8AVX512(SB), NOSPLIT, $24-8
 	MOVQ blockDWArgs_off(DI), SI
 	MOVQ blockDWArgs_n(DI), CX
 	MOVQ blockDWArgs_dyAhead(DI), R14
-	MOVQ blockDWArgs_xAhead(DI), R15
 	MOVQ R14, 8(SP)
 	MOVQ $4, 16(SP)
-	TESTQ R15, R15
-	JEQ start
-	ADDQ blockDWArgs_x(DI), R15
-start:
 size3:
 	CMPQ CX, $3
 	JLT size2
@@ -12241,11 +12211,6 @@ tile3_0:
 	PREFETCHT0 (BX)(R14*1)
 	PREFETCHT0 64(BX)(R14*1)
 fetched3_0:
-	TESTQ R15, R15
-	JEQ next3_0
-	PREFETCHT1 (R15)
-	ADDQ $64, R15
-next3_0:
 	ADDQ blockDWArgs_xStride(DI), AX
 	ADDQ blockDWArgs_dyStride(DI), BX
 	DECQ DX
@@ -12473,11 +12438,6 @@ tile2_0:
 	PREFETCHT0 (BX)(R14*1)
 	PREFETCHT0 64(BX)(R14*1)
 fetched2_0:
-	TESTQ R15, R15
-	JEQ next2_0
-	PREFETCHT1 (R15)
-	ADDQ $64, R15
-next2_0:
 	ADDQ blockDWArgs_xStride(DI), AX
 	ADDQ blockDWArgs_dyStride(DI), BX
 	DECQ DX
@@ -12632,11 +12592,6 @@ tile1_0:
 	PREFETCHT0 (BX)(R14*1)
 	PREFETCHT0 64(BX)(R14*1)
 fetched1_0:
-	TESTQ R15, R15
-	JEQ next1_0
-	PREFETCHT1 (R15)
-	ADDQ $64, R15
-next1_0:
 	ADDQ blockDWArgs_xStride(DI), AX
 	ADDQ blockDWArgs_dyStride(DI), BX
 	DECQ DX
@@ -13617,13 +13572,8 @@ TEXT ·blockDW16AVX512(SB), NOSPLIT, $24-8
 	MOVQ blockDWArgs_off(DI), SI
 	MOVQ blockDWArgs_n(DI), CX
 	MOVQ blockDWArgs_dyAhead(DI), R14
-	MOVQ blockDWArgs_xAhead(DI), R15
 	MOVQ R14, 8(SP)
 	MOVQ $8, 16(SP)
-	TESTQ R15, R15
-	JEQ start
-	ADDQ blockDWArgs_x(DI), R15
-start:
 size3:
 	CMPQ CX, $3
 	JLT size2
@@ -13722,11 +13672,6 @@ tile3_0:
 	PREFETCHT0 (BX)(R14*1)
 	PREFETCHT0 64(BX)(R14*1)
 fetched3_0:
-	TESTQ R15, R15
-	JEQ next3_0
-	PREFETCHT1 (R15)
-	ADDQ $64, R15
-next3_0:
 	ADDQ blockDWArgs_xStride(DI), AX
 	ADDQ blockDWArgs_dyStride(DI), BX
 	DECQ DX
@@ -13954,11 +13899,6 @@ tile3_1:
 	PREFETCHT0 (BX)(R14*1)
 	PREFETCHT0 64(BX)(R14*1)
 fetched3_1:
-	TESTQ R15, R15
-	JEQ next3_1
-	PREFETCHT1 (R15)
-	ADDQ $64, R15
-next3_1:
 	ADDQ blockDWArgs_xStride(DI), AX
 	ADDQ blockDWArgs_dyStride(DI), BX
 	DECQ DX
@@ -14186,11 +14126,6 @@ tile2_0:
 	PREFETCHT0 (BX)(R14*1)
 	PREFETCHT0 64(BX)(R14*1)
 fetched2_0:
-	TESTQ R15, R15
-	JEQ next2_0
-	PREFETCHT1 (R15)
-	ADDQ $64, R15
-next2_0:
 	ADDQ blockDWArgs_xStride(DI), AX
 	ADDQ blockDWArgs_dyStride(DI), BX
 	DECQ DX
@@ -14357,11 +14292,6 @@ tile2_1:
 	PREFETCHT0 (BX)(R14*1)
 	PREFETCHT0 64(BX)(R14*1)
 fetched2_1:
-	TESTQ R15, R15
-	JEQ next2_1
-	PREFETCHT1 (R15)
-	ADDQ $64, R15
-next2_1:
 	ADDQ blockDWArgs_xStride(DI), AX
 	ADDQ blockDWArgs_dyStride(DI), BX
 	DECQ DX
@@ -14516,11 +14446,6 @@ tile1_0:
 	PREFETCHT0 (BX)(R14*1)
 	PREFETCHT0 64(BX)(R14*1)
 fetched1_0:
-	TESTQ R15, R15
-	JEQ next1_0
-	PREFETCHT1 (R15)
-	ADDQ $64, R15
-next1_0:
 	ADDQ blockDWArgs_xStride(DI), AX
 	ADDQ blockDWArgs_dyStride(DI), BX
 	DECQ DX
@@ -14618,11 +14543,6 @@ tile1_1:
 	PREFETCHT0 (BX)(R14*1)
 	PREFETCHT0 64(BX)(R14*1)
 fetched1_1:
-	TESTQ R15, R15
-	JEQ next1_1
-	PREFETCHT1 (R15)
-	ADDQ $64, R15
-next1_1:
 	ADDQ blockDWArgs_xStride(DI), AX
 	ADDQ blockDWArgs_dyStride(DI), BX
 	DECQ DX

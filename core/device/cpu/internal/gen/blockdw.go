@@ -91,7 +91,7 @@ func singleDW(a *asm, v vector, t int) {
 // Registers: SI off, CX blocks left, AX x, BX dy, DX tiles left, R8 to R15
 // distances of x; the counter of tiles2 is on the stack. Of several rows and with
 // AVX-512, R14 is the distance of dy to fetch, behind it on the stack with how many
-// more there are, and R15 x to fetch.
+// more there are.
 func blockDW(a *asm, v vector, r int) {
 	const typ = "blockDWArgs"
 	rows := min(r, 4)
@@ -107,13 +107,9 @@ func blockDW(a *asm, v vector, r int) {
 	}
 	a.load(typ, "off", "SI", "n", "CX")
 	if fetches(v, rows) {
-		a.load(typ, "dyAhead", "R14", "xAhead", "R15")
+		a.load(typ, "dyAhead", "R14")
 		a.op("MOVQ R14, 8(SP)")
 		a.op("MOVQ $%d, 16(SP)", r/2)
-		a.op("TESTQ R15, R15")
-		a.op("JEQ start")
-		a.op("ADDQ %s_x(DI), R15", typ)
-		a.label("start")
 	}
 	for i, g := range sizes {
 		a.label(fmt.Sprintf("size%d", g))
@@ -136,7 +132,7 @@ func blockDW(a *asm, v vector, r int) {
 	a.ret()
 }
 
-// fetches says whether a kernel fetches dy and x of calls to come.
+// fetches says whether a kernel fetches dy of calls to come.
 func fetches(v vector, rows int) bool { return v == vector512 && rows > 1 }
 
 // blockDWPart emits the gradient of g blocks.
@@ -217,11 +213,6 @@ func blockDWPart(a *asm, v vector, r, rows, g int) {
 			a.op("PREFETCHT0 (BX)(R14*1)")
 			a.op("PREFETCHT0 64(BX)(R14*1)")
 			a.label("fetched" + label)
-			a.op("TESTQ R15, R15")
-			a.op("JEQ next%s", label)
-			a.op("PREFETCHT1 (R15)")
-			a.op("ADDQ $64, R15")
-			a.label("next" + label)
 		}
 		a.op("ADDQ %s_xStride(DI), AX", typ)
 		a.op("ADDQ %s_dyStride(DI), BX", typ)
