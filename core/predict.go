@@ -14,11 +14,8 @@ import (
 	"pare/hwprofiles"
 )
 
-// Profile is the hardware profile of that name, "" that of this machine's processor.
-func Profile(name string) (hwprofiles.Profile, error) { return ProfileOf(name, event.Started{}) }
-
-// ProfileOf is Profile for a run that has started: "" is what it computes on, which may be a
-// card. One that no profile describes has a profile without figures.
+// ProfileOf is the hardware profile of that name, for a run that has started: "" is what it
+// computes on, the processor or a card. One that no profile describes has a profile without figures.
 func ProfileOf(name string, on event.Started) (hwprofiles.Profile, error) {
 	switch {
 	case name != "":

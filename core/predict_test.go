@@ -22,7 +22,7 @@ func predicted(t *testing.T, model, hw string, change func(*Recipe)) *event.Ledg
 		if err != nil {
 			t.Fatal(err)
 		}
-		p, err := Profile(hw)
+		p, err := ProfileOf(hw, event.Started{})
 		if err != nil {
 			t.Fatal(err)
 		}

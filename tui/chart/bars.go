@@ -31,26 +31,6 @@ func Bar(th *theme.Theme, share float64, w int) string {
 		th.Paint(theme.Track, strings.Repeat(th.G.BarEmpty, w-n))
 }
 
-// Spark is values in order as one line of eight heights in exactly w cells.
-// Where values share a cell it shows the one furthest from their mean; values
-// that are not finite are blank.
-func Spark(th *theme.Theme, tok theme.Token, values []float64, w int) string {
-	if w < 1 {
-		return ""
-	}
-	pts := make([]Point, len(values))
-	for i, v := range values {
-		pts[i] = Point{X: float64(i), Y: v}
-	}
-	n := min(w, len(values))
-	if n == 0 {
-		return strings.Repeat(" ", w)
-	}
-	f := Frame{0, float64(len(values) - 1)}.sane()
-	t := sample(&Series{Points: pts}, f, n, axisY{}, 0)
-	return th.Paint(tok, t.spark(th, n)) + strings.Repeat(" ", w-n)
-}
-
 // level is the glyph for v between lo and hi.
 func level(th *theme.Theme, v, lo, hi float64) string {
 	if !finite(v) {

@@ -94,7 +94,6 @@ func pictures(th *theme.Theme) map[string]string {
 			th.Box("J per epoch", "E · est. ±40 %", joules.Render(49, 9)+"\n  at step 1500: 1.8 J per epoch (−64 % CPU s)", 51, 12)),
 		"bars": strings.Join([]string{
 			Bar(th, 0.82, 20) + "|", Bar(th, 0, 20) + "|", Bar(th, 1, 20) + "|", Bar(th, 0.001, 20) + "|", Bar(th, 0.999, 20) + "|", Bar(th, math.NaN(), 20) + "|",
-			Spark(th, theme.Accuracy, []float64{1, 2, 3, 4, 5, 6, 7, 8}, 12) + "|", Spark(th, theme.Accuracy, []float64{3, 3, 3}, 12) + "|",
 			Strip(th, []float64{0, 0.2, 0.5, 0.8, 1, math.NaN()}, 24) + "|", Strip(th, []float64{0, 0.2, 0.5, 0.8, 1, math.NaN()}, 8) + "|", Strip(th, []float64{0, 0.2, 0.5, 0.8, 1, 1}, 3) + "|",
 			Progress(th, 0.42, 41*time.Second, 40) + "|", Progress(th, 0.42, -1, 40) + "|", Progress(th, 0.42, 26*time.Hour, 14) + "|",
 		}, "\n"),

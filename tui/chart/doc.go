@@ -1,5 +1,5 @@
 // Package chart owns the curves and the small bars of the workbench: two
-// linked charts over one step axis, and [Bar], [Spark], [Strip] and [Progress].
+// linked charts over one step axis, and [Bar], [Strip] and [Progress].
 // It knows no run and no event, only points; of pare it may import tui/theme.
 //
 // # A chart

@@ -206,11 +206,6 @@ func TestSpikeKept(t *testing.T) {
 	if line := c.Render(19, 1); strings.Count(line, "█") != 1 {
 		t.Errorf("sparkline lost the spike: %s", line)
 	}
-	v := make([]float64, 5000)
-	v[1234] = 1
-	if line := Spark(themes[0], theme.Text, v, 30); strings.Count(line, "█") != 1 {
-		t.Errorf("Spark lost the spike: %s", line)
-	}
 }
 
 // TestLineIsUnbroken: without gaps the line is unbroken from the first to
@@ -249,7 +244,7 @@ func TestBarsAreExact(t *testing.T) {
 		v := rapid.SliceOfN(number64(), 0, 300).Draw(r, "values")
 		share := number64().Draw(r, "share")
 		eta := time.Duration(rapid.Int64().Draw(r, "eta"))
-		for _, s := range []string{Bar(th, share, w), Spark(th, theme.Accuracy, v, w), Strip(th, v, w), Progress(th, share, eta, w)} {
+		for _, s := range []string{Bar(th, share, w), Strip(th, v, w), Progress(th, share, eta, w)} {
 			checkExact(r, s, w, min(w, 1), th.ASCII)
 		}
 	})

@@ -56,7 +56,7 @@ func (d *desk) fillHW(l []hwprofiles.Profile, here string) {
 
 func (d *desk) canHW() string {
 	if f := &d.conf; f.fields[f.at].key != "hardware" || len(d.hw.title) == 0 {
-		return "only hardware has a list"
+		return "only hardware has a list: mark that field first"
 	}
 	return ""
 }

@@ -44,7 +44,7 @@ var tourStops = []tourStop{
 		func(d *desk) []string {
 			b := d.bill(event.Baseline)
 			return []string{
-				"On the left accuracy on samples the net does not train on; on the right what each epoch costs, in " + b.unit + " (" + b.right + "). ← and → move one cursor through both.",
+				"Behind this text are two curves: on the left accuracy on samples the net does not train on; on the right what each epoch costs, in " + b.unit + " (" + b.right + "). ← and → move one cursor through both.",
 				"Watch the end of the curve: what the last points of accuracy cost is counted, and stands under the layers once the baseline is over.",
 			}
 		},
