@@ -31,6 +31,7 @@ func (e *exec) prepareConvBlocks(c *call) {
 	}
 	if taskKernels[c.Kernel] != nil {
 		c.bands = g.bands(w)
+		c.far = g.SH <= g.KH && (e.checked || 4*e.slabs(e.p.Batch)*e.p.Slab > farBytes)
 		return
 	}
 	c.border = newBorder(g)
@@ -234,13 +235,18 @@ func (d *dwTask) plane(b *band, t int) {
 		for oy := b.oy0; oy < b.oy1; oy += strip {
 			a.tiles2 = min(strip, b.oy1-oy)
 			a.x, a.dy = b.at(d.e, d.c, t, oy, ox)
-			if g.SH <= g.KH {
+			if d.c.far {
 				d.fetch(b, &a, oy > b.oy0)
 			}
 			d.sum(b, a)
 		}
 	}
 }
+
+// farBytes is the size of a step's values from which dw finds its own in main memory, the
+// third level of cache having been filled with others meanwhile. For what lies there,
+// fetch takes longer than it saves (BenchmarkProfile, LeNet-5).
+const farBytes = 16 << 20
 
 // fetch reads a word of each line that the pixels of a see of x, but for the rows that those
 // above saw, if there are any, and of dy: the hardware then fetches from main memory line

@@ -153,6 +153,7 @@ type call struct {
 	border      border
 	bands       []band    // of its dw
 	half        []float32 // dw of the second half of the batch, see cutBlocks
+	far         bool      // what dw reads comes from main memory, see fetch
 	ones        int       // of a flat linear layer: the most samples that take tile, and not part
 	copied      bool      // of a flat convolution: it works on a copy of x, with its padding unless each channel is by itself
 }
