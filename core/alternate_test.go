@@ -23,7 +23,8 @@ func TestAlternateWarmsUp(t *testing.T) {
 	var turns strings.Builder
 	side := func(name string) func(int) error {
 		return func(i int) error {
-			if i == 0 { // the first of a window
+			// The first of a window; of one that is measured again, since this process stood still, too.
+			if i == 0 && !strings.HasSuffix(turns.String(), name) {
 				turns.WriteString(name)
 			}
 			return nil

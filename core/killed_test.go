@@ -53,7 +53,17 @@ func atKind(kind string) func(*MemStore, event.Event) bool {
 }
 
 // wakes goes on with r from the last checkpoint of a run that died, and returns the exit code.
+// A run that left none fails the test: begun anew it would end in equal bits, and show nothing.
 func wakes(t *testing.T, r *Recipe, st *MemStore) int {
+	t.Helper()
+	if len(st.State.Checkpoints) == 0 {
+		t.Fatal("the run died without a checkpoint")
+	}
+	return wakesAnyhow(t, r, st)
+}
+
+// wakesAnyhow is wakes, or from the beginning where there is no checkpoint.
+func wakesAnyhow(t *testing.T, r *Recipe, st *MemStore) int {
 	t.Helper()
 	log := st.State // the run's own goes on
 	res := &Resume{Why: "crash", Log: &log}

@@ -105,7 +105,9 @@ func TestLowRankResumes(t *testing.T) {
 		runAll(t, clone(t, r), nil, &whole)
 		want, n := whole.State.Done.Weights, len(whole.Events)
 		for at := n / 5; at < n; at += max(n/9, 1) {
-			if got := killed(t, r, int64(at)).State.Done.Weights; got != want {
+			st := dies(t, Config{Recipe: clone(t, r)}, atEvent(int64(at)))
+			wakesAnyhow(t, r, st)
+			if got := st.State.Done.Weights; got != want {
 				t.Errorf("%s: killed at event %d of %d: final weights %s, want %s", name, at, n, got, want)
 			}
 		}

@@ -89,7 +89,8 @@ func sameBits(t *testing.T, name string, r *Recipe, n int) *MemStore {
 	want, masks := whole.State.Done.Weights, whole.State.Mask
 	events := len(whole.Events)
 	for at := 3; at < events; at += max(events/n, 1) {
-		st := killed(t, r, int64(at))
+		st := dies(t, Config{Recipe: clone(t, r)}, atEvent(int64(at)))
+		wakesAnyhow(t, r, st)
 		if got := st.State.Done.Weights; got != want {
 			t.Errorf("%s: killed at event %d of %d: final weights %s, want %s", name, at, events, got, want)
 		}

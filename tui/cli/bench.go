@@ -16,7 +16,7 @@ func (e *env) bench() *cobra.Command {
 	c := &cobra.Command{
 		Use: "bench", Short: "measure: kernels, train, infer, chooser, curve, card, hf, sparsity, control, predict; onnx checks operators", Args: takes(0, 0),
 		RunE: func(*cobra.Command, []string) error {
-			return usagef("say what: pare bench kernels, train, infer, chooser, curve, sparsity, control, predict or onnx")
+			return usagef("say what: pare bench kernels, train, infer, chooser, curve, card, hf, sparsity, control, predict or onnx")
 		},
 	}
 	c.AddCommand(

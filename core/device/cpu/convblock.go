@@ -11,8 +11,8 @@ import (
 // products of a linear layer, whose inputs are the pixels of the window. A pass
 // serves neighbouring pixels as it serves tiles elsewhere. All windows must look
 // the same: those that reach over the border work on an image with its padding,
-// see border.go. dw takes one tap of the window at a time, for the part of the
-// image where it lies inside.
+// see border.go. dw takes the taps of a window row together where all of them lie
+// inside of the image, see bands.
 
 // prepareConvBlocks works out where the blocks of c's weight lie in the image.
 func (e *exec) prepareConvBlocks(c *call) {

@@ -60,8 +60,9 @@ func (w *weight) flatWeight() *weight {
 }
 
 // asTile is how many samples without lanes take the time of a tile, which is that of 16 for
-// any number, by BenchmarkFew of core/infer. Single weights share nothing between outputs; all
-// others are read once for many pixels or samples.
+// any number, by BenchmarkFew of core/infer. Single weights share nothing between outputs, and
+// neither do blocks of long rows between samples (see prepareOne); all others are read once for
+// many pixels or samples.
 func (w *weight) asTile() float64 {
 	const dense = mostFlat + 0.9 // tiles take less time from the next number on
 	switch {
@@ -69,7 +70,11 @@ func (w *weight) asTile() float64 {
 		return min(dense, max(2, 20*w.share()))
 	case w.lay == blocks && w.blk.r == 1:
 		return 2
-	case w.lay == blocks && w.blk.r == 4 && !w.Conv:
+	case w.lay == blocks && !w.Conv && w.k > pixelSteps:
+		return map[int]float64{4: 2.2, 8: 3.2, 16: 4.5}[w.blk.r]
+	case w.lay == blocks && !w.Conv && w.blk.r == 4 && w.k > 2048:
+		return 3.2
+	case w.lay == blocks && !w.Conv && w.blk.r == 4:
 		return 4.9
 	}
 	return dense
