@@ -86,7 +86,7 @@ func TestDemoOfTheWay(t *testing.T) {
 	b.types(enter)
 	b.sees("5 deploy ○", "enter write the files")
 	b.types(enter)
-	b.sees("✓ done", "pare predict", "packed.safetensors")
+	b.sees("5 deploy ✓", "pare predict", "packed.safetensors")
 	b.leaves()
 	if files, err := filepath.Glob(filepath.Join(run.Dir, "exports", "*")); err != nil || len(files) != 3 {
 		t.Errorf("files written: %v %v", files, err)
