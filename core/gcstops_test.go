@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"testing"
+	"time"
 
 	"pare/core/event"
 	"pare/core/plan/devicetest"
@@ -14,7 +16,18 @@ import (
 // from the first step to the end of sparsify: its stops, their longest, and how many took over
 // the design's 200 µs (p99.9 is the longest of up to a thousand). core/device/cpu's GCPause
 // collects without a break instead, to have many in the midst of kernels.
+// "go" is the control: one goroutine works, rests and collects, in about the rhythm of a run.
 func BenchmarkRunGCStops(b *testing.B) {
+	b.Run("go", func(b *testing.B) {
+		before := devicetest.ReadPauses()
+		for range b.N {
+			for begin := time.Now(); time.Since(begin) < 60*time.Millisecond; {
+			}
+			time.Sleep(300 * time.Microsecond)
+			runtime.GC()
+		}
+		reportStops(b, devicetest.ReadPauses().Minus(before))
+	})
 	for _, model := range []string{"lenet-300-100", "lenet-5", "resnet-8"} {
 		for threads := 1; threads <= 2; threads++ {
 			b.Run(fmt.Sprintf("%s/threads%d", model, threads), func(b *testing.B) {
@@ -31,13 +44,17 @@ func BenchmarkRunGCStops(b *testing.B) {
 					}
 					while = while.Plus(devicetest.ReadPauses().Minus(st.before))
 				}
-				b.ReportMetric(float64(while.Count(0)), "stops")
-				b.ReportMetric(float64(while.Count(200)), "over-200-µs")
-				b.ReportMetric(while.Quantile(0.5), "p50-µs")
-				b.ReportMetric(while.Quantile(0.999), "p99.9-µs")
+				reportStops(b, while)
 			})
 		}
 	}
+}
+
+func reportStops(b *testing.B, p devicetest.Pauses) {
+	b.ReportMetric(float64(p.Count(0)), "stops")
+	b.ReportMetric(float64(p.Count(200)), "over-200-µs")
+	b.ReportMetric(p.Quantile(0.5), "p50-µs")
+	b.ReportMetric(p.Quantile(0.999), "p99.9-µs")
 }
 
 // fromFirstStep notes the collector's stops before the first step.
