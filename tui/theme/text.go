@@ -118,7 +118,7 @@ func safe(s string, sgr bool) string {
 	}
 	var b strings.Builder
 	b.Grow(len(s))
-	marks := 0 // combining marks since the last base character
+	base, marks := ' ', 0 // the last base character, combining marks since
 	for len(s) > 0 {
 		r, n := utf8.DecodeRuneInString(s)
 		switch {
@@ -135,18 +135,19 @@ func safe(s string, sgr bool) string {
 			}
 		case r == utf8.RuneError && n == 1:
 			b.WriteByte('?')
-			marks = 0
+			base, marks = '?', 0
 		case r == '\n' || r == '\t' || r == '\u2028' || r == '\u2029':
 			b.WriteByte(' ')
-			marks = 0
+			base, marks = ' ', 0
 		case !stable(r):
 		case unicode.In(r, unicode.Mn, unicode.Me, unicode.Mc):
-			if marks++; marks <= 2 {
+			// A mark over a space would join whatever stands before the text.
+			if marks++; marks <= 2 && !unicode.IsSpace(base) {
 				b.WriteRune(r)
 			}
 		default:
 			b.WriteRune(r)
-			marks = 0
+			base, marks = r, 0
 		}
 		s = s[n:]
 	}

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"unicode"
 
 	"github.com/charmbracelet/x/ansi"
 	"github.com/charmbracelet/x/exp/golden"
@@ -101,12 +102,7 @@ func TestCleanIsInert(t *testing.T) {
 		if strings.ContainsAny(c, "\x1b\n\r\t\b\a\x00") || strings.Contains(c, "\u202e") {
 			r.Fatalf("Clean(%q) = %q", s, c)
 		}
-		if g, wc := ansi.StringWidth(c), ansi.StringWidthWc(c); g != wc {
-			r.Fatalf("Clean(%q) = %q: %d cells by cluster, %d by character", s, c, g, wc)
-		}
-		if again := u.Clean(c); again != c {
-			r.Fatalf("Clean is not stable: %q, then %q", c, again)
-		}
+		checkClean(r, u, s)
 		if c := a.Clean(s); !isASCII(c) {
 			r.Fatalf("ASCII Clean(%q) = %q", s, c)
 		}
@@ -123,6 +119,43 @@ func TestCleanIsInert(t *testing.T) {
 	} {
 		if got := u.Clean(in); got != want {
 			t.Errorf("Clean(%q) = %q, want %q", in, got, want)
+		}
+	}
+}
+
+// checkClean fails unless s, cleaned, is as wide by clusters as by characters,
+// also behind and before other text, and cleaning it again changes nothing.
+func checkClean(t interface{ Fatalf(string, ...any) }, th *Theme, s string) {
+	c := th.Clean(s)
+	for _, in := range [...]string{c, "a" + c + "b", " " + c + " "} {
+		if g, wc := ansi.StringWidth(in), ansi.StringWidthWc(in); g != wc {
+			t.Fatalf("Clean(%q) = %q: %q is %d cells by cluster, %d by character", s, c, in, g, wc)
+		}
+	}
+	if again := th.Clean(c); again != c {
+		t.Fatalf("Clean(%q) is not stable: %q, then %q", s, c, again)
+	}
+}
+
+// TestCleanEveryCharacter cleans each character of Unicode in the places where
+// it could join another, and those that are known to join by threes.
+func TestCleanEveryCharacter(t *testing.T) {
+	th := New(Dark, true, false)
+	for r := rune(1); r <= unicode.MaxRune; r++ {
+		if !unicode.In(r, unicode.L, unicode.M, unicode.N, unicode.P, unicode.S, unicode.Z, unicode.Cf, unicode.Cc) {
+			continue
+		}
+		for _, s := range [...]string{string(r), "a" + string(r), " " + string(r), "क" + string(r) + "क", "日" + string(r) + "日"} {
+			checkClean(t, th, s)
+		}
+	}
+	joins := []rune("a क日é각\u0301\u0308\u094d\u0915\u093f\u0e33\u0d4e\u0600\u1100\u1161\u11a8\u115f\u200d\ufe0f\ufe0e\u20e3" +
+		"\U0001d172\U0001f1e9\U0001f3fd❤👩☝1#\u00a0\u3000\u200b\u202e\U000e0041\u0903\u0bbe\u1b44\u0c4d\u09cd\u1039ا\ufdfd")
+	for _, a := range joins {
+		for _, b := range joins {
+			for _, c := range joins {
+				checkClean(t, th, string([]rune{a, b, c}))
+			}
 		}
 	}
 }
