@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"runtime"
 	"strings"
 	"time"
 
@@ -387,7 +386,7 @@ func (r *run) threads() int {
 	if n := r.r.Hardware.Threads; n > 0 {
 		return n
 	}
-	return runtime.GOMAXPROCS(0)
+	return train.Procs()
 }
 
 // emit writes an event, and before it what has happened to the meter's sources.

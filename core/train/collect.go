@@ -4,14 +4,18 @@ import (
 	"math"
 	"runtime"
 	"runtime/metrics"
+	"sync"
 	"time"
 )
 
 // Collector collects garbage between steps, before the runtime would begin to in the midst
 // of one. A collection stops the world twice, and a stop waits for every worker: for the
 // end of the kernel it is in, and for the signal that asks it to. Between steps no worker
-// runs, and the stop waits for nobody. (Trainers of many processes do so for another reason:
-// a rank that collects holds up all others; Megatron's --manual-gc.)
+// runs. The collector's own do, on every processor that idles, and a stop waits for these
+// too: a tenth of a millisecond from processor to processor, milliseconds where the system
+// has just given one to somebody else. So the collection has one processor, and its stops
+// wait for nobody. (Trainers of many processes collect between steps for another reason: a
+// rank that collects holds up all others; Megatron's --manual-gc.)
 //
 // The runtime goes on collecting by itself where garbage comes faster than steps.
 type Collector struct {
@@ -49,11 +53,30 @@ func (c *Collector) Between() {
 	}
 	c.next = now.Add(collectLook)
 	if due(c.heap[0].Value.Uint64(), c.heap[1].Value.Uint64(), c.heap[2].Value.Uint64(), now.Sub(c.last)) {
-		time.Sleep(collectRest)
-		runtime.GC()
+		collect()
 		c.cycles++
 		c.last = time.Now()
 	}
+}
+
+// oneProcessor is held while a collection has but one.
+var oneProcessor sync.Mutex
+
+func collect() {
+	oneProcessor.Lock()
+	defer oneProcessor.Unlock()
+	for from := time.Now(); time.Since(from) < collectRest; {
+		// Not asleep: when a sleeper wakes, the runtime has a second thread look for work.
+	}
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	runtime.GC()
+}
+
+// Procs is GOMAXPROCS, and waits for the end of a collection, for which it is 1.
+func Procs() int {
+	oneProcessor.Lock()
+	defer oneProcessor.Unlock()
+	return runtime.GOMAXPROCS(0)
 }
 
 // due says whether to collect a heap of so many bytes, of which live were left by the last

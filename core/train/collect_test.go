@@ -4,6 +4,7 @@ import (
 	"math"
 	"runtime"
 	"runtime/metrics"
+	"sync"
 	"testing"
 	"time"
 )
@@ -44,6 +45,29 @@ func TestCollector(t *testing.T) {
 	}
 	runtime.KeepAlive(ballast)
 	runtime.KeepAlive(keep)
+}
+
+// TestCollectOneProcessor: runs of one process may collect at the same time, and every
+// collection gives the processors back.
+func TestCollectOneProcessor(t *testing.T) {
+	procs := max(runtime.GOMAXPROCS(0), 3)
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(procs))
+	n0, _ := forced()
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for range 5 {
+				collect()
+				if n := Procs(); n != procs {
+					t.Errorf("%d processors after a collection, want %d", n, procs)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if n, _ := forced(); n < n0+20 {
+		t.Errorf("%d collections, want 20", n-n0)
+	}
 }
 
 func TestCollectorDue(t *testing.T) {

@@ -1,8 +1,6 @@
 package train
 
 import (
-	"runtime"
-
 	"pare/core/data"
 	"pare/core/device"
 	"pare/core/graph"
@@ -17,7 +15,7 @@ type Evaluator struct{ t *Trainer }
 // options runs in one go; of these only Batch, Micros and Threads count. m stays as it is.
 func NewEvaluator(m *graph.Model, dev device.Device, o Options) (*Evaluator, error) {
 	if o.Threads <= 0 {
-		o.Threads = runtime.GOMAXPROCS(0)
+		o.Threads = Procs()
 	}
 	t := &Trainer{Model: m, dev: dev, o: o, Weights: plan.Weights(m, nil)}
 	if err := t.evaluates(); err != nil {

@@ -9,7 +9,6 @@ package train
 
 import (
 	"fmt"
-	"runtime"
 	"slices"
 	"time"
 
@@ -79,7 +78,7 @@ func evalBatch(m *graph.Model) int {
 // fresh start. m.Data must be filled.
 func New(m *graph.Model, dev device.Device, o Options, state [][][]float32) (*Trainer, error) {
 	if o.Threads <= 0 {
-		o.Threads = runtime.GOMAXPROCS(0)
+		o.Threads = Procs()
 	}
 	if !o.Prices.Known() {
 		o.Prices = plan.DefaultPrices()

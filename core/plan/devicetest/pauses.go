@@ -14,7 +14,14 @@ type Pauses struct {
 
 // ReadPauses are those of the process so far.
 func ReadPauses() Pauses {
-	s := []metrics.Sample{{Name: "/sched/pauses/stopping/gc:seconds"}}
+	return readPauses("/sched/pauses/stopping/gc:seconds")
+}
+
+// ReadOtherPauses are those for other reasons, such as a new GOMAXPROCS.
+func ReadOtherPauses() Pauses { return readPauses("/sched/pauses/stopping/other:seconds") }
+
+func readPauses(name string) Pauses {
+	s := []metrics.Sample{{Name: name}}
 	metrics.Read(s)
 	h := s[0].Value.Float64Histogram()
 	return Pauses{append([]uint64(nil), h.Counts...), append([]float64(nil), h.Buckets...)}
