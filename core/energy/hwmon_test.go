@@ -113,6 +113,24 @@ func TestJetsonRails(t *testing.T) {
 	}
 }
 
+// TestBatteryAskedForAndNotThere: doctor on a Jetson without the battery that PARE_ENERGY
+// names says what the meter then reads, its rails.
+func TestBatteryAskedForAndNotThere(t *testing.T) {
+	f := newFake().tree(jetson(hwmonRoot+"/hwmon2/", "VDD_IN", "VDD_SOC")...)
+	m := f.open(t, func(o *Options) { o.Survey, o.env = true, environ("PARE_ENERGY", "battery") })
+	r := f.window(m, 10*time.Second)
+	wantUJ(t, "VDD_IN, 5 W", r, 50_000_000)
+	if m.Source() != "ina3221" || m.Boundary() != "the whole module at its rail VDD_IN, all processes" || r.Source != m.Source() {
+		t.Errorf("source %q, boundary %q, %+v", m.Source(), m.Boundary(), r)
+	}
+	if s := row(t, m, "rail VDD_IN"); !s.Used {
+		t.Errorf("%+v", s)
+	}
+	if s := row(t, m, "PARE_ENERGY"); !strings.Contains(s.Why, "energy source battery") {
+		t.Errorf("%+v", s)
+	}
+}
+
 func TestBattery(t *testing.T) {
 	const d = supplyRoot + "/BAT0/"
 	f := newFake().tree(d+"type", "Battery", d+"status", "Discharging", d+"current_now", "-1500000", d+"voltage_now", "12000000",

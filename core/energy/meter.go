@@ -249,6 +249,7 @@ func Open(o Options) (*Meter, error) {
 		if err = refuse(fmt.Errorf("energy source battery: %s", m.machine.batteryWhy())); err != nil {
 			return nil, err
 		}
+		m.machine = scanMachine(o) // as if nothing were asked for
 	}
 	if m.gpus, err = scanGPUs(o); err != nil {
 		return nil, err
