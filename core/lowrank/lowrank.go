@@ -3,8 +3,8 @@
 // are in core/graph; here stands which layers they go on, which rank, and whether two
 // factors are faster than the layer, which is measured.
 //
-// lowrank imports core/plan, core/graph, core/device and core/tensor. It knows no
-// training loop, no data and no files.
+// lowrank imports core/plan, core/graph, core/device, core/tensor, and core/device/cpu/cpublas,
+// by which gonum multiplies on the engine's kernels. It knows no training loop, no data and no files.
 package lowrank
 
 import (

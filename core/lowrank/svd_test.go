@@ -2,10 +2,12 @@ package lowrank
 
 import (
 	"math/rand/v2"
+	"reflect"
 	"runtime"
 	"slices"
 	"testing"
 
+	"gonum.org/v1/gonum/blas/blas64"
 	"gonum.org/v1/gonum/mat"
 )
 
@@ -18,8 +20,17 @@ func noise(n, k int) []float32 {
 	return w
 }
 
-// TestSVDAnyThreads: gonum's products are the engine's, and the bits of a decomposition do
-// not depend on the number of threads.
+// TestSVDByTheEngine: in a decomposition gonum's products are the engine's.
+func TestSVDByTheEngine(t *testing.T) {
+	if _, err := Spectrum(noise(8, 8), 8, 8); err != nil {
+		t.Fatal(err)
+	}
+	if x := reflect.TypeOf(blas64.Implementation()); x.PkgPath() != "pare/core/device/cpu/cpublas" {
+		t.Errorf("gonum multiplies by %v of %s", x, x.PkgPath())
+	}
+}
+
+// TestSVDAnyThreads: the bits of a decomposition do not depend on the number of threads.
 func TestSVDAnyThreads(t *testing.T) {
 	const n, k = 160, 200
 	w := noise(n, k)
