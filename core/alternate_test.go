@@ -3,6 +3,7 @@ package core
 import (
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"pare/core/energy"
@@ -30,7 +31,7 @@ func TestAlternateWarmsUp(t *testing.T) {
 			return nil
 		}
 	}
-	costs, err := r.alternate(side("d"), side("n"))
+	costs, _, err := r.alternate(side("d"), side("n"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,42 +45,86 @@ func TestAlternateWarmsUp(t *testing.T) {
 	}
 }
 
-// TestStandstillIsMeasuredAgain: a process that was stopped for a while, in the middle of a
-// window or at its begin, does not tell so as the time of an inference.
+// TestStandstillIsMeasuredAgain: a process that was stopped for a while does not tell so as the
+// time of an inference. Time here is that of the test's own clock.
 func TestStandstillIsMeasuredAgain(t *testing.T) {
 	t.Setenv("PARE_ENERGY", "profile")
-	m, err := energy.Open(energy.Options{GPU: energy.GPUNone})
-	if err != nil {
-		t.Fatal(err)
+	short := func(int) time.Duration { return 100 * time.Microsecond }
+	for name, c := range map[string]struct {
+		window time.Duration
+		unit   func(i int) time.Duration
+		stop   time.Duration
+		in     func(turn, i int) bool
+		want   stood
+	}{
+		"nearly a window":       {120 * time.Millisecond, short, 110 * time.Millisecond, func(turn, i int) bool { return turn == 3 && i == 5 || turn == 6 && i == 0 }, stood{again: 2}},
+		"longer than a window":  {40 * time.Millisecond, short, 400 * time.Millisecond, func(turn, i int) bool { return turn == 3 && i == 0 || turn == 6 && i == 5 }, stood{again: 2}},
+		"more than half of one": {2 * time.Second, short, 1100 * time.Millisecond, func(turn, i int) bool { return turn == 3 && i == 5 }, stood{again: 1}},
+		"a scheduler's delay":   {40 * time.Millisecond, short, 45 * time.Millisecond, func(turn, i int) bool { return turn == 3 && i == 5 }, stood{}},
+		"in each window":        {120 * time.Millisecond, short, 110 * time.Millisecond, func(_, i int) bool { return i == 5 }, stood{again: alternations, kept: alternations}},
+		"units of unequal length": {120 * time.Millisecond, func(i int) time.Duration {
+			if i%10 == 0 {
+				return 50 * time.Millisecond
+			}
+			return 2 * time.Millisecond
+		}, 0, nil, stood{}},
+		"a clock of 1/64 s": {120 * time.Millisecond, func(i int) time.Duration {
+			if i%100 == 99 {
+				return time.Second / 64
+			}
+			return 0
+		}, 0, nil, stood{}},
+		"few units": {120 * time.Millisecond, func(int) time.Duration { return 90 * time.Millisecond }, 0, nil, stood{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				m, err := energy.Open(energy.Options{GPU: energy.GPUNone})
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer m.Close() //nolint:errcheck // nothing is sampled
+				old := window
+				defer func() { window = old }()
+				window = c.window
+				r := &run{meter: m, cfg: Config{Store: new(MemStore)}} // progress goes there
+				turn := 0
+				side := func(i int) error {
+					if i == 0 {
+						turn++
+					}
+					if c.in != nil && c.in(turn, i) {
+						time.Sleep(c.stop)
+					}
+					time.Sleep(c.unit(i))
+					return nil
+				}
+				costs, got, err := r.alternate(side, func(i int) error { time.Sleep(c.unit(i)); return nil })
+				if err != nil || got != c.want {
+					t.Errorf("%+v, %v; want %+v", got, err, c.want)
+				}
+				bad := 0
+				for i := range costs[0] {
+					if costs[0][i].wallUS > 1.1*costs[1][i].wallUS && c.stop >= standstill {
+						bad++
+					}
+				}
+				if bad != c.want.kept {
+					t.Errorf("%d windows tell of a standstill: %+v", bad, costs[0])
+				}
+			})
+		})
 	}
-	defer m.Close() //nolint:errcheck // nothing is sampled
-	old := window
-	t.Cleanup(func() { window = old })
-	window = 40 * time.Millisecond
-	r := &run{meter: m, cfg: Config{Store: new(MemStore)}} // progress goes there
-	work := func(int) error {                              // without sleep, which a busy machine makes long
-		for begin := time.Now(); time.Since(begin) < 100*time.Microsecond; {
-		}
-		return nil
-	}
-	turns, stops := 0, 0
-	side := func(i int) error {
-		if i == 0 {
-			turns++
-		}
-		if turns == 3 && i == 0 || turns == 6 && i == 5 {
-			stops++
-			time.Sleep(400 * time.Millisecond)
-		}
-		return work(i)
-	}
-	costs, err := r.alternate(side, work)
-	if err != nil || stops != 2 {
-		t.Fatalf("%v, %d stops", err, stops)
-	}
-	for _, c := range costs[0] {
-		if c.wallUS > 30_000 {
-			t.Errorf("one took %.0f µs in a window, of %d", c.wallUS, len(costs[0]))
+}
+
+// TestStoodIsTold: who reads the ledger learns of the windows in which the process stood still.
+func TestStoodIsTold(t *testing.T) {
+	for want, s := range map[string]stood{
+		"": {},
+		"in 1 window the process stood still: measured again":                                       {again: 1},
+		"in 5 windows the process stood still: measured again; in 2 more it did, whose times count": {again: 5, kept: 2},
+	} {
+		if got := s.String(); got != want {
+			t.Errorf("%+v: %q, want %q", s, got, want)
 		}
 	}
 }

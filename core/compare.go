@@ -54,14 +54,15 @@ func (r *run) compare(dense, now *train.Trainer, sd, sn train.Score) (*event.Led
 	l := &event.Ledger{Hardware: name, HWKind: kind, Rounds: alternations, Batch: len(rows), Tokens: r.model.Input().Seq}
 	l.Dense, l.Now = r.side(dense.Model, sd, dense.Resident()), r.side(r.model, sn, now.Resident())
 	l.Dense.Zeros, l.Now.Zeros = zerosOf(dense.Model), r.zeros()
-	steps, err := r.alternate(step(dense), step(now))
+	steps, s1, err := r.alternate(step(dense), step(now))
 	if err != nil {
 		return nil, err
 	}
-	infers, err := r.alternate(infer(dense), infer(now))
+	infers, s2, err := r.alternate(infer(dense), infer(now))
 	if err != nil {
 		return nil, err
 	}
+	l.Note = stood{s1.again + s2.again, s1.kept + s2.kept}.String()
 	for i, s := range []*event.Side{&l.Dense, &l.Now} {
 		cpu, half := train.Mean(column(steps[i], func(c cost) float64 { return c.cpuUS }))
 		s.StepCPUUS, s.StepBand = cpu, percent(half, cpu)
@@ -102,41 +103,69 @@ func (r *run) side(m *graph.Model, s train.Score, resident int64) event.Side {
 
 // alternate measures a and b in turn after one window each to warm up. A window
 // repeats the work until it has lasted long enough.
-func (r *run) alternate(a, b func(int) error) (out [2][]cost, err error) {
+func (r *run) alternate(a, b func(int) error) (out [2][]cost, still stood, err error) {
 	window := window
 	if !r.cfg.Brief { // a counter's window is uncertain by what it ticks in at both ends
 		window = max(window, 2*r.meter.Shortest(), min(r.meter.Window(sharp), patience))
 	}
 	told := r.progress("dense and pared in turn", alternations+1)
-	most, spare := [2]int{}, alternations
+	most := [2]int{}
 	for i := -1; i < alternations; i++ {
 		if err := told.at(i + 1); err != nil {
-			return out, err
+			return out, still, err
 		}
 		for side, fn := range []func(int) error{a, b} {
-			c, n, longest, err := r.turn(fn, window)
-			for ; err == nil && longest > max(window, standstill) && max(n, most[side]) >= goIn && spare > 0; spare-- {
-				c, n, longest, err = r.turn(fn, window)
+			var c cost
+			for again := true; again; {
+				var n int
+				var longest time.Duration
+				if c, n, longest, err = r.turn(fn, window); err != nil {
+					return out, still, err
+				}
+				most[side] = max(most[side], n)
+				stopped := i >= 0 && longest > max(window, standstill)/2 && most[side] >= goIn
+				if again = stopped && still.again < alternations; again {
+					still.again++
+				} else if stopped {
+					still.kept++
+				}
 			}
-			if err != nil {
-				return out, err
-			}
-			most[side] = max(most[side], n)
 			if i >= 0 {
 				out[side] = append(out[side], c)
 			}
 		}
 	}
-	return out, nil
+	return out, still, nil
 }
 
-// A unit of work that takes longer than the window, and this long at least, where several go
-// into one, tells that the process stood still: it was stopped, or its machine was. Such a
-// window is measured again.
+// A unit of work that takes more than half of the window, and of this, where several go into
+// one, tells that the process stood still: it was stopped, or its machine was. As goIn units
+// take no longer than the window, it took four times the mean of those at least. Such a window
+// is measured again, alternations of them at most.
 const (
 	standstill = 100 * time.Millisecond
 	goIn       = 8
 )
+
+// stood counts the windows in which the process stood still: those that were measured again,
+// and those that count nevertheless, since too many were.
+type stood struct{ again, kept int }
+
+// String is for the ledger's reader; "" of none.
+func (s stood) String() string {
+	if s.again == 0 {
+		return ""
+	}
+	windows := "windows"
+	if s.again == 1 {
+		windows = "window"
+	}
+	text := fmt.Sprintf("in %d %s the process stood still: measured again", s.again, windows)
+	if s.kept > 0 {
+		text += fmt.Sprintf("; in %d more it did, whose times count", s.kept)
+	}
+	return text
+}
 
 // turn repeats a unit of work for a window: what one takes, how many there were, and the
 // longest of them.

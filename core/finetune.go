@@ -54,7 +54,7 @@ func (r *run) fineTuned() error {
 			return err
 		}
 	}
-	costs, err := r.alternate(step(with), step(full))
+	costs, _, err := r.alternate(step(with), step(full))
 	if err != nil {
 		return err
 	}

@@ -21,5 +21,5 @@ type Ledger struct {
 	// Adapters is a training step while adapters train, predicted; nil: the recipe has none.
 	Adapters *StepSide `json:"adapters,omitempty"`
 	Text     string    `json:"text,omitempty"` // what to expect, in a sentence; predicted only
-	Note     string    `json:"note,omitempty"` // what else to know: figures that are missing, limits
+	Note     string    `json:"note,omitempty"` // what else to know: figures that are missing, limits, windows measured again
 }

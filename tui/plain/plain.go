@@ -221,6 +221,9 @@ func Ledger(st *event.State) string {
 	for _, r := range Grid(st.Started.Grid, spent.Energy) {
 		row(r.Name, "", r.Now, st.Started.Grid.Text)
 	}
+	if l.Note != "" {
+		fmt.Fprintf(&s, "  %s\n", l.Note)
+	}
 	if st.Verdict != nil {
 		fmt.Fprintf(&s, "  %s\n", st.Verdict.Text)
 	}

@@ -103,6 +103,14 @@ func TestEstimatedJoules(t *testing.T) {
 	}
 }
 
+// TestLedgerSaysWhatElse: of windows that were measured again, say.
+func TestLedgerSaysWhatElse(t *testing.T) {
+	st := event.State{Ledger: &event.Ledger{Note: "in 1 window the process stood still: measured again"}}
+	if text := Ledger(&st); !strings.Contains(text, "  "+st.Ledger.Note+"\n") {
+		t.Error(text)
+	}
+}
+
 // TestANameIsNoLine: a model's name cannot print a line of its own, nor reach the
 // terminal's controls.
 func TestANameIsNoLine(t *testing.T) {
