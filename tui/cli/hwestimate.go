@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"pare/core"
+	"pare/core/device/cuda"
 	"pare/core/event"
 	"pare/core/graph"
 	"pare/core/prune"
@@ -69,7 +70,7 @@ func (e *env) estimate(model string, on []string, named bool, r *core.Recipe) er
 	}
 	dev, err := core.OpenDevice(e.device)
 	if err != nil && named { // for a card elsewhere, in the precision that is named
-		fmt.Fprintf(e.err, "no card here, so a step is planned as for the processor: %v\n", err)
+		fmt.Fprintf(e.err, "%s, so a step is planned as for the processor: %v\n", noCard(err), err)
 		dev, err = core.OpenDevice("cpu")
 	}
 	if err != nil {
@@ -102,6 +103,14 @@ func (e *env) estimate(model string, on []string, named bool, r *core.Recipe) er
 		return nil
 	}
 	return e.estimates(m, on, ls, r)
+}
+
+// noCard says of an error of OpenDevice whether a card is missing or fails.
+func noCard(err error) string {
+	if cuda.Absent(err) {
+		return "no card here"
+	}
+	return "the card here cannot be used"
 }
 
 // estimates prints one row a machine, and under them what to know of each.

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"encoding/json"
+	"errors"
 	"regexp"
 	"slices"
 	"strings"
@@ -68,6 +69,13 @@ func TestHWEstimate(t *testing.T) {
 	}
 }
 
+// TestNoCardSaysWhich: a card that is there and fails is not said to be missing.
+func TestNoCardSaysWhich(t *testing.T) {
+	if got := noCard(errors.New("device cuda: NVIDIA H100: cublasLt: library not found")); got != "the card here cannot be used" {
+		t.Error(got)
+	}
+}
+
 // TestHWEstimateInBF16: a card that is elsewhere is predicted in the precision that --device
 // names; without --hw, which would ask for this machine's card, that is an error.
 func TestHWEstimateInBF16(t *testing.T) {
@@ -82,7 +90,7 @@ func TestHWEstimateInBF16(t *testing.T) {
 		if err := json.Unmarshal([]byte(out), &l); code != 0 || err != nil {
 			t.Fatalf("%d %v: %q %s", code, err, out, errs)
 		}
-		if said := strings.Contains(errs, "planned as for the processor"); said != (device != "auto") {
+		if said := strings.Contains(errs, "no card here, so a step is planned as for the processor"); said != (device != "auto") {
 			t.Errorf("%s: %s", device, errs)
 		}
 		return l.Dense.StepCPUUS

@@ -1,6 +1,7 @@
 package cuda
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 
@@ -31,4 +32,13 @@ func Open(p Precision) (Device, error) {
 		return Device{}, fmt.Errorf("device cuda: %w", err)
 	}
 	return Device{card: c, choices: newChoices(nil, nil), precision: p}, nil
+}
+
+// Absent reports whether an error of Open says that there is no card, or no driver that
+// could tell of one; a card that is there and cannot be used gives another.
+func Absent(err error) bool {
+	if answer, ok := errors.AsType[*cu.Error](err); ok {
+		return answer.Library == "" && (answer.Code == cu.CodeNoDevice || answer.Code == cu.CodeInvalidDevice)
+	}
+	return errors.Is(err, cu.ErrNoDriver) || errors.Is(err, cu.ErrNoCard)
 }
