@@ -1,6 +1,10 @@
 package work
 
 import (
+	"fmt"
+	"os"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -60,6 +64,32 @@ func TestPresetOfALanguageModel(t *testing.T) {
 		t.Errorf("%+v, %+v", r.LowRank, r.Prune)
 	}
 	sees(t, d, "24 % off the joules")
+}
+
+// TestCautionIsMeasured: what cutting step by step costs is said as core/prune/ACCURACY.md has
+// it: the dense net's accuracy less that in levels, at 95 and 98 %.
+func TestCautionIsMeasured(t *testing.T) {
+	text, err := os.ReadFile("../../core/prune/ACCURACY.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := regexp.MustCompile(`(?s)## Which method\? LeNet-300-100.*?20 epochs dense \([^)]*: ([\d.]+)\).*?\n\| magnitude, in levels \|[^|]*\|[^|]*\| ([\d.]+) ±[^|]*\| ([\d.]+) ±`).FindSubmatch(text)
+	if m == nil {
+		t.Fatal("ACCURACY.md has no such table")
+	}
+	var acc [3]float64
+	for i := range acc {
+		if acc[i], err = strconv.ParseFloat(string(m[1+i]), 64); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d, _ := watching(t, 120, 40, configuring())
+	d.conf.choose("schedule", "oneshot")
+	d.conf.number("target", 0.9)
+	want := fmt.Sprintf("lost %.1f points at 95 %%, %.1f at 98 %% (measured", acc[0]-acc[1], acc[0]-acc[2])
+	if got := strings.Join(d.cautions(), " "); !strings.Contains(got, want) {
+		t.Errorf("%q does not say %q", got, want)
+	}
 }
 
 // TestCautions: what the literature warns of is said where it applies and nowhere else.
