@@ -122,6 +122,10 @@ func TestMistakesAreOneLine(t *testing.T) {
 		{[]string{"sessions", "list", "--device", "cuda"}, 2, "pare sessions list does nothing with --device: leave it out"},
 		{[]string{"replay", "--seed", "3"}, 2, "does nothing with --seed"},
 		{[]string{"bench", "card", "--threads", "2"}, 2, "does nothing with --threads"},
+		{[]string{"inspect", "./net.onnx", "--seed", "3"}, 2, "pare inspect draws nothing for ./net.onnx, which has its weights: leave --seed out"},
+		{[]string{"hw", "estimate", "./net.onnx", "--seed", "3"}, 2, "leave --seed out"},
+		{[]string{"predict", t.TempDir(), "--input", "in.npy", "--seed", "3"}, 2, "leave --seed out"},
+		{[]string{"predict", "lenet-300-100", "--input", "nofile", "--seed", "3"}, 1, "nofile does not exist"},
 	} {
 		code, out, errs := call(t, c.args...)
 		if code != c.code || !strings.Contains(errs, c.want) {

@@ -92,14 +92,14 @@ every figure how it is known.`,
 	root.SetUsageTemplate(helpTemplate)
 	root.SetVersionTemplate("pare {{.Version}}\n")
 	root.SetFlagErrorFunc(flagError)
-	root.PersistentPreRunE = func(c *cobra.Command, _ []string) error {
+	root.PersistentPreRunE = func(c *cobra.Command, args []string) error {
 		if _, err := theme.ParseMode(e.theme); err != nil {
 			return usagef("--%w", err)
 		}
 		if e.threads < 0 || e.threads > 4096 {
 			return usagef("--threads %d: give 0 (all) to 4096", e.threads)
 		}
-		return heeds(c)
+		return heeds(c, args)
 	}
 	f := root.PersistentFlags()
 	f.BoolVar(&e.json, "json", false, "one JSON object a line")
@@ -140,11 +140,17 @@ flags of every verb:
 var machineFlags = map[string][]string{
 	"device":  {"pare", "pare demo", "pare run", "pare inspect", "pare predict", "pare doctor", "pare hw estimate", "pare hw calibrate", "pare scan", "pare bench sparsity", "pare bench card", "pare bench curve", "pare bench control", "pare bench predict"},
 	"threads": {"pare", "pare demo", "pare run", "pare predict", "pare scan", "pare bench kernels", "pare bench train", "pare bench infer", "pare bench chooser", "pare bench sparsity", "pare bench curve", "pare bench hf", "pare bench control", "pare bench predict"},
-	"seed":    {"pare", "pare demo", "pare run", "pare inspect", "pare scan", "pare predict", "pare bench sparsity", "pare bench curve", "pare bench control", "pare bench predict"},
+	"seed":    {"pare", "pare demo", "pare run", "pare inspect", "pare scan", "pare predict", "pare hw estimate", "pare bench sparsity", "pare bench curve", "pare bench control", "pare bench predict"},
 }
 
+// drawing are the verbs of a MODEL that heed --seed only for a zoo model's fresh weights.
+var drawing = []string{"pare inspect", "pare predict", "pare hw estimate"}
+
 // heeds refuses a flag of all verbs that c would ignore.
-func heeds(c *cobra.Command) (err error) {
+func heeds(c *cobra.Command, args []string) (err error) {
+	if verb := c.CommandPath(); slices.Contains(drawing, verb) && c.Flags().Changed("seed") && isModelPath(args[0]) {
+		return usagef("%s draws nothing for %s, which has its weights: leave --seed out", verb, args[0])
+	}
 	c.Flags().Visit(func(f *pflag.Flag) {
 		if verbs, ok := machineFlags[f.Name]; ok && err == nil && !slices.Contains(verbs, c.CommandPath()) {
 			err = usagef("%s does nothing with --%s: leave it out", c.CommandPath(), f.Name)

@@ -57,6 +57,9 @@ func (e *env) runScan(c *cobra.Command, arg string, r *core.Recipe, f *scanFlags
 	s, err := e.find([]string{arg})
 	switch {
 	case err == nil && !given("data"):
+		if given("seed") {
+			return usagef("scan takes the seed of session %s from its recipe: leave --seed out", s.ID)
+		}
 		if r, err = s.RecipeUsed(); err != nil {
 			return err
 		}

@@ -52,7 +52,7 @@ func TestScan(t *testing.T) {
 		t.Errorf("%d: %d rows, %+v %s", code, rows, end, errs)
 	}
 	for args, want := range map[string]string{
-		"nosuch": "needs --data", s.ID + " --levels 0.5,0.4": "scan.levels", s.ID + " --pattern head": "no attention", "mlp --data nosuch": "no built-in data set",
+		"nosuch": "needs --data", s.ID + " --seed 3": "leave --seed out", s.ID + " --levels 0.5,0.4": "scan.levels", s.ID + " --pattern head": "no attention", "mlp --data nosuch": "no built-in data set",
 	} {
 		if code, _, errs := call(t, append([]string{"scan", "--sessions", root}, strings.Fields(args)...)...); code == 0 || !strings.Contains(errs, want) {
 			t.Errorf("scan %s: %d %q, want %q", args, code, errs, want)
