@@ -157,6 +157,8 @@ func TestStatusOfAnEndedRun(t *testing.T) {
 		{&event.Paused{Stage: event.Baseline, Why: "stopped"}, "‖ stopped", 0},
 		{&event.Failure{Text: "bad data", Fix: "give other data"}, "✗ failed", 0},
 		{&event.Done{Exit: 3, Text: "verdict FAIL"}, "✓ done", 3},
+		{&event.Done{Exit: core.ExitBudget, Text: "the budget of 15 J is spent: 16 J B"}, "■ budget spent", core.ExitBudget},
+		{&event.Done{Exit: core.ExitTarget, Text: "target of 90.0 % zeros missed: ended by the budget at 0.0 %"}, "■ target missed", core.ExitTarget},
 	} {
 		d, f := watching(t, 80, 24, newStory().start("B").baseline("B").add(c.add))
 		f.alive = false
@@ -198,7 +200,7 @@ func TestBudgetSpentIsShown(t *testing.T) {
 	}
 	happens(&event.Done{Exit: core.ExitBudget, Text: "the next epoch would exceed the budget of 15.0 J: 14.1 J E ±70 % spent"})
 	got := bare(d.Render())
-	for _, want := range []string{"‖ budget spent", "done: the next epoch would exceed the budget of 15.0 J", "│ budget  "} {
+	for _, want := range []string{"■ budget spent", "done: the next epoch would exceed the budget of 15.0 J", "│ budget  "} {
 		if !strings.Contains(got, want) {
 			t.Errorf("no %q on\n%s", want, got)
 		}
