@@ -89,7 +89,7 @@ func (s *Session) notRunning() error {
 	case Spent:
 		return fmt.Errorf("session %s %w, its budget is spent: `pare report %s` shows it, and a new run with a larger one goes further", s.ID, ErrNotRunning, s.ID)
 	case Missed:
-		return fmt.Errorf("session %s %w, it is done short of its target: `pare report %s` shows it, and a new run with a lower target or floor goes on from there", s.ID, ErrNotRunning, s.ID)
+		return fmt.Errorf("session %s %w, it is done short of its target: `pare report %s` shows it, and a new run with a lower target or floor, or a larger budget, goes further", s.ID, ErrNotRunning, s.ID)
 	case Done:
 		return fmt.Errorf("session %s %w, it is done: `pare report %s` shows it", s.ID, ErrNotRunning, s.ID)
 	}

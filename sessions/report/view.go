@@ -112,8 +112,11 @@ func newLead(st *event.State) lead {
 		if st.Done != nil {
 			l.Missing = nil // it chose to have no more
 		}
-		if d := st.Done; d != nil && d.Text != "" && !strings.HasPrefix(d.Text, "verdict") {
-			l.More = append(l.More, "Outcome: "+d.Text+".")
+		if o := st.Outcome(); o != "" {
+			l.More = append(l.More, "Outcome: "+o+".")
+		}
+		if d := st.Done; d != nil && d.Exit == core.ExitTarget { // what it was made for was not reached
+			l.Word, l.Class = l.Word+", TARGET MISSED", "open"
 		}
 		return l
 	}
