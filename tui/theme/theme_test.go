@@ -192,6 +192,19 @@ func TestGlyphsAreOneCell(t *testing.T) {
 	}
 }
 
+// TestMarksDiffer: how a run stands is told apart without colours.
+func TestMarksDiffer(t *testing.T) {
+	for _, g := range []Glyphs{unicodeGlyphs, asciiGlyphs} {
+		seen := map[string]string{}
+		for name, s := range map[string]string{"Cross": g.Cross, "Check": g.Check, "Running": g.Running, "Pending": g.Pending, "Paused": g.Paused, "Short": g.Short} {
+			if seen[s] != "" {
+				t.Errorf("%s and %s are both %q", name, seen[s], s)
+			}
+			seen[s] = name
+		}
+	}
+}
+
 func eachGlyph(t *testing.T, g Glyphs, f func(name, glyph string)) {
 	t.Helper()
 	var walk func(name string, v reflect.Value)

@@ -266,7 +266,7 @@ func (d *desk) shelfDetail(t *text, x sessions.Summary) {
 	case x.Status == sessions.Spent:
 		t.fill(theme.Warn, "ended by its budget: a new run with a larger one goes further", 1)
 	case x.Status == sessions.Missed:
-		t.fill(theme.Warn, "the target was not reached above the floor: a new run with a lower target or floor goes further", 1)
+		t.fill(theme.Warn, "its target was not reached: a new run with a lower target or floor, or a larger budget, goes further", 1)
 	case x.Status == sessions.Done && x.Stage == event.Deploy:
 		t.fill(theme.Dim, d.home(x.Dir), 1)
 	}
