@@ -229,7 +229,7 @@ func (r *run) settle(c Command, by string) error {
 				return err
 			}
 		}
-		r.loop.Settled, r.loop.Step = &z, r.sched.Steps()
+		r.loop.Settled, r.loop.Step, r.loop.Broke = &z, r.sched.Steps(), c.Text != ""
 	default:
 		return r.refuse("only training can be ended early, not stage %s", r.loop.Stage)
 	}

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -105,8 +106,8 @@ func TestBudgetLowersTheTarget(t *testing.T) {
 	again.Decisions = []Decision{{Stage: int(d.Stage), Step: d.Step, Cmd: d.Cmd, Value: d.Value, Text: d.Text}}
 	var rerun MemStore
 	runAll(t, again, nil, &rerun)
-	if got := rerun.State.Done.Weights; got != s.Done.Weights {
-		t.Errorf("a re-run ends in %s, want %s", got, s.Done.Weights)
+	if got := rerun.State.Done; *got != *s.Done {
+		t.Errorf("a re-run ends in %+v, want %+v", got, s.Done)
 	}
 
 	for _, kill := range []string{"decision", "checkpoint"} { // before and after it took effect
@@ -116,9 +117,66 @@ func TestBudgetLowersTheTarget(t *testing.T) {
 			return decided && e.Body.Kind() == kill
 		})
 		wakes(t, r, k)
-		if got := k.State.Done.Weights; got != s.Done.Weights {
-			t.Errorf("killed at the %s: ends in %s, want %s", kill, got, s.Done.Weights)
+		if got := k.State.Done; *got != *s.Done {
+			t.Errorf("killed at the %s: ends in %+v, want %+v", kill, got, s.Done)
 		}
+	}
+}
+
+// TestEndedShortOfTheTarget: a run that its budget or a person ends before the schedule has
+// come to the target says what it was lowered to; where nothing is gone by then its target
+// was missed, whatever the verdict on the model that was not pared.
+func TestEndedShortOfTheTarget(t *testing.T) {
+	for _, c := range []struct {
+		every int // steps between masks: by 1000 nothing goes before the last ones
+		by    string
+		exit  int
+		text  string
+	}{
+		{1000, "person", ExitTarget, "target of 60.0 % zeros missed: ended early at 0.0 %"},
+		{1000, "pare", ExitTarget, "target of 60.0 % zeros missed: ended by the budget at 0.0 %"},
+		{1, "person", ExitOK, "verdict PASS at ZEROS, ended early short of the target of 60.0 %"},
+		{1, "pare", ExitOK, "verdict PASS at ZEROS, ended by the budget short of the target of 60.0 %"},
+	} {
+		t.Run(fmt.Sprintf("%s/every%d", c.by, c.every), func(t *testing.T) {
+			r := small()
+			r.Auto = false
+			r.Floor.Points, r.Prune.Every, r.Prune.Target = 100, c.every, 0.6
+			var st MemStore
+			code, err := drive(t, clone(t, r), &st, func(e event.Event, send func(Command)) {
+				switch b := e.Body.(type) {
+				case *event.StageChange:
+					if c.by == "pare" && b.Stage == event.Configure && b.State == "waiting" { // spent by the first epoch from there
+						n := clone(t, r)
+						n.Budget.Seconds, n.Budget.Action = 1e-6, BudgetTarget
+						toml, err := n.Marshal()
+						if err != nil {
+							t.Error(err)
+						}
+						send(Command{Cmd: CmdConfigure, Text: string(toml)})
+					}
+				case *event.Eval:
+					if c.by == "person" && b.Stage == event.Sparsify && b.Split == "val" && b.Epoch == 1 {
+						send(Command{Cmd: CmdSettle})
+					}
+				}
+				nextAtDoors(e, send)
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			s := &st.State
+			if d := s.Decisions[len(s.Decisions)-1]; d.Cmd != CmdSettle || d.By != c.by {
+				t.Fatalf("decided %+v", s.Decisions)
+			}
+			want := strings.Replace(c.text, "ZEROS", fmt.Sprintf("%.1f %% zeros", 100*s.Ledger.Now.Zeros), 1)
+			if code != c.exit || s.Done.Exit != code || s.Done.Text != want || s.Verdict.Verdict != "PASS" {
+				t.Errorf("exit %d, %q after %s; want %d, %q", code, s.Done.Text, s.Verdict.Verdict, c.exit, want)
+			}
+			if got := s.Stages[event.Sparsify].Evidence; !strings.HasSuffix(got, "short of the target of 60.0 %") {
+				t.Errorf("stage 3 says %q", got)
+			}
+		})
 	}
 }
 

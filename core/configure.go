@@ -43,7 +43,7 @@ func (r *run) configure(ctx context.Context) error {
 	if err := r.startTrainerIn(event.Sparsify, nil); err != nil {
 		return err
 	}
-	r.loop.Share, r.loop.Masks, r.loop.Retarget, r.loop.Frozen, r.loop.Good, r.loop.Settled = 0, "", nil, false, "", nil
+	r.loop.Share, r.loop.Masks, r.loop.Retarget, r.loop.Frozen, r.loop.Good, r.loop.Settled, r.loop.Broke = 0, "", nil, false, "", nil, false
 	r.loop.Scored = 0
 	return r.enter(event.Sparsify)
 }

@@ -75,16 +75,39 @@ func (r *run) deploy(ctx context.Context) error {
 	return outcome{code, text}
 }
 
-// exit is the exit code: the verdict's, unless the target was not reached.
+// exit is the exit code: the verdict's, unless the target was not reached. Who ends
+// sparsifying early lowers the target to what is reached, as the text says; where that is
+// nothing, the verdict is of a model that was not pared, and the target was missed.
 func (r *run) exit() (int, string) {
-	v := r.loop.Verdict
-	switch {
-	case r.loop.Frozen && r.zeros() < r.target()-1e-3:
-		return ExitTarget, fmt.Sprintf("target of %.1f %% zeros not reached above the floor", 100*r.target())
-	case v == "PASS":
-		return ExitOK, "verdict PASS"
+	z, code := r.zeros(), ExitVerdict
+	if r.loop.Verdict == "PASS" {
+		code = ExitOK
 	}
-	return ExitVerdict, "verdict " + v
+	text := "verdict " + r.loop.Verdict
+	switch short := r.cutShort(); {
+	case r.loop.Frozen && z < r.target()-1e-3:
+		return ExitTarget, fmt.Sprintf("target of %.1f %% zeros not reached above the floor", 100*r.target())
+	case short && (z < 1e-3 || r.loop.Share == 0):
+		return ExitTarget, fmt.Sprintf("target of %.1f %% zeros missed: %s at %.1f %%", 100*r.asked(), r.endedEarly(), 100*z)
+	case short:
+		text += fmt.Sprintf(" at %.1f %% zeros, %s short of the target of %.1f %%", 100*z, r.endedEarly(), 100*r.asked())
+	}
+	return code, text
+}
+
+// cutShort reports whether sparsifying was ended before the schedule had come to the
+// share of zeros asked for.
+func (r *run) cutShort() bool {
+	goal := r.asked() - 1e-3
+	return r.loop.Settled != nil && r.loop.Share < goal && r.zeros() < goal
+}
+
+// endedEarly says what ended sparsifying before its schedule did.
+func (r *run) endedEarly() string {
+	if r.loop.Broke {
+		return "ended by the budget"
+	}
+	return "ended early"
 }
 
 // CannotWrite says why a model cannot be expressed in packed, safetensors or onnx, by

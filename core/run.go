@@ -70,6 +70,7 @@ type loop struct {
 	Spent   string   `json:"spent,omitempty"`   // why the run ends here: the budget
 	Ended   int64    `json:"ended,omitempty"`   // step at which the baseline was ended early
 	Settled *float64 `json:"settled,omitempty"` // the share of zeros at which sparsifying was ended
+	Broke   bool     `json:"broke,omitempty"`   // by the budget
 }
 
 // retarget is a change of the target while sparsifying.

@@ -124,18 +124,26 @@ func (r *run) sparsify(ctx context.Context) error {
 	if r.loop.Frozen && r.zeros() < r.target()-1e-3 {
 		text += fmt.Sprintf("; stopped short of %.1f %% zeros by the floor of %.1f %%", 100*r.target(), 100*r.loop.Floor)
 	}
+	if r.cutShort() {
+		text += "; " + r.endedEarly() + fmt.Sprintf(" short of the target of %.1f %%", 100*r.asked())
+	}
 	if err := r.stage(event.Sparsify, "done", text); err != nil {
 		return err
 	}
 	return r.enter(event.Validate)
 }
 
-// target is the share of zeros in force: the recipe's, a person's last word, or
-// what was reached when sparsifying was ended early.
+// target is the share of zeros in force: what was asked for, or what was reached when
+// sparsifying was ended early.
 func (r *run) target() float64 {
 	if r.loop.Settled != nil {
 		return *r.loop.Settled
 	}
+	return r.asked()
+}
+
+// asked is the share of zeros asked for: the recipe's, or a person's last word.
+func (r *run) asked() float64 {
 	if n := len(r.loop.Retarget); n > 0 {
 		return r.loop.Retarget[n-1].Target
 	}

@@ -71,7 +71,7 @@ const (
 	ExitUsage       = 2   //
 	ExitVerdict     = 3   // FAIL or UNDECIDED
 	ExitBudget      = 4   // stopped by the budget
-	ExitTarget      = 5   // target not reached above the floor
+	ExitTarget      = 5   // target not reached: held by the floor, or ended before anything was taken away
 	ExitInterrupted = 130 //
 )
 

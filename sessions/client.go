@@ -89,7 +89,7 @@ func (s *Session) notRunning() error {
 	case Spent:
 		return fmt.Errorf("session %s %w, its budget is spent: `pare report %s` shows it, and a new run with a larger one goes further", s.ID, ErrNotRunning, s.ID)
 	case Missed:
-		return fmt.Errorf("session %s %w, it is done short of its target: `pare report %s` shows it, and a new run with a lower target or floor goes on from there", s.ID, ErrNotRunning, s.ID)
+		return fmt.Errorf("session %s %w, it is done short of its target: `pare report %s` shows it, `pare branch %s --set prune.target=SHARE` (or floor.points, budget.seconds, …) tries again from its dense model", s.ID, ErrNotRunning, s.ID, s.ID)
 	case Done:
 		return fmt.Errorf("session %s %w, it is done: `pare report %s` shows it", s.ID, ErrNotRunning, s.ID)
 	}
@@ -111,31 +111,51 @@ func (s *Session) dial(ctx context.Context) (*client, error) {
 	if r, err := readRun(s.Dir); err == nil && r.Socket != "" && filepath.Dir(r.Socket) == socketDir() {
 		path = r.Socket // the folder may have been moved since
 	}
-	if _, alive := s.Alive(); !alive {
-		return nil, s.notRunning()
-	}
-	if err := checkSocketDir(filepath.Dir(path)); err != nil {
-		return nil, err
-	}
 	ctx, cancel := context.WithTimeout(ctx, answerLimit)
 	defer cancel()
 	var d net.Dialer
+	var why error // of the last try that the context did not end
 	for {
-		c, err := d.DialContext(ctx, "unix", path)
+		pid, alive := s.Alive()
+		if !alive {
+			return nil, s.notRunning()
+		}
+		err := checkSocketDir(filepath.Dir(path))
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			return nil, err
+		}
 		if err == nil {
-			return &client{s: s, c: c, r: bufio.NewReader(c)}, nil
+			var c net.Conn
+			if c, err = d.DialContext(ctx, "unix", path); err == nil {
+				return &client{s: s, c: c, r: bufio.NewReader(c)}, nil
+			}
+		}
+		if why == nil || ctx.Err() == nil {
+			why = err
 		}
 		if ctx.Err() != nil {
-			return nil, fmt.Errorf("session %s does not listen: %w", s.ID, err)
-		}
-		if _, alive := s.Alive(); !alive {
-			return nil, s.notRunning()
+			return nil, fmt.Errorf("session %s: %w", s.ID, unheard(ctx, pid, path, why))
 		}
 		select { // just starting
 		case <-ctx.Done():
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
+}
+
+// unheard says why a run that lives could not be reached at its socket, and what to do.
+func unheard(ctx context.Context, pid int, path string, why error) error {
+	switch {
+	case errors.Is(ctx.Err(), context.Canceled):
+		return ctx.Err()
+	case pid == 0 && errors.Is(why, os.ErrNotExist):
+		return fmt.Errorf("its process cannot be seen from here and has no socket %s: if it has just begun try again, else ask it on the machine where it runs", path)
+	case errors.Is(why, os.ErrNotExist):
+		return fmt.Errorf("its process (pid %d) has no socket %s: a run makes one that was removed anew within %.0f s, try again then", pid, path, relisten.Seconds())
+	case refusedByNobody(why):
+		return fmt.Errorf("its process (pid %d) does not listen at %s: remove that file and try again %.0f s later, the run makes its own then", pid, path, relisten.Seconds())
+	}
+	return ErrSilent
 }
 
 // ErrSilent says that the run's process lives and did not answer in time.

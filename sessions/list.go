@@ -23,7 +23,7 @@ const (
 	Waiting = "waiting" // for the person, between stages
 	Done    = "done"    // as far as it goes
 	Spent   = "spent"   // done, too: its budget ended it
-	Missed  = "missed"  // done, too: its target was not reached above the floor
+	Missed  = "missed"  // done, too: its target was not reached
 	Failed  = "failed"  //
 	Stopped = "stopped" // told to; can be resumed
 	Dead    = "dead"    // its process is gone without a word; can be resumed

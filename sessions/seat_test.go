@@ -4,8 +4,10 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -125,6 +127,64 @@ func TestSilenceIsSaid(t *testing.T) {
 		if !errors.Is(err, ErrSilent) || strings.Contains(err.Error(), "deadline") || !strings.Contains(err.Error(), "brisk-heron") {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// TestUnreachableIsSaid: of a run that lives and cannot be reached one line says what is
+// missing, where, and what to do; nothing speaks of a clock.
+func TestUnreachableIsSaid(t *testing.T) {
+	s, _, v, _ := serving(t)
+	ask := func() error {
+		t.Helper()
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		defer cancel()
+		_, err := s.Live(ctx)
+		return err
+	}
+	said := func(name string, err error, want ...string) {
+		t.Helper()
+		if err == nil {
+			t.Fatalf("%s: no error", name)
+		}
+		for _, w := range append(want, "session "+s.ID+": ") {
+			if !strings.Contains(err.Error(), w) {
+				t.Errorf("%s: no %q in: %v", name, w, err)
+			}
+		}
+		for _, w := range []string{"deadline", "timeout", "dial", "connect:", "lstat", "\n"} {
+			if strings.Contains(err.Error(), w) {
+				t.Errorf("%s: %q in: %v", name, w, err)
+			}
+		}
+	}
+	me := fmt.Sprintf("pid %d", os.Getpid())
+	if err := os.Remove(v.path); err != nil {
+		t.Fatal(err)
+	}
+	said("no socket", ask(), me, v.path, "try again")
+	ln, err := net.Listen("unix", v.path) // another process has put its own there, and is gone
+	if err != nil {
+		t.Fatal(err)
+	}
+	ln.(*net.UnixListener).SetUnlinkOnClose(false)
+	ln.Close()
+	said("nobody listens", ask(), me, v.path, "remove that file")
+	dir := filepath.Dir(v.path)
+	if err := os.Rename(dir, dir+"-"); err != nil {
+		t.Fatal(err)
+	}
+	said("no folder", ask(), me, v.path, "try again")
+	if err := os.Remove(filepath.Join(s.Dir, runFile)); err != nil {
+		t.Fatal(err)
+	}
+	said("elsewhere", ask(), v.path, "on the machine where it runs")
+	if err := os.Rename(dir+"-", dir); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := s.Live(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("a person who leaves is told %v", err)
 	}
 }
 

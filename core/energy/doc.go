@@ -172,10 +172,8 @@
 //
 // # Ledger
 //
-// Ledger adds windows up by stage and epoch: microjoules, CPU seconds, coverage,
-// the worst tier and the joules by tier. It is plain JSON, so a checkpoint can
-// carry it and billed joules stay billed after a resume. Windows given to it must
-// not overlap.
+// Windows are added up by stage and epoch where the events are: core's bill makes
+// event.EpochCost and event.StageCost of them, and event.State.Spent is their sum.
 //
 // # Energy log
 //

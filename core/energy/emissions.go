@@ -9,6 +9,10 @@ import (
 	"time"
 )
 
+// NoEpoch is the epoch of what belongs to a stage but to no epoch (loading, validation,
+// export).
+const NoEpoch = -1
+
 // Emission is one row of an emissions.csv: what one stage of one run spent. Rows
 // of a file do not overlap, so that their sum is the run. Everything that is not
 // known is nil or empty and becomes an empty field, never a zero.

@@ -81,13 +81,6 @@ func TestSumHasTheWorstTier(t *testing.T) {
 	if s := combine([]Reading{c, g}); s.Tier != TierE || s.Measured() { // in either order
 		t.Errorf("%+v", s)
 	}
-	// The ledger bills each part at its own tier.
-	var l Ledger
-	l.Add("baseline", 0, r, 4_000_000)
-	s := l.Total()
-	if s.ByTier[TierB] != 5_000_000_000 || s.ByTier[TierE] != 26_000_000 || *s.UJ != 5_026_000_000 || s.Worst() != TierE || s.Reading().Measured() {
-		t.Errorf("%+v", s)
-	}
 }
 
 func TestSumOfCounters(t *testing.T) {

@@ -1,6 +1,9 @@
 package energy
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // chosen are the parts that make up the figure: the one that contains the others,
 // or all.
@@ -147,4 +150,18 @@ func (m *Meter) profileRow() Status {
 	}
 	prof.Tier = TierE
 	return prof
+}
+
+// join names several sources, or boundaries, as one.
+func join(ss []string) string { return strings.Join(ss, " + ") }
+
+// union is a and what b has besides, without empty names.
+func union(a, b []string) []string {
+	out := slices.Clip(a)
+	for _, x := range b {
+		if x != "" && !slices.Contains(out, x) {
+			out = append(out, x)
+		}
+	}
+	return out
 }

@@ -121,11 +121,6 @@ func TestWallMeter(t *testing.T) {
 	}
 	wantUJ(t, "gpu", r.Find("gpu"), 5_000_000_000)
 	wantUJ(t, "cpu", r.Find("cpu"), 400_000_000)
-	var l Ledger
-	l.Add("baseline", 0, r, 0)
-	if s := l.Total(); s.ByTier[TierA] != 9_000_000_000 || len(s.ByTier) != 1 {
-		t.Errorf("%+v", s)
-	}
 	// The file does not go on: nil, never the parts in its place.
 	r = f.window(m, 10*time.Second)
 	if r.UJ != nil || r.Tier != TierNone || !strings.Contains(r.Note, "the file ends") || r.Find("gpu").UJ == nil {

@@ -9,13 +9,13 @@ import (
 )
 
 // Collector collects garbage between steps, before the runtime would begin to in the midst
-// of one. A collection stops the world twice, and a stop waits for every worker: for the
-// end of the kernel it is in, and for the signal that asks it to. Between steps no worker
-// runs. The collector's own do, on every processor that idles, and a stop waits for these
-// too: a tenth of a millisecond from processor to processor, milliseconds where the system
-// has just given one to somebody else. So the collection has one processor, and its stops
-// wait for nobody. (Trainers of many processes collect between steps for another reason: a
-// rank that collects holds up all others; Megatron's --manual-gc.)
+// of one. A collection stops the world, and a stop waits for every worker: for the end of the
+// kernel it is in, and for the signal that asks it to. Between steps no worker runs. The
+// collector's own do, on every processor that idles, and a stop waits for these too: a tenth
+// of a millisecond from processor to processor, milliseconds where the system has just given
+// one to somebody else. So the collection has one processor, and its stops wait for nobody.
+// (Trainers of many processes collect between steps for another reason: a rank that collects
+// holds up all others; Megatron's --manual-gc.)
 //
 // The runtime goes on collecting by itself where garbage comes faster than steps.
 type Collector struct {
@@ -62,17 +62,30 @@ func (c *Collector) Between() {
 // oneProcessor is held while a collection has but one.
 var oneProcessor sync.Mutex
 
+// collect collects on one processor, or on all where another goroutine is at work: a collection
+// gives way to it after every few objects, and on one processor would wait out its time each
+// time (10 ms). GOMAXPROCS no longer follows the system's limits afterwards; a trainer's
+// threads do not either.
 func collect() {
 	oneProcessor.Lock()
 	defer oneProcessor.Unlock()
 	for from := time.Now(); time.Since(from) < collectRest; {
 		// Not asleep: when a sleeper wakes, the runtime has a second thread look for work.
 	}
-	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	if alone() {
+		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	}
 	runtime.GC()
 }
 
-// Procs is GOMAXPROCS, and waits for the end of a collection, for which it is 1.
+// alone reports whether no goroutine but the caller runs or could.
+func alone() bool {
+	s := []metrics.Sample{{Name: "/sched/goroutines/running:goroutines"}, {Name: "/sched/goroutines/runnable:goroutines"}}
+	metrics.Read(s)
+	return s[0].Value.Uint64()+s[1].Value.Uint64() <= 1
+}
+
+// Procs is GOMAXPROCS, and waits for the end of a collection, for which it may be 1.
 func Procs() int {
 	oneProcessor.Lock()
 	defer oneProcessor.Unlock()

@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"runtime/metrics"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -68,6 +69,48 @@ func TestCollectOneProcessor(t *testing.T) {
 	if n, _ := forced(); n < n0+20 {
 		t.Errorf("%d collections, want 20", n-n0)
 	}
+}
+
+// TestCollectBesideWork: beside a goroutine at work a collection has all processors. On one it
+// takes the other's time slice again and again, seconds for these objects.
+func TestCollectBesideWork(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(max(runtime.GOMAXPROCS(0), 2)))
+	small := make([]*[2]uint64, 50_000)
+	for i := range small {
+		small[i] = new([2]uint64)
+	}
+	var stop atomic.Bool
+	working := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		close(working)
+		for !stop.Load() {
+		}
+	})
+	<-working
+	if alone() {
+		t.Error("alone beside a goroutine at work")
+	}
+	gave := make(chan struct{})
+	wg.Go(func() { // GOMAXPROCS itself, as the other sees it
+		defer close(gave)
+		for !stop.Load() {
+			if runtime.GOMAXPROCS(0) == 1 {
+				t.Error("one processor beside a goroutine at work")
+				return
+			}
+		}
+	})
+	collect()
+	stop.Store(true)
+	<-gave
+	wg.Wait()
+	for end := time.Now().Add(20 * time.Second); !alone(); { // the runtime's own goroutines rest, too, at some time
+		if time.Now().After(end) {
+			t.Fatal("never alone")
+		}
+	}
+	runtime.KeepAlive(small)
 }
 
 func TestCollectorDue(t *testing.T) {

@@ -14,6 +14,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"pare/core"
 	"pare/core/event"
 )
 
@@ -335,5 +336,46 @@ func TestWriteError(t *testing.T) {
 	err := Write(failing{}, &start("B", 0).st, "")
 	if err == nil || !strings.Contains(err.Error(), "brisk-heron") || !strings.Contains(err.Error(), "disk full") {
 		t.Errorf("%v", err)
+	}
+}
+
+// TestMissedTargetLeads: a verdict is about accuracy; a target that was missed, or lowered,
+// stands at the top of the page with it, and a missed one is no success.
+func TestMissedTargetLeads(t *testing.T) {
+	for _, c := range []struct {
+		done              event.Done
+		word, class, says string
+	}{
+		{event.Done{Text: "verdict PASS"}, "PASS", "pass", ""},
+		{event.Done{Text: "verdict PASS at 31.2 % zeros, ended by the budget short of the target of 90.0 %"}, "PASS", "pass", "Outcome: verdict PASS at 31.2 % zeros, ended by the budget short of the target of 90.0 %."},
+		{event.Done{Exit: core.ExitTarget, Text: "target of 90.0 % zeros missed: ended by the budget at 0.0 %"}, "PASS, TARGET MISSED", "open", "Outcome: target of 90.0 % zeros missed: ended by the budget at 0.0 %."},
+	} {
+		s := start("B", 0).configured().sparsified(20).validated()
+		s.tell(&c.done)
+		l := newLead(&s.st)
+		if l.Word != c.word || l.Class != c.class {
+			t.Errorf("%q: %s, %s", c.done.Text, l.Word, l.Class)
+		}
+		outcome := ""
+		for _, m := range l.More {
+			if strings.HasPrefix(m, "Outcome") {
+				outcome = m
+			}
+		}
+		if outcome != c.says {
+			t.Errorf("%q: %q", c.done.Text, outcome)
+		}
+	}
+}
+
+// TestStageThatEndedTheRun: a stage in which a run ended is not called done.
+func TestStageThatEndedTheRun(t *testing.T) {
+	for exit, want := range map[int]string{core.ExitTarget: "target missed", core.ExitBudget: "budget spent"} {
+		s := start("B", 0).configured()
+		s.tell(&event.StageChange{Stage: event.Sparsify, State: "started"}, &event.Done{Exit: exit, Text: "the end"})
+		rows, _ := stages(&s.st)
+		if got := rows[event.Sparsify-event.Baseline]; got.Name != "sparsify" || got.State != want {
+			t.Errorf("exit %d: %+v, want %q", exit, got, want)
+		}
 	}
 }

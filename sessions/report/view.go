@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"pare/core"
-	"pare/core/energy"
 	"pare/core/event"
 )
 
@@ -55,7 +54,6 @@ type stageRow struct {
 	Name, State, Class string
 	Evidence           string
 	CPU, Wall, Energy  string
-	cpu, wall          int64
 }
 
 func newView(st *event.State, recipe string) *view {
@@ -114,8 +112,11 @@ func newLead(st *event.State) lead {
 		if st.Done != nil {
 			l.Missing = nil // it chose to have no more
 		}
-		if d := st.Done; d != nil && d.Text != "" && !strings.HasPrefix(d.Text, "verdict") {
-			l.More = append(l.More, "Outcome: "+d.Text+".")
+		if o := st.Outcome(); o != "" {
+			l.More = append(l.More, "Outcome: "+o+".")
+		}
+		if d := st.Done; d != nil && d.Exit == core.ExitTarget { // what it was made for was not reached
+			l.Word, l.Class = l.Word+", TARGET MISSED", "open"
 		}
 		return l
 	}
@@ -178,9 +179,7 @@ var stateWords = map[string]string{"": "not begun", "started": "running", "waiti
 // stages is the rail with its bill, and the sum when more than one stage has
 // been billed.
 func stages(st *event.State) (rows []stageRow, total *stageRow) {
-	var led energy.Ledger
 	billed := 0
-	sum := stageRow{}
 	for s := event.Baseline; s <= event.Deploy; s++ {
 		i := st.Stages[s]
 		c := i.Cost
@@ -190,30 +189,23 @@ func stages(st *event.State) (rows []stageRow, total *stageRow) {
 		r := stageRow{N: int(s), Name: s.String(), State: or(stateWords[i.State], i.State), Class: i.State, Evidence: short(i.Evidence), CPU: none, Wall: none, Energy: none}
 		if r.State == "running" && st.Status != event.StatusRunning && st.Status != event.StatusWaiting {
 			r.State = string(st.Status)
-			if st.Done != nil && st.Done.Exit == core.ExitBudget {
+			switch {
+			case st.Done == nil:
+			case st.Done.Exit == core.ExitBudget:
 				r.State = "budget spent"
+			case st.Done.Exit == core.ExitTarget:
+				r.State = "target missed"
 			}
 		}
 		if c.CPUUS > 0 || c.WallUS > 0 || c.Energy.UJ != nil {
 			billed++
 			r.CPU, r.Wall, r.Energy = seconds(float64(c.CPUUS)), seconds(float64(c.WallUS)), joules(c.Energy)
-			sum.cpu += c.CPUUS
-			sum.wall += c.WallUS
-			e := energy.Reading{WallUS: c.WallUS}
-			if known(c.Energy) {
-				e = core.Reading(c.Energy)
-				e.WallUS = max(c.WallUS, 1)
-			}
-			led.Add(s.String(), energy.NoEpoch, e, c.CPUUS)
 		}
 		rows = append(rows, r)
 	}
 	if billed > 1 {
-		sum.CPU, sum.Wall, sum.Energy = seconds(float64(sum.cpu)), seconds(float64(sum.wall)), "not measured"
-		if r := led.Total().Reading(); r.UJ != nil {
-			sum.Energy = energy.Format(r)
-		}
-		total = &sum
+		sum := st.Spent()
+		total = &stageRow{CPU: seconds(float64(sum.CPUUS)), Wall: seconds(float64(sum.WallUS)), Energy: joules(sum.Energy)}
 	}
 	return rows, total
 }

@@ -259,7 +259,7 @@ func (e *env) run() *cobra.Command {
 leaves out have defaults; flags win over the recipe. A recipe with every key,
 what it means and its default: pare run --example. Exit codes: 0 verdict PASS,
 1 error, 2 wrong usage, 3 verdict FAIL or UNDECIDED, 4 stopped by the budget,
-5 target not reached above the floor, 130 interrupted.`,
+5 target not reached, 130 interrupted.`,
 		Example: `  pare run --example > recipe.toml
   pare run recipe.toml --plain
   pare run --model lenet-5 --data fashion-mnist --epochs 10 --target 0.9

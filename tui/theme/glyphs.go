@@ -25,8 +25,8 @@ type Glyphs struct {
 	BarFull, BarEmpty string
 	Spark             [8]string
 	Shade             [5]string
-	// Marks.
-	Up, Cross, Check, Running, Pending, Paused, Bullet, None string
+	// Marks; Short: at its end, short of what was asked for.
+	Up, Cross, Check, Running, Pending, Paused, Short, Bullet, None string
 	// Arrows and signs.
 	Left, Right, UpKey, DownKey, Arrow string
 	Ellipsis, Minus, Sep               string
@@ -47,7 +47,7 @@ var unicodeGlyphs = Glyphs{
 	BarFull: "█", BarEmpty: "░",
 	Spark: [8]string{"▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"},
 	Shade: [5]string{"·", "░", "▒", "▓", "█"},
-	Up:    "▲", Cross: "✗", Check: "✓", Running: "●", Pending: "○", Paused: "‖", Bullet: "•", None: "–",
+	Up:    "▲", Cross: "✗", Check: "✓", Running: "●", Pending: "○", Paused: "‖", Short: "■", Bullet: "•", None: "–",
 	Left: "←", Right: "→", UpKey: "↑", DownKey: "↓", Arrow: "→",
 	Ellipsis: "…", Minus: "−", Sep: "·",
 	Spinner: []string{"⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"},
@@ -66,7 +66,7 @@ var asciiGlyphs = Glyphs{
 	BarFull: "#", BarEmpty: ".",
 	Spark: [8]string{"_", ".", ",", "-", "~", "=", "+", "#"},
 	Shade: [5]string{".", ":", "-", "+", "#"},
-	Up:    "^", Cross: "x", Check: "v", Running: "*", Pending: "o", Paused: "=", Bullet: "*", None: "-",
+	Up:    "^", Cross: "x", Check: "v", Running: "*", Pending: "o", Paused: "=", Short: "#", Bullet: "*", None: "-",
 	Left: "<", Right: ">", UpKey: "^", DownKey: "v", Arrow: "->",
 	Ellipsis: "...", Minus: "-", Sep: "|",
 	Spinner: []string{"|", "/", "-", "\\"},

@@ -14,7 +14,9 @@ import (
 // about are removed, line breaks and tabs become spaces, invalid UTF-8 becomes
 // "?". In ASCII mode the result is ASCII.
 func (t *Theme) Clean(s string) string {
-	s = strings.TrimSpace(safe(s, false))
+	for was := ""; was != s; { // what is dropped may bare a mark without a base
+		was, s = s, strings.TrimSpace(safe(s, false))
+	}
 	if t.ASCII {
 		s = t.Tr(s)
 	}

@@ -149,7 +149,7 @@ func TestCleanEveryCharacter(t *testing.T) {
 			checkClean(t, th, s)
 		}
 	}
-	joins := []rune("a क日é각\u0301\u0308\u094d\u0915\u093f\u0e33\u0d4e\u0600\u1100\u1161\u11a8\u115f\u200d\ufe0f\ufe0e\u20e3" +
+	joins := []rune("a क日é각\u0301\u0308\u094d\u0915\u093f\u0e33\u0eb3\u1087\uff9e\u0d4e\u0600\u1100\u1161\u11a8\u115f\u200d\ufe0f\ufe0e\u20e3" +
 		"\U0001d172\U0001f1e9\U0001f3fd❤👩☝1#\u00a0\u3000\u200b\u202e\U000e0041\u0903\u0bbe\u1b44\u0c4d\u09cd\u1039ا\ufdfd")
 	for _, a := range joins {
 		for _, b := range joins {
@@ -189,6 +189,19 @@ func TestGlyphsAreOneCell(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestMarksDiffer: how a run stands is told apart without colours.
+func TestMarksDiffer(t *testing.T) {
+	for _, g := range []Glyphs{unicodeGlyphs, asciiGlyphs} {
+		seen := map[string]string{}
+		for name, s := range map[string]string{"Cross": g.Cross, "Check": g.Check, "Running": g.Running, "Pending": g.Pending, "Paused": g.Paused, "Short": g.Short} {
+			if seen[s] != "" {
+				t.Errorf("%s and %s are both %q", name, seen[s], s)
+			}
+			seen[s] = name
+		}
 	}
 }
 

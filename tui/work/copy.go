@@ -44,7 +44,11 @@ func (d *desk) copied() string {
 		}
 		return fmt.Sprintf("%s, %s, step %d: %s", head, s, step, strings.Join(parts, ", "))
 	case st.Verdict != nil:
-		return head + ": " + d.th.Clean(st.Verdict.Text)
+		text := head + ": " + d.th.Clean(st.Verdict.Text)
+		if o := st.Outcome(); o != "" {
+			text += "; " + d.th.Clean(o)
+		}
+		return text
 	}
 	return head
 }

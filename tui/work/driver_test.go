@@ -157,6 +157,8 @@ func TestStatusOfAnEndedRun(t *testing.T) {
 		{&event.Paused{Stage: event.Baseline, Why: "stopped"}, "‖ stopped", 0},
 		{&event.Failure{Text: "bad data", Fix: "give other data"}, "✗ failed", 0},
 		{&event.Done{Exit: 3, Text: "verdict FAIL"}, "✓ done", 3},
+		{&event.Done{Exit: core.ExitBudget, Text: "the budget of 15 J is spent: 16 J B"}, "■ budget spent", core.ExitBudget},
+		{&event.Done{Exit: core.ExitTarget, Text: "target of 90.0 % zeros missed: ended by the budget at 0.0 %"}, "■ target missed", core.ExitTarget},
 	} {
 		d, f := watching(t, 80, 24, newStory().start("B").baseline("B").add(c.add))
 		f.alive = false
@@ -198,7 +200,7 @@ func TestBudgetSpentIsShown(t *testing.T) {
 	}
 	happens(&event.Done{Exit: core.ExitBudget, Text: "the next epoch would exceed the budget of 15.0 J: 14.1 J E ±70 % spent"})
 	got := bare(d.Render())
-	for _, want := range []string{"‖ budget spent", "done: the next epoch would exceed the budget of 15.0 J", "│ budget  "} {
+	for _, want := range []string{"■ budget spent", "done: the next epoch would exceed the budget of 15.0 J", "│ budget  "} {
 		if !strings.Contains(got, want) {
 			t.Errorf("no %q on\n%s", want, got)
 		}
@@ -272,6 +274,7 @@ func TestFarewell(t *testing.T) {
 	}{
 		{newStory().start("B").baseline("B"), []string{"session brisk-heron: running, stage 1 baseline", "`pare attach brisk-heron` comes back"}},
 		{newStory().start("B").baselineDone("B").configured("B").sparsified("B").validated("B").deployed(), []string{"PASS", "done", "`pare report brisk-heron`"}},
+		{newStory().start("B").baselineDone("B").configured("B").sparsified("B").validated("B").missed(), []string{"PASS", "target of 95.0 % zeros not reached", "`pare report brisk-heron`"}},
 		{newStory().start("B").add(&event.Failure{Text: "bad data", Fix: "other data"}), []string{"failed", "bad data: other data", "pare sessions resume brisk-heron"}},
 	} {
 		d, _ := watching(t, 80, 24, c.s)
@@ -282,7 +285,7 @@ func TestFarewell(t *testing.T) {
 				t.Errorf("no %q in %q", w, b.String())
 			}
 		}
-		if n := strings.Count(b.String(), "\n"); n < 2 || n > 3 {
+		if n := strings.Count(b.String(), "\n"); n < 2 || n > 3+strings.Count(b.String(), "target of") {
 			t.Errorf("%d lines: %q", n, b.String())
 		}
 	}

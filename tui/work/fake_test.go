@@ -297,6 +297,13 @@ func (s *story) deployed() *story {
 		&event.Done{Exit: 0, Text: "verdict PASS", Weights: "abc"})
 }
 
+// missed is deployed short of a target.
+func (s *story) missed() *story {
+	s.deployed()
+	*s.es[len(s.es)-1].Body.(*event.Done) = event.Done{Exit: core.ExitTarget, Text: "target of 95.0 % zeros not reached above the floor", Weights: "abc"}
+	return s
+}
+
 func testRecipe() *core.Recipe {
 	r := core.DefaultRecipe()
 	r.Train = core.TrainSpec{Epochs: 6, Batch: 128, Optimizer: "sgd", LR: 0.1, Schedule: "constant"}

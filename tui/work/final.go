@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strings"
 
+	"pare/core"
 	"pare/core/event"
 	"pare/tui/plain"
 	"pare/tui/theme"
@@ -85,11 +86,7 @@ func (d *desk) verdictPane(w, h int) string {
 	word, _ := d.run.status()
 	switch {
 	case v != nil:
-		tok := map[string]theme.Token{"PASS": theme.Good, "FAIL": theme.Bad}[v.Verdict]
-		if tok == theme.Text {
-			tok = theme.Warn
-		}
-		t.add(tok, v.Text)
+		t.add(d.verdictTok(), v.Text)
 		t.add(theme.Dim, fmt.Sprintf("look %d at the test set; each further look makes it less of a test", v.Looks))
 		say := "UNDECIDED: the paired 95 % interval holds the floor. More test samples would tell."
 		switch v.Verdict {
@@ -119,6 +116,19 @@ func (d *desk) verdictPane(w, h int) string {
 		t.add(theme.Dim, d.tense("the test set is being looked at; dense and pared are timed in alternation", "there is no verdict: the run ended before it"))
 	}
 	return d.th.Box("verdict", "", t.String(), w, h)
+}
+
+// verdictTok is the colour of the verdict: of a run that missed its target a PASS is no
+// success.
+func (d *desk) verdictTok() theme.Token {
+	st := &d.run.st
+	switch {
+	case st.Verdict.Verdict == "FAIL":
+		return theme.Bad
+	case st.Verdict.Verdict != "PASS", st.Done != nil && st.Done.Exit != core.ExitOK:
+		return theme.Warn
+	}
+	return theme.Good
 }
 
 // work says by kind of work where a training step's time goes and what of sparsify's
@@ -214,11 +224,7 @@ func (d *desk) finalPane(w, h int) string {
 		run = breakPath(d.predictCmd(), t.w)
 	}
 	if v := st.Verdict; v != nil {
-		tok := theme.Warn
-		if v.Verdict == "PASS" {
-			tok = theme.Good
-		}
-		t.fill(tok, t.shorter(v.Text, max(h-2-len(run), 1)), max(h-2-len(run), 1)) // whole in stage 4
+		t.fill(d.verdictTok(), t.shorter(v.Text, max(h-2-len(run), 1)), max(h-2-len(run), 1)) // whole in stage 4
 	}
 	tight := t.n+len(run)+6 > h-2 // no room to explain
 	if !tight {

@@ -46,6 +46,31 @@ func TestOutcomeFits(t *testing.T) {
 	}
 }
 
+// TestMissedIsNoSuccess: the verdict of a run that missed its target is not in the colour of
+// success, in stage 4 or 5.
+func TestMissedIsNoSuccess(t *testing.T) {
+	dep := func() *story {
+		return newStory().start("B").baselineDone("B").configured("B").sparsified("B").validated("B")
+	}
+	for name, c := range map[string]struct {
+		s    *story
+		want theme.Token
+	}{
+		"PASS":                {dep().deployed(), theme.Good},
+		"PASS, not yet ended": {dep(), theme.Good},
+		"PASS, target missed": {dep().missed(), theme.Warn},
+	} {
+		d, _ := watching(t, 80, 24, c.s)
+		d.th = theme.New(theme.Dark, true, false)
+		for _, pane := range []string{d.verdictPane(60, 20), d.finalPane(60, 20)} {
+			ink, _, _ := strings.Cut(d.th.Paint(c.want, "PASS"), "PASS")
+			if !strings.Contains(pane, ink+"PASS 88.4 %") {
+				t.Errorf("%s: not in colour %q: %q", name, ink, pane)
+			}
+		}
+	}
+}
+
 // TestPickerTellsAll: at 80 columns no model's and no data set's own words are cut.
 func TestPickerTellsAll(t *testing.T) {
 	d, _ := watching(t, 80, 24, newStory())

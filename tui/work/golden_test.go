@@ -113,6 +113,7 @@ func scenes() []struct {
 		{"deploy-ready", dep().wait(event.Deploy, "choose the formats to write"), nil},
 		{"verdict", dep(), func(d *desk, _ *fake) { key(d, "4") }},
 		{"done", dep().deployed(), nil},
+		{"missed", dep().missed(), nil},
 		{"done-estimated", newStory().start("E").baselineDone("E").configured("E").sparsified("E").validated("E").deployed(), nil},
 		{"wrong", dep().wrong(), func(d *desk, _ *fake) { key(d, "w") }},
 		{"language", spar(9).spoken(), nil},
@@ -185,7 +186,7 @@ func TestGoldenSmall(t *testing.T) {
 func TestGoldenASCII(t *testing.T) {
 	for _, s := range scenes() {
 		switch s.name {
-		case "configure", "sparsify", "done":
+		case "configure", "sparsify", "done", "missed":
 		default:
 			continue
 		}

@@ -92,9 +92,9 @@ func (d *desk) statusText() (word, glyph string, tok theme.Token) {
 	case statusDone:
 		switch d.run.st.Done.Exit {
 		case core.ExitBudget:
-			return "budget spent", g.Paused, theme.Warn
+			return "budget spent", g.Short, theme.Warn
 		case core.ExitTarget:
-			return "target missed", g.Paused, theme.Warn
+			return "target missed", g.Short, theme.Warn
 		}
 		return word, g.Check, theme.Good
 	case statusFailed, statusDead:
@@ -172,6 +172,8 @@ func (d *desk) stageMark(s event.Stage) (mark string, tok theme.Token, why strin
 			return g.Running, theme.Accent, ""
 		case statusPaused, statusStopped:
 			return g.Paused, theme.Warn, ""
+		case statusDone: // its budget ended it here, or the floor
+			return g.Short, theme.Warn, ""
 		case statusFailed, statusDead:
 			return g.Cross, theme.Bad, ""
 		}

@@ -88,7 +88,11 @@ func TestCopyIsWhatIsRead(t *testing.T) {
 	}
 	sees(t, d, "copied; also in")
 	d, _ = watching(t, 80, 24, whole())
-	if got := d.copied(); !strings.Contains(got, ": PASS") {
+	if got := d.copied(); !strings.Contains(got, ": PASS") || strings.Contains(got, "; verdict") {
 		t.Errorf("%q at stage %v", got, event.Deploy)
+	}
+	d, _ = watching(t, 80, 24, newStory().start("B").baselineDone("B").configured("B").sparsified("B").validated("B").missed())
+	if got := d.copied(); !strings.Contains(got, ": PASS") || !strings.HasSuffix(got, "; target of 95.0 % zeros not reached above the floor") {
+		t.Errorf("%q of a run that missed its target", got)
 	}
 }

@@ -102,6 +102,9 @@ func farewell(w io.Writer, d *desk) {
 	switch {
 	case st.Done != nil && st.Verdict != nil:
 		fmt.Fprintln(w, d.th.Clean(st.Verdict.Text))
+		if o := st.Outcome(); o != "" {
+			fmt.Fprintln(w, d.th.Clean(o))
+		}
 		fmt.Fprintf(w, "`pare attach %s` shows it again, `pare report %s` writes it to a file\n", id, id)
 	case st.Done != nil:
 		fmt.Fprintln(w, d.th.Clean(st.Done.Text))

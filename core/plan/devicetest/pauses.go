@@ -5,14 +5,14 @@ import (
 	"runtime/metrics"
 )
 
-// Pauses is how long the garbage collector waited for goroutines to stop, as counts over
-// the buckets of runtime/metrics (/sched/pauses/stopping/gc).
+// Pauses is how long the runtime waited for goroutines to stop, as counts over the buckets
+// of runtime/metrics (/sched/pauses/stopping).
 type Pauses struct {
 	counts  []uint64
 	buckets []float64 // bounds in seconds, one more than counts
 }
 
-// ReadPauses are those of the process so far.
+// ReadPauses are those for the garbage collector in the process so far.
 func ReadPauses() Pauses {
 	return readPauses("/sched/pauses/stopping/gc:seconds")
 }
