@@ -89,7 +89,7 @@ func (s *Session) notRunning() error {
 	case Spent:
 		return fmt.Errorf("session %s %w, its budget is spent: `pare report %s` shows it, and a new run with a larger one goes further", s.ID, ErrNotRunning, s.ID)
 	case Missed:
-		return fmt.Errorf("session %s %w, it is done short of its target: `pare report %s` shows it, and a new run with a lower target or floor, or a larger budget, goes further", s.ID, ErrNotRunning, s.ID)
+		return fmt.Errorf("session %s %w, it is done short of its target: `pare report %s` shows it, `pare branch %s --set prune.target=SHARE` (or floor.points, budget.seconds, …) tries again from its dense model", s.ID, ErrNotRunning, s.ID, s.ID)
 	case Done:
 		return fmt.Errorf("session %s %w, it is done: `pare report %s` shows it", s.ID, ErrNotRunning, s.ID)
 	}

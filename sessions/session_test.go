@@ -275,6 +275,10 @@ func TestList(t *testing.T) {
 			if err := (&Session{ID: m.ID, Dir: m.Dir}).notRunning(); !strings.Contains(err.Error(), "its budget is spent") || strings.Contains(err.Error(), "resume") {
 				t.Error(err)
 			}
+		case "c-short":
+			if err := (&Session{ID: m.ID, Dir: m.Dir}).notRunning(); m.Resumable() || !strings.Contains(err.Error(), "short of its target") || !strings.Contains(err.Error(), "`pare branch c-short --set prune.target=") {
+				t.Errorf("%+v: %v", m, err)
+			}
 		case "d-failed":
 			if m.TestAcc != -1 {
 				t.Errorf("%+v", m)

@@ -367,3 +367,15 @@ func TestMissedTargetLeads(t *testing.T) {
 		}
 	}
 }
+
+// TestStageThatEndedTheRun: a stage in which a run ended is not called done.
+func TestStageThatEndedTheRun(t *testing.T) {
+	for exit, want := range map[int]string{core.ExitTarget: "target missed", core.ExitBudget: "budget spent"} {
+		s := start("B", 0).configured()
+		s.tell(&event.StageChange{Stage: event.Sparsify, State: "started"}, &event.Done{Exit: exit, Text: "the end"})
+		rows, _ := stages(&s.st)
+		if got := rows[event.Sparsify-event.Baseline]; got.Name != "sparsify" || got.State != want {
+			t.Errorf("exit %d: %+v, want %q", exit, got, want)
+		}
+	}
+}

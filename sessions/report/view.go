@@ -189,8 +189,12 @@ func stages(st *event.State) (rows []stageRow, total *stageRow) {
 		r := stageRow{N: int(s), Name: s.String(), State: or(stateWords[i.State], i.State), Class: i.State, Evidence: short(i.Evidence), CPU: none, Wall: none, Energy: none}
 		if r.State == "running" && st.Status != event.StatusRunning && st.Status != event.StatusWaiting {
 			r.State = string(st.Status)
-			if st.Done != nil && st.Done.Exit == core.ExitBudget {
+			switch {
+			case st.Done == nil:
+			case st.Done.Exit == core.ExitBudget:
 				r.State = "budget spent"
+			case st.Done.Exit == core.ExitTarget:
+				r.State = "target missed"
 			}
 		}
 		if c.CPUUS > 0 || c.WallUS > 0 || c.Energy.UJ != nil {

@@ -173,7 +173,7 @@ func (d *desk) shelfPane(w, h int) string {
 	room := max(h-2, 1)
 	detail := 0
 	if room >= len(l)+5 || room >= 14 {
-		detail = 4
+		detail = 1 + shelfSays
 	}
 	room -= detail
 	at := s.row(l)
@@ -247,6 +247,9 @@ func (d *desk) shelfLine(x sessions.Summary, form int) string {
 	return id + " " + status
 }
 
+// shelfSays is how many lines shelfDetail has.
+const shelfSays = 3
+
 // shelfDetail says more of the chosen session.
 func (d *desk) shelfDetail(t *text, x sessions.Summary) {
 	if x.Damage != "" {
@@ -266,7 +269,10 @@ func (d *desk) shelfDetail(t *text, x sessions.Summary) {
 	case x.Status == sessions.Spent:
 		t.fill(theme.Warn, "ended by its budget: a new run with a larger one goes further", 1)
 	case x.Status == sessions.Missed:
-		t.fill(theme.Warn, "its target was not reached: a new run with a lower target or floor, or a larger budget, goes further", 1)
+		t.fill(theme.Warn, "its target was not reached: b branches with another target, floor or budget", 1)
+		if x.Stage == event.Deploy && t.n < shelfSays {
+			t.fill(theme.Dim, d.home(x.Dir), 1)
+		}
 	case x.Status == sessions.Done && x.Stage == event.Deploy:
 		t.fill(theme.Dim, d.home(x.Dir), 1)
 	}

@@ -66,6 +66,26 @@ func TestGoldenShelf(t *testing.T) {
 	golden(t, "compare-ascii-tab-80x24", bare(d.Render()))
 }
 
+// TestShelfTellsOfAMissedTarget: the list says what can be done, and where the files are that
+// were written all the same.
+func TestShelfTellsOfAMissedTarget(t *testing.T) {
+	for deployed, s := range map[bool]*story{
+		true:  newStory().start("B").baselineDone("B").configured("B").sparsified("B").validated("B").missed(),
+		false: newStory().start("B").baselineDone("B").configured("B").add(&event.Done{Exit: core.ExitTarget, Text: "the dense model is under the floor already"}),
+	} {
+		root := filepath.Join(t.TempDir(), "sessions")
+		x := onDisk(t, root, s)
+		d := testDesk(t, 80, 24, theme.Mono, false)
+		d.o.Root, d.homeDir = root, filepath.Dir(root)
+		work(d, d.begin())
+		key(d, "S")
+		sees(t, d, "missed", "its target was not reached: b branches with another target, floor or budget")
+		if got := strings.Contains(bare(d.Render()), d.home(x.Dir)); got != deployed {
+			t.Errorf("deployed %t, its folder is shown: %t\n%s", deployed, got, bare(d.Render()))
+		}
+	}
+}
+
 // TestGoldenShelfQuestions: what is typed and chosen over the list of sessions.
 func TestGoldenShelfQuestions(t *testing.T) {
 	at := func(n string, st event.Stage, e int, acc, zeros float64) sessions.Point {

@@ -29,10 +29,7 @@ extern "C" __global__ void __launch_bounds__(QGROUPS * 128, FBLOCKS) wgmma_atten
 		u32 to = kv_at + (tile & 1) * pair;
 		fetch<TILE, threads>(to, k, kv_row, tile * TILE, seq);
 		fetch<TILE, threads>(to + side, v, kv_row, tile * TILE, seq);
-		if (PADS && threadIdx.x < TILE) {
-			int key = tile * TILE + threadIdx.x;
-			copy<4>(ids_at + ((tile & 1) * TILE + threadIdx.x) * 4, ids + (key < seq ? (i64)key * ids_row : 0), key < seq);
-		}
+		fetch_ids<TILE>(ids_at, ids, ids_row, tile, seq);
 	};
 	fetch<QROWS, threads>(q_at, q + at.row * q_row + at.head * DIM, q_row, at.first, seq);
 	bring(0);
@@ -65,35 +62,11 @@ extern "C" __global__ void __launch_bounds__(QGROUPS * 128, FBLOCKS) wgmma_atten
 		commit();
 		finish<0>();
 		done(s);
-		if (some || from + TILE > seq || (CAUSAL && from + TILE > mine + 1)) {
-#pragma unroll
-			for (int n = 0; n < TILE / 8; n++)
-#pragma unroll
-				for (int e = 0; e < 2; e++) {
-					int col = n * 8 + at.t * 2 + e, key = from + col;
-					bool no = PADS ? padding(key, seq, id[(tile & 1) * TILE + col], pad) : key >= seq;
-					if (no || (CAUSAL && key > mine + at.g)) s[n][e] = NONE;
-					if (no || (CAUSAL && key > mine + at.g + 8)) s[n][2 + e] = NONE;
-				}
-		}
-#pragma unroll
-		for (int r = 0; r < 2; r++) {
-			float most = top[r];
-#pragma unroll
-			for (int n = 0; n < TILE / 8; n++) most = fmaxf(most, fmaxf(s[n][2 * r], s[n][2 * r + 1]));
-			most = fmaxf(most, __shfl_xor_sync(0xffffffffu, most, 1));
-			most = fmaxf(most, __shfl_xor_sync(0xffffffffu, most, 2));
-			float zero = PADS && most == NONE ? 0.f : most * c; // no key yet: all are 2^−∞
-			float f = exp_2(top[r] * c - zero), all = 0.f;
-			top[r] = most;
-#pragma unroll
-			for (int n = 0; n < TILE / 8; n++)
-#pragma unroll
-				for (int e = 0; e < 2; e++) all += s[n][2 * r + e] = exp_2(s[n][2 * r + e] * c - zero);
-			sum[r] = sum[r] * f + all; // this thread's columns
+		hide<TILE>(s, from, mine, seq, at, id + (tile & 1) * TILE, pad, some);
+		soften(s, top, sum, c, [&](int r, float f) {
 #pragma unroll
 			for (int n = 0; n < DIM / 8; n++) o[n][2 * r] *= f, o[n][2 * r + 1] *= f;
-		}
+		});
 		u32 a[TILE / 16][4];
 #pragma unroll
 		for (int j = 0; j < TILE / 16; j++) turn(a[j], s, j);
@@ -105,15 +78,7 @@ extern "C" __global__ void __launch_bounds__(QGROUPS * 128, FBLOCKS) wgmma_atten
 		done(o);
 	}
 	float f[2];
-#pragma unroll
-	for (int r = 0; r < 2; r++) {
-		float all = sum[r];
-		all += __shfl_xor_sync(0xffffffffu, all, 1);
-		all += __shfl_xor_sync(0xffffffffu, all, 2);
-		f[r] = all > 0.f ? 1.f / all : 0.f;
-		int row = mine + r * 8 + at.g;
-		if (lse && at.t == 0 && row < seq) lse[(at.row + row) * heads + at.head] = all > 0.f ? top[r] * scale + logf(all) : 0.f;
-	}
+	conclude(f, top, sum, lse, mine, seq, heads, at, scale);
 	store<QROWS>(y + at.row * heads * DIM + at.head * DIM, (i64)heads * DIM, mine, seq, base, at, o, f);
 }
 
@@ -137,10 +102,7 @@ extern "C" __global__ void __launch_bounds__(QGROUPS * 128, 3) wgmma_attend_dq(c
 		u32 to = kv_at + (tile & 1) * pair;
 		fetch<TILE, threads>(to, k, kv_row, tile * TILE, seq);
 		fetch<TILE, threads>(to + side, v, kv_row, tile * TILE, seq);
-		if (PADS && threadIdx.x < TILE) {
-			int key = tile * TILE + threadIdx.x;
-			copy<4>(ids_at + ((tile & 1) * TILE + threadIdx.x) * 4, ids + (key < seq ? (i64)key * ids_row : 0), key < seq);
-		}
+		fetch_ids<TILE>(ids_at, ids, ids_row, tile, seq);
 	};
 	fetch<QROWS, threads>(q_at, q + at.row * q_row + at.head * DIM, q_row, at.first, seq);
 	fetch<QROWS, threads>(dy_at, dy + y_from, heads * DIM, at.first, seq);
@@ -200,17 +162,7 @@ extern "C" __global__ void __launch_bounds__(QGROUPS * 128, 3) wgmma_attend_dq(c
 		finish<0>();
 		done(s);
 		done(dp);
-		if (some || from + TILE > seq || (CAUSAL && from + TILE > mine + 1)) {
-#pragma unroll
-			for (int n = 0; n < TILE / 8; n++)
-#pragma unroll
-				for (int e = 0; e < 2; e++) {
-					int col = n * 8 + at.t * 2 + e, key = from + col;
-					bool no = PADS ? padding(key, seq, id[(tile & 1) * TILE + col], pad) : key >= seq;
-					if (no || (CAUSAL && key > mine + at.g)) s[n][e] = NONE;
-					if (no || (CAUSAL && key > mine + at.g + 8)) s[n][2 + e] = NONE;
-				}
-		}
+		hide<TILE>(s, from, mine, seq, at, id + (tile & 1) * TILE, pad, some);
 #pragma unroll
 		for (int n = 0; n < TILE / 8; n++)
 #pragma unroll
@@ -327,14 +279,8 @@ extern "C" __global__ void __launch_bounds__(KGROUPS * 128, 3) wgmma_attend_dkv(
 			done(ok);
 		}
 	}
-	// Padding gets nothing, whatever was summed up for it.
 	float fk[2], fv[2];
-#pragma unroll
-	for (int r = 0; r < 2; r++) {
-		int key = mine + r * 8 + at.g;
-		bool no = PADS && key < seq && ids[(i64)key * ids_row] == pad;
-		fk[r] = no ? 0.f : scale, fv[r] = no ? 0.f : 1.f;
-	}
+	key_scales(fk, fv, ids, ids_row, pad, mine, seq, at, scale);
 	store<KROWS>(dk + at.row * kv_row + at.kv * DIM, kv_row, mine, seq, base, at, ok, fk);
 	store<KROWS>(dv + at.row * kv_row + at.kv * DIM, kv_row, mine, seq, base + mat, at, ov, fv);
 }

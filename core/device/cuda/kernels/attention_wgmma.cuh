@@ -118,6 +118,76 @@ template <int N> __device__ __forceinline__ void turn(u32 (&a)[4], const float (
 	for (int i = 0; i < 4; i++) a[i] = bf16x2(s[2 * j + i / 2][i % 2 * 2], s[2 * j + i / 2][i % 2 * 2 + 1]);
 }
 
+// fetch_ids starts the copy of the ids of a tile of N keys, to one of two places in turn.
+template <int N> __device__ __forceinline__ void fetch_ids(u32 to, const float *ids, int ids_row, int tile, int seq) {
+	if (PADS && threadIdx.x < N) {
+		int key = tile * N + threadIdx.x;
+		copy<4>(to + ((tile & 1) * N + threadIdx.x) * 4, ids + (key < seq ? (i64)key * ids_row : 0), key < seq);
+	}
+}
+
+// hide sets the scores that do not count to −∞: of N keys from `from` on for queries mine + g
+// and mine + g + 8. id are the keys' ids, pads whether some may be padding.
+template <int N> __device__ __forceinline__ void hide(float (&s)[N / 8][4], int from, int mine, int seq, const Place &at, const float *id, float pad, bool pads) {
+	if (pads || from + N > seq || (CAUSAL && from + N > mine + 1)) {
+#pragma unroll
+		for (int n = 0; n < N / 8; n++)
+#pragma unroll
+			for (int e = 0; e < 2; e++) {
+				int col = n * 8 + at.t * 2 + e, key = from + col;
+				bool no = PADS ? padding(key, seq, id[col], pad) : key >= seq;
+				if (no || (CAUSAL && key > mine + at.g)) s[n][e] = NONE;
+				if (no || (CAUSAL && key > mine + at.g + 8)) s[n][2 + e] = NONE;
+			}
+	}
+}
+
+// soften makes p of the scores of rows g and g + 8; rescale(r, f) multiplies what was summed up
+// before with f. c is the scale in powers of 2.
+template <int N, class Do> __device__ __forceinline__ void soften(float (&s)[N][4], float (&top)[2], float (&sum)[2], float c, Do rescale) {
+#pragma unroll
+	for (int r = 0; r < 2; r++) {
+		float most = top[r];
+#pragma unroll
+		for (int n = 0; n < N; n++) most = fmaxf(most, fmaxf(s[n][2 * r], s[n][2 * r + 1]));
+		most = fmaxf(most, __shfl_xor_sync(0xffffffffu, most, 1));
+		most = fmaxf(most, __shfl_xor_sync(0xffffffffu, most, 2));
+		float zero = PADS && most == NONE ? 0.f : most * c, all = 0.f; // no key yet: all are 2^−∞
+		float f = exp_2(top[r] * c - zero);
+		top[r] = most;
+#pragma unroll
+		for (int n = 0; n < N; n++)
+#pragma unroll
+			for (int e = 0; e < 2; e++) all += s[n][2 * r + e] = exp_2(s[n][2 * r + e] * c - zero);
+		sum[r] = sum[r] * f + all; // this thread's columns
+		rescale(r, f);
+	}
+}
+
+// conclude makes f of the sums, what y is to be multiplied with, and writes lse where it is
+// wanted. at.row, heads and seq say where the rows mine + g and mine + g + 8 lie.
+__device__ __forceinline__ void conclude(float (&f)[2], const float (&top)[2], const float (&sum)[2], float *lse, int mine, int seq, int heads, const Place &at, float scale) {
+#pragma unroll
+	for (int r = 0; r < 2; r++) {
+		float all = sum[r];
+		all += __shfl_xor_sync(0xffffffffu, all, 1);
+		all += __shfl_xor_sync(0xffffffffu, all, 2);
+		f[r] = all > 0.f ? 1.f / all : 0.f;
+		int row = mine + r * 8 + at.g;
+		if (lse && at.t == 0 && row < seq) lse[(at.row + row) * heads + at.head] = all > 0.f ? top[r] * scale + logf(all) : 0.f;
+	}
+}
+
+// key_scales is what dk and dv of keys mine + g and mine + g + 8 are multiplied with: padding
+// gets nothing, whatever was summed up for it.
+__device__ __forceinline__ void key_scales(float (&fk)[2], float (&fv)[2], const float *ids, int ids_row, float pad, int mine, int seq, const Place &at, float scale) {
+#pragma unroll
+	for (int r = 0; r < 2; r++) {
+		int key = mine + r * 8 + at.g;
+		bool no = PADS && key < seq && ids[(i64)key * ids_row] == pad;
+		fk[r] = no ? 0.f : scale, fv[r] = no ? 0.f : 1.f;
+	}
+}
 
 // store writes a warp's 16 rows of an output, times f, by way of its own rows of ROWS in
 // shared memory.

@@ -47,21 +47,6 @@ __device__ __forceinline__ void pin(const float (&x)[4], u32 at, int seq) {
 	asm volatile("{ .reg .pred p; setp.lt.s32 p, %5, 0; @p st.shared.v4.f32 [%4], {%0, %1, %2, %3}; }" ::"f"(x[0]), "f"(x[1]), "f"(x[2]), "f"(x[3]), "r"(at), "r"(seq) : "memory");
 }
 
-// hide sets the scores that do not count to −∞: of N keys from `from` on for queries mine + g
-// and mine + g + 8. id are the keys' ids.
-template <int N> __device__ __forceinline__ void hide(float (&s)[N / 8][4], int from, int mine, int seq, const Place &at, const float *id, float pad) {
-	if (!PADS && from + N <= seq && !(CAUSAL && from + N > mine + 1)) return;
-#pragma unroll
-	for (int n = 0; n < N / 8; n++)
-#pragma unroll
-		for (int e = 0; e < 2; e++) {
-			int col = n * 8 + at.t * 2 + e, key = from + col;
-			bool no = PADS ? padding(key, seq, id[col], pad) : key >= seq;
-			if (no || (CAUSAL && key > mine + at.g)) s[n][e] = NONE;
-			if (no || (CAUSAL && key > mine + at.g + 8)) s[n][2 + e] = NONE;
-		}
-}
-
 // wide_attend: mma_attend. Shared memory: queries, twice keys, twice values, twice ids. In each
 // turn the scores of the next tile are made before this one's are multiplied with its values.
 extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS) wide_attend(const bf16 *q, int q_row, const bf16 *k, const bf16 *v, int kv_row,
@@ -80,34 +65,15 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS) wide_attend(const 
 	int last = CAUSAL ? min(tiles, (ours + 63) / TILE + 1) : tiles; // tiles that the warpgroup looks at
 	auto bring_k = [&](int tile) {
 		fetch<TILE, THREADS>(k_at + (tile & 1) * SIDE, k, kv_row, tile * TILE, seq);
-		if (PADS && threadIdx.x < TILE) {
-			int key = tile * TILE + threadIdx.x;
-			copy<4>(ids_at + ((tile & 1) * TILE + threadIdx.x) * 4, ids + (key < seq ? (i64)key * ids_row : 0), key < seq);
-		}
+		fetch_ids<TILE>(ids_at, ids, ids_row, tile, seq);
 	};
 	auto bring_v = [&](int tile) { fetch<TILE, THREADS>(v_at + (tile & 1) * SIDE, v, kv_row, tile * TILE, seq); };
 
 	float o[DIM / 8][4] = {}, s[TILE / 8][4], top[2] = {NONE, NONE}, sum[2] = {}, f[2], c = scale * LOG2E;
 	u32 q_own = same(mat<ROWS>(q_at + at.group * 8192));
-	// s becomes p, f what o must be multiplied with.
-	auto soften = [&](int tile) {
-		hide<TILE>(s, tile * TILE, mine, seq, at, id + (tile & 1) * TILE, pad);
-#pragma unroll
-		for (int r = 0; r < 2; r++) {
-			float most = top[r];
-#pragma unroll
-			for (int n = 0; n < TILE / 8; n++) most = fmaxf(most, fmaxf(s[n][2 * r], s[n][2 * r + 1]));
-			most = fmaxf(most, __shfl_xor_sync(0xffffffffu, most, 1));
-			most = fmaxf(most, __shfl_xor_sync(0xffffffffu, most, 2));
-			float zero = PADS && most == NONE ? 0.f : most * c, all = 0.f; // no key yet: all are 2^−∞
-			f[r] = exp_2(top[r] * c - zero);
-			top[r] = most;
-#pragma unroll
-			for (int n = 0; n < TILE / 8; n++)
-#pragma unroll
-				for (int e = 0; e < 2; e++) all += s[n][2 * r + e] = exp_2(s[n][2 * r + e] * c - zero);
-			sum[r] = sum[r] * f[r] + all; // this thread's columns
-		}
+	auto score = [&](int tile) { // s becomes p, f what o must be multiplied with
+		hide<TILE>(s, tile * TILE, mine, seq, at, id + (tile & 1) * TILE, pad, PADS);
+		soften(s, top, sum, c, [&](int r, float by) { f[r] = by; });
 	};
 
 	fetch<ROWS, THREADS>(q_at, q + at.row * q_row + at.head * DIM, q_row, at.first, seq);
@@ -124,7 +90,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS) wide_attend(const 
 	commit();
 	finish<0>();
 	done(s);
-	soften(0);
+	score(0);
 	for (int tile = 0; tile < tiles; tile++) {
 		auto bring = [&] {
 			if (tile + 2 < tiles) bring_k(tile + 2);
@@ -149,7 +115,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS) wide_attend(const 
 			bring();
 			finish<1>();
 			done(s);
-			soften(tile + 1);
+			score(tile + 1);
 			float made[4] = {sum[0], sum[1], f[0], f[1]};
 			pin(made, q_at, seq);
 			finish<0>();
@@ -169,15 +135,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS) wide_attend(const 
 			held(a);
 		}
 	}
-#pragma unroll
-	for (int r = 0; r < 2; r++) {
-		float all = sum[r];
-		all += __shfl_xor_sync(0xffffffffu, all, 1);
-		all += __shfl_xor_sync(0xffffffffu, all, 2);
-		f[r] = all > 0.f ? 1.f / all : 0.f;
-		int row = mine + r * 8 + at.g;
-		if (lse && at.t == 0 && row < seq) lse[(at.row + row) * heads + at.head] = all > 0.f ? top[r] * scale + logf(all) : 0.f;
-	}
+	conclude(f, top, sum, lse, mine, seq, heads, at, scale);
 	__syncthreads(); // no product reads queries any more: y takes their place
 	store<ROWS>(y + at.row * heads * DIM + at.head * DIM, (i64)heads * DIM, mine, seq, base, at, o, f);
 }
@@ -205,10 +163,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS) wide_attend_dq(con
 	auto bring = [&](int tile) {
 		fetch<TILE, THREADS>(k_at + tile % 3 * SIDE, k, kv_row, tile * TILE, seq);
 		fetch<TILE, THREADS>(v_at + (tile & 1) * SIDE, v, kv_row, tile * TILE, seq);
-		if (PADS && threadIdx.x < TILE) {
-			int key = tile * TILE + threadIdx.x;
-			copy<4>(ids_at + ((tile & 1) * TILE + threadIdx.x) * 4, ids + (key < seq ? (i64)key * ids_row : 0), key < seq);
-		}
+		fetch_ids<TILE>(ids_at, ids, ids_row, tile, seq);
 	};
 	fetch<ROWS, THREADS>(q_at, q + at.row * q_row + at.head * DIM, q_row, at.first, seq);
 	fetch<ROWS, THREADS>(dy_at, dy + y_from, heads * DIM, at.first, seq);
@@ -226,8 +181,8 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS) wide_attend_dq(con
 		dots<TILE>(dp, dy_own, mat<TILE>(v_at + (tile & 1) * SIDE));
 		commit();
 	};
-	auto soften = [&](int tile) { // s becomes p
-		hide<TILE>(s, tile * TILE, mine, seq, at, id + (tile & 1) * TILE, pad);
+	auto weigh = [&](int tile) { // s becomes p
+		hide<TILE>(s, tile * TILE, mine, seq, at, id + (tile & 1) * TILE, pad, PADS);
 #pragma unroll
 		for (int n = 0; n < TILE / 8; n++)
 #pragma unroll
@@ -266,7 +221,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS) wide_attend_dq(con
 	if (1 < tiles) bring(1);
 	finish<1>();
 	done(s);
-	soften(0);
+	weigh(0);
 	finish<0>();
 	done(dp);
 	differ();
@@ -289,7 +244,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS) wide_attend_dq(con
 			if (tile + 2 < tiles) bring(tile + 2);
 			finish<2>();
 			done(s);
-			soften(tile + 1);
+			weigh(tile + 1);
 			finish<1>();
 			done(dp);
 			differ();
@@ -415,14 +370,8 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS) wide_attend_dkv(co
 		held(a);
 		held(b);
 	}
-	// Padding gets nothing, whatever was summed up for it.
 	float fk[2], fv[2];
-#pragma unroll
-	for (int r = 0; r < 2; r++) {
-		int key = mine + r * 8 + at.g;
-		bool no = PADS && key < seq && ids[(i64)key * ids_row] == pad;
-		fk[r] = no ? 0.f : scale, fv[r] = no ? 0.f : 1.f;
-	}
+	key_scales(fk, fv, ids, ids_row, pad, mine, seq, at, scale);
 	__syncthreads();
 	store<ROWS>(dk + at.row * kv_row + at.kv * DIM, kv_row, mine, seq, base, at, ok, fk);
 	store<ROWS>(dv + at.row * kv_row + at.kv * DIM, kv_row, mine, seq, base + MAT, at, ov, fv);
