@@ -157,6 +157,17 @@ func billsOfAVanishing(t *testing.T) *event.State {
 // others have spent.
 func TestBudgetWithACounter(t *testing.T) {
 	fakeRAPL(t, 40)
+	var c event.StageCost
+	for range 10 { // a busy machine may make a stage long that has little to do
+		if c = budgetWithACounter(t); c.Energy.UJ == nil {
+			return
+		}
+	}
+	t.Errorf("configure took %d µs: this test wants it too short", c.WallUS)
+}
+
+// budgetWithACounter ends a run by its budget, and returns what configure cost.
+func budgetWithACounter(t *testing.T) event.StageCost {
 	r := small()
 	r.Train.Epochs, r.Prune.Epochs = 3, 1000
 	r.Energy.IdleSeconds = new(float64) // 0: not measured
@@ -174,7 +185,5 @@ func TestBudgetWithACounter(t *testing.T) {
 	if err != nil || code != ExitBudget || st.State.Stage != event.Sparsify {
 		t.Errorf("exit %d in stage %s: %v; %+v", code, st.State.Stage, err, st.State.Budget)
 	}
-	if c := st.State.Stages[event.Configure].Cost; c.Energy.UJ != nil {
-		t.Errorf("configure took %d µs: this test wants it too short", c.WallUS)
-	}
+	return st.State.Stages[event.Configure].Cost
 }

@@ -60,7 +60,7 @@ func (s *Session) Send(ctx context.Context, c core.Command) error {
 
 // seatPatience is how long a command waits for a seat that may be about to be free: a run
 // on a busy machine may see the end of a connection late.
-const seatPatience = 500 * time.Millisecond
+var seatPatience = 500 * time.Millisecond
 
 func (s *Session) send(ctx context.Context, c core.Command) error {
 	k, err := s.dial(ctx)

@@ -57,6 +57,9 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
+// waitsAt is the step at which a run that waits does: the checkpoints of steps 0 to 60 are there.
+const waitsAt = 70
+
 // fakeLoop is the loop state of the fake run.
 type fakeLoop struct {
 	Step int64  `json:"step"`
@@ -72,6 +75,8 @@ func fakeRun(ctx context.Context, c core.Config) (int, error) {
 		switch w {
 		case "panic", "fail", "same", "fast", "recipe":
 			f.mode = w
+		case "waits": // its first process does, at waitsAt, for a command or its end
+			f.waits = c.Resume == nil
 		default:
 			return core.ExitError, fmt.Errorf("fake run does not know %q", w)
 		}
@@ -95,6 +100,7 @@ type fake struct {
 	state []float32
 	kept  []string
 	hold  bool
+	waits bool
 }
 
 func fakeModel() *graph.Model {
@@ -169,7 +175,12 @@ func (f *fake) run(ctx context.Context) (int, error) {
 				return 1, err
 			}
 		}
-		if stop, err := f.obey(ctx); stop || err != nil {
+		stop, err := f.obey(ctx)
+		for f.waits && f.loop.Step == waitsAt && !stop && err == nil {
+			time.Sleep(time.Millisecond)
+			stop, err = f.obey(ctx)
+		}
+		if stop || err != nil {
 			return core.ExitInterrupted, err
 		}
 		f.step()

@@ -73,7 +73,7 @@ func TestKillAndResume(t *testing.T) {
 				n, steps = 3, 200
 			}
 			want := killAndResume(t, newSession(t, mode, steps), 0, 1).Done.Weights
-			got := killAndResume(t, newSession(t, mode, steps), n, 200*time.Millisecond)
+			got := killAndResume(t, newSession(t, mode+" waits", steps), n, 200*time.Millisecond)
 			if got.Done.Weights != want {
 				t.Errorf("final weights %s, a run never stopped has %s", got.Done.Weights, want)
 			}

@@ -71,6 +71,17 @@ func TestSeatOutlivesTheProcess(t *testing.T) {
 	}
 }
 
+// leavesAfter is when a driver of these tests leaves: later than a command looks for the
+// first time, sooner than its patience ends.
+const leavesAfter = 100 * time.Millisecond
+
+// patient has commands wait longer for a seat: on a busy machine, who leaves may be late.
+func patient(t *testing.T) {
+	old := seatPatience
+	t.Cleanup(func() { seatPatience = old })
+	seatPatience = 20 * time.Second
+}
+
 // TestSendWaitsForWhoLeaves: a command that comes while a driver is just leaving is taken,
 // not refused for a seat that is as good as free; one that comes while a driver stays is.
 func TestSendWaitsForWhoLeaves(t *testing.T) {
@@ -83,7 +94,8 @@ func TestSendWaitsForWhoLeaves(t *testing.T) {
 	if r := refused(t, s.Send(ctx, core.Command{Cmd: core.CmdPause})); !r.Seat {
 		t.Errorf("while another one drives: %+v", r)
 	}
-	left := time.AfterFunc(seatPatience/4, func() { d.Close() })
+	patient(t)
+	left := time.AfterFunc(leavesAfter, func() { d.Close() })
 	defer left.Stop()
 	if err := s.Send(ctx, core.Command{Cmd: core.CmdPause}); err != nil {
 		t.Errorf("while the driver leaves: %v", err)
@@ -106,7 +118,8 @@ func TestSeatAfterAStandstill(t *testing.T) {
 	<-commands
 	old := p.d.k.c
 	p.d.k.c = &silent{old} // the run is stopped: nothing comes
-	gone := time.AfterFunc(seatPatience/4, func() { old.Close() })
+	patient(t)
+	gone := time.AfterFunc(leavesAfter, func() { old.Close() })
 	defer gone.Stop()
 	if err := p.Send(ctx, core.Command{Cmd: core.CmdGo}); err != nil {
 		t.Fatalf("its own seat is not given back: %v", err)

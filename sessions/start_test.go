@@ -30,7 +30,7 @@ func stderrOf(t testing.TB, s *Session) string {
 func TestStartStopResume(t *testing.T) {
 	ctx := t.Context()
 	want := killAndResume(t, newSession(t, "fast", 300), 0, 1).Done.Weights
-	s := newSession(t, "", 300)
+	s := newSession(t, "waits", 300) // for the commands: it would be done before they come
 	status := func(want string) {
 		t.Helper()
 		if m := s.Summary(); m.Status != want || m.Damage != "" || (m.Pid != 0) != (want == Running || want == Paused) {
@@ -294,7 +294,7 @@ func TestConfigure(t *testing.T) {
 // TestRollback: a run that went back and was then killed goes on from where it
 // went back to, not from the checkpoint it left.
 func TestRollback(t *testing.T) {
-	s := newSession(t, "", 10000)
+	s := newSession(t, "waits", 10000) // for the command: it drops its checkpoints soon
 	if err := s.Start(); err != nil {
 		t.Fatal(err)
 	}

@@ -27,8 +27,8 @@ func TestScale(t *testing.T) {
 			t.Fatalf("%v does not hold %g to %g", s, lo, lo+span)
 		}
 		m := s.marks(by)
-		if len(m) < 2 || len(m) > n+2 {
-			t.Fatalf("%d marks for %d", len(m), n)
+		if len(m) < 2 || len(m) > n+2 || len(m) != int(math.Round((s.hi-s.lo)/by))+1 {
+			t.Fatalf("%d marks for %d, every %g from %g to %g", len(m), n, by, s.lo, s.hi)
 		}
 		for i, v := range m {
 			if at := s.at(v); at < 0 || at > 100 {

@@ -40,7 +40,10 @@ func (s scale) widen(by float64) scale {
 // marks are the multiples of by inside s.
 func (s scale) marks(by float64) []float64 {
 	var out []float64
-	for i := math.Ceil(s.lo/by - 1e-9); i*by <= s.hi+by*1e-9 && len(out) < 100; i++ {
+	// The ends are multiples themselves, but for what their rounding is worth.
+	near := func(v float64) float64 { return 1e-9 + 4e-16*math.Abs(v) }
+	first, last := s.lo/by, s.hi/by
+	for i := math.Ceil(first - near(first)); i <= last+near(last) && len(out) < 100; i++ {
 		out = append(out, i*by+0) // +0: never −0
 	}
 	return out

@@ -195,7 +195,8 @@ func TestHelpAsksTheTerminalNothing(t *testing.T) {
 	}
 	for _, args := range [][]string{{"--help"}, {"run", "--nonsense"}} {
 		best := time.Hour
-		for range 5 { // the fastest of five: the machine may be busy
+		// The fastest counts: the machine may be busy. Who waits for an answer is never fast.
+		for end := time.Now().Add(30 * time.Second); best > 100*time.Millisecond && time.Now().Before(end); {
 			begin := time.Now()
 			cmd := exec.Command(exe, args...)
 			cmd.Env = append(os.Environ(), "PARE_TEST_MAIN=1", "TERM=xterm-256color")

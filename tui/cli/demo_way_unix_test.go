@@ -111,7 +111,7 @@ func TestManyAttach(t *testing.T) {
 			t.Fatal(err)
 		}
 		seat := s.Seat()
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		if _, err := seat.Live(ctx); err != nil {
 			t.Fatal(err)
@@ -159,8 +159,8 @@ func TestTerminalIsRestored(t *testing.T) {
 	if err != nil {
 		t.Skip("no pseudo terminals here:", err)
 	}
-	defer tty.Close()                                      //nolint:errcheck // done with it
-	time.AfterFunc(60*time.Second, func() { tty.Close() }) //nolint:errcheck // only where it hangs
+	defer tty.Close()                                     //nolint:errcheck // done with it
+	time.AfterFunc(3*time.Minute, func() { tty.Close() }) //nolint:errcheck // only where it hangs
 	var seen, now strings.Builder
 	buf := make([]byte, 4096)
 	for n := 0; ; {

@@ -81,15 +81,7 @@ func finish(t *testing.T, root string, r *core.Recipe, n int, wait func() time.D
 				t.Fatal(err)
 			}
 		}
-		for i := 0; ; i++ {
-			if _, alive := s.Alive(); !alive {
-				break
-			}
-			if i > 200 {
-				t.Fatal("a killed run is still alive after 10 s")
-			}
-			time.Sleep(50 * time.Millisecond)
-		}
+		waitFor(t, "the end of a killed run", func() bool { _, alive := s.Alive(); return !alive })
 	}
 	st, err := s.State()
 	if err != nil {
@@ -100,7 +92,7 @@ func finish(t *testing.T, root string, r *core.Recipe, n int, wait func() time.D
 			t.Fatal(err)
 		}
 	}
-	for range 1200 {
+	for end := time.Now().Add(3 * time.Minute); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		if st, err = s.State(); err != nil {
 			t.Fatal(err)
 		}
@@ -110,8 +102,7 @@ func finish(t *testing.T, root string, r *core.Recipe, n int, wait func() time.D
 		if st.Status == event.StatusFailed {
 			t.Fatalf("the run failed: %s", st.Why)
 		}
-		time.Sleep(50 * time.Millisecond)
 	}
-	t.Fatalf("the run of session %s did not end in a minute: %s %s", s.ID, st.Status, st.Why)
+	t.Fatalf("the run of session %s did not end in 3 minutes: %s %s", s.ID, st.Status, st.Why)
 	return "", 0
 }

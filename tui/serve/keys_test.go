@@ -23,7 +23,7 @@ func TestLimits(t *testing.T) {
 	}
 	a.Close()
 	var err error
-	for end := time.Now().Add(5 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		var c *gossh.Client
 		if c, err = x.dial(gossh.PublicKeys(x.in)); err == nil {
 			c.Close()

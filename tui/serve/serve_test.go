@@ -120,7 +120,7 @@ func start(t *testing.T, change func(*Options)) *served {
 			if err != nil {
 				t.Error(err)
 			}
-		case <-time.After(10 * time.Second):
+		case <-time.After(time.Minute):
 			t.Error("the server does not end")
 		}
 	})
@@ -340,7 +340,7 @@ func TestWatcher(t *testing.T) {
 		if err != nil {
 			t.Errorf("it ends with %v", err)
 		}
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatalf("it does not leave:\n%s", text())
 	}
 	if after := files(t, home, filepath.Dir(x.s.Dir)); after != before {
