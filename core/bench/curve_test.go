@@ -30,3 +30,23 @@ func TestNoiseOfCurves(t *testing.T) {
 		}
 	}
 }
+
+// TestCurveModel: the GPTs of the card's bench begin as the zoo's do, with as many parameters as
+// GPT-2 has; a name that is none of them is the zoo's to know.
+func TestCurveModel(t *testing.T) {
+	m, err := CurveModel("gpt2-124m", 1024, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, _ := m.NumParams(); n != 124_439_808 { // Radford et al. 2019, with 1024 places
+		t.Errorf("%d parameters", n)
+	}
+	if w := m.Params[m.Param("wte.weight")]; w.Shape[0] != 50257 || slices.Max(w.Data) == 0 {
+		t.Errorf("%v, largest %g", w.Shape, slices.Max(w.Data))
+	}
+	for _, name := range []string{"gpt-nano", "bert-base", ""} {
+		if m, err := CurveModel(name, 64, 1); m != nil || err != nil {
+			t.Errorf("%q: %v, %v", name, m, err)
+		}
+	}
+}

@@ -17,6 +17,7 @@ import (
 func (e *env) benchCurve() *cobra.Command {
 	o := bench.CurveOptions{}
 	var model, set string
+	var tokens int
 	c := &cobra.Command{
 		Use: "curve --python PYTHON", Short: "train a GPT beside PyTorch: loss curves and tokens/s", Args: takes(0, 0),
 		Long: `curve trains a GPT of the zoo here and in PyTorch (eager and compiled), from the same
@@ -29,11 +30,14 @@ in another order: how far these are apart is what rounding alone does.`,
 			if o.Python == "" {
 				return usagef("bench curve needs --python: a Python with torch")
 			}
-			d, err := data.Open(set, data.Options{})
+			d, err := data.Open(set, data.Options{Tokens: tokens})
 			if err != nil {
 				return err
 			}
-			m, _, err := core.OpenModel(core.ModelSpec{Name: model}, e.seed, core.SampleOf(d))
+			m, err := bench.CurveModel(model, d.Train.F(), e.seed)
+			if m == nil && err == nil {
+				m, _, err = core.OpenModel(core.ModelSpec{Name: model}, e.seed, core.SampleOf(d))
+			}
 			if err != nil {
 				return err
 			}
@@ -74,8 +78,9 @@ in another order: how far these are apart is what rounding alone does.`,
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&model, "model", "gpt-nano", "a GPT of the zoo")
+	f.StringVar(&model, "model", "gpt-nano", "a GPT of the zoo, or one of bench card, with GPT-2's vocabulary: gpt2-124m, gpt2-355m")
 	f.StringVar(&set, "data", "kjv", "text: a built-in set, a file or a folder")
+	f.IntVar(&tokens, "tokens", 0, "tokens of a sample, 0: 128")
 	f.IntVar(&o.Steps, "steps", 300, "optimiser steps")
 	f.IntVar(&o.Turn, "turn", 20, "steps that one takes before the others do theirs")
 	f.IntVar(&o.Again, "again", 0, "more of each, with the samples of every batch in another order")
