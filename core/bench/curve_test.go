@@ -19,8 +19,8 @@ func TestRotated(t *testing.T) {
 // Ours 2.0 and 2.2, PyTorch's 1.9, 2.1 and 2.0 at one step, all alike at the other.
 func TestNoiseOfCurves(t *testing.T) {
 	var n Noise
-	n.add(7, []float64{2.0, 1.9, 2.1, 2.2, 2.0})
-	n.add(8, []float64{2, 2, 2, 2, 2})
+	n.add(7, []float64{2.0, 1.9, 2.1, 2.2, 2.0}, 2)
+	n.add(8, []float64{2, 2, 2, 2, 2}, 2)
 	for _, c := range []struct {
 		what      string
 		got, want float64
@@ -33,6 +33,14 @@ func TestNoiseOfCurves(t *testing.T) {
 
 // TestCurveModel: the GPTs of the card's bench begin as the zoo's do, with as many parameters as
 // GPT-2 has; a name that is none of them is the zoo's to know.
+func TestNoiseOfOneMode(t *testing.T) {
+	var n Noise
+	n.add(3, []float64{2.0, 1.9, 2.2, 2.1}, 1) // ours, eager, ours, eager
+	if math.Abs(n.Ours-0.2/2.1) > 1e-12 || math.Abs(n.Theirs-0.2/2.0) > 1e-12 || math.Abs(n.Means-0.05) > 1e-12 {
+		t.Errorf("%+v", n)
+	}
+}
+
 func TestCurveModel(t *testing.T) {
 	m, err := CurveModel("gpt2-124m", 1024, 1)
 	if err != nil {
