@@ -84,7 +84,7 @@ func (r *run) budget(epoch *event.EpochCost) (ended bool, err error) {
 	}
 	spent := r.bill.sum()
 	last := minus(spent, r.spentBefore)
-	if r.spentBefore == nil || last.WallUS <= 0 { // the first epoch since the run began or went on
+	if r.spentBefore == nil || last.WallUS <= 0 { // the first epoch of the stage, or since the run went on
 		last = event.StageCost{CPUUS: epoch.CPUUS, WallUS: epoch.WallUS, Energy: epoch.Energy}
 	}
 	r.spentBefore = &spent
@@ -93,8 +93,11 @@ func (r *run) budget(epoch *event.EpochCost) (ended bool, err error) {
 	over := false // the worst is spent, or would be by the next epoch
 	for _, l := range limits {
 		s, e := l.of(spent), l.of(last)
-		if s == nil || e == nil {
+		if s == nil {
 			continue // told by the meter's own warnings: joules that are not known bound nothing
+		}
+		if e == nil { // an epoch too short for the counter: no forecast
+			e = new(float64)
 		}
 		x := r.budgetEvent(l, spent, *s, *s+*e*float64(left))
 		out := *s >= l.max || left > 0 && *s+*e > l.max

@@ -2,6 +2,7 @@ package core
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -177,6 +178,36 @@ func TestEndedShortOfTheTarget(t *testing.T) {
 				t.Errorf("stage 3 says %q", got)
 			}
 		})
+	}
+}
+
+// TestBudgetForecast: the first epoch of a training stage stands for itself in the forecast:
+// what lay between the stages (evaluating, timing, choosing) does not come with every epoch.
+func TestBudgetForecast(t *testing.T) {
+	r := small()
+	r.Train.Epochs, r.Prune.Epochs, r.Budget.Seconds = 3, 5, 1e6
+	var st MemStore
+	runAll(t, r, nil, &st)
+	left := map[event.Stage]int{event.Baseline: 2 + 5, event.Sparsify: 4}
+	var epoch *event.EpochCost
+	met := 0
+	for _, e := range st.Events {
+		switch b := e.Body.(type) {
+		case *event.EpochCost:
+			epoch = b
+		case *event.Budget:
+			if b.Stage != epoch.Stage || epoch.Epoch != 1 {
+				continue
+			}
+			met++
+			want := b.Spent + float64(epoch.WallUS)/1e6*float64(left[b.Stage])
+			if math.Abs(b.Finish-want) > 1e-9*want {
+				t.Errorf("%s: %g s at the end after %g s and an epoch of %d us, want %g", b.Stage, b.Finish, b.Spent, epoch.WallUS, want)
+			}
+		}
+	}
+	if met != 2 {
+		t.Errorf("%d first epochs", met)
 	}
 }
 

@@ -196,7 +196,7 @@ func (r *run) enter(s event.Stage) error {
 	}
 	r.bill.tick(r)
 	r.loop.Stage, r.loop.Step = s, 0
-	r.learned, r.bird = nil, nil // of the stage that ends
+	r.learned, r.bird, r.spentBefore = nil, nil, nil // of the stage that ends
 	if r.bill.running {
 		r.bill.resume(r)
 	}

@@ -45,8 +45,9 @@ type Values struct {
 }
 
 // Predict runs the model on the tensors of a file: .safetensors or .npy for models with
-// one input, JSON {"NAME": {"shape": […], "data": […]}} for all.
-func (r *RunOnly) Predict(path string) (map[string]map[string]Values, error) {
+// one input, JSON {"NAME": {"shape": […], "data": […]}} for all. Products take that many
+// threads, 0 all.
+func (r *RunOnly) Predict(path string, threads int) (map[string]map[string]Values, error) {
 	in := map[string]*interp.Tensor{}
 	ports := r.p.Inputs()
 	if strings.EqualFold(filepath.Ext(path), ".json") {
@@ -95,6 +96,7 @@ func (r *RunOnly) Predict(path string) (map[string]map[string]Values, error) {
 			return nil, fmt.Errorf("input %s: %w", path, err)
 		}
 	}
+	r.p.Threads = threads
 	out, err := r.p.Run(in)
 	if err != nil {
 		return nil, err

@@ -50,7 +50,7 @@ func TestRunOnlyExternal(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, err := r.Predict(in)
+	out, err := r.Predict(in, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,7 +90,7 @@ func TestRunOnlyTruths(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, err := r.Predict(in)
+	out, err := r.Predict(in, 1)
 	if err != nil {
 		t.Fatal(err)
 	}

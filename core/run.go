@@ -107,7 +107,7 @@ type run struct {
 	lastAcc     float64          // validation accuracy last seen, −1 unknown
 	bill        bill
 	rates       energy.Rates     // what a kWh costs and emits
-	spentBefore *event.StageCost // at the end of the last epoch
+	spentBefore *event.StageCost // at the end of the last epoch of this stage; nil: none since the run went on
 	metric      metricWindow
 	garbage     train.Collector
 	times       *event.StepTimes // of the dense model, from the end of the baseline

@@ -134,7 +134,7 @@ func (s *Session) dial(ctx context.Context) (*client, error) {
 			why = err
 		}
 		if ctx.Err() != nil {
-			return nil, fmt.Errorf("session %s: %w", s.ID, unheard(ctx, pid, path, why))
+			return nil, fmt.Errorf("session %s: %w", s.ID, unheard(ctx, s.ID, pid, path, why))
 		}
 		select { // just starting
 		case <-ctx.Done():
@@ -144,7 +144,7 @@ func (s *Session) dial(ctx context.Context) (*client, error) {
 }
 
 // unheard says why a run that lives could not be reached at its socket, and what to do.
-func unheard(ctx context.Context, pid int, path string, why error) error {
+func unheard(ctx context.Context, id string, pid int, path string, why error) error {
 	switch {
 	case errors.Is(ctx.Err(), context.Canceled):
 		return ctx.Err()
@@ -155,7 +155,16 @@ func unheard(ctx context.Context, pid int, path string, why error) error {
 	case refusedByNobody(why):
 		return fmt.Errorf("its process (pid %d) does not listen at %s: remove that file and try again %.0f s later, the run makes its own then", pid, path, relisten.Seconds())
 	}
-	return ErrSilent
+	return silence(id, pid)
+}
+
+// silence is ErrSilent with what to do about session id's process; pid 0 is one of another
+// machine.
+func silence(id string, pid int) error {
+	if pid == 0 {
+		return fmt.Errorf("%w: try again, or look at it on the machine where it runs", ErrSilent)
+	}
+	return fmt.Errorf("%w: try again; `kill -CONT %d` wakes one that was stopped; `kill -9 %d` and then `pare sessions resume %s` go on from its last checkpoint", ErrSilent, pid, pid, id)
 }
 
 // ErrSilent says that the run's process lives and did not answer in time.
@@ -191,7 +200,8 @@ func (k *client) ask(ctx context.Context, r request) (answer, error) {
 		case errors.Is(ctx.Err(), context.Canceled):
 			err = ctx.Err()
 		case ctx.Err() != nil, errors.Is(err, os.ErrDeadlineExceeded):
-			err = ErrSilent
+			pid, _ := k.s.Alive()
+			err = silence(k.s.ID, pid)
 		}
 		return a, fmt.Errorf("session %s: %w", k.s.ID, err)
 	}

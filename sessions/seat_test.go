@@ -135,10 +135,18 @@ func TestSilenceIsSaid(t *testing.T) {
 	defer there.Close()
 	for name, c := range map[string]net.Conn{"no answer until the context ends": here, "no answer in time": &silent{here}} {
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
-		_, err := (&client{s: &Session{ID: "brisk-heron"}, c: c, r: bufio.NewReader(c)}).ask(ctx, request{})
+		_, err := (&client{s: &Session{ID: "brisk-heron", Dir: t.TempDir()}, c: c, r: bufio.NewReader(c)}).ask(ctx, request{})
 		cancel()
 		if !errors.Is(err, ErrSilent) || strings.Contains(err.Error(), "deadline") || !strings.Contains(err.Error(), "brisk-heron") {
 			t.Errorf("%s: %v", name, err)
+		}
+		if !strings.Contains(err.Error(), "try again") {
+			t.Errorf("%s: no way on: %v", name, err)
+		}
+	}
+	for _, want := range []string{"`kill -CONT 123` wakes", "`kill -9 123` and then `pare sessions resume brisk-heron`"} {
+		if err := silence("brisk-heron", 123); !errors.Is(err, ErrSilent) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v: want %q", err, want)
 		}
 	}
 }

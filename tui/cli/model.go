@@ -215,8 +215,8 @@ may stand in the place of each mask) of a masked one, "tokens" of a classifier o
 takes "input_ids" of any length, and beside them "token_type_ids" and "attention_mask".
 
 An .onnx file that the engine cannot hold (several inputs, an operator that has no
-gradient here) is run node by node; JSON then names all its inputs, and one line says
-why it cannot be trained.`,
+gradient here) is run node by node, on the processor; JSON then names all its inputs, and one line
+says why it cannot be trained.`,
 		RunE: func(_ *cobra.Command, args []string) error {
 			if input != "" && texts != nil {
 				return usagef("predict takes --input FILE or --text TEXT, not both")
@@ -241,8 +241,14 @@ why it cannot be trained.`,
 				if err != nil {
 					return err
 				}
+				if strings.HasPrefix(e.device, "cuda") {
+					return usagef("%s runs node by node, on the processor alone: leave --device %s out", args[0], e.device)
+				}
+				if _, err := core.OpenDevice(e.device); err != nil {
+					return err
+				}
 				fmt.Fprintf(e.err, "it runs, node by node, but cannot be trained or pared: %v\n", r.Why)
-				out, err := r.Predict(input)
+				out, err := r.Predict(input, e.threads)
 				if err != nil {
 					return err
 				}

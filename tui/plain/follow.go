@@ -108,7 +108,7 @@ func Follow(ctx context.Context, s *sessions.Session, out io.Writer, o Options) 
 			}
 			continue
 		}
-		if ctx.Err() != nil && !stopping {
+		if ctx.Err() != nil && o.Stop && !stopping { // it may have ended since the look above
 			stopping = true
 			if err := stop(s); err != nil {
 				return core.ExitInterrupted, err

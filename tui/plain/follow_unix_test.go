@@ -21,11 +21,17 @@ import (
 // closed.
 func ended(t *testing.T) (*sessions.Session, *os.File) {
 	t.Helper()
+	return carried(t, &event.Started{Format: event.Version}, &event.Done{Exit: core.ExitBudget})
+}
+
+// carried is a session whose log says so much and whose lock is held, until the lock is closed.
+func carried(t *testing.T, log ...event.Body) (*sessions.Session, *os.File) {
+	t.Helper()
 	s, err := sessions.Create(t.TempDir(), core.DefaultRecipe())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(s.Dir, "events.jsonl"), written(t, &event.Started{Format: event.Version}, &event.Done{Exit: core.ExitBudget}), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(s.Dir, "events.jsonl"), written(t, log...), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	lock, err := os.OpenFile(filepath.Join(s.Dir, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
@@ -69,5 +75,37 @@ func TestFollowLeavesTheProcess(t *testing.T) {
 	}
 	if d := time.Since(begin); d > 3*time.Second {
 		t.Errorf("it went on waiting for %v", d)
+	}
+}
+
+// late is a context that ends after it has been looked at so often.
+type late struct {
+	context.Context
+	looks int
+}
+
+func (l *late) Err() error {
+	if l.looks--; l.looks >= 0 {
+		return nil
+	}
+	return context.Canceled
+}
+
+// Done is closed: whoever waits for the end need not.
+func (l *late) Done() <-chan struct{} {
+	c := make(chan struct{})
+	close(c)
+	return c
+}
+
+// TestWatcherNeverStops: whenever the interrupt of one who only watches comes, the run is told
+// nothing.
+func TestWatcherNeverStops(t *testing.T) {
+	s, _ := carried(t, &event.Started{Format: event.Version})
+	for looks := range 8 {
+		code, err := Follow(&late{t.Context(), looks}, s, io.Discard, Options{})
+		if code != core.ExitInterrupted || err != nil { // nobody listens: a word to the run is an error
+			t.Errorf("interrupted after %d looks: exit %d, %v", looks, code, err)
+		}
 	}
 }

@@ -158,18 +158,35 @@ func safe(s string, sgr bool) string {
 
 // agree keeps of each cluster that terminals count in two ways, such as a
 // conjunct of Devanagari, only the first character: half a name is better than
-// a screen that is one cell off in every line.
+// a screen that is one cell off in every line. Colours inside a cluster do not part it on a
+// terminal; they go behind it.
 func agree(s string) string {
-	var b strings.Builder
-	b.Grow(len(s))
+	type paint struct {
+		at  int // byte of the bare text that it stands before
+		sgr string
+	}
+	var paints []paint
+	var bare, b strings.Builder
 	for len(s) > 0 {
 		if k := colour(s); k > 0 {
-			b.WriteString(s[:k])
+			paints = append(paints, paint{bare.Len(), s[:k]})
 			s = s[k:]
 			continue
 		}
+		bare.WriteByte(s[0])
+		s = s[1:]
+	}
+	s = bare.String()
+	at := 0
+	paintTo := func() {
+		for ; len(paints) > 0 && paints[0].at <= at; paints = paints[1:] {
+			b.WriteString(paints[0].sgr)
+		}
+	}
+	for paintTo(); len(s) > 0; paintTo() {
 		c, _ := ansi.FirstGraphemeCluster(s, ansi.GraphemeWidth)
 		s = s[len(c):]
+		at += len(c)
 		if len(c) > 1 && !alone(c) {
 			_, n := utf8.DecodeRuneInString(c)
 			if c = c[:n]; !alone(c) {

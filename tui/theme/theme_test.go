@@ -155,6 +155,14 @@ func TestCleanEveryCharacter(t *testing.T) {
 		for _, b := range joins {
 			for _, c := range joins {
 				checkClean(t, th, string([]rune{a, b, c}))
+				for _, s := range [...]string{
+					string(a) + "\x1b[31m" + string(b) + string(c), string([]rune{a, b}) + "\x1b[1m\x1b[m" + string(c),
+					string(a) + "\x1b[31m\u200b" + string(b) + "\x1b[m" + string(c),
+				} {
+					for _, w := range [...]int{1, 2, 3, 8} {
+						checkBlock(t, th.Fit(s, w), w, 1)
+					}
+				}
 			}
 		}
 	}

@@ -76,8 +76,8 @@ func (d *desk) openConf() []effect {
 		d.conf.fields = append(d.conf.fields, pick(formatHF, "write the folder (hf)", has(formatHF), yes, yes))
 	}
 	files := slices.IndexFunc(d.conf.fields, func(f field) bool { return f.key == "packed" })
-	d.conf.fields = slices.Insert(d.conf.fields, files, lowRankFields(r)...)
 	st := &d.run.st
+	d.conf.fields = slices.Insert(d.conf.fields, files, append(lowRankFields(r), budgetFields(r, st)...)...)
 	d.conf.fields = append(d.conf.fields, handFields(r, st.Dense.Layers)...)
 	d.predict.busy = true
 	spec, seed, hw, sample, on := r.Model, r.Seed, r.Hardware, core.SampleIn(&st.Dense), st.Started
@@ -193,6 +193,7 @@ func (d *desk) confRecipe() *core.Recipe {
 	}
 	r.Floor.Pause = f.get("atfloor").chosen() == "ask"
 	f.setLowRank(&r)
+	f.setBudget(&r)
 	asked := []string{"packed", "safetensors", "onnx"}
 	if f.get(formatHF).key != "" {
 		asked = append(asked, formatHF)

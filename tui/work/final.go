@@ -45,6 +45,8 @@ var asides = []*regexp.Regexp{
 	regexp.MustCompile(`[0-9]+ alternations, `),
 	regexp.MustCompile(`, [0-9]+ test [a-z]+`),
 	regexp.MustCompile(`: (busy power taken|estimated by this machine's load curve)[^·]*`),
+	regexp.MustCompile(`, which follow CPU time`),
+	regexp.MustCompile(` \([^()]*(±[0-9.]+ %|95 %: [^()]*)\)`),
 }
 
 // shorter is a verdict without as many of its asides as n lines have no room for.

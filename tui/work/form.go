@@ -30,9 +30,10 @@ type field struct {
 	lo, hi     float64
 	step       float64 // of ← and →; 0 doubles and halves
 	whole      bool
-	zero       string // what 0 means
-	unset      string // what a slider below 0 means
-	touched    bool   // changed by the person
+	zero       string  // what 0 means
+	first      float64 // of a number that doubles: the least above 0
+	unset      string  // what a slider below 0 means
+	touched    bool    // changed by the person
 }
 
 // value is what the field shows.
@@ -89,9 +90,9 @@ func (f *field) turn(dir int) {
 	default:
 		x := f.num
 		if dir > 0 {
-			x *= 2
-		} else {
-			x /= 2
+			x = max(2*x, f.first)
+		} else if x /= 2; x < f.first {
+			x = f.lo
 		}
 		if f.whole {
 			x = math.Max(math.Round(x), 1)

@@ -1,7 +1,9 @@
 package cuda
 
 import (
+	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"pare/core/device/cuda/internal/cu"
@@ -26,8 +28,19 @@ func TestAbsent(t *testing.T) {
 		"cublasLt says 100":    {answer("cublasLt", cu.CodeNoDevice), false},
 		"none":                 {nil, false},
 	} {
-		if got := Absent(c.err); got != c.want {
+		if got := Absent(c.err); got != c.want || errors.Is(c.err, cu.ErrNoCard) && !got {
 			t.Errorf("%s: %v", name, got)
 		}
+	}
+}
+
+// TestBusyIsSaid: of a card that is taken the error says that it is there, and where to look.
+func TestBusyIsSaid(t *testing.T) {
+	err := fmt.Errorf("device cuda: %w", cu.Fault("take the context of card H100", cu.CodeUnavailable))
+	if !errors.Is(err, cu.ErrBusy) || errors.Is(err, cu.ErrNoCard) {
+		t.Error("sorted wrongly")
+	}
+	if s := err.Error(); !strings.Contains(s, "CUDA_ERROR_DEVICE_UNAVAILABLE: the card is there: `nvidia-smi` shows who has it") {
+		t.Error(s)
 	}
 }

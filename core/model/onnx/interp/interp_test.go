@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -250,4 +251,44 @@ func FuzzRun(f *testing.F) {
 		}
 		_, _ = p.Run(in)
 	})
+}
+
+// TestThreads: products take as many threads as the program says, inside of other nodes
+// too, and all where it says nothing.
+func TestThreads(t *testing.T) {
+	var met []int
+	op("TestThreads", 1, func(c *call) []*Tensor {
+		met = append(met, c.s.threads)
+		return []*Tensor{c.x(0)}
+	})
+	defer delete(table, "TestThreads")
+	one := func(in, out string) onnx.Node {
+		return onnx.Node{Op: "TestThreads", Inputs: []string{in}, Outputs: []string{out}}
+	}
+	inner := &onnx.Graph{Nodes: []onnx.Node{one("x", "z")}, Outputs: []onnx.ValueInfo{{Name: "z"}}}
+	p, err := Compile(&onnx.Model{Opsets: []onnx.Opset{{Version: 17}}, Graph: &onnx.Graph{
+		Nodes: []onnx.Node{
+			{Op: "Constant", Outputs: []string{"c"}, Attrs: []onnx.Attribute{int1("value_int", 1)}},
+			{Op: "Cast", Inputs: []string{"c"}, Outputs: []string{"yes"}, Attrs: []onnx.Attribute{int1("to", int64(onnx.Bool))}},
+			{Op: "If", Inputs: []string{"yes"}, Outputs: []string{"y"}, Attrs: []onnx.Attribute{{Name: "then_branch", Type: onnx.AttrGraph, G: inner}, {Name: "else_branch", Type: onnx.AttrGraph, G: inner}}},
+			one("y", "last"),
+		},
+		Inputs: []onnx.ValueInfo{value("x", onnx.Float, 1)}, Outputs: []onnx.ValueInfo{{Name: "last"}},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range []int{0, 3} {
+		met, p.Threads = nil, n
+		if _, err := p.Run(map[string]*Tensor{"x": f32([]int{1}, 1)}); err != nil {
+			t.Fatal(err)
+		}
+		want := n
+		if n == 0 {
+			want = runtime.GOMAXPROCS(0)
+		}
+		if !slices.Equal(met, []int{want, want}) {
+			t.Errorf("%d threads: %v", n, met)
+		}
+	}
 }

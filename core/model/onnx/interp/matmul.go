@@ -1,7 +1,6 @@
 package interp
 
 import (
-	"runtime"
 	"slices"
 	"strings"
 
@@ -108,9 +107,9 @@ func (c *call) matmul(a, b *Tensor) *Tensor {
 func (c *call) gemm(m, n, k int, a *Tensor, ia int, b *Tensor, ib int, y *Tensor, iy int) {
 	switch {
 	case y.F != nil:
-		check(cpu.Gemm(runtime.GOMAXPROCS(0), m, n, k, 1, cpu.Matrix[float32]{Data: a.F[ia : ia+m*k], Stride: k}, cpu.Matrix[float32]{Data: b.F[ib : ib+k*n], Stride: n}, 0, cpu.Matrix[float32]{Data: y.F[iy : iy+m*n], Stride: n}))
+		check(cpu.Gemm(c.s.threads, m, n, k, 1, cpu.Matrix[float32]{Data: a.F[ia : ia+m*k], Stride: k}, cpu.Matrix[float32]{Data: b.F[ib : ib+k*n], Stride: n}, 0, cpu.Matrix[float32]{Data: y.F[iy : iy+m*n], Stride: n}))
 	case y.D != nil:
-		check(cpu.Gemm(runtime.GOMAXPROCS(0), m, n, k, 1, cpu.Matrix[float64]{Data: a.D[ia : ia+m*k], Stride: k}, cpu.Matrix[float64]{Data: b.D[ib : ib+k*n], Stride: n}, 0, cpu.Matrix[float64]{Data: y.D[iy : iy+m*n], Stride: n}))
+		check(cpu.Gemm(c.s.threads, m, n, k, 1, cpu.Matrix[float64]{Data: a.D[ia : ia+m*k], Stride: k}, cpu.Matrix[float64]{Data: b.D[ib : ib+k*n], Stride: n}, 0, cpu.Matrix[float64]{Data: y.D[iy : iy+m*n], Stride: n}))
 	case y.I != nil:
 		for i := range m {
 			for j := range n {

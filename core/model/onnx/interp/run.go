@@ -3,6 +3,7 @@ package interp
 import (
 	"fmt"
 	"maps"
+	"runtime"
 	"slices"
 	"strings"
 
@@ -18,6 +19,8 @@ type Program struct {
 	lax    bool // shapes of inputs may differ from what the file says
 	limit  int  // of elements of a run
 	rounds int  // of a loop
+
+	Threads int // of products; 0: all
 }
 
 // Unknown is the error for operators that are not in the table, or not as the file's
@@ -128,7 +131,10 @@ func (p *Program) Outputs() []string {
 // Run computes the outputs, by name. Inputs stay as they are.
 func (p *Program) Run(inputs map[string]*Tensor) (out map[string]*Tensor, err error) {
 	defer catch(&err)
-	s := &scope{vals: map[string]*Tensor{}, heap: &heap{p.limit}, opset: p.opset, depth: 1, rounds: p.rounds}
+	s := &scope{vals: map[string]*Tensor{}, heap: &heap{p.limit}, opset: p.opset, depth: 1, rounds: p.rounds, threads: p.Threads}
+	if s.threads == 0 {
+		s.threads = runtime.GOMAXPROCS(0)
+	}
 	maps.Copy(s.vals, p.consts)
 	for _, v := range p.inputs {
 		x := inputs[v.Name]
@@ -192,7 +198,8 @@ type scope struct {
 	opset int64
 	depth int
 	// rounds is how often loops may go round.
-	rounds int
+	rounds  int
+	threads int // of products
 }
 
 func (s *scope) get(name string) *Tensor {
@@ -244,7 +251,7 @@ func (s *scope) inside(g *onnx.Graph, in []*Tensor) []*Tensor {
 	if s.depth > 16 {
 		fail("graphs are nested more than 16 deep")
 	}
-	t := &scope{vals: map[string]*Tensor{}, outer: s, heap: s.heap, opset: s.opset, depth: s.depth + 1, rounds: s.rounds}
+	t := &scope{vals: map[string]*Tensor{}, outer: s, heap: s.heap, opset: s.opset, depth: s.depth + 1, rounds: s.rounds, threads: s.threads}
 	for i := range g.Initializers {
 		x, err := FromProto(&g.Initializers[i])
 		check(err)
@@ -272,7 +279,7 @@ func Eval(n *onnx.Node, opset int64, in []*Tensor) (out []*Tensor, err error) {
 		return nil, Unknown{Node: n.Name, Op: n.Op, Domain: n.Domain}
 	}
 	c := &call{n: n, in: in, heap: &heap{1 << 24}, opset: opset}
-	c.s = &scope{vals: map[string]*Tensor{}, heap: c.heap, opset: opset, depth: 1, rounds: 1 << 10}
+	c.s = &scope{vals: map[string]*Tensor{}, heap: c.heap, opset: opset, depth: 1, rounds: 1 << 10, threads: runtime.GOMAXPROCS(0)}
 	out = row.run(c)
 	for _, x := range out {
 		if x != nil {

@@ -7,8 +7,11 @@ import (
 
 // What errors of this package may be, for errors.Is.
 var (
-	ErrNoDriver    = errors.New("no NVIDIA driver that CUDA can use")
-	ErrNoCard      = errors.New("no such NVIDIA card")
+	ErrNoDriver = errors.New("no NVIDIA driver that CUDA can use")
+	ErrNoCard   = errors.New("no such NVIDIA card")
+	// ErrBusy says that a card is there and cannot be had now: another process has it for
+	// itself, or its compute mode forbids every process.
+	ErrBusy        = errors.New("the card is taken or closed to this process")
 	ErrNoLibrary   = errors.New("library not found")
 	ErrOutOfMemory = errors.New("the card's memory is full")
 	// ErrLost says that nothing can be done with the card in this process any more:
@@ -36,6 +39,9 @@ func (e *Error) Error() string {
 	s += e.Op + ": " + e.Name
 	if e.Text != "" {
 		s += " (" + e.Text + ")"
+	}
+	if e.Is(ErrBusy) {
+		s += ": the card is there: `nvidia-smi` shows who has it, and in which compute mode it is"
 	}
 	return s
 }
@@ -72,7 +78,7 @@ const (
 var driverKinds = map[int]error{
 	CodeOutOfMemory:    ErrOutOfMemory,
 	CodeNotInitialized: ErrNoDriver, 34: ErrNoDriver, 35: ErrNoDriver, 36: ErrNoDriver, 802: ErrNoDriver, 803: ErrNoDriver, 804: ErrNoDriver,
-	CodeNoDevice: ErrNoCard, CodeInvalidDevice: ErrNoCard, CodeUnavailable: ErrNoCard,
+	CodeNoDevice: ErrNoCard, CodeInvalidDevice: ErrNoCard, CodeUnavailable: ErrBusy,
 	4: ErrLost, CodeECC: ErrLost, 220: ErrLost, 226: ErrLost, CodeIllegalAddress: ErrLost, 702: ErrLost, 709: ErrLost, 710: ErrLost,
 	714: ErrLost, 715: ErrLost, 716: ErrLost, 717: ErrLost, 718: ErrLost, CodeLaunchFailed: ErrLost, 721: ErrLost, 810: ErrLost, CodeUnknown: ErrLost,
 }
