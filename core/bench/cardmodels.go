@@ -96,6 +96,17 @@ func llamaOnCard(layers, width, heads, hidden, vocabulary, batch, tokens int) ca
 	}
 }
 
+// CurveModel is one of the GPTs among CardModels with fresh weights, for Curve: its vocabulary is
+// GPT-2's, whatever the text has of it. nil: name is none of them.
+func CurveModel(name string, tokens int, seed uint64) (*graph.Model, error) {
+	c := cardModels[name]
+	if c.net != "gpt" {
+		return nil, nil
+	}
+	s := c.sizes(tokens, 0, 0)
+	return zoo.GPT{Layers: s[0], Width: s[1], Heads: s[1] / c.head, Vocabulary: s[3], Tokens: tokens}.Build(name, seed)
+}
+
 // CardModels are the names of the models that Card measures.
 func CardModels() []string {
 	var l []string

@@ -28,6 +28,8 @@ type CurveOptions struct {
 	// rounding alone does to a curve.
 	Again  int
 	Python string // interpreter with torch
+	// Modes of PyTorch that train: eager, compile.
+	Modes []string
 	// Device that ours runs on; PyTorch computes there, too, in Precision if it is a card.
 	Device    device.Device
 	Precision string
@@ -62,14 +64,21 @@ type Noise struct {
 	At     int64   `json:"at"`     // the step of Means
 }
 
-// Curve trains m on set with AdamW at a constant rate, in turns with PyTorch, eager and
-// compiled. m must be a zoo.GPT with its weights.
+// Curve trains m on set with AdamW at a constant rate, in turns with PyTorch. m must be a zoo.GPT with its weights.
 func Curve(m *graph.Model, set *data.Set, o CurveOptions) (*CurveResult, error) {
 	if m.Param("wte.weight") < 0 || m.Input().Seq == 0 {
 		return nil, fmt.Errorf("model %s: PyTorch's side is written for the GPTs of the zoo: choose one of them", m.Name)
 	}
 	if o.Steps < 1 || o.Turn < 1 || o.Batch < 1 || o.Batch > set.N() {
 		return nil, fmt.Errorf("%d steps in turns of %d, batches of %d: need at least 1 each, and no more than the %d samples", o.Steps, o.Turn, o.Batch, set.N())
+	}
+	if len(o.Modes) == 0 {
+		return nil, errors.New("no mode of PyTorch: eager or compile")
+	}
+	for _, m := range o.Modes {
+		if m != "eager" && m != "compile" {
+			return nil, fmt.Errorf("PyTorch %q: eager or compile", m)
+		}
 	}
 	if o.Again < 0 || o.Again >= o.Batch {
 		return nil, fmt.Errorf("%d more orders of a batch of %d: use 0 to %d", o.Again, o.Batch, o.Batch-1)
@@ -140,7 +149,7 @@ func Curve(m *graph.Model, set *data.Set, o CurveOptions) (*CurveResult, error) 
 		return nil, err
 	}
 	defer stop() //nolint:errcheck // nothing left to do with it
-	for _, mode := range []string{"eager", "compile"} {
+	for _, mode := range o.Modes {
 		if err := theirs("PyTorch "+mode, mode, 0); err != nil {
 			return nil, err
 		}
@@ -171,11 +180,11 @@ func rotated(rows []int32, batch, k int) []int32 {
 	return out
 }
 
-// add takes the losses of one step in. The first of the contenders is ours, the next two
+// add takes the losses of one step in. The first of the contenders is ours, the next `modes`
 // are PyTorch's, then they take turns.
-func (n *Noise) add(step int64, loss []float64) {
-	groups := [2][]float64{{loss[0]}, {loss[1], loss[2]}}
-	for i, l := range loss[3:] {
+func (n *Noise) add(step int64, loss []float64, modes int) {
+	groups := [2][]float64{{loss[0]}, slices.Clone(loss[1 : 1+modes])}
+	for i, l := range loss[1+modes:] {
 		groups[i%2] = append(groups[i%2], l)
 	}
 	mean := func(x []float64) float64 {
@@ -219,7 +228,7 @@ func (o CurveOptions) run(res *CurveResult, turns []turn) (*CurveResult, error) 
 				pt.Apart = max(pt.Apart, math.Abs(losses[i][k]/losses[0][k]-1))
 			}
 			if res.Noise != nil {
-				res.Noise.add(pt.Step, pt.Loss)
+				res.Noise.add(pt.Step, pt.Loss, len(o.Modes))
 			}
 			res.Apart = max(res.Apart, pt.Apart)
 			if o.Report != nil {

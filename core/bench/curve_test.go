@@ -19,14 +19,42 @@ func TestRotated(t *testing.T) {
 // Ours 2.0 and 2.2, PyTorch's 1.9, 2.1 and 2.0 at one step, all alike at the other.
 func TestNoiseOfCurves(t *testing.T) {
 	var n Noise
-	n.add(7, []float64{2.0, 1.9, 2.1, 2.2, 2.0})
-	n.add(8, []float64{2, 2, 2, 2, 2})
+	n.add(7, []float64{2.0, 1.9, 2.1, 2.2, 2.0}, 2)
+	n.add(8, []float64{2, 2, 2, 2, 2}, 2)
 	for _, c := range []struct {
 		what      string
 		got, want float64
 	}{{"ours", n.Ours, 0.2 / 2.1}, {"theirs", n.Theirs, 0.2 / 2.0}, {"means", n.Means, 2.1/2.0 - 1}, {"step", float64(n.At), 7}} {
 		if math.Abs(c.got-c.want) > 1e-12 {
 			t.Errorf("%s: %g, want %g", c.what, c.got, c.want)
+		}
+	}
+}
+
+// TestCurveModel: the GPTs of the card's bench begin as the zoo's do, with as many parameters as
+// GPT-2 has; a name that is none of them is the zoo's to know.
+func TestNoiseOfOneMode(t *testing.T) {
+	var n Noise
+	n.add(3, []float64{2.0, 1.9, 2.2, 2.1}, 1) // ours, eager, ours, eager
+	if math.Abs(n.Ours-0.2/2.1) > 1e-12 || math.Abs(n.Theirs-0.2/2.0) > 1e-12 || math.Abs(n.Means-0.05) > 1e-12 {
+		t.Errorf("%+v", n)
+	}
+}
+
+func TestCurveModel(t *testing.T) {
+	m, err := CurveModel("gpt2-124m", 1024, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, _ := m.NumParams(); n != 124_439_808 { // Radford et al. 2019, with 1024 places
+		t.Errorf("%d parameters", n)
+	}
+	if w := m.Params[m.Param("wte.weight")]; w.Shape[0] != 50257 || slices.Max(w.Data) == 0 {
+		t.Errorf("%v, largest %g", w.Shape, slices.Max(w.Data))
+	}
+	for _, name := range []string{"gpt-nano", "bert-base", ""} {
+		if m, err := CurveModel(name, 64, 1); m != nil || err != nil {
+			t.Errorf("%q: %v, %v", name, m, err)
 		}
 	}
 }

@@ -68,6 +68,7 @@ type Bank interface {
 	Set(i int, x []float32) error
 	Get(i int, x []float32) error
 	Grad(i int, x []float32) error
+	SetGrad(i int, x []float32) error // for the optimiser's step alone, see Ranks
 	SetState(i, slot int, x []float32) error
 	State(i, slot int, x []float32) error
 	// Resident is the number of bytes the weights take, without gradients and

@@ -56,6 +56,13 @@
 // of one part. The loss and the masks of dropout are those of the whole batch; batch norm's
 // statistics, and its running ones, are each part's.
 //
+// # Several ranks
+//
+// A plan made for several ranks (Ranks) has no optimiser's step. Each rank runs its share of a
+// step's samples (Share, RunShare), on which loss, gradients and dropout depend as parts do;
+// then the gradients in the banks become the sum of all ranks' (Grad, SetGrad), and a plan of
+// updates alone moves the weights (plan.Moves). core/train does so where it is given ranks.
+//
 // # Names
 //
 // The same everywhere, in Go, assembly and docs: B batch, T tile, P panel, N

@@ -31,9 +31,9 @@ func (m Micro) check(p *Plan) error {
 	switch {
 	case m == (Micro{}):
 		return nil
-	case p.Micros < 2:
+	case p.Micros < 2 && (m.Onto || m.Hold):
 		return errors.New("a part of a step, but the plan is not made for parts")
-	case m.First < 0 || m.Rows < 1 || m.Onto != (m.First > 0):
+	case m.First < 0 || m.Rows < 1 || m.Onto && m.First == 0:
 		return errors.New("a part of a step must say which samples are before it, and how many rows the step has")
 	}
 	return nil
@@ -59,19 +59,35 @@ func RunParts(e Exec, p *Plan, s *Step) (Result, error) {
 	if len(parts) == 1 {
 		return e.Run(s)
 	}
-	if err := p.check(s, p.Vals[p.Input].Size(1, 1)*p.Per(p.Input), p.Batch*max(1, p.Micros)); err != nil {
+	rows, err := p.rows(s, p.Batch*max(1, p.Micros))
+	if err != nil {
 		return Result{}, err
 	}
-	rows, err := n*p.Per(p.Output), error(nil)
-	if classes := p.classes(); classes > 0 {
-		if rows, err = p.Labelled(s, classes); err != nil {
-			return Result{}, err
-		}
+	return p.runParts(e, s, 0, n, rows)
+}
+
+// rows checks a step of at most `most` samples and counts the rows in its loss.
+func (p *Plan) rows(s *Step, most int) (int, error) {
+	if err := p.check(s, p.Vals[p.Input].Size(1, 1)*p.Per(p.Input), most); err != nil {
+		return 0, err
 	}
+	if classes := p.classes(); classes > 0 {
+		return p.Labelled(s, classes)
+	}
+	return s.Count() * p.Per(p.Output), nil
+}
+
+// runParts runs n samples of a step of so many rows, from the first on.
+func (p *Plan) runParts(e Exec, s *Step, first, n, rows int) (Result, error) {
 	all := Result{N: rows}
-	for i, first := 0, 0; i < len(parts); first, i = first+parts[i], i+1 {
-		part := p.part(s, first, parts[i])
+	if n == 0 {
+		return all, nil
+	}
+	parts := p.Parts(n)
+	for i, k := range parts {
+		part := p.part(s, first, k)
 		part.Micro = Micro{First: first, Rows: rows, Onto: i > 0, Hold: i < len(parts)-1}
+		first += k
 		r, err := e.Run(part)
 		if err != nil {
 			return Result{}, err

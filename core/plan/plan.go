@@ -47,6 +47,9 @@ type Options struct {
 	// Recompute makes values again for their gradients in place of keeping them, see
 	// recompute.go. Of plans that train.
 	Recompute bool
+	// Ranked: the optimiser's step is not in the plan but in one of its own, Moves: between
+	// the two come the sums over several ranks. Of plans that train.
+	Ranked bool
 	// Distil, with Alpha > 0, mixes Step.Teacher into the loss: device.CrossEntropy. Of
 	// modes Train and Grads.
 	Distil Distil
@@ -118,8 +121,9 @@ func Build(m *graph.Model, dev device.Device, o Options) (*device.Plan, error) {
 	if !dev.Supports(device.Transpose, tensor.Dense) {
 		straighten(b)
 	}
-	share(b, o.Mode == Train)
-	if o.Mode != Train {
+	moves := o.Mode == Train && !o.Ranked
+	share(b, moves)
+	if !moves {
 		kept := b.Late[:0]
 		for _, c := range b.Late {
 			if c.Kernel != device.Update {

@@ -23,7 +23,18 @@ func (t *Trainer) compile() error {
 	if t.infer, err = t.dev.Compile(t.OnePlan, t.bank, 1); err != nil {
 		return fmt.Errorf("single inferences: %w", err)
 	}
-	if t.Plan, err = plan.Build(m, t.dev, plan.Options{Mode: plan.Train, Batch: t.o.Batch, Micros: t.o.Micros, Recompute: t.o.Recompute, Optim: t.o.Optim, Seed: t.o.Seed, Distil: t.o.Distil}); err != nil {
+	o := plan.Options{Mode: plan.Train, Batch: t.o.Batch, Micros: t.o.Micros, Recompute: t.o.Recompute, Optim: t.o.Optim, Seed: t.o.Seed, Distil: t.o.Distil, Ranked: t.o.Ranks != nil}
+	if o.Ranked {
+		pm, err := plan.Moves(m, t.dev, o)
+		if err != nil {
+			return err
+		}
+		if t.moves, err = t.dev.Compile(pm, t.bank, t.o.Threads); err != nil {
+			return fmt.Errorf("the optimiser's step: %w", err)
+		}
+		o.Batch = (o.Batch + t.o.Ranks.World() - 1) / t.o.Ranks.World()
+	}
+	if t.Plan, err = plan.Build(m, t.dev, o); err != nil {
 		return err
 	}
 	t.cost = map[int]device.Cost{}
@@ -36,10 +47,10 @@ func (t *Trainer) compile() error {
 
 // closePlans frees the plans, and keeps the weights.
 func (t *Trainer) closePlans() {
-	for _, e := range []device.Exec{t.step, t.eval, t.infer} {
+	for _, e := range []device.Exec{t.step, t.moves, t.eval, t.infer} {
 		if e != nil {
 			e.Close() //nolint:errcheck // nothing left to do with it
 		}
 	}
-	t.step, t.eval, t.infer = nil, nil, nil
+	t.step, t.moves, t.eval, t.infer = nil, nil, nil, nil
 }

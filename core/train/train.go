@@ -35,6 +35,9 @@ type Options struct {
 	// only read from here. Its work counts as the step's.
 	Teacher *graph.Model
 	Distil  plan.Distil
+	// Ranks train the model together with this one, with the same options and on the same
+	// batches, of which each takes its share; nil: this one alone.
+	Ranks device.Ranks
 }
 
 // Trainer holds a model on a device. While it is open the device's bank owns
@@ -51,6 +54,7 @@ type Trainer struct {
 	o     Options
 	bank  device.Bank
 	step  device.Exec
+	moves device.Exec // the optimiser's step, of one of several ranks
 	eval  device.Exec
 	infer device.Exec // batch 1, one thread
 	open  []int       // parameters whose weights are open, see Open
@@ -171,6 +175,9 @@ func (t *Trainer) Step(set *data.Set, rows []int32, lr float64, index int64) (de
 		if s.Teacher, err = t.teach.logits(b); err != nil {
 			return device.Result{}, err
 		}
+	}
+	if t.o.Ranks != nil {
+		return t.together(s)
 	}
 	return device.RunParts(t.step, t.Plan, s)
 }

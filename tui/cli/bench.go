@@ -3,6 +3,7 @@ package cli
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -21,7 +22,7 @@ func (e *env) bench() *cobra.Command {
 	}
 	c.AddCommand(
 		e.benchSpeed("kernels", "products of matrices and layers, beside gonum and OpenBLAS", bench.Kernels),
-		e.benchSpeed("train", "training steps, dense and with zeros, beside PyTorch", bench.Train),
+		e.withCard(e.benchSpeed("train", "training steps, dense and with zeros, beside PyTorch", bench.Train)),
 		e.benchSpeed("infer", "inferences, dense and with zeros, beside ONNX Runtime", bench.Infer),
 		e.benchSpeed("chooser", "training steps in the formats that are chosen, beside dense ones", e.benchChooser),
 		e.benchCurve(), e.benchFolder(), e.benchCard(),
@@ -69,6 +70,33 @@ have random masks: the time depends on the number of zeros, not on the values.`,
 		c.Flags().StringVar(&o.Python, "python", "", "Python with torch (train) or onnxruntime (infer): measures these beside us")
 	}
 	return c
+}
+
+// withCard gives bench train the flag --model, of those that bench card measures: it then is that verb.
+func (e *env) withCard(train *cobra.Command) *cobra.Command {
+	train.Flags().String("model", "", "measures this model on a card (--device cuda…), as bench card does (5 turns of 3s where nothing else is said): "+strings.Join(bench.CardModels(), ", "))
+	here := train.RunE
+	train.RunE = func(c *cobra.Command, args []string) error {
+		given := c.Flags().Changed
+		switch {
+		case !given("model") && given("device"):
+			return usagef("bench train --device: without --model it measures the processor; --model gpt2-124m takes a card")
+		case !given("model"):
+			return here(c, args)
+		case given("on"), given("only"), given("threads"):
+			return usagef("bench train --model measures a card: --on, --only and --threads are for the processor")
+		}
+		card := e.benchCard()
+		for _, name := range []string{"model", "python", "rounds", "window"} {
+			if given(name) {
+				if err := card.Flags().Set(name, c.Flag(name).Value.String()); err != nil {
+					return usage{err}
+				}
+			}
+		}
+		return card.RunE(card, args)
+	}
+	return train
 }
 
 // benchChooser measures with the prices a run would take.

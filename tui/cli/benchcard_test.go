@@ -78,3 +78,25 @@ func narrow(t *testing.T, out string) {
 		}
 	}
 }
+
+// TestBenchTrainOnACard: with --model bench train is bench card, with its flags; what is for the
+// processor is refused beside it, and a card beside the processor's cases.
+func TestBenchTrainOnACard(t *testing.T) {
+	for _, c := range []struct {
+		args string
+		code int
+		says string
+	}{
+		{"--model gpt2-124m --device cpu", 1, "this measures a card"},
+		{"--model gpt2-125m --device cpu", 1, "gpt2-125m"},
+		{"--model gpt2-124m --device cpu --rounds 0", 1, "0 rounds"},
+		{"--model gpt2-124m --on 1", 2, "--on"},
+		{"--model gpt2-124m --only GPT", 2, "--only"},
+		{"--model gpt2-124m --threads 1", 2, "--threads"},
+		{"--device cuda", 2, "--model gpt2-124m"},
+	} {
+		if code, out, errs := call(t, append([]string{"bench", "train", "--json"}, strings.Fields(c.args)...)...); code != c.code || !strings.Contains(errs, c.says) || out != "" {
+			t.Errorf("%s: exit code %d, %q %q", c.args, code, out, errs)
+		}
+	}
+}

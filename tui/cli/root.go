@@ -138,7 +138,7 @@ flags of every verb:
 // machineFlags are flags of all verbs that only some heed, with these; the others
 // refuse them.
 var machineFlags = map[string][]string{
-	"device":  {"pare", "pare demo", "pare run", "pare inspect", "pare predict", "pare doctor", "pare hw estimate", "pare hw calibrate", "pare scan", "pare bench sparsity", "pare bench card", "pare bench curve", "pare bench control", "pare bench predict"},
+	"device":  {"pare", "pare demo", "pare run", "pare inspect", "pare predict", "pare doctor", "pare hw estimate", "pare hw calibrate", "pare scan", "pare bench sparsity", "pare bench train", "pare bench card", "pare bench curve", "pare bench control", "pare bench predict"},
 	"threads": {"pare", "pare demo", "pare run", "pare predict", "pare scan", "pare bench kernels", "pare bench train", "pare bench infer", "pare bench chooser", "pare bench sparsity", "pare bench curve", "pare bench hf", "pare bench control", "pare bench predict"},
 	"seed":    {"pare", "pare demo", "pare run", "pare inspect", "pare scan", "pare predict", "pare hw estimate", "pare bench sparsity", "pare bench curve", "pare bench control", "pare bench predict"},
 }

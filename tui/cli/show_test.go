@@ -29,7 +29,7 @@ func TestShowRecipe(t *testing.T) {
 // TestHelpListsFlagsInUse: a flag that a verb ignores is not in its help.
 func TestHelpListsFlagsInUse(t *testing.T) {
 	for verb, want := range map[string]string{
-		"run": "device threads seed", "predict": "device threads seed", "doctor": "device", "bench train": "threads",
+		"run": "device threads seed", "predict": "device threads seed", "doctor": "device", "bench train": "device threads",
 		"hw calibrate": "device", "bench predict": "device threads seed", "bench chooser": "threads", "bench card": "device",
 		"sessions list": "", "sessions show": "", "attach": "", "report": "", "data show": "", "hw list": "",
 	} {

@@ -162,10 +162,13 @@ func (w *weight) read(to, x []float32) {
 }
 
 // write copies from into x, in the layout of w, zero at masked places.
-func (w *weight) write(x, from []float32) {
+func (w *weight) write(x, from []float32) { w.put(x, from, false) }
+
+// put is write, with masked places too if all.
+func (w *weight) put(x, from []float32, all bool) {
 	w.each(func(logical, stored int) {
 		x[stored] = 0
-		if w.Mask.Kept(logical) {
+		if all || w.Mask.Kept(logical) {
 			x[stored] = from[logical]
 		}
 	})
@@ -257,6 +260,19 @@ func (b *bank) Grad(i int, x []float32) error {
 		return fmt.Errorf("weight %s does not train: it has no gradient", w.Name)
 	}
 	w.read(x, w.g)
+	return nil
+}
+
+// SetGrad copies x into the gradient of weight i, zero at masked places unless it is open.
+func (b *bank) SetGrad(i int, x []float32) error {
+	w, err := b.at(i, x)
+	if err != nil {
+		return err
+	}
+	if !w.Train {
+		return fmt.Errorf("weight %s does not train: it has no gradient", w.Name)
+	}
+	w.put(w.g, x, w.Open)
 	return nil
 }
 

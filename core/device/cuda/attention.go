@@ -2,6 +2,7 @@ package cuda
 
 import (
 	"fmt"
+	"slices"
 
 	"pare/core/device"
 	"pare/core/device/cuda/internal/cu"
@@ -81,6 +82,8 @@ func attention(b *builder, c *device.Call) error {
 		return b.attendMMA(t, "wgmma_attend", t.Heads, 128, 64, 64+4*64, args)
 	case b.mma(t):
 		return b.attendMMA(t, "mma_attend", t.Heads, 128, 128, 128+4*64, args)
+	case b.tf32(t):
+		return b.attendTF32(t, "tf32_attend", t.Heads, 1, args)
 	}
 	return b.attend(t, "attend", t.Heads, 3, 1, args)
 }
@@ -131,10 +134,12 @@ func attentionDX(b *builder, c *device.Call) error {
 		return err
 	}
 	in := []any{t.q, t.qRow, t.k, t.v, t.kvRow, dy, lse, sums}
-	if err := b.attend(t, "attend_dq", t.Heads, 4, 1, append(append(in, d.q), t.shape()...)); err != nil {
-		return err
+	q, kv := append(slices.Clone(in), d.q), append(slices.Clone(in), d.k, d.v)
+	q, kv = append(q, t.shape()...), append(kv, t.shape()...)
+	if b.tf32(t) {
+		return firstError(b.attendTF32(t, "tf32_attend_dq", t.Heads, 2, q), b.attendTF32(t, "tf32_attend_dkv", t.KVHeads, 2, kv))
 	}
-	return b.attend(t, "attend_dkv", t.KVHeads, 4, 2, append(append(in, d.k, d.v), t.shape()...))
+	return firstError(b.attend(t, "attend_dq", t.Heads, 4, 1, q), b.attend(t, "attend_dkv", t.KVHeads, 4, 2, kv))
 }
 
 // attend appends a kernel of attention.cu: a block for each tile of rows of a head, with
@@ -155,9 +160,33 @@ func (b *builder) attend(t attending, name string, heads, tiles, scores int, arg
 	return b.kernel(defines, [3]int{blocks, 1, 1}, [3]int{256, 1, 1}, shared, args...)
 }
 
-// mma says whether attention_mma.cu applies, wgmma whether attention_wgmma.cu does.
+// mma says whether attention_mma.cu applies.
 func (b *builder) mma(t attending) bool {
 	return b.x.dev.precision == BF16 && b.x.dev.info.Major >= 8 && t.Dim%16 == 0 && t.Dim <= 128 && t.Scale > 0
+}
+
+// tf32 says whether attention_tf32.cu applies: older cards may lack the shared memory.
+func (b *builder) tf32(t attending) bool {
+	return b.x.dev.precision == TF32 && b.x.dev.info.Major >= 8 && t.Dim%16 == 0 && t.Dim <= 128 && t.Scale > 0 && sharedTF32(t.Dim, 2) <= b.x.dev.info.Shared
+}
+
+// rowsTF32 is ROWS of attention_tf32.cu.
+func rowsTF32(dim int) int {
+	if dim <= 64 {
+		return 128
+	}
+	return 64
+}
+
+// sharedTF32 is the shared memory of a kernel of attention_tf32.cu, bytes: its own rows of some
+// values, two tiles of 32 rows of two others, and two float32 of each of these.
+func sharedTF32(dim, values int) int {
+	return 4*(dim+4)*(values*rowsTF32(dim)+4*32) + 4*4*32
+}
+
+// attendTF32 appends a kernel of attention_tf32.cu.
+func (b *builder) attendTF32(t attending, name string, heads, values int, args []any) error {
+	return b.attendTiles(t, name, heads, 128, rowsTF32(t.Dim), sharedTF32(t.Dim, values), args)
 }
 
 // wgmma says whether attention_wgmma.cu applies.

@@ -24,6 +24,8 @@ func BenchmarkGPUAttention(b *testing.B) {
 		{"gpt2", 32, 1024, 12, 64, true, false, true, BF16},
 		{"gpt2-f32", 32, 1024, 12, 64, true, false, true, F32},
 		{"bert", 32, 384, 12, 64, false, true, false, BF16},
+		{"bert-tf32", 32, 384, 12, 64, false, true, false, TF32},
+		{"bert-f32", 32, 384, 12, 64, false, true, false, F32},
 		{"llama", 8, 1024, 32, 128, true, false, false, BF16},
 	} {
 		a := &attn{Attn: device.Attn{Heads: s.heads, KVHeads: s.heads, Dim: s.dim, Causal: s.causal, Pads: s.pads, Pad: 3, Scale: float32(1 / math.Sqrt(float64(s.dim)))}, n: s.n, seq: s.seq, packed: s.packed}

@@ -242,7 +242,7 @@ func (a *attn) want(x [][]float32, dy, ids []float32) (y, lse []float32, dx [][]
 // with each other.
 func TestGPUAttention(t *testing.T) {
 	d := openCard(t)
-	for _, precision := range []Precision{F32, BF16} {
+	for _, precision := range []Precision{F32, BF16, TF32} {
 		dev := With(d, nil, precision)
 		i := 0
 		for _, dim := range []int{5, 8, 16, 64, 80, 128, 192} {
@@ -361,10 +361,7 @@ func (a *attn) near(t *testing.T, what string, got, want []float32) {
 			off = d
 		}
 	}
-	most := 1e-5
-	if a.e.dev.precision == BF16 {
-		most = 2e-2
-	}
+	most := map[Precision]float64{F32: 1e-5, TF32: 2e-3, BF16: 2e-2}[a.e.dev.precision]
 	if !(off <= most*top) {
 		t.Errorf("%s is off by %g, its largest value is %g", what, off, top)
 	}

@@ -7,6 +7,7 @@ import (
 
 	"pare/core/device"
 	"pare/core/device/cuda/internal/cu"
+	"pare/core/tensor"
 )
 
 // weight is one weight of a bank in the card's memory. Everything is in the device's
@@ -275,6 +276,24 @@ func (b *bank) Grad(i int, x []float32) error {
 	return nil
 }
 
+// SetGrad copies x into the gradient of weight i, zero at masked places unless it is open.
+func (b *bank) SetGrad(i int, x []float32) error {
+	b.dev.mu.Lock()
+	defer b.dev.mu.Unlock()
+	w, err := b.at(i, x)
+	if err != nil {
+		return err
+	}
+	if !w.Train {
+		return fmt.Errorf("weight %s does not train: it has no gradient", w.Name)
+	}
+	mask := w.Mask
+	if w.Open {
+		mask = nil
+	}
+	return lost(b.dev.driver.Upload(w.grad, bytesOf(w.ordered(x, mask))))
+}
+
 // SetState copies x into a slot of optimiser state, zero at masked places.
 func (b *bank) SetState(i, slot int, x []float32) error {
 	b.dev.mu.Lock()
@@ -298,18 +317,21 @@ func (b *bank) State(i, slot int, x []float32) error {
 }
 
 // order puts x into the device's order, zero at masked places.
-func (w *weight) order(x []float32) []float32 {
+func (w *weight) order(x []float32) []float32 { return w.ordered(x, w.Mask) }
+
+// ordered is order, zero where mask drops.
+func (w *weight) ordered(x []float32, mask *tensor.Mask) []float32 {
 	switch {
-	case !w.Conv && w.Mask == nil:
+	case !w.Conv && mask == nil:
 		return x
 	case !w.Conv:
 		y := slices.Clone(x)
-		w.Mask.Apply(y)
+		mask.Apply(y)
 		return y
 	}
 	y := make([]float32, len(x))
 	for i, v := range x {
-		if w.Mask.Kept(i) {
+		if mask.Kept(i) {
 			y[w.place(i)] = v
 		}
 	}

@@ -213,6 +213,25 @@ func TestPairsGate(t *testing.T) {
 	}
 }
 
+// TestPairsAreTimedAsStepsRun: steps are graphs, so what queueing a product takes does not count.
+func TestPairsAreTimedAsStepsRun(t *testing.T) {
+	dev, card := cudatest.New(1<<24, cuda.BF16)
+	card.Takes = map[string]float32{"Run": 1, "RunSparse": 1.2}
+	card.Queues = map[string]float32{"Run": 5, "RunSparse": 1}
+	o := &onPairs{t: t, card: card, dev: dev}
+	var ws []device.Weight
+	o.m, ws, o.a = pairNet{in: 64, mid: 32}.model(t)
+	var err error
+	if o.bank, err = o.dev.NewBank(ws, 0); err != nil {
+		t.Fatal(err)
+	}
+	for k, f := range pairsOf(o.must(plan.Eval, 24)) {
+		if f.Used || !near(f.MS, 1.2) || !near(f.Dense, 1) {
+			t.Errorf("%v: %+v", k, f)
+		}
+	}
+}
+
 // TestPairsAreTheRuns: a resumed run takes what it chose, whatever the clock says now; of
 // another version of the library it is refused in words.
 func TestPairsAreTheRuns(t *testing.T) {

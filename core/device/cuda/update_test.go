@@ -1,6 +1,7 @@
 package cuda
 
 import (
+	"errors"
 	"slices"
 	"testing"
 	"unsafe"
@@ -115,6 +116,22 @@ func TestGradientsAreMasked(t *testing.T) {
 				}
 				if x != want {
 					t.Errorf("open %t, %v: gradient %d is %g, want %g", open, shape, i, x, want)
+				}
+			}
+			// What is set lies where an update reads it, zero where it is masked.
+			for i := range got {
+				got[i] = float32(1 + i)
+			}
+			if err := errors.Join(b.SetGrad(0, got), card.Download(bytesOf(g), b.ws[0].grad)); err != nil {
+				t.Fatal(err)
+			}
+			for i := range got {
+				want := got[i]
+				if !open && !mask.Kept(i) {
+					want = 0
+				}
+				if x := g[b.ws[0].place(i)]; x != want {
+					t.Errorf("open %t, %v: gradient %d was set to %g, want %g", open, shape, i, x, want)
 				}
 			}
 		}

@@ -76,25 +76,11 @@ func (w *work) take(bytes int64, noise []byte) (cu.Ptr, error) {
 	return p, err
 }
 
-// record makes the graph of n pieces, after one that is not recorded.
-func (w *work) record(n int, piece func() error) error {
-	if err := piece(); err != nil {
-		return err
-	}
-	if err := w.dev.driver.Sync(); err != nil {
-		return err
-	}
-	if err := w.dev.driver.Capture(); err != nil {
-		return err
-	}
-	var err error
-	for range n {
-		err = firstError(err, piece())
-	}
-	var e error
+// record makes the graph of n pieces.
+func (w *work) record(n int, piece func() error) (err error) {
 	w.n = n
-	w.graph, e = w.dev.driver.EndCapture()
-	return firstError(err, e)
+	w.graph, err = w.dev.graph(n, piece)
+	return err
 }
 
 // Product is a matrix product of n×n×n on noise.

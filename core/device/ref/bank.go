@@ -118,6 +118,22 @@ func (b *bank) Grad(i int, x []float32) error {
 	return nil
 }
 
+// SetGrad copies x into the gradient of weight i, zero at masked places unless it is open.
+func (b *bank) SetGrad(i int, x []float32) error {
+	w, err := b.at(i, x)
+	if err != nil {
+		return err
+	}
+	if !w.Train {
+		return fmt.Errorf("weight %s does not train: it has no gradient", w.Name)
+	}
+	copy(w.g, x)
+	if !w.Open {
+		w.Mask.Apply(w.g)
+	}
+	return nil
+}
+
 // SetState copies x into a slot of optimiser state, zero at masked places.
 func (b *bank) SetState(i, slot int, x []float32) error {
 	s, w, err := b.state(i, slot, x)

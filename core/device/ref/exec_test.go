@@ -59,6 +59,7 @@ func TestBank(t *testing.T) {
 		"no such weight":      b.Get(2, make([]float32, 5)),
 		"negative weight":     b.Get(-1, make([]float32, 5)),
 		"gradient of running": b.Grad(1, make([]float32, 5)),
+		"set its gradient":    b.SetGrad(1, make([]float32, 5)),
 		"state of running":    b.State(1, 0, make([]float32, 5)),
 		"no such slot":        b.SetState(0, 1, make([]float32, 6)),
 	} {

@@ -36,6 +36,7 @@ func RunWithin(t *testing.T, limit, unit float64, dev device.Device, twins ...de
 	t.Run("open", func(t *testing.T) { testOpen(t, dev) })
 	t.Run("distil", func(t *testing.T) { testDistil(t, dev) })
 	t.Run("micro", func(t *testing.T) { testMicro(t, dev) })
+	t.Run("ranks", func(t *testing.T) { testRanks(t, dev) })
 	t.Run("recompute", func(t *testing.T) { testRecompute(t, dev) })
 	t.Run("errors", func(t *testing.T) { testErrors(t, dev) })
 }

@@ -67,7 +67,7 @@ func (j job) whole() job {
 			return j
 		}
 	}
-	j.micros = 0
+	j.micros, j.world = 0, 0
 	return j
 }
 

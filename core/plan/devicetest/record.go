@@ -28,7 +28,8 @@ type job struct {
 	ties    bool   // samples of few different values
 	open    bool   // gradients at masked places, too
 	distil  plan.Distil
-	micros  int    // runs of a step
+	micros  int    // runs of a step, or of a share of it
+	world   int    // ranks that take a share each; 0: one that takes all
 	again   bool   // values are made again
 	off     *noise // on samples and parameters
 }
@@ -73,6 +74,10 @@ func (j job) record(t testing.TB, dev device.Device) []result {
 		t.Fatal(err)
 	}
 	defer ex.Close()
+	run := func(s *device.Step) (device.Result, error) { return device.RunParts(ex, p, s) }
+	if j.world > 0 {
+		run = j.together(t, dev, o, ws, bank)
+	}
 	var out []result
 	add := func(name, group string, x []float32) { out = append(out, result{name: name, group: group, x: x}) }
 	for i, n := range j.ns {
@@ -80,7 +85,7 @@ func (j job) record(t testing.TB, dev device.Device) []result {
 		if ids(j.m) == 0 {
 			s.X = j.off.of(s.X)
 		}
-		res, err := device.RunParts(ex, p, s)
+		res, err := run(s)
 		if err != nil {
 			t.Fatalf("step %d: %v", i+1, err)
 		}

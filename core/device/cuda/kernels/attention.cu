@@ -1,5 +1,5 @@
 // Attention for any number of channels, in float32: y = softmax(scale·q·kᵀ)·v for each
-// head, over the tokens of a sequence. attention_mma.cu is faster where it applies.
+// head, over the tokens of a sequence. attention_mma.cu and attention_tf32.cu are faster where they apply.
 //
 // DIM is the number of channels of a head. TILE (64, 32 or 16, as many as shared memory
 // holds) rows of queries meet TILE keys at a time; 256 threads, 16 by 16, and thread

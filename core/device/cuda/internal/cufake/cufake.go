@@ -23,8 +23,12 @@ type Card struct {
 	OnLaunch func(name string, grid, block [3]int, shared int, args []unsafe.Pointer) error
 
 	// Takes, if set, is how long a method or kernel takes by Elapsed, ms; what it does not
-	// name takes no time.
+	// name takes no time. What is recorded takes it when its graph runs.
 	Takes map[string]float32
+
+	// Queues is how long the processor takes to queue a method or kernel, ms, for which the
+	// card waits by Elapsed; a graph has that behind it.
+	Queues map[string]float32
 
 	// Algorithm is what products choose, "fake" if it is empty; Refuse, if set, says which
 	// algorithms and products the library does not take.
@@ -159,7 +163,7 @@ func (c *Card) Defines(kernel string) []string {
 // enter counts a call and says whether it fails. The lock is held.
 func (c *Card) enter(method string) error {
 	c.calls[method]++
-	c.clock += c.Takes[method]
+	c.spend(method)
 	if c.closed {
 		return fmt.Errorf("cuda: %s: %w", method, cu.ErrClosed)
 	}
@@ -175,6 +179,16 @@ func (c *Card) enter(method string) error {
 		c.lost = err
 	}
 	return err
+}
+
+// spend adds what a method or kernel takes to the clock. The lock is held.
+func (c *Card) spend(what string) {
+	takes := c.Takes[what]
+	if c.recording == nil {
+		c.clock += takes + c.Queues[what]
+	} else if takes > 0 {
+		*c.recording = append(*c.recording, func() error { c.clock += takes; return nil })
+	}
 }
 
 // queue runs f, or keeps it while a graph is recorded. The lock is held.

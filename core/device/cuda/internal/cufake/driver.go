@@ -221,7 +221,7 @@ func (c *Card) Launch(f cu.Func, grid, block [3]int, shared int, args []unsafe.P
 	if t := block[0] * block[1] * block[2]; t > 1024 || block[2] > 64 || shared > c.info.Shared || grid[0] > 1<<31-1 || grid[1] > 65535 || grid[2] > 65535 {
 		return cu.Fault(fmt.Sprintf("launch %s on %v blocks of %v with %d bytes", c.funcs[f-1], grid, block, shared), 1)
 	}
-	c.clock += c.Takes[c.funcs[f-1]]
+	c.spend(c.funcs[f-1])
 	c.calls[c.funcs[f-1]]++
 	if k := packKernels[c.funcs[f-1]]; k != nil {
 		if err := c.queue(k(c, args)); err != nil {
