@@ -191,6 +191,9 @@ func (r *run) shortEpoch(b *event.EpochCost, brief bool) {
 	now := r.meter.Mark()
 	all, whole := r.busyUS(g.mark, now), joules(r.meter.Between(g.mark, now))
 	if b.Short = whole.UJ == nil || all < g.busyUS; b.Short {
+		if len(r.meter.Lost()) > 0 { // it is not for being short: the warning says it
+			b.Short, *g = false, shortEpochs{}
+		}
 		return
 	}
 	b.Energy, b.Over = whole.Part(float64(g.busyUS)/float64(all)/float64(g.n)), g.n

@@ -159,16 +159,16 @@ func (r *run) budgetDone() error {
 		return err
 	}
 	if worst.Spent > worst.Limit {
-		return r.refuse("with validating and exporting the run has spent %s%s of a budget of %s", worst.Amount(worst.Spent), worst.Mark(), worst.Amount(worst.Limit))
+		return r.refuse("with validating and exporting the run has spent %s of a budget of %s", worst.Told(worst.Spent), worst.Amount(worst.Limit))
 	}
 	return nil
 }
 
 // overBudget does what the recipe says.
 func (r *run) overBudget(b *event.Budget) (ended bool, err error) {
-	why := "the budget of " + b.Amount(b.Limit) + " is spent: " + b.Amount(b.Spent) + b.Mark()
+	why := "the budget of " + b.Amount(b.Limit) + " is spent: " + b.Told(b.Spent)
 	if b.Spent < b.Limit {
-		why = "the next epoch would exceed the budget of " + b.Amount(b.Limit) + ": " + b.Amount(b.Spent) + b.Mark() + " spent"
+		why = "the next epoch would exceed the budget of " + b.Amount(b.Limit) + ": " + b.Told(b.Spent) + " spent"
 	}
 	switch {
 	case b.Action == BudgetWarn:
@@ -308,7 +308,7 @@ func gridOf(g energy.Grid, r energy.Rates) *event.Grid {
 // words are the limits for the recipe's line: ", budget 5 kJ".
 func (b BudgetSpec) words(rates energy.Rates) (s string) {
 	for _, l := range b.limits(rates) {
-		s += fmt.Sprintf(", budget %.4g %s", l.max, l.unit)
+		s += ", budget " + event.Budget{Unit: l.unit}.Amount(l.max)
 	}
 	if s != "" {
 		s += " (" + b.action() + ")"

@@ -47,14 +47,14 @@ func (w *meterWatch) look(now time.Time, lost []energy.Lost) []event.Warning {
 		}
 		w.told[l.Name] = since
 		out = append(out, event.Warning{
-			Text: fmt.Sprintf("the energy source %s was lost at %s: %s; its joules are missing from the bill until it is back", l.Name, clock(since), l.Why),
+			Text: fmt.Sprintf("the energy source %s was lost at %s: %s; its joules are missing from the bill until it is back", l.Name, clock(since, now), l.Why),
 			Fix:  "see `pare doctor`",
 		})
 	}
 	for _, name := range slices.Sorted(maps.Keys(w.told)) {
 		if _, still := silent[name]; !still {
 			gone := now.Sub(w.told[name]).Round(time.Second)
-			out = append(out, event.Warning{Text: fmt.Sprintf("the energy source %s is back at %s, after %v", name, clock(now), gone)})
+			out = append(out, event.Warning{Text: fmt.Sprintf("the energy source %s is back at %s, after %v", name, clock(now, now), gone)})
 			delete(w.told, name)
 		}
 	}
@@ -62,7 +62,13 @@ func (w *meterWatch) look(now time.Time, lost []energy.Lost) []event.Warning {
 	return out
 }
 
-func clock(t time.Time) string { return t.UTC().Format("15:04:05 UTC") }
+// clock is when t was, with the date where that is a day or more before now.
+func clock(t, now time.Time) string {
+	if now.Sub(t) >= 24*time.Hour {
+		return t.UTC().Format("15:04:05 UTC on 2 January 2006")
+	}
+	return t.UTC().Format("15:04:05 UTC")
+}
 
 // watchMeter starts to look every lookEvery.
 func watchMeter(m *energy.Meter) *meterWatch {

@@ -52,6 +52,10 @@ func TestLossIsSaidOnce(t *testing.T) {
 	if s := look(card); s != "the energy source rapl package-0 is back at 12:00:08 UTC, after 6s\n" {
 		t.Errorf("%q", s)
 	}
+	old := energy.Lost{Name: "wall meter w.csv", Why: "has no row after 2020", For: 48 * time.Hour}
+	if s := look(card, old) + look(card, old); !strings.Contains(s, "w.csv was lost at 12:00:10 UTC on 29 January 2026: has no row") {
+		t.Errorf("long ago: %q", s)
+	}
 	if s := look(pkg(1), card) + look(pkg(2), card); !strings.Contains(s, "package-0 was lost") {
 		t.Errorf("the second loss: %q", s)
 	}

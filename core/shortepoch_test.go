@@ -1,6 +1,8 @@
 package core
 
 import (
+	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -72,5 +74,42 @@ func TestShortEpochsOfOneStage(t *testing.T) {
 	}
 	if told == 0 {
 		t.Error("no epoch of sparsify has joules")
+	}
+}
+
+// TestLostIsNotShort: epochs after the counter has vanished have no joules, and are not said to
+// be too short for it.
+func TestLostIsNotShort(t *testing.T) {
+	root := fakeRAPL(t, 40)
+	defer func(d time.Duration) { lookEvery = d }(lookEvery)
+	lookEvery = 50 * time.Millisecond
+	r := small()
+	r.Train.Epochs, r.Prune.Epochs = 400, 2
+	r.Energy.IdleSeconds = new(float64)
+	said, after := false, 0
+	st := MemStore{Dir: t.TempDir()}
+	st.On = func(e event.Event) {
+		switch b := e.Body.(type) {
+		case *event.EpochCost:
+			if b.Stage == event.Baseline && b.Epoch == 1 {
+				vanish(t, root)
+			}
+			if said {
+				after++
+				if b.Short || b.Energy.UJ != nil {
+					t.Errorf("epoch %d: %+v", b.Epoch, b)
+				}
+			} else if b.Stage == event.Baseline {
+				time.Sleep(15 * time.Millisecond) // until the loss is said
+			}
+		case *event.Warning:
+			said = said || strings.Contains(b.Text, "was lost at ")
+		}
+	}
+	if _, err := Run(t.Context(), Config{Recipe: r, Store: untilValidate{&st}, Session: "test"}); !errors.Is(err, errEnough) {
+		t.Fatal(err)
+	}
+	if after == 0 {
+		t.Error("the loss was not said while epochs ran")
 	}
 }

@@ -63,7 +63,7 @@ func (w *WallLog) Between(from, to time.Time) Reading {
 		r.Note = fmt.Sprintf("the file begins %v after the window's start", time.Duration(first-a).Round(time.Millisecond))
 		return r
 	case b > last+wallHold*w.period:
-		r.Note = fmt.Sprintf("the file ends %v before the window's end", time.Duration(b-last).Round(time.Millisecond))
+		r.Note = fmt.Sprintf("the file ends %s before the window's end", lasting(b-last))
 		return r
 	}
 	for i := w.row(a) + 1; i < len(w.at) && w.at[i-1] < b; i++ {
@@ -83,6 +83,18 @@ func (w *WallLog) Between(from, to time.Time) Reading {
 		r.Note = fmt.Sprintf("the last %v are held at the meter's last power", time.Duration(b-last).Round(time.Millisecond))
 	}
 	return r
+}
+
+// lasting is a time in ns for people: "198ms", "10s", "3 days".
+func lasting(ns int64) string {
+	d := time.Duration(ns)
+	switch {
+	case d >= 48*time.Hour:
+		return fmt.Sprintf("%d days", d/(24*time.Hour))
+	case d >= time.Minute:
+		return d.Round(time.Second).String()
+	}
+	return d.Round(time.Millisecond).String()
 }
 
 // row is the last one at or before t; 0 when there is none.

@@ -78,6 +78,7 @@ func TestWallMustCoverTheWindow(t *testing.T) {
 		{10.5, 12.75, 225_000_000, ""},
 		{-1, 50, -1, "the file begins 1s after the window's start"},
 		{150, 210, -1, "the file ends 10s before the window's end"},
+		{150, 3 * 86400, -1, "the file ends 2 days before the window's end"},
 		{150, 201, 5_100_000_000, "the last 1s are held"},
 		{50, 110, -1, "a hole of 40s at 2026-01-31T12:01:00Z"},
 		{10, 11, -1, "too short"},
@@ -102,6 +103,20 @@ func TestWallMustCoverTheWindow(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 	wantUJ(t, "after it", w.Between(wallStart.Add(2*time.Second), wallStart.Add(4*time.Second)), 200_000_000)
+}
+
+// TestWallOfLongAgo: doctor says of a file that does not go on how old its last row is.
+func TestWallOfLongAgo(t *testing.T) {
+	f := newFake().add(pkg0)
+	for since, want := range map[time.Duration]string{0: "", 3 * 24 * time.Hour: "its last row is 3 days old", 90 * time.Second: "its last row is 1m30s old"} {
+		m := f.open(t, func(o *Options) {
+			o.Wall = wallFile(t, "timestamp,watts\n"+wallRows(50, -60, 0))
+			o.utc = func() time.Time { return wallStart.Add(since + time.Duration(f.now())) }
+		})
+		if w := m.wallNow(); w.Why != want || (w.Fix != "") != (want != "") || !w.Used {
+			t.Errorf("%v: %+v", since, w)
+		}
+	}
 }
 
 // With a wall meter its figure stands alone; the chips are parts, never added.

@@ -143,12 +143,18 @@ func (m *Meter) wallNow() Status {
 		return m.wallRow
 	}
 	w := m.wall
+	gone := w.lost(m.now())
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	n := len(w.log.at)
-	return Status{
+	s := Status{
 		Name: "wall meter", Path: w.path, OK: true, Used: true, Tier: TierA, Every: time.Duration(w.log.period).Round(time.Millisecond).String(),
 		Value: w.log.kind + " from " + time.Unix(0, w.log.at[0]).UTC().Format(time.RFC3339) + " to " + time.Unix(0, w.log.at[n-1]).UTC().Format(time.RFC3339),
 		Why:   w.fault,
 	}
+	if len(gone) > 0 && s.Why == "" {
+		s.Why = "its last row is " + lasting(int64(gone[0].For)) + " old"
+		s.Fix = "see that the meter still writes to this file: a run has no joules for what it does not cover"
+	}
+	return s
 }

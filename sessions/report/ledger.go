@@ -158,6 +158,9 @@ func energyChange(d, n event.Joules) string {
 // wants a saving that is larger than its scatter.
 func pays(st *event.State) string {
 	n, tier, ok := st.BreakEven()
+	if st.NeverEven() {
+		return fmt.Sprintf("Sparsifying took %s. That is not paid back: an inference saves no J beyond what the alternations scatter.", joules(st.Stages[event.Sparsify].Cost.Energy))
+	}
 	if !ok {
 		return ""
 	}

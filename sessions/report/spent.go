@@ -32,7 +32,7 @@ func spent(st *event.State) (out []string) {
 		}
 	}
 	if b := st.Budget; b != nil {
-		out = append(out, short(fmt.Sprintf("Of the budget of %s, %s%s were spent.", b.Amount(b.Limit), b.Amount(b.Spent), b.Mark())))
+		out = append(out, short(fmt.Sprintf("Of the budget of %s, %s were spent.", b.Amount(b.Limit), b.Told(b.Spent))))
 	}
 	return out
 }

@@ -2,8 +2,10 @@ package cli
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -79,14 +81,21 @@ carry the E and the band. Emissions need to know the grid: the recipe's [grid],
 	}
 	f := c.Flags()
 	f.StringVarP(&out, "out", "o", "", "file to write (SESSION.emissions.csv), - for the standard output")
-	g.add(c)
+	g.add(f)
 	return c
 }
 
 // writeAside writes a file beside its place first, so that a failure leaves none
 // behind and an older one as it was.
 func writeAside(path string, write func(io.Writer) error) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".pare-*")
+	dir := filepath.Dir(path)
+	if _, err := os.Stat(dir); err != nil {
+		return fmt.Errorf("%s: its folder: %w", path, err)
+	}
+	f, err := os.CreateTemp(dir, ".pare-*")
+	if errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("%s: its folder may not be written by you", path)
+	}
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"encoding/json"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -97,10 +98,23 @@ func TestEmissionsMistakes(t *testing.T) {
 		"grid.country = \"xx\"": {"--grid", "xx"},
 		"has no bill yet":       nil,
 		"nosuch":                {"nosuch"},
+		"unknown flag --price": {"--price", "0.2EUR"}, // no column holds money
 	} {
 		code, out, errs := call(t, append([]string{"energy", "emissions", "--sessions", root}, args...)...)
 		if code == 0 || out != "" || !strings.Contains(errs, want) || strings.Count(errs, "\n") != 1 {
 			t.Errorf("%v: %d %q %q", args, code, out, errs)
 		}
+	}
+}
+
+// TestWriteAsideSaysWhere: an error names the file that was asked for, not one beside it.
+func TestWriteAsideSaysWhere(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "no", "x.csv")
+	err := writeAside(path, func(io.Writer) error { return nil })
+	if err == nil {
+		t.Fatal("written into a folder that is not there")
+	}
+	if s := words(err.Error()); s != path+": its folder: "+filepath.Dir(path)+" does not exist" {
+		t.Error(s)
 	}
 }

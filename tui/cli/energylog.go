@@ -107,7 +107,8 @@ shows a change of that line or lines missing at the end: both commands print it.
 	f := c.Flags()
 	f.StringVarP(&out, "out", "o", "", "file to write (SESSION.energy.jsonl), - for the standard output")
 	f.StringVar(&verify, "verify", "", "check the chain of this `FILE` instead")
-	g.add(c)
+	g.add(f)
+	g.addPrice(f)
 	return c
 }
 

@@ -23,16 +23,19 @@ type gridFlags struct {
 	grams, pue   float64
 }
 
-func (g *gridFlags) add(c *cobra.Command) {
-	f := c.Flags()
+func (g *gridFlags) add(f *pflag.FlagSet) {
 	f.StringVar(&g.place, "grid", "", "`place`: a country or Google Cloud region, FRA or gcp/europe-west9, or g of CO2e per kWh, 56 (the recipe's by default)")
 	f.Float64Var(&g.grams, "intensity", 0, "carbon intensity of the grid, `grams` of CO2e per kWh, instead of the table's")
-	g.addBill(f)
+	g.addPUE(f)
 }
 
-// addBill adds what turns joules into money, and a machine's into a facility's.
-func (g *gridFlags) addBill(f *pflag.FlagSet) {
+// addPrice adds what turns joules into money.
+func (g *gridFlags) addPrice(f *pflag.FlagSet) {
 	f.StringVar(&g.price, "price", "", "`price` of a kWh with its currency, like 0.21EUR")
+}
+
+// addPUE adds what turns a machine's joules into a facility's.
+func (g *gridFlags) addPUE(f *pflag.FlagSet) {
 	f.Float64Var(&g.pue, "pue", 1, "facility energy over IT energy")
 }
 
@@ -79,9 +82,10 @@ func (e *env) carbon() *cobra.Command {
 	return &cobra.Command{
 		Use: "carbon [COUNTRY|REGION ...]", Short: "carbon intensity of electricity by country and cloud region", Args: takes(0, 1000),
 		Long: `carbon prints the tables that pare carries: gCO2e per kWh of electricity, with the
-year and the source of each figure. Countries are from Our World in Data, cloud
-regions from their providers, both as CodeCarbon keeps them. A recipe names one as
-grid.country or grid.region, or gives a figure of its own as grid.g_per_kwh.`,
+year and the source of each figure. Countries are from Our World in Data, regions of
+Google Cloud from Google, both as CodeCarbon keeps them; no other provider is
+in them. A recipe names one as grid.country or grid.region, or gives a figure of its
+own as grid.g_per_kwh.`,
 		Example: `  pare energy carbon FRA Norway gcp/europe-west9`,
 		RunE: func(_ *cobra.Command, args []string) error {
 			type row struct {

@@ -65,7 +65,8 @@ func (f *recipeFlags) add(c *cobra.Command) {
 	s.StringArrayVar(&f.budget, "budget", nil, "what the run may `spend`: 5kJ (a bare number is J), 0.2kWh, 30m, 20g (CO2e, with --grid), 1.5EUR (with --price); several times for several limits")
 	s.StringVar(&f.onBudget, "on-budget", "", "when it is spent: stop, warn, or target (take the zeros reached and validate)")
 	s.StringVar(&f.power.place, "grid", "", "`place` the electricity comes from: FRA, gcp/europe-west9 (pare energy carbon lists them), or g of CO2e per kWh: 56")
-	f.power.addBill(s)
+	f.power.addPrice(s)
+	f.power.addPUE(s)
 	s.StringVar(&f.wall, "wall", "", "CSV `FILE` that a wall meter writes: the run's joules are those of the wall (PARE_WALL otherwise)")
 	s.StringSliceVar(&f.formats, "formats", nil, "packed, safetensors, onnx, hf (a folder that transformers loads), peft (adapters by themselves)")
 }

@@ -3,6 +3,7 @@ package plain
 import (
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"pare/core/event"
 )
@@ -12,9 +13,17 @@ import (
 func attribution(b *event.Attribution, c event.Clock) string {
 	var s strings.Builder
 	fmt.Fprintf(&s, "  where a training step's %s goes; J: %s\n", c.Name, b.Text)
-	fmt.Fprintf(&s, "  %-16s %7s %9s %20s %20s", "work", "dense", "now", "J of baseline", "J of sparsify")
+	dense, now := 19, 19 // columns of J: a part that is covered in part takes more
 	for _, r := range b.Rows {
-		fmt.Fprintf(&s, "\n  %-16s %s %s %s %s", r.Class, padLeft(Share(r.ShareDense), 7), padLeft(Share(r.ShareNow), 9), padLeft(Joules(r.DenseEnergy), 20), padLeft(Joules(r.NowEnergy), 20))
+		dense, now = max(dense, utf8.RuneCountInString(Joules(r.DenseEnergy))), max(now, utf8.RuneCountInString(Joules(r.NowEnergy)))
+	}
+	row := func(class, a, b, j, k string) {
+		fmt.Fprintf(&s, "  %-16s %s %s  %s  %s", class, padLeft(a, 7), padLeft(b, 9), padLeft(j, dense), padLeft(k, now))
+	}
+	row("work", "dense", "now", "J of baseline", "J of sparsify")
+	for _, r := range b.Rows {
+		s.WriteByte('\n')
+		row(r.Class, Share(r.ShareDense), Share(r.ShareNow), Joules(r.DenseEnergy), Joules(r.NowEnergy))
 	}
 	return s.String()
 }

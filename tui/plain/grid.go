@@ -21,10 +21,13 @@ func Grid(g *event.Grid, j event.Joules) []Row {
 	return rows
 }
 
-// BreakEven says after how many inferences the joules of sparsifying are back, ""
-// where that is unknown or never.
+// BreakEven says after how many inferences the joules of sparsifying are back, or that they
+// do not come back; "" where that is unknown.
 func BreakEven(st *event.State) string {
 	n, tier, ok := st.BreakEven()
+	if st.NeverEven() {
+		return "does not pay for itself: an inference saves no J beyond what the alternations scatter"
+	}
 	if !ok {
 		return ""
 	}
