@@ -86,7 +86,7 @@ func TestKillAndResume(t *testing.T) {
 
 // TestKillAndResumeCore is the same with the real run: all five stages of a
 // small net. A run that was killed ends in the weights of one that was not.
-// PARE_KILLS says how often to kill it.
+// PARE_KILLS says how often to kill it, PARE_DEVICE where it runs (cuda, cuda:bf16).
 func TestKillAndResumeCore(t *testing.T) {
 	t.Setenv(envRunner, "core") // the processes started from here carry core's run
 	n := 4
@@ -100,6 +100,9 @@ func TestKillAndResumeCore(t *testing.T) {
 		r := core.DefaultRecipe()
 		r.Auto, r.Model.Name, r.Data.Name = true, "mlp", "iris"
 		r.Train.Epochs, r.Train.Batch, r.Prune.Epochs, r.Prune.Target = 100, 8, 100, 0.5
+		if d := os.Getenv("PARE_DEVICE"); d != "" {
+			r.Hardware.Device = d
+		}
 		s, err := Create(t.TempDir(), r)
 		if err != nil {
 			t.Fatal(err)

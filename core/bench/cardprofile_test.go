@@ -95,9 +95,9 @@ func TestMeasureCardRaces(t *testing.T) {
 		refuse bool    // the library does
 		by     string
 	}{
-		{0.75, false, "pare's kernel pare-1 (0.75 ms; cuSPARSELt fake 1)"},
-		{1.25, false, "cuSPARSELt fake (1 ms; pare's kernel pare-1 1.25)"},
-		{1.25, true, "pare's kernel pare-1"},
+		{0.75, false, "pare's kernel pare-2 (0.75 ms; cuSPARSELt fake 1)"},
+		{1.25, false, "cuSPARSELt fake (1 ms; pare's kernel pare-2 1.25)"},
+		{1.25, true, "pare's kernel pare-2"},
 	} {
 		d, card := cudatest.New(8<<30, cuda.BF16)
 		card.Hopper, card.Takes = true, map[string]float32{"RunSparse": 1, "sparse24": x.ours}

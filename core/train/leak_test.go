@@ -35,6 +35,14 @@ func TestNothingIsLeftOnTheCard(t *testing.T) {
 			}
 			return tr.Close, tr.Rewrite(nil, false)
 		}},
+		{"of several", 0, func(dev device.Device, m, _ *graph.Model, set *data.Set) (func(), error) {
+			tr, err := New(m, dev, Options{Batch: 4, Optim: device.Optim{Momentum: 0.9}, Ranks: &seat{table: newTable(1)}}, nil)
+			if err != nil {
+				return nil, err
+			}
+			_, err = tr.Step(set, []int32{0, 1, 2}, 0.1, 1)
+			return tr.Close, err
+		}},
 		{"evaluator", 0, func(dev device.Device, m, _ *graph.Model, set *data.Set) (func(), error) {
 			e, err := NewEvaluator(m, dev, Options{Threads: 1})
 			if err != nil {

@@ -28,17 +28,19 @@ func newOwn24(c *card) *own24 {
 }
 
 // version24 goes into the choices of runs: bits depend on the kernel.
-const version24 = "pare-1"
+const version24 = "pare-2"
 
 func (o *own24) Version() string { return version24 }
 
 func (o *own24) Close() error { return nil }
 
-// tile24 is how a block of the kernel cuts a product: outputs, rows, rows of y that go at once,
-// steps that are brought ahead. What it takes of shared memory fits Hopper's 227 KiB.
-type tile24 struct{ outs, rows, part, stages int }
+// tile24 is how a block of the kernel cuts a product: outputs, rows, rows of the last tiles; rows of
+// y that go at once, how many such parts are on their way, rows that the copy engine takes of one;
+// steps that are brought ahead; and whether every other tile begins with the last inputs (1). What it
+// takes of shared memory fits Hopper's 227 KiB.
+type tile24 struct{ outs, rows, few, part, parts, box, stages, fro int }
 
-var tiles24 = []tile24{{256, 192, 96, 4}, {128, 256, 64, 5}, {128, 128, 128, 6}}
+var tiles24 = []tile24{{256, 208, 128, 48, 2, 16, 4, 0}, {128, 256, 128, 64, 1, 64, 5, 0}, {128, 128, 128, 128, 1, 128, 6, 0}}
 
 const (
 	blob24    = 4608 // bytes of a pack for 64 outputs × 64 inputs
@@ -51,21 +53,33 @@ func (t tile24) String() string { return fmt.Sprintf("%dx%d", t.outs, t.rows) }
 // shared is the shared memory of a block, bytes: stages, y on its way, barriers, and 1023 to align.
 func (t tile24) shared() int {
 	w := (t.outs/64*blob24 + 1023) / 1024 * 1024
-	return 1024 + t.stages*(t.rows*128+w) + t.outs*t.part*2 + 256
+	return 1024 + t.stages*(t.rows*128+w) + t.outs*t.part*t.parts*2 + 256
 }
 
-// cycles is about how long a product takes: waves of tiles, each with so many steps of 64 inputs.
-// Reading x takes as long as the tensor cores do, and bringing x and w and reading w comes on top.
-func (t tile24) cycles(p cu.Product, sms int) float64 {
-	each := float64(t.outs) / 64 * float64(t.rows) * (1 + 64/float64(t.outs) + 72/float64(t.rows))
-	waves := (t.tiles(p) + sms/cluster24 - 1) / (sms / cluster24)
-	return float64(waves) * (float64((p.K+63)/64)*each + 3000)
+// cycles is about how long a block works at a tile of so many rows, of steps of 64 inputs each: 128
+// bytes of x and w a cycle are read from shared memory, 256 come there, and y goes at the end.
+func (t tile24) cycles(p cu.Product, rows int) float64 {
+	read, come := t.outs*(rows+36)/64, (t.rows*128/cluster24+t.outs/64*blob24)/256
+	return float64((p.K+63)/64*(read+come) + 16*rows + 2000)
 }
 
-// tiles is how many a product has for each cluster.
-func (t tile24) tiles(p cu.Product) int {
-	outs := t.outs * cluster24
-	return (p.N + outs - 1) / outs * ((p.M + t.rows - 1) / t.rows)
+// cut is how many times t.rows rows a product is cut into, before rows of t.few, so that the
+// slowest of so many clusters is done soonest; when that is; and the tiles of all.
+func (t tile24) cut(p cu.Product, clusters int) (whole int, cycles float64, tiles int) {
+	outs := (p.N + t.outs*cluster24 - 1) / (t.outs * cluster24)
+	cycles = math.Inf(1)
+	for w := (p.M + t.rows - 1) / t.rows; w >= 0; w-- {
+		large, all := outs*w, outs*(w+(max(p.M-w*t.rows, 0)+t.few-1)/t.few)
+		slowest := 0.
+		for c := range min(clusters, all) {
+			l, n := (large+clusters-1-c)/clusters, (all+clusters-1-c)/clusters
+			slowest = max(slowest, float64(l)*t.cycles(p, t.rows)+float64(n-l)*t.cycles(p, t.few))
+		}
+		if slowest < cycles {
+			whole, cycles, tiles = w, slowest, all
+		}
+	}
+	return whole, cycles, tiles
 }
 
 // product24 is a product that is ready, and the arguments of its launches.
@@ -78,6 +92,7 @@ type product24 struct {
 	x, y, c             cu.Map
 	packed, bias        cu.Ptr
 	rows, outs, ins     int32
+	whole               int32 // times tile.rows
 	alpha, beta         float32
 	relu, down          int32
 	w                   cu.Ptr
@@ -90,7 +105,7 @@ func (q *product24) Algo() string { return q.tile.String() }
 func (o *own24) Prepare2of4(p cu.Product) (cu.Prepared, cu.Packing, error) {
 	best, least := tiles24[0], math.Inf(1)
 	for _, t := range tiles24 {
-		if n := t.cycles(p, o.d.info.SMs); n < least {
+		if _, n, _ := t.cut(p, o.d.info.SMs/cluster24); n < least {
 			best, least = t, n
 		}
 	}
@@ -111,35 +126,39 @@ func (o *own24) Prepare2of4With(p cu.Product, algo string) (cu.Prepared, cu.Pack
 	if p.LDB != 0 && p.LDB != ld {
 		return refuse(fmt.Errorf("rows of the weight lie %d apart", p.LDB))
 	}
-	q := &product24{p: p, rows: int32(p.M), outs: int32(p.N), ins: int32(p.K)}
 	for _, t := range tiles24 {
 		if t.String() == algo {
-			q.tile = t
+			return o.prepare(p, t)
 		}
 	}
-	if q.tile.outs == 0 {
-		return refuse(fmt.Errorf("no tiles %q", algo))
-	}
+	return refuse(fmt.Errorf("no tiles %q", algo))
+}
+
+// prepare is for a product that fits.
+func (o *own24) prepare(p cu.Product, t tile24) (cu.Prepared, cu.Packing, error) {
+	clusters := o.d.info.SMs / cluster24
+	whole, _, tiles := t.cut(p, clusters)
+	q := &product24{p: p, tile: t, rows: int32(p.M), outs: int32(p.N), ins: int32(p.K), whole: int32(whole), grid: min(clusters, tiles) * cluster24}
 	if p.Epilogue == cu.ReLUBias {
 		q.relu = 1
 	}
 	if !p.TransB {
 		q.down = 1
 	}
-	q.grid = min(o.d.info.SMs/cluster24, q.tile.tiles(p)) * cluster24
 	var err error
 	for name, f := range map[string]*cu.Func{"sparse24": &q.run, "sparse24_pack": &q.pack} {
 		if *f, err = o.d.function(name, q.tile.defines()...); err != nil {
 			return nil, cu.Packing{}, err
 		}
 	}
-	q.runArgs = pointers(&q.x, &q.y, &q.c, &q.packed, &q.bias, &q.rows, &q.outs, &q.ins, &q.alpha, &q.beta, &q.relu)
+	q.runArgs = pointers(&q.x, &q.y, &q.c, &q.packed, &q.bias, &q.rows, &q.outs, &q.ins, &q.whole, &q.alpha, &q.beta, &q.relu)
 	q.packedArgs = pointers(&q.packed, &q.w, &q.outs, &q.ins, &q.down)
 	return q, cu.Packing{Bytes: int64(blocks24(p)) * blob24}, nil
 }
 
 func (t tile24) defines() []string {
-	return strings.Fields(fmt.Sprintf("MI=%d TN=%d EN=%d STAGES=%d CLUSTER=%d BAND=%d", t.outs/128, t.rows, t.part, t.stages, cluster24, band24))
+	return strings.Fields(fmt.Sprintf("MI=%d TN=%d FEW=%d EN=%d YS=%d BOX=%d STAGES=%d CLUSTER=%d BAND=%d TO_AND_FRO=%d",
+		t.outs/128, t.rows, t.few, t.part, t.parts, t.box, t.stages, cluster24, band24, t.fro))
 }
 
 // blocks24 is how many parts of 64 outputs × 64 inputs a pack has.
@@ -182,11 +201,11 @@ func (o *own24) RunSparse(pr cu.Prepared, x, packed, c, y, bias cu.Ptr, alpha, b
 	if q.x, err = o.m.Map(x, p.M, p.K, lda, t.rows/cluster24); err != nil {
 		return err
 	}
-	if q.y, err = o.m.Map(y, p.M, p.N, ldd, t.part); err != nil {
+	if q.y, err = o.m.Map(y, p.M, p.N, ldd, t.box); err != nil {
 		return err
 	}
 	if q.c = q.y; c != y {
-		if q.c, err = o.m.Map(c, p.M, p.N, ldd, t.part); err != nil {
+		if q.c, err = o.m.Map(c, p.M, p.N, ldd, t.box); err != nil {
 			return err
 		}
 	}

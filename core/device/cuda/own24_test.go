@@ -75,7 +75,7 @@ func TestOwnPairs(t *testing.T) {
 		if !strings.HasPrefix(what, "2:4 ") {
 			continue
 		}
-		if paired++; !strings.HasPrefix(choice, "2:4 pare-1 ") || !strings.Contains(what, " or pare-1") {
+		if paired++; !strings.HasPrefix(choice, "2:4 pare-2 ") || !strings.Contains(what, " or pare-2") {
 			t.Errorf("%s: %s", what, choice)
 		}
 	}
@@ -113,7 +113,7 @@ func TestOwnPairs(t *testing.T) {
 		t.Errorf("where the library is faster: %+v", f)
 	}
 	// A card without ours refuses what a run with it chose.
-	if _, _, err := newPairs(t, n, 1<<24, own, known, nil).compile(plan.Train, 24); err == nil || !strings.Contains(err.Error(), "version pare-1, here are fake") {
+	if _, _, err := newPairs(t, n, 1<<24, own, known, nil).compile(plan.Train, 24); err == nil || !strings.Contains(err.Error(), "version pare-2, here are fake") {
 		t.Error(err)
 	}
 }
@@ -229,7 +229,7 @@ func TestPairsWithoutOneOfTheWays(t *testing.T) {
 	dev, card = cudatest.Dense(1<<24, cuda.BF16)
 	o = on(dev.Keeping(nil, keep(&one)), card)
 	o.run(o.must(plan.Train, 24), 24)
-	if a, b := both.Choices["ways of 2:4 products"], one.Choices["ways of 2:4 products"]; a != "fake pare-1" || b != "pare-1" {
+	if a, b := both.Choices["ways of 2:4 products"], one.Choices["ways of 2:4 products"]; a != "fake pare-2" || b != "pare-2" {
 		t.Fatalf("chosen among %q and %q", a, b)
 	}
 
@@ -239,7 +239,7 @@ func TestPairsWithoutOneOfTheWays(t *testing.T) {
 	if card.Calls("sparse24") == 0 {
 		t.Error("what was chosen is not taken")
 	}
-	if _, _, err := o.compile(plan.Train, 16); !errors.Is(err, device.ErrKept) || !strings.Contains(err.Error(), "among versions fake and pare-1, here are pare-1") {
+	if _, _, err := o.compile(plan.Train, 16); !errors.Is(err, device.ErrKept) || !strings.Contains(err.Error(), "among versions fake and pare-2, here are pare-2") {
 		t.Errorf("another batch: %v", err)
 	}
 	dev, card = cudatest.New(1<<24, cuda.BF16)

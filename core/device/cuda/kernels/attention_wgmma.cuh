@@ -9,18 +9,9 @@
 
 #define STEPS (DIM / 16)
 
-#include "tensorcores.cuh"
+#include "wgmma.cuh"
 
 // PTX
-// What copies wrote is for the tensor cores to read.
-__device__ __forceinline__ void publish() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
-
-// Products of a warpgroup: begin, any number of them, commit; finish<N> waits for all but the
-// last N commits.
-__device__ __forceinline__ void begin() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
-__device__ __forceinline__ void commit() { asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory"); }
-template <int N> __device__ __forceinline__ void finish() { asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(N) : "memory"); }
-
 // d = a·b, + d with add; b is a descriptor, TRANS where the tile lies as [k][column].
 template <bool TRANS> __device__ __forceinline__ void wgmma(float (&d)[4][4], const u32 (&a)[4], u64 b, int add) {
 	asm volatile("{ .reg .pred p; setp.ne.b32 p, %21, 0; wgmma.mma_async.sync.aligned.m64n32k16.f32.bf16.bf16 {%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15}, {%16, %17, %18, %19}, %20, p, 1, 1, %22; }"

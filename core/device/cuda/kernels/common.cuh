@@ -88,16 +88,6 @@ __device__ inline double block_sum(double x) {
 	return x;
 }
 
-__device__ inline float block_max(float x) {
-	__shared__ float part[32];
-	x = warp_max(x);
-	__syncthreads();
-	if ((threadIdx.x & 31) == 0) part[threadIdx.x >> 5] = x;
-	__syncthreads();
-	int warps = blockDim.x >> 5;
-	return warp_max((threadIdx.x & 31) < warps ? part[threadIdx.x & 31] : -__int_as_float(0x7f800000));
-}
-
 // First row of part t of `parts` that `rows` rows are cut into.
 __device__ __forceinline__ int part_from(int rows, int parts, int t) {
 	int each = (rows + parts - 1) / parts;

@@ -7,16 +7,17 @@
 // A block of three warpgroups makes tiles of TM outputs × TN rows: each of the first two has
 // MI·64 outputs of all TN rows in its registers; a thread of the third brings what they read,
 // STAGES steps of 64 inputs ahead. CLUSTER blocks beside each other along the outputs share the
-// rows of x, of which each brings a part to all. Blocks stay and take one tile after another.
+// rows of x, of which each brings a part to all. Blocks stay and take one tile after another; the
+// last tiles have FEW rows, so that all blocks end at about the same time.
 //
 // Shared memory is what bounds it: for each 128 cycles of the tensor cores x takes 128 cycles of
-// reading, and what is brought comes on top; so tiles are as large as the registers allow.
+// reading, and w 16 more; so tiles are as large as the registers allow.
 //
 // The pack has for 64 outputs × 64 inputs BLOB bytes, those of one 64 outputs following each
 // other: for inputs 0–31, then 32–63, the kept values in pieces of 8, [2 pieces][64 outputs];
 // then for each of 128 threads the word of places that it hands to wgmma.
 
-#include "tensorcores.cuh"
+#include "wgmma.cuh"
 
 #define GROUPS 2
 #define TM (GROUPS * MI * 64)
@@ -25,7 +26,7 @@
 #define X_BYTES (TN * 128)
 #define W_BYTES (GROUPS * MI * BLOB)
 #define STAGE (X_BYTES + (W_BYTES + 1023) / 1024 * 1024)
-#define Y_BYTES (MI * EN * 128) // a warpgroup's part of y on its way, EN rows
+#define Y_BYTES (MI * EN * 128) // a warpgroup's part of y on its way: EN rows, YS such parts
 #define THREADS (GROUPS * 128 + 128)
 
 // What the copy engine knows of a matrix (CUtensorMap): it comes and goes by boxes of 64 columns,
@@ -41,9 +42,9 @@ template <int SELECT> __device__ __forceinline__ void sparse(float (&d)[16][4], 
 		: "+f"(d[0][0]), "+f"(d[0][1]), "+f"(d[0][2]), "+f"(d[0][3]), "+f"(d[1][0]), "+f"(d[1][1]), "+f"(d[1][2]), "+f"(d[1][3]), "+f"(d[2][0]), "+f"(d[2][1]), "+f"(d[2][2]), "+f"(d[2][3]), "+f"(d[3][0]), "+f"(d[3][1]), "+f"(d[3][2]), "+f"(d[3][3]), "+f"(d[4][0]), "+f"(d[4][1]), "+f"(d[4][2]), "+f"(d[4][3]), "+f"(d[5][0]), "+f"(d[5][1]), "+f"(d[5][2]), "+f"(d[5][3]), "+f"(d[6][0]), "+f"(d[6][1]), "+f"(d[6][2]), "+f"(d[6][3]), "+f"(d[7][0]), "+f"(d[7][1]), "+f"(d[7][2]), "+f"(d[7][3]), "+f"(d[8][0]), "+f"(d[8][1]), "+f"(d[8][2]), "+f"(d[8][3]), "+f"(d[9][0]), "+f"(d[9][1]), "+f"(d[9][2]), "+f"(d[9][3]), "+f"(d[10][0]), "+f"(d[10][1]), "+f"(d[10][2]), "+f"(d[10][3]), "+f"(d[11][0]), "+f"(d[11][1]), "+f"(d[11][2]), "+f"(d[11][3]), "+f"(d[12][0]), "+f"(d[12][1]), "+f"(d[12][2]), "+f"(d[12][3]), "+f"(d[13][0]), "+f"(d[13][1]), "+f"(d[13][2]), "+f"(d[13][3]), "+f"(d[14][0]), "+f"(d[14][1]), "+f"(d[14][2]), "+f"(d[14][3]), "+f"(d[15][0]), "+f"(d[15][1]), "+f"(d[15][2]), "+f"(d[15][3])
 		: "l"(a), "l"(b), "r"(places), "r"(add), "n"(SELECT));
 }
-template <int SELECT> __device__ __forceinline__ void sparse(float (&d)[24][4], u64 a, u64 b, u32 places, int add) {
-	asm volatile("{ .reg .pred p; setp.ne.b32 p, %99, 0; wgmma.mma_async.sp.sync.aligned.m64n192k32.f32.bf16.bf16 {%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, %16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, %32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, %48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63, %64, %65, %66, %67, %68, %69, %70, %71, %72, %73, %74, %75, %76, %77, %78, %79, %80, %81, %82, %83, %84, %85, %86, %87, %88, %89, %90, %91, %92, %93, %94, %95}, %96, %97, %98, %100, p, 1, 1, 0, 0; }"
-		: "+f"(d[0][0]), "+f"(d[0][1]), "+f"(d[0][2]), "+f"(d[0][3]), "+f"(d[1][0]), "+f"(d[1][1]), "+f"(d[1][2]), "+f"(d[1][3]), "+f"(d[2][0]), "+f"(d[2][1]), "+f"(d[2][2]), "+f"(d[2][3]), "+f"(d[3][0]), "+f"(d[3][1]), "+f"(d[3][2]), "+f"(d[3][3]), "+f"(d[4][0]), "+f"(d[4][1]), "+f"(d[4][2]), "+f"(d[4][3]), "+f"(d[5][0]), "+f"(d[5][1]), "+f"(d[5][2]), "+f"(d[5][3]), "+f"(d[6][0]), "+f"(d[6][1]), "+f"(d[6][2]), "+f"(d[6][3]), "+f"(d[7][0]), "+f"(d[7][1]), "+f"(d[7][2]), "+f"(d[7][3]), "+f"(d[8][0]), "+f"(d[8][1]), "+f"(d[8][2]), "+f"(d[8][3]), "+f"(d[9][0]), "+f"(d[9][1]), "+f"(d[9][2]), "+f"(d[9][3]), "+f"(d[10][0]), "+f"(d[10][1]), "+f"(d[10][2]), "+f"(d[10][3]), "+f"(d[11][0]), "+f"(d[11][1]), "+f"(d[11][2]), "+f"(d[11][3]), "+f"(d[12][0]), "+f"(d[12][1]), "+f"(d[12][2]), "+f"(d[12][3]), "+f"(d[13][0]), "+f"(d[13][1]), "+f"(d[13][2]), "+f"(d[13][3]), "+f"(d[14][0]), "+f"(d[14][1]), "+f"(d[14][2]), "+f"(d[14][3]), "+f"(d[15][0]), "+f"(d[15][1]), "+f"(d[15][2]), "+f"(d[15][3]), "+f"(d[16][0]), "+f"(d[16][1]), "+f"(d[16][2]), "+f"(d[16][3]), "+f"(d[17][0]), "+f"(d[17][1]), "+f"(d[17][2]), "+f"(d[17][3]), "+f"(d[18][0]), "+f"(d[18][1]), "+f"(d[18][2]), "+f"(d[18][3]), "+f"(d[19][0]), "+f"(d[19][1]), "+f"(d[19][2]), "+f"(d[19][3]), "+f"(d[20][0]), "+f"(d[20][1]), "+f"(d[20][2]), "+f"(d[20][3]), "+f"(d[21][0]), "+f"(d[21][1]), "+f"(d[21][2]), "+f"(d[21][3]), "+f"(d[22][0]), "+f"(d[22][1]), "+f"(d[22][2]), "+f"(d[22][3]), "+f"(d[23][0]), "+f"(d[23][1]), "+f"(d[23][2]), "+f"(d[23][3])
+template <int SELECT> __device__ __forceinline__ void sparse(float (&d)[26][4], u64 a, u64 b, u32 places, int add) {
+	asm volatile("{ .reg .pred p; setp.ne.b32 p, %107, 0; wgmma.mma_async.sp.sync.aligned.m64n208k32.f32.bf16.bf16 {%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, %16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, %32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, %48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63, %64, %65, %66, %67, %68, %69, %70, %71, %72, %73, %74, %75, %76, %77, %78, %79, %80, %81, %82, %83, %84, %85, %86, %87, %88, %89, %90, %91, %92, %93, %94, %95, %96, %97, %98, %99, %100, %101, %102, %103}, %104, %105, %106, %108, p, 1, 1, 0, 0; }"
+		: "+f"(d[0][0]), "+f"(d[0][1]), "+f"(d[0][2]), "+f"(d[0][3]), "+f"(d[1][0]), "+f"(d[1][1]), "+f"(d[1][2]), "+f"(d[1][3]), "+f"(d[2][0]), "+f"(d[2][1]), "+f"(d[2][2]), "+f"(d[2][3]), "+f"(d[3][0]), "+f"(d[3][1]), "+f"(d[3][2]), "+f"(d[3][3]), "+f"(d[4][0]), "+f"(d[4][1]), "+f"(d[4][2]), "+f"(d[4][3]), "+f"(d[5][0]), "+f"(d[5][1]), "+f"(d[5][2]), "+f"(d[5][3]), "+f"(d[6][0]), "+f"(d[6][1]), "+f"(d[6][2]), "+f"(d[6][3]), "+f"(d[7][0]), "+f"(d[7][1]), "+f"(d[7][2]), "+f"(d[7][3]), "+f"(d[8][0]), "+f"(d[8][1]), "+f"(d[8][2]), "+f"(d[8][3]), "+f"(d[9][0]), "+f"(d[9][1]), "+f"(d[9][2]), "+f"(d[9][3]), "+f"(d[10][0]), "+f"(d[10][1]), "+f"(d[10][2]), "+f"(d[10][3]), "+f"(d[11][0]), "+f"(d[11][1]), "+f"(d[11][2]), "+f"(d[11][3]), "+f"(d[12][0]), "+f"(d[12][1]), "+f"(d[12][2]), "+f"(d[12][3]), "+f"(d[13][0]), "+f"(d[13][1]), "+f"(d[13][2]), "+f"(d[13][3]), "+f"(d[14][0]), "+f"(d[14][1]), "+f"(d[14][2]), "+f"(d[14][3]), "+f"(d[15][0]), "+f"(d[15][1]), "+f"(d[15][2]), "+f"(d[15][3]), "+f"(d[16][0]), "+f"(d[16][1]), "+f"(d[16][2]), "+f"(d[16][3]), "+f"(d[17][0]), "+f"(d[17][1]), "+f"(d[17][2]), "+f"(d[17][3]), "+f"(d[18][0]), "+f"(d[18][1]), "+f"(d[18][2]), "+f"(d[18][3]), "+f"(d[19][0]), "+f"(d[19][1]), "+f"(d[19][2]), "+f"(d[19][3]), "+f"(d[20][0]), "+f"(d[20][1]), "+f"(d[20][2]), "+f"(d[20][3]), "+f"(d[21][0]), "+f"(d[21][1]), "+f"(d[21][2]), "+f"(d[21][3]), "+f"(d[22][0]), "+f"(d[22][1]), "+f"(d[22][2]), "+f"(d[22][3]), "+f"(d[23][0]), "+f"(d[23][1]), "+f"(d[23][2]), "+f"(d[23][3]), "+f"(d[24][0]), "+f"(d[24][1]), "+f"(d[24][2]), "+f"(d[24][3]), "+f"(d[25][0]), "+f"(d[25][1]), "+f"(d[25][2]), "+f"(d[25][3])
 		: "l"(a), "l"(b), "r"(places), "r"(add), "n"(SELECT));
 }
 template <int SELECT> __device__ __forceinline__ void sparse(float (&d)[32][4], u64 a, u64 b, u32 places, int add) {
@@ -51,11 +52,6 @@ template <int SELECT> __device__ __forceinline__ void sparse(float (&d)[32][4], 
 		: "+f"(d[0][0]), "+f"(d[0][1]), "+f"(d[0][2]), "+f"(d[0][3]), "+f"(d[1][0]), "+f"(d[1][1]), "+f"(d[1][2]), "+f"(d[1][3]), "+f"(d[2][0]), "+f"(d[2][1]), "+f"(d[2][2]), "+f"(d[2][3]), "+f"(d[3][0]), "+f"(d[3][1]), "+f"(d[3][2]), "+f"(d[3][3]), "+f"(d[4][0]), "+f"(d[4][1]), "+f"(d[4][2]), "+f"(d[4][3]), "+f"(d[5][0]), "+f"(d[5][1]), "+f"(d[5][2]), "+f"(d[5][3]), "+f"(d[6][0]), "+f"(d[6][1]), "+f"(d[6][2]), "+f"(d[6][3]), "+f"(d[7][0]), "+f"(d[7][1]), "+f"(d[7][2]), "+f"(d[7][3]), "+f"(d[8][0]), "+f"(d[8][1]), "+f"(d[8][2]), "+f"(d[8][3]), "+f"(d[9][0]), "+f"(d[9][1]), "+f"(d[9][2]), "+f"(d[9][3]), "+f"(d[10][0]), "+f"(d[10][1]), "+f"(d[10][2]), "+f"(d[10][3]), "+f"(d[11][0]), "+f"(d[11][1]), "+f"(d[11][2]), "+f"(d[11][3]), "+f"(d[12][0]), "+f"(d[12][1]), "+f"(d[12][2]), "+f"(d[12][3]), "+f"(d[13][0]), "+f"(d[13][1]), "+f"(d[13][2]), "+f"(d[13][3]), "+f"(d[14][0]), "+f"(d[14][1]), "+f"(d[14][2]), "+f"(d[14][3]), "+f"(d[15][0]), "+f"(d[15][1]), "+f"(d[15][2]), "+f"(d[15][3]), "+f"(d[16][0]), "+f"(d[16][1]), "+f"(d[16][2]), "+f"(d[16][3]), "+f"(d[17][0]), "+f"(d[17][1]), "+f"(d[17][2]), "+f"(d[17][3]), "+f"(d[18][0]), "+f"(d[18][1]), "+f"(d[18][2]), "+f"(d[18][3]), "+f"(d[19][0]), "+f"(d[19][1]), "+f"(d[19][2]), "+f"(d[19][3]), "+f"(d[20][0]), "+f"(d[20][1]), "+f"(d[20][2]), "+f"(d[20][3]), "+f"(d[21][0]), "+f"(d[21][1]), "+f"(d[21][2]), "+f"(d[21][3]), "+f"(d[22][0]), "+f"(d[22][1]), "+f"(d[22][2]), "+f"(d[22][3]), "+f"(d[23][0]), "+f"(d[23][1]), "+f"(d[23][2]), "+f"(d[23][3]), "+f"(d[24][0]), "+f"(d[24][1]), "+f"(d[24][2]), "+f"(d[24][3]), "+f"(d[25][0]), "+f"(d[25][1]), "+f"(d[25][2]), "+f"(d[25][3]), "+f"(d[26][0]), "+f"(d[26][1]), "+f"(d[26][2]), "+f"(d[26][3]), "+f"(d[27][0]), "+f"(d[27][1]), "+f"(d[27][2]), "+f"(d[27][3]), "+f"(d[28][0]), "+f"(d[28][1]), "+f"(d[28][2]), "+f"(d[28][3]), "+f"(d[29][0]), "+f"(d[29][1]), "+f"(d[29][2]), "+f"(d[29][3]), "+f"(d[30][0]), "+f"(d[30][1]), "+f"(d[30][2]), "+f"(d[30][3]), "+f"(d[31][0]), "+f"(d[31][1]), "+f"(d[31][2]), "+f"(d[31][3])
 		: "l"(a), "l"(b), "r"(places), "r"(add), "n"(SELECT));
 }
-
-// Products: begin, any number of them, commit; finish<N> waits for all but the last N commits.
-__device__ __forceinline__ void begin() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
-__device__ __forceinline__ void commit() { asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory"); }
-template <int N> __device__ __forceinline__ void finish() { asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(N) : "memory"); }
 
 // held keeps a register as it is until here: products in flight read it, which the compiler
 // (CUDA 13.0) does not know.
@@ -92,16 +88,14 @@ __device__ __forceinline__ void bring(u32 to, const Map *map, int x, int y, u32 
 __device__ __forceinline__ void bring(u32 to, const u8 *from, u32 bytes, u32 bar) {
 	asm volatile("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::"r"(to), "l"(from), "r"(bytes), "r"(bar) : "memory");
 }
-// The other way, without what lies outside of the matrix; sent<N> waits until all but the last N
-// are read, sent_all until all are written.
+// The other way, without what lies outside of the matrix; sent<N> waits until what comes before the
+// last N ends is read, sent_all until all is written.
 __device__ __forceinline__ void send(const Map *map, int x, int y, u32 from) {
 	asm volatile("cp.async.bulk.tensor.2d.global.shared::cta.bulk_group [%0, {%1, %2}], [%3];" ::"l"(map), "r"(x), "r"(y), "r"(from) : "memory");
 }
 __device__ __forceinline__ void send_end() { asm volatile("cp.async.bulk.commit_group;" ::: "memory"); }
-__device__ __forceinline__ void sent() { asm volatile("cp.async.bulk.wait_group.read 0;" ::: "memory"); }
+template <int N> __device__ __forceinline__ void sent() { asm volatile("cp.async.bulk.wait_group.read %0;" ::"n"(N) : "memory"); }
 __device__ __forceinline__ void sent_all() { asm volatile("cp.async.bulk.wait_group 0;" ::: "memory"); }
-// What threads wrote into shared memory is for the copy engine to read.
-__device__ __forceinline__ void publish() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
 
 // Four 8×8 matrices, transposed: the other way of matrices_t.
 __device__ __forceinline__ void store_matrices_t(u32 at, const u32 (&r)[4]) {
@@ -115,26 +109,153 @@ __device__ __forceinline__ void store_matrices_t(u32 at, const u32 (&r)[4]) {
 __device__ __forceinline__ u64 right(u32 at) { return (u64)((at & 0x3ffff) >> 4) | (u64)1 << 16 | (u64)(1024 >> 4) << 32 | (u64)1 << 62; }
 __device__ __forceinline__ u64 left(u32 at) { return (u64)((at & 0x3ffff) >> 4) | (u64)(1024 >> 4) << 16 | (u64)(128 >> 4) << 32; }
 
-// Where tile i of all lies, in tiles: bands of BAND tiles of rows go through all outputs, so that
-// blocks at work read few rows of x and of w.
+// Where tile i of `outs` × `rows` lies, in tiles: bands of BAND tiles of rows go through all
+// outputs, so that blocks at work read few rows of x and of w.
 struct Tile { int out, row; };
 __device__ __forceinline__ Tile tile_at(int i, int outs, int rows) {
 	int band = i / (outs * BAND), r = i - band * outs * BAND, wide = min(BAND, rows - band * BAND);
 	return {r / wide, band * BAND + r % wide};
 }
 
+// Tiles of a cluster: those of `whole` times TN rows, then those of FEW, of which the first row is
+// the next.
+struct Tiles {
+	int outs, whole, all, few;
+	__device__ __forceinline__ Tiles(int rows, int n, int w) {
+		outs = ((n + TM - 1) / TM + CLUSTER - 1) / CLUSTER, whole = w, few = max(rows - w * TN + FEW - 1, 0) / FEW;
+		all = outs * (whole + few);
+	}
+	__device__ __forceinline__ bool is_few(int i) const { return i >= outs * whole; }
+	// The first output of the cluster's, and the first row.
+	__device__ __forceinline__ Tile at(int i) const {
+		Tile t = is_few(i) ? tile_at(i - outs * whole, outs, few) : tile_at(i, outs, whole);
+		return {t.out * CLUSTER * TM, is_few(i) ? whole * TN + t.row * FEW : t.row * TN};
+	}
+};
+
 // The barriers of stage s: it is full; all blocks of the cluster are done with it.
 #define FULL(s) (bars + 16 * (s))
 #define EMPTY(s) (bars + 16 * (s) + 8)
 
+// What a thread of the first two warpgroups goes through its tiles with.
+struct Maker {
+	u32 base, bars, parts, c_full; // in shared memory: stages, barriers, its warpgroup's parts of y, the barrier of c
+	u32 stage, phase, c_phase;
+	int thread, group, rank, steps;
+
+	__device__ __forceinline__ void release(u32 s) const {
+		if (thread < CLUSTER) arrive(EMPTY(s), thread);
+	}
+
+	// make makes a tile of N rows, whose first row and whose first output (of the warpgroup) are
+	// given.
+	template <int N> __device__ __forceinline__ void make(const Map &y, const Map &c, const bf16 *bias, int row, int out, int rows, int outs, float alpha, float beta, int relu) {
+		u32 last = 0, places[2][MI] = {};
+		float d[MI][N / 8][4];
+		for (int k0 = 0; k0 < steps; k0 += 2)
+#pragma unroll
+			for (int h = 0; h < 2; h++) {
+				int k = k0 + h;
+				if (k >= steps) break;
+				u32 at = base + stage * STAGE, w_at = at + X_BYTES + group * MI * BLOB;
+				await(FULL(stage), phase);
+				u64 a = left(w_at), b = right(at);
+#pragma unroll
+				for (int m = 0; m < MI; m++) places[h][m] = word(w_at + m * BLOB + VALUES + thread * 4);
+				begin();
+#pragma unroll
+				for (int m = 0; m < MI; m++) sparse<0>(d[m], a + m * (BLOB >> 4), b, places[h][m], k > 0);
+#pragma unroll
+				for (int m = 0; m < MI; m++) sparse<1>(d[m], a + m * (BLOB >> 4) + (VALUES / 2 >> 4), b + (64 >> 4), places[h][m], 1);
+				commit();
+				finish<1>(); // the step before
+#pragma unroll
+				for (int m = 0; m < MI; m++) held(places[h ^ 1][m]);
+				if (k > 0) release(last);
+				last = stage;
+				if (++stage == STAGES) stage = 0, phase ^= 1;
+			}
+		finish<0>();
+#pragma unroll
+		for (int m = 0; m < MI; m++) held(places[0][m]), held(places[1][m]);
+		release(last);
+
+		if (beta != 0.f) send_tile<true>(d, y, c, bias, row, out, rows, outs, alpha, beta, relu);
+		else send_tile<false>(d, y, c, bias, row, out, rows, outs, alpha, beta, relu);
+	}
+
+	// send_tile sends y by way of shared memory, up to EN rows at a time in boxes of BOX; c comes
+	// there before it if ADDS.
+	template <bool ADDS, int N8> __device__ __forceinline__ void send_tile(const float (&d)[MI][N8][4], const Map &y, const Map &c, const bf16 *bias, int row, int out, int rows, int outs, float alpha, float beta, int relu) {
+		const int N = 8 * N8;
+		int lane = thread % 32, warp = thread / 32;
+		float shift[MI][2] = {};
+		if (bias)
+#pragma unroll
+			for (int m = 0; m < MI; m++)
+#pragma unroll
+				for (int r = 0; r < 2; r++) {
+					int o = out + m * 64 + warp * 16 + r * 8 + lane / 4;
+					if (o < outs) shift[m][r] = to_float(bias[o]);
+				}
+#pragma unroll
+		for (int part = 0; part < N; part += EN) {
+			const int n = N - part < EN ? N - part : EN;
+			u32 own = parts + part / EN % YS * Y_BYTES;
+			if (thread == 0) {
+				if (part == 0) sent<0>();
+				else sent<YS - 1>();
+				if (ADDS) {
+					expect(c_full, MI * n * 128);
+#pragma unroll
+					for (int m = 0; m < MI; m++)
+#pragma unroll
+						for (int r = 0; r < n; r += BOX) bring(own + (m * EN + r) * 128, &c, out + m * 64, row + part + r, c_full);
+				}
+			}
+			sync_group(group);
+			if (ADDS) {
+				await(c_full, c_phase);
+				c_phase ^= 1;
+			}
+#pragma unroll
+			for (int m = 0; m < MI; m++)
+#pragma unroll
+				for (int j = 0; j < n / 8; j += 2) { // 16 outputs of 16 rows
+					u32 to = own + m * (EN * 128) + (8 * (j + lane / 16) + lane % 8) * 128 + (((2 * warp + lane / 8 % 2) ^ (lane % 8)) * 16), v[4] = {};
+					if (ADDS) matrices_t(v, to);
+#pragma unroll
+					for (int q = 0; q < 4; q++) {
+						const float *s = &d[m][part / 8 + j + q / 2][q % 2 * 2];
+						float a = alpha * s[0] + shift[m][q % 2], b = alpha * s[1] + shift[m][q % 2];
+						if (ADDS) a += beta * low(v[q]), b += beta * high(v[q]);
+						if (relu) a = fmaxf(a, 0.f), b = fmaxf(b, 0.f);
+						v[q] = bf16x2(a, b);
+					}
+					store_matrices_t(to, v);
+				}
+			publish();
+			sync_group(group);
+			if (thread == 0) {
+#pragma unroll
+				for (int m = 0; m < MI; m++)
+#pragma unroll
+					for (int r = 0; r < n; r += BOX)
+						if (out + m * 64 < outs && row + part + r < rows) send(&y, out + m * 64, row + part + r, own + (m * EN + r) * 128);
+				send_end();
+			}
+		}
+	}
+};
+
 extern "C" __global__ void __launch_bounds__(THREADS, 1) __cluster_dims__(CLUSTER, 1, 1)
 		sparse24(const __grid_constant__ Map x, const __grid_constant__ Map y, const __grid_constant__ Map c, const u8 *pack, const bf16 *bias,
-		int rows, int outs, int ins, float alpha, float beta, int relu) {
+		int rows, int outs, int ins, int whole, float alpha, float beta, int relu) {
 	extern __shared__ uint4 shared[];
-	u32 base = (shared_at(shared) + 1023) & ~1023u, y_at = base + STAGES * STAGE, bars = y_at + GROUPS * Y_BYTES;
+	u32 base = (shared_at(shared) + 1023) & ~1023u, y_at = base + STAGES * STAGE, bars = y_at + GROUPS * YS * Y_BYTES;
 	int steps = (ins + 63) / 64, blocks = (outs + 63) / 64; // of the pack
-	int out_tiles = ((outs + TM - 1) / TM + CLUSTER - 1) / CLUSTER, row_tiles = (rows + TN - 1) / TN, tiles = out_tiles * row_tiles; // of a cluster
 	int rank = cluster_rank(), first = blockIdx.x / CLUSTER, stride = gridDim.x / CLUSTER;
+	Tiles tiles(rows, outs, whole);
 	if (threadIdx.x == 0) {
 		for (int s = 0; s < STAGES; s++) {
 			init(FULL(s), 1);
@@ -145,118 +266,40 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) __cluster_dims__(CLUSTE
 	}
 	together();
 	int group = __shfl_sync(0xffffffffu, threadIdx.x / 128, 0);
-	u32 stage = 0, phase = 0;
 	if (group == GROUPS) {
-		asm volatile("setmaxnreg.dec.sync.aligned.u32 40;");
+		asm volatile("setmaxnreg.dec.sync.aligned.u32 %0;" ::"n"(MI * TN > 384 ? 24 : 40));
+		u32 stage = 0, phase = 0;
 		if (threadIdx.x == GROUPS * 128)
-			for (int i = first; i < tiles; i += stride) {
-				Tile t = tile_at(i, out_tiles, row_tiles);
+			for (int i = first, turn = 0; i < tiles.all; i += stride, turn ^= TO_AND_FRO) {
+				Tile t = tiles.at(i);
 				int part = rank * (TN / CLUSTER);
 				const u8 *from[GROUPS * MI];
 #pragma unroll
-				for (int b = 0; b < GROUPS * MI; b++) from[b] = pack + (i64)min((t.out * CLUSTER + rank) * (TM / 64) + b, blocks - 1) * steps * BLOB;
-				for (int k = 0; k < steps; k++) {
+				for (int b = 0; b < GROUPS * MI; b++) from[b] = pack + (i64)min(t.out / 64 + rank * (TM / 64) + b, blocks - 1) * steps * BLOB;
+				for (int j = 0; j < steps; j++) {
+					int k = turn ? steps - 1 - j : j; // to and fro: the cache still has what came last
 					u32 at = base + stage * STAGE;
 					await(EMPTY(stage), phase ^ 1);
 					expect(FULL(stage), X_BYTES + W_BYTES);
-					bring_all(at + part * 128, &x, k * 64, t.row * TN + part, FULL(stage));
+					bring_all(at + part * 128, &x, k * 64, t.row + part, FULL(stage));
 #pragma unroll
 					for (int b = 0; b < GROUPS * MI; b++) bring(at + X_BYTES + b * BLOB, from[b] + (i64)k * BLOB, BLOB, FULL(stage));
 					if (++stage == STAGES) stage = 0, phase ^= 1;
 				}
 			}
 	} else {
-		asm volatile("setmaxnreg.inc.sync.aligned.u32 232;");
-		int thread = threadIdx.x % 128, lane = thread % 32, warp = thread / 32;
-		u32 own = y_at + group * Y_BYTES, c_full = FULL(STAGES) + 8 * group, c_phase = 0, last = 0;
-		float d[MI][TN / 8][4];
-		auto release = [&](u32 s) {
-			if (thread < CLUSTER) arrive(EMPTY(s), thread);
-		};
-		for (int i = first; i < tiles; i += stride) {
-			Tile t = tile_at(i, out_tiles, row_tiles);
-			u32 places[2][MI] = {};
-			for (int k0 = 0; k0 < steps; k0 += 2)
-#pragma unroll
-				for (int h = 0; h < 2; h++) {
-					int k = k0 + h;
-					if (k >= steps) break;
-					u32 at = base + stage * STAGE, w_at = at + X_BYTES + group * MI * BLOB;
-					await(FULL(stage), phase);
-					u64 a = left(w_at), b = right(at);
-#pragma unroll
-					for (int m = 0; m < MI; m++) places[h][m] = word(w_at + m * BLOB + VALUES + thread * 4);
-					begin();
-#pragma unroll
-					for (int m = 0; m < MI; m++) sparse<0>(d[m], a + m * (BLOB >> 4), b, places[h][m], k > 0);
-#pragma unroll
-					for (int m = 0; m < MI; m++) sparse<1>(d[m], a + m * (BLOB >> 4) + (VALUES / 2 >> 4), b + (64 >> 4), places[h][m], 1);
-					commit();
-					finish<1>(); // the step before
-#pragma unroll
-					for (int m = 0; m < MI; m++) held(places[h ^ 1][m]);
-					if (k > 0) release(last);
-					last = stage;
-					if (++stage == STAGES) stage = 0, phase ^= 1;
-				}
-			finish<0>();
-#pragma unroll
-			for (int m = 0; m < MI; m++) held(places[0][m]), held(places[1][m]);
-			release(last);
-
-			// y goes by way of shared memory, EN rows at a time; c comes there before it.
-			int row = t.row * TN, out = (t.out * CLUSTER + rank) * TM + group * MI * 64;
-			float shift[MI][2] = {};
-			if (bias)
-#pragma unroll
-				for (int m = 0; m < MI; m++)
-#pragma unroll
-					for (int r = 0; r < 2; r++) {
-						int o = out + m * 64 + warp * 16 + r * 8 + lane / 4;
-						if (o < outs) shift[m][r] = to_float(bias[o]);
-					}
-#pragma unroll
-			for (int part = 0; part < TN; part += EN) {
-				if (thread == 0) {
-					sent();
-					if (beta != 0.f) {
-						expect(c_full, Y_BYTES);
-#pragma unroll
-						for (int m = 0; m < MI; m++) bring(own + m * (EN * 128), &c, out + m * 64, row + part, c_full);
-					}
-				}
-				sync_group(group);
-				if (beta != 0.f) {
-					await(c_full, c_phase);
-					c_phase ^= 1;
-				}
-#pragma unroll
-				for (int m = 0; m < MI; m++)
-#pragma unroll
-					for (int j = 0; j < EN / 8; j += 2) { // 16 outputs of 16 rows
-						u32 to = own + m * (EN * 128) + (8 * (j + lane / 16) + lane % 8) * 128 + (((2 * warp + lane / 8 % 2) ^ (lane % 8)) * 16), v[4] = {};
-						if (beta != 0.f) matrices_t(v, to);
-#pragma unroll
-						for (int q = 0; q < 4; q++) {
-							const float *s = &d[m][part / 8 + j + q / 2][q % 2 * 2];
-							float a = alpha * s[0] + shift[m][q % 2], b = alpha * s[1] + shift[m][q % 2];
-							if (beta != 0.f) a += beta * low(v[q]), b += beta * high(v[q]);
-							if (relu) a = fmaxf(a, 0.f), b = fmaxf(b, 0.f);
-							v[q] = bf16x2(a, b);
-						}
-						store_matrices_t(to, v);
-					}
-				publish();
-				sync_group(group);
-				if (thread == 0) {
-#pragma unroll
-					for (int m = 0; m < MI; m++)
-						if (out + m * 64 < outs && row + part < rows) send(&y, out + m * 64, row + part, own + m * (EN * 128));
-					send_end();
-				}
-			}
+		asm volatile("setmaxnreg.inc.sync.aligned.u32 %0;" ::"n"(MI * TN > 384 ? 240 : 232));
+		Maker m = {base, bars, y_at + group * YS * Y_BYTES, FULL(STAGES) + 8 * group, 0, 0, 0, (int)threadIdx.x % 128, group, rank, steps};
+		int i = first;
+		for (; !tiles.is_few(i); i += stride) {
+			Tile t = tiles.at(i);
+			m.make<TN>(y, c, bias, t.row, t.out + rank * TM + group * MI * 64, rows, outs, alpha, beta, relu);
 		}
-		if (thread == 0) sent_all();
+		for (; i < tiles.all; i += stride) {
+			Tile t = tiles.at(i);
+			m.make<FEW>(y, c, bias, t.row, t.out + rank * TM + group * MI * 64, rows, outs, alpha, beta, relu);
+		}
+		if (m.thread == 0) sent_all();
 	}
 	together(); // no block ends while others arrive at its barriers
 }
