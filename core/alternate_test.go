@@ -126,6 +126,11 @@ func TestStoodIsTold(t *testing.T) {
 		if got := s.String(); got != want {
 			t.Errorf("%+v: %q, want %q", s, got, want)
 		}
+		// So does who reads what a step with adapters takes.
+		text := fineTuneText(&event.FineTune{Trainable: 1, Of: 2}, "CPU time", s)
+		if before, after, ok := strings.Cut(text, "1 of 2 values train"); !ok || before == "" || strings.TrimPrefix(after, "; ") != want {
+			t.Errorf("%+v: %q", s, text)
+		}
 	}
 }
 

@@ -38,7 +38,8 @@ func CardCosts(p *device.Plan, ws []device.Weight, batch int, precision string) 
 	return l
 }
 
-// cardCosts are the costs of one run, a place for each call: empty of what a card leaves out.
+// cardCosts are the costs of one run, a place for each call: empty of what a card leaves out
+// or does along with another call.
 func cardCosts(p *device.Plan, ws []device.Weight, batch int, precision string, m device.Micro) (l []hwprofiles.Cost) {
 	none := make([]device.Weight, len(ws)) // to tell what of a cost is the weights'
 	for i := range none {
@@ -50,6 +51,7 @@ func cardCosts(p *device.Plan, ws []device.Weight, batch int, precision string, 
 			l = append(l, cardCost(p, ws, none, c, batch, precision, m))
 		}
 	}
+	fuseCosts(p, l, batch, precision, m)
 	return l
 }
 
@@ -68,6 +70,12 @@ func cardCost(p *device.Plan, ws, none []device.Weight, c device.Call, batch int
 	if precision != "bf16" {
 		return h
 	}
+	switch val := func(v int) int { return p.Vals[v].C }; c.Kernel {
+	case device.Linear, device.LinearDX:
+		h.Edge = edge(val(c.In[0]), val(c.Out[0]))
+	case device.LinearDW:
+		h.Edge = edge(val(c.In[0]), val(c.In[1]))
+	}
 	h.Read -= (vals.Read - partialSums(p, c.In, batch)) / 2
 	h.Written -= (vals.Written - partialSums(p, c.Out, batch)) / 2
 	switch c.Kernel {
@@ -80,6 +88,18 @@ func cardCost(p *device.Plan, ws, none []device.Weight, c device.Call, batch int
 	}
 	return h
 }
+
+// edge is hwprofiles.Cost.Edge of a product with a weight of n × k on tensor cores.
+func edge(n, k int) float64 {
+	side := func(n int) float64 { return 1 / float64(max(n, leastSide)) }
+	return max(0, edging*(side(n)+side(k)-2./edgeless))
+}
+
+// The rates of profiles are of products of 4096 cubed. With sides of 768 and 3072 they took
+// 1.46 times as long on an H100, in GPT-2's forward pass and its inputs' gradients and in
+// BERT-base's step, of Llama's 4096 and 11008 as long (core/device/cuda/PERFORMANCE.md). A
+// side below that of a tile is memory's.
+const edging, edgeless, leastSide = 370, 4096, 64
 
 // partialSums are the bytes of those values that are sums of tiles, in float32 everywhere.
 func partialSums(p *device.Plan, vals []int, batch int) (bytes int64) {

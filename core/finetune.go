@@ -54,7 +54,7 @@ func (r *run) fineTuned() error {
 			return err
 		}
 	}
-	costs, _, err := r.alternate(step(with), step(full))
+	costs, still, err := r.alternate(step(with), step(full))
 	if err != nil {
 		return err
 	}
@@ -77,7 +77,7 @@ func (r *run) fineTuned() error {
 		s := saved(*a, *b)
 		e.Predicted = &s
 	}
-	e.Text = fineTuneText(e, r.timeName())
+	e.Text = fineTuneText(e, r.timeName(), still)
 	return r.emit(e)
 }
 
@@ -89,11 +89,15 @@ func saved(a, b float64) float64 {
 	return 1 - a/b
 }
 
-func fineTuneText(e *event.FineTune, time string) string {
+func fineTuneText(e *event.FineTune, time string, still stood) string {
 	text := fmt.Sprintf("a step with adapters takes %.0f µs of %s, one that trains all weights %.0f µs: %s %%", e.Adapters.CPUUS, time, e.Full.CPUUS, signed(-100*e.Saved, 1))
 	text += fmt.Sprintf("; multiply-adds %s %%, bytes %s %%", signed(-100*saved(float64(e.Adapters.MACs), float64(e.Full.MACs)), 1), signed(-100*saved(float64(e.Adapters.Bytes), float64(e.Full.Bytes)), 1))
 	if e.Predicted != nil {
 		text += fmt.Sprintf(", predicted from both %s %%", signed(-100**e.Predicted, 1))
 	}
-	return text + fmt.Sprintf("; %d of %d values train", e.Trainable, e.Of)
+	text += fmt.Sprintf("; %d of %d values train", e.Trainable, e.Of)
+	if s := still.String(); s != "" {
+		text += "; " + s
+	}
+	return text
 }

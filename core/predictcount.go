@@ -18,14 +18,18 @@ type counted struct {
 	rows    float64 // products of vectors: samples, tokens or pixels of a layer's call; 0 of others
 	n, k    float64 // outputs and inputs of the layer
 	conv    bool
+	narrow  bool // of few outputs or inputs, see device.Weight.Narrow
 }
 
 // handled is what a product of vectors with n × k weights takes beside the
 // multiply-adds, in these.
 func (c counted) handled() float64 {
 	h := handling * (c.n + c.k)
-	if c.conv {
+	switch {
+	case c.conv:
 		h += pixel
+	case c.narrow:
+		h = touching * (c.n + c.k)
 	}
 	return c.rows * h
 }
@@ -34,6 +38,12 @@ func (c counted) handled() float64 {
 // or writing an output takes, pixel what a pixel of a convolution does, in multiply-adds.
 // From the cuts of lenet-300-100, lenet-5 and resnet-8 by `pare bench predict` on Zen 4.
 const handling, pixel = 8, 200
+
+// Narrow products, of an adapter say, are nearly all reading and writing; what takes time
+// around other layers is not around these: bias, activation, and where each thing that is made
+// is brought to. From adapters and factors of gpt-nano by
+// `pare bench predict --lowrank` on Zen 4.
+const touching = 3
 
 // place is where a call stands: a kernel at a node of the model, by names, which
 // outlive rewrites.
@@ -54,6 +64,13 @@ func count(m *graph.Model, dev device.Device, precision string, o plan.Options, 
 		return nil, err
 	}
 	ws := plan.Weights(m, nil)
+	for _, r := range p.Regions { // who works from dy as it is does so without the weight, too
+		for i := range r.Calls {
+			if c := &r.Calls[i]; (c.Kernel == device.LinearDW || c.Kernel == device.ConvDW) && !ws[c.W[0]].NeedsDYT() {
+				c.In = c.In[:2]
+			}
+		}
+	}
 	// Counting once more without the prunable weights tells what they bring along.
 	without := append([]device.Weight(nil), ws...)
 	for i := range without {
@@ -80,7 +97,7 @@ func countPart(p *device.Plan, ws []device.Weight, all, rest []hwprofiles.Cost, 
 			if k == (hwprofiles.Cost{}) { // devices leave it out
 				continue
 			}
-			n := counted{cost: hwprofiles.Cost{MACs: k.MACs, Read: k.Read, Written: k.Written, Elem: precision}, weights: k.Read + k.Written - l.Read - l.Written, at: placeOf(p, &c)}
+			n := counted{cost: hwprofiles.Cost{MACs: k.MACs, Read: k.Read, Written: k.Written, Elem: precision, Edge: k.Edge}, weights: k.Read + k.Written - l.Read - l.Written, at: placeOf(p, &c)}
 			if len(c.W) > 0 && pruned[c.W[0]] {
 				n.values = int64(ws[c.W[0]].Shape.Len())
 			}
@@ -88,7 +105,7 @@ func countPart(p *device.Plan, ws []device.Weight, all, rest []hwprofiles.Cost, 
 			case device.Linear, device.LinearDX, device.LinearDW, device.Conv, device.ConvDX, device.ConvDW:
 				s := ws[c.W[0]].Shape
 				n.n, n.k = float64(s[0]), float64(s[1:].Len())
-				n.rows, n.conv = float64(k.MACs)/(n.n*n.k), ws[c.W[0]].Conv
+				n.rows, n.conv, n.narrow = float64(k.MACs)/(n.n*n.k), ws[c.W[0]].Conv, ws[c.W[0]].Narrow()
 			}
 			w = append(w, n)
 		}

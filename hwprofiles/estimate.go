@@ -21,6 +21,9 @@ type Cost struct {
 	// when there are none.
 	Pattern string
 	Elem    string // element type as in Profile.Rates; empty is f32
+	// Edge is the time that a product of small matrices takes besides that of its multiply-adds
+	// at the rate of large ones, as a share of that.
+	Edge float64
 }
 
 // Estimate is a prediction. Seconds and Joules are nil when the profile lacks a
@@ -124,6 +127,7 @@ func (p Profile) callSeconds(c Cost, say func(string, ...any)) (arith, mem float
 		if rate, ok = p.rate(c.Elem, say); !ok {
 			return 0, 0, 0, false
 		}
+		rate /= 1 + c.Edge
 		arith = 2 * float64(c.MACs) / rate
 	}
 	moved = c.Read + c.Written

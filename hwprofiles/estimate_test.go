@@ -42,6 +42,7 @@ func TestEstimate(t *testing.T) {
 		t.Errorf("%+v", e)
 	}
 	near(t, "memory bound", p.Estimate([]Cost{{MACs: 1e9, Read: 15e9, Written: 5e9}}).Seconds, 2)
+	near(t, "small products", p.Estimate([]Cost{{MACs: 50e9, Edge: 0.5}}).Seconds, 1.5)
 	near(t, "sum", p.Estimate([]Cost{{MACs: 50e9}, {Read: 20e9}}).Seconds, 3)
 
 	e = p.Estimate([]Cost{{MACs: 50e9, Skipped: 45e9, Pattern: Element}})

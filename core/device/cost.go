@@ -150,7 +150,20 @@ func (w Weight) Pairs(p *Plan) bool {
 }
 
 // NeedsDYT reports whether dw of a matrix works from the transposed gradient.
-func (w Weight) NeedsDYT() bool { return w.Format.Height() == 0 && w.Groups <= 1 }
+func (w Weight) NeedsDYT() bool { return w.Format.Height() == 0 && w.Groups <= 1 && !w.Narrow() }
+
+// Narrow reports whether a dense matrix has so few outputs, or of a linear layer so few
+// inputs, that its dw works from dy as it lies: a product with the transposed gradient would
+// be padding for the most part, or take less time than to transpose it.
+func (w Weight) Narrow() bool {
+	return w.Matrix && w.Format.Height() == 0 && w.Shape.Len() > 0 && (w.N() <= narrowOutputs || !w.Conv && w.K() <= narrowInputs)
+}
+
+// Measured on Zen 4; see BenchmarkAdapters of core/device/cpu.
+const (
+	narrowOutputs = 8
+	narrowInputs  = 16
+)
 
 // Stored is the number of values a weight really keeps in its format. A block
 // with one kept element is stored whole.

@@ -98,6 +98,10 @@ baseline, from the hardware's profile alone.`,
 					p := r.Prune
 					p.Target = 0
 					check.Cases = append(check.Cases, core.PredictCase{Prune: p, LowRank: []core.LowRankSpec{{Method: "svd", Rank: 8}}})
+					for _, z := range []float64{0, 0.5} { // beside a cut, and what of it are the adapters
+						p.Pattern, p.Target = m.cut, z
+						check.Cases = append(check.Cases, core.PredictCase{Prune: p, LowRank: []core.LowRankSpec{{Method: "lora", Rank: 8}}})
+					}
 				}
 				if err := check.Run(context.Background()); err != nil {
 					return err

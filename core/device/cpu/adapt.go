@@ -4,20 +4,18 @@ import (
 	"fmt"
 	"slices"
 	"sort"
+	"unsafe"
 
 	"pare/core/device"
 )
 
 // scaleKernel: y = s·x.
 func scaleKernel(e *exec, c *call, _ *local, t0, t1 int) {
-	var by row
-	for i := range by {
-		by[i] = c.S[0]
-	}
+	by := fill(c.S[0])
 	for t := t0; t < t1; t++ {
 		x, y := e.floats(c.In[0], t), e.floats(c.Out[0], t)
 		for i := 0; i < len(y); i += maxRows * T {
-			scaleRows(&rowArgs{dst: ptr(y[i:]), a: ptr(x[i:]), b: ptr(by[:]), n: min((len(y)-i)/T, maxRows)})
+			scaleRows(&rowArgs{dst: ptr(y[i:]), a: ptr(x[i:]), b: unsafe.Pointer(by), n: min((len(y)-i)/T, maxRows)})
 		}
 	}
 }
@@ -194,11 +192,16 @@ func adaptA(e *exec, c *call, l *local, part int) {
 
 // scaleFloats multiplies x, whole rows, by s.
 func scaleFloats(x []float32, s float32) {
-	var by row
-	for i := range by {
-		by[i] = s
+	scaleAll(x, fill(s))
+}
+
+// fill is a row of that value.
+func fill(s float32) *row {
+	var r row
+	for i := range r {
+		r[i] = s
 	}
-	scaleAll(x, &by)
+	return &r
 }
 
 // verifyAdapter tests that a [R, K] and b [N, R] in panels adapt w [N, K].

@@ -7,13 +7,14 @@ import "unsafe"
 
 // mulArgs: C[m][16] (+)= Σ_o Σ_i A[m,i]·B[i][16] over o < outer, i < inner.
 // Each round of o moves a by aOuter and b by bOuter. acc = 1 adds to C, acc = 0
-// overwrites it.
+// overwrites it. Of mulF and mulX, C = z + the sum with acc = 1 and a z that is not nil.
 type mulArgs struct {
 	a, b, c        unsafe.Pointer
 	inner, outer   int
 	aOuter, bOuter int
 	acc            int
-	cStride        int // mulC and mulD only
+	cStride        int            // mulC and mulD only
+	z              unsafe.Pointer // [m][16]
 }
 
 // pixelArgs is mulArgs with distances of the rows of A and C. With a scale and a shift,

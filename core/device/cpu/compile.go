@@ -85,15 +85,21 @@ func (e *exec) prepare(r *device.Region) (before []region) {
 	if r.Sample && e.samples != nil {
 		out.on = e.samples
 	}
-	for k := 0; k < len(r.Calls); k++ {
-		c := call{Call: &r.Calls[k], number: e.calls + k}
-		for k+1 < len(r.Calls) {
-			both, ok := e.fuse(c.Call, &r.Calls[k+1])
+	var calls []int // without the transposed gradients that nobody reads
+	for k, c := range r.Calls {
+		if c.Kernel != device.Transpose || e.reads(c.Out[0]) {
+			calls = append(calls, k)
+		}
+	}
+	for i := 0; i < len(calls); i++ {
+		c := call{Call: &r.Calls[calls[i]], number: e.calls + calls[i]}
+		for i+1 < len(calls) {
+			both, ok := e.fuse(c.Call, &r.Calls[calls[i+1]])
 			if !ok {
 				break
 			}
 			c.Call = both
-			k++
+			i++
 		}
 		c.on = e.callOn(c.Call)
 		c.tile, c.part, c.serial = tileKernels[c.Kernel], taskKernels[c.Kernel], serialKernels[c.Kernel]
@@ -112,9 +118,6 @@ func (e *exec) prepare(r *device.Region) (before []region) {
 			continue
 		}
 		out.wide = out.wide || c.wide
-		if c.Kernel == device.Transpose && !e.reads(c.Out[0]) {
-			continue
-		}
 		if s, ok := c.settleLater(e); ok {
 			after.add(s)
 		}
@@ -134,12 +137,12 @@ func (r *region) add(c call) {
 	r.calls = append(r.calls, c)
 }
 
-// reads reports whether some call needs the transposed value v: dw of packed
-// weights and of grouped convolutions works from dy as it is.
+// reads reports whether some call needs the transposed value v: dw of packed and
+// narrow weights and of grouped convolutions works from dy as it is.
 func (e *exec) reads(v int) bool {
 	for _, r := range e.p.Regions {
 		for _, c := range r.Calls {
-			if slices.Contains(c.In, v) && (len(c.W) == 0 || e.b.ws[c.W[0]].lay == panels) {
+			if slices.Contains(c.In, v) && (len(c.W) == 0 || e.b.ws[c.W[0]].readsDYT()) {
 				return true
 			}
 		}
@@ -155,13 +158,22 @@ func (e *exec) prepareCall(c *call) {
 		w := &e.b.ws[c.W[0]]
 		if c.Kernel == device.LinearDX {
 			e.b.mirror(w)
-		} else if e.p.Batch == 1 && e.per == 0 && e.p.Samples == 0 {
+		} else if e.single() {
 			e.b.fill(w)
 			c.tile, e.one = linearOne, max(e.one, w.flatWeight().oneRoom())
 		}
+		if c.S[0] != 0 { // fused with Scale
+			c.by = fill(c.S[0])
+		}
 		c.wide = w.lay == panels && len(w.v)*4 >= wideBytes || w.lay == blocks && mostTiles(w.blk.r) > 1
 	case device.LinearDW:
-		c.cut = cutDW(&e.b.ws[c.W[0]], e.p.Rows(e.p.Batch))
+		w := &e.b.ws[c.W[0]]
+		if w.lay == panels && w.Narrow() {
+			long, _, _ := w.sides()
+			c.parts = over(long, dwRange)
+			break
+		}
+		c.cut = cutDW(w, e.p.Rows(e.p.Batch))
 		c.parts = c.cut.ks * c.cut.ns
 	case device.Conv:
 		c.geo = newGeometry(c.Win, val(c.In[0]), val(c.Out[0]))

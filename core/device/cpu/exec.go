@@ -141,6 +141,7 @@ type call struct {
 	wide   bool
 	parts  int
 	later  bool // its gradient is settled in the next region
+	by     *row // of a product fused with Scale: the factor, in all lanes
 	tile   func(e *exec, c *call, l *local, t0, t1 int)
 	part   func(e *exec, c *call, l *local, part int)
 	serial func(e *exec, c *call)

@@ -102,7 +102,10 @@ next:
 	MOVD $64, R8
 	MOVD mulArgs_acc(R0), R9
 	CBZ R9, store
+	MOVD mulArgs_z(R0), R10
+	CBNZ R10, add
 	MOVD R3, R10
+add:
 	VLD1.P (R10)(R8), [V24.S4, V25.S4, V26.S4, V27.S4]
 	WORD $0x4e38d400 // FADD V0.4S, V0.4S, V24.4S
 	WORD $0x4e39d421 // FADD V1.4S, V1.4S, V25.4S
@@ -230,7 +233,10 @@ next:
 	MOVD $64, R8
 	MOVD mulArgs_acc(R0), R9
 	CBZ R9, store
+	MOVD mulArgs_z(R0), R10
+	CBNZ R10, add
 	MOVD R3, R10
+add:
 	VLD1.P (R10)(R8), [V24.S4, V25.S4, V26.S4, V27.S4]
 	WORD $0x4e38d400 // FADD V0.4S, V0.4S, V24.4S
 	WORD $0x4e39d421 // FADD V1.4S, V1.4S, V25.4S
@@ -401,7 +407,10 @@ next:
 	MOVD $64, R8
 	MOVD mulArgs_acc(R0), R9
 	CBZ R9, store
+	MOVD mulArgs_z(R0), R10
+	CBNZ R10, add
 	MOVD R3, R10
+add:
 	VLD1.P (R10)(R8), [V24.S4, V25.S4, V26.S4, V27.S4]
 	WORD $0x4e38d400 // FADD V0.4S, V0.4S, V24.4S
 	WORD $0x4e39d421 // FADD V1.4S, V1.4S, V25.4S
@@ -583,7 +592,10 @@ next:
 	MOVD $64, R8
 	MOVD mulArgs_acc(R0), R9
 	CBZ R9, store
+	MOVD mulArgs_z(R0), R10
+	CBNZ R10, add
 	MOVD R3, R10
+add:
 	VLD1.P (R10)(R8), [V24.S4, V25.S4, V26.S4, V27.S4]
 	WORD $0x4e38d400 // FADD V0.4S, V0.4S, V24.4S
 	WORD $0x4e39d421 // FADD V1.4S, V1.4S, V25.4S
@@ -800,7 +812,10 @@ next:
 	MOVD $64, R8
 	MOVD mulArgs_acc(R0), R9
 	CBZ R9, store
+	MOVD mulArgs_z(R0), R10
+	CBNZ R10, add
 	MOVD R3, R10
+add:
 	VLD1.P (R10)(R8), [V24.S4, V25.S4, V26.S4, V27.S4]
 	WORD $0x4e38d400 // FADD V0.4S, V0.4S, V24.4S
 	WORD $0x4e39d421 // FADD V1.4S, V1.4S, V25.4S
@@ -1052,7 +1067,10 @@ next:
 	MOVD $64, R8
 	MOVD mulArgs_acc(R0), R9
 	CBZ R9, store
+	MOVD mulArgs_z(R0), R10
+	CBNZ R10, add
 	MOVD R3, R10
+add:
 	VLD1.P (R10)(R8), [V24.S4, V25.S4, V26.S4, V27.S4]
 	WORD $0x4e38d400 // FADD V0.4S, V0.4S, V24.4S
 	WORD $0x4e39d421 // FADD V1.4S, V1.4S, V25.4S
@@ -1189,7 +1207,10 @@ next:
 	MOVD $64, R8
 	MOVD mulArgs_acc(R0), R9
 	CBZ R9, store
+	MOVD mulArgs_z(R0), R10
+	CBNZ R10, add
 	MOVD R3, R10
+add:
 	VLD1.P (R10)(R8), [V24.S4, V25.S4, V26.S4, V27.S4]
 	WORD $0x4e38d400 // FADD V0.4S, V0.4S, V24.4S
 	WORD $0x4e39d421 // FADD V1.4S, V1.4S, V25.4S
@@ -1317,7 +1338,10 @@ next:
 	MOVD $64, R8
 	MOVD mulArgs_acc(R0), R9
 	CBZ R9, store
+	MOVD mulArgs_z(R0), R10
+	CBNZ R10, add
 	MOVD R3, R10
+add:
 	VLD1.P (R10)(R8), [V24.S4, V25.S4, V26.S4, V27.S4]
 	WORD $0x4e38d400 // FADD V0.4S, V0.4S, V24.4S
 	WORD $0x4e39d421 // FADD V1.4S, V1.4S, V25.4S
@@ -1488,7 +1512,10 @@ next:
 	MOVD $64, R8
 	MOVD mulArgs_acc(R0), R9
 	CBZ R9, store
+	MOVD mulArgs_z(R0), R10
+	CBNZ R10, add
 	MOVD R3, R10
+add:
 	VLD1.P (R10)(R8), [V24.S4, V25.S4, V26.S4, V27.S4]
 	WORD $0x4e38d400 // FADD V0.4S, V0.4S, V24.4S
 	WORD $0x4e39d421 // FADD V1.4S, V1.4S, V25.4S
@@ -1670,7 +1697,10 @@ next:
 	MOVD $64, R8
 	MOVD mulArgs_acc(R0), R9
 	CBZ R9, store
+	MOVD mulArgs_z(R0), R10
+	CBNZ R10, add
 	MOVD R3, R10
+add:
 	VLD1.P (R10)(R8), [V24.S4, V25.S4, V26.S4, V27.S4]
 	WORD $0x4e38d400 // FADD V0.4S, V0.4S, V24.4S
 	WORD $0x4e39d421 // FADD V1.4S, V1.4S, V25.4S
@@ -1887,7 +1917,10 @@ next:
 	MOVD $64, R8
 	MOVD mulArgs_acc(R0), R9
 	CBZ R9, store
+	MOVD mulArgs_z(R0), R10
+	CBNZ R10, add
 	MOVD R3, R10
+add:
 	VLD1.P (R10)(R8), [V24.S4, V25.S4, V26.S4, V27.S4]
 	WORD $0x4e38d400 // FADD V0.4S, V0.4S, V24.4S
 	WORD $0x4e39d421 // FADD V1.4S, V1.4S, V25.4S
@@ -2139,7 +2172,10 @@ next:
 	MOVD $64, R8
 	MOVD mulArgs_acc(R0), R9
 	CBZ R9, store
+	MOVD mulArgs_z(R0), R10
+	CBNZ R10, add
 	MOVD R3, R10
+add:
 	VLD1.P (R10)(R8), [V24.S4, V25.S4, V26.S4, V27.S4]
 	WORD $0x4e38d400 // FADD V0.4S, V0.4S, V24.4S
 	WORD $0x4e39d421 // FADD V1.4S, V1.4S, V25.4S
@@ -2369,6 +2405,7 @@ next:
 	MOVD mulArgs_acc(R0), R9
 	CBZ R9, store
 	MOVD R3, R10
+add:
 	VLD1.P (R10)(R8), [V24.S4, V25.S4, V26.S4, V27.S4]
 	WORD $0x4e38d400 // FADD V0.4S, V0.4S, V24.4S
 	WORD $0x4e39d421 // FADD V1.4S, V1.4S, V25.4S
@@ -2621,6 +2658,7 @@ next:
 	MOVD mulArgs_acc(R0), R9
 	CBZ R9, store
 	MOVD R3, R10
+add:
 	VLD1.P (R10)(R8), [V24.S4, V25.S4, V26.S4, V27.S4]
 	WORD $0x4e38d400 // FADD V0.4S, V0.4S, V24.4S
 	WORD $0x4e39d421 // FADD V1.4S, V1.4S, V25.4S

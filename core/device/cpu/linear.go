@@ -87,6 +87,13 @@ func linear(e *exec, c *call, l *local, t0, t1 int) {
 		kc = (w.k + pieces - 1) / pieces
 	}
 	x, y := e.at(c.In[0], t0), e.at(c.Out[0], t0)
+	// Of y that is added to z, see fuse: by the product, or beside and then.
+	var z, sum unsafe.Pointer
+	if len(c.In) > 1 {
+		if z = e.at(c.In[1], t0); kc < w.k || len(c.W) > 1 {
+			y, sum = e.at(c.Out[1], t0), y
+		}
+	}
 	for k := 0; k < w.k; k += kc {
 		a := mulArgs{inner: min(kc, w.k-k), outer: 1, acc: min(k, 1)}
 		for n := 0; n < w.n; n += P {
@@ -98,11 +105,18 @@ func linear(e *exec, c *call, l *local, t0, t1 int) {
 				for _, mr := range cuts[rows] {
 					a.a = at(ptr(w.v), (n*w.k+k*P+m-n)*4)
 					a.c = at(yt, m*rowBytes)
+					if z != nil && sum == nil {
+						a.z, a.acc = at(z, t*e.stride()+m*rowBytes), 1
+					}
 					mulF(mr, &a)
 					m += mr
 				}
 				if k+kc >= w.k {
 					finish(e, c, yt, n, rows)
+					if sum != nil {
+						off := t*e.stride() + n*rowBytes
+						addRows(&rowArgs{dst: at(sum, off), a: at(y, off), b: at(z, off), n: rows})
+					}
 				}
 			}
 		}
@@ -126,6 +140,9 @@ func finish(e *exec, c *call, y unsafe.Pointer, n, rows int) {
 		case c.Act == device.ReLU:
 			reluRows(&r)
 		}
+		if c.by != nil {
+			scaleRows(&rowArgs{dst: dst, a: dst, b: unsafe.Pointer(c.by), n: r.n})
+		}
 		if c.Act != device.ReLU && c.Act != device.NoAct {
 			x := unsafe.Slice((*float32)(dst), r.n*T)
 			actRows(c.Act, x, x)
@@ -140,8 +157,13 @@ func linearDX(e *exec, c *call, l *local, t0, t1 int) {
 		blockLinearDX(e, w, c, l, t0, t1)
 		return
 	}
-	dy, dx := e.at(c.In[0], t0), e.at(c.Out[0], t0)
 	whole := w.n / P
+	dy, dx := e.at(c.In[0], t0), e.at(c.Out[0], t0)
+	// Of dx that is added to another one, see fuse: in its one pass, or beside and then.
+	onto, sum := len(c.In) > 1, dx
+	if onto && (whole > dxPass || whole > 0 && w.n%P > 0) {
+		dx, onto = e.at(c.Out[1], t0), false
+	}
 	for p := 0; p < whole || p == 0; p += dxPass {
 		for k0 := 0; k0 < w.k; k0 += dxRows {
 			k1 := min(k0+dxRows, w.k)
@@ -155,6 +177,9 @@ func linearDX(e *exec, c *call, l *local, t0, t1 int) {
 				for k := k0; k < k1; {
 					mr := run(k1 - k)
 					a.c = at(dx, t*e.stride()+k*rowBytes)
+					if onto {
+						a.z, a.acc, last.z, last.acc = a.c, 1, a.c, 1
+					}
 					if a.outer > 0 {
 						a.a = at(ptr(w.v), (p*w.k+k)*rowBytes)
 						mulX(mr, &a)
@@ -164,6 +189,17 @@ func linearDX(e *exec, c *call, l *local, t0, t1 int) {
 						mulX(mr, &last)
 					}
 					k += mr
+				}
+				if p+dxPass < whole {
+					continue
+				}
+				dst := at(dx, t*e.stride()+k0*rowBytes)
+				if c.by != nil {
+					scaleRows(&rowArgs{dst: dst, a: dst, b: unsafe.Pointer(c.by), n: k1 - k0})
+				}
+				if dx != sum {
+					to := at(sum, t*e.stride()+k0*rowBytes)
+					addRows(&rowArgs{dst: to, a: to, b: dst, n: k1 - k0})
 				}
 			}
 		}
@@ -190,8 +226,12 @@ func cutDW(w *weight, batch int) cutting {
 }
 
 // linearDW: dw = dy·xᵀ, one range of inputs for one range of outputs.
-func linearDW(e *exec, c *call, _ *local, part int) {
+func linearDW(e *exec, c *call, l *local, part int) {
 	w := &e.b.ws[c.W[0]]
+	if w.lay == panels && w.Narrow() {
+		narrowLinearDW(e, c, w, l, part)
+		return
+	}
 	ki, ni := part%c.cut.ks, part/c.cut.ks
 	if w.lay == blocks {
 		rows := w.blk.rows()

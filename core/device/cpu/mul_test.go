@@ -17,7 +17,7 @@ func TestMul(t *testing.T) {
 			for mr := 1; mr <= maxMR; mr++ {
 				for _, inner := range []int{1, 2, 3, 4, 5, 7, 16, 17, 31} {
 					for outer := 1; outer <= 5; outer++ {
-						for acc := range 2 {
+						for acc := range 3 {
 							t.Run(fmt.Sprintf("%s%d/%dx%d/%d", f.name, mr, inner, outer, acc), func(t *testing.T) {
 								testMul(t, f.run, mr, f.am, f.ak, inner, outer, acc)
 							})
@@ -40,11 +40,16 @@ func testMul(t *testing.T, run func(int, *mulArgs), mr, am, ak, inner, outer, ac
 		c.random(r)
 	}
 	was := c.copy()
-	run(mr, &mulArgs{a: a.p(), b: b.p(), c: c.p(), inner: inner, outer: outer, aOuter: ao * 4, bOuter: bo * 4, acc: acc})
+	args := mulArgs{a: a.p(), b: b.p(), c: c.p(), inner: inner, outer: outer, aOuter: ao * 4, bOuter: bo * 4, acc: min(acc, 1)}
+	if acc == 2 { // to z
+		z := newGuarded(t, "z", mr*16, 4).random(r)
+		was, args.z = z.copy(), z.p()
+	}
+	run(mr, &args)
 	for m := range mr {
 		for n := range 16 {
 			var s, abs float64
-			if acc == 1 {
+			if acc > 0 {
 				s = float64(was[m*16+n])
 				abs = math.Abs(s)
 			}

@@ -40,6 +40,12 @@ func mulGo(mr, am, ak int, p *mulArgs) {
 			}
 		}
 		dst := rowAt(p.c, m)
+		if p.acc != 0 && p.z != nil {
+			for i, z := range rowAt(p.z, m) {
+				dst[i] = z + float32(c[i])
+			}
+			continue
+		}
 		for i, v := range c {
 			if p.acc != 0 {
 				v += float64(dst[i])

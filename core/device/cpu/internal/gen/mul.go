@@ -148,13 +148,13 @@ func (q product) emit(a *asm) {
 			a.op("VADD%s %s, %s, %s", ps, reg(i+n/2*mr*parts), reg(i), reg(i))
 		}
 	}
-	each := func(f func(at, reg string)) {
+	each := func(base string, f func(at, reg string)) {
 		for m := range mr {
 			for p := range parts {
-				f(fmt.Sprintf("%d(DX)", q.cStride*m+4*v.floats*p), acc(0, m, p))
+				f(fmt.Sprintf("%d(%s)", q.cStride*m+4*v.floats*p, base), acc(0, m, p))
 			}
 			if q.cStride == 0 {
-				a.op("ADDQ AX, DX")
+				a.op("ADDQ AX, %s", base)
 			}
 		}
 	}
@@ -171,7 +171,14 @@ func (q product) emit(a *asm) {
 	} else {
 		a.op("JEQ store")
 	}
-	each(func(at, reg string) { a.op("VADD%s %s, %s, %s", ps, at, reg, reg) })
+	onto := "DX"
+	if q.cStride > 0 {
+		onto = "AX"
+		a.load(typ, "z", onto)
+		a.op("TESTQ AX, AX")
+		a.op("CMOVQEQ DX, AX")
+	}
+	each(onto, func(at, reg string) { a.op("VADD%s %s, %s, %s", ps, at, reg, reg) })
 	if q.cStride == 0 {
 		a.load(typ, "c", "DX")
 	}
@@ -180,7 +187,7 @@ func (q product) emit(a *asm) {
 		pixelAffine(a, v, mr*parts)
 	}
 	a.label("store")
-	each(func(at, reg string) { a.op("%s %s, %s", move, reg, at) })
+	each("DX", func(at, reg string) { a.op("%s %s, %s", move, reg, at) })
 	a.ret()
 }
 

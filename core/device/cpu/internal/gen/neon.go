@@ -100,7 +100,12 @@ func (q product) emitNEON(a *asm) {
 	}
 	a.loadNEON("mulArgs", "acc", "R9")
 	a.op("CBZ R9, store")
+	if q.cStride > 0 {
+		a.loadNEON("mulArgs", "z", "R10")
+		a.op("CBNZ R10, add")
+	}
 	a.op("MOVD R3, R10")
+	a.label("add")
 	for m := range mr {
 		a.op("VLD1.P (R10)(R8), %s", four(b))
 		for p := range parts {
