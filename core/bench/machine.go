@@ -57,22 +57,29 @@ func MeasureMachine(window time.Duration, rounds int) (Machine, error) {
 	return m, nil
 }
 
-// busyCPUs keeps n CPUs busy with products until stop is closed.
-func busyCPUs(n int, stop <-chan struct{}) {
+// busyCPUs keeps n CPUs busy with products until stop is closed; of a part of a CPU in turns
+// of 20 ms.
+func busyCPUs(n float64, stop <-chan struct{}) {
+	const turn = 20 * time.Millisecond
 	var all sync.WaitGroup
-	for range n {
+	for ; n > 0; n-- {
+		work := time.Duration(min(n, 1) * float64(turn)) // of each turn
 		all.Go(func() {
 			const size = 256
 			x := make([]float32, 3*size*size)
 			mat := func(i int) cpu.Matrix[float32] {
 				return cpu.Matrix[float32]{Data: x[i*size*size : (i+1)*size*size], Stride: size}
 			}
-			for {
+			for begin := time.Now(); ; {
 				select {
 				case <-stop:
 					return
 				default:
 					cpu.Gemm(1, size, size, size, 1, mat(0), mat(1), 0, mat(2)) //nolint:errcheck // the sizes fit
+				}
+				if spent := time.Since(begin); work < turn && spent >= work {
+					time.Sleep(turn - spent)
+					begin = time.Now()
 				}
 			}
 		})

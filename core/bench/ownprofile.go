@@ -66,13 +66,8 @@ func LoadPoints(say func(string, ...any)) (points [][2]float64, why string) {
 		return nil, strings.TrimPrefix(err.Error(), "energy source rapl: ")
 	}
 	defer m.Close() //nolint:errcheck // only read
-	steps := min(n, 8)
-	if steps < 3 {
-		return nil, fmt.Sprintf("%d CPUs make too few loads for a curve, at least 3 are needed", n)
-	}
-	for i := range steps + 1 {
-		busy := i * n / steps
-		say("measuring power with %d of %d CPUs busy …", busy, n)
+	for _, busy := range loads(n) {
+		say("measuring power with %g of %d CPUs busy …", busy, n)
 		stop, done := make(chan struct{}), make(chan struct{})
 		go func() { busyCPUs(busy, stop); close(done) }()
 		time.Sleep(500 * time.Millisecond) // clocks and temperature settle
@@ -85,7 +80,24 @@ func LoadPoints(say func(string, ...any)) (points [][2]float64, why string) {
 		if r.UJ == nil {
 			return nil, "the counter gave no figure: " + r.Note
 		}
-		points = append(points, [2]float64{100 * float64(busy) / float64(n), math.Round(float64(*r.UJ)/energy.Wall(a, b).Seconds()/1e4) / 100})
+		points = append(points, [2]float64{100 * busy / float64(n), math.Round(float64(*r.UJ)/energy.Wall(a, b).Seconds()/1e4) / 100})
 	}
 	return points, ""
+}
+
+// loads are numbers of busy CPUs from none to all n, enough for a curve: whole ones, up to
+// eight steps, and on one or two CPUs also parts of one.
+func loads(n int) (busy []float64) {
+	steps := min(n, 8)
+	if n < 3 {
+		steps = 4
+	}
+	for i := range steps + 1 {
+		b := float64(i*n) / float64(steps)
+		if n >= 3 {
+			b = math.Floor(b)
+		}
+		busy = append(busy, b)
+	}
+	return busy
 }

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"math"
 	"testing"
 
 	"pare/core/energy"
@@ -28,5 +29,20 @@ func TestProfileLeavesOthersCurves(t *testing.T) {
 	own.Load = p.Load // taken here
 	if again := m.Profile(own, plan.DefaultPrices(), "this-machine", "test"); again.Load == nil {
 		t.Error("calibrating again without a counter lost the curve")
+	}
+}
+
+// TestLoads: enough for a curve on every machine, from idle to full and ever more.
+func TestLoads(t *testing.T) {
+	for n := 1; n <= 256; n++ {
+		l := loads(n)
+		if len(l) < 4 || len(l) > 9 || l[0] != 0 || l[len(l)-1] != float64(n) {
+			t.Errorf("%d CPUs: %v", n, l)
+		}
+		for i := range l[1:] {
+			if l[i+1] <= l[i] || n > 2 && l[i] != math.Trunc(l[i]) {
+				t.Errorf("%d CPUs: %v", n, l)
+			}
+		}
 	}
 }

@@ -48,7 +48,7 @@ func compared(s *sessions.Session) (plain.Compared, error) {
 		return plain.Compared{}, fmt.Errorf("session %s has not begun: there is nothing to compare", s.ID)
 	}
 	r, err := usedRecipe(s)
-	return plain.Compared{ID: s.ID, State: st, Recipe: r}, err
+	return plain.Compared{ID: s.ID, State: st, Recipe: r, Dead: s.Summary().Status == sessions.Dead}, err
 }
 
 func usedRecipe(s *sessions.Session) (*core.Recipe, error) {

@@ -98,7 +98,7 @@ func TestEmissionsMistakes(t *testing.T) {
 		"grid.country = \"xx\"": {"--grid", "xx"},
 		"has no bill yet":       nil,
 		"nosuch":                {"nosuch"},
-		"unknown flag --price": {"--price", "0.2EUR"}, // no column holds money
+		"unknown flag --price":  {"--price", "0.2EUR"}, // no column holds money
 	} {
 		code, out, errs := call(t, append([]string{"energy", "emissions", "--sessions", root}, args...)...)
 		if code == 0 || out != "" || !strings.Contains(errs, want) || strings.Count(errs, "\n") != 1 {

@@ -15,6 +15,7 @@ type Compared struct {
 	ID     string       `json:"session"`
 	State  *event.State `json:"-"`
 	Recipe *core.Recipe `json:"-"` // as used
+	Dead   bool         `json:"-"` // its process is gone without a word
 }
 
 // Comparison is sessions side by side: the same rows of each, what differs in
@@ -75,7 +76,7 @@ func (c *Comparison) rows(l []Compared) {
 	var names []string
 	var cols [][]figure
 	for _, x := range l {
-		n, f := figures(x.State, Common(l), inferTime(l))
+		n, f := figures(x, Common(l), inferTime(l))
 		names, cols = n, append(cols, f)
 	}
 	for i, name := range names {
@@ -121,7 +122,8 @@ func inferTime(l []Compared) string {
 
 // figures are the rows of one session: of its final ledger, else of what there is. infer is what
 // the time of an inference is called.
-func figures(st *event.State, c event.Clock, infer string) (names []string, out []figure) {
+func figures(x Compared, c event.Clock, infer string) (names []string, out []figure) {
+	st := x.State
 	add := func(name, text string, num float64, known bool) {
 		if !known && text == "" {
 			text = "–"
@@ -139,6 +141,9 @@ func figures(st *event.State, c event.Clock, infer string) (names []string, out 
 	} else if st.Done != nil && st.Done.Exit == core.ExitBudget {
 		status = fmt.Sprintf("budget spent, stage %d", st.Stage)
 	} else if st.Stage >= event.Baseline && st.Status != event.StatusDone {
+		if x.Dead { // the log cannot know it
+			status = "dead"
+		}
 		status = strings.TrimSpace(fmt.Sprintf("%s, stage %d", status, st.Stage))
 	}
 	add("outcome", orDash(status), 0, false)

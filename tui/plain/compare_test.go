@@ -109,3 +109,13 @@ func TestCompareTellsOfASpentBudget(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 }
+
+// TestCompareTheDead: a run whose process is gone does not run, whatever its log said last.
+func TestCompareTheDead(t *testing.T) {
+	for dead, want := range map[bool]string{false: "running, stage 1", true: "dead, stage 1"} {
+		x := Compared{ID: "a", State: &event.State{Status: event.StatusRunning, Stage: event.Baseline}, Dead: dead}
+		if got := Compare([]Compared{x, x}).Rows[0]; got.Name != "outcome" || got.Values[0] != want {
+			t.Errorf("%+v, want %q", got, want)
+		}
+	}
+}

@@ -8,6 +8,7 @@ import (
 
 	"pare/core"
 	"pare/core/event"
+	"pare/sessions"
 	"pare/tui/chart"
 	"pare/tui/plain"
 	"pare/tui/theme"
@@ -40,10 +41,7 @@ type comparedMsg struct {
 func (d *desk) readCompared(ids []string, over bool) effect {
 	type one = struct {
 		id string
-		s  interface {
-			State() (*event.State, error)
-			RecipeUsed() (*core.Recipe, error)
-		}
+		s  *sessions.Session
 	}
 	var l []one
 	for _, id := range ids {
@@ -67,7 +65,7 @@ func (d *desk) readCompared(ids []string, over bool) effect {
 					}
 				}
 			}
-			m.l = append(m.l, plain.Compared{ID: x.id, State: st, Recipe: r})
+			m.l = append(m.l, plain.Compared{ID: x.id, State: st, Recipe: r, Dead: x.s.Summary().Status == sessions.Dead})
 		}
 		return m
 	}

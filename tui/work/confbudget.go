@@ -13,7 +13,7 @@ import (
 
 var (
 	spentActions = []string{core.BudgetStop, core.BudgetTarget, core.BudgetWarn}
-	spentWords   = []string{"stop the run", "take the zeros so far", "say so, go on"}
+	spentWords   = []string{"stop the run", "take what is gone", "say so, go on"}
 )
 
 // budgetLimit is a key of the recipe's budget.

@@ -29,7 +29,7 @@ func TestBudgetByKeys(t *testing.T) {
 	key(d, "left", "left") // under what is spent there is none
 	sees(t, d, "none")
 	key(d, "4", "5", "0", "0", "enter", "down", "right")
-	sees(t, d, "4500", "once spent", "take the zeros so")
+	sees(t, d, "4500", "once spent", "← take what is gone →")
 	key(d, "enter")
 	r, err := core.ParseRecipe([]byte(f.sent[len(f.sent)-1].Text))
 	if err != nil || r.Budget != (core.BudgetSpec{Joules: 4500, Action: core.BudgetTarget}) {

@@ -171,13 +171,18 @@ func blockLinearDX(e *exec, w *weight, c *call, l *local, t0, t1 int) {
 	p.run()
 }
 
-// blockDW: dw = dy·xᵀ at the blocks of one range of inputs, for block rows from
-// to to−1.
-func blockDW(e *exec, c *call, w *weight, cut *kRange, from, to int) {
+// blockDW: dw = dy·xᵀ at the blocks of one range of inputs and of outputs, over the batch
+// or half of it.
+func blockDW(e *exec, c *call, w *weight, part int) {
+	s := e.shareOf(c, part)
+	ki, ni := s.part%c.cut.ks, s.part/c.cut.ks
+	rows, ranges := w.blk.rows(), len(w.blk.cuts)
+	from, to := ni*rows/c.cut.ns, (ni+1)*rows/c.cut.ns
 	if w.blk.r == 1 {
-		singleLinearDW(e, c, w, cut, from, to)
+		singleLinearDW(e, c, w, s, &w.blk.cuts[ki], from, to)
 		return
 	}
+	cut := kRange{w.blk.cuts[ki*ranges/c.cut.ks].from, w.blk.cuts[(ki+1)*ranges/c.cut.ks-1].to}
 	x, dy := e.at(c.In[0], 0), e.at(c.In[1], 0)
 	r := w.blk.r
 	for row := from; row < to; row++ {
@@ -185,14 +190,15 @@ func blockDW(e *exec, c *call, w *weight, cut *kRange, from, to int) {
 		if j0 == j1 {
 			continue
 		}
-		for t := 0; t < e.tiles; t += dwTiles {
+		for i := 0; i < s.tiles; i += dwTiles {
+			t := s.first + i*s.step
 			dwKernel(r, &blockDWArgs{
-				off: ptr(w.blk.off[j0:]), dw: ptr(w.g[j0*r:]), n: j1 - j0, acc: e.acc(c, t),
+				off: ptr(w.blk.off[j0:]), dw: ptr(s.sums[j0*r:]), n: j1 - j0, acc: e.accOf(c, s, i),
 				x: at(x, t*e.stride()), dy: at(dy, t*e.stride()+row*r*rowBytes),
-				tiles: min(dwTiles, e.tiles-t), tiles2: 1, xStride: e.stride(), dyStride: e.stride(),
+				tiles: min(dwTiles, s.tiles-i), tiles2: 1, xStride: s.step * e.stride(), dyStride: s.step * e.stride(),
 			})
 		}
-		w.clearBehind(w.g, row, j0, j1)
+		w.clearBehind(s.sums, row, j0, j1)
 		e.settle(c, w, j0*r, j1*r)
 	}
 }
@@ -201,17 +207,18 @@ func blockDW(e *exec, c *call, w *weight, cut *kRange, from, to int) {
 // rows, so that what of x they use stays in the first level of cache. The weights
 // of a range of inputs lie side by side, row after row (cut.from is a run), so
 // all of them are settled at once.
-func singleLinearDW(e *exec, c *call, w *weight, cut *kRange, from, to int) {
-	for t := 0; t < e.tiles; t += singleTiles {
+func singleLinearDW(e *exec, c *call, w *weight, s share, cut *kRange, from, to int) {
+	for i := 0; i < s.tiles; i += singleTiles {
+		t, stride := s.first+i*s.step, s.step*e.stride()
 		for row := from; row < to; {
 			stop := row + 1
 			for stop < to && cut.to[stop]-cut.from[row] <= maxSteps {
 				stop++
 			}
 			if j := int(cut.from[row]); int(cut.to[stop-1]) > j {
-				singleDW(min(singleTiles, e.tiles-t), &singleDWArgs{
-					ptr: ptr(cut.from[row:]), off: ptr(w.blk.off[j:]), dw: ptr(w.g[j:]), rows: stop - row, acc: e.acc(c, t),
-					x: e.at(c.In[0], t), dy: at(e.at(c.In[1], t), row*rowBytes), xStride: e.stride(), dyStride: e.stride(),
+				singleDW(min(singleTiles, s.tiles-i), &singleDWArgs{
+					ptr: ptr(cut.from[row:]), off: ptr(w.blk.off[j:]), dw: ptr(s.sums[j:]), rows: stop - row, acc: e.accOf(c, s, i),
+					x: e.at(c.In[0], t), dy: at(e.at(c.In[1], t), row*rowBytes), xStride: stride, dyStride: stride,
 				})
 			}
 			row = stop

@@ -1,6 +1,7 @@
 package cpu
 
 import (
+	"cmp"
 	"fmt"
 	"runtime"
 	"slices"
@@ -123,7 +124,9 @@ func (e *exec) prepare(r *device.Region) (before []region) {
 		}
 		out.add(c)
 	}
+	out.order()
 	if len(after.calls) > 0 {
+		after.order()
 		return append(before, out, after)
 	}
 	return append(before, out)
@@ -135,6 +138,23 @@ func (r *region) add(c call) {
 		r.tasks = append(r.tasks, task{int32(len(r.calls)), int32(i)})
 	}
 	r.calls = append(r.calls, c)
+}
+
+// order puts the first half of each call's parts in front and the second, backwards, behind: a
+// call's parts are in the order of the batch or of the weights, and of two workers each starts
+// at one end, which is its own, and does the calls in their order. The last ones, of the first
+// layers, leave the values in its cache that the next step writes over first.
+func (r *region) order() {
+	half := func(t task) int { return cmp.Compare(2*int(t.part)+1, r.calls[t.call].parts) }
+	slices.SortStableFunc(r.tasks, func(a, b task) int {
+		c := cmp.Compare(half(a), half(b))
+		if c == 0 && half(a) > 0 {
+			c = cmp.Or(cmp.Compare(b.call, a.call), cmp.Compare(b.part, a.part))
+		}
+		return c
+	})
+	for r.own = 0; r.own < len(r.tasks) && half(r.tasks[r.own]) < 0; r.own++ {
+	}
 }
 
 // reads reports whether some call needs the transposed value v: dw of packed and
@@ -167,14 +187,15 @@ func (e *exec) prepareCall(c *call) {
 		}
 		c.wide = w.lay == panels && len(w.v)*4 >= wideBytes || w.lay == blocks && mostTiles(w.blk.r) > 1
 	case device.LinearDW:
-		w := &e.b.ws[c.W[0]]
+		w, rows := &e.b.ws[c.W[0]], e.p.Rows(e.p.Batch)
 		if w.lay == panels && w.Narrow() {
 			long, _, _ := w.sides()
 			c.parts = over(long, dwRange)
 			break
 		}
-		c.cut = cutDW(w, e.p.Rows(e.p.Batch))
-		c.parts = c.cut.ks * c.cut.ns
+		halves := e.halves(w, w.leastHalf(), rows*(w.n+w.k))
+		c.cut = cutDW(w, rows, halves)
+		e.cutInto(c, halves)
 	case device.Conv:
 		c.geo = newGeometry(c.Win, val(c.In[0]), val(c.Out[0]))
 		e.prepareConvBlocks(c)
@@ -199,10 +220,9 @@ func (e *exec) prepareCall(c *call) {
 			break
 		}
 		if w.lay == blocks {
-			if c.cut = e.cutBlocks(w, &c.geo); c.cut.ks > 1 {
-				c.half = e.alloc("half of a gradient", len(w.v))
-			}
-			c.parts = c.cut.ks * c.cut.ns
+			halves := 1
+			c.cut, halves = e.cutBlocks(w, &c.geo)
+			e.cutInto(c, halves)
 			break
 		}
 		c.cut = cutConvDW(w, &c.geo)
@@ -211,8 +231,10 @@ func (e *exec) prepareCall(c *call) {
 		v := val(c.In[0])
 		e.stats[c.Stat].pixels = v.H * v.W
 	case device.BiasD:
-		v := val(c.In[0])
-		c.parts = max(1, min(v.C/T, v.Size(T, P)*(e.p.Rows(e.p.Batch)/T)>>18))
+		v, tiles := val(c.In[0]), e.p.Rows(e.p.Batch)/T
+		halves := e.halves(&e.b.ws[c.W[0]], 1, v.Size(T, P)*tiles)
+		c.cut = cutting{ks: 1, ns: max(1, min(v.C/T, v.Size(T, P)*tiles>>18))}
+		e.cutInto(c, halves)
 	case device.Update:
 		c.parts = (len(e.b.ws[c.W[0]].v) + maxFloats - 1) / maxFloats
 	case device.CrossEntropy:

@@ -141,20 +141,19 @@ func (s span) like(o int) (from, to, end int) {
 }
 
 // cutBlocks cuts the gradient of blocks. A task reads all of x, and dy of its blocks: two
-// tasks therefore go through half of the batch each (ks), and further ones share the blocks
+// tasks therefore go through half of the batch each, and further ones share the blocks
 // (ns), side by side, so that x comes from main memory once. The halves' sums are added at
-// the end, which costs little where x is large beside them; how the batch is cut must not
-// depend on the threads.
-func (e *exec) cutBlocks(w *weight, g *geometry) cutting {
+// the end, which costs little where x is large beside them.
+func (e *exec) cutBlocks(w *weight, g *geometry) (c cutting, halves int) {
 	macs, tiles := len(w.v)*g.oh*g.ow*e.p.Batch, e.p.Tiles(e.p.Batch)
-	c := cutting{ks: 1, ns: max(1, min(e.threads, macs/taskMACs))}
+	c, halves = cutting{ks: 1, ns: max(1, min(e.threads, macs/taskMACs))}, 1
 	if tiles > 1 && tiles*T*g.h*g.w*g.c >= 4*len(w.v) {
-		c.ks = 2
+		halves = 2
 		if c.ns%2 == 0 {
 			c.ns /= 2
 		}
 	}
-	return c
+	return c, halves
 }
 
 // dwTask adds the gradient of blocks from to to−1 over tiles t0 to t1−1 to sums.
@@ -169,16 +168,10 @@ type dwTask struct {
 
 // blockConvDW: dw of some blocks over some tiles and all pixels.
 func blockConvDW(e *exec, c *call, w *weight, part int) {
-	half, part := part%c.cut.ks, part/c.cut.ks
+	s := e.shareOf(c, part)
 	r, n := w.blk.r, len(w.blk.idx)
-	d := dwTask{
-		e: e, c: c, w: w, sums: w.g, from: part * n / c.cut.ns, to: (part + 1) * n / c.cut.ns,
-		t0: half * e.tiles / c.cut.ks, t1: (half + 1) * e.tiles / c.cut.ks,
-	}
-	if half > 0 {
-		d.sums = c.half
-	}
-	if half > 0 || !e.adds(c) {
+	d := dwTask{e: e, c: c, w: w, sums: s.sums, from: s.part * n / c.cut.ns, to: (s.part + 1) * n / c.cut.ns, t0: s.from(), t1: s.from() + s.tiles}
+	if s.second || !e.adds(c) {
 		clearAll(d.sums[d.from*r : d.to*r])
 	}
 	for i := range c.bands {

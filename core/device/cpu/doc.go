@@ -26,10 +26,12 @@
 // region of scope Tile a task is a group of tiles: one where all weights stay in
 // the inner caches, up to maxGroup where they do not, so that each weight
 // fetched serves all of them. In a region of scope Task the parts of all calls
-// wait in one queue; each part sums over tiles in their order and, where the
+// wait in one queue; each part sums over tiles in an order of its own and, where the
 // call says so, takes the optimiser's step while its gradient is in the cache.
 // Nothing depends on who does what when, so the number of workers never changes
-// a bit, and a run allocates nothing.
+// a bit, and a run allocates nothing. But of two workers each keeps to one half of the
+// batch from region to region and from step to step, where its caches have it: see pool
+// and, for gradients, halves.go.
 //
 // Lanes past the end of a batch hold finite numbers and, in gradients, zeros:
 // sums over whole tiles need no masks but where statistics are taken (NormStats)

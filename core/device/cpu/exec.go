@@ -123,6 +123,7 @@ type region struct {
 	on    *exec // whose tiles it works on, of scope Tile
 	calls []call
 	tasks []task
+	own   int  // tasks at each end, see order
 	wide  bool // some call takes groups of tiles
 	// one is for runs of at most ones samples, where others take all of theirs at once.
 	one  *region
@@ -153,7 +154,8 @@ type call struct {
 	off, offPad []uint32
 	border      border
 	bands       []band    // of its dw
-	half        []float32 // dw of the second half of the batch, see cutBlocks
+	halves      int       // of the batch: a gradient has a sum over each if there are 2
+	half        []float32 // its sum over the second, see shareOf
 	far         bool      // what dw reads comes from main memory, see fetch
 	ones        int       // of a flat linear layer: the most samples that take tile, and not part
 	copied      bool      // of a flat convolution: it works on a copy of x, with its padding unless each channel is by itself
@@ -195,9 +197,10 @@ func (e *exec) Run(s *device.Step) (device.Result, error) {
 		}
 		switch r.scope {
 		case device.Tile:
-			e.pool.run((r.on.tiles+e.group-1)/e.group, e.task)
+			n := (r.on.tiles + e.group - 1) / e.group
+			e.pool.run(n, n/2, e.task)
 		case device.Task:
-			e.pool.run(len(r.tasks), e.task)
+			e.pool.run(len(r.tasks), r.own, e.task)
 		default:
 			for k := range r.calls {
 				c := &r.calls[k]

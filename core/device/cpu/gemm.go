@@ -155,8 +155,8 @@ func (g *gemm[F]) run(p *pool) {
 	for i0 := 0; i0 < g.m; i0 += high {
 		for k0 := 0; k0 < g.k; k0 += deep {
 			now := &chunk[F]{packed: packed, i0: i0, i1: min(i0+high, g.m), k0: k0, k1: min(k0+deep, g.k)}
-			p.run(over(now.i1-i0, gemmRows), func(panel, _ int) { g.packA(now, panel) })
-			p.run(strips*parts, func(task, worker int) {
+			p.run(over(now.i1-i0, gemmRows), 0, func(panel, _ int) { g.packA(now, panel) })
+			p.run(strips*parts, 0, func(task, worker int) {
 				g.strip(now, locals[worker*each:][:each], task/parts, strips, task%parts, parts)
 			})
 		}

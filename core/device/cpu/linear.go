@@ -214,40 +214,46 @@ type cutting struct {
 // taskMACs is the work aimed at in a task: some 50 µs.
 const taskMACs = 2 << 20
 
-// cutDW cuts the gradient of a matrix for a batch of samples rows.
-func cutDW(w *weight, batch int) cutting {
+// cutDW cuts the gradient of a matrix for a batch of samples rows, for each of so many parts
+// of the batch.
+func cutDW(w *weight, batch, halves int) cutting {
 	c := cutting{ks: (w.k + dwRange - 1) / dwRange, ns: 1}
 	units, macs := (w.n+P-1)/P, w.n*w.k*batch
 	if w.lay == blocks {
 		c.ks, units, macs = len(w.blk.cuts), w.blk.rows(), len(w.v)*batch
+		// Of fewer tiles more inputs fit the cache. Two threads need two tasks.
+		if tiles := max(batch/T/halves, dwTiles/2); w.blk.r > 1 && tiles < dwTiles {
+			c.ks = max(min(c.ks, 3-halves), (c.ks*tiles+dwTiles/2-1)/dwTiles)
+		}
 	}
-	c.ns = max(1, min(units, macs/taskMACs/c.ks))
+	c.ns = max(1, min(units, macs/taskMACs/c.ks/halves))
 	return c
 }
 
-// linearDW: dw = dy·xᵀ, one range of inputs for one range of outputs.
+// linearDW: dw = dy·xᵀ, one range of inputs for one range of outputs, over the batch or half of it.
 func linearDW(e *exec, c *call, l *local, part int) {
 	w := &e.b.ws[c.W[0]]
 	if w.lay == panels && w.Narrow() {
 		narrowLinearDW(e, c, w, l, part)
 		return
 	}
-	ki, ni := part%c.cut.ks, part/c.cut.ks
 	if w.lay == blocks {
-		rows := w.blk.rows()
-		blockDW(e, c, w, &w.blk.cuts[ki], ni*rows/c.cut.ns, (ni+1)*rows/c.cut.ns)
+		blockDW(e, c, w, part)
 		return
 	}
+	s := e.shareOf(c, part)
+	ki, ni := s.part%c.cut.ks, s.part/c.cut.ks
 	k0, k1 := ki*w.k/c.cut.ks, (ki+1)*w.k/c.cut.ks
 	all := (w.n + P - 1) / P
 	x, dyT := e.at(c.In[0], 0), e.at(c.In[2], 0)
 	for p := ni * all / c.cut.ns; p < (ni+1)*all/c.cut.ns; p++ {
-		for t := 0; t < e.tiles; t += dwTiles {
-			a := mulArgs{inner: T, outer: min(dwTiles, e.tiles-t), aOuter: e.stride(), bOuter: e.stride(), acc: e.acc(c, t)}
+		for i := 0; i < s.tiles; i += dwTiles {
+			t, stride := s.first+i*s.step, s.step*e.stride()
+			a := mulArgs{inner: T, outer: min(dwTiles, s.tiles-i), aOuter: stride, bOuter: stride, acc: e.accOf(c, s, i)}
 			a.b = at(dyT, t*e.stride()+p*panelBytes)
 			for k := k0; k < k1; {
 				mr := run(k1 - k)
-				a.a, a.c = at(x, t*e.stride()+k*rowBytes), at(ptr(w.g), (p*w.k+k)*rowBytes)
+				a.a, a.c = at(x, t*e.stride()+k*rowBytes), at(ptr(s.sums), (p*w.k+k)*rowBytes)
 				mulX(mr, &a)
 				k += mr
 			}
@@ -260,20 +266,21 @@ func linearDW(e *exec, c *call, l *local, part int) {
 // the error small.
 const sumPixels = 128
 
-// biasD: db = Σ dy over samples and pixels, for one range of channels.
+// biasD: db = Σ dy over samples and pixels, for one range of channels, over the batch or half of it.
 func biasD(e *exec, c *call, _ *local, part int) {
 	w, v := &e.b.ws[c.W[0]], e.p.Vals[c.In[0]]
-	n0, n1 := part*v.C/c.parts, (part+1)*v.C/c.parts
+	s := e.shareOf(c, part)
+	n0, n1 := s.part*v.C/c.cut.ns, (s.part+1)*v.C/c.cut.ns
 	pixels := v.H * v.W
 	for n := n0; n < n1; n += maxRows {
 		rows := min(n1-n, maxRows)
-		for t := range e.tiles {
-			s := sumArgs{dst: at(ptr(w.g), n*4), n: rows, aStride: v.C * rowBytes}
-			for p := 0; p < pixels; p += s.tiles {
-				s.a = at(e.at(c.In[0], t), (p*v.C+n)*rowBytes)
-				s.tiles = min(pixels-p, max(1, min(sumPixels, maxRows/rows)))
-				s.acc = e.acc(c, t+p)
-				rowSums(&s)
+		for i := range s.tiles {
+			a := sumArgs{dst: at(ptr(s.sums), n*4), n: rows, aStride: v.C * rowBytes}
+			for p := 0; p < pixels; p += a.tiles {
+				a.a = at(e.at(c.In[0], s.first+i*s.step), (p*v.C+n)*rowBytes)
+				a.tiles = min(pixels-p, max(1, min(sumPixels, maxRows/rows)))
+				a.acc = e.accOf(c, s, i+p)
+				rowSums(&a)
 			}
 		}
 	}

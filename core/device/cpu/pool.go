@@ -38,8 +38,13 @@ func (c *company) leave(now time.Time) bool {
 
 // pool is a set of persistent workers that share the tasks of one run at a
 // time. Which worker gets which task is open, so results must depend on the
-// task alone; the worker's number is for its scratch memory only. A run
-// allocates nothing.
+// task alone; the worker's number is for its scratch memory only. But even workers
+// take tasks from the front and odd ones from the back: of two workers each mostly gets
+// the same tasks from step to step, and of the same part of the batch from region to
+// region, so that what it wrote is still in its own caches. It takes what is the other's
+// only if that is later by more than a task: two that took each other's tasks as soon as
+// they could would both be slow from then on, each with the other's values to fetch.
+// A run allocates nothing.
 type pool struct {
 	workers []*worker // without the caller, who is worker 0
 	f       func(task, worker int)
@@ -47,17 +52,20 @@ type pool struct {
 	quit    atomic.Bool
 	done    chan struct{}
 	_       [64]byte
-	// state is the run's number, its tasks and the next of them to hand out:
-	// one word, so that a worker that comes late to a run can never take a task
-	// of it in the name of the next one.
+	// state is the run's number and the tasks that are not handed out, from the next
+	// at the front to the end: one word, so that a worker that comes late to a run can
+	// never take a task of it in the name of the next one.
 	state atomic.Uint64
 	_     [56]byte
-	left  atomic.Int64 // tasks not finished
-	cpu   atomic.Int32 // the caller's processor when the run started
-	rest  atomic.Int32 // 0: somebody works; 1: the caller sleeps; 2: all done
+	// ends is where the front workers' own tasks end and those of the others begin: whoever
+	// reads those of another run fails to take a task.
+	ends [2]atomic.Int64
+	left atomic.Int64 // tasks not finished
+	cpu  atomic.Int32 // the caller's processor when the run started
+	rest atomic.Int32 // 0: somebody works; 1: the caller sleeps; 2: all done
 }
 
-// Bits of pool.state: next task, tasks, number of the run.
+// Bits of pool.state: next task, end of the tasks, number of the run.
 const (
 	taskBits = 21
 	maxTasks = 1<<taskBits - 1
@@ -85,8 +93,9 @@ func newPool(threads int) *pool {
 func (p *pool) threads() int { return len(p.workers) + 1 }
 
 // run calls f(task, worker) for every task below n and returns when all have
-// returned. Only one run at a time; f must not call run.
-func (p *pool) run(n int, f func(task, worker int)) {
+// returned. own tasks at each end belong to the workers that take tasks there. Only one
+// run at a time; f must not call run.
+func (p *pool) run(n, own int, f func(task, worker int)) {
 	if n <= 1 || len(p.workers) == 0 {
 		for i := range n {
 			f(i, 0)
@@ -94,20 +103,26 @@ func (p *pool) run(n int, f func(task, worker int)) {
 		return
 	}
 	for from := 0; from < n; from += maxTasks {
-		p.part(min(n-from, maxTasks), from, f)
+		p.part(min(n-from, maxTasks), from, own, f)
 	}
 }
 
 // part runs the n tasks from number from on.
-func (p *pool) part(n, from int, f func(task, worker int)) {
+func (p *pool) part(n, from, own int, f func(task, worker int)) {
 	p.f, p.from = f, from // nobody looks: all tasks of the last run are taken
+	if p.threads()%2 == 1 {
+		own = 0 // more workers at one end than at the other
+	}
+	own = min(own, n/2)
+	p.ends[0].Store(int64(own))
+	p.ends[1].Store(int64(n - own))
 	p.left.Store(int64(n))
 	p.rest.Store(0)
 	p.cpu.Store(int32(processor()))
 	p.publish(n, n-1)
 	p.work(0)
 	// Not left == 0: whoever finished the last task still writes to rest.
-	if !until(func() bool { return p.rest.Load() == 2 }) && p.rest.CompareAndSwap(0, 1) {
+	if !until(spin, func() bool { return p.rest.Load() == 2 }) && p.rest.CompareAndSwap(0, 1) {
 		<-p.done
 	}
 }
@@ -135,7 +150,7 @@ func (p *pool) serve(w *worker, number int) {
 	last := uint64(0)
 	run := func() uint64 { return p.state.Load() >> (2 * taskBits) }
 	for {
-		if !until(func() bool { return run() != last }) {
+		if !until(spin, func() bool { return run() != last }) {
 			w.asleep.Store(true)
 			if run() == last || !w.asleep.CompareAndSwap(true, false) {
 				<-w.wake // somebody took back asleep and sends, now or later
@@ -157,25 +172,39 @@ func (p *pool) serve(w *worker, number int) {
 // work takes tasks until there are none; whoever finishes the last one wakes
 // the caller if it sleeps.
 func (p *pool) work(worker int) {
+	back, late := worker%2 == 1, false
+	now, longest, done := time.Now(), time.Duration(0), 0
 	for {
 		s := p.state.Load()
-		task := s & maxTasks
-		if task >= s>>taskBits&maxTasks {
-			return
+		next, end := int(s&maxTasks), int(s>>taskBits&maxTasks)
+		if next >= end {
+			break
 		}
-		if !p.state.CompareAndSwap(s, s+1) {
+		task, rest, mine := next, s+1, next < int(p.ends[1].Load())
+		if back {
+			task, rest, mine = end-1, s-1<<taskBits, end > int(p.ends[0].Load())
+		}
+		if !mine && !late {
+			over := func() bool { s := p.state.Load(); return s&maxTasks >= s>>taskBits&maxTasks }
+			late = !until(longest, over)
 			continue
 		}
-		p.f(p.from+int(task), worker)
-		if p.left.Add(-1) == 0 && !p.rest.CompareAndSwap(0, 2) {
-			p.done <- struct{}{}
+		if p.state.CompareAndSwap(s, rest) {
+			p.f(p.from+task, worker)
+			done++
+			start := now
+			now = time.Now()
+			longest = max(longest, now.Sub(start))
 		}
+	}
+	if done > 0 && p.left.Add(-int64(done)) == 0 && !p.rest.CompareAndSwap(0, 2) {
+		p.done <- struct{}{}
 	}
 }
 
 // until spins, giving way to other goroutines now and then, until ok or the
 // time is over.
-func until(ok func() bool) bool {
+func until(most time.Duration, ok func() bool) bool {
 	var start time.Time
 	for i := 0; ; i++ {
 		if ok() {
@@ -188,7 +217,7 @@ func until(ok func() bool) bool {
 		switch now := time.Now(); {
 		case start.IsZero():
 			start = now
-		case now.Sub(start) > spin:
+		case now.Sub(start) > most:
 			return false
 		}
 	}

@@ -21,7 +21,7 @@ func TestPool(t *testing.T) {
 				n := round % 23
 				count := make([]atomic.Int32, n)
 				busy := make([]atomic.Int32, threads)
-				p.run(n, func(task, worker int) {
+				p.run(n, n/(1+round%4), func(task, worker int) {
 					if busy[worker].Add(1) != 1 {
 						t.Error("two tasks at once under one worker's number")
 					}
@@ -60,7 +60,7 @@ func TestPoolParks(t *testing.T) {
 			}
 		}
 		var sum atomic.Int64
-		p.run(100, func(task, _ int) { sum.Add(int64(task)); time.Sleep(time.Microsecond) })
+		p.run(100, 50, func(task, _ int) { sum.Add(int64(task)); time.Sleep(time.Microsecond) })
 		if sum.Load() != 4950 {
 			t.Fatalf("sum %d", sum.Load())
 		}
@@ -70,7 +70,7 @@ func TestPoolParks(t *testing.T) {
 func TestPoolClose(t *testing.T) {
 	before := runtime.NumGoroutine()
 	p := newPool(6)
-	p.run(3, func(int, int) {})
+	p.run(3, 1, func(int, int) {})
 	p.close()
 	for deadline := time.Now().Add(time.Minute); runtime.NumGoroutine() > before; time.Sleep(spin) {
 		if time.Now().After(deadline) {
@@ -107,7 +107,7 @@ func BenchmarkPool(b *testing.B) {
 	p := newPool(2)
 	defer p.close()
 	for b.Loop() {
-		p.run(8, func(int, int) {})
+		p.run(8, 4, func(int, int) {})
 	}
 }
 
@@ -116,7 +116,7 @@ func TestPoolAllocs(t *testing.T) {
 	p := newPool(3)
 	defer p.close()
 	f := func(int, int) {}
-	if n := testing.AllocsPerRun(100, func() { p.run(5, f) }); n != 0 {
+	if n := testing.AllocsPerRun(100, func() { p.run(5, 2, f) }); n != 0 {
 		t.Errorf("%g allocations for a run", n)
 	}
 }

@@ -30,6 +30,7 @@ func mlp(sizes ...int) *graph.Model {
 // stepper is a training step with everything it needs.
 type stepper struct {
 	ex   device.Exec
+	bank device.Bank
 	step device.Step
 	plan *device.Plan
 	ws   []device.Weight
@@ -88,7 +89,7 @@ func newStepper(tb testing.TB, m *graph.Model, batch, threads int, f tensor.Form
 	}
 	tb.Cleanup(func() { ex.Close() })
 	total := plan.Total(plan.Costs(p, ws, batch))
-	s := &stepper{ex: ex, plan: p, ws: ws, macs: total.MACs - total.Skipped}
+	s := &stepper{ex: ex, bank: bank, plan: p, ws: ws, macs: total.MACs - total.Skipped}
 	s.step = device.Step{X: make([]float32, batch*m.Input().Len()), Labels: make([]int32, batch), N: batch, LR: 1e-3, Index: 1}
 	for i := range s.step.X {
 		s.step.X[i] = r.Float32()
@@ -100,6 +101,18 @@ func (s *stepper) run(tb testing.TB) {
 	if _, err := s.ex.Run(&s.step); err != nil {
 		tb.Fatal(err)
 	}
+}
+
+// weights are those of the bank, one after the other.
+func (s *stepper) weights(tb testing.TB) (all []float32) {
+	for i, w := range s.ws {
+		x := make([]float32, w.Shape.Len())
+		if err := s.bank.Get(i, x); err != nil {
+			tb.Fatal(err)
+		}
+		all = append(all, x...)
+	}
+	return all
 }
 
 // sparse is what the benchmarks of steps run: dense, and blocks with zeros.

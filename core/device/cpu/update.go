@@ -36,18 +36,26 @@ func (e *exec) step(w *weight, from, to int) {
 	w.mirrorFrom(from, to)
 }
 
-// settleRange is the number of elements of a task of settleAll.
-const settleRange = 1 << 14
+// settleRange is the number of elements of a task of settleAll, and settleLeast how many are
+// worth two tasks.
+const (
+	settleRange = 1 << 14
+	settleLeast = 1 << 11
+)
 
-// settleLater makes the call that settles the gradient of blocks in a region of its own.
-// A row of blocks has a few dozen elements in a range of inputs: settled one by one
-// they would take as long as a sixth of their gradient.
+// settleLater makes the call that settles a gradient in a region of its own: that of blocks,
+// of which a row has a few dozen elements in a range of inputs (settled one by one
+// they would take as long as a sixth of their gradient), and one of two halves.
 func (c *call) settleLater(e *exec) (call, bool) {
 	switch c.Kernel {
-	case device.LinearDW, device.ConvDW:
+	case device.LinearDW, device.ConvDW, device.BiasD:
 		w := &e.b.ws[c.W[0]]
 		if c.later = w.lay == blocks && w.blk.r > 1 && (c.Update || w.keep != nil) || c.half != nil; c.later {
-			return call{Call: c.Call, on: c.on, number: c.number, half: c.half, part: settleAll, parts: (len(w.v) + settleRange - 1) / settleRange}, len(w.v) > 0
+			parts := 1
+			if n := len(w.v); n > settleLeast { // an even number: of two threads each has always the same half of the weights
+				parts = 2 * ((n + 2*settleRange - 1) / (2 * settleRange))
+			}
+			return call{Call: c.Call, on: c.on, number: c.number, half: c.half, part: settleAll, parts: parts}, len(w.v) > 0
 		}
 	}
 	return call{}, false
@@ -58,12 +66,15 @@ func settleAll(e *exec, c *call, _ *local, part int) {
 	w := &e.b.ws[c.W[0]]
 	n := len(w.v)
 	from, to := part*n/c.parts, (part+1)*n/c.parts
-	if c.half != nil {
-		g := w.g[from:to]
-		for i, half := range c.half[from:to] {
-			g[i] += half
+	if e.threads > 1 { // all threads have read w, and another one writes its half of the sum next
+		if c.Update {
+			fetchToWrite(w.v[from:to])
+		}
+		if c.half != nil {
+			fetchToWrite(c.half[from:to])
 		}
 	}
+	e.addHalf(c, w.g, from, to)
 	e.settle(c, w, from, to)
 }
 
