@@ -16,7 +16,7 @@
 //	train      steps, evaluation, learning rates
 //	prune      score, pattern, distribution, schedule: which weights go
 //	lowrank    singular values, LoRA
-//	energy     meters, sampler, ledger, budget, last points, calibration
+//	energy     meters, sampler, last points, calibration, carbon
 //	model      zoo, onnx, hf, peft, safetensors: where models come from and go to
 //	data       data sets, their splits, tokenizers
 //	plan       from a graph to regions of kernel calls: gradients, formats, arena, cost
