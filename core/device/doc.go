@@ -11,8 +11,8 @@
 // its output (weight panels, blocks, channels). In a region of scope Serial one
 // worker runs the calls in order. Barriers stand only between regions.
 //
-// Sums over the batch are taken in tile order, never in the order workers
-// finish, so the number of threads never changes a bit.
+// Sums over the batch are taken in an order that the plan and the device fix, never
+// in the order workers finish, so the number of threads never changes a bit.
 //
 // # Layout
 //
@@ -61,7 +61,8 @@
 // A plan made for several ranks (Ranks) has no optimiser's step. Each rank runs its share of a
 // step's samples (Share, RunShare), on which loss, gradients and dropout depend as parts do;
 // then the gradients in the banks become the sum of all ranks' (Grad, SetGrad), and a plan of
-// updates alone moves the weights (plan.Moves). core/train does so where it is given ranks.
+// updates alone moves the weights (plan.Moves). core/train does so where it is given ranks;
+// what carries the sums from process to process is not here yet.
 //
 // # Names
 //

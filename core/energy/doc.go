@@ -1,7 +1,7 @@
 // Package energy reads, estimates and adds up the energy of a run, and says of
 // every joule how it is known. It owns the sources (wall meter, RAPL, NVML,
-// nvidia-smi, hwmon, Jetson rails, battery, hardware profile), the samplers, the
-// ledger and what is concluded from them. It imports hwprofiles, its own binding of
+// nvidia-smi, hwmon, Jetson rails, battery, hardware profile), the samplers, and
+// what is concluded from their joules. It imports hwprofiles, its own binding of
 // NVML (internal/nvml, the only user of purego here), the standard library and
 // gonum's special functions; it must not import the engine, the training loop or
 // anything of the screen.
@@ -14,7 +14,6 @@
 //	...                                       // an epoch
 //	b := m.Mark()
 //	r := m.Between(a, b)
-//	ledger.Add("baseline", 3, r, energy.CPUMicros(a, b))
 //	fmt.Println(energy.Format(r))             // "12.4 kJ B", "≈12 kJ E ±40 %" or "–"
 //
 // Mark costs one or two microseconds and may be called in every step. Between is for
@@ -35,8 +34,8 @@
 // battery), the CPU, the GPUs. Each sampled part has a goroutine of its own, so
 // that a source that hangs takes no other with it. The figure is their sum with the
 // worst of their tiers: a GPU by counter and a CPU by profile make an estimate, E.
-// Reading.Parts keeps each with its tier, coverage and boundary, and the ledger
-// bills each at its own tier. A part whose boundary contains the others (wall,
+// Reading.Parts keeps each with its tier, coverage and boundary, and the run's bill
+// has each at its own tier. A part whose boundary contains the others (wall,
 // machine, a module with its CPU) stands alone; they are never added to it. A part
 // that is lost leaves the joules of the others, its share of the coverage goes, and
 // Note says so; the coverage of a sum is that of its worst part. A window too short
@@ -44,7 +43,8 @@
 //
 // Open takes what there is. PARE_ENERGY (auto, rapl, load, profile, battery),
 // PARE_WALL (a file) and PARE_RAPL (the folder of the RAPL zones, for containers) choose where
-// Options do not.
+// Options do not. Options.Survey is doctor's: it only looks, and a source that a run would
+// refuse is a row of Sources with what is wrong and what helps.
 //
 // # NVIDIA, tiers B and C
 //
@@ -59,7 +59,9 @@
 //     between were spent: the joules stay the counter's. Where the driver notes power
 //     by itself and remembers it (an H100's: 50 times a second, 2.4 s), that is
 //     collected every two seconds or so instead of woken up for ten times a second:
-//     the ledger has its point every 100 ms all the same, later;
+//     there is a point every 100 ms all the same, later. A counter that moved by less
+//     than power says is read again before it is believed: it may have stopped in
+//     between;
 //   - "nvml instantaneous power" (field 186), integrated by trapezoids at 100 ms;
 //   - "nvml average power" (field 185, or nvmlDeviceGetPowerUsage on Ampere and
 //     newer except GA100): 1 s averages, never mixed up with the other;

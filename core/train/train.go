@@ -3,6 +3,12 @@
 // between the model and the device when the structure changes. The loop over
 // steps, with its stages and commands, is core's.
 //
+// A step may run in parts, one after the other (Options.Micros), with a teacher's logits in
+// its loss (Options.Teacher), or together with other ranks (Options.Ranks): each takes its
+// share of the batch, the gradients of all are added up in the order of the ranks, and all
+// move the weights alike. Ranks is an interface; nothing here carries numbers from process
+// to process. Garbage is collected between steps, where no worker has to be stopped (Collector).
+//
 // train imports core/plan, core/graph, core/device, core/data and core/tensor.
 // It knows no stages, no events and no files.
 package train

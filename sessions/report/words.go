@@ -111,6 +111,9 @@ func millis(us, band float64) string {
 		return none
 	}
 	s := fmt.Sprintf("%.3g ms", us/1e3)
+	if us >= 999.5e3 {
+		s = fmt.Sprintf("%.0f ms", us/1e3)
+	}
 	if band > 0 {
 		s += fmt.Sprintf(" ±%.0f %%", math.Ceil(band))
 	}

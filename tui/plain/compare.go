@@ -175,7 +175,7 @@ func figures(x Compared, c event.Clock, infer string) (names []string, out []fig
 	val("zeros", zeros, zok, percent)
 	val("params", float64(led.Now.Params), has, func(x float64) string { return Count(int64(x)) })
 	val("packed file", float64(led.Now.FileBytes), has && led.Now.FileBytes > 0, func(x float64) string { return Bytes(int64(x)) })
-	val(c.Of("ms per step"), led.Now.StepCPUUS, has && led.Now.StepCPUUS > 0, func(x float64) string { return fmt.Sprintf("%.3g", x/1000) })
+	val(c.Of("ms per step"), led.Now.StepCPUUS, has && led.Now.StepCPUUS > 0, func(x float64) string { return Num(x / 1000) })
 	joules := func(name string, j event.Joules) {
 		if j.UJ == nil {
 			add(name, "", 0, false)
@@ -184,7 +184,7 @@ func figures(x Compared, c event.Clock, infer string) (names []string, out []fig
 		add(name, Joules(j), float64(*j.UJ), true)
 	}
 	joules("J per step", led.Now.StepEnergy)
-	val(infer, led.Now.InferUS, has && led.Now.InferUS > 0, func(x float64) string { return fmt.Sprintf("%.3g", x/1000) })
+	val(infer, led.Now.InferUS, has && led.Now.InferUS > 0, func(x float64) string { return Num(x / 1000) })
 	_, each, _ := strings.Cut(infer, "ms ")
 	joules("J "+each, led.Now.InferEnergy)
 	spent := st.Spent()

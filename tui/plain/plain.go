@@ -330,7 +330,7 @@ func ms(us, band float64) string {
 	if us <= 0 {
 		return "–"
 	}
-	s := fmt.Sprintf("%.3g", us/1000)
+	s := Num(us / 1000)
 	if band > 0 {
 		s += fmt.Sprintf(" ±%.0f %%", math.Ceil(band))
 	}
@@ -403,11 +403,11 @@ func Bytes(n int64) string {
 	case n < 1000:
 		return fmt.Sprintf("%d B", n)
 	case n < 1e6:
-		return fmt.Sprintf("%.3g kB", float64(n)/1e3)
+		return Num(float64(n)/1e3) + " kB"
 	case n < 1e9:
-		return fmt.Sprintf("%.3g MB", float64(n)/1e6)
+		return Num(float64(n)/1e6) + " MB"
 	}
-	return fmt.Sprintf("%.3g GB", float64(n)/1e9)
+	return Num(float64(n)/1e9) + " GB"
 }
 
 // Count prints a number with thin groups of three: 266,610.

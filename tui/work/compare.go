@@ -165,9 +165,9 @@ func (d *desk) comparePane(p pane, w, h int) string {
 		return d.compareBox("validation accuracy", "", accOf, false, func(v float64) string { return fmt.Sprintf("%.3f", v) }, w, h)
 	case paneB:
 		if d.sameTier() {
-			return d.compareBox("J per epoch", "tier "+k.l[0].State.Started.Tier, jouOf, true, func(v float64) string { return fmt.Sprintf("%.3g J", v) }, w, h)
+			return d.compareBox("J per epoch", "tier "+k.l[0].State.Started.Tier, jouOf, true, func(v float64) string { return plain.Num(v) + " J" }, w, h)
 		}
-		return d.compareBox(plain.Common(k.l).Of("s per epoch"), "", cpuOf, true, func(v float64) string { return fmt.Sprintf("%.3g s", v) }, w, h)
+		return d.compareBox(plain.Common(k.l).Of("s per epoch"), "", cpuOf, true, func(v float64) string { return plain.Num(v) + " s" }, w, h)
 	case paneC:
 		return d.compareTable(w, h)
 	}

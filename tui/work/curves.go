@@ -165,7 +165,7 @@ func (d *desk) energyChart(s event.Stage) (chart.Chart, bill) {
 	}
 	c.Series = append(c.Series, d.overlays(s, of)...)
 	if s == event.Sparsify && b.known {
-		c.Lines = append(c.Lines, chart.Line{Kind: chart.Ghost, Y: b.dense, Label: fmt.Sprintf("dense %.3g", b.dense)})
+		c.Lines = append(c.Lines, chart.Line{Kind: chart.Ghost, Y: b.dense, Label: "dense " + plain.Num(b.dense)})
 	}
 	return c, b
 }
@@ -240,7 +240,7 @@ func (d *desk) billAt(s event.Stage, b bill, step int64) (val, change string, at
 	}
 	val = "– " + b.unit
 	if p, ok := pointAt(b.points, step); ok && p.Step == cpu.Step {
-		val = fmt.Sprintf("%.3g %s", p.Y, b.unit)
+		val = plain.Num(p.Y) + " " + b.unit
 	}
 	if dense, ok := mean(d.run.st.Curves[event.Baseline].CPU); ok && s == event.Sparsify {
 		change = " (" + plain.Change(dense, cpu.Y) + " " + d.clockOf().Of("s") + ")"

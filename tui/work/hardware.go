@@ -104,7 +104,7 @@ func hwGain(m *graph.Model, dev device.Device, name string, r *core.Recipe, time
 	if l.AtLeast {
 		least = "≥"
 	}
-	at := fmt.Sprintf("%s%.3g ms  ", least, l.Now.StepCPUUS/1e3)
+	at := least + plain.Num(l.Now.StepCPUUS/1e3) + " ms  "
 	switch c := plain.Change(l.Dense.StepCPUUS, l.Now.StepCPUUS); {
 	case c == "0 %" || c == "−0 %":
 		return at + "no gain"

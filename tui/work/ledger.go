@@ -50,7 +50,7 @@ func (d *desk) liveRows() []plain.Row {
 	cpu, jou := row(d.clockOf().Of("ms per step"), dash, dash, ""), row("J per step", dash, dash, "")
 	dc, dj, okc, okj := perStep(st, event.Baseline)
 	if okc {
-		cpu.Dense = fmt.Sprintf("%.3g", dc/1000)
+		cpu.Dense = plain.Num(dc / 1000)
 	}
 	if okj {
 		jou.Dense = plain.Joules(dj)
@@ -58,7 +58,7 @@ func (d *desk) liveRows() []plain.Row {
 	if pared {
 		nc, nj, ok1, ok2 := perStep(st, event.Sparsify)
 		if ok1 {
-			cpu.Now = fmt.Sprintf("%.3g", nc/1000)
+			cpu.Now = plain.Num(nc / 1000)
 			if okc {
 				cpu.Change = plain.Change(dc, nc)
 			}

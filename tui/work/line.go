@@ -6,6 +6,7 @@ import (
 
 	"pare/core/event"
 	"pare/tui/chart"
+	"pare/tui/plain"
 	"pare/tui/theme"
 )
 
@@ -67,7 +68,7 @@ func (d *desk) oneLine(w int) string {
 		parts = append(parts, a)
 	}
 	if e, ok := lastEpoch(st, st.Stage); ok && e.Energy.UJ != nil {
-		parts = append(parts, fmt.Sprintf("%.3g J/epoch %s", float64(*e.Energy.UJ)/1e6, e.Energy.Tier))
+		parts = append(parts, plain.Num(float64(*e.Energy.UJ)/1e6)+" J/epoch "+e.Energy.Tier)
 	}
 	if eta := d.eta(); eta >= 0 {
 		parts = append(parts, "ETA "+chart.Duration(eta))

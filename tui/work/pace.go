@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"pare/core/event"
+	"pare/tui/plain"
 )
 
 // pace is how fast steps go by, from the times of recent metrics.
@@ -90,9 +91,9 @@ func (p *pace) text() string {
 	case r <= 0 || math.IsInf(r, 0):
 		return ""
 	case spread < 0:
-		return fmt.Sprintf("%.3g steps/s  ", r)
+		return plain.Num(r) + " steps/s  "
 	case spread > 1: // the machine did something else meanwhile
-		return fmt.Sprintf("%.3g steps/s, uneven  ", r)
+		return plain.Num(r) + " steps/s, uneven  "
 	}
-	return fmt.Sprintf("%.3g steps/s ±%.0f %%  ", r, math.Ceil(100*spread))
+	return fmt.Sprintf("%s steps/s ±%.0f %%  ", plain.Num(r), math.Ceil(100*spread))
 }

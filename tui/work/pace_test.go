@@ -20,6 +20,7 @@ func TestPaceSpread(t *testing.T) {
 		"two":         {[]float64{2}, 5, -1, "5 steps/s  "},
 		"steady":      {[]float64{1, 1, 1, 1, 1, 1}, 10, 0, "10 steps/s ±0 %  "},
 		"slower":      {[]float64{1, 1, 2}, 7.5, 0.3333, "7.5 steps/s ±34 %  "},
+		"a small net": {[]float64{0.006, 0.006, 0.006}, 1666.667, 0, "1,670 steps/s ±0 %  "},
 		"no time":     {[]float64{0, 0, 0}, 0, -1, ""},
 		"a burst":     {[]float64{0, 1, 1}, 15, -1, "15 steps/s  "},
 		"long window": {[]float64{100, 1, 1, 1}, 10, 0, "10 steps/s ±0 %  "},

@@ -269,7 +269,7 @@ func (t *tradeOff) costText(unit string) string {
 		return plain.Joules(t.inferred.Energy.Part(1 / float64(t.inferred.N)))
 	}
 	scale, name := axisUnit([]tradeOff{*t}, unit)
-	return fmt.Sprintf("%.3g %s", t.cost*scale, name)
+	return plain.Num(t.cost*scale) + " " + name
 }
 
 // tradesPane lists the points, the one under the cursor in sight.

@@ -251,14 +251,14 @@ func (d *desk) powerPane(w, h int) string {
 		},
 	}
 	if y, ok := mean(finite(d.watts(event.Baseline))); ok && s == event.Sparsify {
-		c.Lines = append(c.Lines, chart.Line{Kind: chart.Ghost, Y: y, Label: fmt.Sprintf("dense %.3g", y)})
+		c.Lines = append(c.Lines, chart.Line{Kind: chart.Ghost, Y: y, Label: "dense " + plain.Num(y)})
 	}
 	var say []string
 	x, at := d.cursorOr(ps)
 	if p, ok := pointAt(ps, x); ok {
 		val := "– W"
 		if p.Y-p.Y == 0 {
-			val = fmt.Sprintf("%.3g W", p.Y)
+			val = plain.Num(p.Y) + " W"
 		}
 		say = []string{at + val + ", mean of the epoch", at + val, val}
 	}

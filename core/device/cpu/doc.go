@@ -29,9 +29,16 @@
 // wait in one queue; each part sums over tiles in an order of its own and, where the
 // call says so, takes the optimiser's step while its gradient is in the cache.
 // Nothing depends on who does what when, so the number of workers never changes
-// a bit, and a run allocates nothing. But of two workers each keeps to one half of the
-// batch from region to region and from step to step, where its caches have it: see pool
-// and, for gradients, halves.go.
+// a bit, and a run allocates nothing.
+//
+// Of two workers each keeps to one half of the batch from region to region and from step
+// to step, where its caches have it (pool), and gradients that are small beside the values
+// they are made from are summed over each half by itself (halves.go): what one worker
+// writes is rarely what the other has read.
+//
+// Calls that follow each other are one pass where nobody else reads what lies between
+// (fuse.go): norms, activations, the factor and the sum behind a product. The gradient of a
+// matrix of few outputs or inputs, such as an adapter's, reads dy as it lies (narrow.go).
 //
 // Lanes past the end of a batch hold finite numbers and, in gradients, zeros:
 // sums over whole tiles need no masks but where statistics are taken (NormStats)

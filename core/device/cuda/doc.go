@@ -15,13 +15,13 @@
 //
 // # Precision
 //
-// F32 computes and keeps everything in float32. TF32 lets matrix products round their
-// operands to TF32 (10 bits of mantissa). BF16 keeps activations and their gradients
-// in bfloat16, and of each matrix a bfloat16 copy that the products read; gradients of
-// weights, the weights that the optimiser moves (the copy follows), its state, vectors,
-// statistics and all sums are float32; a frozen matrix lies on the card as bfloat16 alone
-// (frozen.go). Ids are always float32. In the kernels' source
-// the type of an activation is val, in the Go code its bytes are value.elem.
+// F32 computes and keeps everything in float32. TF32 lets matrix products, those of
+// attention and convolutions too, round their operands to TF32 (10 bits of mantissa). BF16
+// keeps activations and their gradients in bfloat16, and of each matrix a bfloat16 copy
+// that the products read; gradients of weights, the weights that the optimiser moves (the
+// copy follows), its state, vectors, statistics and all sums are float32; a frozen matrix
+// lies on the card as bfloat16 alone (frozen.go). Ids are always float32. In the kernels'
+// source the type of an activation is val, in the Go code its bytes are value.elem.
 //
 // # Memory
 //
@@ -43,15 +43,24 @@
 // are products as they lie. In F32, and with groups, the plain kernels of conv.cu serve. dw
 // is summed by parts of the pixels, in their order.
 //
+// # Attention
+//
+// On the tensor cores from Ampere on, for heads of a multiple of 16 channels up to 128: in BF16
+// by mma.sync, on Hopper by wgmma for 64 and 128 channels, in TF32 by mma.sync
+// (kernels/attention_mma.cu, attention_wgmma.cu, attention_wide.cu, attention_tf32.cu). Other
+// heads, and F32, go by lanes (kernels/attention.cu).
+//
 // # 2:4
 //
 // In bf16 a bank takes linear weights of which each four inputs keep two. When a plan is
 // compiled each of their products is timed dense, by cuSPARSELt and on Hopper by a kernel of
-// ours (own24.go, kernels/sparse24.cu), with packing the kept values where the plan moves the
-// weight, and that choice is the run's like any other (pairgate.go). Packs are the bank's, counted and taken by the plans that read them
+// ours (own24.go, kernels/sparse24.cu), from graphs, as steps run them, with packing the kept
+// values where the plan moves the weight, and that choice is the run's like any other
+// (pairgate.go). Packs are the bank's, counted and taken by the plans that read them
 // (pairs.go). cuSPARSELt packs slowly, so a weight that moves is packed by a table, which is
 // learned from cuSPARSELt and held against its bytes when the plan is compiled
-// (packtable.go); where they differ cuSPARSELt packs, and the plan says so. The gradient of the weight is dense, and masked.
+// (packtable.go); where they differ cuSPARSELt packs, and the plan says so. Our kernel's pack
+// needs none. The gradient of the weight is dense, and masked.
 //
 // # How a run goes
 //
