@@ -19,10 +19,19 @@ import (
 // term, weight or sample is off by at least 1e-3.
 const tolerance = 1e-5
 
-// groupShare makes small results of a group count as large: a bias in front of
-// a batch norm, say, has a gradient of exactly zero, and all that any device
-// has to show for it is rounding.
+// groupShare makes small results of a group count as large.
 const groupShare = 0.1
+
+// shareOf is that share for a result whose largest value is top. The gradient of a bias in
+// front of a batch norm, say, or of one that all keys of an attention share, is exactly zero,
+// and all that any device has to show for it is rounding of terms as large as the group's:
+// that is what ref, which sums in float64, has for it as well.
+func shareOf(top, group float64) float64 {
+	if top <= tolerance*group {
+		return 1
+	}
+	return groupShare
+}
 
 // weights is the group of the weights themselves. Devices of less precision are not asked how
 // far off a weight is that began at zero, as a bias does: that is what its gradient is off by.
@@ -76,7 +85,7 @@ func differ(got, want []result, limit float64, carried [][]float64) string {
 		}
 		scale := max(largest(w.x), w.least, 1e-6)
 		if w.group != weights {
-			scale = max(scale, groupShare*groups[w.group])
+			scale = max(scale, shareOf(largest(w.x), groups[w.group])*groups[w.group])
 		}
 		for k := range w.x {
 			if d := math.Abs(float64(g.x[k]) - float64(w.x[k])); !(d <= max(w.slack()*limit*scale, moved(k))) {

@@ -177,3 +177,16 @@ func TestFaultsAreFound(t *testing.T) {
 		}
 	})
 }
+
+// TestNothingButRounding: a result that ref has as nothing but rounding is measured by its
+// group, and a term that is there and should not be is found.
+func TestNothingButRounding(t *testing.T) {
+	want := []result{{name: "gradient of k", group: "gradients", x: []float32{0.1, -0.02}}, {name: "gradient of k.bias", group: "gradients", x: []float32{1e-8, 0}}}
+	for off, wrong := range map[float32]bool{5e-7: false, 2e-6: true} {
+		got := []result{want[0], want[1]}
+		got[1].x = []float32{1e-8, off}
+		if d := differ(got, want, tolerance, nil); (d != "") != wrong {
+			t.Errorf("off by %g: %q", off, d)
+		}
+	}
+}
