@@ -256,16 +256,22 @@ func (b *bank) Get(i int, x []float32) error {
 	return b.fetch(w, from, x)
 }
 
+// trained is at for a weight with a gradient.
+func (b *bank) trained(i int, x []float32) (*weight, error) {
+	w, err := b.at(i, x)
+	if err == nil && !w.Train {
+		err = fmt.Errorf("weight %s does not train: it has no gradient", w.Name)
+	}
+	return w, err
+}
+
 // Grad copies the gradient of weight i into x, zero at masked places unless it is open.
 func (b *bank) Grad(i int, x []float32) error {
 	b.dev.mu.Lock()
 	defer b.dev.mu.Unlock()
-	w, err := b.at(i, x)
+	w, err := b.trained(i, x)
 	if err != nil {
 		return err
-	}
-	if !w.Train {
-		return fmt.Errorf("weight %s does not train: it has no gradient", w.Name)
 	}
 	if err := b.fetch(w, w.grad, x); err != nil {
 		return err
@@ -280,12 +286,9 @@ func (b *bank) Grad(i int, x []float32) error {
 func (b *bank) SetGrad(i int, x []float32) error {
 	b.dev.mu.Lock()
 	defer b.dev.mu.Unlock()
-	w, err := b.at(i, x)
+	w, err := b.trained(i, x)
 	if err != nil {
 		return err
-	}
-	if !w.Train {
-		return fmt.Errorf("weight %s does not train: it has no gradient", w.Name)
 	}
 	mask := w.Mask
 	if w.Open {

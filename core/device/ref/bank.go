@@ -105,14 +105,20 @@ func (b *bank) Get(i int, x []float32) error {
 	return nil
 }
 
+// trained is at for a weight with a gradient.
+func (b *bank) trained(i int, x []float32) (*weight, error) {
+	w, err := b.at(i, x)
+	if err == nil && !w.Train {
+		err = fmt.Errorf("weight %s does not train: it has no gradient", w.Name)
+	}
+	return w, err
+}
+
 // Grad copies the gradient of weight i into x.
 func (b *bank) Grad(i int, x []float32) error {
-	w, err := b.at(i, x)
+	w, err := b.trained(i, x)
 	if err != nil {
 		return err
-	}
-	if !w.Train {
-		return fmt.Errorf("weight %s does not train: it has no gradient", w.Name)
 	}
 	copy(x, w.g)
 	return nil
@@ -120,12 +126,9 @@ func (b *bank) Grad(i int, x []float32) error {
 
 // SetGrad copies x into the gradient of weight i, zero at masked places unless it is open.
 func (b *bank) SetGrad(i int, x []float32) error {
-	w, err := b.at(i, x)
+	w, err := b.trained(i, x)
 	if err != nil {
 		return err
-	}
-	if !w.Train {
-		return fmt.Errorf("weight %s does not train: it has no gradient", w.Name)
 	}
 	copy(w.g, x)
 	if !w.Open {
