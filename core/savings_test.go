@@ -123,7 +123,7 @@ func TestWithoutACounterJoulesAreCPUTime(t *testing.T) {
 	l := s.Ledger
 	joules := float64(*l.Now.StepEnergy.UJ) / float64(*l.Dense.StepEnergy.UJ)
 	cpu := l.Now.StepCPUUS / l.Dense.StepCPUUS
-	if l.Dense.StepEnergy.Tier != "E" || l.Now.StepEnergy.Tier != "E" || math.Abs(joules-cpu) > 0.001+2/float64(*l.Dense.StepEnergy.UJ) { // steps of iris are some µJ
+	if l.Dense.StepEnergy.Tier != "E" || l.Now.StepEnergy.Tier != "E" || math.Abs(joules-cpu) > (1+cpu)*(0.001+2/float64(*l.Dense.StepEnergy.UJ)) { // whole µJ on both sides, and steps of iris are some µJ
 		t.Errorf("J %.4f of dense, CPU time %.4f of dense; %+v", joules, cpu, l)
 	}
 	said := []string{s.Verdict.Text, s.Done.Text}
