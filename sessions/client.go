@@ -36,7 +36,7 @@ func (r *Refused) Error() string {
 }
 
 // answerLimit bounds the wait for an answer when the context does not.
-const answerLimit = 5 * time.Second
+var answerLimit = 5 * time.Second
 
 // Send hands one command to the run. It returns once the run has taken it; it
 // takes effect at the next step. Errors: ErrNotRunning, *Refused, or of the
@@ -122,8 +122,6 @@ func (s *Session) dial(ctx context.Context) (*client, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, answerLimit)
 	defer cancel()
-	var d net.Dialer
-	var why error // of the last try that the context did not end
 	for {
 		pid, alive := s.Alive()
 		if !alive {
@@ -135,15 +133,12 @@ func (s *Session) dial(ctx context.Context) (*client, error) {
 		}
 		if err == nil {
 			var c net.Conn
-			if c, err = d.DialContext(ctx, "unix", path); err == nil {
+			if c, err = net.Dial("unix", path); err == nil { // waits for nobody: what it says is true when ctx is over, too
 				return &client{s: s, c: c, r: bufio.NewReader(c)}, nil
 			}
 		}
-		if why == nil || ctx.Err() == nil {
-			why = err
-		}
 		if ctx.Err() != nil {
-			return nil, fmt.Errorf("session %s: %w", s.ID, unheard(ctx, s.ID, pid, path, why))
+			return nil, fmt.Errorf("session %s: %w", s.ID, unheard(ctx, s.ID, pid, path, err))
 		}
 		select { // just starting
 		case <-ctx.Done():

@@ -117,7 +117,7 @@ var recipeKeys = map[string]struct{ text, sample string }{
 	"energy.idle_seconds": {"how long the power of the idle machine is measured before the baseline, with a counter; 0 = not", "3.0"},
 
 	"hardware.profile": {"profile that predictions are made for (`pare hw list`); what the run computes on by default", `"generic-x86-cpu"`},
-	"hardware.device":  {"auto and cpu: the processor; cuda, cuda:tf32, cuda:bf16: an NVIDIA card; ref: slow and exact", ""},
+	"hardware.device":  {"auto and cpu: the processor; cuda (float32), cuda:tf32, cuda:bf16 (least energy): an NVIDIA card; ref: slow and exact", ""},
 	"hardware.threads": {"worker threads, 0 = all", ""},
 
 	"deploy.formats": {"files to write", ""},
