@@ -8,6 +8,9 @@ import (
 	"pare/core/event"
 )
 
+// since is replaced by tests.
+var since = time.Since
+
 // bill keeps what every stage has cost so far: CPU time, wall time, energy.
 // Waiting for a person is not billed.
 type bill struct {
@@ -113,7 +116,7 @@ func (b *bill) show(r *run) {
 
 func (b *bill) put(now energy.Mark, x energy.Reading) {
 	c := b.base.Plus(event.StageCost{
-		CPUUS: energy.CPUMicros(b.mark, now), WallUS: time.Since(b.begin).Microseconds(), Energy: joules(x),
+		CPUUS: energy.CPUMicros(b.mark, now), WallUS: since(b.begin).Microseconds(), Energy: joules(x),
 	})
 	c.Stage = b.stage
 	b.cost[b.stage] = c

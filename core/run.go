@@ -203,6 +203,9 @@ func (r *run) all(ctx context.Context) error {
 		if errors.Is(err, errRolledBack) {
 			continue // the loop state names the stage to go on with
 		}
+		if o := (*overspent)(nil); errors.As(err, &o) {
+			return r.stopBetween(o)
+		}
 		if err != nil {
 			return err
 		}
@@ -229,8 +232,8 @@ func (r *run) load() (warn []event.Warning, err error) {
 	if r.model, r.pre, warn, err = openModel(r.r, r.set, r.dev, r.cfg.Resume != nil && r.cfg.Resume.Checkpoint != ""); err != nil {
 		return nil, err
 	}
-	warn = append(warn, others...)
 	r.fillRecipe()
+	warn = append(append(warn, others...), r.idleCard()...)
 	if r.hw, err = r.profile(r.r.Hardware.Profile); err != nil {
 		return nil, err
 	}

@@ -87,13 +87,22 @@ func (s *Session) Live(ctx context.Context) (Live, error) {
 func (s *Session) notRunning() error {
 	switch s.Summary().Status {
 	case Spent:
-		return fmt.Errorf("session %s %w, its budget is spent: `pare report %s` shows it, and a new run with a larger one goes further", s.ID, ErrNotRunning, s.ID)
+		return fmt.Errorf("session %s %w, its budget is spent: `pare report %s` shows it, `pare branch %s%s --set budget.KEY=MORE` goes on with a larger one", s.ID, ErrNotRunning, s.ID, s.ID, s.atLast())
 	case Missed:
 		return fmt.Errorf("session %s %w, it is done short of its target: `pare report %s` shows it, `pare branch %s --set prune.target=SHARE` (or floor.points, budget.seconds, …) tries again from its dense model", s.ID, ErrNotRunning, s.ID, s.ID)
 	case Done:
 		return fmt.Errorf("session %s %w, it is done: `pare report %s` shows it", s.ID, ErrNotRunning, s.ID)
 	}
 	return fmt.Errorf("session %s %w: `pare sessions resume %s` goes on with it", s.ID, ErrNotRunning, s.ID)
+}
+
+// atLast is the flag that names the last checkpoint; "" where there is none.
+func (s *Session) atLast() string {
+	l, err := s.Points()
+	if err != nil || len(l) == 0 {
+		return ""
+	}
+	return " --at " + l[len(l)-1].Name
 }
 
 // client is one connection to a run.

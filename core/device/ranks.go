@@ -8,7 +8,8 @@ type Ranks interface {
 	Rank() int  // 0 to World − 1
 	World() int // how many there are
 	// Sum makes x the sum of what every rank has in it, added up in the order of the ranks, so
-	// that all have the same bits. All ranks call it for the same things in the same order.
+	// that all have the same bits. All ranks call it for the same things in the same order; an
+	// error of one is one of all.
 	Sum(x []float32) error
 }
 

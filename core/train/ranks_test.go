@@ -171,10 +171,10 @@ func TestRanks(t *testing.T) {
 	}
 }
 
-// TestRanksFail: when one rank's card or cable fails, no rank moves a weight, and none is left
-// waiting.
+// TestRanksFail: when one rank's card fails, in the run or behind it, or the cable of all, no rank
+// moves a weight, and none is left waiting.
 func TestRanksFail(t *testing.T) {
-	for what, fails := range map[string]int{"cable": 1, "card": 0} {
+	for what, fails := range map[string]int{"cable": 1, "cable, at last": 5, "card": 0, "card, behind the run": 0} {
 		t.Run(what, func(t *testing.T) {
 			at, errs := newTable(2), make([]error, 2)
 			var wg sync.WaitGroup
@@ -189,6 +189,8 @@ func TestRanksFail(t *testing.T) {
 				defer tr.Close()
 				if s.fails = fails; rank == 1 && what == "card" {
 					tr.step = failing{tr.step}
+				} else if rank == 1 && fails == 0 {
+					tr.bank = failingBank{tr.bank}
 				}
 				wg.Go(func() {
 					_, errs[rank] = tr.Step(set, []int32{1, 2, 3, 4, 5, 6}, 0.1, 1)
@@ -204,7 +206,7 @@ func TestRanksFail(t *testing.T) {
 			}
 			wg.Wait()
 			want := []string{"another rank failed", "the card is gone"}
-			if what == "cable" {
+			if fails > 0 {
 				want = []string{"the cable is out", "the cable is out"}
 			}
 			for rank, err := range errs {
@@ -216,12 +218,17 @@ func TestRanksFail(t *testing.T) {
 	}
 }
 
-// failing is a plan whose card is gone.
-type failing struct{ device.Exec }
+var errGone = errors.New("the card is gone")
 
-func (failing) Run(*device.Step) (device.Result, error) {
-	return device.Result{}, errors.New("the card is gone")
-}
+// failing is a plan whose card is gone, failingBank a bank whose gradients are.
+type (
+	failing     struct{ device.Exec }
+	failingBank struct{ device.Bank }
+)
+
+func (failing) Run(*device.Step) (device.Result, error) { return device.Result{}, errGone }
+
+func (failingBank) Grad(int, []float32) error { return errGone }
 
 // TestShare: shares follow each other and are the whole, as equal as can be.
 func TestShare(t *testing.T) {

@@ -61,6 +61,7 @@ type Trainer struct {
 	bank  device.Bank
 	step  device.Exec
 	moves device.Exec // the optimiser's step, of one of several ranks
+	sums  []float32   // of one weight's gradients, of several ranks
 	eval  device.Exec
 	infer device.Exec // batch 1, one thread
 	open  []int       // parameters whose weights are open, see Open

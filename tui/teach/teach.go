@@ -210,7 +210,7 @@ func field(o Of) []string {
 		"floor":       "accepted loss: how many points under the dense model are still good. Under it the run goes back to the last checkpoint above it and removes no more.",
 		"atfloor":     "under it: what happens once accuracy has fallen under the floor and the run has gone back. Either it trains on with the zeros it has, or it pauses there, and you set another target, roll back further or go on.",
 		"budget":      "budget: what the whole run may spend, the baseline included. At the end of each epoch the run says what is spent and where it will end; at 80 % it warns.",
-		"spent":       "once spent: stop with a checkpoint, validate the zeros reached so far, or only say so. It acts before the epoch that would go beyond.",
+		"spent":       "once spent: stop with a checkpoint, validate the zeros reached so far, or only say so. It acts before the epoch that would go beyond; validating and deploying count, too.",
 		"packed":      "packed: a file that holds only the weights that are left, for pare's own kernels.",
 		"safetensors": "safetensors: all weights with their zeros, which any framework reads.",
 		"onnx":        "ONNX: the model as a graph for other runtimes. They mostly do not skip zeros.",

@@ -192,22 +192,28 @@ func (e *exec) queue(r *run) error {
 		r.warm = true
 		return e.launch(r.launches)
 	}
-	if err := e.dev.driver.Capture(); err != nil {
-		return err
-	}
-	err := e.launch(r.launches)
-	g, end := e.dev.driver.EndCapture()
+	g, err := e.dev.record(func() error { return e.launch(r.launches) })
 	if err != nil {
-		if end == nil {
-			e.dev.driver.ReleaseGraph(g) //nolint:errcheck // the other error says it
-		}
 		return err
-	}
-	if end != nil {
-		return end
 	}
 	r.graph = g
 	return e.dev.driver.RunGraph(g)
+}
+
+// record makes a graph of what f queues, which is not run; 0 where it fails.
+func (d Device) record(f func() error) (cu.Graph, error) {
+	if err := d.driver.Capture(); err != nil {
+		return 0, err
+	}
+	err := f()
+	g, end := d.driver.EndCapture()
+	if err != nil && end == nil {
+		d.driver.ReleaseGraph(g) //nolint:errcheck // the other error says it
+	}
+	if err = firstError(err, end); err != nil {
+		return 0, err
+	}
+	return g, nil
 }
 
 func (e *exec) launch(ls []launch) error {

@@ -381,18 +381,12 @@ func (d Device) graph(n int, f func() error) (cu.Graph, error) {
 	if err := firstError(f(), d.driver.Sync()); err != nil {
 		return 0, err
 	}
-	if err := d.driver.Capture(); err != nil {
-		return 0, err
-	}
-	var err error
-	for range n {
-		err = firstError(err, f())
-	}
-	g, e := d.driver.EndCapture()
-	if e == nil && err != nil {
-		d.driver.ReleaseGraph(g) //nolint:errcheck // the other error says it
-	}
-	return g, firstError(err, e)
+	return d.record(func() (err error) {
+		for range n {
+			err = firstError(err, f())
+		}
+		return err
+	})
 }
 
 // pairsDown reports whether a mask keeps at most two of each four outputs of every input.

@@ -287,9 +287,13 @@ func (c *Card) RunGraph(g cu.Graph) error {
 	return nil
 }
 
+// ReleaseGraph panics on a graph that is not there, where a driver may end the process.
 func (c *Card) ReleaseGraph(g cu.Graph) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if _, ok := c.graphs[g]; !ok && g != 0 {
+		panic("cufake: a graph is released that is not there")
+	}
 	delete(c.graphs, g)
 	return c.enter("ReleaseGraph")
 }
