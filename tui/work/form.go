@@ -51,7 +51,7 @@ func (f *field) value() string {
 	return strconv.FormatFloat(f.num, 'g', 6, 64)
 }
 
-// text is what stands there when one begins to type.
+// set takes what was typed.
 func (f *field) set(s string) error {
 	if f.unset != "" && strings.TrimSpace(s) == "" {
 		f.num, f.touched = f.lo, true
