@@ -393,6 +393,11 @@ func (e *exec) poison() {
 	for _, s := range e.stats {
 		s.each(fill)
 	}
+	for _, r := range e.regions {
+		for _, c := range r.calls {
+			fill(c.half)
+		}
+	}
 }
 
 // slabs is the number of slabs of n samples: tiles, or the samples of flat values.
