@@ -120,15 +120,10 @@ type run struct {
 // caller's last line and is already in the log when the log could be written.
 func Run(ctx context.Context, cfg Config) (int, error) {
 	r := &run{cfg: cfg, r: cfg.Recipe, lastAcc: -1, fell: cfg.Resume.atFloor()}
+	defer r.closeMeter() // after a panic, too
 	err := r.all(ctx)
 	if r.t != nil {
 		r.t.Close()
-	}
-	if r.watch != nil {
-		r.watch.close()
-	}
-	if r.meter != nil {
-		r.meter.Close() //nolint:errcheck // nothing more is read from it
 	}
 	var o outcome
 	switch {

@@ -164,7 +164,7 @@ func testProfile() *hwprofiles.Profile {
 }
 
 func (f *fake) options() Options {
-	return Options{files: f, now: f.now, sleep: f.advance, cpu: f.cpu, manual: true, Profile: testProfile()}
+	return Options{files: f, now: f.now, sleep: f.advance, CPU: f.cpu, manual: true, Profile: testProfile()}
 }
 
 // open opens a meter on the tree whose samples the test takes itself.

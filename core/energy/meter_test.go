@@ -76,7 +76,7 @@ func TestForcedProfileBesideACounter(t *testing.T) {
 
 func TestNoSourceIsNil(t *testing.T) {
 	f := newFake()
-	noCPU := func(o *Options) { o.cpu = func() (int64, bool) { return 0, false } }
+	noCPU := func(o *Options) { o.CPU = func() (int64, bool) { return 0, false } }
 	noBusy := func(o *Options) { o.Profile.BusyCoreW = nil }
 	gpu := func(o *Options) { o.Profile.Kind = "gpu" }
 	for name, change := range map[string]func(*Options){"CPU seconds": noCPU, "busy_core_w": noBusy, "no CPU": gpu} {
