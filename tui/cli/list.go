@@ -3,8 +3,11 @@ package cli
 import (
 	"encoding/json"
 	"fmt"
-	"text/tabwriter"
+	"io"
+	"math"
+	"strings"
 
+	"github.com/charmbracelet/x/ansi"
 	"github.com/spf13/cobra"
 
 	"pare/sessions"
@@ -52,20 +55,23 @@ func (e *env) printList(dir string, l []sessions.Summary, all bool) error {
 	if len(shown) == 0 {
 		printf(e.out, "no sessions in %s; `pare demo` makes one\n", dir)
 	} else {
-		w := tabwriter.NewWriter(e.out, 0, 0, 2, ' ', 0)
-		fmt.Fprintln(w, "session\tbegun\tstatus\tstage\tmodel\tdata\tzeros\taccuracy\tverdict\ton disk")
+		rows := [][]string{{"session", "begun", "status", "stage", "model", "data", "zeros", "accuracy", "verdict", "on disk"}}
 		for _, s := range shown {
 			if s.Damage != "" {
 				word := "damaged"
 				if s.Newer {
 					word = "newer"
 				}
-				printf(w, "%s\t%s\t%s\t\t\t\t\t\t\t%s\n", s.ID, when(s.Begun), word, s.Damage)
+				rows = append(rows, []string{s.ID, when(s.Begun), word + ": " + s.Damage})
 				continue
 			}
-			printf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%.1f %%\t%s\t%s\t%s\n", s.ID, when(s.Begun), statusWords(s), s.Stage, s.Model, s.Data, 100*s.Zeros, accuracy(s), dash(s.Verdict), plain.Bytes(s.Bytes))
+			rows = append(rows, []string{s.ID, when(s.Begun), statusWords(s), s.Stage.String(), s.Model, s.Data, fmt.Sprintf("%.1f %%", 100*s.Zeros), accuracy(s), dash(s.Verdict), plain.Bytes(s.Bytes)})
 		}
-		if err := w.Flush(); err != nil {
+		room := math.MaxInt
+		if cols, _, ok := size(e.out); ok {
+			room = cols
+		}
+		if _, err := io.WriteString(e.out, columns(rows, room, 9, 1, 5, 3, 4, 8)); err != nil {
 			return err
 		}
 	}
@@ -73,6 +79,41 @@ func (e *env) printList(dir string, l []sessions.Summary, all bool) error {
 		printf(e.out, "%d more failed before the first step; `pare sessions list --all` shows them, `pare sessions show SESSION` why\n", hidden)
 	}
 	return nil
+}
+
+// columns are rows in columns two cells apart. Where they are wider than room, those of least
+// are left out, the first of them first, until they fit. The last cell of a row that has fewer
+// counts for no column.
+func columns(rows [][]string, room int, least ...int) string {
+	gone := map[int]bool{}
+	for {
+		widths, all := make([]int, len(rows[0])), -2
+		for _, r := range rows {
+			for i, c := range r[:len(r)-max(0, min(1, len(rows[0])-len(r)))] {
+				widths[i] = max(widths[i], ansi.StringWidth(c))
+			}
+		}
+		for i, w := range widths {
+			if !gone[i] {
+				all += w + 2
+			}
+		}
+		if all > room && len(least) > 0 {
+			gone[least[0]], least = true, least[1:]
+			continue
+		}
+		var b strings.Builder
+		for _, r := range rows {
+			line := ""
+			for i, c := range r {
+				if !gone[i] {
+					line += c + strings.Repeat(" ", max(widths[i]-ansi.StringWidth(c), 0)+2)
+				}
+			}
+			b.WriteString(strings.TrimRight(line, " ") + "\n")
+		}
+		return b.String()
+	}
 }
 
 // statusWords is how a session stands, as the screen's header has it.

@@ -38,3 +38,18 @@ func TestListWords(t *testing.T) {
 		t.Errorf("a newer session is called damaged: %q", lines[7])
 	}
 }
+
+// TestColumns: what has no room is left out, the least first; nothing is left out without need.
+func TestColumns(t *testing.T) {
+	rows := [][]string{{"session", "begun", "verdict"}, {"brisk-heron", "2026-11-28", "PASS"}, {"calm-rook", "damaged: line 3 is no event"}}
+	for room, want := range map[int]string{
+		100: "session      begun       verdict\nbrisk-heron  2026-11-28  PASS\ncalm-rook    damaged: line 3 is no event\n",
+		32:  "session      begun       verdict\nbrisk-heron  2026-11-28  PASS\ncalm-rook    damaged: line 3 is no event\n",
+		31:  "session      verdict\nbrisk-heron  PASS\ncalm-rook\n",
+		5:   "session\nbrisk-heron\ncalm-rook\n",
+	} {
+		if got := columns(rows, room, 1, 2); got != want {
+			t.Errorf("%d columns:\n%swant\n%s", room, got, want)
+		}
+	}
+}
