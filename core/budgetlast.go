@@ -1,6 +1,7 @@
 package core
 
 import (
+	"errors"
 	"fmt"
 
 	"pare/core/event"
@@ -62,8 +63,13 @@ func (r *run) spends() error {
 	return r.refuse("%v; it goes on, as budget.action says", &overspent{b})
 }
 
-// stopBetween ends a run that has spent its budget between two pieces of work.
-func (r *run) stopBetween(o *overspent) error {
+// stopBetween ends a run that has spent its budget between two pieces of work; other errors
+// it passes on.
+func (r *run) stopBetween(err error) error {
+	var o *overspent
+	if !errors.As(err, &o) {
+		return err
+	}
 	if err := r.billStage(r.loop.Stage); err != nil {
 		return err
 	}

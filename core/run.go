@@ -196,11 +196,8 @@ func (r *run) all(ctx context.Context) error {
 		if errors.Is(err, errRolledBack) {
 			continue // the loop state names the stage to go on with
 		}
-		if o := (*overspent)(nil); errors.As(err, &o) {
-			return r.stopBetween(o)
-		}
 		if err != nil {
-			return err
+			return r.stopBetween(err)
 		}
 	}
 }

@@ -65,7 +65,7 @@ func (r *Recipe) checkScan() error {
 	return nil
 }
 
-// levels are those of the recipe. A spread by sensitivity needs to know what lies above
+// scanLevels are those of the recipe. A spread by sensitivity needs to know what lies above
 // its target: where fewer than two levels do, more are added, each half-way to 1.
 func (r *Recipe) scanLevels() []float64 {
 	l := slices.Clone(r.Scan.Levels)

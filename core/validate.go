@@ -152,7 +152,7 @@ func (r *run) judge(dense, now, label []int32, sd, sn train.Score) *event.Verdic
 	v.Text = fmt.Sprintf("%.1f %% against %s (difference %s pt, 95 %%: %s to %s, %d test %s)",
 		100*sn.Acc(), floor, signed(100*v.Diff, 1), signed(100*v.Lo, 1), signed(100*v.Hi, 1), sn.N, r.unit())
 	if r.lm() {
-		v.Text += fmt.Sprintf(" · perplexity %.4g, dense %.4g", math.Exp(sn.Loss), math.Exp(sd.Loss))
+		v.Text += fmt.Sprintf(" · perplexity %s, dense %s", event.Num(math.Exp(sn.Loss), 4), event.Num(math.Exp(sd.Loss), 4))
 	}
 	if guessing {
 		v.Text = fmt.Sprintf("the dense model is right on %.1f %% of the test set, no better than the %.1f %% of guessing: keeping that proves nothing · ", 100*sd.Acc(), 100*chance) + v.Text

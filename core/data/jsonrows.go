@@ -27,7 +27,7 @@ type jsonRows struct {
 	cols  []int // where in the line each value stands
 }
 
-// openJSON reads the first row, for its keys.
+// openJSONRows reads the first row, for its keys.
 func openJSONRows(r *bufio.Reader, name string) (*jsonRows, error) {
 	j := &jsonRows{r: r, name: name}
 	if err := j.next(); err != nil {

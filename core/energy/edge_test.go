@@ -95,7 +95,7 @@ func TestGapIsRememberedBySlowSource(t *testing.T) {
 	wantUJ(t, "after", tail, *whole.UJ-120_000_000)
 }
 
-// SoFar reads nothing: it tells the joules up to the newest sample, all of them covered,
+// TestSoFarReadsNothing: SoFar reads nothing: it tells the joules up to the newest sample, all of them covered,
 // and Between afterwards the rest.
 func TestSoFarReadsNothing(t *testing.T) {
 	f := newFake()

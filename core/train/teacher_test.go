@@ -13,7 +13,7 @@ import (
 	"pare/core/plan"
 )
 
-// small is a net and samples for it.
+// smallNet is a net and samples for it.
 func smallNet(t *testing.T, seed uint64) (*graph.Model, *data.Set) {
 	t.Helper()
 	b := &graph.Net{M: graph.New("net", 6, 1, 1)}

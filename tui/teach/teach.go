@@ -268,7 +268,7 @@ func validate(o Of) []string {
 		p = append(p, fmt.Sprintf("It was look %d at the test set. Who tunes after a look tunes to the test set: each look makes it less of a test.", v.Looks))
 	}
 	if l := st.Ledger; l != nil && l.Dense.StepCPUUS > 0 {
-		p = append(p, fmt.Sprintf("A training step took %.3g ms of %s dense and %.3g ms pared: %s, by %d alternations.", l.Dense.StepCPUUS/1000, st.Started.Clock().Name, l.Now.StepCPUUS/1000, plain.Change(l.Dense.StepCPUUS, l.Now.StepCPUUS), l.Rounds))
+		p = append(p, fmt.Sprintf("A training step took %s ms of %s dense and %s ms pared: %s, by %d alternations.", plain.Num(l.Dense.StepCPUUS/1000), st.Started.Clock().Name, plain.Num(l.Now.StepCPUUS/1000), plain.Change(l.Dense.StepCPUUS, l.Now.StepCPUUS), l.Rounds))
 	}
 	return p
 }

@@ -78,3 +78,23 @@ func TestBudgetFields(t *testing.T) {
 		t.Errorf("without joules: %q", l)
 	}
 }
+
+// TestCommaOfThousands: numbers of a thousand and more stand on the screen with a comma, and who types
+// one is asked which number is meant, not given a thousandth of the budget.
+func TestCommaOfThousands(t *testing.T) {
+	f := budgetFields(&core.Recipe{}, new(event.State))[0]
+	for typed, want := range map[string]float64{"4500": 4500, "4,5": 4.5, "0,125": 0.125, "12,25": 12.25, "1234,567": 1234.567} {
+		if err := f.set(typed); err != nil || f.num != want {
+			t.Errorf("%s: %g, %v", typed, f.num, err)
+		}
+	}
+	f.num = 7
+	for _, typed := range []string{"4,500", " 12,125 ", "1,234,567"} {
+		if err := f.set(typed); err == nil || f.num != 7 {
+			t.Errorf("%s: %g, %v", typed, f.num, err)
+		}
+	}
+	if err := f.set("4,500"); err == nil || err.Error() != `"4,500": give 4500 or 4.500` {
+		t.Error(err)
+	}
+}

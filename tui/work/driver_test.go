@@ -23,7 +23,7 @@ import (
 	"pare/tui/theme"
 )
 
-// stageAct is what the fake run does when it is told to go on.
+// push lets the story go on and the fake run log what is new in it.
 func (f *fake) push(s *story, add func(*story)) {
 	n := len(s.es)
 	add(s)

@@ -3,6 +3,7 @@ package work
 import (
 	"fmt"
 	"math"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -51,13 +52,20 @@ func (f *field) value() string {
 	return strconv.FormatFloat(f.num, 'g', 6, 64)
 }
 
-// text is what stands there when one begins to type.
+// thousands are written so on the screen; a comma is that of decimals, too.
+var thousands = regexp.MustCompile(`^-?[1-9][0-9]{0,2},[0-9]{3}$`)
+
+// set takes what was typed.
 func (f *field) set(s string) error {
 	if f.unset != "" && strings.TrimSpace(s) == "" {
 		f.num, f.touched = f.lo, true
 		return nil
 	}
-	x, err := strconv.ParseFloat(strings.TrimSpace(strings.TrimSuffix(strings.ReplaceAll(s, ",", "."), "%")), 64)
+	s = strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(s), "%"))
+	if thousands.MatchString(s) {
+		return fmt.Errorf("%q: give %s or %s", s, strings.Replace(s, ",", "", 1), strings.Replace(s, ",", ".", 1))
+	}
+	x, err := strconv.ParseFloat(strings.Replace(s, ",", ".", 1), 64)
 	if err != nil || math.IsNaN(x) || math.IsInf(x, 0) {
 		return fmt.Errorf("%q is not a number", s)
 	}

@@ -158,7 +158,7 @@ type sgdArgs struct {
 //	w −= step·m / (√v·scale + eps)
 //
 // which is torch.optim.Adam (decay = 1) and AdamW (wd = 0, decay = 1 − lr·λ)
-// for step = lr/(1−β1ᵗ) and scale = 1/√(1−β2ᵗ); see newAdam.
+// for step = lr/(1−β1ᵗ) and scale = 1/√(1−β2ᵗ); see newOptimiser.
 type adamArgs struct {
 	w, g, m, v unsafe.Pointer
 	n          int

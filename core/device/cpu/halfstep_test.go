@@ -6,6 +6,9 @@ import (
 	"slices"
 	"testing"
 
+	"pare/core/device"
+	"pare/core/device/cpu"
+	"pare/core/plan"
 	"pare/core/tensor"
 )
 
@@ -64,5 +67,52 @@ func (s *stepper) prime(tb testing.TB) {
 		if err := s.bank.SetState(i, 0, make([]float32, w.Shape.Len())); err != nil {
 			tb.Fatal(err)
 		}
+	}
+}
+
+// TestHalvesInParts: of a step in two parts each part adds the sums of both its halves to the
+// gradient: the same bits with every number of threads, the step of one part within rounding.
+func TestHalvesInParts(t *testing.T) {
+	for _, f := range []tensor.Format{tensor.Dense, tensor.Single, tensor.Block4, tensor.Block16} {
+		t.Run(f.String(), func(t *testing.T) {
+			zeros := 0.9
+			if f == tensor.Dense {
+				zeros = 0
+			}
+			train := func(micros, threads int) []float32 {
+				m := mlp(50, 36, 5)
+				s := newStepper(t, m, 512, threads, f, zeros)
+				p, err := plan.Build(m, cpu.Checked(), plan.Options{Mode: plan.Train, Batch: 512, Micros: micros, Optim: s.plan.Optim})
+				if err != nil {
+					t.Fatal(err)
+				}
+				ex, err := cpu.Checked().Compile(p, s.bank, threads)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer ex.Close()
+				s.step.N, s.step.LR = 401, 0.1
+				for i := range s.step.Labels {
+					s.step.Labels[i] = int32(i % 5)
+				}
+				for range 2 {
+					if _, err := device.RunParts(ex, p, &s.step); err != nil {
+						t.Fatal(err)
+					}
+				}
+				return s.weights(t)
+			}
+			one := train(2, 1)
+			for _, threads := range []int{2, 3, 4} {
+				if !slices.Equal(train(2, threads), one) {
+					t.Errorf("%d threads give other bits than one", threads)
+				}
+			}
+			for i, want := range train(0, 1) {
+				if d := math.Abs(float64(one[i] - want)); !(d <= 1e-5) {
+					t.Fatalf("weight %d is %g, of one part %g", i, one[i], want)
+				}
+			}
+		})
 	}
 }

@@ -65,7 +65,7 @@ func (v *view) with(dims [][]atom) *view {
 	return &w
 }
 
-// shape is the view's shape as the file has it.
+// shapeOfDims is the view's shape as the file has it.
 func shapeOfDims(dims [][]atom) []int64 {
 	s := make([]int64, len(dims))
 	for i, d := range dims {

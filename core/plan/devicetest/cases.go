@@ -28,8 +28,7 @@ type model struct {
 // rate is a learning rate that moves the net's weights by as much as lr those of others.
 func (m model) rate(lr float32) float32 { return lr / max(m.large, 1) }
 
-// vectorNet is a net on k features, windowNet one on an image that ends in a
-// global mean behind which each channel is a class.
+// vectorNet is a net on k features.
 func vectorNet(name string, k int, build func(b *graph.Net)) model {
 	return model{name: name, c: k, h: 1, w: 1, build: build, train: true}
 }

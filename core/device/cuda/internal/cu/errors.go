@@ -98,7 +98,7 @@ func Fault(op string, code int) *Error {
 	return &Error{Op: op, Code: code, Name: name}
 }
 
-// statusNames are those of cublasStatus_t (cublas_api.h).
+// blasNames are those of cublasStatus_t (cublas_api.h).
 var blasNames = map[int]string{
 	1: "CUBLAS_STATUS_NOT_INITIALIZED", 3: "CUBLAS_STATUS_ALLOC_FAILED", 7: "CUBLAS_STATUS_INVALID_VALUE", 8: "CUBLAS_STATUS_ARCH_MISMATCH",
 	11: "CUBLAS_STATUS_MAPPING_ERROR", 13: "CUBLAS_STATUS_EXECUTION_FAILED", 14: "CUBLAS_STATUS_INTERNAL_ERROR", 15: "CUBLAS_STATUS_NOT_SUPPORTED",
