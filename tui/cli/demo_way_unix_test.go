@@ -51,7 +51,7 @@ func TestDemoOfTheWay(t *testing.T) {
 	s = onScreen(t, "attach", "--sessions", root)
 	s.sees("2 configure ○", "enter sparsify")
 	s.tty.Close() //nolint:errcheck // the terminal is hung up on
-	s.within(time.Minute, s.ended, "it outlives its terminal")
+	s.within(20*time.Second, s.ended, "it outlives its terminal")
 	lives("a hang-up")
 
 	s = onScreen(t, "attach", "--sessions", root)
@@ -59,7 +59,7 @@ func TestDemoOfTheWay(t *testing.T) {
 	if err := s.cmd.Process.Signal(syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	s.within(time.Minute, s.ended, "it outlives kill -9")
+	s.within(20*time.Second, s.ended, "it outlives kill -9")
 	lives("kill -9 of the screen")
 
 	s = onScreen(t, "attach", "--sessions", root)
