@@ -1,6 +1,7 @@
 package core
 
 import (
+	"math"
 	"runtime/debug"
 	"sync/atomic"
 	"testing"
@@ -25,6 +26,8 @@ type pacer struct {
 func onItsOwnClock(t *testing.T, test func(t *testing.T, p *pacer)) {
 	t.Helper()
 	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // a trainer that collects waits by the clock, awake
+	defer debug.SetMemoryLimit(debug.SetMemoryLimit(math.MaxInt64))
+	t.Setenv("PARE_ENERGY", energy.SourceProfile) // a real counter knows nothing of that clock
 	synctest.Test(t, func(t *testing.T) {
 		p := &pacer{Device: cpu.New(), pace: func(*device.Step) time.Duration { return 100 * time.Microsecond }}
 		computeOn(t, p)
