@@ -3,6 +3,8 @@ package core
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"pare/core/energy"
@@ -65,14 +67,18 @@ func (r *run) baseline(ctx context.Context) error {
 			}
 		}
 	}
-	s, err := r.t.Eval(r.set.Val, nil)
+	var said []int32
+	if !r.lm() {
+		said = make([]int32, len(r.set.Val.Labels))
+	}
+	s, err := r.t.Eval(r.set.Val, said)
 	if err != nil {
 		return err
 	}
 	r.lastAcc = s.Acc()
 	r.loop.BaseAcc, r.loop.BaseN = s.Acc(), s.N
 	r.setFloor()
-	if w := r.nearGuessing(s); w != nil {
+	if w := r.nearGuessing(s, said); w != nil {
 		if err := r.emit(w); err != nil {
 			return err
 		}
@@ -102,8 +108,8 @@ func (r *run) baseline(ctx context.Context) error {
 }
 
 // nearGuessing warns of a model that is hardly better than saying anything: any class,
-// or always the commonest token.
-func (r *run) nearGuessing(s train.Score) *event.Warning {
+// or always the commonest token. said is what it says of the validation set.
+func (r *run) nearGuessing(s train.Score, said []int32) *event.Warning {
 	chance, fix := 1.5/float64(max(len(r.set.Classes), 1)), "check the preprocessing (data.scale, data.mean, data.std), the order of the classes, or train longer"
 	if t := r.set.Text; t != nil {
 		fix = "check the tokenizer and the labels, or train longer"
@@ -117,7 +123,41 @@ func (r *run) nearGuessing(s train.Score) *event.Warning {
 	if !r.lm() {
 		chance /= 1.5
 	}
-	return &event.Warning{Text: fmt.Sprintf("the model is right on %.1f %% of the validation set, near the %.1f %% of guessing", 100*s.Acc(), 100*chance), Fix: fix}
+	near := "near"
+	if _, hi := s.Interval(); hi < chance {
+		near = "under"
+	}
+	if order, acc := inOrder(said, r.set.Val.Labels, r.set.Classes); !r.lm() && acc > 2*chance {
+		fix = fmt.Sprintf("its outputs seem to be the classes in another order: with --classes %s (data.classes) it would be right on %.1f %%", order, 100*acc)
+	}
+	return &event.Warning{Text: fmt.Sprintf("the model is right on %.1f %% of the validation set, %s the %.1f %% of guessing", 100*s.Acc(), near, 100*chance), Fix: fix}
+}
+
+// inOrder finds the order of the classes in which what a model says fits the labels best, each
+// output taken for the class that it stands for most often, and the share it is then right on.
+// No order is found where two outputs stand for the same class, or there are many.
+func inOrder(said, label []int32, classes []string) (order string, acc float64) {
+	n := len(classes)
+	if n > 100 || len(said) != len(label) || len(said) == 0 {
+		return "", 0
+	}
+	times := make([]int, n*n) // [output, class]
+	for i, l := range label {
+		if l >= 0 && int(l) < n {
+			times[int(said[i])*n+int(l)]++
+		}
+	}
+	right, taken, names := 0, make([]bool, n), make([]string, n)
+	for o := range n {
+		row := times[o*n : (o+1)*n]
+		most := slices.Max(row)
+		c := slices.Index(row, most)
+		if most == 0 || taken[c] || strings.ContainsAny(classes[c], "\", \n") {
+			return "", 0
+		}
+		taken[c], names[o], right = true, classes[c], right+most
+	}
+	return strings.Join(names, ","), float64(right) / float64(len(label))
 }
 
 // stillRising warns of a dense model whose last epoch brought more than the interval of

@@ -101,15 +101,16 @@ func (c calibrated) of(now work, costs []hwprofiles.Cost, scale map[string]float
 		if !known && a.macs > 0 { // of a masked layer's adapter
 			k = products
 		}
+		if !sparse {
+			s = 1
+		}
 		switch {
-		case had && sparse:
-			us += t * s
 		case had && d != amount{}:
-			us += t * a.per(d)
+			us += t * a.per(d) * s
 		case had:
-			us += t
-		default:
-			us += k.us * a.per(k.amount)
+			us += t * s
+		default: // of a factor, which may have lost weights, too
+			us += k.us * a.per(k.amount) * s
 		}
 	}
 	return us

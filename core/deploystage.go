@@ -235,7 +235,8 @@ func probeSteps(first time.Duration) int {
 }
 
 // layerVerdicts times every layer in a training step, dense and as it runs now,
-// in alternation, and says in words what it gained.
+// in alternation, and says in words what it gained. Each layer's time is the lower quartile
+// of the turns': a layer is short, and one turn that others disturb would decide its verdict.
 func (r *run) layerVerdicts() error {
 	dense, err := r.denseTrainer()
 	if err != nil {
@@ -249,7 +250,7 @@ func (r *run) layerVerdicts() error {
 	defer now.Close()
 	rows := r.firstBatch()
 	steps, told := 1, r.progress("timing the layers, dense and pared in turn", alternations+1)
-	var d, n []float64
+	var ds, ns [][]float64 // [turn][node]
 	for i := 0; i <= alternations; i++ {
 		if err := told.at(i); err != nil {
 			return err
@@ -269,12 +270,11 @@ func (r *run) layerVerdicts() error {
 		}
 		if i == 0 { // warm-up
 			steps = probeSteps(took)
-			d, n = make([]float64, len(x)), make([]float64, len(y))
 			continue
 		}
-		addTo(d, x, alternations)
-		addTo(n, y, alternations)
+		ds, ns = append(ds, x), append(ns, y)
 	}
+	d, n := undisturbed(ds), undisturbed(ns)
 	e := &event.LayerVerdicts{}
 	for _, pair := range counterparts(dense.Model, now.Model) {
 		q := dense.Model.Params[pair.dense.Param]
@@ -302,12 +302,6 @@ func (r *run) layerVerdicts() error {
 		e.Layers = append(e.Layers, v)
 	}
 	return r.emit(e)
-}
-
-func addTo(sum, x []float64, n int) {
-	for i := range sum {
-		sum[i] += x[i] / float64(n)
-	}
 }
 
 // gain is the verdict of one layer in words. A layer that still runs the dense

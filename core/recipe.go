@@ -169,6 +169,9 @@ func ReadRecipe(path string) (*Recipe, error) {
 	if err != nil {
 		return nil, fmt.Errorf("recipe: %w", err)
 	}
+	if len(bytes.TrimSpace(b)) == 0 { // perhaps the wrong file: nothing says that the defaults are meant
+		return nil, fmt.Errorf("%s: is empty: `pare run --example` prints a recipe, `pare run` alone takes the defaults", path)
+	}
 	r, err := ParseRecipe(b)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)

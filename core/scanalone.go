@@ -66,7 +66,7 @@ func Scan(ctx context.Context, s ScanSource) (*event.Scan, error) {
 		return nil, err
 	}
 	guess := train.Score{Correct: int(done.Acc * float64(done.N)), N: done.N, Loss: done.Loss}
-	if w := r.nearGuessing(guess); w != nil {
+	if w := r.nearGuessing(guess, nil); w != nil {
 		w.Fix = "a model from the zoo has fresh weights here: scan a session's, or a trained file; " + w.Fix
 		if s.Checkpoint != nil || r.r.Model.Path != "" {
 			w.Fix = "what a scan of it says means little; " + w.Fix

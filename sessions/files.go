@@ -1,11 +1,14 @@
 package sessions
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"pare/core"
 )
@@ -40,6 +43,14 @@ func full(err error) error {
 		return fmt.Errorf("%w (%w): free some space", core.ErrFull, err)
 	}
 	return err
+}
+
+// noPlace says of a folder in which no session can be made what to do.
+func noPlace(err error) error {
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) {
+		return fmt.Errorf("%w: --sessions FOLDER or XDG_DATA_HOME names another place", err)
+	}
+	return full(err)
 }
 
 // writeAside writes a file so that at any moment either the old or the whole

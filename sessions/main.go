@@ -71,7 +71,7 @@ func carry(dir, version string) (lock *os.File, code int, err error) {
 // run carries the run; the session is locked and st is its store.
 func (s *Session) run(st *store, version string) (int, error) {
 	if st.h.state.Done != nil {
-		return core.ExitUsage, fmt.Errorf("session %s is done, there is nothing to go on with: `pare report %s` shows it", s.ID, s.ID)
+		return core.ExitUsage, s.notRunning()
 	}
 	r, err := s.recipeForRun(&st.h.state)
 	if err != nil {

@@ -71,7 +71,7 @@ func Create(root string, r *core.Recipe) (*Session, error) {
 		return nil, fmt.Errorf("sessions folder: %w", err)
 	}
 	if err := os.MkdirAll(root, 0o700); err != nil {
-		return nil, fmt.Errorf("sessions folder: %w", full(err))
+		return nil, fmt.Errorf("sessions folder: %w", noPlace(err))
 	}
 	s, err := newDir(root)
 	if err != nil {
@@ -116,7 +116,7 @@ func newDir(root string) (*Session, error) {
 			return &Session{ID: name, Dir: dir}, nil
 		}
 		if !errors.Is(err, os.ErrExist) {
-			return nil, fmt.Errorf("new session: %w", full(err))
+			return nil, fmt.Errorf("new session: %w", noPlace(err))
 		}
 	}
 	return nil, fmt.Errorf("%s is full of sessions: remove some with `pare sessions rm`", root)

@@ -9,16 +9,27 @@ import (
 
 	"charm.land/lipgloss/v2"
 	"github.com/charmbracelet/x/ansi"
+	"github.com/charmbracelet/x/term"
 
 	"pare/core/data"
 	"pare/tui/theme"
 )
 
-// Images are shown in a line, each at most so many characters wide.
+// Images are shown in a line, which no terminal breaks, each at most so many characters wide.
 const (
 	lineWidth  = 100
 	imageWidth = 32
 )
+
+// size is that of the terminal that w is; false if it is none.
+func size(w io.Writer) (cols, rows int, ok bool) {
+	f, ok := w.(*os.File)
+	if !ok {
+		return 0, 0, false
+	}
+	cols, rows, err := term.GetSize(f.Fd())
+	return cols, rows, err == nil && cols > 0 && rows > 0
+}
 
 // ink is how images are drawn: with two colours a character, or in shades.
 type ink int
@@ -45,13 +56,17 @@ func inkFor(out io.Writer, getenv func(string) string) ink {
 // showImages draws the first training image of each of some classes.
 func (e *env) showImages(d *data.Data) error {
 	s := d.Train.Shape
-	w := min(s[2], imageWidth)
+	room := lineWidth
+	if cols, _, ok := size(e.out); ok {
+		room = min(room, cols)
+	}
+	w := min(s[2], imageWidth, room)
 	h := max(1, (s[1]*w+s[2]/2)/s[2])
 	ink := inkFor(e.out, os.Getenv)
 	var lines [][]string // of each image
 	seen := map[int32]bool{}
 	for i, l := range d.Train.Labels {
-		if len(lines) == min(len(d.Classes), (lineWidth+2)/(w+2)) {
+		if len(lines) == min(len(d.Classes), (room+2)/(w+2)) {
 			break
 		}
 		if seen[l] {

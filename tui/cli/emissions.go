@@ -94,21 +94,40 @@ func writeAside(path string, write func(io.Writer) error) error {
 	}
 	f, err := os.CreateTemp(dir, ".pare-*")
 	if errors.Is(err, fs.ErrPermission) {
-		return fmt.Errorf("%s: its folder may not be written by you", path)
+		return fmt.Errorf("%s: its folder may not be written by you: -o names another place", path)
 	}
 	if err != nil {
-		return err
+		return notWritten(path, err)
 	}
 	defer os.Remove(f.Name()) //nolint:errcheck // gone after the rename
 	if err := write(f); err != nil {
 		f.Close() //nolint:errcheck // the first error counts
-		return err
+		return notWritten(path, err)
 	}
 	if err := f.Close(); err != nil {
-		return err
+		return notWritten(path, err)
 	}
 	if err := os.Chmod(f.Name(), 0o644); err != nil {
+		return notWritten(path, err)
+	}
+	if err := os.Rename(f.Name(), path); err != nil {
+		return notWritten(path, err)
+	}
+	return nil
+}
+
+// notWritten names the file that was meant where the system names the one beside it; other
+// errors, of what was to be written, stay.
+func notWritten(path string, err error) error {
+	var p *fs.PathError
+	var l *os.LinkError
+	switch {
+	case errors.As(err, &p):
+		err = p.Err
+	case errors.As(err, &l):
+		err = l.Err
+	default:
 		return err
 	}
-	return os.Rename(f.Name(), path)
+	return fmt.Errorf("%s cannot be written: %w: -o names another place", path, err)
 }

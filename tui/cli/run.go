@@ -32,7 +32,7 @@ type recipeFlags struct {
 	onBudget, wall                         string
 	power                                  gridFlags
 	optimizer, score, pattern, distr, plan string
-	formats                                []string
+	formats, classes                       []string
 	accumulate                             int
 	recompute                              bool
 }
@@ -47,6 +47,7 @@ func (f *recipeFlags) add(c *cobra.Command) {
 	s := c.Flags()
 	s.StringVar(&f.data, "data", "", dataFlag)
 	s.StringVar(&f.label, "label", "", labelFlag)
+	s.StringSliceVar(&f.classes, "classes", nil, "`names` of the classes in the order of the model's outputs (by default of the alphabet, numbers by size)")
 	s.StringVar(&f.tokenizer, "tokenizer", "", "of text: char, byte, or the `path` of a tokenizer.json or its folder (by default that of the model's folder)")
 	s.IntVar(&f.tokens, "tokens", 0, "tokens a sample of text (by default 128, or the most that the model takes)")
 	s.IntVar(&f.epochs, "epochs", 0, "epochs of the baseline, 0 = evaluate only")
@@ -93,7 +94,7 @@ func (f *recipeFlags) apply(c *cobra.Command, e *env, r *core.Recipe) error {
 	}
 	given := func(name string) bool { return c.Flags().Changed(name) }
 	for name, set := range map[string]func(){
-		"label": func() { r.Data.Label = f.label }, "epochs": func() { r.Train.Epochs = f.epochs },
+		"label": func() { r.Data.Label = f.label }, "classes": func() { r.Data.Classes = f.classes }, "epochs": func() { r.Train.Epochs = f.epochs },
 		"prune-epochs": func() { r.Prune.Epochs = f.pruneEpochs }, "batch": func() { r.Train.Batch = f.batch },
 		"tokenizer": func() { r.Data.Tokenizer, r.Data.Vocab = f.tokenizer, "" }, "tokens": func() { r.Data.Tokens = f.tokens },
 		"accumulate": func() { r.Train.Accumulate = f.accumulate }, "recompute": func() { r.Train.Recompute = f.recompute },

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/charmbracelet/x/term"
 	"github.com/pelletier/go-toml/v2"
 	"github.com/spf13/cobra"
 
@@ -49,12 +48,11 @@ Leaving it, Ctrl-C included, never stops the run.`,
 				return err
 			}
 			if once {
-				w, h := 80, 24
-				if f, ok := e.out.(*os.File); ok {
-					if a, b, err := term.GetSize(f.Fd()); err == nil && a > 0 && b > 1 {
-						w, h = a, b-1
-					}
+				w, h, ok := size(e.out)
+				if !ok {
+					w, h = 80, 25
 				}
+				h = max(h-1, 1)
 				text, err := work.Once(work.Options{Version: Version}, s, w, h, false)
 				fmt.Fprint(e.out, text)
 				return err

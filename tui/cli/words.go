@@ -97,7 +97,7 @@ func placeholder(c *cobra.Command) string {
 }
 
 var (
-	goField = regexp.MustCompile(`cannot decode TOML (\w+) into struct field core\.(\w+)\.(\w+) of type (\S+)`)
+	goField = regexp.MustCompile(`cannot decode TOML (\w+) into struct field core\.(\w+)\.(\w+) of type ([^\s;]+)`)
 	goFile  = regexp.MustCompile(`\b(?:open|stat|read|lstat) (.+?): (no such file or directory|permission denied|is a directory)`)
 	goSize  = regexp.MustCompile(`negative integer value (-\d+) cannot be stored in \w+`)
 )

@@ -104,6 +104,8 @@ func (d *desk) canResume() string {
 		return d.bound()
 	case d.busy != "":
 		return d.busy
+	case s == statusDone && d.run.st.Done.Exit == core.ExitBudget:
+		return "its budget ended the run: b branches from a checkpoint with a larger one"
 	case s == statusDone:
 		return "the run is done: there is nothing to go on with"
 	case d.run.wrongRecipe():

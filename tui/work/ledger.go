@@ -171,7 +171,11 @@ func brief(rows []plain.Row) ([]plain.Row, []string) {
 	for i := range rows {
 		if c, words, ok := strings.Cut(rows[i].Change, " ("); ok {
 			rows[i].Change = c
-			if n := "J " + strings.TrimSuffix(words, ")"); !slices.Contains(notes, n) {
+			n := strings.TrimSuffix(words, ")")
+			if strings.HasPrefix(rows[i].Name, "J ") {
+				n = "J " + n
+			}
+			if !slices.Contains(notes, n) {
 				notes = append(notes, n)
 			}
 		}

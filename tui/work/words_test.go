@@ -1,8 +1,10 @@
 package work
 
 import (
+	"slices"
 	"testing"
 
+	"pare/tui/plain"
 	"pare/tui/theme"
 )
 
@@ -33,5 +35,16 @@ func TestLayerNames(t *testing.T) {
 func TestShareUnderNothing(t *testing.T) {
 	if got := percent(-0.586); got != "−58.6 %" {
 		t.Error(got)
+	}
+}
+
+// TestBriefNotes: what is said of joules is said as that, other words as they are.
+func TestBriefNotes(t *testing.T) {
+	rows, notes := brief([]plain.Row{
+		{Name: "J per step", Change: "−50 % (from CPU time)"}, {Name: "J per inference", Change: "−40 % (from CPU time)"},
+		{Name: "with adapters", Change: "−60 % (with adapters: ms per step while they train)"},
+	})
+	if rows[2].Change != "−60 %" || !slices.Equal(notes, []string{"J from CPU time", "with adapters: ms per step while they train"}) {
+		t.Errorf("%q of %+v", notes, rows)
 	}
 }
