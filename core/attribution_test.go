@@ -54,7 +54,9 @@ func trainedIn(st *MemStore, s event.Stage) (c event.StageCost) {
 
 // TestAttribution: without a counter the words are "estimated"; what is shared out
 // are the training steps of both stages, those before a crash included.
-func TestAttribution(t *testing.T) {
+func TestAttribution(t *testing.T) { onItsOwnClock(t, attribution) }
+
+func attribution(t *testing.T, _ *pacer) {
 	t.Setenv("PARE_ENERGY", "profile")
 	r := small()
 	st := dies(t, Config{Recipe: clone(t, r)}, func(_ *MemStore, e event.Event) bool {
@@ -78,7 +80,9 @@ func TestAttribution(t *testing.T) {
 }
 
 // TestAttributionByACounter: the words are "measured", the tier is the counter's.
-func TestAttributionByACounter(t *testing.T) {
+func TestAttributionByACounter(t *testing.T) { onItsOwnClock(t, attributionByACounter) }
+
+func attributionByACounter(t *testing.T, _ *pacer) {
 	fakeRAPL(t, 40)
 	r := small()
 	r.Train.Epochs, r.Prune.Epochs = 2, 2

@@ -8,6 +8,9 @@ import (
 	"pare/core/event"
 )
 
+// since is replaced by tests.
+var since = time.Since
+
 // bill keeps what every stage has cost so far: CPU time, wall time, energy.
 // Waiting for a person is not billed.
 type bill struct {
@@ -113,10 +116,18 @@ func (b *bill) show(r *run) {
 
 func (b *bill) put(now energy.Mark, x energy.Reading) {
 	c := b.base.Plus(event.StageCost{
-		CPUUS: energy.CPUMicros(b.mark, now), WallUS: time.Since(b.begin).Microseconds(), Energy: joules(x),
+		CPUUS: energy.CPUMicros(b.mark, now), WallUS: since(b.begin).Microseconds(), Energy: joules(x), Apart: apart(x),
 	})
 	c.Stage = b.stage
 	b.cost[b.stage] = c
+}
+
+// apart is what the meter tells apart of a reading, nil if nothing.
+func apart(x energy.Reading) *event.Apart {
+	if a := x.Apart(); a != (energy.Apart{}) {
+		return &event.Apart{CPU: a.CPU, GPU: a.GPU, Memory: a.Memory}
+	}
+	return nil
 }
 
 // hold stops billing while the run waits; resume starts it again.

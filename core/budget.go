@@ -136,37 +136,9 @@ func (r *run) budgetEvent(l limit, bill event.StageCost, spent, finish float64) 
 	return x
 }
 
-// budgetDone says at the end what of the budget the whole run has spent. Validating
-// and exporting are billed like everything, but nothing stops them: what was trained
-// would be lost.
-func (r *run) budgetDone() error {
-	total := r.bill.sum()
-	var worst *event.Budget
-	for _, l := range r.r.Budget.limits(r.rates) {
-		s := l.of(total)
-		if s == nil {
-			continue
-		}
-		x := r.budgetEvent(l, total, *s, *s)
-		if worst == nil || x.Spent/x.Limit > worst.Spent/worst.Limit {
-			worst = x
-		}
-	}
-	if worst == nil {
-		return nil
-	}
-	if err := r.emit(worst); err != nil {
-		return err
-	}
-	if worst.Spent > worst.Limit {
-		return r.refuse("with validating and exporting the run has spent %s of a budget of %s", worst.Told(worst.Spent), worst.Amount(worst.Limit))
-	}
-	return nil
-}
-
 // overBudget does what the recipe says.
 func (r *run) overBudget(b *event.Budget) (ended bool, err error) {
-	why := "the budget of " + b.Amount(b.Limit) + " is spent: " + b.Told(b.Spent)
+	why := isSpent(b)
 	if b.Spent < b.Limit {
 		why = "the next epoch would exceed the budget of " + b.Amount(b.Limit) + ": " + b.Told(b.Spent) + " spent"
 	}
@@ -186,12 +158,17 @@ func (r *run) overBudget(b *event.Budget) (ended bool, err error) {
 		}
 		return true, r.settle(Command{Cmd: CmdSettle, Value: r.zeros(), Text: why}, "pare")
 	}
-	text := why + "; a new run with a larger " + b.Key + " goes further"
-	r.loop.Spent = text // a run that dies behind this checkpoint ends when it is resumed
-	if err := r.checkpoint(r.stepName(), r.lastAcc); err != nil {
-		return false, err
+	return true, r.stopSpent(why, b.Key, r.lastAcc)
+}
+
+// stopSpent leaves a checkpoint of that accuracy and ends the run. Who sets a larger budget
+// goes on from it in a branch.
+func (r *run) stopSpent(why, key string, acc float64) error {
+	r.loop.Spent = fmt.Sprintf("%s; `pare branch %s --at %s --set %s=MORE` goes on from here", why, r.cfg.Session, r.stepName(), key)
+	if err := r.checkpoint(r.stepName(), acc); err != nil { // a run that dies behind it ends when it is resumed
+		return err
 	}
-	return true, r.spent()
+	return r.spent()
 }
 
 // spent ends a run whose budget is.

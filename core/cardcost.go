@@ -67,14 +67,17 @@ func cardCost(p *device.Plan, ws, none []device.Weight, c device.Call, batch int
 	if c.Pairs {
 		h.Pattern = hwprofiles.TwoFour
 	}
-	if precision != "bf16" {
+	if precision == "f32" {
 		return h
 	}
-	switch val := func(v int) int { return p.Vals[v].C }; c.Kernel {
+	switch val := func(v int) int { return p.Vals[v].C }; c.Kernel { // on tensor cores
 	case device.Linear, device.LinearDX:
 		h.Edge = edge(val(c.In[0]), val(c.Out[0]))
 	case device.LinearDW:
 		h.Edge = edge(val(c.In[0]), val(c.In[1]))
+	}
+	if precision != "bf16" {
+		return h
 	}
 	h.Read -= (vals.Read - partialSums(p, c.In, batch)) / 2
 	h.Written -= (vals.Written - partialSums(p, c.Out, batch)) / 2

@@ -114,6 +114,11 @@ func (r *run) alternate(a, b func(int) error) (out [2][]cost, still stood, err e
 		if err := told.at(i + 1); err != nil {
 			return out, still, err
 		}
+		if r.loop.Stage == event.Validate {
+			if err := r.spends(); err != nil {
+				return out, still, err
+			}
+		}
 		for side, fn := range []func(int) error{a, b} {
 			var c cost
 			for again := true; again; {

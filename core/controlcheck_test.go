@@ -5,14 +5,16 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"pare/core/device"
-	"pare/core/device/cpu"
 )
 
 // TestControlCheck: both sides come from one dense model and train as long, the pared one
 // with fewer multiply-adds; fresh weights get the pared shape; a seed's rows repeat.
-func TestControlCheck(t *testing.T) {
+func TestControlCheck(t *testing.T) { onItsOwnClock(t, controlCheck) }
+
+func controlCheck(t *testing.T, _ *pacer) {
 	r := small()
 	r.Train.Epochs, r.Prune.Epochs, r.Prune.Pattern = 4, 3, "neuron"
 	r.Prune.Schedule = "oneshot"
@@ -33,8 +35,8 @@ func TestControlCheck(t *testing.T) {
 	if x.Pared.Params >= x.Dense.Params*3/4 || x.Pared.MACs >= x.Dense.MACs || x.Pared.Busy <= 0 || x.Dense.Busy <= 0 {
 		t.Errorf("control %+v, pared %+v", x.Dense, x.Pared)
 	}
-	if f := x.Fresh; f == nil || f.Params != x.Pared.Params || f.Epochs < 3 {
-		t.Errorf("fresh %+v, want the %d parameters of the pared model, and at least its epochs", f, x.Pared.Params)
+	if f := x.Fresh; f == nil || f.Params != x.Pared.Params || f.Epochs != 4+3 {
+		t.Errorf("fresh %+v, want the %d parameters of the pared model, and as many seconds as both its stages", f, x.Pared.Params)
 	}
 	if y := rows[1]; y.Dense.Acc != x.Dense.Acc || y.Pared.Acc != x.Pared.Acc {
 		t.Errorf("the same seed gave %g and %g, then %g and %g", x.Dense.Acc, x.Pared.Acc, y.Dense.Acc, y.Pared.Acc)
@@ -44,7 +46,11 @@ func TestControlCheck(t *testing.T) {
 // TestControlsAreShared: recipes of one dense training train it once and have one control, whose
 // seconds are taken again beside each; each has the outcome it has alone. Another rate has a
 // control of its own.
-func TestControlsAreShared(t *testing.T) {
+func TestControlsAreShared(t *testing.T) { onItsOwnClock(t, controlsAreShared) }
+
+func controlsAreShared(t *testing.T, p *pacer) {
+	took := 100 * time.Microsecond
+	p.pace = func(*device.Step) time.Duration { took += time.Microsecond; return took } // no two are timed alike
 	half := small()
 	half.Train.Epochs, half.Prune.Epochs, half.Prune.Pattern, half.Prune.Schedule = 4, 3, "neuron", "oneshot"
 	less, other := *half, *half
@@ -71,51 +77,26 @@ func TestControlsAreShared(t *testing.T) {
 	}
 }
 
-// drifting is a device whose training steps take as long as spin says, whatever they do.
-type drifting struct {
-	device.Device
-	spin *int
-}
-
-func (d drifting) Compile(p *device.Plan, b device.Bank, threads int) (device.Exec, error) {
-	e, err := d.Device.Compile(p, b, threads)
-	return driftingExec{e, d.spin}, err
-}
-
-type driftingExec struct {
-	device.Exec
-	spin *int
-}
-
-func (e driftingExec) Run(s *device.Step) (device.Result, error) {
-	x := uint32(1)
-	for n := 0; s.LR > 0 && n < *e.spin; n++ {
-		x = x*1664525 + 1013904223
-	}
-	if x == 0 { // as if it were used
-		s.Index++
-	}
-	return e.Exec.Run(s)
-}
-
 // TestControlDrifts: a machine that gets three times as slow between two recipes changes no
-// comparison by much.
-func TestControlDrifts(t *testing.T) {
-	spin := 1 << 21
-	computeOn(t, drifting{cpu.New(), &spin})
+// comparison.
+func TestControlDrifts(t *testing.T) { onItsOwnClock(t, controlDrifts) }
+
+func controlDrifts(t *testing.T, p *pacer) {
+	took := time.Millisecond
+	p.pace = func(*device.Step) time.Duration { return took }
 	r := small()
-	r.Train.Epochs, r.Prune.Epochs, r.Hardware.Threads = 1, 2, 1
+	r.Train.Epochs, r.Prune.Epochs = 1, 2
 	again := *r
 	again.Name = "again"
 	var saved []float64
 	if err := (ControlCheck{Recipes: []*Recipe{r, &again}, Seeds: 1, Report: func(x ControlRow) {
 		saved = append(saved, x.Saved())
-		spin *= 3
+		took *= 3
 	}}).Run(context.Background()); err != nil {
 		t.Fatal(err)
 	}
 	for _, s := range saved {
-		if s < -0.7 || s > 0.7 { // −2 with a control that was timed before; other processes take caches
+		if s < -0.01 || s > 0.01 { // −2 with a control that was timed before
 			t.Errorf("saved %.2f", saved)
 		}
 	}

@@ -24,6 +24,9 @@ func (r *run) deploy(ctx context.Context) error {
 	if err := r.stage(event.Deploy, "started", ""); err != nil {
 		return err
 	}
+	if err := r.spends(); err != nil {
+		return err
+	}
 	if err := r.wait(ctx, event.Deploy, "ready to write "+strings.Join(r.r.Deploy.Formats, ", ")); err != nil {
 		return err
 	}
@@ -37,6 +40,9 @@ func (r *run) deploy(ctx context.Context) error {
 	}
 	written := 0
 	for _, f := range r.r.Deploy.Formats {
+		if err := r.spends(); err != nil {
+			return err
+		}
 		if why := r.cannotWrite(f); why != nil { // the others are written all the same
 			if err := r.refuse("%s is not written: %v", f, why); err != nil {
 				return err
@@ -69,6 +75,9 @@ func (r *run) deploy(ctx context.Context) error {
 		}
 	}
 	code, text := r.exit()
+	if !r.loop.Broke && r.exceeded() != "" {
+		text += ", over its budget"
+	}
 	if err := r.emit(&event.Done{Exit: code, Text: text, Weights: r.model.WeightHash()}); err != nil {
 		return err
 	}
@@ -243,6 +252,9 @@ func (r *run) layerVerdicts() error {
 	var d, n []float64
 	for i := 0; i <= alternations; i++ {
 		if err := told.at(i); err != nil {
+			return err
+		}
+		if err := r.spends(); err != nil {
 			return err
 		}
 		begin := time.Now()

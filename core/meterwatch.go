@@ -109,3 +109,13 @@ func (w *meterWatch) close() {
 	close(w.stop)
 	<-w.stopped
 }
+
+// closeMeter ends what reads the meter of a run, if it has come that far.
+func (r *run) closeMeter() {
+	if r.watch != nil {
+		r.watch.close()
+	}
+	if r.meter != nil {
+		r.meter.Close() //nolint:errcheck // nothing more is read from it
+	}
+}

@@ -182,7 +182,11 @@ func (p *prediction) fromProfile() (*event.Ledger, error) {
 	if err := p.adaptersByProfile(l, end, cut, hw); err != nil {
 		return nil, err
 	}
-	notes = append(notes, why)
+	lighter, err := p.precisionNote(step)
+	if err != nil {
+		return nil, err
+	}
+	notes = append(notes, lighter, why)
 	if steps[0].Seconds != nil { // else the sentence has it
 		notes = append(notes, steps[0].Note, infers[0].Note)
 		if hw.Kind == "cpu" {

@@ -204,7 +204,7 @@ func (p *prediction) calibratedText(l *event.Ledger, f formats) (string, error) 
 // millis prints µs as ms, of long steps as s.
 func millis(us float64) string {
 	if us >= 999.5e3 {
-		return fmt.Sprintf("%.3g s", us/1e6)
+		return event.Num(us/1e6, 3) + " s"
 	}
 	return fmt.Sprintf("%.3g ms", us/1e3)
 }

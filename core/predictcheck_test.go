@@ -8,7 +8,9 @@ import (
 )
 
 // TestPredictCheck: every case has its row, by the models that the recipe makes.
-func TestPredictCheck(t *testing.T) {
+func TestPredictCheck(t *testing.T) { onItsOwnClock(t, predictCheck) }
+
+func predictCheck(t *testing.T, _ *pacer) {
 	old := checkWindow
 	checkWindow = time.Millisecond
 	t.Cleanup(func() { checkWindow = old })

@@ -120,15 +120,10 @@ type run struct {
 // caller's last line and is already in the log when the log could be written.
 func Run(ctx context.Context, cfg Config) (int, error) {
 	r := &run{cfg: cfg, r: cfg.Recipe, lastAcc: -1, fell: cfg.Resume.atFloor()}
+	defer r.closeMeter() // after a panic, too
 	err := r.all(ctx)
 	if r.t != nil {
 		r.t.Close()
-	}
-	if r.watch != nil {
-		r.watch.close()
-	}
-	if r.meter != nil {
-		r.meter.Close() //nolint:errcheck // nothing more is read from it
 	}
 	var o outcome
 	switch {
@@ -202,7 +197,7 @@ func (r *run) all(ctx context.Context) error {
 			continue // the loop state names the stage to go on with
 		}
 		if err != nil {
-			return err
+			return r.stopBetween(err)
 		}
 	}
 }
@@ -227,8 +222,8 @@ func (r *run) load() (warn []event.Warning, err error) {
 	if r.model, r.pre, warn, err = openModel(r.r, r.set, r.dev, r.cfg.Resume != nil && r.cfg.Resume.Checkpoint != ""); err != nil {
 		return nil, err
 	}
-	warn = append(warn, others...)
 	r.fillRecipe()
+	warn = append(append(warn, others...), r.idleCard()...)
 	if r.hw, err = r.profile(r.r.Hardware.Profile); err != nil {
 		return nil, err
 	}

@@ -11,7 +11,9 @@ import (
 
 // TestShortEpochs: epochs that are too short for the counter say so; the last of
 // several in a row has their mean, and never more than the counter told.
-func TestShortEpochs(t *testing.T) {
+func TestShortEpochs(t *testing.T) { onItsOwnClock(t, someShortEpochs) }
+
+func someShortEpochs(t *testing.T, _ *pacer) {
 	const watts = 40
 	fakeRAPL(t, watts)
 	r := small()
@@ -50,7 +52,9 @@ func TestShortEpochs(t *testing.T) {
 
 // TestShortEpochsOfOneStage: the mean of short epochs is that of one stage's, so that
 // sparsify is not billed for epochs of the baseline, which stands on its own bill.
-func TestShortEpochsOfOneStage(t *testing.T) {
+func TestShortEpochsOfOneStage(t *testing.T) { onItsOwnClock(t, shortEpochsOfOneStage) }
+
+func shortEpochsOfOneStage(t *testing.T, _ *pacer) {
 	fakeRAPL(t, 40)
 	r := small()
 	r.Train.Epochs, r.Prune.Epochs = 2, 12
@@ -79,7 +83,9 @@ func TestShortEpochsOfOneStage(t *testing.T) {
 
 // TestLostIsNotShort: epochs after the counter has vanished have no joules, and are not said to
 // be too short for it.
-func TestLostIsNotShort(t *testing.T) {
+func TestLostIsNotShort(t *testing.T) { onItsOwnClock(t, lostIsNotShort) }
+
+func lostIsNotShort(t *testing.T, _ *pacer) {
 	root := fakeRAPL(t, 40)
 	defer func(d time.Duration) { lookEvery = d }(lookEvery)
 	lookEvery = 50 * time.Millisecond

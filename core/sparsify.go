@@ -21,6 +21,11 @@ func (r *run) sparsify(ctx context.Context) error {
 	if err := r.stage(event.Sparsify, "started", ""); err != nil {
 		return err
 	}
+	if r.loop.Step == 0 && r.r.Budget.action() != BudgetTarget { // an epoch at least, of which to take the zeros
+		if err := r.spends(); err != nil {
+			return err
+		}
+	}
 	if err := r.choices(); err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package core
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"strings"
@@ -18,6 +19,9 @@ const alternations = 5
 // and the cost of both measured in alternation.
 func (r *run) validate(ctx context.Context) error {
 	if err := r.stage(event.Validate, "started", ""); err != nil {
+		return err
+	}
+	if err := r.spends(); err != nil {
 		return err
 	}
 	if err := r.wait(ctx, event.Validate, "this will look at the test set"); err != nil {
@@ -47,27 +51,20 @@ func (r *run) validate(ctx context.Context) error {
 	if err := r.emit(&event.Eval{Stage: event.Validate, Step: r.loop.Step, Split: "test", Correct: sn.Correct, N: sn.N, Loss: finite(sn.Loss), Lo: lo, Hi: hi, Zeros: r.zeros(), Perplexity: r.perplexity(sn)}); err != nil {
 		return err
 	}
-	now, err := r.copyTrainer()
-	if err != nil {
-		return err
-	}
-	defer now.Close()
-	l, err := r.compare(dense, now, sd, sn)
-	if err != nil {
-		return err
-	}
-	if err := r.emit(l); err != nil {
-		return err
-	}
-	if err := r.samples(dense, now, a, b); err != nil {
-		return err
-	}
-	if err := r.attribute(dense, now); err != nil {
-		return err
-	}
 	v := r.judge(a, b, test.Labels, sd, sn)
 	v.Text = fmt.Sprintf("%s  %s", v.Verdict, v.Text)
-	if s := savings(l); s != "" {
+	saved, err := r.measure(dense, sd, sn, a, b)
+	if errors.As(err, new(*overspent)) { // what the test set said is not lost
+		v.Text += " · ms and J not compared: the budget is spent"
+		return errors.Join(err, r.emit(v))
+	}
+	if err != nil {
+		return err
+	}
+	if saved != "" {
+		v.Text += " · " + saved
+	}
+	if s := r.exceeded(); s != "" {
 		v.Text += " · " + s
 	}
 	if err := r.emit(v); err != nil {
@@ -82,6 +79,28 @@ func (r *run) validate(ctx context.Context) error {
 	}
 	r.lastAcc = -1 // the checkpoint must not carry a test accuracy as validation's
 	return r.enter(event.Deploy)
+}
+
+// measure compares what a step and an inference cost, dense and pared, and tells what the
+// pared model gets wrong and where its time goes; a and b are what dense and pared said of
+// the test set. saved is the sentence about the step.
+func (r *run) measure(dense *train.Trainer, sd, sn train.Score, a, b []int32) (saved string, err error) {
+	now, err := r.copyTrainer()
+	if err != nil {
+		return "", err
+	}
+	defer now.Close()
+	l, err := r.compare(dense, now, sd, sn)
+	if err != nil {
+		return "", err
+	}
+	if err := r.emit(l); err != nil {
+		return "", err
+	}
+	if err := r.samples(dense, now, a, b); err != nil {
+		return "", err
+	}
+	return savings(l), r.attribute(dense, now)
 }
 
 // denseTrainer puts the baseline on the device beside the pared model.
@@ -133,7 +152,7 @@ func (r *run) judge(dense, now, label []int32, sd, sn train.Score) *event.Verdic
 	v.Text = fmt.Sprintf("%.1f %% against %s (difference %s pt, 95 %%: %s to %s, %d test %s)",
 		100*sn.Acc(), floor, signed(100*v.Diff, 1), signed(100*v.Lo, 1), signed(100*v.Hi, 1), sn.N, r.unit())
 	if r.lm() {
-		v.Text += fmt.Sprintf(" · perplexity %.4g, dense %.4g", math.Exp(sn.Loss), math.Exp(sd.Loss))
+		v.Text += fmt.Sprintf(" · perplexity %s, dense %s", event.Num(math.Exp(sn.Loss), 4), event.Num(math.Exp(sd.Loss), 4))
 	}
 	if guessing {
 		v.Text = fmt.Sprintf("the dense model is right on %.1f %% of the test set, no better than the %.1f %% of guessing: keeping that proves nothing · ", 100*sd.Acc(), 100*chance) + v.Text

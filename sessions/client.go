@@ -36,7 +36,7 @@ func (r *Refused) Error() string {
 }
 
 // answerLimit bounds the wait for an answer when the context does not.
-const answerLimit = 5 * time.Second
+var answerLimit = 5 * time.Second
 
 // Send hands one command to the run. It returns once the run has taken it; it
 // takes effect at the next step. Errors: ErrNotRunning, *Refused, or of the
@@ -87,13 +87,22 @@ func (s *Session) Live(ctx context.Context) (Live, error) {
 func (s *Session) notRunning() error {
 	switch s.Summary().Status {
 	case Spent:
-		return fmt.Errorf("session %s %w, its budget is spent: `pare report %s` shows it, and a new run with a larger one goes further", s.ID, ErrNotRunning, s.ID)
+		return fmt.Errorf("session %s %w, its budget is spent: `pare report %s` shows it, `pare branch %s%s --set budget.KEY=MORE` goes on with a larger one", s.ID, ErrNotRunning, s.ID, s.ID, s.atLast())
 	case Missed:
 		return fmt.Errorf("session %s %w, it is done short of its target: `pare report %s` shows it, `pare branch %s --set prune.target=SHARE` (or floor.points, budget.seconds, …) tries again from its dense model", s.ID, ErrNotRunning, s.ID, s.ID)
 	case Done:
 		return fmt.Errorf("session %s %w, it is done: `pare report %s` shows it", s.ID, ErrNotRunning, s.ID)
 	}
 	return fmt.Errorf("session %s %w: `pare sessions resume %s` goes on with it", s.ID, ErrNotRunning, s.ID)
+}
+
+// atLast is the flag that names the last checkpoint; "" where there is none.
+func (s *Session) atLast() string {
+	l, err := s.Points()
+	if err != nil || len(l) == 0 {
+		return ""
+	}
+	return " --at " + l[len(l)-1].Name
 }
 
 // client is one connection to a run.
@@ -113,8 +122,6 @@ func (s *Session) dial(ctx context.Context) (*client, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, answerLimit)
 	defer cancel()
-	var d net.Dialer
-	var why error // of the last try that the context did not end
 	for {
 		pid, alive := s.Alive()
 		if !alive {
@@ -126,15 +133,12 @@ func (s *Session) dial(ctx context.Context) (*client, error) {
 		}
 		if err == nil {
 			var c net.Conn
-			if c, err = d.DialContext(ctx, "unix", path); err == nil {
+			if c, err = net.Dial("unix", path); err == nil { // waits for nobody: what it says is true when ctx is over, too
 				return &client{s: s, c: c, r: bufio.NewReader(c)}, nil
 			}
 		}
-		if why == nil || ctx.Err() == nil {
-			why = err
-		}
 		if ctx.Err() != nil {
-			return nil, fmt.Errorf("session %s: %w", s.ID, unheard(ctx, s.ID, pid, path, why))
+			return nil, fmt.Errorf("session %s: %w", s.ID, unheard(ctx, s.ID, pid, path, err))
 		}
 		select { // just starting
 		case <-ctx.Done():

@@ -262,11 +262,8 @@ func TestProtocol(t *testing.T) {
 	}
 }
 
-// TestLimits: a line that does not end, a silent client, too many of them.
-func TestLimits(t *testing.T) {
-	old := idleLimit
-	t.Cleanup(func() { idleLimit = old }) // after the server is closed
-	idleLimit = 500 * time.Millisecond
+// TestLongLine: a line that does not end is refused.
+func TestLongLine(t *testing.T) {
 	_, _, v, _ := serving(t)
 	c, say := dialRaw(t, v)
 	go func() {
@@ -280,19 +277,40 @@ func TestLimits(t *testing.T) {
 	if a := say(""); a.OK || !strings.Contains(a.Error, fmt.Sprint(maxRequest)) {
 		t.Errorf("a long line: %+v", a)
 	}
-	silent, hello := dialRaw(t, v)
-	begun := time.Now() // its silence begins later
-	if a := hello(`{"hello":"drive"}`); !a.OK {
-		t.Fatalf("%+v", a)
+}
+
+// TestSilentClient: who drives and says nothing for long loses the seat, not sooner. While a
+// machine stands still all its clients are silent: one that was hung up on tries again.
+func TestSilentClient(t *testing.T) {
+	old := idleLimit
+	t.Cleanup(func() { idleLimit = old }) // after the server is closed
+	idleLimit = 100 * time.Millisecond
+	_, _, v, _ := serving(t)
+	drive := func() (c net.Conn, begun time.Time) {
+		t.Helper()
+		await(t, "the driver's seat", func() bool {
+			var err error
+			if c, err = net.Dial("unix", v.path); err != nil {
+				t.Fatal(err)
+			}
+			c.SetDeadline(time.Now().Add(time.Minute))
+			begun = time.Now()                          // its silence begins later
+			io.WriteString(c, `{"hello":"drive"}`+"\n") //nolint:errcheck // then there is no answer
+			line, err := bufio.NewReader(c).ReadString('\n')
+			if err == nil && strings.Contains(line, `"ok":true`) {
+				return true
+			}
+			c.Close()
+			return false
+		})
+		t.Cleanup(func() { c.Close() })
+		return c, begun
 	}
-	silent.SetDeadline(time.Now().Add(time.Minute))
+	silent, begun := drive()
 	if n, err := silent.Read(make([]byte, 1)); err != io.EOF || n != 0 || time.Since(begun) < idleLimit {
 		t.Errorf("a silent driver: %v after %v", err, time.Since(begun))
 	}
-	_, hello = dialRaw(t, v)
-	if a := hello(`{"hello":"drive"}`); !a.OK {
-		t.Errorf("the seat of a silent driver: %+v", a)
-	}
+	drive() // the seat is free
 }
 
 func TestTooManyClients(t *testing.T) {

@@ -41,6 +41,9 @@ func (s *Session) Emissions() ([]energy.Emission, error) {
 		}
 		r.Process = tier == energy.TierE || !tier.Known() // all others see the whole machine
 		r.Component = component(boundary)
+		if c.Apart != nil {
+			r.Apart = energy.Apart{CPU: c.Apart.CPU, GPU: c.Apart.GPU, Memory: c.Apart.Memory}
+		}
 		if by.Machine == hwprofiles.CPUModel() { // still the machine that ran it
 			r.OS, r.CPUs = runtime.GOOS+"/"+runtime.GOARCH, runtime.NumCPU()
 		}

@@ -53,12 +53,40 @@ func TestEmissions(t *testing.T) {
 	if p.Stage != "sparsify" || *p.Energy.UJ != 7e6 || p.Energy.Tier != energy.TierE || !p.Process {
 		t.Errorf("sparsify: %+v", p)
 	}
+	if b.Apart != (energy.Apart{}) {
+		t.Errorf("baseline: %+v", b.Apart)
+	}
+	if a := p.Apart; a != (energy.Apart{}) {
+		t.Errorf("sparsify: %+v", a)
+	}
 	// The joules of a card are none of the CPU's.
 	if component("CPU package, all processes + 1 NVIDIA GPU, the whole card, all processes") != "" || component("2 CPU packages, all processes") != "cpu" {
 		t.Error("component of a sum")
 	}
 	if component("CPU package and memory, all processes") != "" || component("the whole board at the wall") != "" || component("CPU time of this process, watts of CPU package") != "cpu" {
 		t.Error("component")
+	}
+}
+
+// TestEmissionsApart: what the meter told apart comes into the rows, of whole bills alone.
+func TestEmissionsApart(t *testing.T) {
+	uj := func(v int64) *int64 { return &v }
+	part := func(stage event.Stage, all, cpu, ram int64) *event.StageCost {
+		c := &event.StageCost{Stage: stage, CPUUS: 1e6, WallUS: 1e6, Energy: event.Joules{UJ: &all, Tier: "B", Source: "rapl"}}
+		if ram > 0 {
+			c.Apart = &event.Apart{CPU: &cpu, Memory: &ram}
+		}
+		return c
+	}
+	twice := part(event.Configure, 10e6, 8e6, 2e6).Plus(*part(event.Configure, 5e6, 4e6, 1e6))
+	mixed := part(event.Sparsify, 10e6, 8e6, 2e6).Plus(*part(event.Sparsify, 5e6, 0, 0))
+	short := (event.StageCost{WallUS: 5}).Plus(*part(event.Baseline, 10e6, 8e6, 2e6)) // its first piece had no joules
+	short.Stage, twice.Stage, mixed.Stage = event.Baseline, event.Configure, event.Sparsify
+	_, rows := emissionsOf(t, &event.Started{Format: event.Version, Boundary: "CPU package and memory, all processes"}, &short, &twice, &mixed)
+	for i, want := range []energy.Apart{{CPU: uj(8e6), Memory: uj(2e6)}, {CPU: uj(12e6), Memory: uj(3e6)}, {}} {
+		if got := rows[i].Apart; (got.CPU == nil) != (want.CPU == nil) || want.CPU != nil && (*got.CPU != *want.CPU || *got.Memory != *want.Memory) || got.GPU != nil {
+			t.Errorf("%s: %+v, want %+v", rows[i].Stage, got, want)
+		}
 	}
 }
 

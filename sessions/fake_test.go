@@ -23,6 +23,7 @@ import (
 // says so).
 const (
 	envRunner  = "PARE_TEST_RUNNER" // core = the real run
+	envStands  = "PARE_TEST_STANDS" // where the real run's first process stands still: see standsAt
 	envSockets = "PARE_TEST_SOCKETS"
 	envLock    = "PARE_TEST_LOCK" // hold the lock of this session until stdin ends
 )
@@ -33,7 +34,15 @@ func TestMain(m *testing.M) {
 	}
 	if os.Getenv(envRunner) != "core" {
 		runner = fakeRun
+	} else if at := standsAt[os.Getenv(envStands)]; at != nil {
+		runner = func(ctx context.Context, c core.Config) (int, error) {
+			if c.Resume == nil {
+				c.Store = standing{c.Store, at}
+			}
+			return core.Run(ctx, c)
+		}
 	}
+	answerLimit = 3 * time.Minute // a machine may stand still
 	tied.Hold()
 	if len(os.Args) == 3 && os.Args[1] == Verb {
 		os.Exit(Main(os.Args[2], "test"))
@@ -56,6 +65,31 @@ func TestMain(m *testing.M) {
 	os.RemoveAll(dir)
 	os.Exit(code)
 }
+
+// standing is the store of a run that stands still for good once an event of its log asks
+// for it: whoever is to kill the run there cannot come too late.
+type standing struct {
+	core.Store
+	at func(event.Body) bool
+}
+
+func (s standing) Emit(b event.Body) (int64, error) {
+	seq, err := s.Store.Emit(b)
+	if err == nil && s.at(b) {
+		select {}
+	}
+	return seq, err
+}
+
+// standsAt are the values of envStands.
+var standsAt = map[string]func(event.Body) bool{
+	"started":    func(b event.Body) bool { _, ok := b.(*event.Started); return ok },
+	"checkpoint": func(b event.Body) bool { c, ok := b.(*event.Checkpoint); return ok && c.Step > 0 },
+	"zeros":      func(b event.Body) bool { c, ok := b.(*event.Checkpoint); return ok && c.Zeros > 0 },
+}
+
+// forever is the steps of a run that goes on until it is told to end.
+const forever = 10_000_000
 
 // waitsAt is the step at which a run that waits does: the checkpoints of steps 0 to 60 are there.
 const waitsAt = 70

@@ -66,12 +66,13 @@ func TestResumeKeepsFormats(t *testing.T) {
 		t.Fatalf("formats %v", formats(want))
 	}
 	for name, now := range map[string]func(*event.State) bool{
-		"killed at once": func(st *event.State) bool { return st.Started.Recipe != "" },
-		"killed while it prunes": func(st *event.State) bool {
+		"started": func(st *event.State) bool { return st.Started.Recipe != "" },
+		"zeros": func(st *event.State) bool { // while it prunes
 			return slices.ContainsFunc(st.Checkpoints, func(c event.Checkpoint) bool { return c.Zeros > 0 })
 		},
 	} {
 		setPrices(0.01, 0.1)
+		t.Setenv(envStands, name) // until it is killed
 		s := begin()
 		if err := s.Start(); err != nil {
 			t.Fatal(err)
@@ -84,12 +85,13 @@ func TestResumeKeepsFormats(t *testing.T) {
 		}
 		ended(t, s)
 		if err != nil || mustState(t, s).Done != nil {
-			t.Fatalf("%s: no kill hit the run: %v", name, err)
+			t.Fatalf("killed at %s: no kill hit the run: %v", name, err)
 		}
+		t.Setenv(envStands, "")
 		setPrices(2, 2)
 		got := killAndResume(t, s, 0, 1)
 		if got.Done.Weights != want.Done.Weights || !slices.Equal(formats(got), formats(want)) {
-			t.Errorf("%s: weights %.12s in %v, never killed %.12s in %v", name, got.Done.Weights, formats(got), want.Done.Weights, formats(want))
+			t.Errorf("killed at %s: weights %.12s in %v, never killed %.12s in %v", name, got.Done.Weights, formats(got), want.Done.Weights, formats(want))
 		}
 	}
 	if other := killAndResume(t, begin(), 0, 1); slices.Contains(formats(other), "1×1") || other.Done.Weights == want.Done.Weights {

@@ -112,6 +112,7 @@ func TestKillAndResumeCore(t *testing.T) {
 	begun := time.Now()
 	want := killAndResume(t, small(), 0, 1)
 	span := time.Since(begun)
+	t.Setenv(envStands, "checkpoint") // for the first kill
 	got := killAndResume(t, small(), n, span*2/3)
 	if want.Done.Weights == "" || got.Done.Weights != want.Done.Weights {
 		t.Errorf("final weights %s after kills, %s without", got.Done.Weights, want.Done.Weights)

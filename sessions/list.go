@@ -46,8 +46,10 @@ type Summary struct {
 	Bytes   int64       `json:"bytes"`             // on disk, all files
 	Verdict string      `json:"verdict,omitempty"` // PASS, FAIL, UNDECIDED or ""
 	Weights string      `json:"weights,omitempty"` // hash of the final weights, "" before the end
-	Damage  string      `json:"damage,omitempty"`  // what is wrong with the files, "" when nothing is
-	Newer   bool        `json:"newer,omitempty"`   // the damage is only that a newer pare wrote it
+	// OverBudget: a run that is done has spent more than its budget, as its recipe allows.
+	OverBudget bool   `json:"over_budget,omitempty"`
+	Damage     string `json:"damage,omitempty"` // what is wrong with the files, "" when nothing is
+	Newer      bool   `json:"newer,omitempty"`  // the damage is only that a newer pare wrote it
 	// FailedStart: a mistake was found before the first step, so there is nothing
 	// to look at or to go on with.
 	FailedStart bool `json:"failed_start,omitempty"`
@@ -80,7 +82,7 @@ func ListAll(root string) ([]Summary, error) {
 func (s *Session) Summary() Summary {
 	m := Summary{ID: s.ID, Dir: s.Dir, Acc: -1, TestAcc: -1}
 	var st event.State
-	zeros := 0.0
+	zeros, test := 0.0, -1.0
 	stopped, worked := false, false
 	err := s.skim(func(e event.Event) {
 		st.Apply(e)
@@ -90,8 +92,11 @@ func (s *Session) Summary() Summary {
 			zeros = b.Zeros
 		case *event.Eval:
 			zeros = b.Zeros
-			if b.Split == "val" {
+			switch b.Split {
+			case "val":
 				m.Acc = b.Acc()
+			case "test":
+				test = b.Acc()
 			}
 		case *event.Checkpoint:
 			zeros = b.Zeros
@@ -107,8 +112,8 @@ func (s *Session) Summary() Summary {
 	m.Begun, m.Last, m.Stage, m.Zeros = st.Begun, st.At, st.Stage, zeros
 	m.Model, m.Data = st.Started.Model, st.Started.Data
 	if st.Verdict != nil {
-		m.Verdict = st.Verdict.Verdict
-		if st.Ledger != nil {
+		m.Verdict, m.TestAcc = st.Verdict.Verdict, test
+		if st.Ledger != nil { // there is none where the budget ended the comparison
 			m.TestAcc = st.Ledger.Now.Acc
 		}
 	}
@@ -126,6 +131,7 @@ func (s *Session) Summary() Summary {
 	var alive bool
 	m.Pid, alive = s.Alive()
 	m.Status = s.status(&st, alive, stopped)
+	m.OverBudget = m.Over() && m.Status != Spent && st.Budget != nil && st.Budget.Spent > st.Budget.Limit
 	m.FailedStart = m.Status == Failed && m.Damage == "" && !worked && !isBug(&st)
 	return m
 }

@@ -12,15 +12,19 @@ import (
 // whether it is held hold it themselves for some microseconds.
 const lockWait = 2 * time.Second
 
+// lockPause lies between two tries to take the lock.
+const lockPause = 5 * time.Millisecond
+
 // takeLock makes this process the one that writes the session. The lock is the
 // kernel's: it goes when the process does, however that ends. Close gives it
-// back. While a living process has it, only the patient wait.
+// back. While a living process has it, only the patient wait. Tries are counted, not the
+// clock: a process that stood still for longer than wait has not looked meanwhile.
 func (s *Session) takeLock(wait time.Duration, patient bool) (*os.File, error) {
 	f, err := os.OpenFile(filepath.Join(s.Dir, lockFile), os.O_RDWR|os.O_CREATE, 0o644)
 	if err != nil {
 		return nil, fmt.Errorf("session %s: %w", s.ID, full(err))
 	}
-	for end := time.Now().Add(wait); ; time.Sleep(5 * time.Millisecond) {
+	for left := wait; ; left -= lockPause {
 		held, err := flock(f, true)
 		if err != nil {
 			_ = f.Close()
@@ -31,13 +35,14 @@ func (s *Session) takeLock(wait time.Duration, patient bool) (*os.File, error) {
 		}
 		r, err := readRun(s.Dir)
 		running := err == nil && r.lives()
-		if running && !patient || time.Now().After(end) {
+		if running && !patient || left <= 0 {
 			_ = f.Close()
 			if running {
 				return nil, fmt.Errorf("session %s: %w (pid %d): `pare attach %s` shows it", s.ID, ErrRunning, r.Pid, s.ID)
 			}
 			return nil, fmt.Errorf("session %s: %w (in a process that cannot be seen from here)", s.ID, ErrRunning)
 		}
+		time.Sleep(lockPause)
 	}
 }
 

@@ -209,6 +209,8 @@ func TestList(t *testing.T) {
 	make("b-dead", full...)
 	make("c-done", append(full, &event.Ledger{Now: event.Side{Acc: 0.25}}, &event.Verdict{Verdict: "PASS"}, &event.Done{Weights: "d93f"})...)
 	make("c-spent", append(full, &event.Done{Exit: core.ExitBudget, Text: "the budget of 5 kJ is spent"})...)
+	make("c-tested", append(full, &event.Eval{Stage: event.Validate, Split: "test", Correct: 1, N: 4, Zeros: 0.7}, &event.Verdict{Verdict: "PASS"}, &event.Done{Exit: core.ExitBudget})...)
+	make("c-over", append(full, &event.Ledger{Now: event.Side{Acc: 0.25}}, &event.Verdict{Verdict: "PASS"}, &event.Budget{Limit: 5, Spent: 6}, &event.Done{Text: "verdict PASS, over its budget"})...)
 	make("c-short", append(full, &event.Verdict{Verdict: "PASS"}, &event.Done{Exit: core.ExitTarget, Text: "target of 90.0 % zeros not reached above the floor"})...)
 	make("d-failed", append(full, &event.Failure{Text: "x"})...)
 	make("e-stopped", append(full, &event.Paused{Why: "stopped"})...)
@@ -241,7 +243,7 @@ func TestList(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := map[string]struct{ status, damage string }{
-		"a-new": {New, ""}, "b-dead": {Dead, ""}, "c-done": {Done, ""}, "c-spent": {Spent, ""}, "c-short": {Missed, ""}, "d-failed": {Failed, ""}, "e-stopped": {Stopped, ""}, "f-resumed": {Dead, ""},
+		"a-new": {New, ""}, "b-dead": {Dead, ""}, "c-done": {Done, ""}, "c-spent": {Spent, ""}, "c-tested": {Spent, ""}, "c-over": {Done, ""}, "c-short": {Missed, ""}, "d-failed": {Failed, ""}, "e-stopped": {Stopped, ""}, "f-resumed": {Dead, ""},
 		"g-garbled": {Dead, "damaged at line 3"}, "h-hole": {Dead, "number 9, expected 4"}, "i-torn": {Dead, ""}, "j-newer": {New, "newer pare"},
 		"k-norecipe": {Dead, "recipe.toml is missing"}, "l-badrecipe": {New, "line 1"}, "m-empty": {New, "holds no session"},
 	}
@@ -268,11 +270,19 @@ func TestList(t *testing.T) {
 			if m.Verdict != "PASS" || m.TestAcc != 0.25 || m.Weights != "d93f" || m.Resumable() {
 				t.Errorf("%+v", m)
 			}
+		case "c-tested": // the budget ended it after the test set, before the ledger
+			if m.Status != Spent || m.TestAcc != 0.25 || m.OverBudget {
+				t.Errorf("%+v", m)
+			}
+		case "c-over":
+			if m.Status != Done || !m.OverBudget {
+				t.Errorf("%+v", m)
+			}
 		case "c-spent":
 			if m.Resumable() || m.FailedStart {
 				t.Errorf("%+v", m)
 			}
-			if err := (&Session{ID: m.ID, Dir: m.Dir}).notRunning(); !strings.Contains(err.Error(), "its budget is spent") || strings.Contains(err.Error(), "resume") {
+			if err := (&Session{ID: m.ID, Dir: m.Dir}).notRunning(); !strings.Contains(err.Error(), "its budget is spent") || !strings.Contains(err.Error(), "`pare branch c-spent --set budget.KEY=MORE`") || strings.Contains(err.Error(), "resume") {
 				t.Error(err)
 			}
 		case "c-short":

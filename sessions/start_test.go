@@ -218,7 +218,7 @@ func copyFile(from, to string) error {
 
 // TestTwoStarts: of two that start the same session at once, one wins.
 func TestTwoStarts(t *testing.T) {
-	s := newSession(t, "", 10000)
+	s := newSession(t, "", forever)
 	errs := make(chan error, 2)
 	for range 2 {
 		go func() { errs <- s.Start() }()
@@ -245,7 +245,7 @@ func TestTwoStarts(t *testing.T) {
 // TestConfigure: recipe.toml follows what takes effect: what core fills in when
 // it starts, and a configure command; a kill between log and file is made good.
 func TestConfigure(t *testing.T) {
-	s := newSession(t, "recipe", 10000)
+	s := newSession(t, "recipe", forever)
 	if err := s.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -294,7 +294,7 @@ func TestConfigure(t *testing.T) {
 // TestRollback: a run that went back and was then killed goes on from where it
 // went back to, not from the checkpoint it left.
 func TestRollback(t *testing.T) {
-	s := newSession(t, "waits", 10000) // for the command: it drops its checkpoints soon
+	s := newSession(t, "waits", forever) // for the command: it drops its checkpoints soon
 	if err := s.Start(); err != nil {
 		t.Fatal(err)
 	}

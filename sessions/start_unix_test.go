@@ -17,7 +17,7 @@ func TestProcessOfItsOwn(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("looks into /proc")
 	}
-	s := newSession(t, "", 10000)
+	s := newSession(t, "", forever)
 	if err := s.Start(); err != nil {
 		t.Fatal(err)
 	}

@@ -24,6 +24,7 @@ type Emission struct {
 	Epoch     int // NoEpoch: the row is not of one epoch
 	Seconds   float64
 	Energy    Reading  // of the row; UJ nil: not measured
+	Apart     Apart    // of these joules, as far as the meter told them apart
 	Component string   // "cpu" or "gpu" when all joules are of it; empty for a mixture
 	Process   bool     // the joules are of this process, not of the whole machine
 	Coverage  *float64 // 0 to 1; nil unknown
@@ -134,10 +135,20 @@ func (r Emission) fields() (map[string]string, error) {
 	if r.Coverage != nil {
 		f["coverage"] = num(*r.Coverage)
 	}
-	if r.Component == "cpu" || r.Component == "gpu" {
-		f[r.Component+"_energy"] = num(kwh)
+	by := map[string]*int64{"cpu": r.Apart.CPU, "gpu": r.Apart.GPU, "ram": r.Apart.Memory}
+	if (r.Component == "cpu" || r.Component == "gpu") && r.Apart == (Apart{}) {
+		by[r.Component] = e.UJ
+	}
+	for name, uj := range by {
+		switch {
+		case uj == nil:
+			continue
+		case *uj < 0 || *uj > *e.UJ:
+			return nil, fmt.Errorf("%d µJ of %s in a row of %d", *uj, name, *e.UJ)
+		}
+		f[name+"_energy"] = num(float64(*uj) / ujPerKWh * pue)
 		if r.Seconds > 0 {
-			f[r.Component+"_power"] = num(float64(*e.UJ) / 1e6 / r.Seconds) // the mean, by definition; of the component itself
+			f[name+"_power"] = num(float64(*uj) / 1e6 / r.Seconds) // the mean, by definition; of the component itself
 		}
 	}
 	if grid.Intensity != nil {

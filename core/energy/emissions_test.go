@@ -62,6 +62,21 @@ func TestEmissions(t *testing.T) {
 		t.Errorf("rate %q", m["emissions_rate"])
 	}
 
+	// What the meter tells apart stands apart, with the PUE; the sum is the whole.
+	cpu, ram := int64(2.7e12), int64(0.9e12)
+	a := r
+	a.Component, a.Apart, a.Rates.PUE = "", Apart{CPU: &cpu, Memory: &ram}, 2
+	m = emissions(t, a)[0]
+	for col, want := range map[string]string{"energy_consumed": "2", "cpu_energy": "1.5", "ram_energy": "0.5", "gpu_energy": "", "cpu_power": "750", "ram_power": "250", "gpu_power": ""} {
+		if m[col] != want {
+			t.Errorf("apart: %s = %q, want %q", col, m[col], want)
+		}
+	}
+	ram = uj + 1
+	if err := WriteEmissions(new(strings.Builder), []Emission{a}); err == nil || !strings.Contains(err.Error(), "of ram") {
+		t.Errorf("a part above the whole: %v", err)
+	}
+
 	// Not measured: nothing of energy, and no zero either.
 	n := r
 	n.Energy = Reading{Source: "rapl", Boundary: "CPU package"}

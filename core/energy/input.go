@@ -6,6 +6,7 @@ type input struct {
 	label string                 // "package-0", "GPU 0"
 	path  string                 // file, or what names it in Status.Path
 	tier  Tier                   // of its joules
+	ram   bool                   // these are the memory's
 	lag   int64                  // ns by which what is read may be old
 	band  float64                // ± % of all its joules: of a model
 	read  func() (uint64, error) // µJ of a counter, µW of power

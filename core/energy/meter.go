@@ -62,13 +62,15 @@ type Options struct {
 	// Stale is the time without movement after which a counter is called stale;
 	// 5 s when 0.
 	Stale time.Duration
+	// CPU is the CPU time of what is billed so far, µs; false: unknown. nil takes this
+	// process's; tests give one that follows their own clock.
+	CPU func() (us int64, ok bool)
 
 	// What tests replace.
 	files  sysfs
 	now    func() int64 // monotonic ns
 	utc    func() time.Time
 	sleep  func(time.Duration)
-	cpu    func() (us int64, ok bool)
 	env    func(string) (string, bool)
 	nvml   func() (nvml.API, error)
 	smi    func() (*smi, error)
@@ -217,16 +219,16 @@ func Open(o Options) (*Meter, error) {
 	if o.sleep == nil {
 		o.sleep = time.Sleep
 	}
-	if o.cpu == nil {
-		o.cpu = cpuMicros
+	if o.CPU == nil {
+		o.CPU = cpuMicros
 	}
-	m := &Meter{now: o.now, utc: o.utc, sleep: o.sleep, cpu: o.cpu, forced: o.Source == SourceProfile}
+	m := &Meter{now: o.now, utc: o.utc, sleep: o.sleep, cpu: o.CPU, forced: o.Source == SourceProfile}
 	if o.Profile != nil {
 		m.profile = *o.Profile
 	} else {
 		m.profile = hwprofiles.Local()
 	}
-	if _, ok := o.cpu(); ok && m.profile.Kind == "cpu" && m.profile.BusyCoreW != nil && m.profile.BandPct != nil {
+	if _, ok := o.CPU(); ok && m.profile.Kind == "cpu" && m.profile.BusyCoreW != nil && m.profile.BandPct != nil {
 		m.busyW = m.profile.BusyCoreW.Value
 	}
 	m.scan = scanRAPL(o.files, o.Root, o.sleep)

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"pgregory.net/rapid"
@@ -75,7 +76,7 @@ func TestForcedProfileBesideACounter(t *testing.T) {
 
 func TestNoSourceIsNil(t *testing.T) {
 	f := newFake()
-	noCPU := func(o *Options) { o.cpu = func() (int64, bool) { return 0, false } }
+	noCPU := func(o *Options) { o.CPU = func() (int64, bool) { return 0, false } }
 	noBusy := func(o *Options) { o.Profile.BusyCoreW = nil }
 	gpu := func(o *Options) { o.Profile.Kind = "gpu" }
 	for name, change := range map[string]func(*Options){"CPU seconds": noCPU, "busy_core_w": noBusy, "no CPU": gpu} {
@@ -250,9 +251,11 @@ func TestSamplerAdapts(t *testing.T) {
 	}
 }
 
-// The real thing: one goroutine, a real clock, marks from several goroutines;
-// nothing is left behind after Close.
-func TestSamplerGoroutine(t *testing.T) {
+// The real thing: one goroutine, a clock that goes by itself (the test's own, so that a busy
+// machine holds nothing up), marks from several goroutines; nothing is left behind after Close.
+func TestSamplerGoroutine(t *testing.T) { synctest.Test(t, samplerGoroutine) }
+
+func samplerGoroutine(t *testing.T) {
 	before := samplers()
 	start := time.Now()
 	f := newFake().add(pkg0, dram0)
@@ -274,12 +277,7 @@ func TestSamplerGoroutine(t *testing.T) {
 			a := m.Mark()
 			time.Sleep(150 * time.Millisecond)
 			b := m.Mark()
-			var r Reading
-			soon(t, "a reading after the mark", func() bool { r = m.Between(a, b); return r.UJ != nil })
-			want := 43 * Wall(a, b).Microseconds()
-			if off := math.Abs(float64(*r.UJ - want)); off > 43*40_000 { // 40 ms: a loaded machine holds readings up
-				t.Errorf("%d µJ in %v, want about %d", *r.UJ, Wall(a, b), want)
-			}
+			wantUJ(t, "150 ms", m.Between(a, b), 43*150_000)
 			m.Sources()
 		})
 	}
@@ -300,7 +298,9 @@ func TestSamplerGoroutine(t *testing.T) {
 	if r := m.Between(b, m.Mark()); r.UJ != nil && r.Coverage > 0.9 {
 		t.Errorf("after Close nothing is read: %+v", r)
 	}
-	soon(t, "the goroutine's end after Close", func() bool { return samplers() == before })
+	if n := samplers(); n != before {
+		t.Errorf("%d goroutines for the meter after Close", n-before)
+	}
 }
 
 // samplers counts the goroutines of this package that outlive a call.
@@ -357,19 +357,11 @@ func (h *hanging) read(p string, buf []byte) (int, error) {
 	return h.fake.read(p, buf)
 }
 
-// quickest is how long f takes when nothing else holds it up: the least of some calls.
-func quickest(f func()) time.Duration {
-	least := time.Duration(math.MaxInt64)
-	for range 3 {
-		begin := time.Now()
-		f()
-		least = min(least, time.Since(begin))
-	}
-	return least
-}
+// A source that hangs costs the caller at most its patience at either end of a window, and says
+// so. Time is that of the test's own clock.
+func TestSourceHangs(t *testing.T) { synctest.Test(t, sourceHangs) }
 
-// A source that hangs costs the caller at most its patience, and says so.
-func TestSourceHangs(t *testing.T) {
+func sourceHangs(t *testing.T) {
 	start := time.Now()
 	h := &hanging{fake: newFake().add(pkg0)}
 	h.set("intel-rapl:0/energy_uj", func(int64) string { return itoa(pkg0.at(int64(time.Since(start)))) })
@@ -384,8 +376,9 @@ func TestSourceHangs(t *testing.T) {
 	soon(t, "a reading that hangs", h.hangs.Load)
 	a := m.Mark()
 	time.Sleep(40 * time.Millisecond)
-	var r Reading
-	if d := quickest(func() { r = m.Between(a, m.Mark()) }); d > 10*patience {
+	begin := time.Now()
+	r := m.Between(a, m.Mark())
+	if d := time.Since(begin); d > 2*patience {
 		t.Errorf("Between took %v", d)
 	}
 	if r.UJ != nil || r.Note == "" {
@@ -403,14 +396,34 @@ func TestCPUMicros(t *testing.T) {
 	if !ok {
 		t.Skip("not available on " + runtime.GOOS)
 	}
-	x := 1.0
-	for start := time.Now(); time.Since(start) < 30*time.Millisecond; {
-		x = math.Sqrt(x + 1)
+	begin := time.Now()
+	d := work(t, 30_000)
+	if most := int64(runtime.NumCPU()) * (time.Since(begin).Microseconds() + 100_000); d > most { // some systems count in ticks
+		t.Errorf("%d µs of CPU time, this machine has had %d", d, most)
 	}
-	b, _ := cpuMicros()
-	if d := b - a; d <= 0 || d > 60e6 || x == 0 {
-		t.Errorf("%d µs of CPU time in 30 ms of work", d)
+	if b, _ := cpuMicros(); b < a+d {
+		t.Errorf("it has gone back, from %d to %d µs", a+d, b)
 	}
+}
+
+// work computes until this process has had so many µs of CPU time, and returns what it has had:
+// nothing where the system does not tell.
+func work(t *testing.T, us int64) (had int64) {
+	t.Helper()
+	a, ok := cpuMicros()
+	if !ok {
+		return 0
+	}
+	soon(t, "CPU time", func() bool {
+		x := 1.0
+		for start := time.Now(); time.Since(start) < time.Millisecond; {
+			x = math.Sqrt(x + 1)
+		}
+		b, _ := cpuMicros()
+		had = b - a
+		return had >= us && x > 0
+	})
+	return had
 }
 
 // This machine, whatever it has: a meter opens, names its source, and a reading
@@ -423,14 +436,14 @@ func TestThisMachine(t *testing.T) {
 	defer func() { _ = m.Close() }()
 	a := m.Mark()
 	for start := time.Now(); time.Since(start) < 250*time.Millisecond; {
-		math.Sqrt(float64(time.Now().UnixNano()))
+		work(t, 10_000)
 	}
 	r := m.Between(a, m.Mark())
 	t.Logf("source %s: %s; %d sources", m.Source(), Format(r), len(m.Sources()))
 	if r.UJ == nil {
 		t.Skipf("no source here: %s", r.Note)
 	}
-	if *r.UJ <= 0 || r.Measured() != (r.Tier == TierB) || (r.Tier == TierE && r.Band <= 0) {
+	if *r.UJ <= 0 || r.Measured() != strings.Contains("ABC", string(r.Tier)) || (r.Tier == TierE && r.Band <= 0) {
 		t.Errorf("%+v", r)
 	}
 }

@@ -158,7 +158,7 @@ func raplInputs(o Options, zones []*zone, found int64) ([]*input, string) {
 		file := z.file()
 		inputs = append(inputs, &input{
 			gauge: &counter{max: z.max, capW: o.MaxWatts, stale: int64(o.Stale)},
-			label: z.label, path: file, tier: TierB, value: z.value, found: found,
+			label: z.label, path: file, tier: TierB, ram: !z.pkg, value: z.value, found: found,
 			read: func() (uint64, error) { return readValue(o.files, file) },
 		})
 		if z.pkg {

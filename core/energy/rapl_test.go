@@ -77,6 +77,15 @@ func TestRAPLWhichZonesCount(t *testing.T) {
 			m := f.open(t)
 			r := tenSeconds(t, f, m)
 			wantUJ(t, "10 s", r, int64(c.watts*10_000_000))
+			memory := int64(0)
+			for _, z := range c.zones {
+				if strings.Contains(c.boundary, "and memory") && z.name == "dram" && !strings.Contains(z.dir, "intel-rapl:0/intel-rapl:0:2") {
+					memory += int64(z.watts * 10_000_000)
+				}
+			}
+			if by := r.Apart(); by.CPU == nil || by.GPU != nil || (by.Memory != nil) != (memory > 0) || *by.CPU != *r.UJ-memory || memory > 0 && *by.Memory != memory {
+				t.Errorf("apart %+v of %d µJ, want %d of memory", by, *r.UJ, memory)
+			}
 			if r.Tier != TierB || !r.Measured() || r.Source != "rapl" || r.Boundary != c.boundary || r.Coverage != 1 || r.Band != 0 {
 				t.Errorf("%+v", r)
 			}

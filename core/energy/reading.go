@@ -1,6 +1,7 @@
 package energy
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"strconv"
@@ -26,6 +27,7 @@ type Reading struct {
 	Parts []Reading `json:"parts,omitempty"`
 	Part  string    `json:"part,omitempty"` // which part this is; "" of the whole
 
+	by       Apart
 	short    bool // the window was too short for this part
 	contains bool // includes the other parts
 }
@@ -42,6 +44,25 @@ func (r Reading) Find(name string) Reading {
 		}
 	}
 	return Reading{Part: name, WallUS: r.WallUS, Note: "this meter has no part " + name}
+}
+
+// Apart are joules of a reading by what drew them, µJ; nil: not known apart.
+type Apart struct{ CPU, GPU, Memory *int64 }
+
+// Apart tells the joules of counters apart. What an estimate, a wall meter or a module with
+// several chips gives is none of it.
+func (r Reading) Apart() Apart { return r.by }
+
+// plus adds what two parts of a meter know; each is of something else.
+func (a Apart) plus(b Apart) Apart {
+	add := func(x, y *int64) *int64 {
+		if x == nil || y == nil {
+			return cmp.Or(x, y)
+		}
+		s := *x + *y
+		return &s
+	}
+	return Apart{add(a.CPU, b.CPU), add(a.GPU, b.GPU), add(a.Memory, b.Memory)}
 }
 
 // TooShort reports whether there are no joules only because the window was too short for a

@@ -19,8 +19,10 @@ const (
 	readShare = 1000
 	// slowest is by how much a slow reading may stretch the period.
 	slowest = 10
-	// patience is how long a caller waits for a fresh sample.
-	patience = 50 * time.Millisecond
+	// patience is how long a caller waits for a fresh sample, in so many turns: of a time in
+	// which the whole process stood still only one turn is lost.
+	patience      = 50 * time.Millisecond
+	patienceTurns = 5
 	// closePatience is how long close waits for a reading that hangs.
 	closePatience = 2 * time.Second
 )
@@ -370,13 +372,17 @@ func (s *sampler) await(done <-chan struct{}) bool {
 	} else {
 		s.wake()
 	}
-	t := time.NewTimer(patience)
+	t := time.NewTicker(patience / patienceTurns)
 	defer t.Stop()
-	select {
-	case <-done:
-		return true
-	case <-s.stopped:
-	case <-t.C:
+	for range patienceTurns {
+		select {
+		case <-done:
+			return true
+		case <-s.stopped:
+		case <-t.C:
+			continue
+		}
+		break
 	}
 	select { // it may have come at the same time
 	case <-done:

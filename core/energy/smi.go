@@ -18,12 +18,13 @@ const (
 	smiPeriod = time.Second
 	// smiOld is the age at which what it printed last is no longer taken.
 	smiOld = 7 * smiPeriod / 2
-	// smiPatience is how long Open waits for its first lines.
-	smiPatience = 5 * time.Second
 
 	sourceSMI        = "nvidia-smi instantaneous power"
 	sourceSMIAverage = "nvidia-smi average power"
 )
+
+// smiPatience is how long Open waits for its first lines.
+var smiPatience = 5 * time.Second
 
 // What nvidia-smi is asked for; the second is for drivers that know no separate
 // instantaneous power (before 525).

@@ -95,6 +95,11 @@ func within[T any](patience time.Duration, answer <-chan T) (T, bool) {
 	case x := <-answer:
 		return x, true
 	case <-t.C:
+	}
+	select { // it may have come at the same time: this process stood still
+	case x := <-answer:
+		return x, true
+	default:
 		var none T
 		return none, false
 	}

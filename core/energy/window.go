@@ -176,6 +176,7 @@ func (p *part) between(a, b Mark, i int) Reading {
 		old := float64(p.old) / 1000 * (max(ea.power, mean) + max(eb.power, mean))
 		r.Band = p.band + 100*(slack+old)/float64(*r.UJ)
 	}
+	r.by = p.apart(r, ea, eb)
 	for j := range eb.each {
 		if ea.each == nil || p.name == "cpu" {
 			break // packages are not told apart
@@ -187,6 +188,26 @@ func (p *part) between(a, b Mark, i int) Reading {
 		r.Parts = append(r.Parts, q)
 	}
 	return r
+}
+
+// apart tells RAPL's packages and memory apart, and cards.
+func (p *part) apart(r Reading, a, b edge) (by Apart) {
+	switch {
+	case r.UJ == nil || p.contains:
+	case p.name == "gpu":
+		by.GPU = r.UJ
+	case p.source == "rapl":
+		cpu, memory := *r.UJ, int64(0)
+		for j := range b.each {
+			if p.inputs[j].ram && a.each != nil {
+				memory += b.each[j].since(a.each[j]).uj
+				by.Memory = &memory
+			}
+		}
+		cpu -= memory
+		by.CPU = &cpu
+	}
+	return by
 }
 
 // title is the source in a sentence.
@@ -236,12 +257,13 @@ func combine(parts []Reading) Reading {
 		}
 		known = true
 		uj += *p.UJ
+		sum.by = sum.by.plus(p.by)
 		band += float64(*p.UJ) * p.Band
 		sum.Tier = sum.Tier.Worse(p.Tier)
 	}
 	sum.Source, sum.Boundary, sum.Note = join(sources), join(boundaries), joinNotes(notes...)
 	if !known || short {
-		sum.Tier, sum.Coverage, sum.short = TierNone, 0, short
+		sum.Tier, sum.Coverage, sum.short, sum.by = TierNone, 0, short, Apart{}
 		return sum
 	}
 	sum.UJ = &uj

@@ -7,9 +7,37 @@ import "strings"
 // there are none in the sum. Coverage is weighted by wall time, and not known when it
 // is not known of joules that were added. The worse tier and the wider band stand.
 func (c StageCost) Plus(o StageCost) StageCost {
+	switch {
+	case c.Energy.UJ == nil:
+		c.Apart = o.Apart
+	case o.Energy.UJ != nil:
+		c.Apart = c.Apart.plus(o.Apart)
+	}
 	c.Energy = c.Energy.plus(o.Energy, c.WallUS, o.WallUS)
 	c.CPUUS, c.WallUS = c.CPUUS+o.CPUUS, c.WallUS+o.WallUS
 	return c
+}
+
+// Apart are joules by what drew them, µJ; nil: not known apart.
+type Apart struct {
+	CPU    *int64 `json:"cpu_uj,omitempty"`
+	GPU    *int64 `json:"gpu_uj,omitempty"`
+	Memory *int64 `json:"memory_uj,omitempty"`
+}
+
+// plus is what both know, summed.
+func (a *Apart) plus(o *Apart) *Apart {
+	if a == nil || o == nil {
+		return nil
+	}
+	add := func(x, y *int64) *int64 {
+		if x == nil || y == nil {
+			return nil
+		}
+		s := *x + *y
+		return &s
+	}
+	return &Apart{add(a.CPU, o.CPU), add(a.GPU, o.GPU), add(a.Memory, o.Memory)}
 }
 
 // plus adds o, spent in oUS microseconds, to j, spent in jUS.

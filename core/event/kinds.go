@@ -187,6 +187,7 @@ type StageCost struct {
 	CPUUS  int64  `json:"cpu_us"`
 	WallUS int64  `json:"wall_us"`
 	Energy Joules `json:"energy"`
+	Apart  *Apart `json:"apart,omitempty"` // nil: the energy is not told apart
 }
 
 // LayerMask is the mask of one layer: its rule's outcome, not its bits.

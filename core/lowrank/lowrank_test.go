@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"pare/core/device"
 	"pare/core/device/cpu"
@@ -176,6 +177,29 @@ func logits(t *testing.T, m *graph.Model) []float32 {
 	return devicetest.Outputs(t, ref.New(), m, x)
 }
 
+// counted is a device on which a call takes as many ns as it has multiply-adds.
+type counted struct{ device.Device }
+
+func (d counted) Compile(p *device.Plan, b device.Bank, threads int) (device.Exec, error) {
+	e, err := d.Device.Compile(p, b, threads)
+	return countedExec{e, p, b.Weights()}, err
+}
+
+type countedExec struct {
+	device.Exec
+	p  *device.Plan
+	ws []device.Weight
+}
+
+func (e countedExec) Times() (l []time.Duration) {
+	for _, r := range e.p.Regions {
+		for _, c := range r.Calls {
+			l = append(l, time.Duration(device.CostOf(e.p, e.ws, &c, 1).MACs))
+		}
+	}
+	return l
+}
+
 // TestProbe: a rank at break-even is refused without timing, a small one of a large
 // layer is seen to be faster.
 func TestProbe(t *testing.T) {
@@ -184,7 +208,7 @@ func TestProbe(t *testing.T) {
 	if err != nil || v.Faster || v.StepUS != 0 || !strings.Contains(v.String(), "below rank 217.0") {
 		t.Errorf("%v, %v", v, err)
 	}
-	v, err = lowrank.Probe(cpu.New(), s, "fc", 300, 784, 16, 0.8)
+	v, err = lowrank.Probe(counted{cpu.New()}, s, "fc", 300, 784, 16, 0.8)
 	if err != nil || !v.Faster || !(v.FactorsUS > 0) {
 		t.Errorf("%v, %v", v, err)
 	}

@@ -107,7 +107,7 @@ func TestCollectBesideWork(t *testing.T) {
 	stop.Store(true)
 	<-gave
 	wg.Wait()
-	for end := time.Now().Add(20 * time.Second); !alone(); { // the runtime's own goroutines rest, too, at some time
+	for end := time.Now().Add(3 * time.Minute); !alone(); { // the runtime's own goroutines rest, too, at some time
 		if time.Now().After(end) {
 			t.Fatal("never alone")
 		}

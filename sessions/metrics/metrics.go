@@ -27,6 +27,7 @@ type Run struct {
 	s     *sessions.Session
 	tail  *sessions.Tail
 	alive func() bool // a process carries the run
+	now   func() time.Time
 
 	mu     sync.Mutex
 	err    error // of the log: what stands before it is served on
@@ -63,7 +64,7 @@ func New(s *sessions.Session) (*Run, error) {
 		return nil, err
 	}
 	alive := func() bool { _, ok := s.Alive(); return ok }
-	r := &Run{s: s, tail: t, alive: alive, uj: map[series]int64{}, acc: map[string]float64{}}
+	r := &Run{s: s, tail: t, alive: alive, now: time.Now, uj: map[series]int64{}, acc: map[string]float64{}}
 	if c, err := s.Recipe(); err == nil {
 		r.budget = joulesOf(c.Budget)
 	}
@@ -250,7 +251,7 @@ func (r *Run) Collect(ch chan<- prometheus.Metric) {
 // and its joules are known.
 func (r *Run) watts() (w float64, k series, ok bool) {
 	n := len(r.power)
-	if n < 2 || r.st.Status != event.StatusRunning || time.Since(r.at) > stale {
+	if n < 2 || r.st.Status != event.StatusRunning || r.now().Sub(r.at) > stale {
 		return 0, k, false
 	}
 	a, b := r.power[0], r.power[n-1]

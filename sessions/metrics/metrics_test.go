@@ -218,6 +218,7 @@ func TestPower(t *testing.T) {
 	r, url := follow(t, s)
 	r.alive = func() bool { return true }
 	now := time.Now()
+	r.now = func() time.Time { return now }
 	tell := func(at time.Time, b event.Body) { r.apply(event.Event{Seq: r.st.Seq + 1, At: at, Body: b}) }
 	metric := func(wall int64, uj int64) *event.Metric {
 		return &event.Metric{Stage: event.Baseline, Step: wall, Steps: 9, CPUUS: wall, WallUS: wall, Energy: event.Joules{UJ: &uj, Tier: "B", Source: "rapl"}}

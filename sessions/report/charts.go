@@ -65,7 +65,7 @@ func perplexity(st *event.State, s event.Stage, f frame, pts []event.Point) char
 	var ss []sample
 	lo, hi := math.Inf(1), math.Inf(-1)
 	for _, p := range pts {
-		ss = append(ss, sample{x: float64(p.Step), y: p.Y, lo: p.Y, hi: p.Y, text: fmt.Sprintf("step %s: perplexity %.4g", count(p.Step), p.Y)})
+		ss = append(ss, sample{x: float64(p.Step), y: p.Y, lo: p.Y, hi: p.Y, text: fmt.Sprintf("step %s: perplexity %s", count(p.Step), event.Num(p.Y, 4))})
 		lo, hi = min(lo, p.Y), max(hi, p.Y)
 	}
 	base := st.Curves[event.Baseline].Perplexity
@@ -83,10 +83,10 @@ func perplexity(st *event.State, s event.Stage, f frame, pts []event.Point) char
 	}
 	c.build(f, y, ss)
 	c.dots(f, y, ss)
-	c.Alt = fmt.Sprintf("Perplexity on the validation set in stage %s over steps. It ends at %.4g.", s, pts[len(pts)-1].Y)
+	c.Alt = fmt.Sprintf("Perplexity on the validation set in stage %s over steps. It ends at %s.", s, event.Num(pts[len(pts)-1].Y, 4))
 	if ghost {
 		d := base[len(base)-1].Y
-		c.rule("dense", fmt.Sprintf("dense %.4g", d), y, d, false)
+		c.rule("dense", "dense "+event.Num(d, 4), y, d, false)
 	}
 	return c
 }

@@ -54,7 +54,7 @@ func newLedger(st *event.State) ledger {
 	if !l.Predicted {
 		row("accuracy on the test set (95 %)", interval(d.Acc, d.Lo, d.Hi), interval(n.Acc, n.Lo, n.Hi), points(n.Acc-d.Acc))
 		if d.Perplexity > 0 && n.Perplexity > 0 {
-			row("perplexity on the test set", fmt.Sprintf("%.4g", d.Perplexity), fmt.Sprintf("%.4g", n.Perplexity), change(d.Perplexity, n.Perplexity))
+			row("perplexity on the test set", event.Num(d.Perplexity, 4), event.Num(n.Perplexity, 4), change(d.Perplexity, n.Perplexity))
 		}
 	}
 	row("zeros, of the prunable weights", percent(d.Zeros), percent(n.Zeros), "")

@@ -110,10 +110,7 @@ func millis(us, band float64) string {
 	if !(us > 0) {
 		return none
 	}
-	s := fmt.Sprintf("%.3g ms", us/1e3)
-	if us >= 999.5e3 {
-		s = fmt.Sprintf("%.0f ms", us/1e3)
-	}
+	s := event.Num(us/1e3, 3) + " ms"
 	if band > 0 {
 		s += fmt.Sprintf(" ±%.0f %%", math.Ceil(band))
 	}
@@ -131,7 +128,7 @@ func size(n int64) string {
 	case n < 999_500_000:
 		return fmt.Sprintf("%.3g MB", f/1e6)
 	}
-	return fmt.Sprintf("%.3g GB", f/1e9)
+	return event.Num(f/1e9, 3) + " GB"
 }
 
 // count groups the digits by three: 266,610.

@@ -24,10 +24,10 @@ func TestMain(m *testing.M) {
 			panic(err)
 		}
 		os.Stdout.WriteString(strconv.Itoa(cmd.Process.Pid) + "\n")
-		time.Sleep(time.Minute)
+		time.Sleep(time.Hour)
 	case "child":
 		Hold()
-		time.Sleep(time.Minute)
+		time.Sleep(time.Hour)
 	default:
 		os.Exit(m.Run())
 	}
@@ -60,7 +60,7 @@ func TestEndsWithItsTests(t *testing.T) {
 	}
 	cmd.Process.Kill() //nolint:errcheck // it sleeps
 	cmd.Wait()         //nolint:errcheck // it was killed
-	for end := time.Now().Add(20 * every); lives(pid); time.Sleep(every / 10) {
+	for end := time.Now().Add(3 * time.Minute); lives(pid); time.Sleep(every / 10) {
 		if time.Now().After(end) {
 			p, _ := os.FindProcess(pid)
 			p.Kill() //nolint:errcheck // the last resort

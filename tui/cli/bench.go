@@ -11,6 +11,7 @@ import (
 
 	"pare/core"
 	"pare/core/bench"
+	"pare/tui/plain"
 )
 
 func (e *env) bench() *cobra.Command {
@@ -138,7 +139,7 @@ func (t *speedTable) row(r bench.Row) {
 	if r.Times > 0 {
 		times = 1 / r.Times
 	}
-	t.rows = append(t.rows, []string{r.Who, fmt.Sprintf("%.3g (%.3g–%.3g) %s", r.Value, r.Lo, r.Hi, r.Unit), fmt.Sprintf("%.2f×", times)})
+	t.rows = append(t.rows, []string{r.Who, fmt.Sprintf("%s (%s–%s) %s", plain.Num(r.Value), plain.Num(r.Lo), plain.Num(r.Hi), r.Unit), fmt.Sprintf("%.2f×", times)})
 }
 
 // end prints the case at hand.

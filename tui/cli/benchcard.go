@@ -156,7 +156,7 @@ func (e *env) cardTable(rows []bench.CardRow) {
 	w.Flush() //nolint:errcheck // the next write fails too
 	for _, r := range rows {
 		if p := r.TwoFour; p != nil {
-			fmt.Fprintf(e.out, "\n%s: %d of %d products of 2:4 weights leave two of four out; timed alone, those that fit\ntake %.3g ms dense and %.3g ms as they run\n", r.Treatment, p.Used, p.Products, p.DenseMS, p.NowMS)
+			fmt.Fprintf(e.out, "\n%s: %d of %d products of 2:4 weights leave two of four out; timed alone, those that fit\ntake %s ms dense and %s ms as they run\n", r.Treatment, p.Used, p.Products, plain.Num(p.DenseMS), plain.Num(p.NowMS))
 		}
 	}
 	if len(sources) > 0 {

@@ -107,17 +107,17 @@ func (e *env) controlTable(rows []core.ControlRow, clock string) error {
 		d, p := r.Dense, r.Pared
 		if b := r.Before; b != nil {
 			kept = append(kept, 100*r.Kept())
-			fmt.Fprintf(w, "| %d\t| before both\t| %s\t| \t| %s\t| %s pt\t| \t| %d\t| %.3g\t|\n", r.Seed, side(*b), plain.Joules(b.Energy), signed(100*(b.Acc-d.Acc), 2), b.Params, b.InferMS)
+			fmt.Fprintf(w, "| %d\t| before both\t| %s\t| \t| %s\t| %s pt\t| \t| %d\t| %s\t|\n", r.Seed, side(*b), plain.Joules(b.Energy), signed(100*(b.Acc-d.Acc), 2), b.Params, plain.Num(b.InferMS))
 		}
 		less, points, step = append(less, -100*r.Saved()), append(points, 100*(p.Acc-d.Acc)), append(step, 100*(r.Step-1))
-		fmt.Fprintf(w, "| %d\t| control\t| %s\t| \t| %s\t| \t| \t| %d\t| %.3g\t|\n", r.Seed, side(d), plain.Joules(d.Energy), d.Params, d.InferMS)
-		fmt.Fprintf(w, "| %d\t| pared, %.1f %% zeros\t| %s\t| %s\t| %s\t| %s pt\t| %s\t| %d\t| %.3g\t|\n", r.Seed, 100*r.Zeros, side(p), pct(-r.Saved()), plain.Joules(p.Energy), signed(100*(p.Acc-d.Acc), 2), pct(r.Step-1), p.Params, p.InferMS)
+		fmt.Fprintf(w, "| %d\t| control\t| %s\t| \t| %s\t| \t| \t| %d\t| %s\t|\n", r.Seed, side(d), plain.Joules(d.Energy), d.Params, plain.Num(d.InferMS))
+		fmt.Fprintf(w, "| %d\t| pared, %.1f %% zeros\t| %s\t| %s\t| %s\t| %s pt\t| %s\t| %d\t| %s\t|\n", r.Seed, 100*r.Zeros, side(p), pct(-r.Saved()), plain.Joules(p.Energy), signed(100*(p.Acc-d.Acc), 2), pct(r.Step-1), p.Params, plain.Num(p.InferMS))
 		if d.Energy.UJ != nil && p.Energy.UJ != nil && *d.Energy.UJ > 0 && energy.Tier(d.Energy.Tier).Measured() && energy.Tier(p.Energy.Tier).Measured() {
 			joules = append(joules, 100*(float64(*p.Energy.UJ)/float64(*d.Energy.UJ)-1)) // measured ones alone
 		}
 		if f := r.Fresh; f != nil {
 			fresh = append(fresh, 100*(p.Acc-f.Acc))
-			fmt.Fprintf(w, "| %d\t| its shape, fresh\t| %s\t| \t| %s\t| %s pt\t| \t| %d\t| %.3g\t|\n", r.Seed, side(*f), plain.Joules(f.Energy), signed(100*(f.Acc-d.Acc), 2), f.Params, f.InferMS)
+			fmt.Fprintf(w, "| %d\t| its shape, fresh\t| %s\t| \t| %s\t| %s pt\t| \t| %d\t| %s\t|\n", r.Seed, side(*f), plain.Joules(f.Energy), signed(100*(f.Acc-d.Acc), 2), f.Params, plain.Num(f.InferMS))
 		}
 	}
 	if err := w.Flush(); err != nil {

@@ -13,6 +13,7 @@ import (
 
 	"pare/core/bench"
 	"pare/core/data"
+	"pare/tui/plain"
 )
 
 // benchFolder runs a folder of Hugging Face beside transformers.
@@ -46,7 +47,7 @@ computes. They take turns; medians over the rounds, the first left out.`,
 				return json.NewEncoder(e.out).Encode(r)
 			}
 			fmt.Fprintf(e.out, "%s, a %s: %d texts, %d of %d tokens are no padding, batches of %d, %d threads\n\n", args[0], r.Task, r.Texts, r.Words, r.Texts*r.Tokens, o.Batch, o.Threads)
-			fmt.Fprintf(e.out, "  texts with other ids   %d\n  outputs                at most %.2g apart, the largest is %.3g\n", r.OtherIDs, r.MaxDiff, r.Largest)
+			fmt.Fprintf(e.out, "  texts with other ids   %d\n  outputs                at most %.2g apart, the largest is %s\n", r.OtherIDs, r.MaxDiff, plain.Num(r.Largest))
 			if r.Embedding > 0 {
 				fmt.Fprintf(e.out, "  embeddings             at most %.2g apart, of length 1\n", r.Embedding)
 			}

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"pare/core"
+	"pare/tui/plain"
 )
 
 // checked is a model whose predictions are checked, the data it learns and how neurons are
@@ -76,7 +77,7 @@ baseline, from the hardware's profile alone.`,
 						what += ", " + row.LowRank
 					}
 					pct := func(x float64) string { return signed(100*x, 0) + " %" }
-					fmt.Fprintf(w, "| %s\t| %s\t| %.3g ±%.0f %% → %.3g ±%.0f %%\t| %s\t| %s\t| %s\t| %s\t| %s\t| %s\t| %s\t|\n", row.Model, what, row.DenseUS/1e3, row.DenseBand, row.NowUS/1e3, row.NowBand,
+					fmt.Fprintf(w, "| %s\t| %s\t| %s ±%.0f %% → %s ±%.0f %%\t| %s\t| %s\t| %s\t| %s\t| %s\t| %s\t| %s\t|\n", row.Model, what, plain.Num(row.DenseUS/1e3), row.DenseBand, plain.Num(row.NowUS/1e3), row.NowBand,
 						pct(row.Measured), pct(row.Predicted), pct(row.Error), pct(row.Profile), pct(row.ProfileError), pct(row.InferMeasured), pct(row.InferPredicted))
 				}}
 				for _, pattern := range append(slices.Clone(patterns), m.cut) {

@@ -5,6 +5,7 @@ import (
 	"text/tabwriter"
 
 	"pare/core/energy"
+	"pare/tui/plain"
 )
 
 // finalSteps is the table of a log of levels: one line a task.
@@ -164,10 +165,10 @@ func forecastText(l *energy.TraceLog, f energy.Forecast) string {
 // amount is a cost with its unit, and its tier where the file states one.
 func amount(l *energy.TraceLog, v float64) string {
 	if l.Unit != "J" {
-		return fmt.Sprintf("%.3g %s", v, l.Unit)
+		return plain.Num(v) + " " + l.Unit
 	}
 	if v > 9e12 { // would not fit integer microjoules
-		return fmt.Sprintf("%.3g TJ", v/1e12)
+		return plain.Num(v/1e12) + " TJ"
 	}
 	digits, tier := 3, ""
 	if l.Tier.Known() {

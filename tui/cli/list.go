@@ -63,7 +63,7 @@ func (e *env) printList(dir string, l []sessions.Summary, all bool) error {
 				printf(w, "%s\t%s\t%s\t\t\t\t\t\t\t%s\n", s.ID, when(s.Begun), word, s.Damage)
 				continue
 			}
-			printf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%.1f %%\t%s\t%s\t%s\n", s.ID, when(s.Begun), statusWords(s.Status), s.Stage, s.Model, s.Data, 100*s.Zeros, accuracy(s), dash(s.Verdict), plain.Bytes(s.Bytes))
+			printf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%.1f %%\t%s\t%s\t%s\n", s.ID, when(s.Begun), statusWords(s), s.Stage, s.Model, s.Data, 100*s.Zeros, accuracy(s), dash(s.Verdict), plain.Bytes(s.Bytes))
 		}
 		if err := w.Flush(); err != nil {
 			return err
@@ -76,12 +76,16 @@ func (e *env) printList(dir string, l []sessions.Summary, all bool) error {
 }
 
 // statusWords is how a session stands, as the screen's header has it.
-func statusWords(status string) string {
+func statusWords(s sessions.Summary) string {
+	status := s.Status
 	switch status {
 	case sessions.Spent:
-		return "budget spent"
+		status = "budget spent"
 	case sessions.Missed:
-		return "target missed"
+		status = "target missed"
+	}
+	if s.OverBudget {
+		status += ", over budget"
 	}
 	return status
 }

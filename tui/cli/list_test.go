@@ -16,6 +16,7 @@ func TestListWords(t *testing.T) {
 		{ID: "b", Status: sessions.Running, Acc: 0.87, TestAcc: -1},
 		{ID: "s", Status: sessions.Spent, Acc: 0.87, TestAcc: -1},
 		{ID: "m", Status: sessions.Missed, Acc: 0.87, TestAcc: 0.851, Verdict: "PASS"}, // the verdict is about accuracy alone
+		{ID: "o", Status: sessions.Done, Acc: 0.87, TestAcc: 0.851, Verdict: "PASS", OverBudget: true},
 		{ID: "c", Status: sessions.New, Acc: -1, TestAcc: -1},
 		{ID: "d", Acc: -1, TestAcc: -1, Damage: "was written by a newer pare", Newer: true},
 		{ID: "e", Acc: -1, TestAcc: -1, Damage: "line 3"},
@@ -25,15 +26,15 @@ func TestListWords(t *testing.T) {
 		t.Fatal(err)
 	}
 	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
-	if len(lines) != 9 {
+	if len(lines) != 10 {
 		t.Fatalf("%d lines:\n%s", len(lines), out.String())
 	}
-	for i, want := range []string{"accuracy", "test 85.1 %", "val 87.0 %", "budget spent", "target missed", "–", "newer ", "damaged", "1 more failed"} {
+	for i, want := range []string{"accuracy", "test 85.1 %", "val 87.0 %", "budget spent", "target missed", "done, over budget", "–", "newer ", "damaged", "1 more failed"} {
 		if !strings.Contains(lines[i], want) {
 			t.Errorf("line %q, want %q", lines[i], want)
 		}
 	}
-	if strings.Contains(lines[6], "damaged") {
-		t.Errorf("a newer session is called damaged: %q", lines[6])
+	if strings.Contains(lines[7], "damaged") {
+		t.Errorf("a newer session is called damaged: %q", lines[7])
 	}
 }

@@ -104,7 +104,7 @@ var recipeKeys = map[string]struct{ text, sample string }{
 	"budget.money":   {"the same in grid.currency", "1.5"},
 	"budget.gco2e":   {"the same in grams of CO2e", "20"},
 	"budget.seconds": {"wall time; waiting for a person is not counted", "1800"},
-	"budget.action":  {"when the next epoch would exceed it: stop (exit code 4), warn, or target (while sparsifying: take the zeros reached and validate; exit code 5 where there are none yet)", `"target"`},
+	"budget.action":  {"when the next epoch would exceed it, or it is spent in stage 4 or 5: stop (with a checkpoint, exit code 4; `pare branch` with a larger one goes on from there), warn, or target (while sparsifying: take the zeros reached; exit code 5 where there are none yet; in stages 4 and 5: go on)", `"target"`},
 
 	"grid.country":       {"where the electricity comes from, for CO2e: a code of three letters or a name", `"FRA"`},
 	"grid.region":        {"or a cloud region; `pare energy carbon` lists both", `"gcp/europe-west9"`},
@@ -117,7 +117,7 @@ var recipeKeys = map[string]struct{ text, sample string }{
 	"energy.idle_seconds": {"how long the power of the idle machine is measured before the baseline, with a counter; 0 = not", "3.0"},
 
 	"hardware.profile": {"profile that predictions are made for (`pare hw list`); what the run computes on by default", `"generic-x86-cpu"`},
-	"hardware.device":  {"auto and cpu: the processor; cuda, cuda:tf32, cuda:bf16: an NVIDIA card; ref: slow and exact", ""},
+	"hardware.device":  {"auto and cpu: the processor; cuda (float32), cuda:tf32, cuda:bf16 (least energy): an NVIDIA card; ref: slow and exact", ""},
 	"hardware.threads": {"worker threads, 0 = all", ""},
 
 	"deploy.formats": {"files to write", ""},

@@ -104,7 +104,7 @@ every figure how it is known.`,
 	f := root.PersistentFlags()
 	f.BoolVar(&e.json, "json", false, "one JSON object a line")
 	f.BoolVar(&e.plain, "plain", false, "plain lines, no screen")
-	f.StringVar(&e.device, "device", "auto", "auto, cpu, or an NVIDIA card: cuda, cuda:tf32, cuda:bf16")
+	f.StringVar(&e.device, "device", "auto", "auto, cpu, or an NVIDIA card: cuda (float32), cuda:tf32, cuda:bf16 (least energy)")
 	f.IntVar(&e.threads, "threads", 0, "worker threads, 0 = all")
 	f.Uint64Var(&e.seed, "seed", 1, "seed of weights and data order")
 	f.BoolVar(&e.slow, "slow", false, "a screen for a thin line: once a second, no colours")

@@ -4,6 +4,7 @@ package cli
 
 import (
 	"bytes"
+	"context"
 	"crypto/ed25519"
 	"io"
 	"os"
@@ -87,7 +88,9 @@ func TestServe(t *testing.T) {
 		time.Sleep(30 * time.Millisecond)
 	}
 	time.Sleep(500 * time.Millisecond)
-	if l, err := run.Live(t.Context()); err != nil || l.DriverSince != nil {
+	ctx, done := context.WithTimeout(t.Context(), time.Minute)
+	defer done()
+	if l, err := run.Live(ctx); err != nil || l.DriverSince != nil {
 		t.Errorf("a watcher has the driver's seat: %+v, %v", l, err)
 	}
 	st, err := run.State()

@@ -133,8 +133,13 @@ func figures(x Compared, c event.Clock, infer string) (names []string, out []fig
 	percent := func(x float64) string { return fmt.Sprintf("%.1f %%", 100*x) }
 	status := string(st.Status)
 	if short := st.Done != nil && st.Done.Exit == core.ExitTarget; st.Verdict != nil {
-		if status = st.Verdict.Verdict; short {
+		switch status = st.Verdict.Verdict; {
+		case short:
 			status += ", target missed"
+		case st.Done != nil && st.Done.Exit == core.ExitBudget:
+			status += ", budget spent"
+		case st.Done != nil && st.Budget != nil && st.Budget.Spent > st.Budget.Limit:
+			status += ", over budget"
 		}
 	} else if short {
 		status = fmt.Sprintf("target missed, stage %d", st.Stage)

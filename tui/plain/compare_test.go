@@ -99,14 +99,23 @@ func TestCompareTellsOfAMissedTarget(t *testing.T) {
 	}
 }
 
-// TestCompareTellsOfASpentBudget: a run that its budget ended is not done.
+// TestCompareTellsOfASpentBudget: a run that its budget ended is not done; one that went on,
+// or was ended after its verdict, says so beside it.
 func TestCompareTellsOfASpentBudget(t *testing.T) {
-	var st event.State
-	for i, b := range []event.Body{&event.Started{Format: event.Version}, &event.StageChange{Stage: event.Baseline, State: "started"}, &event.Done{Exit: core.ExitBudget}} {
-		st.Apply(event.Event{Seq: int64(i + 1), Body: b})
-	}
-	if r := Compare([]Compared{{ID: "a", State: &st}}).Rows[0]; r.Name != "outcome" || r.Values[0] != "budget spent, stage 1" {
-		t.Errorf("%+v", r)
+	pass := &event.Verdict{Verdict: "PASS"}
+	for want, after := range map[string][]event.Body{
+		"budget spent, stage 1": {&event.Done{Exit: core.ExitBudget}},
+		"PASS, budget spent":    {pass, &event.Done{Exit: core.ExitBudget}},
+		"PASS, over budget":     {pass, &event.Budget{Limit: 5, Spent: 6}, &event.Done{}},
+		"PASS":                  {pass, &event.Budget{Limit: 5, Spent: 5}, &event.Done{}},
+	} {
+		var st event.State
+		for i, b := range append([]event.Body{&event.Started{Format: event.Version}, &event.StageChange{Stage: event.Baseline, State: "started"}}, after...) {
+			st.Apply(event.Event{Seq: int64(i + 1), Body: b})
+		}
+		if r := Compare([]Compared{{ID: "a", State: &st}}).Rows[0]; r.Name != "outcome" || r.Values[0] != want {
+			t.Errorf("%+v, want %q", r, want)
+		}
 	}
 }
 

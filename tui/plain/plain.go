@@ -254,7 +254,7 @@ func Rows(l *event.Ledger) []Row {
 	} else {
 		rows = append(rows, Row{"accuracy (95 %)", acc(d), acc(n), strings.Replace(fmt.Sprintf("%+.1f pt", 100*(n.Acc-d.Acc)), "-", "−", 1)})
 		if d.Perplexity > 0 && n.Perplexity > 0 {
-			rows = append(rows, Row{"perplexity", fmt.Sprintf("%.4g", d.Perplexity), fmt.Sprintf("%.4g", n.Perplexity), Change(d.Perplexity, n.Perplexity)})
+			rows = append(rows, Row{"perplexity", event.Num(d.Perplexity, 4), event.Num(n.Perplexity, 4), Change(d.Perplexity, n.Perplexity)})
 		}
 	}
 	ms := ms
@@ -313,7 +313,7 @@ func counted(st *event.State) string {
 // perplexity is a language model's, after a comma.
 func perplexity(e *event.Eval) string {
 	if e.Perplexity > 0 {
-		return fmt.Sprintf(", perplexity %.4g", e.Perplexity)
+		return ", perplexity " + event.Num(e.Perplexity, 4)
 	}
 	return ""
 }
@@ -390,9 +390,9 @@ func Micros(us float64) string {
 	case us < 1000:
 		return fmt.Sprintf("%.0f µs", us)
 	case us < 1e6:
-		return fmt.Sprintf("%.3g ms", us/1000)
+		return Num(us/1000) + " ms"
 	case us < 100e6:
-		return fmt.Sprintf("%.3g s", us/1e6)
+		return Num(us/1e6) + " s"
 	}
 	return time.Duration(us * 1000).Round(time.Second).String()
 }

@@ -60,7 +60,7 @@ func budgetWords(r *core.Recipe) (s string) {
 		unit string
 	}{{r.Budget.Joules, "J"}, {r.Budget.KWh, "kWh"}, {r.Budget.Money, r.Grid.Currency}, {r.Budget.GCO2e, "g CO2e"}, {r.Budget.Seconds, "s"}} {
 		if l.v > 0 {
-			s += fmt.Sprintf(", budget %g %s", l.v, l.unit)
+			s += ", budget " + event.Budget{Unit: l.unit}.Amount(l.v)
 		}
 	}
 	return s

@@ -210,7 +210,7 @@ func field(o Of) []string {
 		"floor":       "accepted loss: how many points under the dense model are still good. Under it the run goes back to the last checkpoint above it and removes no more.",
 		"atfloor":     "under it: what happens once accuracy has fallen under the floor and the run has gone back. Either it trains on with the zeros it has, or it pauses there, and you set another target, roll back further or go on.",
 		"budget":      "budget: what the whole run may spend, the baseline included. At the end of each epoch the run says what is spent and where it will end; at 80 % it warns.",
-		"spent":       "once spent: stop with a checkpoint, validate the zeros reached so far, or only say so. It acts before the epoch that would go beyond.",
+		"spent":       "once spent: stop with a checkpoint, validate the zeros reached so far, or only say so. It acts before the epoch that would go beyond; validating and deploying count, too.",
 		"packed":      "packed: a file that holds only the weights that are left, for pare's own kernels.",
 		"safetensors": "safetensors: all weights with their zeros, which any framework reads.",
 		"onnx":        "ONNX: the model as a graph for other runtimes. They mostly do not skip zeros.",
@@ -268,7 +268,7 @@ func validate(o Of) []string {
 		p = append(p, fmt.Sprintf("It was look %d at the test set. Who tunes after a look tunes to the test set: each look makes it less of a test.", v.Looks))
 	}
 	if l := st.Ledger; l != nil && l.Dense.StepCPUUS > 0 {
-		p = append(p, fmt.Sprintf("A training step took %.3g ms of %s dense and %.3g ms pared: %s, by %d alternations.", l.Dense.StepCPUUS/1000, st.Started.Clock().Name, l.Now.StepCPUUS/1000, plain.Change(l.Dense.StepCPUUS, l.Now.StepCPUUS), l.Rounds))
+		p = append(p, fmt.Sprintf("A training step took %s ms of %s dense and %s ms pared: %s, by %d alternations.", plain.Num(l.Dense.StepCPUUS/1000), st.Started.Clock().Name, plain.Num(l.Now.StepCPUUS/1000), plain.Change(l.Dense.StepCPUUS, l.Now.StepCPUUS), l.Rounds))
 	}
 	return p
 }

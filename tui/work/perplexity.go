@@ -1,8 +1,6 @@
 package work
 
 import (
-	"fmt"
-
 	"pare/core/event"
 	"pare/tui/chart"
 	"pare/tui/plain"
@@ -33,7 +31,7 @@ func (d *desk) perplexityChart(s event.Stage) chart.Chart {
 	}
 	if b := st.Curves[event.Baseline].Perplexity; s == event.Sparsify && len(b) > 0 {
 		y := b[len(b)-1].Y
-		c.Lines = append(c.Lines, chart.Line{Kind: chart.Ghost, Y: y, Label: fmt.Sprintf("dense %.4g", y)})
+		c.Lines = append(c.Lines, chart.Line{Kind: chart.Ghost, Y: y, Label: "dense " + event.Num(y, 4)})
 	}
 	return c
 }
@@ -44,7 +42,7 @@ func (d *desk) perplexityPane(w, h int) string {
 	var say []string
 	if x, ok := d.readAt(s); ok {
 		if r := c.Readout(x)[0]; r.OK {
-			val := fmt.Sprintf("%.4g", r.Y)
+			val := event.Num(r.Y, 4)
 			if b := d.run.st.Curves[event.Baseline].Perplexity; s == event.Sparsify && len(b) > 0 {
 				val += " (" + plain.Change(b[len(b)-1].Y, r.Y) + ")"
 			}

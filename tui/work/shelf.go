@@ -267,14 +267,19 @@ func (d *desk) shelfDetail(t *text, x sessions.Summary) {
 	case x.Status == sessions.Stopped:
 		t.fill(theme.Dim, "stopped at a checkpoint: open it and press R to go on", 1)
 	case x.Status == sessions.Spent:
-		t.fill(theme.Warn, "ended by its budget: a new run with a larger one goes further", 1)
+		t.fill(theme.Warn, "ended by its budget: b branches from its last checkpoint with a larger one", 1)
 	case x.Status == sessions.Missed:
 		t.fill(theme.Warn, "its target was not reached: b branches with another target, floor or budget", 1)
 		if x.Stage == event.Deploy && t.n < shelfSays {
 			t.fill(theme.Dim, d.home(x.Dir), 1)
 		}
 	case x.Status == sessions.Done && x.Stage == event.Deploy:
-		t.fill(theme.Dim, d.home(x.Dir), 1)
+		if x.OverBudget {
+			t.fill(theme.Warn, "it spent more than its budget, as its recipe allows", 1)
+		}
+		if t.n < shelfSays {
+			t.fill(theme.Dim, d.home(x.Dir), 1)
+		}
 	}
 }
 

@@ -228,8 +228,9 @@ func (d *desk) onPoints(m pointsMsg) {
 		d.warn(theme.Warn, m.id+" has no checkpoint to branch from")
 	case d.page == pageShelf && d.over == overNone:
 		d.over, d.shelf.at, d.shelf.points, d.shelf.point = overPoint, m.id, m.l, 0
-		for i, p := range m.l { // where the recipe is chosen, if it has been
-			if p.Stage == event.Configure {
+		x, _ := d.shelf.find(m.id)
+		for i, p := range m.l { // where the recipe is chosen, if it has been; where the budget ended it
+			if p.Stage == event.Configure && x.Status != sessions.Spent {
 				d.shelf.point = len(m.l) - 1 - i
 			}
 		}

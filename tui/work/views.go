@@ -189,7 +189,7 @@ func (d *desk) lossPane(w, h int) string {
 	ps := d.run.st.Curves[s].Loss
 	x, at := d.cursorOr(ps)
 	if p, ok := pointAt(ps, x); ok {
-		val := fmt.Sprintf("%.4g", p.Y)
+		val := event.Num(p.Y, 4)
 		say = []string{at + val + d.markAt(c, float64(x), w-2), at + val, val}
 	}
 	return d.chartBox("training loss", or(d.titled(s, c, ""), d.viewHint("training loss", w)), c, say, w, h)

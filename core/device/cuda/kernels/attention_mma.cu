@@ -14,37 +14,12 @@
 //
 // CAUSAL and PADS are 0 or 1.
 
-#define WARPS 4
+#include "attention_mma.cuh"
+
 #define STEPS (DIM / 16)
 #define LD (DIM + 8)  // length of a row in shared memory: 16·odd bytes, no bank conflicts
 #define TILE 64       // rows of a tile that streams by
 #define SUB 32        // of which backward takes so many at a time
-
-#include "tensorcores.cuh"
-
-// Where a block and its warp stand.
-struct Place {
-	int head, kv, first; // first row of the block, in the sequence
-	i64 row;             // of the sequence's first token
-	int lane, g, t, own; // own: the warp's first row, in the block
-};
-
-// rows is the number of rows of a block. Blocks of a head follow each other, so that its
-// keys stay in the cache; those with the most work come first: of queries the last, of
-// keys the first.
-__device__ __forceinline__ Place place(int seq, int heads, int shared_by, int rows, bool queries) {
-	int tiles = (seq + rows - 1) / rows, unit = blockIdx.x / tiles, i = blockIdx.x % tiles;
-	Place p;
-	p.head = unit % heads;
-	p.kv = p.head / shared_by;
-	p.row = (i64)(unit / heads) * seq;
-	p.first = (CAUSAL && queries ? tiles - 1 - i : i) * rows;
-	p.lane = threadIdx.x % 32;
-	p.g = p.lane / 4;
-	p.t = p.lane % 4;
-	p.own = threadIdx.x / 32 * (rows / WARPS);
-	return p;
-}
 
 // fetch starts the copy of rows first, first + 1, … of a head; rows from seq on are zero.
 template <int ROWS> __device__ __forceinline__ void fetch(u32 to, const bf16 *from, int stride, int first, int seq) {
@@ -178,26 +153,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) mma_attend(const bf16 *q, i
 					}
 				}
 		}
-#pragma unroll
-		for (int m = 0; m < MT; m++)
-#pragma unroll
-			for (int r = 0; r < 2; r++) {
-				float most = top[m][r];
-#pragma unroll
-				for (int n = 0; n < TILE / 8; n++) most = fmaxf(most, fmaxf(s[m][n][2 * r], s[m][n][2 * r + 1]));
-				most = fmaxf(most, __shfl_xor_sync(0xffffffffu, most, 1));
-				most = fmaxf(most, __shfl_xor_sync(0xffffffffu, most, 2));
-				float base = PADS && most == NONE ? 0.f : most * c; // no key yet: all are 2^−∞
-				float f = exp_2(top[m][r] * c - base), all = 0.f;
-				top[m][r] = most;
-#pragma unroll
-				for (int n = 0; n < TILE / 8; n++)
-#pragma unroll
-					for (int e = 0; e < 2; e++) all += s[m][n][2 * r + e] = exp_2(s[m][n][2 * r + e] * c - base);
-				sum[m][r] = sum[m][r] * f + all; // this thread's columns
-#pragma unroll
-				for (int n = 0; n < DIM / 8; n++) o[m][n][2 * r] *= f, o[m][n][2 * r + 1] *= f;
-			}
+		soften(s, o, top, sum, c);
 #pragma unroll
 		for (int j = 0; j < TILE / 16; j++) { // o += p·v
 			u32 a[MT][4];
@@ -218,17 +174,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) mma_attend(const bf16 *q, i
 		}
 	}
 	float f[MT][2];
-#pragma unroll
-	for (int m = 0; m < MT; m++)
-#pragma unroll
-		for (int r = 0; r < 2; r++) {
-			float all = sum[m][r];
-			all += __shfl_xor_sync(0xffffffffu, all, 1);
-			all += __shfl_xor_sync(0xffffffffu, all, 2);
-			f[m][r] = all > 0.f ? 1.f / all : 0.f;
-			int row = mine + m * 16 + r * 8 + at.g;
-			if (lse && at.t == 0 && row < seq) lse[(at.row + row) * heads + at.head] = all > 0.f ? top[m][r] * scale + logf(all) : 0.f;
-		}
+	summed(f, lse, top, sum, scale, mine, seq, heads, at);
 	store<MT>(y + at.row * heads * DIM + at.head * DIM, (i64)heads * DIM, mine, seq, qs + at.own * LD, at, o, f);
 }
 
@@ -551,16 +497,8 @@ extern "C" __global__ void __launch_bounds__(128, 2) mma_attend_dkv(const bf16 *
 			}
 		}
 	}
-	// Padding gets nothing, whatever was summed up for it.
 	float fk[KT][2], fv[KT][2];
-#pragma unroll
-	for (int m = 0; m < KT; m++)
-#pragma unroll
-		for (int r = 0; r < 2; r++) {
-			int key = mine + m * 16 + r * 8 + at.g;
-			bool no = PADS && key < seq && ids[(i64)key * ids_row] == pad;
-			fk[m][r] = no ? 0.f : scale, fv[m][r] = no ? 0.f : 1.f;
-		}
+	unpadded(fk, fv, scale, mine, seq, ids, ids_row, pad, at);
 	store<KT>(dk + at.row * kv_row + at.kv * DIM, kv_row, mine, seq, ks + at.own * LD, at, ok, fk);
 	store<KT>(dv + at.row * kv_row + at.kv * DIM, kv_row, mine, seq, vs + at.own * LD, at, ov, fv);
 }

@@ -13,7 +13,8 @@
 //
 // CAUSAL and PADS are 0 or 1.
 
-#define WARPS 4
+#include "attention_mma.cuh"
+
 #define STEPS (DIM / 8)
 #define LD (DIM + 4) // length of a row in shared memory: 16·odd bytes, no bank conflicts
 #define TILE 32      // rows of a tile that streams by
@@ -23,31 +24,6 @@
 #define MT 1 // two gradients of more rows do not fit the registers
 #endif
 #define ROWS (WARPS * 16 * MT) // of a block
-
-#include "tensorcores.cuh"
-
-// Where a block and its warp stand.
-struct Place {
-	int head, kv, first; // first row of the block, in the sequence
-	i64 row;             // of the sequence's first token
-	int lane, g, t, own; // own: the warp's first row, in the block
-};
-
-// Blocks of a head follow each other, so that its keys stay in the cache; those with the most
-// work come first: of queries the last, of keys the first.
-__device__ __forceinline__ Place place(int seq, int heads, int shared_by, bool queries) {
-	int tiles = (seq + ROWS - 1) / ROWS, unit = blockIdx.x / tiles, i = blockIdx.x % tiles;
-	Place p;
-	p.head = unit % heads;
-	p.kv = p.head / shared_by;
-	p.row = (i64)(unit / heads) * seq;
-	p.first = (CAUSAL && queries ? tiles - 1 - i : i) * ROWS;
-	p.lane = threadIdx.x % 32;
-	p.g = p.lane / 4;
-	p.t = p.lane % 4;
-	p.own = threadIdx.x / 32 * (16 * MT);
-	return p;
-}
 
 // fetch starts the copy of COUNT rows first, first + 1, … of a head; rows from seq on are zero.
 template <int COUNT> __device__ __forceinline__ void fetch(u32 to, const float *from, int stride, int first, int seq) {
@@ -161,7 +137,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) tf32_attend(const float *q,
 		float *y, float *lse, const float *ids, int ids_row, float pad, int seq, int heads, int kv_heads, int causal, float scale) {
 	extern __shared__ uint4 shared[];
 	const int pair = 2 * TILE * LD * 4; // bytes of a tile of keys and values
-	Place at = place(seq, heads, heads / kv_heads, true);
+	Place at = place(seq, heads, heads / kv_heads, ROWS, true);
 	u32 q_at = shared_at(shared), kv_at = q_at + ROWS * LD * 4, own = q_at + at.own * LD * 4;
 	k += at.row * kv_row + at.kv * DIM;
 	v += at.row * kv_row + at.kv * DIM;
@@ -191,40 +167,11 @@ extern "C" __global__ void __launch_bounds__(128, 2) tf32_attend(const float *q,
 		float s[MT][TILE / 8][4];
 		dots(s, own, ks, at.lane);
 		if (PADS || from + TILE > seq || (CAUSAL && from + TILE > mine + 1)) hide(s, mine, from, seq, ids, ids_row, pad, at);
-#pragma unroll
-		for (int m = 0; m < MT; m++)
-#pragma unroll
-			for (int r = 0; r < 2; r++) {
-				float most = top[m][r];
-#pragma unroll
-				for (int n = 0; n < TILE / 8; n++) most = fmaxf(most, fmaxf(s[m][n][2 * r], s[m][n][2 * r + 1]));
-				most = fmaxf(most, __shfl_xor_sync(0xffffffffu, most, 1));
-				most = fmaxf(most, __shfl_xor_sync(0xffffffffu, most, 2));
-				float base = PADS && most == NONE ? 0.f : most * c; // no key yet: all are 2^−∞
-				float f = exp_2(top[m][r] * c - base), all = 0.f;
-				top[m][r] = most;
-#pragma unroll
-				for (int n = 0; n < TILE / 8; n++)
-#pragma unroll
-					for (int e = 0; e < 2; e++) all += s[m][n][2 * r + e] = exp_2(s[m][n][2 * r + e] * c - base);
-				sum[m][r] = sum[m][r] * f + all; // this thread's columns
-#pragma unroll
-				for (int n = 0; n < DIM / 8; n++) o[m][n][2 * r] *= f, o[m][n][2 * r + 1] *= f;
-			}
+		soften(s, o, top, sum, c);
 		gather(o, s, vs, at);
 	}
 	float f[MT][2];
-#pragma unroll
-	for (int m = 0; m < MT; m++)
-#pragma unroll
-		for (int r = 0; r < 2; r++) {
-			float all = sum[m][r];
-			all += __shfl_xor_sync(0xffffffffu, all, 1);
-			all += __shfl_xor_sync(0xffffffffu, all, 2);
-			f[m][r] = all > 0.f ? 1.f / all : 0.f;
-			int row = mine + m * 16 + r * 8 + at.g;
-			if (lse && at.t == 0 && row < seq) lse[(at.row + row) * heads + at.head] = all > 0.f ? top[m][r] * scale + logf(all) : 0.f;
-		}
+	summed(f, lse, top, sum, scale, mine, seq, heads, at);
 	store(y + at.row * heads * DIM + at.head * DIM, (i64)heads * DIM, mine, seq, at, o, f);
 }
 
@@ -235,7 +182,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) tf32_attend_dq(const float 
 		int seq, int heads, int kv_heads, int causal, float scale) {
 	extern __shared__ uint4 shared[];
 	const int pair = 2 * TILE * LD * 4;
-	Place at = place(seq, heads, heads / kv_heads, true);
+	Place at = place(seq, heads, heads / kv_heads, ROWS, true);
 	u32 q_at = shared_at(shared), dy_at = q_at + ROWS * LD * 4, kv_at = dy_at + ROWS * LD * 4;
 	k += at.row * kv_row + at.kv * DIM;
 	v += at.row * kv_row + at.kv * DIM;
@@ -293,7 +240,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) tf32_attend_dkv(const float
 		int seq, int heads, int kv_heads, int causal, float scale) {
 	extern __shared__ uint4 shared[];
 	const int pair = 2 * TILE * LD * 4;
-	Place at = place(seq, kv_heads, 1, false);
+	Place at = place(seq, kv_heads, 1, ROWS, false);
 	int group = heads / kv_heads;
 	u32 k_at = shared_at(shared), v_at = k_at + ROWS * LD * 4, q_at = v_at + ROWS * LD * 4, stats_at = q_at + 2 * pair;
 	const float *stats = (const float *)((const char *)shared + (2 * ROWS * LD * 4 + 2 * pair)); // [2][2][TILE]: lse, sums
@@ -360,16 +307,8 @@ extern "C" __global__ void __launch_bounds__(128, 2) tf32_attend_dkv(const float
 				for (int i = 0; i < 4; i++) s[m][n][i] *= dp[m][n][i] - alls[n * 8 + at.t * 2 + i % 2];
 		gather(ok, s, qs, at);
 	}
-	// Padding gets nothing, whatever was summed up for it.
 	float fk[MT][2], fv[MT][2];
-#pragma unroll
-	for (int m = 0; m < MT; m++)
-#pragma unroll
-		for (int r = 0; r < 2; r++) {
-			int key = mine + m * 16 + r * 8 + at.g;
-			bool no = PADS && key < seq && ids[(i64)key * ids_row] == pad;
-			fk[m][r] = no ? 0.f : scale, fv[m][r] = no ? 0.f : 1.f;
-		}
+	unpadded(fk, fv, scale, mine, seq, ids, ids_row, pad, at);
 	store(dk + at.row * kv_row + at.kv * DIM, kv_row, mine, seq, at, ok, fk);
 	store(dv + at.row * kv_row + at.kv * DIM, kv_row, mine, seq, at, ov, fv);
 }
