@@ -11,16 +11,16 @@ import (
 	"pare/hwprofiles"
 )
 
-// TestPrecisionNote: on a card that is to compute in float32 or TF32 the prediction says what bf16
+// TestInBF16: on a card that is to compute in float32 or TF32 the prediction says what bf16
 // alone would bring, by the same roofline; "at least" where only the peak of the other is known. It
 // says nothing in bf16, on a processor, on a card whose rate in bf16 is unknown, and where launches
 // are nearly all.
-func TestPrecisionNote(t *testing.T) {
+func TestInBF16(t *testing.T) {
 	t.Setenv("XDG_CONFIG_HOME", t.TempDir())
 	large, _ := zooModel(t, "gpt-mini")
 	small, _ := zooModel(t, "lenet-300-100")
 	note := func(l *event.Ledger) string {
-		for _, s := range strings.Split(l.Note, "; ") {
+		for _, s := range strings.Split(l.Text, "; ") {
 			if strings.Contains(s, "bf16") {
 				return s
 			}
@@ -44,7 +44,7 @@ func TestPrecisionNote(t *testing.T) {
 		t.Fatal(err)
 	}
 	wide, half := predict(hw, "cuda"), predict(hw, "cuda:bf16")
-	want := fmt.Sprintf("bf16 (device cuda:bf16) would bring at least %s %% time", signed(100*(half.Dense.StepCPUUS/wide.Dense.StepCPUUS-1), 0))
+	want := fmt.Sprintf("bf16 alone (device cuda:bf16) would bring at least %s %% time", signed(100*(half.Dense.StepCPUUS/wide.Dense.StepCPUUS-1), 0))
 	if !wide.AtLeast || half.AtLeast || !strings.HasPrefix(note(wide), want) {
 		t.Errorf("%q, want %q", note(wide), want)
 	}

@@ -182,11 +182,14 @@ func (p *prediction) fromProfile() (*event.Ledger, error) {
 	if err := p.adaptersByProfile(l, end, cut, hw); err != nil {
 		return nil, err
 	}
-	lighter, err := p.precisionNote(step)
+	bf16, err := p.inBF16(step)
 	if err != nil {
 		return nil, err
 	}
-	notes = append(notes, lighter, why)
+	if l.Text += bf16; bf16 != "" {
+		notes = append(notes, "what bf16 does to accuracy its own baseline shows")
+	}
+	notes = append(notes, why)
 	if steps[0].Seconds != nil { // else the sentence has it
 		notes = append(notes, steps[0].Note, infers[0].Note)
 		if hw.Kind == "cpu" {
