@@ -6,8 +6,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"pare/core/device"
 )
 
 // TestControlCheck: both sides come from one dense model and train as long, the pared one
@@ -50,7 +48,7 @@ func TestControlsAreShared(t *testing.T) { onItsOwnClock(t, controlsAreShared) }
 
 func controlsAreShared(t *testing.T, p *pacer) {
 	took := 100 * time.Microsecond
-	p.pace = func(*device.Step) time.Duration { took += time.Microsecond; return took } // no two are timed alike
+	p.pace = func(float64) time.Duration { took += time.Microsecond; return took } // no two are timed alike
 	half := small()
 	half.Train.Epochs, half.Prune.Epochs, half.Prune.Pattern, half.Prune.Schedule = 4, 3, "neuron", "oneshot"
 	less, other := *half, *half
@@ -83,7 +81,7 @@ func TestControlDrifts(t *testing.T) { onItsOwnClock(t, controlDrifts) }
 
 func controlDrifts(t *testing.T, p *pacer) {
 	took := time.Millisecond
-	p.pace = func(*device.Step) time.Duration { return took }
+	p.pace = func(float64) time.Duration { return took }
 	r := small()
 	r.Train.Epochs, r.Prune.Epochs = 1, 2
 	again := *r

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"math"
 	"runtime/debug"
 	"sync/atomic"
 	"testing"
@@ -13,10 +14,11 @@ import (
 )
 
 // pacer is a processor on which every run of a plan takes as long as pace says, by the clock
-// and of CPU time, whatever it computes.
+// and of CPU time, whatever it computes. left is the share of its weights' values that their
+// formats store.
 type pacer struct {
 	device.Device
-	pace func(*device.Step) time.Duration
+	pace func(left float64) time.Duration
 	used atomic.Int64 // CPU time, ns
 }
 
@@ -25,8 +27,10 @@ type pacer struct {
 func onItsOwnClock(t *testing.T, test func(t *testing.T, p *pacer)) {
 	t.Helper()
 	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // a trainer that collects waits by the clock, awake
+	defer debug.SetMemoryLimit(debug.SetMemoryLimit(math.MaxInt64))
+	t.Setenv("PARE_ENERGY", energy.SourceProfile) // a real counter knows nothing of that clock
 	synctest.Test(t, func(t *testing.T) {
-		p := &pacer{Device: cpu.New(), pace: func(*device.Step) time.Duration { return 100 * time.Microsecond }}
+		p := &pacer{Device: cpu.New(), pace: func(float64) time.Duration { return 100 * time.Microsecond }}
 		computeOn(t, p)
 		old := openMeter
 		openMeter = func(o energy.Options) (*energy.Meter, error) {
@@ -41,17 +45,22 @@ func onItsOwnClock(t *testing.T, test func(t *testing.T, p *pacer)) {
 // Compile has one thread: workers wait for work awake, by the clock.
 func (p *pacer) Compile(plan *device.Plan, b device.Bank, _ int) (device.Exec, error) {
 	e, err := p.Device.Compile(plan, b, 1)
-	return &pacedExec{Exec: e, p: p}, err
+	stored, all := 0, 0
+	for _, w := range b.Weights() {
+		stored, all = stored+w.Stored(), all+w.Shape.Len()
+	}
+	return &pacedExec{Exec: e, p: p, left: float64(stored) / float64(max(all, 1))}, err
 }
 
 type pacedExec struct {
 	device.Exec
 	p      *pacer
+	left   float64
 	probed time.Duration // since Probe(true)
 }
 
 func (e *pacedExec) Run(s *device.Step) (device.Result, error) {
-	took := e.p.pace(s)
+	took := e.p.pace(e.left)
 	time.Sleep(took)
 	e.p.used.Add(int64(took))
 	e.probed += took

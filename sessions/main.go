@@ -33,36 +33,39 @@ const commandRoom = 32
 // goes wrong is the last line on stderr, which is the session's run.log.
 func Main(dir string, version string) int {
 	signal.Ignore(syscall.SIGHUP) // the login may end, the run goes on
-	code, err := carry(dir, version)
+	lock, code, err := carry(dir, version)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "pare: "+oneLine(err))
+	}
+	if lock != nil { // who waits for the end of the run finds its last words
+		lock.Close() //nolint:errcheck // it would go with the process
 	}
 	return code
 }
 
 func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }
 
-func carry(dir, version string) (code int, err error) {
+// carry carries the run, and leaves the session locked.
+func carry(dir, version string) (lock *os.File, code int, err error) {
 	s, err := Open(dir)
 	if err != nil {
-		return core.ExitUsage, err
+		return nil, core.ExitUsage, err
 	}
 	fmt.Fprintf(os.Stderr, "%s pare %s carries %s, pid %d\n", time.Now().UTC().Format(time.RFC3339), version, s.ID, os.Getpid())
-	lock, err := s.takeLock(lockWait, false)
-	if err != nil {
-		return core.ExitError, err
+	if lock, err = s.takeLock(lockWait, false); err != nil {
+		return nil, core.ExitError, err
 	}
-	defer lock.Close() //nolint:errcheck // the lock goes with the process
 	st, err := openStore(s)
 	if err != nil {
-		return core.ExitError, err
+		return lock, core.ExitError, err
 	}
 	defer func() {
 		if e := st.close(); err == nil && e != nil {
 			code, err = max(code, core.ExitError), fmt.Errorf("session %s: %w", s.ID, e)
 		}
 	}()
-	return s.run(st, version)
+	code, err = s.run(st, version)
+	return lock, code, err
 }
 
 // run carries the run; the session is locked and st is its store.

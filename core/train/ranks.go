@@ -3,6 +3,7 @@ package train
 import (
 	"errors"
 
+	"pare/core/data"
 	"pare/core/device"
 	"pare/core/graph"
 )
@@ -12,18 +13,21 @@ import (
 // statistics, which each rank learns from its share, all keep the mean. A rank that fails meets
 // the others in every sum all the same, so that none waits for it; the last one tells all, and no
 // weight moves, but for running statistics.
-func (t *Trainer) together(s *device.Step) (device.Result, error) {
+func (t *Trainer) together(set *data.Set, rows []int32, lr float64, index int64) (res device.Result, err error) {
 	r := t.o.Ranks
-	first, n := device.Share(s.Count(), r.Rank(), r.World())
-	res, err := device.RunShare(t.step, t.Plan, s, first, n)
+	first, n := device.Share(len(rows), r.Rank(), r.World())
+	s, err := t.read(set, rows, first, n)
+	if err == nil {
+		res, err = device.RunShare(t.step, t.Plan, s, first, n)
+	}
 	for i, w := range t.Weights {
 		running := t.Model.Params[i].Role == graph.Running
 		if !w.Train && !running {
 			continue
 		}
-		get, set := t.bank.Grad, t.bank.SetGrad
+		get, put := t.bank.Grad, t.bank.SetGrad
 		if running {
-			get, set = t.bank.Get, t.bank.Set
+			get, put = t.bank.Get, t.bank.Set
 		}
 		x := t.summed(w.Shape.Len())
 		if err == nil && (running || n > 0) { // no sample, no gradient
@@ -38,7 +42,7 @@ func (t *Trainer) together(s *device.Step) (device.Result, error) {
 			}
 		}
 		if err == nil {
-			err = set(i, x)
+			err = put(i, x)
 		}
 	}
 	said := []float32{float32(res.Loss), float32(res.Correct), 0}
@@ -52,7 +56,7 @@ func (t *Trainer) together(s *device.Step) (device.Result, error) {
 		return device.Result{}, errors.New("another rank failed in this step")
 	}
 	res.Loss, res.Correct = float64(said[0]), int(said[1])
-	_, err = t.moves.Run(&device.Step{X: []float32{0}, N: 1, Index: s.Index, LR: s.LR})
+	_, err = t.moves.Run(&device.Step{X: []float32{0}, N: 1, Index: index, LR: float32(lr)})
 	return res, err
 }
 

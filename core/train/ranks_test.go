@@ -70,13 +70,14 @@ func (s *seat) Sum(x []float32) error {
 	return nil
 }
 
-// rankNets are nets of every kind of gradient: of those of TestMicros one with a mask, batch norm,
-// and adapters inside weights.
+// rankNets are nets of every kind of gradient: those of TestMicros, batch norm, one with a teacher, and
+// adapters inside a weight with a mask.
 func rankNets(t *testing.T) map[string]func() (*graph.Model, *data.Set) {
 	l := nets(t)
 	l["norms"] = func() (*graph.Model, *data.Set) {
 		return zooNet(t, "resnet-8", zoo.Input{C: 3, H: 8, W: 8}, 10, 40)
 	}
+	l["taught"] = func() (*graph.Model, *data.Set) { return smallNet(t, 1) }
 	l["adapters"] = func() (*graph.Model, *data.Set) {
 		m, set := smallNet(t, 1)
 		w := &m.Params[m.Param("fc.weight")]
@@ -101,11 +102,17 @@ func TestRanks(t *testing.T) {
 			type end struct {
 				said    []float64
 				weights [][]float32
+				macs    int64 // of the steps
 				err     error
 			}
 			steps := func(ranks device.Ranks, micros int) (e end) {
 				m, set := net()
-				tr, err := New(m, cpu.New(), Options{Batch: 17, Micros: micros, Optim: optim, Seed: 7, Threads: 1, Ranks: ranks}, nil)
+				o := Options{Batch: 17, Micros: micros, Optim: optim, Seed: 7, Threads: 1, Ranks: ranks}
+				if name == "taught" {
+					o.Teacher, _ = smallNet(t, 2)
+					o.Distil = plan.Distil{Alpha: 0.7, Temperature: 2}
+				}
+				tr, err := New(m, cpu.New(), o, nil)
 				if err != nil {
 					return end{err: err}
 				}
@@ -120,6 +127,7 @@ func TestRanks(t *testing.T) {
 					if err != nil {
 						return end{err: err}
 					}
+					e.macs += tr.StepCost(n).MACs
 					e.said = append(e.said, res.Loss, float64(res.Correct), float64(res.N))
 				}
 				if err := tr.Pull(); err != nil {
@@ -147,13 +155,18 @@ func TestRanks(t *testing.T) {
 				}
 				wg.Wait()
 				what := fmt.Sprintf("%d ranks, %d parts", c.world, c.micros)
+				macs := int64(0)
 				for rank, g := range got {
+					macs += g.macs
 					if g.err != nil {
 						t.Fatalf("%s: rank %d: %v", what, rank, g.err)
 					}
 					if !slices.Equal(g.said, got[0].said) || !slices.EqualFunc(g.weights, got[0].weights, slices.Equal[[]float32]) {
 						t.Errorf("%s: rank %d has other bits than rank 0", what, rank)
 					}
+				}
+				if name != "adapters" && macs != alone.macs { // each rank makes the whole gradient of an adapter
+					t.Errorf("%s: %d multiply-adds, %d alone", what, macs, alone.macs)
 				}
 				if name == "norms" && c.world > 1 {
 					continue // a batch's statistics are each share's own

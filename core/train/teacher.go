@@ -41,10 +41,15 @@ func newTeacher(m *graph.Model, student *graph.Model, dev device.Device, o Optio
 	return t, nil
 }
 
-// logits are the teacher's of a batch, until the next one.
-func (t *teacher) logits(b *data.Batch) ([]float32, error) {
+// logits are the teacher's of a batch, of which it looks at n samples from the first on, until
+// the next one.
+func (t *teacher) logits(b *data.Batch, first, n int) ([]float32, error) {
 	out := t.out[:len(b.Rows)*t.per]
-	if _, err := device.RunParts(t.ex, t.plan, &device.Step{X: b.X, Rows: b.Rows, Out: out}); err != nil {
+	if n == 0 {
+		return out, nil
+	}
+	s := &device.Step{X: b.X, Rows: b.Rows[first : first+n], Out: out[first*t.per : (first+n)*t.per]}
+	if _, err := device.RunParts(t.ex, t.plan, s); err != nil {
 		return nil, fmt.Errorf("teacher: %w", err)
 	}
 	return out, nil

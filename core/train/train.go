@@ -172,32 +172,43 @@ func (t *Trainer) release() {
 // Step trains on the given rows of set. index is 1 for the first step of the
 // optimiser's life.
 func (t *Trainer) Step(set *data.Set, rows []int32, lr float64, index int64) (device.Result, error) {
-	if err := t.batch.Read(set, rows); err != nil {
+	if t.o.Ranks != nil {
+		return t.together(set, rows, lr, index)
+	}
+	s, err := t.read(set, rows, 0, len(rows))
+	if err != nil {
 		return device.Result{}, err
 	}
-	b := &t.batch
-	s := &device.Step{X: b.X, Labels: b.Labels, Rows: b.Rows, LR: float32(lr), Index: index}
-	if t.teach != nil {
-		var err error
-		if s.Teacher, err = t.teach.logits(b); err != nil {
-			return device.Result{}, err
-		}
-	}
-	if t.o.Ranks != nil {
-		return t.together(s)
-	}
+	s.LR, s.Index = float32(lr), index
 	return device.RunParts(t.step, t.Plan, s)
 }
 
-// StepCost is the arithmetic of a training step, a teacher's part included, on n samples by the plan in force:
-// multiply-adds, and of these the skipped ones (plan.Costs), counted once after each
-// change of the masks. Bytes are not in it.
+// read makes a step of the rows, with a teacher's logits of n of them from the first on.
+func (t *Trainer) read(set *data.Set, rows []int32, first, n int) (s *device.Step, err error) {
+	b := &t.batch
+	if err := b.Read(set, rows); err != nil {
+		return nil, err
+	}
+	s = &device.Step{X: b.X, Labels: b.Labels, Rows: b.Rows}
+	if t.teach != nil {
+		s.Teacher, err = t.teach.logits(b, first, n)
+	}
+	return s, err
+}
+
+// StepCost is the arithmetic of a training step, a teacher's part included, on n samples by the plan in force,
+// of one of several ranks that of its share: multiply-adds, and of these the skipped ones (plan.Costs),
+// counted once after each change of the masks. Bytes are not in it.
 func (t *Trainer) StepCost(n int) device.Cost {
 	c, ok := t.cost[n]
 	if !ok {
-		all := plan.Total(plan.Costs(t.Plan, t.Weights, n))
+		share := n
+		if r := t.o.Ranks; r != nil {
+			_, share = device.Share(n, r.Rank(), r.World())
+		}
+		all := plan.Total(plan.Costs(t.Plan, t.Weights, share))
 		if h := t.teach; h != nil {
-			all = all.Add(plan.Total(plan.Costs(h.plan, h.weights, n)))
+			all = all.Add(plan.Total(plan.Costs(h.plan, h.weights, share)))
 		}
 		c = device.Cost{MACs: all.MACs, Skipped: all.Skipped}
 		t.cost[n] = c

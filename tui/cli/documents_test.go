@@ -34,45 +34,55 @@ type document struct {
 // documents are those of the repository, and the comments of its Go files.
 func documents(t *testing.T) (all []document) {
 	t.Helper()
-	err := filepath.WalkDir("../..", func(path string, _ fs.DirEntry, err error) error {
-		if err != nil || filepath.Ext(path) != ".md" && filepath.Ext(path) != ".go" {
+	err := filepath.WalkDir("../..", func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
 			return err
+		case hidden(d):
+			return fs.SkipDir
+		case filepath.Ext(path) != ".md" && filepath.Ext(path) != ".go":
+			return nil
 		}
 		b, err := os.ReadFile(path)
 		if err != nil {
 			return err
 		}
-		d := document{path: path, text: string(b)}
+		doc := document{path: path, text: string(b)}
 		if filepath.Ext(path) == ".go" {
-			d.text = ""
+			doc.text = ""
 			for _, c := range comments.FindAllString(string(b), -1) {
-				d.text += slashes.ReplaceAllString(c, "") + "\n"
+				doc.text += slashes.ReplaceAllString(c, "") + "\n"
 			}
 		}
-		for i, part := range strings.Split(d.text, "```") {
+		for i, part := range strings.Split(doc.text, "```") {
 			if i%2 == 0 {
 				for _, m := range codeSpans.FindAllStringSubmatch(part, -1) {
-					d.code = append(d.code, strings.Join(strings.Fields(m[1]), " "))
+					doc.code = append(doc.code, strings.Join(strings.Fields(m[1]), " "))
 				}
 				for _, l := range strings.Split(part, "\n") { // blocks by their indent
 					if s := strings.TrimLeft(l, " \t"); s != l && (strings.HasPrefix(s, "go ") || strings.HasPrefix(s, "pare ")) {
-						d.code = append(d.code, s)
+						doc.code = append(doc.code, s)
 					}
 				}
 				continue
 			}
 			for _, l := range strings.Split(strings.ReplaceAll(part, "\\\n", " "), "\n") {
 				l, _, _ = strings.Cut(l, "   ") // what it does
-				d.code = append(d.code, l)
+				doc.code = append(doc.code, l)
 			}
 		}
-		all = append(all, d)
+		all = append(all, doc)
 		return nil
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return all
+}
+
+// hidden is a folder that is no part of the repository, as of git or of Python's environments.
+func hidden(d fs.DirEntry) bool {
+	return d.IsDir() && strings.HasPrefix(d.Name(), ".") && d.Name() != ".."
 }
 
 // TestDocumentedCommandsParse: each command line of pare that a document or a comment shows as
@@ -134,9 +144,14 @@ func parses(words []string) error {
 // `go test` finds what it is to run in a package that it names.
 func TestDocumentedTestsExist(t *testing.T) {
 	in, all := map[string][]string{}, map[string]bool{} // tests by folder
-	err := filepath.WalkDir("../..", func(path string, _ fs.DirEntry, err error) error {
-		if err != nil || !strings.HasSuffix(path, ".go") {
+	err := filepath.WalkDir("../..", func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
 			return err
+		case hidden(d):
+			return fs.SkipDir
+		case !strings.HasSuffix(path, ".go"):
+			return nil
 		}
 		b, err := os.ReadFile(path)
 		for _, m := range testFunc.FindAllStringSubmatch(string(b), -1) {

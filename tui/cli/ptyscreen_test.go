@@ -80,8 +80,8 @@ func onScreenOf(t *testing.T, w, h int, args ...string) *screen {
 	t.Cleanup(func() {
 		s.cmd.Process.Kill() //nolint:errcheck // it may have left
 		s.tty.Close()        //nolint:errcheck // done with it
-		s.within(time.Minute, s.ended, "its process does not end")
-		s.within(time.Minute, s.done, "its output does not end")
+		s.within(10*time.Second, s.ended, "its process does not end")
+		s.within(10*time.Second, s.done, "its output does not end")
 	})
 	return s
 }
@@ -117,8 +117,8 @@ func (s *screen) within(d time.Duration, c <-chan struct{}, what string) {
 // text is what stands on the screen. The emulator waits where its answers are not read.
 func (s *screen) text() string {
 	s.t.Helper()
-	for n := 0; !s.mu.TryLock(); time.Sleep(time.Millisecond) {
-		if n++; n > 30_000 {
+	for end := time.Now().Add(30 * time.Second); !s.mu.TryLock(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
 			s.t.Fatal("the emulator is stuck: the program does not read what the terminal answers")
 		}
 	}
@@ -128,7 +128,7 @@ func (s *screen) text() string {
 
 // seesWithin is how long sees waits: a run on a machine that is busy with other tests
 // takes its time.
-const seesWithin = time.Minute
+const seesWithin = 40 * time.Second
 
 // sees waits until all words stand on the screen, but those after a "!".
 func (s *screen) sees(words ...string) {
@@ -136,11 +136,10 @@ func (s *screen) sees(words ...string) {
 	s.seesIn(seesWithin, words...)
 }
 
-// seesIn is sees with another patience, in looks: see waitFor.
+// seesIn is sees with another patience.
 func (s *screen) seesIn(d time.Duration, words ...string) {
 	s.t.Helper()
-	const look = 20 * time.Millisecond
-	for left := d; ; left -= look {
+	for end := time.Now().Add(d); ; time.Sleep(20 * time.Millisecond) {
 		text, missing := s.text(), ""
 		for _, w := range words {
 			if word, not := strings.CutPrefix(w, "!"); strings.Contains(text, word) == not {
@@ -150,10 +149,9 @@ func (s *screen) seesIn(d time.Duration, words ...string) {
 		if missing == "" {
 			return
 		}
-		if left <= 0 {
+		if time.Now().After(end) {
 			s.t.Fatalf("%q is not on the screen:\n%s", missing, text)
 		}
-		time.Sleep(look)
 	}
 }
 
@@ -164,9 +162,7 @@ func (s *screen) types(keys ...string) {
 		if _, err := s.tty.Write([]byte(k)); err != nil {
 			s.t.Fatal(err)
 		}
-		for range 6 { // in turns: of a time in which the machine stands still one is lost
-			time.Sleep(10 * time.Millisecond)
-		}
+		time.Sleep(60 * time.Millisecond)
 	}
 }
 
@@ -174,5 +170,5 @@ func (s *screen) types(keys ...string) {
 func (s *screen) leaves() {
 	s.t.Helper()
 	s.types("q")
-	s.within(time.Minute, s.ended, "it does not leave")
+	s.within(20*time.Second, s.ended, "it does not leave")
 }

@@ -4,7 +4,6 @@ package cli
 
 import (
 	"bytes"
-	"context"
 	"crypto/ed25519"
 	"io"
 	"os"
@@ -88,9 +87,7 @@ func TestServe(t *testing.T) {
 		time.Sleep(30 * time.Millisecond)
 	}
 	time.Sleep(500 * time.Millisecond)
-	ctx, done := context.WithTimeout(t.Context(), time.Minute)
-	defer done()
-	if l, err := run.Live(ctx); err != nil || l.DriverSince != nil {
+	if l, err := run.Live(t.Context()); err != nil || l.DriverSince != nil {
 		t.Errorf("a watcher has the driver's seat: %+v, %v", l, err)
 	}
 	st, err := run.State()

@@ -313,12 +313,9 @@ func TestWatcher(t *testing.T) {
 		if _, err := io.WriteString(keys, k); err != nil {
 			t.Fatal(err)
 		}
-		turns := 3
+		time.Sleep(30 * time.Millisecond)
 		if k == "\x1b" { // what comes soon after it would be its own
-			turns = 33
-		}
-		for range turns { // of a time in which the machine stands still one is lost
-			time.Sleep(10 * time.Millisecond)
+			time.Sleep(300 * time.Millisecond)
 		}
 	}
 	types("S")

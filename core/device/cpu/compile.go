@@ -220,7 +220,7 @@ func (e *exec) prepareCall(c *call) {
 			break
 		}
 		if w.lay == blocks {
-			halves := 1
+			var halves int
 			c.cut, halves = e.cutBlocks(w, &c.geo)
 			e.cutInto(c, halves)
 			break

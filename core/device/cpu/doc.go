@@ -48,7 +48,7 @@
 //
 // The NEON kernels were tested under qemu-user only, for want of such a machine:
 //
-//	GOARCH=arm64 CGO_ENABLED=0 go test -exec qemu-aarch64 -short ./core/device/cpu ./core/plan/devicetest
+//	GOARCH=arm64 CGO_ENABLED=0 go test -tags static -exec qemu-aarch64 -short ./core/device/cpu ./core/plan/devicetest
 //
 // They hold the bits of one instruction set like the others; their speed is
 // unknown. Training measures what formats cost there as elsewhere (plan.Calibrate);

@@ -79,9 +79,9 @@ func attention(b *builder, c *device.Call) error {
 	case b.wide(t, wideForward):
 		return b.attendWide(t, "wide_attend", t.Heads, wideForward, wideForward.rows()+4*wideForward.tile, t.perKey(), args)
 	case b.wgmma(t):
-		return b.attendMMA(t, "wgmma_attend", t.Heads, 128, 64, 64+4*64, args)
+		return b.attendMMA(t, "wgmma_attend", t.Heads, 64, 64+4*64, args)
 	case b.mma(t):
-		return b.attendMMA(t, "mma_attend", t.Heads, 128, 128, 128+4*64, args)
+		return b.attendMMA(t, "mma_attend", t.Heads, 128, 128+4*64, args)
 	case b.tf32(t):
 		return b.attendTF32(t, "tf32_attend", t.Heads, 1, args)
 	}
@@ -111,9 +111,9 @@ func attentionDX(b *builder, c *device.Call) error {
 		case b.wide(t, wideDQ):
 			err = b.attendWide(t, "wide_attend_dq", t.Heads, wideDQ, 2*wideDQ.rows()+5*wideDQ.tile, t.perKey(), q)
 		case b.wgmma(t):
-			err = b.attendMMA(t, "wgmma_attend_dq", t.Heads, 128, 64, 2*64+4*64, q)
+			err = b.attendMMA(t, "wgmma_attend_dq", t.Heads, 64, 2*64+4*64, q)
 		default:
-			err = b.attendMMA(t, "mma_attend_dq", t.Heads, 128, 128, 2*128+4*keys, q)
+			err = b.attendMMA(t, "mma_attend_dq", t.Heads, 128, 2*128+4*keys, q)
 		}
 		if err != nil {
 			return err
@@ -122,9 +122,9 @@ func attentionDX(b *builder, c *device.Call) error {
 		case b.wide(t, wideDKV):
 			return b.attendWide(t, "wide_attend_dkv", t.KVHeads, wideDKV, 2*wideDKV.rows()+4*wideDKV.tile, 2, kv)
 		case b.wgmma(t):
-			return b.attendMMA(t, "wgmma_attend_dkv", t.KVHeads, 128, 64, 2*64+4*64, kv)
+			return b.attendMMA(t, "wgmma_attend_dkv", t.KVHeads, 64, 2*64+4*64, kv)
 		}
-		return b.attendMMA(t, "mma_attend_dkv", t.KVHeads, 128, block, 2*block+4*64, kv)
+		return b.attendMMA(t, "mma_attend_dkv", t.KVHeads, block, 2*block+4*64, kv)
 	}
 	sums, err := b.scratch(4 * int64(t.rows) * int64(t.Heads))
 	if err != nil {
@@ -220,8 +220,8 @@ func (t attending) perKey() int {
 // attendMMA appends a kernel of these files: a block for each `rows` rows of a head, with
 // room for some rows of a head's channels, and 1 KiB each for ids or statistics and for
 // aligning it.
-func (b *builder) attendMMA(t attending, name string, heads, threads, rows, room int, args []any) error {
-	return b.attendTiles(t, name, heads, threads, rows, room*(t.Dim+8)*2+2048, args) // LD of attention_mma.cu; the others' rows are shorter
+func (b *builder) attendMMA(t attending, name string, heads, rows, room int, args []any) error {
+	return b.attendTiles(t, name, heads, 128, rows, room*(t.Dim+8)*2+2048, args) // LD of attention_mma.cu; the others' rows are shorter
 }
 
 // attendWide appends a kernel of attention_wide.cu, with room for some rows of a head's channels, for
