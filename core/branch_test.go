@@ -169,3 +169,14 @@ func TestBranchOfASpentBudget(t *testing.T) {
 		}
 	}
 }
+
+// TestDiffOfLowRank: a step of low rank is told by its keys.
+func TestDiffOfLowRank(t *testing.T) {
+	a, b := DefaultRecipe(), DefaultRecipe()
+	a.LowRank = []LowRankSpec{{Method: "svd", Energy: 0.8, Measured: true, Ranks: map[string]int{"fc2": 55, "fc1": 162}}}
+	b.LowRank = []LowRankSpec{{Method: "lora", Rank: 8, Layers: []string{"q", "v"}}}
+	d := a.Diff(b)
+	if want := "lowrank method svd, energy 0.8, measured true, ranks fc1 162 fc2 55 → method lora, layers q v, rank 8"; len(d) != 1 || d[0].String() != want {
+		t.Errorf("%v, want %s", d, want)
+	}
+}

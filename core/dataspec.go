@@ -2,6 +2,7 @@ package core
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"pare/core/data"
@@ -52,6 +53,11 @@ type DataSpec struct {
 func (s DataSpec) check() error {
 	if s.MemoryMB < 0 || s.MemoryMB > 1<<30 {
 		return fmt.Errorf("data.memory_mb = %d: give the MiB that samples may take, 0 for 1024", s.MemoryMB)
+	}
+	for i, name := range s.Classes {
+		if slices.Contains(s.Classes[:i], name) {
+			return fmt.Errorf("data.classes names %q twice: give each class once", name)
+		}
 	}
 	for _, x := range []struct {
 		key, v string

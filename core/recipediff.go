@@ -87,6 +87,14 @@ func shown(v reflect.Value) string {
 		}
 		slices.Sort(l)
 		return strings.Join(l, " ")
+	case reflect.Struct: // a step of [[lowrank]]: what it sets
+		var l []string
+		for i := range v.NumField() {
+			if f := v.Type().Field(i); f.IsExported() && !v.Field(i).IsZero() {
+				l = append(l, key(f)+" "+shown(v.Field(i)))
+			}
+		}
+		return strings.Join(l, ", ")
 	case reflect.String:
 		if v.String() == "" {
 			return "–"

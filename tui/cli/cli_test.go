@@ -80,6 +80,7 @@ func TestMistakesAreOneLine(t *testing.T) {
 		{[]string{"run", write("frac.toml", "[train]\nepochs = 1.5\n")}, 2, "not a number with a fraction"},
 		{[]string{"run", write("sect.toml", "train = 3\n")}, 2, "train must be a section"},
 		{[]string{"run", write("list.toml", "[deploy]\nformats = \"onnx\"\n")}, 2, "deploy.formats must be a list"},
+		{[]string{"run", "--data", "iris", "--classes", "a,b,a"}, 2, "data.classes names \"a\" twice: give each class once"},
 		{[]string{"run", write("empty.toml", " \n")}, 2, "is empty: `pare run --example` prints a recipe, `pare run` alone takes the defaults"},
 		{[]string{"run", write("neg.toml", "seed = -1\n")}, 2, "-1 is negative"},
 		{[]string{"run", write("opt.toml", "[train]\noptimizer = \"x\"\n")}, 2, "choose one of sgd"},
