@@ -12,6 +12,7 @@ import (
 
 	"pare/sessions"
 	"pare/tui/plain"
+	"pare/tui/theme"
 )
 
 func (e *env) list() *cobra.Command {
@@ -85,6 +86,11 @@ func (e *env) printList(dir string, l []sessions.Summary, all bool) error {
 // are left out, the first of them first, until they fit. The last cell of a row that has fewer
 // counts for no column.
 func columns(rows [][]string, room int, least ...int) string {
+	for _, r := range rows { // names come from files of others, see printf
+		for i := range r {
+			r[i] = theme.Harmless(r[i])
+		}
+	}
 	gone := map[int]bool{}
 	for {
 		widths, all := make([]int, len(rows[0])), -2
