@@ -2,16 +2,10 @@ package cli
 
 import (
 	"bytes"
-	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
-	"time"
-
-	"github.com/creack/pty"
 
 	"pare/sessions"
 	"pare/sessions/tied"
@@ -184,49 +178,6 @@ func TestPredictHelp(t *testing.T) {
 	for _, w := range []string{"nothing is normalised", "(x × scale − mean) / std", "logits"} {
 		if !strings.Contains(strings.ReplaceAll(out, "\n", " "), w) {
 			t.Errorf("the help says nothing of %q:\n%s", w, out)
-		}
-	}
-}
-
-// TestHelpAsksTheTerminalNothing runs help and a usage error on a pseudo
-// terminal that never answers: they must send no query and end at once.
-func TestHelpAsksTheTerminalNothing(t *testing.T) {
-	exe, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, args := range [][]string{{"--help"}, {"run", "--nonsense"}} {
-		best := time.Hour
-		// The fastest counts: the machine may be busy. Who waits for an answer is never fast.
-		for end := time.Now().Add(30 * time.Second); best > 100*time.Millisecond && time.Now().Before(end); {
-			begin := time.Now()
-			cmd := exec.Command(exe, args...)
-			cmd.Env = append(os.Environ(), "PARE_TEST_MAIN=1", "TERM=xterm-256color")
-			tty, err := pty.Start(cmd)
-			if err != nil {
-				t.Skip("no pseudo terminals here:", err)
-			}
-			var out bytes.Buffer
-			var wg sync.WaitGroup
-			wg.Add(1)
-			go func() {
-				defer wg.Done()
-				io.Copy(&out, tty) //nolint:errcheck // ends with an error when the child leaves
-			}()
-			cmd.Wait() //nolint:errcheck // its exit code is another test's
-			took := time.Since(begin)
-			wg.Wait()
-			tty.Close() //nolint:errcheck // done with it
-			best = min(best, took)
-			if strings.ContainsRune(out.String(), '\x1b') {
-				t.Errorf("pare %v sends escape sequences: %q", args, out.String())
-			}
-			if out.Len() == 0 {
-				t.Errorf("pare %v says nothing", args)
-			}
-		}
-		if best > 100*time.Millisecond {
-			t.Errorf("pare %v took %v at best, want under 100 ms", args, best)
 		}
 	}
 }

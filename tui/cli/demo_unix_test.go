@@ -30,14 +30,14 @@ func TestDemoOfSessions(t *testing.T) {
 	}
 	old := l[0].ID
 
-	s := onScreen(t, "replay", old, "--speed", "0.5", "--sessions", root)
-	s.sees("replay ×0.5")
+	s := onScreen(t, "replay", old, "--speed", "0.0625", "--sessions", root) // it must not be over before it is held
+	s.sees("replay ×0.0625")
+	s.types(" ")
+	s.sees("replay ×0.0625, paused", "space goes on")
 	s.types("3")
 	s.sees("3 sparsify ●")
-	s.types(" ")
-	s.sees("replay ×0.5, paused", "space goes on")
 	s.types("+", "+", "]")
-	s.sees("replay ×2, paused", "4 validate ●")
+	s.sees("replay ×0.25, paused", "4 validate ●")
 	s.types("t")
 	s.sees("in plain words", "4 validate")
 	s.types("t")

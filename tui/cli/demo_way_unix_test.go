@@ -51,7 +51,7 @@ func TestDemoOfTheWay(t *testing.T) {
 	s = onScreen(t, "attach", "--sessions", root)
 	s.sees("2 configure ○", "enter sparsify")
 	s.tty.Close() //nolint:errcheck // the terminal is hung up on
-	s.within(20*time.Second, s.ended, "it outlives its terminal")
+	s.within(s.ended, "it outlives its terminal")
 	lives("a hang-up")
 
 	s = onScreen(t, "attach", "--sessions", root)
@@ -59,7 +59,7 @@ func TestDemoOfTheWay(t *testing.T) {
 	if err := s.cmd.Process.Signal(syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	s.within(20*time.Second, s.ended, "it outlives kill -9")
+	s.within(s.ended, "it outlives kill -9")
 	lives("kill -9 of the screen")
 
 	s = onScreen(t, "attach", "--sessions", root)
@@ -140,9 +140,10 @@ func TestManyAttach(t *testing.T) {
 	if !alive {
 		t.Fatal("the run is gone")
 	}
-	if fds, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid)); err == nil && len(fds) > 40 {
-		t.Errorf("the run has %d files open after %d screens came and went", len(fds), n)
-	}
+	waitFor(t, "the run to close what screens that came and went had open", func() bool {
+		fds, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
+		return err != nil || len(fds) <= 40
+	})
 }
 
 // TestTerminalIsRestored: after each of ten screens that came and went the terminal has
@@ -160,7 +161,7 @@ func TestTerminalIsRestored(t *testing.T) {
 		t.Skip("no pseudo terminals here:", err)
 	}
 	defer tty.Close()                                     //nolint:errcheck // done with it
-	time.AfterFunc(3*time.Minute, func() { tty.Close() }) //nolint:errcheck // only where it hangs
+	time.AfterFunc(6*time.Minute, func() { tty.Close() }) //nolint:errcheck // only where it hangs
 	var seen, now strings.Builder
 	buf := make([]byte, 4096)
 	for n := 0; ; {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"os/signal"
 	"strings"
 	"syscall"
 	"testing"
@@ -52,4 +53,27 @@ func TestStoppedAndWoken(t *testing.T) {
 	s.types("j") // no line, a key
 	s.sees("> lenet-5")
 	s.leaves()
+}
+
+// TestHangUpIgnored: a screen whose terminal is gone ends also where SIGHUP is ignored, as
+// under nohup, and however late it comes to look.
+func TestHangUpIgnored(t *testing.T) {
+	for _, late := range []bool{false, true} {
+		signal.Ignore(syscall.SIGHUP)
+		s := onScreen(t, "--sessions", endingRoot(t))
+		signal.Reset(syscall.SIGHUP)
+		s.sees("choose the model to pare")
+		if late {
+			if err := s.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s.tty.Close() //nolint:errcheck // the terminal is hung up on
+		if late {
+			if err := s.cmd.Process.Signal(syscall.SIGCONT); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s.within(s.ended, "it outlives its terminal")
+	}
 }

@@ -92,17 +92,14 @@ func finish(t *testing.T, root string, r *core.Recipe, n int, wait func() time.D
 			t.Fatal(err)
 		}
 	}
-	for end := time.Now().Add(3 * time.Minute); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+	waitFor(t, "the end of the run of session "+s.ID, func() bool {
 		if st, err = s.State(); err != nil {
 			t.Fatal(err)
-		}
-		if st.Done != nil {
-			return st.Done.Weights, time.Since(begin)
 		}
 		if st.Status == event.StatusFailed {
 			t.Fatalf("the run failed: %s", st.Why)
 		}
-	}
-	t.Fatalf("the run of session %s did not end in 3 minutes: %s %s", s.ID, st.Status, st.Why)
-	return "", 0
+		return st.Done != nil
+	})
+	return st.Done.Weights, time.Since(begin)
 }

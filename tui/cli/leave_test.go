@@ -81,15 +81,16 @@ func endingRoot(t testing.TB) string {
 // stop ends a run at its next step.
 var stop = core.Command{Cmd: core.CmdStop}
 
-// waitFor looks every 20 ms, 3000 times: in looks, as a machine that stands still for long
-// stops the clock of this test and not that of what it waits for.
+// waitFor looks with patience.
 func waitFor(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for n := 0; !ok(); time.Sleep(20 * time.Millisecond) {
-		if n++; n > 3000 {
-			t.Fatalf("waited in vain for %s", what)
+	for range patience {
+		if ok() {
+			return
 		}
+		time.Sleep(20 * time.Millisecond)
 	}
+	t.Fatalf("waited in vain for %s", what)
 }
 
 // program runs the command line in a process of its own and sends it sig once

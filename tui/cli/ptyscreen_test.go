@@ -5,6 +5,7 @@ package cli
 import (
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -26,8 +27,9 @@ type screen struct {
 
 	bytes atomic.Int64 // that came through the terminal
 
-	mu   sync.Mutex
-	term *vt.Emulator
+	mu    sync.Mutex
+	term  *vt.Emulator
+	shown []string // what has stood on the screen since the last key, without repetitions
 }
 
 // onScreen starts the program with a screen of 80×24.
@@ -71,6 +73,9 @@ func onScreenOf(t *testing.T, w, h int, args ...string) *screen {
 			s.bytes.Add(int64(n))
 			s.mu.Lock()
 			s.term.Write(b[:n]) //nolint:errcheck // an emulator in memory
+			if now := s.term.String(); len(s.shown) == 0 || now != s.shown[len(s.shown)-1] {
+				s.shown = append(s.shown, now)
+			}
 			s.mu.Unlock()
 			if err != nil {
 				return
@@ -80,8 +85,8 @@ func onScreenOf(t *testing.T, w, h int, args ...string) *screen {
 	t.Cleanup(func() {
 		s.cmd.Process.Kill() //nolint:errcheck // it may have left
 		s.tty.Close()        //nolint:errcheck // done with it
-		s.within(10*time.Second, s.ended, "its process does not end")
-		s.within(10*time.Second, s.done, "its output does not end")
+		s.within(s.ended, "its process does not end")
+		s.within(s.done, "its output does not end")
 	})
 	return s
 }
@@ -104,61 +109,78 @@ func terminal(cmd *exec.Cmd, w, h uint16) (*os.File, error) {
 	return os.NewFile(uintptr(fd), f.Name()), nil
 }
 
+// patience is how often a test looks, 20 ms apart, for what must come: in looks, as a machine
+// that stands still for long stops a test and not the clock.
+const patience = 6000
+
 // within fails with the screen when c is not closed in time.
-func (s *screen) within(d time.Duration, c <-chan struct{}, what string) {
+func (s *screen) within(c <-chan struct{}, what string) {
 	s.t.Helper()
-	select {
-	case <-c:
-	case <-time.After(d):
-		s.t.Errorf("%s:\n%s", what, s.text())
+	for range patience {
+		select {
+		case <-c:
+			return
+		case <-time.After(20 * time.Millisecond):
+		}
 	}
+	s.t.Errorf("%s:\n%s", what, s.text())
 }
 
 // text is what stands on the screen. The emulator waits where its answers are not read.
 func (s *screen) text() string {
 	s.t.Helper()
-	for end := time.Now().Add(30 * time.Second); !s.mu.TryLock(); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			s.t.Fatal("the emulator is stuck: the program does not read what the terminal answers")
-		}
-	}
+	s.lock()
 	defer s.mu.Unlock()
 	return s.term.String()
 }
 
-// seesWithin is how long sees waits: a run on a machine that is busy with other tests
-// takes its time.
-const seesWithin = 40 * time.Second
-
-// sees waits until all words stand on the screen, but those after a "!".
-func (s *screen) sees(words ...string) {
+func (s *screen) lock() {
 	s.t.Helper()
-	s.seesIn(seesWithin, words...)
-}
-
-// seesIn is sees with another patience.
-func (s *screen) seesIn(d time.Duration, words ...string) {
-	s.t.Helper()
-	for end := time.Now().Add(d); ; time.Sleep(20 * time.Millisecond) {
-		text, missing := s.text(), ""
-		for _, w := range words {
-			if word, not := strings.CutPrefix(w, "!"); strings.Contains(text, word) == not {
-				missing = w
-			}
-		}
-		if missing == "" {
+	for range 30 * patience {
+		if s.mu.TryLock() {
 			return
 		}
-		if time.Now().After(end) {
-			s.t.Fatalf("%q is not on the screen:\n%s", missing, text)
-		}
+		time.Sleep(time.Millisecond)
 	}
+	s.t.Fatal("the emulator is stuck: the program does not read what the terminal answers")
+}
+
+// sees waits until all words have stood on the screen together since the last key, and for
+// those after a "!" until they do not stand there: what is said for some seconds is gone when a
+// test that was held up looks.
+func (s *screen) sees(words ...string) {
+	s.t.Helper()
+	missing, text, from := "", "", 0
+	lacks := func(text string) string {
+		for _, w := range words {
+			if word, not := strings.CutPrefix(w, "!"); strings.Contains(text, word) == not {
+				return w
+			}
+		}
+		return ""
+	}
+	past := !slices.ContainsFunc(words, func(w string) bool { return w[0] == '!' })
+	for range 2 * patience { // epochs may pass on the way
+		s.lock()
+		text = s.term.String()
+		then := s.shown[min(from, len(s.shown)):]
+		from = len(s.shown)
+		s.mu.Unlock()
+		if missing = lacks(text); missing == "" || past && slices.ContainsFunc(then, func(t string) bool { return lacks(t) == "" }) {
+			return
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	s.t.Fatalf("%q is not on the screen:\n%s", missing, text)
 }
 
 // types sends keys, each when the one before has been read.
 func (s *screen) types(keys ...string) {
 	s.t.Helper()
 	for _, k := range keys {
+		s.lock()
+		s.shown = nil
+		s.mu.Unlock()
 		if _, err := s.tty.Write([]byte(k)); err != nil {
 			s.t.Fatal(err)
 		}
@@ -170,5 +192,5 @@ func (s *screen) types(keys ...string) {
 func (s *screen) leaves() {
 	s.t.Helper()
 	s.types("q")
-	s.within(20*time.Second, s.ended, "it does not leave")
+	s.within(s.ended, "it does not leave")
 }

@@ -56,7 +56,7 @@ func TestServe(t *testing.T) {
 	said := regexp.MustCompile(`is shown at (\S+), read only; host key (SHA256:\S+)`)
 	waitFor(t, "the server", func() bool { return said.MatchString(out.String()) })
 	m := said.FindStringSubmatch(out.String())
-	c, err := gossh.Dial("tcp", m[1], &gossh.ClientConfig{User: "ann", Auth: []gossh.AuthMethod{gossh.PublicKeys(key)}, HostKeyCallback: gossh.InsecureIgnoreHostKey(), Timeout: 10 * time.Second})
+	c, err := gossh.Dial("tcp", m[1], &gossh.ClientConfig{User: "ann", Auth: []gossh.AuthMethod{gossh.PublicKeys(key)}, HostKeyCallback: gossh.InsecureIgnoreHostKey(), Timeout: time.Minute})
 	if err != nil {
 		t.Fatal(err, out)
 	}

@@ -27,7 +27,7 @@ func TestThemeFlag(t *testing.T) {
 	seen := map[string]map[string]bool{}
 	for _, theme := range []string{"dark", "light", "mono"} {
 		s := onScreen(t, "attach", run.Dir, "--theme", theme)
-		s.sees("validation accuracy", "baseline")
+		s.sees("validation accuracy", "baseline", "q leave") // from the first row to the last
 		seen[theme] = s.colours()
 		s.leaves()
 	}

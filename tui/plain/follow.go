@@ -130,7 +130,7 @@ func Follow(ctx context.Context, s *sessions.Session, out io.Writer, o Options) 
 // the process of another machine cannot be seen to end. Nor longer than ctx: how the run ended
 // is known.
 func release(ctx context.Context, s *sessions.Session) {
-	for range 500 {
+	for range looks {
 		if _, alive := s.Alive(); !alive {
 			return
 		}
@@ -141,6 +141,9 @@ func release(ctx context.Context, s *sessions.Session) {
 		}
 	}
 }
+
+// looks is how often release looks, 10 ms apart; a test has it look for ever.
+var looks = 500
 
 // held reports a pause that nobody asked for and that only a person ends.
 func held(s event.Status, why string) bool {

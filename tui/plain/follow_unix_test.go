@@ -5,6 +5,7 @@ package plain
 import (
 	"context"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"testing"
@@ -62,19 +63,18 @@ func TestFollowWaitsForTheProcess(t *testing.T) {
 }
 
 // TestFollowLeavesTheProcess: who does not want to wait for a process that will not end
-// leaves at once, with how the run ended.
+// leaves, with how the run ended.
 func TestFollowLeavesTheProcess(t *testing.T) {
+	was := looks
+	t.Cleanup(func() { looks = was })
+	looks = math.MaxInt
 	s, _ := ended(t)
 	ctx, leave := context.WithCancel(t.Context())
 	time.AfterFunc(200*time.Millisecond, leave)
-	begin := time.Now()
-	for _, stop := range []bool{false, true} {
+	for _, stop := range []bool{false, true} { // one that goes on waiting does so for ever
 		if code, err := Follow(ctx, s, io.Discard, Options{Stop: stop}); code != core.ExitBudget || err != nil {
 			t.Errorf("exit %d, %v", code, err)
 		}
-	}
-	if d := time.Since(begin); d > 3*time.Second {
-		t.Errorf("it went on waiting for %v", d)
 	}
 }
 

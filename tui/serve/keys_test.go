@@ -14,7 +14,7 @@ import (
 // TestLimits: so many at once, so many a minute from one address, known or not; who hangs
 // up makes room.
 func TestLimits(t *testing.T) {
-	x := start(t, func(o *Options) { o.Most = 2 })
+	x := start(t, func(o *Options) { o.Most, o.Minute = 2, 1<<30 })
 	a := x.client()
 	x.client()
 	if c, err := x.dial(gossh.PublicKeys(x.in)); err == nil {

@@ -29,6 +29,10 @@ const fps = 10
 
 // runScreen shows the desk until the person leaves.
 func runScreen(d *desk, o ...tea.ProgramOption) error {
+	var p *tea.Program
+	if in := terminalIn(func() { p.Quit() }); in != nil {
+		o = append([]tea.ProgramOption{tea.WithInput(in)}, o...)
+	}
 	p, end := newProgram(context.Background(), d, o...)
 	defer end()
 	defer wakes(func() { p.Send(wokenMsg{}) })()

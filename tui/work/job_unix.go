@@ -3,11 +3,14 @@
 package work
 
 import (
+	"errors"
+	"io"
 	"os"
 	"os/signal"
 	"sync"
 	"syscall"
 
+	"github.com/charmbracelet/x/term"
 	"golang.org/x/sys/unix"
 )
 
@@ -40,4 +43,28 @@ func wakes(tell func()) (end func()) {
 		}
 	})
 	return func() { signal.Stop(c); close(done); wg.Wait() }
+}
+
+// terminalIn is the standard input, which calls gone when the terminal has hung up; nil where
+// the standard input is no terminal. Who ignores SIGHUP, as under nohup, learns of it there
+// alone: by an error, or, if not quick enough, by what looks like the end of a file, which Bubble
+// Tea takes for the end of the keys and not of the screen.
+func terminalIn(gone func()) io.Reader {
+	if !term.IsTerminal(os.Stdin.Fd()) {
+		return nil
+	}
+	return &hangUp{os.Stdin, gone}
+}
+
+type hangUp struct {
+	*os.File
+	gone func()
+}
+
+func (h *hangUp) Read(b []byte) (int, error) {
+	n, err := h.File.Read(b)
+	if errors.Is(err, io.EOF) {
+		h.gone()
+	}
+	return n, err
 }

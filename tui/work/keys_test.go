@@ -54,6 +54,7 @@ func TestTableIsWhole(t *testing.T) {
 // TestFooterTellsTheTruth presses each key that a footer shows: it must do
 // something other than say why not.
 func TestFooterTellsTheTruth(t *testing.T) {
+	t.Parallel()
 	for _, s := range scenes() {
 		fresh := func() (*desk, *fake) {
 			d, f := watching(t, 120, 40, s.story)
@@ -110,6 +111,7 @@ func TestFooterTellsTheTruth(t *testing.T) {
 
 // TestEveryKeyEverywhere presses all keys in all scenes.
 func TestEveryKeyEverywhere(t *testing.T) {
+	t.Parallel()
 	for _, s := range scenes() {
 		for _, n := range names {
 			d, f := watching(t, 80, 24, s.story)

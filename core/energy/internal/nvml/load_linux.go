@@ -2,9 +2,15 @@
 
 package nvml
 
-import "github.com/ebitengine/purego"
+import (
+	"runtime"
+
+	"github.com/ebitengine/purego"
+)
 
 func loadLibrary(name string) (uintptr, func(), error) {
+	runtime.LockOSThread() // why it failed is told to the thread that asked
+	defer runtime.UnlockOSThread()
 	lib, err := purego.Dlopen(name, purego.RTLD_NOW|purego.RTLD_LOCAL)
 	if err != nil {
 		return 0, nil, err

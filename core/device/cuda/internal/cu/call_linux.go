@@ -2,7 +2,11 @@
 
 package cu
 
-import "github.com/ebitengine/purego"
+import (
+	"runtime"
+
+	"github.com/ebitengine/purego"
+)
 
 // loads says that this build loads libraries.
 const loads = true
@@ -14,6 +18,8 @@ func loadLibrary(file string, global bool) (uintptr, error) {
 	if global {
 		mode = purego.RTLD_NOW | purego.RTLD_GLOBAL
 	}
+	runtime.LockOSThread() // why it failed is told to the thread that asked
+	defer runtime.UnlockOSThread()
 	return purego.Dlopen(file, mode)
 }
 

@@ -8,7 +8,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"unsafe"
 )
@@ -263,4 +265,23 @@ func TestFilesThatAreNoLibrary(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestWhyItDoesNotLoad: the loader tells why to the thread that asked. Where goroutines move
+// from thread to thread the reason is there all the same.
+func TestWhyItDoesNotLoad(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "none.so")
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			for range 500 {
+				if _, err := loadLibrary(file, false); err == nil || !strings.Contains(err.Error(), file) {
+					t.Errorf("%q does not name the file", err)
+					return
+				}
+				runtime.Gosched()
+			}
+		})
+	}
+	all.Wait()
 }
