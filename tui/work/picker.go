@@ -300,6 +300,8 @@ func (d *desk) hint() string {
 		return "space marks: c compares the marked ones, e and x take them all"
 	case d.page == pageCompare:
 		return "figures of the same work on the same machine compare; what does not is said"
+	case d.page == pageSetup && len(d.setup.fields) > 0 && d.setup.get("epochs").num == 0:
+		return "the model is evaluated first, as it is: everything later is compared with that"
 	case d.page == pageSetup:
 		return "the baseline is trained first: everything later is compared with it"
 	case d.pick.on == listSessions:

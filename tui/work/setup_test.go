@@ -107,6 +107,20 @@ func TestSetupOffersValuesMadeAgain(t *testing.T) {
 	}
 }
 
+// TestSetupSaysWhatComesFirst: of no epochs, that nothing is trained.
+func TestSetupSaysWhatComesFirst(t *testing.T) {
+	d := testDesk(t, 80, 24, 0, false)
+	d.o.Recipe = core.DefaultRecipe()
+	d.o.Recipe.Model, d.o.Recipe.Data = core.ModelSpec{Name: "mlp"}, core.DataSpec{Name: "iris"}
+	work(d, d.toSetup())
+	for epochs, say := range []string{"the model is evaluated first, as it is: ", "the baseline is trained first: "} {
+		d.setup.get("epochs").num = float64(epochs)
+		if !strings.Contains(bare(d.Render()), say) {
+			t.Errorf("of %d epochs not %q:\n%s", epochs, say, bare(d.Render()))
+		}
+	}
+}
+
 // TestPresetIsPublishedOrNot: only what stands in its source so is called published.
 func TestPresetIsPublishedOrNot(t *testing.T) {
 	for _, i := range zoo.List() {
