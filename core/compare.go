@@ -252,7 +252,7 @@ func savings(l *event.Ledger) string {
 		return ""
 	}
 	change := 100 * (n/d - 1)
-	band := math.Hypot(l.Dense.StepBand, l.Now.StepBand) * n / d
+	band := event.Scatter(d, l.Dense.StepBand, n, l.Now.StepBand)
 	s := fmt.Sprintf("%s per step %s %% (%d alternations, ±%.0f %%)", busyTime(l.HWKind), signed(change, 0), l.Rounds, math.Ceil(band))
 	none := change >= -band
 	if none {
@@ -264,7 +264,7 @@ func savings(l *event.Ledger) string {
 	}
 	td, tn := energy.Tier(l.Dense.StepEnergy.Tier), energy.Tier(l.Now.StepEnergy.Tier)
 	jc := signed(100*(float64(*nu)/float64(*du)-1), 0)
-	jband := math.Hypot(l.Dense.StepEnergy.Band, l.Now.StepEnergy.Band) * float64(*nu) / float64(*du)
+	jband := event.Scatter(float64(*du), l.Dense.StepEnergy.Band, float64(*nu), l.Now.StepEnergy.Band)
 	switch {
 	case td.Measured() && tn.Measured() && math.Abs(float64(*nu)/float64(*du)-1)*100 <= jband:
 		return s + fmt.Sprintf(" · J per step %s %%: no difference beyond the meter's ±%.0f %%, tier %s", jc, math.Ceil(jband), td.Worse(tn))

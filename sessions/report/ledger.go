@@ -127,7 +127,7 @@ func timeChange(d, dBand, n, nBand float64) string {
 	if c == "" || !(n > 0) {
 		return none
 	}
-	band := math.Hypot(dBand, nBand) * n / d
+	band := event.Scatter(d, dBand, n, nBand)
 	if !(band > 0) {
 		return c
 	}

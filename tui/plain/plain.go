@@ -233,75 +233,6 @@ func Ledger(st *event.State) string {
 	return s.String()
 }
 
-// Row is one line of the ledger in words, for every front.
-type Row struct{ Name, Dense, Now, Change string }
-
-// Rows are the ledger's lines. CPU time comes before joules; every joule has its
-// tier.
-func Rows(l *event.Ledger) []Row {
-	d, n := l.Dense, l.Now
-	acc := func(s event.Side) string {
-		if s.Hi > s.Lo {
-			return fmt.Sprintf("%.1f %% (%.1f–%.1f)", 100*s.Acc, 100*s.Lo, 100*s.Hi)
-		}
-		return fmt.Sprintf("%.1f %%", 100*s.Acc)
-	}
-	var rows []Row
-	step := event.ClockOf(l.HWKind).Unit + " ms per step"
-	changeJ := func(d, n event.Joules) string { return changeJ(d, n, l.HWKind) }
-	if l.Predicted { // a figure that is missing was not asked of a meter
-		changeJ = func(d, n event.Joules) string { return predictedJ(d, n, l.HWKind) }
-	} else {
-		rows = append(rows, Row{"accuracy (95 %)", acc(d), acc(n), strings.Replace(fmt.Sprintf("%+.1f pt", 100*(n.Acc-d.Acc)), "-", "−", 1)})
-		if d.Perplexity > 0 && n.Perplexity > 0 {
-			rows = append(rows, Row{"perplexity", event.Num(d.Perplexity, 4), event.Num(n.Perplexity, 4), Change(d.Perplexity, n.Perplexity)})
-		}
-	}
-	ms := ms
-	if l.AtLeast {
-		ms = atLeast
-	}
-	rows = append(rows,
-		Row{"zeros", fmt.Sprintf("%.1f %%", 100*d.Zeros), fmt.Sprintf("%.1f %%", 100*n.Zeros), "of the prunable weights"},
-		Row{"params", Count(d.Params), Count(n.Params), Change(float64(d.Params), float64(n.Params))},
-		Row{"packed file", Bytes(d.FileBytes), Bytes(n.FileBytes), Change(float64(d.FileBytes), float64(n.FileBytes))},
-		Row{step, ms(d.StepCPUUS, d.StepBand), ms(n.StepCPUUS, n.StepBand), Change(d.StepCPUUS, n.StepCPUUS)},
-		Row{"J per step", Joules(d.StepEnergy), Joules(n.StepEnergy), changeJ(d.StepEnergy, n.StepEnergy)},
-		Row{InferTime(l), ms(d.InferUS, d.InferBand), ms(n.InferUS, n.InferBand), Change(d.InferUS, n.InferUS)},
-		Row{"J per " + Inference(l), Joules(d.InferEnergy), Joules(n.InferEnergy), changeJ(d.InferEnergy, n.InferEnergy)},
-	)
-	if a := l.Adapters; a != nil && a.CPUUS > 0 {
-		rows = append(rows, Row{"with adapters", ms(d.StepCPUUS, d.StepBand), ms(a.CPUUS, a.Band), Change(d.StepCPUUS, a.CPUUS) + " (with adapters: ms per step while they train)"})
-	}
-	if d.StepBytes > 0 {
-		rows = append(rows, Row{"moved per step", Bytes(d.StepBytes), Bytes(n.StepBytes), Change(float64(d.StepBytes), float64(n.StepBytes))})
-	}
-	return rows
-}
-
-// FromCPU reports whether joules come from CPU time beside milliseconds that are wall time: those
-// of an inference that was measured on a processor without a meter. Threads that wait for their
-// turn take time and no joules.
-func FromCPU(l *event.Ledger) bool {
-	return !l.Predicted && l.HWKind != "gpu" && l.Now.InferUS > 0 && l.Now.InferEnergy.UJ != nil && energy.Tier(l.Now.InferEnergy.Tier) == energy.TierE
-}
-
-// InferTime names the time of one inference, and whose clock it is where CPU time stands beside it.
-func InferTime(l *event.Ledger) string {
-	if FromCPU(l) {
-		return "wall ms per " + Inference(l)
-	}
-	return "ms per " + Inference(l)
-}
-
-// Inference names one run of the model: of a language model on so many tokens.
-func Inference(l *event.Ledger) string {
-	if l.Tokens > 0 {
-		return fmt.Sprintf("%d tokens", l.Tokens)
-	}
-	return "inference"
-}
-
 // counted is what accuracy counts: samples, or tokens.
 func counted(st *event.State) string {
 	if st.Model.LM {
@@ -335,37 +266,6 @@ func ms(us, band float64) string {
 		s += fmt.Sprintf(" ±%.0f %%", math.Ceil(band))
 	}
 	return s
-}
-
-func changeJ(d, n event.Joules, kind string) string {
-	if d.UJ == nil || n.UJ == nil {
-		return "not measured"
-	}
-	s := Change(float64(*d.UJ), float64(*n.UJ))
-	switch energy.Tier(n.Tier) {
-	case energy.TierD:
-		s += " (estimated by this machine's load curve)"
-	case energy.TierE:
-		s += asTime(kind)
-	}
-	return s
-}
-
-// predictedJ is the change of joules that come from power taken as constant.
-func predictedJ(d, n event.Joules, kind string) string {
-	switch {
-	case d.UJ == nil || n.UJ == nil:
-		return "–"
-	}
-	return Change(float64(*d.UJ), float64(*n.UJ)) + asTime(kind)
-}
-
-// asTime says what joules are worth that come from power taken as constant.
-func asTime(kind string) string {
-	if kind == "gpu" {
-		return " (as time: power taken as constant)"
-	}
-	return " (from CPU time: busy power taken as constant)"
 }
 
 // Change is the relative change in percent.

@@ -103,6 +103,43 @@ func TestEstimatedJoules(t *testing.T) {
 	}
 }
 
+// TestChangeWithinScatter: a measured time that differs by less than the alternations scatter has
+// not changed, nor have joules that follow from it; those of a meter are the meter's. A prediction
+// stands as it is.
+func TestChangeWithinScatter(t *testing.T) {
+	side := func(us, band float64, tier string) event.Side {
+		uj := int64(us * 6)
+		return event.Side{StepCPUUS: us, StepBand: band, StepEnergy: event.Joules{UJ: &uj, Tier: tier}}
+	}
+	step := func(now, band float64, tier string, predicted bool) (time, joules string) {
+		for _, r := range Rows(&event.Ledger{Predicted: predicted, Rounds: 5, Dense: side(100, 30, tier), Now: side(now, band, tier)}) {
+			switch r.Name {
+			case "CPU ms per step":
+				time = r.Change
+			case "J per step":
+				joules = r.Change
+			}
+		}
+		return time, joules
+	}
+	for _, c := range []struct {
+		now, band    float64
+		tier         string
+		predicted    bool
+		time, joules string
+	}{
+		{80, 40, "E", false, "– (CPU ms per step: no difference beyond ±40 %)", "– (as the time)"},
+		{80, 40, "B", false, "– (CPU ms per step: no difference beyond ±40 %)", "−20 %"},
+		{1900, 276, "E", false, "– (CPU ms per step: no difference beyond ±5275 %)", "– (as the time)"},
+		{50, 10, "E", false, "−50 %", "−50 % (from CPU time: busy power taken as constant)"},
+		{80, 40, "E", true, "−20 %", "−20 % (from CPU time: busy power taken as constant)"},
+	} {
+		if time, joules := step(c.now, c.band, c.tier, c.predicted); time != c.time || joules != c.joules {
+			t.Errorf("%g ±%g %% of 100 ±30 %%, tier %s, predicted %v: %q and %q, want %q and %q", c.now, c.band, c.tier, c.predicted, time, joules, c.time, c.joules)
+		}
+	}
+}
+
 // TestLedgerSaysWhatElse: of windows that were measured again, say.
 func TestLedgerSaysWhatElse(t *testing.T) {
 	st := event.State{Ledger: &event.Ledger{Note: "in 1 window the process stood still: measured again"}}
