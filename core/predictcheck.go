@@ -135,7 +135,7 @@ func (r *run) checkPrediction(x PredictCase) (PredictRow, error) {
 		return row, err
 	}
 	if !by.Measured {
-		row.Skipped = by.Note
+		row.Skipped = or(by.Note, by.Text) // a target out of reach has no note
 		return row, errNotPredicted
 	}
 	m, err := r.asPredicted(&rec)

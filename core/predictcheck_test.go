@@ -3,6 +3,7 @@ package core
 import (
 	"context"
 	"math"
+	"strings"
 	"testing"
 	"time"
 )
@@ -18,9 +19,12 @@ func predictCheck(t *testing.T, _ *pacer) {
 	cut, mask := r.Prune, r.Prune
 	cut.Pattern, cut.Target, cut.Distribution = "neuron", 0.5, "layer"
 	mask.Pattern, mask.Target = "element", 0.9
+	far := cut
+	far.Target = 0.9999
 	var rows []PredictRow
 	c := PredictCheck{Recipe: r, Steps: 10, Report: func(x PredictRow) { rows = append(rows, x) }, Cases: []PredictCase{
 		{Prune: mask}, {Prune: cut}, {Prune: PruneSpec{Score: "magnitude", Pattern: "element", Distribution: "layer"}, LowRank: []LowRankSpec{{Method: "lora", Rank: 2}}},
+		{Prune: far},
 	}}
 	if err := c.Run(context.Background()); err != nil {
 		t.Fatal(err)
@@ -28,7 +32,10 @@ func predictCheck(t *testing.T, _ *pacer) {
 	if len(rows) != len(c.Cases) {
 		t.Fatalf("%d rows", len(rows))
 	}
-	for i, x := range rows {
+	if x := rows[3]; !strings.Contains(x.Skipped, "can be cut out") || x.NowUS != 0 {
+		t.Errorf("a target out of reach: %+v", x)
+	}
+	for i, x := range rows[:3] {
 		if x.Pattern != c.Cases[i].Prune.Pattern || (x.LowRank == "") != (i < 2) || x.Text == "" || x.Skipped != "" {
 			t.Errorf("%+v", x)
 		}

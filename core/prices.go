@@ -68,22 +68,34 @@ func Prices(dev device.Device) plan.Prices {
 	if dev.Name() != "cpu" {
 		return plan.DefaultPrices()
 	}
-	here := machinePrices{CPU: cmp.Or(hwprofiles.CPUModel(), runtime.GOARCH), ISA: dev.ISA(), Version: plan.CalibrationVersion}
-	file := PricesFile()
-	kept := readPrices(file)
+	here, kept := pricesOn(dev), readPrices(PricesFile())
 	if i := slices.IndexFunc(kept.Machine, here.same); i >= 0 {
 		return kept.Machine[i].Plan
 	}
+	return MeasurePrices(dev, true)
+}
+
+// MeasurePrices is Prices measured anew, whatever is kept; with keep they take the place of that.
+// dev is the processor.
+func MeasurePrices(dev device.Device, keep bool) plan.Prices {
+	here := pricesOn(dev)
 	p, err := calibrate(dev, fmt.Sprintf("measured %s on %s, %s", time.Now().Format(time.DateOnly), deploy.Printable(here.CPU), here.ISA))
 	if err != nil {
 		p = plan.DefaultPrices()
 		p.Source = deploy.Printable(fmt.Sprintf("defaults, because measuring failed: %.200v", err))
 		return p
 	}
-	here.Plan = p
-	kept.Machine = append(kept.Machine, here)
-	keepPrices(file, kept) //nolint:errcheck // then they are measured each time
+	if here.Plan = p; keep {
+		kept := readPrices(PricesFile())
+		kept.Machine = append(slices.DeleteFunc(kept.Machine, here.same), here)
+		keepPrices(PricesFile(), kept) //nolint:errcheck // then they are measured each time
+	}
 	return p
+}
+
+// pricesOn are prices of dev that are not known yet.
+func pricesOn(dev device.Device) machinePrices {
+	return machinePrices{CPU: cmp.Or(hwprofiles.CPUModel(), runtime.GOARCH), ISA: dev.ISA(), Version: plan.CalibrationVersion}
 }
 
 // pricesFor is Prices for a model that is only run: without zeros there is nothing

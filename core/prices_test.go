@@ -31,6 +31,30 @@ func fixedPrices(source string, x float64) plan.Prices {
 	return plan.Prices{Source: source, Linear: l, LinearSmall: l, Conv: l}
 }
 
+// TestMeasurePrices: asked for, they are measured whatever is kept, and take its place or leave it.
+func TestMeasurePrices(t *testing.T) {
+	times := 0.0
+	measuring(t, func(_ device.Device, source string) (plan.Prices, error) {
+		times++
+		return fixedPrices(source, times/8), nil
+	})
+	dev, fixed := cpu.New(), func(p plan.Prices) float64 { return 8 * p.Linear["4×1"][0] }
+	for _, c := range []struct {
+		keep       bool
+		got, later float64
+	}{{true, 1, 1}, {false, 2, 1}, {true, 3, 3}} {
+		if got := fixed(MeasurePrices(dev, c.keep)); got != c.got {
+			t.Errorf("keep %v: measurement %g, want %g", c.keep, got, c.got)
+		}
+		if later := fixed(Prices(dev)); later != c.later {
+			t.Errorf("keep %v: then measurement %g holds, want %g", c.keep, later, c.later)
+		}
+	}
+	if k := readPrices(PricesFile()); len(k.Machine) != 1 {
+		t.Errorf("%d machines are kept", len(k.Machine))
+	}
+}
+
 func TestPricesAreMeasuredOnce(t *testing.T) {
 	times := 0
 	dir := measuring(t, func(_ device.Device, source string) (plan.Prices, error) {

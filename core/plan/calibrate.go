@@ -14,7 +14,7 @@ import (
 
 // CalibrationVersion is raised when kernels or this file change so much that
 // prices measured before are wrong: kept ones are then measured again.
-const CalibrationVersion = 1
+const CalibrationVersion = 2
 
 // sample is a layer that is timed to learn what formats cost: n outputs of c
 // inputs, or of c channels in a window of win × win with image × image pixels.

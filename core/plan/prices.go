@@ -28,14 +28,14 @@ type Prices struct {
 	ConvSmall   map[string][2]float64 `toml:"conv_small,omitempty" json:"conv_small,omitempty"`
 }
 
-// DefaultPrices are what Calibrate found on a quiet Zen 4 with AVX-512.
+// DefaultPrices are what Calibrate found on a quiet Zen 4 with AVX-512, means of four (28 November 2026).
 func DefaultPrices() Prices {
 	return Prices{
 		Source:      "defaults",
-		Linear:      map[string][2]float64{"1×1": {0.037, 1.58}, "4×1": {0.02, 1.11}, "8×1": {0.012, 1.1}, "16×1": {0.01, 1.1}},
-		LinearSmall: map[string][2]float64{"1×1": {0.07, 1.49}, "4×1": {0.054, 1.05}, "8×1": {0.05, 1.06}, "16×1": {0.055, 1.06}},
-		Conv:        map[string][2]float64{"1×1": {0.12, 2.06}, "4×1": {0.033, 1.15}, "8×1": {0.029, 1.04}, "16×1": {0.032, 1.02}},
-		ConvSmall:   map[string][2]float64{"1×1": {0.176, 1.66}, "4×1": {0.168, 0.86}, "8×1": {0.2, 0.79}, "16×1": {0.275, 0.785}},
+		Linear:      map[string][2]float64{"1×1": {0.045, 1.61}, "4×1": {0.01, 1.09}, "8×1": {0.01, 1.11}, "16×1": {0.008, 1.12}},
+		LinearSmall: map[string][2]float64{"1×1": {0.077, 1.51}, "4×1": {0.055, 1.02}, "8×1": {0.05, 1.05}, "16×1": {0.056, 1.07}},
+		Conv:        map[string][2]float64{"1×1": {0.027, 2.13}, "4×1": {0.021, 1.02}, "8×1": {0.021, 1.05}, "16×1": {0.02, 1.04}},
+		ConvSmall:   map[string][2]float64{"1×1": {0.16, 1.17}, "4×1": {0.151, 0.628}, "8×1": {0.152, 0.637}, "16×1": {0.152, 0.651}},
 	}
 }
 
@@ -47,8 +47,8 @@ func DefaultPrices() Prices {
 // zeros, the device sees to it (core/device/cpu/flat.go).
 func InferPrices() Prices {
 	p := DefaultPrices()
-	p.Linear["16×1"], p.LinearSmall["16×1"] = [2]float64{0.005, 1.05}, [2]float64{0.045, 1.04}
-	p.Conv["16×1"], p.ConvSmall["16×1"] = [2]float64{0.025, 1.02}, [2]float64{0.16, 0.78}
+	p.Linear["16×1"], p.LinearSmall["16×1"] = [2]float64{0.005, 1.05}, [2]float64{0.045, 1.01}
+	p.Conv["16×1"], p.ConvSmall["16×1"] = [2]float64{0.02, 1.01}, [2]float64{0.15, 0.625}
 	return p
 }
 

@@ -25,8 +25,9 @@ func (e *env) hwCalibrate() *cobra.Command {
 	c := &cobra.Command{
 		Use: "calibrate", Short: "measure this machine and keep the figures as a profile of your own", Args: takes(0, 0),
 		Long: `calibrate measures the rate of dense products, the bandwidth of memory and what
-zeros bring in each format (the table that the choice of kernels uses), and where
-there is an energy counter the power at several loads. It writes them to
+zeros bring in each format (the table that the choice of kernels uses, measured anew
+and kept for coming runs), and where there is an energy counter the power at several
+loads. It writes them to
 ` + "`$XDG_CONFIG_HOME/pare/hw/NAME.toml`" + `; figures it cannot measure are taken over
 from the profile that was used so far, with their sources. It takes a few seconds,
 with a counter two seconds more for each load. Nothing else should run meanwhile.
@@ -70,7 +71,7 @@ func (e *env) calibrate(name string, dry bool) error {
 		return fmt.Errorf("calibrate: %w", err)
 	}
 	say("measuring what zeros bring …")
-	prices := core.Prices(cpu.New())
+	prices := core.MeasurePrices(cpu.New(), !dry)
 	source := "measured by pare hw calibrate, " + time.Now().Format(time.DateOnly)
 	own := m.Profile(p, prices, name, source)
 	switch points, why := bench.LoadPoints(say); {
