@@ -39,5 +39,5 @@ func (p *prediction) inBF16(step work) (string, error) {
 	if now.Joules != nil && then.Joules != nil && then.Bound.Calls <= 0.5 { // at one power
 		what = "time and J"
 	}
-	return fmt.Sprintf("; bf16 alone (device cuda:bf16) would bring %s%s %% %s", limit, signed(100*change, 0), what), nil
+	return fmt.Sprintf("; bf16 alone would bring %s%s %% %s", limit, signed(100*change, 0), what), nil
 }

@@ -44,7 +44,7 @@ func TestInBF16(t *testing.T) {
 		t.Fatal(err)
 	}
 	wide, half := predict(hw, "cuda"), predict(hw, "cuda:bf16")
-	want := fmt.Sprintf("bf16 alone (device cuda:bf16) would bring at least %s %% time", signed(100*(half.Dense.StepCPUUS/wide.Dense.StepCPUUS-1), 0))
+	want := fmt.Sprintf("bf16 alone would bring at least %s %% time", signed(100*(half.Dense.StepCPUUS/wide.Dense.StepCPUUS-1), 0))
 	if !wide.AtLeast || half.AtLeast || !strings.HasPrefix(note(wide), want) {
 		t.Errorf("%q, want %q", note(wide), want)
 	}
@@ -59,6 +59,13 @@ func TestInBF16(t *testing.T) {
 	}
 	if s := note(predict(hwprofiles.Local(), "auto")); s != "" {
 		t.Errorf("on a processor: %q", s)
+	}
+	amd, err := hwprofiles.Load("mi300x") // no device of pare's runs there
+	if err != nil {
+		t.Fatal(err)
+	}
+	if l := predict(amd, "cuda"); note(l) == "" || strings.Contains(l.Text, "cuda:") || !strings.Contains(l.Note, "cuda:bf16 on an NVIDIA card") {
+		t.Errorf("on a card of another maker: %q, %q", l.Text, l.Note)
 	}
 	peak := hw
 	peak.Rates = map[string]hwprofiles.Rate{"f32": hw.Rates["f32"], "bf16": {Peak: hw.Rates["bf16"].Peak}}
